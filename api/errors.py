@@ -1,0 +1,75 @@
+"""What can go wrong with a call, sorted by what the person at the canvas should do next."""
+
+from __future__ import annotations
+
+
+class OpenAIImageError(Exception):
+    """Base of all errors of this pack; the message never holds a key.
+
+    Attributes: `status` (HTTP, None if nothing was answered), `code` and `param` (the service's own words)
+    and `request_id` (what the service's support asks for). `retry_after_s` is the wait that the service asks for,
+    `replayed` tells that a service with idempotency gave an old failure again, `key_is_spent` that its key is of no
+    more use.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        param: str | None = None,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+        replayed: bool = False,
+        key_is_spent: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.param = param
+        self.request_id = request_id
+        self.retry_after_s = retry_after_s
+        self.replayed = replayed
+        self.key_is_spent = key_is_spent
+
+
+class RefusedError(OpenAIImageError):
+    """The request cannot be made as it is; nothing was paid. Change the input that the message names."""
+
+
+class NoKeyError(OpenAIImageError):
+    """No key, a wrong key, or an account without access; nothing was paid. Mend the connection."""
+
+
+class ModeratedError(OpenAIImageError):
+    """The safety system refused the prompt or a picture. Change them; asking again will not help."""
+
+
+class RateLimitError(OpenAIImageError):
+    """Too many requests for this account at the moment; nothing was paid. Run again later."""
+
+
+class OutOfCreditError(OpenAIImageError):
+    """Quota, credits or a spend limit is used up; nothing was paid. Add credit or raise the limit."""
+
+
+class ServiceDownError(OpenAIImageError):
+    """The service could not be reached or answered with a failure of its own; nothing was paid."""
+
+
+class OutcomeUnknownError(OpenAIImageError):
+    """The request went out and no answer came back: it may have been billed. It is not sent again by itself."""
+
+
+class StillRunningError(OpenAIImageError):
+    """The service is still working on this very request, sent before under the same idempotency key."""
+
+
+class BadAnswerError(OpenAIImageError):
+    """The service answered, and may have billed, but the answer holds no picture that can be read."""
+
+
+# ComfyUI shows `module.qualname` of an exception, and our module name is a path of the user's disk.
+for _error in [OpenAIImageError, *OpenAIImageError.__subclasses__()]:
+    _error.__module__ = "openai_image_nodes"
