@@ -1,0 +1,75 @@
+"""Worker threads of our own: so many requests at a time per service, the others wait in order.
+
+Threads are daemons: ComfyUI may end while a request is out, and the store knows what became of it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+MAX_IN_FLIGHT_VARIABLE = "OPENAI_IMAGE_NODES_MAX_IN_FLIGHT"
+MAX_IN_FLIGHT = 4
+
+T = TypeVar("T")
+
+
+class Lane:
+    """A queue of tasks of which at most a few run at a time, each on a thread of its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._running = 0
+        self._service_limit: int | None = None
+
+    def run(self, task: Callable[[], None]) -> None:
+        """Run a task, which raises nothing, as soon as there is room for it."""
+        with self._lock:
+            self._waiting.append(task)
+        self._start_waiting()
+
+    def respect(self, service_limit: int | None) -> None:
+        """Take over the service's own limit of requests at a time, where it told one."""
+        with self._lock:
+            self._service_limit = service_limit
+        self._start_waiting()
+
+    def _limit(self) -> int:
+        ours = max(1, int(os.environ.get(MAX_IN_FLIGHT_VARIABLE) or MAX_IN_FLIGHT))
+        return max(1, min(ours, self._service_limit or ours))
+
+    def _start_waiting(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting or self._running >= self._limit():
+                    return
+                task = self._waiting.popleft()
+                self._running += 1
+            threading.Thread(target=self._do, args=(task,), name="openai-image-request", daemon=True).start()
+
+    def _do(self, task: Callable[[], None]) -> None:
+        try:
+            task()
+        finally:
+            with self._lock:
+                self._running -= 1
+            self._start_waiting()
+
+
+def in_thread(work: Callable[[], T]) -> Future[T]:
+    """Run work on a daemon thread; its result or error is in the future."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as exc:  # noqa: BLE001 - handed over to whoever waits
+            future.set_exception(exc)
+
+    threading.Thread(target=run, name="openai-image-work", daemon=True).start()
+    return future
