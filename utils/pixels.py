@@ -1,0 +1,71 @@
+"""Between tensors of floats 0..1 and arrays of 8-bit pixels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .errors import ImageInputError
+
+Bytes = NDArray[np.uint8]
+T = TypeVar("T")
+R = TypeVar("R")
+
+BLOCK_ROWS = 64  # converted together; the scratch array stays in the processor's cache
+
+
+def tensor_to_pixels(tensor: Tensor) -> Bytes:
+    """Return floats 0..1 [H,W,...] as uint8 of the same shape: clamped, NaN as 0, rounded to the nearest level.
+
+    Raises:
+        ImageInputError: the tensor does not hold floats.
+    """
+    if not tensor.is_floating_point():
+        raise ImageInputError(
+            f"The picture holds {tensor.dtype}, not floats from 0 to 1: convert it to float and divide it by 255."
+        )
+    source = tensor.detach().cpu()
+    pixels = np.empty(source.shape, np.uint8)
+    for y in range(0, len(source), BLOCK_ROWS):
+        block: NDArray[np.float32] = source[y : y + BLOCK_ROWS].float().numpy()
+        clamped = np.fmin(np.fmax(block, 0), 1)  # fmax takes the number where the other is NaN
+        np.multiply(clamped, 255, out=clamped)
+        pixels[y : y + BLOCK_ROWS] = np.rint(clamped, out=clamped)
+    return pixels
+
+
+def pixels_to_tensor(pixels: Bytes, out: Tensor) -> None:
+    """Write 8-bit levels as level / 255 into a float32 tensor of the same shape."""
+    np.divide(pixels, np.float32(255), out=out.numpy(), dtype=np.float32)
+
+
+def first_mask(mask: Tensor) -> Tensor:
+    """Return the first mask [H,W] of [H,W], [B,H,W] or [B,1,H,W].
+
+    Raises:
+        ImageInputError: the tensor has another shape.
+    """
+    single_channel = mask.ndim == 4 and mask.shape[1] == 1
+    if mask.numel() == 0 or not (mask.ndim in (2, 3) or single_channel):
+        raise ImageInputError(
+            f"A mask of shape {list(mask.shape)} cannot be used: connect a MASK [height, width] or"
+            " [batch, height, width]."
+        )
+    return mask.reshape(-1, *mask.shape[-2:])[0]
+
+
+def size_text(width: int, height: int) -> str:
+    """Return a size the way that messages write it."""
+    return f"{width}x{height}"
+
+
+def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """Return work of each item, in order, done on all cores: numpy, zlib and Pillow let other threads run."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="openai-image-pixels") as pool:
+        return list(pool.map(work, items))
