@@ -1,0 +1,28 @@
+"""The nodes that ComfyUI lists."""
+
+from pathlib import Path
+
+from ..api import home
+from ..utils import host
+from .gif import GPTImageGIF
+from .gpt_image import GPTImage
+from .references import References
+from .svg import GPTImageSVG
+
+home.use_host_folder(host.state_folder)
+host.install_examples(Path(__file__).parent.parent / "example_workflows" / "input")
+
+NODE_CLASS_MAPPINGS = {
+    "OIN_GPTImage": GPTImage,
+    "OIN_References": References,
+    "OIN_GPTImageGIF": GPTImageGIF,
+    "OIN_GPTImageSVG": GPTImageSVG,
+    # ComfyUI gives us its own node's id only where its API nodes are disabled: old workflows then still run.
+    "OpenAIGPTImage1": GPTImage,
+}
+NODE_DISPLAY_NAME_MAPPINGS = {
+    "OIN_GPTImage": "OpenAI GPT Image",
+    "OIN_References": "OpenAI Image References",
+    "OIN_GPTImageGIF": "OpenAI GPT Image GIF",
+    "OIN_GPTImageSVG": "OpenAI GPT Image SVG",
+}

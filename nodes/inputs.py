@@ -1,0 +1,172 @@
+"""The inputs of the main node, in the order that saved workflows rely on: only ever append."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..api import catalogue, connections
+
+SIZES = (
+    "auto",
+    "1024x1024",
+    "1024x1536",
+    "1536x1024",
+    "2048x2048",
+    "2048x1152",
+    "1152x2048",
+    "3840x2160",
+    "2160x3840",
+    "match image",
+    "custom",
+)
+DEFAULT_MODEL = "gpt-image-2.6-flare"
+SEED_MAX = 2**31 - 1
+
+
+def choice(values: tuple[str, ...] | list[str], default: str, tooltip: str, *, advanced: bool = False) -> Any:
+    """Return the declaration of a widget with a closed set of values."""
+    return list(values), {"default": default, "tooltip": tooltip, **_advanced(advanced)}
+
+
+def whole(low: int, high: int, default: int, tooltip: str, *, advanced: bool = False, **options: Any) -> Any:
+    """Return the declaration of a widget for a whole number."""
+    return "INT", {"default": default, "min": low, "max": high, "tooltip": tooltip, **_advanced(advanced), **options}
+
+
+def socket(kind: str, tooltip: str) -> Any:
+    """Return the declaration of an input without a widget."""
+    return kind, {"tooltip": tooltip}
+
+
+def required_inputs() -> dict[str, Any]:
+    """Return the one input that nothing works without."""
+    tooltip = "What the picture should show, or what should change in the connected pictures. Up to 32,000 characters."
+    return {"prompt": ("STRING", {"multiline": True, "default": "", "tooltip": tooltip})}
+
+
+def optional_inputs() -> dict[str, Any]:
+    """Return all other inputs, in the order of the contract."""
+    return {**_first_inputs(), **_advanced_inputs(), **_last_inputs()}
+
+
+def hidden_inputs() -> dict[str, str]:
+    """Return what ComfyUI fills in by itself."""
+    return {"auth_token": "AUTH_TOKEN_COMFY_ORG", "api_key": "API_KEY_COMFY_ORG", "unique_id": "UNIQUE_ID"}
+
+
+def _first_inputs() -> dict[str, Any]:
+    return {
+        "seed": whole(
+            0,
+            SEED_MAX,
+            0,
+            "Which of your paid pictures this is. The service has no seed and never sees it: the same inputs with the"
+            " same seed give the picture you already paid for, another seed buys a new one.",
+            control_after_generate=True,
+        ),
+        "quality": choice(
+            ["low", "medium", "high", "xhigh", "max", "auto"],
+            "low",
+            "How much work goes into the picture. Higher costs more and takes longer; xhigh and max need a 2.5 or 2.6"
+            " model.",
+        ),
+        "background": choice(
+            ["opaque", "transparent", "auto"],
+            "opaque",
+            "transparent gives a cut-out: the image gets four channels and alpha holds the mask. Needs png or webp.",
+        ),
+        "size": choice(
+            list(SIZES),
+            "auto",
+            "Width x height in pixels. match image takes the nearest size to the first picture that the model can"
+            " make; custom uses custom_width and custom_height.",
+        ),
+        "n": whole(1, 10, 1, "How many pictures one request makes. Each is billed."),
+        "image": socket(
+            "IMAGE", "The picture to edit, or a batch of up to 16. Without a picture, the prompt alone makes one."
+        ),
+        "mask": socket(
+            "MASK", "White (1) is redrawn, black (0) stays. It belongs to the first picture and has its size."
+        ),
+        "model": choice(
+            catalogue.choices(),
+            DEFAULT_MODEL,
+            "flare is the fast one, sunburst the thorough one. An id that is not listed can be sent to a compatible"
+            " connection.",
+        ),
+        "connection": choice(
+            connections.offered(),
+            "auto",
+            "Who is asked and who pays. auto: your own OpenAI key if there is one, else your comfy.org account."
+            " sandbox: free, offline, for trying things out.",
+        ),
+    }
+
+
+def _advanced_inputs() -> dict[str, Any]:
+    side = "Only with size custom. A multiple of 16, at most three times the other side."
+    return {
+        "custom_width": whole(480, 3840, 1024, f"Width in pixels. {side}", advanced=True, step=16),
+        "custom_height": whole(480, 3840, 1024, f"Height in pixels. {side}", advanced=True, step=16),
+        "output_format": choice(
+            ["png", "webp", "jpeg"],
+            "png",
+            "The file that the service sends. png loses nothing; jpeg and webp are smaller and faster to load.",
+            advanced=True,
+        ),
+        "output_compression": whole(
+            0, 100, 100, "Quality of webp and jpeg, 100 is the best. Leave it at 100 for png.", advanced=True
+        ),
+        "moderation": choice(
+            ["auto", "low"], "auto", "low makes the service's content filter less strict.", advanced=True
+        ),
+        "input_fidelity": choice(
+            ["auto", "low", "high"],
+            "auto",
+            "How closely the style and faces of your pictures are kept, for models that have this. auto: not sent.",
+            advanced=True,
+        ),
+        "complexity": choice(
+            ["auto", "low", "medium", "high"],
+            "auto",
+            "How much planning goes into the picture, apart from its quality. auto: not sent.",
+            advanced=True,
+        ),
+        "mask_mode": choice(
+            ["guide", "lock"],
+            "guide",
+            "guide: the mask tells the model where to work, it may touch the rest. lock: every pixel outside the mask"
+            " is put back from your picture.",
+            advanced=True,
+        ),
+        "live_preview": whole(
+            0,
+            3,
+            0,
+            "How many sketches to show while waiting. Not available yet: leave it at 0.",
+            advanced=True,
+        ),
+        "reuse": (
+            "BOOLEAN",
+            {
+                "default": True,
+                "tooltip": "On: what you already paid for comes back free. Off: always ask, and pay, again.",
+                "advanced": True,
+            },
+        ),
+    }
+
+
+def _last_inputs() -> dict[str, Any]:
+    return {
+        "references": socket("OIN_REFERENCES", "More pictures, each in its own size, from OpenAI Image References."),
+        "markup": socket(
+            "IMAGE",
+            "Scribbles and notes over the first picture, on a transparent ground (four channels), for models that read"
+            " them. Not together with a mask.",
+        ),
+    }
+
+
+def _advanced(advanced: bool) -> dict[str, bool]:
+    return {"advanced": True} if advanced else {}

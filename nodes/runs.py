@@ -1,0 +1,156 @@
+"""One run of a node: prepare and decode on threads, wait without blocking, stop at once when asked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import SecretStr
+
+from ..api import connections, rules, sandbox
+from ..api.connections import Connection, HostSecrets
+from ..api.jobs import JOBS
+from ..api.lanes import in_thread
+from ..api.records import Answer, unreadable
+from ..api.reports import model_notes, report
+from ..api.running import Job, Running
+from ..utils import host, painter, pictures
+from .uploads import Sources, Upload, upload_of
+from .wishes import Wish
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LOG = logging.getLogger(__name__)
+STOP_POLL_S = 0.1
+TEXT_EVERY_S = 1.0
+
+T = TypeVar("T")
+
+
+def connect(name: str, auth_token: str | None, api_key: str | None) -> Connection:
+    """Return the connection of a name, with what ComfyUI handed to the node.
+
+    Raises: NoKeyError, RefusedError.
+    """
+    secrets = HostSecrets(
+        comfy_token=SecretStr(auth_token) if auth_token else None,
+        comfy_key=SecretStr(api_key) if api_key else None,
+        comfy_base_url=host.comfy_api_base(),
+        comfy_headers=host.comfy_headers(),
+    )
+    return connections.resolve(name, secrets, lambda: sandbox.running(painter.SandboxPainter()).base_url)
+
+
+@dataclass
+class Run:
+    """One run over one connection; `node_id` is where progress is shown."""
+
+    connection: Connection
+    seed: int = 0
+    reuse: bool = True
+    node_id: str | None = None
+
+    async def picture(self, wish: Wish, sources: Sources) -> tuple[Tensor, Tensor, str]:
+        """Return (image [n,H,W,3|4], alpha [n,H,W], report).
+
+        Raises: OpenAIImageError by kind, ImageInputError, ComfyUI's interruption.
+        """
+        answer, upload = await self.answer(wish, sources)
+        decoded = await self.on_thread(lambda: _decoded(answer, wish, upload))
+        return decoded.image, decoded.alpha, self.report(answer, [*upload.notes, *decoded.notes])
+
+    async def answer(self, wish: Wish, sources: Sources) -> tuple[Answer, Upload]:
+        """Return the answer, not yet decoded, and what went out for it.
+
+        Raises: as `picture`.
+        """
+        upload = await self.on_thread(lambda: upload_of(sources, max_pixels=self.connection.max_image_pixels))
+        submitted = in_thread(lambda: JOBS.submit(self._job(wish, upload)))
+        try:
+            running = await self._finished(submitted, lambda: "preparing")
+        except BaseException:
+            submitted.add_done_callback(_leave)  # stopped in this very moment: nobody waits for it
+            raise
+        try:
+            return await self._finished(running.future, running.stage), upload
+        except BaseException:
+            self._tell_what_goes_on(running)
+            raise
+        finally:
+            running.leave()
+
+    def report(self, answer: Answer, notes: list[str]) -> str:
+        """Return the report of a decoded answer; from here on the store may forget it when it is full."""
+        JOBS.taken(answer)
+        return report(answer, self.connection, [*model_notes(answer.record.model), *notes])
+
+    async def on_thread(self, work: Callable[[], T]) -> T:
+        """Return what work gives, done on a thread of our own.
+
+        Raises: what work raises, ComfyUI's interruption.
+        """
+        return await self._finished(in_thread(work), lambda: "preparing")
+
+    def _job(self, wish: Wish, upload: Upload) -> Job:
+        request = wish.request(
+            image_size=upload.image_size,
+            image_count=upload.count,
+            mask=upload.mask is not None,
+            markup=upload.markup,
+        )
+        rules.check_files(request.model, upload.files)
+        return Job(self.connection, request, upload.files, seed=self.seed, reuse=self.reuse)
+
+    async def _finished(self, future: Future[T], stage: Callable[[], str]) -> T:
+        """Wait for a future, showing the stage each second; ends at once when the person cancels."""
+        waiting = asyncio.wrap_future(future)
+        started, shown_s = time.monotonic(), 0
+        while not waiting.done():
+            host.raise_if_stopped()
+            elapsed_s = int(time.monotonic() - started)
+            if elapsed_s > shown_s:
+                shown_s = elapsed_s
+                host.show_text(f"{stage()}, {elapsed_s} s", self.node_id)
+            await asyncio.wait([waiting], timeout=STOP_POLL_S)
+        return waiting.result()
+
+    def _tell_what_goes_on(self, running: Running) -> None:
+        if running.sent and not running.future.done():
+            LOG.info("A paid request goes on in the background; its picture is kept for the next run.")
+            host.show_text("stopped; the request is out, its picture will be kept for the next run", self.node_id)
+
+
+def _leave(submitted: Future[Running]) -> None:
+    if not submitted.cancelled() and submitted.exception() is None:
+        submitted.result().leave()
+
+
+def readable(answer: Answer, decode: Callable[[], T]) -> T:
+    """Return what decode makes of an answer.
+
+    Raises: BadAnswerError that says where the bytes are, if decode raises ValueError.
+    """
+    try:
+        return decode()
+    except ValueError as exc:
+        raise unreadable(answer.record.model_copy(update={"fault": str(exc)}), answer.folder) from exc
+
+
+def _decoded(answer: Answer, wish: Wish, upload: Upload) -> pictures.Decoded:
+    """Return the answer's pictures as tensors, with everything outside the mask put back if that was asked for."""
+    decoded = readable(answer, lambda: pictures.pngs_to_image(answer.pictures))
+    if answer.folder and decoded.broken:
+        names = ", ".join(answer.record.pictures[index] for index in decoded.broken)
+        decoded.notes.append(f"The bytes of what could not be read are kept in {answer.folder}: {names}.")
+    if wish.mask_mode != "lock":
+        return decoded
+    if upload.mask is None or upload.first is None:
+        return decoded._replace(notes=[*decoded.notes, "mask_mode lock: there is no mask, so nothing was put back."])
+    locked = pictures.lock_outside_mask(decoded.image, upload.first, upload.mask)
+    return decoded._replace(image=locked, notes=[*decoded.notes, "Every pixel outside the mask is from your picture."])

@@ -1,0 +1,120 @@
+"""The SVG node: a drawing as vectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..api import catalogue
+from ..utils import host
+from . import inputs, runs, uploads, wishes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+EFFORTS = ["auto", "none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
+class GPTImageSVG:
+    """A vector drawing from a prompt, or from pictures."""
+
+    CATEGORY = "image/OpenAI"
+    FUNCTION = "api_call"
+    RETURN_TYPES = ("SVG", "STRING", "STRING")
+    RETURN_NAMES = ("svg", "svg_text", "report")
+    OUTPUT_TOOLTIPS = (
+        "The drawing, for Save SVG.",
+        "The drawing as text.",
+        "What was asked, what it cost and what was changed on the way, as JSON text.",
+    )
+    DESCRIPTION = (
+        "Makes a vector drawing with OpenAI's image models: an image model draws a reference, a text model writes the"
+        " SVG. Your project needs access to SVG output. A drawing you paid for is kept and never bought twice."
+    )
+    SEARCH_ALIASES = ("gpt image svg", "openai vector", "vector drawing")
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Return the inputs: the main node's where they mean the same, and the drawing's own."""
+        common = inputs.optional_inputs()
+        able = [spec.id for spec in catalogue.listed() if spec.svg]
+        author = "The text model that writes the SVG, if your project may choose one; else leave it empty."
+        optional = {
+            **{name: common[name] for name in ("seed", "quality", "background", "size", "image")},
+            "model": inputs.choice(able, inputs.DEFAULT_MODEL, "A model that makes SVGs; it draws the reference."),
+            "connection": common["connection"],
+            "svg_model": ("STRING", {"default": "", "tooltip": author}),
+            "svg_effort": inputs.choice(
+                EFFORTS, "auto", "How long the author thinks. Needs svg_model. auto: not sent."
+            ),
+            **{name: common[name] for name in ("custom_width", "custom_height", "moderation", "complexity", "reuse")},
+            "references": common["references"],
+        }
+        return {"required": inputs.required_inputs(), "optional": optional, "hidden": inputs.hidden_inputs()}
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:
+        """Refuse what can be known before anything runs."""
+        if values.get("svg_model") == "" and values.get("svg_effort") not in (None, "auto"):
+            return f"svg_effort {values['svg_effort']} needs svg_model, which is empty. Name one, or set it to auto."
+        return wishes.refusal({**values, "extra": cls._extra(values.get("svg_model"), values.get("svg_effort"))})
+
+    @staticmethod
+    def _extra(svg_model: str | None, svg_effort: str | None) -> dict[str, Any]:
+        if not svg_model:
+            return {"output_format": "svg"}
+        effort = {} if svg_effort in (None, "auto") else {"reasoning": {"effort": svg_effort}}
+        return {"output_format": "svg", "svg": {"model": svg_model, **effort}}
+
+    async def api_call(
+        self,
+        prompt: str,
+        seed: int = 0,
+        quality: str = "low",
+        background: str = "opaque",
+        size: str = "auto",
+        image: Tensor | None = None,
+        model: str = inputs.DEFAULT_MODEL,
+        connection: str = "auto",
+        svg_model: str = "",
+        svg_effort: str = "auto",
+        custom_width: int = 1024,
+        custom_height: int = 1024,
+        moderation: str = "auto",
+        complexity: str = "auto",
+        reuse: bool = True,
+        references: list[Tensor] | None = None,
+        auth_token: str | None = None,
+        api_key: str | None = None,
+        unique_id: str | None = None,
+    ) -> tuple[Any, str, str]:
+        """Return the drawing as ComfyUI's SVG type, as text, and the report.
+
+        Raises: as GPTImage.api_call.
+        """
+        wish = wishes.Wish(
+            prompt=prompt,
+            model=model,
+            quality=quality,
+            background=background,
+            size=size,
+            custom_width=custom_width,
+            custom_height=custom_height,
+            moderation=moderation,
+            complexity=complexity,
+            extra=self._extra(svg_model, svg_effort),
+        )
+        run = runs.Run(runs.connect(connection, auth_token, api_key), seed=seed, reuse=reuse, node_id=unique_id)
+        answer, upload = await run.answer(wish, uploads.Sources(image=image, references=references))
+        text = runs.readable(answer, lambda: svg_text(answer.pictures[0]))
+        return host.svg([answer.pictures[0]]), text, run.report(answer, upload.notes)
+
+
+def svg_text(data: bytes) -> str:
+    """Return the text of an SVG.
+
+    Raises: ValueError if it is none.
+    """
+    text = data.decode("utf-8")
+    if "<svg" not in text:
+        raise ValueError("there is no <svg> element in the answer")
+    return text
