@@ -1,0 +1,7 @@
+"""`python -m openai_image_nodes`: the command `openai-image`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,76 @@
+"""`openai-image PROMPT ... -o OUT.png`: the main node from the shell."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..api import catalogue, rules
+from ..api.errors import OpenAIImageError
+from ..nodes.gpt_image import GPTImage
+from ..nodes.inputs import DEFAULT_MODEL
+from ..utils import files
+
+
+def picture(argv: Sequence[str]) -> int:
+    """Make or edit a picture and write it to a file."""
+    options = _parser().parse_args(argv)
+    asked = _asked(options)
+    allowed = GPTImage.VALIDATE_INPUTS(**asked)
+    if allowed is not True:
+        raise OpenAIImageError(str(allowed))
+    references = [files.read_picture(path) for path in options.image] or None
+    mask = files.read_mask(options.mask) if options.mask else None
+    run = GPTImage().api_call(**asked, references=references, mask=mask, reuse=not options.again)
+    image, _alpha, report = asyncio.run(run)
+    for path in files.write_pictures(image, options.output):
+        print(path)
+    _print_summary(json.loads(report))
+    return 0
+
+
+def _asked(options: argparse.Namespace) -> dict[str, Any]:
+    same = ("prompt", "seed", "quality", "background", "n", "model", "connection")
+    return {**{name: getattr(options, name) for name in same}, **_size(options.size)}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="openai-image",
+        description="Make or edit a picture with OpenAI's image models.",
+        epilog="Also: openai-image doctor | jobs | connect NAME | sandbox (each has --help).",
+    )
+    parser.add_argument("prompt", metavar="PROMPT")
+    parser.add_argument("--image", action="append", default=[], type=Path, metavar="FILE", help="may be given again")
+    parser.add_argument("--mask", type=Path, metavar="FILE", help="white is redrawn; or a PNG with a hole")
+    parser.add_argument("--connection", default="auto", metavar="NAME")
+    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="ID", help=", ".join(catalogue.choices()))
+    parser.add_argument("--size", default="auto", metavar="WxH")
+    parser.add_argument("--quality", default="low", metavar="Q")
+    parser.add_argument("--background", default="opaque", metavar="B")
+    parser.add_argument("-n", type=int, default=1, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="which paid result; never sent")
+    parser.add_argument("--again", action="store_true", help="ask, and pay, again for what is already kept")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.png")
+    return parser
+
+
+def _size(text: str) -> dict[str, Any]:
+    """Return the size widgets for any size: one that no widget value names goes as custom."""
+    parsed = rules.parse_size(text)
+    if parsed is None:
+        return {"size": text}
+    return {"size": "custom", "custom_width": parsed[0], "custom_height": parsed[1]}
+
+
+def _print_summary(report: dict[str, Any]) -> None:
+    cost = "unknown" if report["cost_usd"] is None else f"{report['cost_usd']:.4f} USD"
+    paid = "nothing, it was kept" if report["reused"] else cost
+    print(f"{report['model']} on {report['connection']}, {report['size']}, cost: {paid}", file=sys.stderr)
+    for note in report["notes"]:
+        print(f"note: {note}", file=sys.stderr)

@@ -1,0 +1,106 @@
+"""`openai-image doctor | connect | sandbox`: what is ready, and what is needed for more."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+
+import certifi
+
+from ..api import connections, home, probes
+from ..api.connections import HostSecrets
+from ..api.errors import OpenAIImageError, RefusedError
+from ..api.files import make_private_folder, write_atomic
+
+BASE_URL_VARIABLES = {"openai": "OPENAI_BASE_URL", "azure": "AZURE_OPENAI_ENDPOINT"}
+DEFAULT_BASE_URLS = {"openai": connections.OPENAI_BASE_URL}
+
+
+def doctor(argv: Sequence[str]) -> int:
+    """Tell which connections are ready and why not, without showing a key. Costs nothing."""
+    parser = argparse.ArgumentParser(prog="openai-image doctor", description=doctor.__doc__)
+    parser.add_argument("--offline", action="store_true", help="look at the settings only, contact nobody")
+    offline = parser.parse_args(argv).offline
+    print(f"state folder   {home.folder()}")
+    print(
+        f"certificates   {os.environ.get('REQUESTS_CA_BUNDLE') or os.environ.get('CURL_CA_BUNDLE') or certifi.where()}"
+    )
+    for name in [name for name in connections.names() if name != "auto"]:
+        for line in _lines_about(name, offline=offline):
+            print(f"{name:<14} {line}")
+            name = ""
+    return 0
+
+
+def _lines_about(name: str, *, offline: bool) -> Iterator[str]:
+    if name == "sandbox":
+        yield "ready: free and offline"
+        return
+    try:
+        link = connections.resolve(name, HostSecrets(), lambda: "")
+    except OpenAIImageError as exc:
+        yield f"not ready: {str(exc).removeprefix(f'{name}: ')}"
+        return
+    has_list = link.kind != "comfy.org" and not link.deployment_paths
+    found = probes.probe(link) if has_list and not offline else None
+    ready = "ready" if found is None or not found.fault else "not ready"
+    yield f"{ready}: {link.host}, {'with a key' if link.key else 'without a key'}"
+    proxy = probes.proxy_of(link)
+    if proxy:
+        yield f"through the proxy {proxy}"
+    if found is not None:
+        yield from _lines_of(found)
+
+
+def _lines_of(found: probes.Probe) -> Iterator[str]:
+    if found.fault:
+        yield found.fault
+    else:
+        pictures = [model for model in found.models if "image" in model]
+        yield f"reachable, {len(found.models)} models, {len(pictures)} of them for pictures"
+    for model, day in found.ending.items():
+        yield f"{model} ends on {day}"
+    if found.skew_s is not None and abs(found.skew_s) > probes.SKEW_WORTH_TELLING_S:
+        yield f"this machine's clock is off by {found.skew_s:.0f} s"
+
+
+def connect(argv: Sequence[str]) -> int:
+    """Store the key of a connection; it is asked for without being shown."""
+    parser = argparse.ArgumentParser(prog="openai-image connect", description=connect.__doc__)
+    parser.add_argument("name", metavar="NAME", help="openai, azure, or a name of your own")
+    parser.add_argument("--base-url", metavar="URL", help="needed for a name of your own, and for azure")
+    options = parser.parse_args(argv)
+    if options.name in ("auto", "sandbox", "comfy.org"):
+        raise RefusedError(f"{options.name} needs no stored key. comfy.org takes its key from ComfyUI's own sign-in.")
+    entries = connections.stored()
+    entry = entries.setdefault(options.name, {})
+    variable = BASE_URL_VARIABLES.get(options.name, "")
+    base_url = options.base_url or os.environ.get(variable) or DEFAULT_BASE_URLS.get(options.name)
+    if base_url:
+        entry["base_url"] = base_url  # a stored key is sent to this host only
+    if options.name not in connections.BUILT_IN and not entry.get("base_url"):
+        raise RefusedError(f"The connection {options.name} needs --base-url, as https://host/v1.")
+    entry["key"] = getpass.getpass(f"Key for {options.name} (not shown): ").strip()
+    make_private_folder(home.folder())
+    write_atomic(home.folder() / "connections.json", json.dumps({"connections": entries}, indent=1).encode())
+    print(f"stored; {options.name} {next(_lines_about(options.name, offline=True))}")
+    return 0
+
+
+def serve_sandbox(argv: Sequence[str]) -> int:
+    """Serve the sandbox on a loopback port until Ctrl+C, for other programs to try things on."""
+    from ..api.sandbox import Sandbox
+    from ..utils.painter import SandboxPainter
+
+    parser = argparse.ArgumentParser(prog="openai-image sandbox", description=serve_sandbox.__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    with Sandbox(SandboxPainter(), port=parser.parse_args(argv).port) as sandbox:
+        print(f"OPENAI_BASE_URL={sandbox.base_url}/v1", flush=True)
+        print(f"COMFY_API_BASE={sandbox.base_url}", flush=True)
+        while sandbox.is_running:
+            time.sleep(1.0)
+    return 0
