@@ -31,7 +31,7 @@ OPENERS: tuple[tuple[bytes, type[ImageFile]], ...] = (
     (b"GIF8", GifImageFile),
 )
 
-# What Pillow's readers raise for damaged files, seen by damaging files; a warning only where warnings are errors.
+# What Pillow's readers may raise for damaged files (tests damage some); a warning only where warnings are errors.
 READING_ERRORS = (
     OSError,
     SyntaxError,
@@ -71,12 +71,14 @@ def open_picture(data: bytes) -> ImageFile:
     """
     opener = next((opener for signature, opener in OPENERS if data.startswith(signature)), None)
     if opener is None:
-        raise BrokenPictureError("it is empty" if not data else f"it begins with {data[:8]!r}, like no picture")
+        raise BrokenPictureError(
+            "the picture is empty" if not data else f"the picture begins with {data[:8]!r}, like no known one"
+        )
     with reading():
         picture = opener(io.BytesIO(data))
     if picture.width * picture.height > MAX_PIXELS:
         raise BrokenPictureError(
-            f"it is {size_text(*picture.size)}, more than the {MAX_PIXELS // 1_000_000} megapixels that are read"
+            f"the picture is {size_text(*picture.size)}, more than the {MAX_PIXELS // 1_000_000} megapixels allowed"
         )
     return picture
 
@@ -87,7 +89,7 @@ def reading() -> Iterator[None]:
     try:
         yield
     except READING_ERRORS as exc:
-        raise BrokenPictureError(f"it is damaged ({type(exc).__name__}: {exc})") from exc
+        raise BrokenPictureError(f"the picture is damaged ({type(exc).__name__}: {exc})") from exc
 
 
 def picture_to_pixels(picture: Image.Image) -> Bytes:

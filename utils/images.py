@@ -55,9 +55,9 @@ def scaled_size(width: int, height: int, max_pixels: int) -> tuple[int, int]:
     """Return the largest (width, height) of the same ratio with at most `max_pixels`; never larger than it was."""
     if width * height <= max_pixels:
         return width, height
-    scaled_width = max(1, math.floor(width * math.sqrt(max_pixels / (width * height))))
-    scaled_height = max(1, round(scaled_width * height / width))
-    return scaled_width, min(scaled_height, max(1, max_pixels // scaled_width))
+    scaled_width = min(max(1, math.floor(width * math.sqrt(max_pixels / (width * height)))), max_pixels)
+    scaled_height = min(max(1, round(scaled_width * height / width)), max_pixels // scaled_width)
+    return scaled_width, scaled_height
 
 
 def mask_to_png(mask: Tensor, image_size: tuple[int, int], png_size: tuple[int, int]) -> Png:

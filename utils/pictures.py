@@ -20,6 +20,7 @@ __all__ = [
     "BrokenPictureError",
     "Decoded",
     "Frames",
+    "alpha_of",
     "gif_to_frames",
     "lock_outside_mask",
     "pngs_to_image",
@@ -72,6 +73,11 @@ def pngs_to_image(pictures: Sequence[bytes]) -> Decoded:
     waiting = list(good.values())
     good.clear()
     return Decoded(*_batch(waiting), notes, list(faults))
+
+
+def alpha_of(image: Tensor) -> Tensor:
+    """Return the mask [n,H,W] of an image [n,H,W,3|4] in LoadImage's polarity, 1 = transparent."""
+    return 1 - image[..., 3] if image.shape[3] == 4 else torch.zeros(image.shape[:3])
 
 
 def gif_to_frames(data: bytes) -> Frames:

@@ -1,13 +1,13 @@
 """PNG encoding that is many times faster than Pillow's and keeps to its sizes.
 
 Pillow tries every filter on every row and then searches long for repeats. Here a few sampled rows choose one filter for
-the picture and one of three ways to deflate it:
+the picture and one of the ways to deflate it, the quickest first:
 
 - near: literals and short runs only. Photographs have no other repeats; it gives fewer bytes than Pillow's default.
-- wide: a short search over 32 KB, for photographs that repeat.
-- far: zlib's own search, for text, flat art and patterns, which it makes far smaller.
+- wide, quick: a short search over 32 KB, for photographs that repeat and for grey ones.
+- far: a long search, for text, flat art and patterns.
 
-The quickest way is taken whose bytes stay within 1.10 times those of Pillow's default.
+The first way is taken whose bytes stay within 1.10 times those of Pillow's default.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ except ImportError:  # optional: without it photographs take about four times as
     igzip_lib = None
 
 Bytes = NDArray[np.uint8]
+Deflate = Callable[[Bytes], bytes]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ZLIB_HEADER = b"\x78\x01"
@@ -34,7 +35,7 @@ COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # channels -> grey, RGB, RGBA
 BLOCK_ROWS = 32  # filtered together; the scratch arrays stay in the processor's cache
 BANDS, BAND_ROWS = 8, 4  # the sample; a band's first row only serves the second as the row above
 GOLDEN = 0.618034  # spaces the bands evenly but in step with no pattern of the picture
-MARGIN = 1.02  # a quick way is taken up to this multiple of the slow one's bytes on the sample
+MARGIN = 1.06  # a quick way is taken up to this multiple of Pillow's bytes on the sample; the rest is its error
 FLAT_SHARE = 0.05  # below it a picture is too flat for a sample to be trusted, and zlib is quick
 
 
@@ -57,18 +58,20 @@ def _chunk(kind: bytes, data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
 
 
 def _compress(pixels: Bytes) -> bytes:
-    """Return the filtered and deflated rows, by the quickest way that does not make them larger than the slowest."""
-    for deflate in (_deflate_near, _deflate_wide):
+    """Return the filtered and deflated rows, by the quickest way that costs few bytes compared with Pillow's."""
+    needs_isal: list[Deflate] = [] if igzip_lib is None else [_deflate_wide]
+    for deflate in (_deflate_near, *needs_isal, _deflate_quick):
         kind, sampled = _best_filter(pixels, deflate)
-        if sampled <= MARGIN * len(_deflate_far(_sample_rows(pixels, kind))):
+        if sampled <= MARGIN * len(_deflate_as_pillow(_sample_rows(pixels, kind))):
             data = deflate(_filter_rows(pixels, kind))
             if len(data) > FLAT_SHARE * pixels.size:
                 return data
-    kind, _ = _best_filter(pixels, _deflate_far)
-    return _deflate_far(_filter_rows(pixels, kind))
+    kind, sampled = _best_filter(pixels, _deflate_far)
+    as_pillow = len(_deflate_as_pillow(_sample_rows(pixels, kind))) < sampled
+    return (_deflate_as_pillow if as_pillow else _deflate_far)(_filter_rows(pixels, kind))
 
 
-def _best_filter(pixels: Bytes, deflate: Callable[[Bytes], bytes]) -> tuple[int, int]:
+def _best_filter(pixels: Bytes, deflate: Deflate) -> tuple[int, int]:
     """Return the filter type that suits a sample of the picture best, and the sample's size in bytes with it."""
     sizes = [len(deflate(_sample_rows(pixels, kind))) for kind in range(len(PREDICTORS))]
     best = min(sizes)
@@ -137,15 +140,17 @@ PREDICTORS = (_none, _sub, _up, _average, _paeth)  # the position is PNG's filte
 def _deflate_near(rows: Bytes) -> bytes:
     """Pack literals and short runs, with a window of 4 bytes: longer windows find three-byte repeats by chance, and
     those cost more bits than the literals."""
-    if igzip_lib is None:
-        packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
-        return packer.compress(rows.data) + packer.flush()
-    return _igzip(rows, window_bits=2)
+    return _zlib(rows, 1, zlib.Z_RLE) if igzip_lib is None else _igzip(rows, window_bits=2)
 
 
 def _deflate_wide(rows: Bytes) -> bytes:
-    """Pack with a short search for repeats up to 32 KB back."""
-    return zlib.compress(rows.data, 1) if igzip_lib is None else _igzip(rows, window_bits=15)
+    """Pack with the shortest search for repeats up to 32 KB back; needs isal."""
+    return _igzip(rows, window_bits=15)
+
+
+def _deflate_quick(rows: Bytes) -> bytes:
+    """Pack with a short search for repeats, down to three bytes: the one that finds those of grey in RGB."""
+    return zlib.compress(rows.data, 1)
 
 
 def _igzip(rows: Bytes, window_bits: int) -> bytes:
@@ -156,5 +161,15 @@ def _igzip(rows: Bytes, window_bits: int) -> bytes:
 
 
 def _deflate_far(rows: Bytes) -> bytes:
-    """Pack with a long search for repeats: slow on photographs, quick on flat pictures."""
+    """Pack with a long search for repeats, down to three bytes: slow on photographs, quick on flat pictures."""
     return zlib.compress(rows.data, 6)
+
+
+def _deflate_as_pillow(rows: Bytes) -> bytes:
+    """Pack as Pillow does by default, with a long search for repeats of six bytes and more."""
+    return _zlib(rows, 6, zlib.Z_FILTERED)
+
+
+def _zlib(rows: Bytes, level: int, strategy: int) -> bytes:
+    packer = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy)
+    return packer.compress(rows.data) + packer.flush()
