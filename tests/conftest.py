@@ -1,0 +1,48 @@
+"""Loads the pack by path, as ComfyUI does, under the name that `pip install .` gives it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = "openai_image_nodes"
+
+
+def load_pack(root: Path, name: str) -> object:
+    """Load a pack folder as ComfyUI's loader does: by path, under a name of the caller's choice."""
+    spec = importlib.util.spec_from_file_location(name, root / "__init__.py", submodule_search_locations=[str(root)])
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+class PlainRoot:
+    """Collects the root as a plain folder: its `__init__.py` has relative imports and is no test package."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        return pytest.Dir.from_parent(parent, path=path) if path == ROOT else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(PlainRoot())
+    if PACKAGE not in sys.modules:
+        load_pack(ROOT, PACKAGE)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Give every test a state folder of its own and none of the machine's keys."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(("OPENAI_", "AZURE_OPENAI_", "COMFY_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("OPENAI_IMAGE_NODES_HOME", str(tmp_path_factory.mktemp("home")))
