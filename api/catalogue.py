@@ -149,7 +149,7 @@ def _load(override: Path, _changed_ns: int) -> dict[str, ModelSpec]:
     if override.is_file():
         try:
             return _specs(_merged(shipped, _entries(override)))
-        except (ValueError, KeyError, TypeError, OSError) as exc:
+        except (ValueError, KeyError, TypeError, OSError, RecursionError) as exc:
             LOG.warning("%s is not used, it is no list of models: %s", override, exc)
     return _specs(shipped)
 

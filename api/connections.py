@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import SecretStr
 
@@ -19,6 +19,7 @@ OWN_KEY_MAX_PIXELS = 8_294_400  # the largest picture the models make, API.md 1.
 COMFY_MAX_PIXELS = 2048 * 2048  # ComfyUI 0.28 scales references to this for its proxy
 COMFY_BASE_URL = "https://api.comfy.org"
 OPENAI_BASE_URL = "https://api.openai.com/v1"
+SHORTEST_SECRET = 8  # "none", as local services take it, is no secret and may occur in a picture's base64
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 BUILT_IN = ("auto", "comfy.org", "openai", "azure", "sandbox")
 
@@ -38,7 +39,7 @@ class Connection:
     kind: str = "compatible"
     key: SecretStr | None = None
     key_header: str = "Authorization"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, str] = field(default_factory=dict)
     deployment_paths: bool = False
     max_image_pixels: int = OWN_KEY_MAX_PIXELS
@@ -47,7 +48,7 @@ class Connection:
     @property
     def host(self) -> str:
         """The host that requests go to, for the report."""
-        return urlsplit(self.base_url).netloc
+        return urlsplit(self.base_url).netloc.rpartition("@")[2]
 
     @property
     def service(self) -> str:
@@ -61,7 +62,7 @@ class Connection:
 
     def url(self, path: str, model: str) -> str:
         """Return the address of an endpoint for a model."""
-        middle = f"/deployments/{model}" if self.deployment_paths else ""
+        middle = f"/deployments/{quote(model, safe='')}" if self.deployment_paths else ""
         return f"{self.base_url}{middle}/{path}"
 
     def auth_headers(self) -> dict[str, str]:
@@ -71,6 +72,15 @@ class Connection:
             prefix = "Bearer " if self.key_header == "Authorization" else ""
             headers[self.key_header] = prefix + self.key.get_secret_value()
         return headers
+
+    def without_secrets(self, said: bytes) -> bytes:
+        """Return what a service says without our key: some say it back, and answers are shown and kept."""
+        key = [self.key.get_secret_value()] if self.key else []
+        own_headers = self.headers.values() if self.kind == "compatible" else []
+        for secret in [*key, *own_headers]:
+            if len(secret) >= SHORTEST_SECRET:
+                said = said.replace(secret.encode(), b"[key]")
+        return said
 
     def check(self, request: OpenAIImageGenerationRequest) -> None:
         """Refuse what this connection cannot carry although the model could.
@@ -152,7 +162,7 @@ def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Con
         return Connection(name="sandbox", kind="sandbox", base_url=f"{sandbox_url()}/v1")
     makers = {"comfy.org": lambda: _comfy(host), "openai": _openai, "azure": _azure}
     connection = makers.get(name, lambda: _named(name))()
-    _refuse_clear_text(connection)
+    _refuse_unsafe_address(connection)
     return connection
 
 
@@ -248,10 +258,11 @@ def _stored_base(name: str) -> str:
 def _refuse_other_host(name: str, key_variable: str, base: str) -> None:
     """Keep a stored key to the host that it was stored for, whatever the environment says today."""
     home_base = _stored_base(name)
-    if os.environ.get(key_variable) or not home_base or urlsplit(home_base).netloc == urlsplit(base).netloc:
+    own, asked = (urlsplit(address).netloc.rpartition("@")[2] for address in (home_base, base))
+    if os.environ.get(key_variable) or not home_base or own == asked:
         return
     raise RefusedError(
-        f"The stored key of {name} belongs to {urlsplit(home_base).netloc} and is not sent to {urlsplit(base).netloc}."
+        f"The stored key of {name} belongs to {own} and is not sent to {asked}."
         f" Set {key_variable} for that host, or store its key: openai-image connect {name} --base-url URL.",
         param="connection",
     )
@@ -261,8 +272,17 @@ def _secret(value: object) -> SecretStr | None:
     return SecretStr(str(value).strip()) if value and str(value).strip() else None
 
 
-def _refuse_clear_text(connection: Connection) -> None:
-    """A key may leave over https, or over http to this machine; other http only if the connections file says so."""
+def _refuse_unsafe_address(connection: Connection) -> None:
+    """A key may leave over https, or over http to this machine; other http only if the connections file says so.
+
+    An address is shown and written down, so it must not hold a password.
+    """
+    if "@" in urlsplit(connection.base_url).netloc:
+        raise RefusedError(
+            f"The address of the connection {connection.name} holds a user name or a password for {connection.host}."
+            " Take it out: the key comes from its environment variable or from connections.json.",
+            param="connection",
+        )
     scheme = urlsplit(connection.base_url).scheme
     allowed = stored().get(connection.name, {}).get("allow_http") is True
     if scheme != "https" and not (scheme == "http" and (connection.is_loopback or allowed)):

@@ -87,6 +87,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         self.connection = connection
         self.stage = "uploading"
         self.received = 0
+        self.answered_headers: dict[str, str] = {}
         self.body = _body(request, files)
         self._headers = headers or {}
 
@@ -107,16 +108,18 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         try:
             with self._send() as response:
                 self.stage = "downloading"
-                content = _read(response, self._count)
+                content = self.connection.without_secrets(_read(response, self._count))
         except (requests.RequestException, OSError) as exc:
             raise unanswered_failure(
                 self.connection, exc, complete=self.body.complete, sent_at=f"{sent_at:%H:%M:%S} UTC"
             ) from exc
+        headers = {
+            name.lower(): self.connection.without_secrets(value.encode()).decode()
+            for name, value in response.headers.items()
+        }
+        self.answered_headers = headers
         if not 200 <= response.status_code < 300:
-            raise answered_failure(
-                self.connection, response.status_code, response.headers, content, model=self.request.model
-            )
-        headers = {name.lower(): value for name, value in response.headers.items()}
+            raise answered_failure(self.connection, response.status_code, headers, content, model=self.request.model)
         return RawAnswer(content, headers, (datetime.now(timezone.utc) - sent_at).total_seconds())
 
     def parse(self, raw: RawAnswer) -> ResponseT:

@@ -100,7 +100,8 @@ class GPTImageGIF:
             complexity=complexity,
             extra=self._extra(frame_count, frame_duration_ms),
         )
-        run = runs.Run(runs.connect(connection, auth_token, api_key), seed=seed, reuse=reuse, node_id=unique_id)
+        link = await runs.connect(connection, auth_token, api_key)
+        run = runs.Run(link, seed=seed, reuse=reuse, node_id=unique_id)
         answer, upload = await run.answer(wish, uploads.Sources(image=image, references=references))
         frames = await run.on_thread(lambda: runs.readable(answer, lambda: pictures.gif_to_frames(answer.pictures[0])))
         warning = rules.gif_sheet_fault(rules.spec_of({"model": model}), size, frame_count)

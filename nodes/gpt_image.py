@@ -92,6 +92,6 @@ class GPTImage:
             live_preview=live_preview,
         )
         sources = uploads.Sources(image, mask, references, markup)
-        link = runs.connect(connection, auth_token, api_key)
+        link = await runs.connect(connection, auth_token, api_key)
         run = runs.Run(link, seed=seed, reuse=reuse, node_id=unique_id)
         return await run.picture(wish, sources)

@@ -19,6 +19,7 @@ SIZES = (
     "match image",
     "custom",
 )
+OUTPUT_FORMATS = ("png", "webp", "jpeg")
 DEFAULT_MODEL = "gpt-image-2.6-flare"
 SEED_MAX = 2**31 - 1
 
@@ -109,7 +110,7 @@ def _advanced_inputs() -> dict[str, Any]:
         "custom_width": whole(480, 3840, 1024, f"Width in pixels. {side}", advanced=True, step=16),
         "custom_height": whole(480, 3840, 1024, f"Height in pixels. {side}", advanced=True, step=16),
         "output_format": choice(
-            ["png", "webp", "jpeg"],
+            OUTPUT_FORMATS,
             "png",
             "The file that the service sends. png loses nothing; jpeg and webp are smaller and faster to load.",
             advanced=True,

@@ -17,7 +17,7 @@ from ..api.connections import Connection, HostSecrets
 from ..api.jobs import JOBS
 from ..api.lanes import in_thread
 from ..api.records import Answer, unreadable
-from ..api.reports import model_notes, report
+from ..api.reports import model_notes, outcome, report
 from ..api.running import Job, Running
 from ..utils import host, painter, pictures
 from .uploads import Sources, Upload, upload_of
@@ -33,11 +33,14 @@ TEXT_EVERY_S = 1.0
 T = TypeVar("T")
 
 
-def connect(name: str, auth_token: str | None, api_key: str | None) -> Connection:
+async def connect(name: str, auth_token: str | None, api_key: str | None) -> Connection:
     """Return the connection of a name, with what ComfyUI handed to the node.
 
     Raises: NoKeyError, RefusedError.
     """
+    # ComfyUI writes a node's inputs, our token and key among them, into its history when the node fails before it
+    # waits for the first time (0.20.1 execution.py, get_output_data): so wait before anything can fail.
+    await asyncio.sleep(0)
     secrets = HostSecrets(
         comfy_token=SecretStr(auth_token) if auth_token else None,
         comfy_key=SecretStr(api_key) if api_key else None,
@@ -88,6 +91,7 @@ class Run:
     def report(self, answer: Answer, notes: list[str]) -> str:
         """Return the report of a decoded answer; from here on the store may forget it when it is full."""
         JOBS.taken(answer)
+        host.show_text("; ".join([outcome(answer, self.connection), *model_notes(answer.record.model)]), self.node_id)
         return report(answer, self.connection, [*model_notes(answer.record.model), *notes])
 
     async def on_thread(self, work: Callable[[], T]) -> T:
@@ -153,4 +157,5 @@ def _decoded(answer: Answer, wish: Wish, upload: Upload) -> pictures.Decoded:
     if upload.mask is None or upload.first is None:
         return decoded._replace(notes=[*decoded.notes, "mask_mode lock: there is no mask, so nothing was put back."])
     locked = pictures.lock_outside_mask(decoded.image, upload.first, upload.mask)
-    return decoded._replace(image=locked, notes=[*decoded.notes, "Every pixel outside the mask is from your picture."])
+    notes = [*decoded.notes, "Every pixel outside the mask is from your picture."]
+    return decoded._replace(image=locked, alpha=pictures.alpha_of(locked), notes=notes)

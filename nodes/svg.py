@@ -103,7 +103,8 @@ class GPTImageSVG:
             complexity=complexity,
             extra=self._extra(svg_model, svg_effort),
         )
-        run = runs.Run(runs.connect(connection, auth_token, api_key), seed=seed, reuse=reuse, node_id=unique_id)
+        link = await runs.connect(connection, auth_token, api_key)
+        run = runs.Run(link, seed=seed, reuse=reuse, node_id=unique_id)
         answer, upload = await run.answer(wish, uploads.Sources(image=image, references=references))
         text = runs.readable(answer, lambda: svg_text(answer.pictures[0]))
         return host.svg([answer.pictures[0]]), text, run.report(answer, upload.notes)

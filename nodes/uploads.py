@@ -55,8 +55,8 @@ def upload_of(sources: Sources, *, max_pixels: int) -> Upload:
     if not batches:
         upload.mask, upload.markup = sources.mask, sources.markup is not None
         return upload
-    upload.first = batches[0][0]
     pngs = images.images_to_pngs(batches, max_pixels=max_pixels)
+    upload.first = batches[0][0]
     name = "image" if len(pngs) == 1 else "image[]"
     upload.files = [_part(name, f"image_{index}.png", png) for index, png in enumerate(pngs)]
     upload.notes = list(_scaling_notes(batches, pngs))

@@ -9,7 +9,7 @@ from typing import Any
 from ..api import connections, rules
 from ..api.errors import OpenAIImageError, RefusedError
 from ..api.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest
-from .inputs import SEED_MAX, SIZES
+from .inputs import OUTPUT_FORMATS, SEED_MAX, SIZES
 
 SOCKETS = ("image", "references", "mask", "markup")
 
@@ -43,6 +43,7 @@ class Wish:
         Raises: RefusedError for what the model does not take.
         """
         _refuse_widgets(asdict(self))
+        _refuse_nothing_to_match(self.size, edits=image_count > 0)
         fields = service_fields(asdict(self), image_size=image_size, edits=image_count > 0)
         if image_count == 0:
             rules.check({**fields, "image_count": 0, "mask": mask, "markup": markup}, operation="generations")
@@ -63,8 +64,7 @@ def refusal(values: Mapping[str, Any]) -> bool | str:
         fields = service_fields(values, image_size=None, edits=edits)
         sources = {"image_count": None if edits else 0, "mask": "mask" in connected, "markup": "markup" in connected}
         rules.check({**fields, **sources}, operation="edits" if edits else "generations")
-        if values.get("size") == "match image" and not edits:
-            raise RefusedError("Size match image needs a picture, and none is connected. Connect one or choose a size.")
+        _refuse_nothing_to_match(values.get("size"), edits=edits)
     except OpenAIImageError as exc:
         return str(exc)
     return True
@@ -106,8 +106,16 @@ def _size(values: Mapping[str, Any], image_size: tuple[int, int] | None) -> str 
 def _refuse_widgets(values: Mapping[str, Any]) -> None:
     """Refuse values that are ours alone, so that the catalogue has nothing to say about them."""
     size, mode, preview = values.get("size"), values.get("mask_mode"), values.get("live_preview")
+    model, output_format = values.get("model"), values.get("output_format")
+    if model is not None and not str(model).strip():
+        raise RefusedError("The model is empty. Choose one from the list.", param="model")
     if size is not None and size not in SIZES and rules.parse_size(str(size)) is None:
         raise RefusedError(f"Size {size!r} is not known. Choose one of {', '.join(SIZES)}.", param="size")
+    if output_format not in (None, *OUTPUT_FORMATS):
+        formats = ", ".join(OUTPUT_FORMATS)
+        raise RefusedError(
+            f"output_format {output_format} is not known. Choose one of {formats}.", param="output_format"
+        )
     if mode not in (None, "guide", "lock"):
         raise RefusedError(f"mask_mode {mode!r} is not known. Choose guide or lock.", param="mask_mode")
     if preview not in (None, 0):
@@ -117,6 +125,13 @@ def _refuse_widgets(values: Mapping[str, Any]) -> None:
     seed = values.get("seed")
     if seed is not None and not 0 <= seed <= SEED_MAX:
         raise RefusedError(f"seed {seed} is not in 0..{SEED_MAX}.", param="seed")
+
+
+def _refuse_nothing_to_match(size: str | None, *, edits: bool) -> None:
+    if size == "match image" and not edits:
+        raise RefusedError(
+            "Size match image needs a picture, and none is connected. Connect one or choose a size.", param="size"
+        )
 
 
 def _refuse_connection(name: str | None) -> None:
