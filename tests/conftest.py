@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -33,6 +34,8 @@ class PlainRoot:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(PlainRoot())
+    # Tests are generated from the catalogue while they are collected: the developer's own list must not change them.
+    os.environ["OPENAI_IMAGE_NODES_HOME"] = os.devnull
     if PACKAGE not in sys.modules:
         load_pack(ROOT, PACKAGE)
 
@@ -40,8 +43,6 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Give every test a state folder of its own and none of the machine's keys."""
-    import os
-
     for name in list(os.environ):
         if name.startswith(("OPENAI_", "AZURE_OPENAI_", "COMFY_")):
             monkeypatch.delenv(name)
