@@ -80,8 +80,9 @@ def fetched(url: str) -> bytes:
     for left in reversed(range(DOWNLOAD_TRIES)):
         try:
             return _fetched_once(url)
-        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError):
-            if left == 0:
+        except requests.RequestException as exc:
+            refused = exc.response is not None and exc.response.status_code < 500
+            if left == 0 or refused or isinstance(exc, ValueError):
                 raise
     raise AssertionError("unreachable")
 

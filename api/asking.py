@@ -6,23 +6,34 @@ import contextlib
 import time
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 
-from . import prices
-from .answers import Pictures, pictures_of
 from .claims import Claim, claim
-from .errors import BadAnswerError, OpenAIImageError, OutcomeUnknownError, StillRunningError
-from .failures import MAYBE_BILLED, PAY_AGAIN_ADVICE, answered_failure, service_words
+from .errors import (
+    BadAnswerError,
+    ModeratedError,
+    OpenAIImageError,
+    OutcomeUnknownError,
+    RateLimitError,
+    ServiceDownError,
+    StillRunningError,
+)
+from .failures import MAYBE_BILLED, PAY_AGAIN_ADVICE, RUN_AGAIN_ADVICE
+from .keeping import Keeping
 from .operation import RawAnswer
 from .records import Answer, Record, unreadable
 from .retries import Retries
 from .running import Running, Unwanted
-from .schemas import OpenAIImageGenerationResponse
 from .store import Store
 
 OTHER_PROCESS_POLL_S = 0.25
-KEPT_HEADERS = ("x-request-id", "x-comfy-credits-used", "idempotent-replayed", "openai-processing-ms", "date")
-NOT_KEPT = "The answer could not be kept on disk ({}): save the picture, the next run would pay again."
+FINAL_STATUSES = (400, 422)
+EARLIER_TRY = "An earlier try of it may have been billed."
+NO_ANSWER = "no answer came"
+REASONS: dict[type[OpenAIImageError], str] = {
+    RateLimitError: "the service asks for patience",
+    ServiceDownError: "the service could not be reached, or failed",
+    StillRunningError: "the service still works on it",
+}
 
 
 class ClaimLost(Exception):
@@ -36,15 +47,12 @@ class Asking:
         self.service_limit: int | None = None
         self._running = running
         self._job = running.job
-        self._store = store
+        self._name = running.name
+        self._pending = store.pending
+        self._keeping = Keeping(store, running.name)
         self._known = known
         self._claim: Claim | None = None
-        self._notes: list[str] = []
-
-    @property
-    def is_written_down(self) -> bool:
-        """Whether the disk knows how far the job is; else only this process does."""
-        return not self._notes
+        self._may_be_billed = False  # an earlier try, perhaps of a process that died, and its answer was not seen
 
     def answer(self) -> Answer:
         """Return the answer, from the service or from whoever was faster.
@@ -66,15 +74,15 @@ class Asking:
             if self._running.unwanted.is_set():
                 raise Unwanted
             try:
-                self._claim = claim(self._store.pending_folder(self._running.name))
+                self._claim = claim(self._pending.folder(self._name))
             except FileNotFoundError:
-                continue  # whoever had it finished and cleared the folder this moment
-            except OSError as exc:
-                self._notes.append(NOT_KEPT.format(exc.strerror))
-                return None
+                self._claim = None  # whoever had it finished and cleared the folder this moment
+            except OSError:
+                self._claim = None
+                return self._known()  # no other process can write there either
             known = self._known()
             if known is not None and self._claim is not None:
-                self._store.drop_pending(self._running.name)
+                self._pending.drop(self._name)
             if known is not None or self._claim is not None:
                 return known
             self._running.wait(OTHER_PROCESS_POLL_S, "another process asks for the same")
@@ -84,149 +92,123 @@ class Asking:
 
         Raises: OutcomeUnknownError if it was sent and cannot safely be sent again.
         """
-        record = self._job.record(self._running.identity)
-        old = self._store.read_pending(self._running.name)
-        if old is not None:
-            record.idempotency_key = old.idempotency_key or record.idempotency_key
-            if not self._may_go_on(old):
-                sent = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(old.sent_at or old.prepared_at))
-                raise OutcomeUnknownError(
-                    f"{old.connection}: this very request was sent at {sent} and no answer was seen; {MAYBE_BILLED}."
-                    f" {PAY_AGAIN_ADVICE}",
-                    request_id=old.request_id,
-                )
-        self._write(record)
+        record, old = self._job.record(self._running.identity), self._left_behind()
+        if old is not None and old.fault:
+            raise unreadable(old, None)
+        if old is not None and self._keeping.fetched_before(old) is not None:
+            return old
+        if old is not None and not _may_go_on(old):
+            raise _outcome_unknown(old)
+        if old is not None and old.idempotency_key:
+            record.idempotency_key, record.sent_at = old.idempotency_key, old.sent_at
+            self._may_be_billed = old.state != "prepared"
+        record.state = "sent" if self._may_be_billed else "prepared"
+        self._pending.write(self._name, record)
         return record
 
-    def _may_go_on(self, old: Record) -> bool:
-        """Tell whether asking costs nothing twice: it was not sent, or its key or its answer is at hand."""
-        keyed = old.state == "sent" and old.idempotency_key is not None
-        return old.state == "prepared" or keyed or self._store.read_raw_answer(self._running.name) is not None
+    def _left_behind(self) -> Record | None:
+        try:
+            return self._pending.read(self._name) or (self._pending.adopt(self._name) if self._job.reuse else None)
+        except OSError as exc:
+            raise OutcomeUnknownError(
+                f"{self._job.connection.name}: what was written of this very request in {self._pending.root} cannot be"
+                f" read ({exc.strerror}), so it may have been sent before. Mend the folder, or set reuse to false."
+            ) from exc
 
     def _exchanged(self, record: Record) -> Answer:
         retries = Retries(idempotent=self._job.connection.idempotent)
-        while True:
-            try:
-                return self._kept(record, self._fetched_before() or self._sent(record))
-            except Unwanted:
-                self._store.drop_pending(self._running.name)
-                raise
-            except BadAnswerError:
-                raise
-            except OpenAIImageError as error:
-                delay = retries.delay_after(error)
-                if delay is None:
-                    self._given_up(record, error)
+        try:
+            while True:
+                try:
+                    return self._kept(record)
+                except BadAnswerError:
                     raise
-                self._prepared_again(record, error)
-                self._waited(delay, error)
+                except OpenAIImageError as error:
+                    self._wait_after(error, record, retries)
+        except Unwanted:
+            if not self._may_be_billed:
+                self._pending.drop(self._name)
+            raise
 
-    def _fetched_before(self) -> RawAnswer | None:
-        body = self._store.read_raw_answer(self._running.name)
-        return RawAnswer(body, {}, 0.0) if body else None
+    def _kept(self, record: Record) -> Answer:
+        raw = self._keeping.fetched_before(record) or self._sent(record)
+        operation = self._running.operation or self._job.operation({})
+        answer = self._keeping.answer(record, raw, operation)
+        if not self._job.reuse:
+            self._pending.forget(self._running.identity)
+        return answer
 
     def _sent(self, record: Record) -> RawAnswer:
         operation = self._job.operation({"Idempotency-Key": record.idempotency_key} if record.idempotency_key else {})
         self._running.operation = operation
-        if self._claim is not None and not self._claim.held:
-            raise ClaimLost
+        self._refuse_lost_claim()
         self._running.about_to_send()
         record.state, record.sent_at = "sent", time.time()
-        self._write(record)
-        raw = operation.exchange()
-        with contextlib.suppress(ValueError):
-            self.service_limit = int(raw.headers.get("x-concurrency-limit", ""))
-        return raw
+        self._pending.write(self._name, record)
+        self._refuse_lost_claim()  # this process may have slept while it wrote
+        try:
+            return operation.exchange()
+        finally:
+            with contextlib.suppress(ValueError):
+                self.service_limit = int(operation.answered_headers.get("x-concurrency-limit", ""))
 
-    def _prepared_again(self, record: Record, error: OpenAIImageError) -> None:
-        if error.replayed:
-            record.idempotency_key = uuid.uuid4().hex  # the old key would only replay the old failure
-        if not isinstance(error, (OutcomeUnknownError, StillRunningError)):
+    def _refuse_lost_claim(self) -> None:
+        if self._claim is not None and not self._claim.held:
+            self._running.not_sent_after_all()
+            raise ClaimLost
+
+    def _wait_after(self, error: OpenAIImageError, record: Record, retries: Retries) -> None:
+        """Wait until the request may be sent again.
+
+        Raises: OpenAIImageError if it never may be, Unwanted if everybody left meanwhile.
+        """
+        if isinstance(error, (OutcomeUnknownError, StillRunningError)):
+            self._may_be_billed = True
+        delay = retries.delay_after(error)
+        if delay is None:
+            raise self._given_up(error, record)
+        if error.replayed and record.idempotency_key:
+            # The old key would only replay the old failure, which cost nothing.
+            record.idempotency_key, self._may_be_billed = uuid.uuid4().hex, False
+        if not self._may_be_billed:
             record.state = "prepared"
             self._running.not_sent_after_all()
-        self._write(record)
+        self._pending.write(self._name, record)
+        self._running.wait(delay, REASONS.get(type(error), NO_ANSWER))
 
-    def _waited(self, delay_s: float, error: OpenAIImageError) -> None:
-        try:
-            self._running.wait(delay_s, type(error).__name__.removesuffix("Error"))
-        except Unwanted:
-            self._store.drop_pending(self._running.name)
-            raise
-
-    def _given_up(self, record: Record, error: OpenAIImageError) -> None:
-        if not isinstance(error, (OutcomeUnknownError, StillRunningError)):
-            self._store.drop_pending(self._running.name)
-            return
-        record.state = "unknown" if error.key_is_spent or not record.idempotency_key else "sent"
+    def _given_up(self, error: OpenAIImageError, record: Record) -> OpenAIImageError:
+        """Write down how it ended and return the error to raise: a key that may have paid for something is kept."""
+        if not self._may_be_billed or _is_final(error, record):
+            self._pending.drop(self._name)
+            return error
+        record.state = "sent" if record.idempotency_key and not error.key_is_spent else "unknown"
         record.request_id = error.request_id
-        self._write(record)
-
-    def _kept(self, record: Record, raw: RawAnswer) -> Answer:
-        """Write the answer down before anything looks at the pictures, then return it."""
-        _note_answer(record, raw)
-        try:
-            response = self._parsed(raw)
-            self._note_addresses(response, raw)
-            pictures = pictures_of(response, said=service_words(raw.body).message)
-        except BadAnswerError as exc:
-            record.fault = str(exc)
-            raise unreadable(record, self._saved(record, [raw.body])) from exc
-        _note_contents(record, response, pictures)
-        folder = self._saved(record, pictures.data)
-        return Answer(record, pictures.data, folder, reused=False, notes=self._notes)
-
-    def _parsed(self, raw: RawAnswer) -> OpenAIImageGenerationResponse:
-        operation = self._running.operation or self._job.operation({})
-        response: OpenAIImageGenerationResponse = operation.parse(raw)
-        if not response.data and service_words(raw.body).from_service:
-            raise answered_failure(self._job.connection, 200, raw.headers, raw.body, model=self._job.request.model)
-        return response
-
-    def _note_addresses(self, response: OpenAIImageGenerationResponse, raw: RawAnswer) -> None:
-        if any(image.url and not image.b64_json for image in response.data or []):
-            with contextlib.suppress(OSError):
-                self._store.write_raw_answer(self._running.name, raw.body)
-
-    def _saved(self, record: Record, pictures: list[bytes]) -> Path | None:
-        record.state = "answered"
-        try:
-            folder = self._store.save(record, pictures)
-        except OSError as exc:
-            self._notes.append(NOT_KEPT.format(exc.strerror))
-            return None
-        self._store.drop_pending(self._running.name)
-        if not self._job.reuse:
-            self._forget_unknown()
-        return folder
-
-    def _forget_unknown(self) -> None:
-        """Forget an earlier try of the same job whose outcome is unknown: the person paid again on purpose."""
-        with contextlib.suppress(OSError):
-            old = claim(self._store.pending_folder(self._running.identity))
-            if old is not None:
-                self._store.drop_pending(self._running.identity)
-                old.release()
-
-    def _write(self, record: Record) -> None:
-        if self._claim is None:
-            return
-        try:
-            self._store.write_pending(self._running.name, record)
-        except OSError as exc:
-            self._notes.append(NOT_KEPT.format(exc.strerror))
+        self._pending.write(self._name, record)
+        if isinstance(error, (OutcomeUnknownError, StillRunningError)):
+            return error
+        return OutcomeUnknownError(
+            f"{error} {EARLIER_TRY} {RUN_AGAIN_ADVICE}",
+            status=error.status,
+            code=error.code,
+            request_id=error.request_id,
+        )
 
 
-def _note_answer(record: Record, raw: RawAnswer) -> None:
-    record.answered_at, record.elapsed_s = time.time(), raw.elapsed_s
-    record.headers = {name: raw.headers[name] for name in KEPT_HEADERS if name in raw.headers}
-    record.request_id = raw.request_id
-    with contextlib.suppress(ValueError):
-        record.credits = float(raw.headers.get("x-comfy-credits-used", ""))
+def _may_go_on(old: Record) -> bool:
+    """Tell whether a job may be asked for once more: it was not sent, or was handed over, or its key is at hand."""
+    return old.state in ("prepared", "answered") or (old.state == "sent" and old.idempotency_key is not None)
 
 
-def _note_contents(record: Record, response: OpenAIImageGenerationResponse, pictures: Pictures) -> None:
-    record.usage, record.svg_usage, record.faults = response.usage, response.svg_usage, pictures.faults
-    fields = {name: getattr(response, name) for name in ("size", "quality", "background", "output_format")}
-    record.answer_fields = {name: value for name, value in fields.items() if value}
-    record.revised_prompts = [image.revised_prompt for image in response.data or [] if image.revised_prompt]
-    record.cost_usd = prices.cost_usd(record.model, record.usage, record.credits)
+def _is_final(error: OpenAIImageError, record: Record) -> bool:
+    """Tell whether an error is the service's last word on all tries under the key, not only on the newest one."""
+    replayed = error.replayed and record.idempotency_key is not None
+    return replayed or isinstance(error, ModeratedError) or error.status in FINAL_STATUSES
+
+
+def _outcome_unknown(old: Record) -> OutcomeUnknownError:
+    sent = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(old.sent_at or old.prepared_at))
+    return OutcomeUnknownError(
+        f"{old.connection}: this very request was sent at {sent} and no answer was seen; {MAYBE_BILLED}."
+        f" {PAY_AGAIN_ADVICE}",
+        request_id=old.request_id,
+    )

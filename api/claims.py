@@ -1,7 +1,8 @@
 """Who works on a job: claim files that several processes and machines over a shared folder can trust.
 
 A claim is a file `claim.N` in the job's pending folder, made with O_EXCL. The highest N owns the job. A dead owner
-is followed by whoever makes N+1; two can never make the same file, so exactly one follows.
+is followed by whoever makes N+1; two can never make the same file, so exactly one follows. Each claim holds a token
+of its own: a folder may be cleared and made anew, and then the same name belongs to somebody else.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 import uuid
+from functools import cache
 from pathlib import Path
 
 from .files import PRIVATE_FILE
@@ -29,30 +31,33 @@ def claim(folder: Path) -> Claim | None:
     Raises: OSError if the folder cannot be written.
     """
     newest = _newest(folder)
-    if newest is not None and not _is_stale(newest):
+    owner = _content(newest) if newest else None
+    if newest is not None and not _is_stale(newest, owner):
         return None
-    number = 1 + (int(newest.suffix[1:]) if newest else 0)
-    path = folder / f"claim.{number}"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-    except FileExistsError:
+    ours = _made(folder / f"claim.{1 + (_number(newest) if newest else 0)}")
+    if ours is None:
         return None
-    with os.fdopen(descriptor, "w") as file:
-        json.dump({"host": _host(), "pid": os.getpid(), "instance": INSTANCE}, file)
-    return Claim(path)
+    if newest is not None:
+        if _content(newest) != owner:  # cleared and made anew since we judged it: the new owner lives
+            ours.release()
+            return None
+        with contextlib.suppress(OSError):
+            newest.unlink()  # its owner may only sleep, and must not find itself the newest again
+    return ours
 
 
 class Claim:
     """A job's folder in our hands, kept fresh by a heartbeat until it is released."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, content: bytes) -> None:
         self.path = path
+        self._ours = content
         _heart.add(self)
 
     @property
     def held(self) -> bool:
         """Whether we still are the newest owner; one that slept through its claim is not."""
-        return _newest(self.path.parent) == self.path
+        return _newest(self.path.parent) == self.path and _content(self.path) == self._ours
 
     def beat(self) -> None:
         """Tell everybody that the owner lives."""
@@ -60,10 +65,11 @@ class Claim:
             os.utime(self.path)
 
     def release(self) -> None:
-        """Give the folder back; one that is gone already is no error."""
+        """Give the folder back; a claim that is gone, or somebody else's by now, is left alone."""
         _heart.discard(self)
         with contextlib.suppress(OSError):
-            self.path.unlink()
+            if _content(self.path) == self._ours:
+                self.path.unlink()
 
 
 class _Heart:
@@ -100,25 +106,57 @@ class _Heart:
 _heart = _Heart()
 
 
+def is_claimed(folder: Path) -> bool:
+    """Tell whether somebody alive works on a job."""
+    newest = _newest(folder)
+    with contextlib.suppress(OSError):
+        return newest is not None and not _is_stale(newest, _content(newest))
+    return False
+
+
 def _newest(folder: Path) -> Path | None:
     claims = [path for path in folder.glob("claim.*") if path.suffix[1:].isdigit()]
-    return max(claims, key=lambda path: int(path.suffix[1:]), default=None)
+    return max(claims, key=_number, default=None)
 
 
-def _is_stale(path: Path) -> bool:
-    """Tell whether a claim's owner is dead: at once on this machine, by its heartbeat on others."""
+def _number(path: Path) -> int:
+    return int(path.suffix[1:])
+
+
+def _content(path: Path) -> bytes | None:
     try:
-        owner = json.loads(path.read_text())
+        return path.read_bytes()
     except FileNotFoundError:
+        return None
+
+
+def _made(path: Path) -> Claim | None:
+    """Make the file of a claim; None if somebody was faster."""
+    content = json.dumps({"host": _host(), "pid": os.getpid(), "instance": INSTANCE, "token": uuid.uuid4().hex})
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+    except FileExistsError:
+        return None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode())
+    except OSError:
+        path.unlink()  # a claim without an owner would hold everybody up until it is stale
+        raise
+    return Claim(path, content.encode())
+
+
+def _is_stale(path: Path, content: bytes | None) -> bool:
+    """Tell whether a claim's owner is dead: at once on this machine, by its heartbeat on others."""
+    if content is None:
         return True
+    try:
+        owner = json.loads(content)
     except ValueError:
         owner = {}  # made this moment and not yet written, or cut off by a crash: its age decides
     if owner.get("host") == _host() and _is_dead(owner):
         return True
-    try:
-        return _age_s(path) > STALE_AFTER_S
-    except OSError:
-        return True
+    return _age_s(path) > STALE_AFTER_S
 
 
 def _is_dead(owner: dict[str, object]) -> bool:
@@ -137,17 +175,26 @@ def _is_dead(owner: dict[str, object]) -> bool:
 
 
 def _age_s(path: Path) -> float:
-    """Return a file's age by the clock of its own file system: shared folders have clocks of their own."""
+    """Return a file's age by the clock of its own file system, for shared folders have clocks of their own.
+
+    Where nothing can be written, as on a full disk, this machine's clock must do.
+    """
     probe = path.with_name(f".now.{uuid.uuid4().hex}")
-    probe.touch()
-    try:
-        return probe.stat().st_mtime - path.stat().st_mtime
-    finally:
-        probe.unlink()
-
-
-def _host() -> str:
-    """Name the machine and its process table; two containers may share a name, but not a table."""
+    now = time.time()
     with contextlib.suppress(OSError):
-        return f"{socket.gethostname()}/{os.readlink('/proc/self/ns/pid')}"
-    return socket.gethostname()
+        probe.touch()
+        now = probe.stat().st_mtime
+        probe.unlink()
+    with contextlib.suppress(FileNotFoundError):
+        return now - path.stat().st_mtime
+    return float("inf")
+
+
+@cache
+def _host() -> str:
+    """Name the running system and its process table: machines may share a name, and containers a machine."""
+    name = socket.gethostname()
+    with contextlib.suppress(OSError):
+        name += "/" + Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        name += "/" + os.readlink("/proc/self/ns/pid")
+    return name

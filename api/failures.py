@@ -40,6 +40,8 @@ MAYBE_BILLED = "it may have been billed, so it is not sent again by itself"
 PAY_AGAIN_ADVICE = (
     "Look at the usage page of your account; to ask, and perhaps pay, once more, set reuse to false or change the seed."
 )
+MAYBE_BILLED_KEYED = "it may have been billed"
+RUN_AGAIN_ADVICE = "Run again: it is asked for under the same key and billed once."
 
 
 @dataclass(frozen=True)
@@ -117,9 +119,10 @@ def unanswered_failure(connection: Connection, exc: Exception, *, complete: bool
     """Return the error for a request without an answer; `complete` tells whether the service may have all of it."""
     reason = redacted(connection, _reason(exc))
     if complete:
+        billed, advice = _unknown_words(connection)
         return OutcomeUnknownError(
             f"{connection.name}: the request went out at {sent_at} and the connection was lost before the whole"
-            f" answer came ({reason}); {MAYBE_BILLED}. {PAY_AGAIN_ADVICE}"
+            f" answer came ({reason}); {billed}. {advice}"
         )
     return ServiceDownError(
         f"{connection.name}: {connection.host} could not be reached ({reason}). Nothing was sent whole, so nothing"
@@ -164,12 +167,14 @@ def _sorted(
     if status in (500, 503) and words.from_service:
         return ServiceDownError, f"{name}: the service failed", "Nothing was made; run again later."
     if status >= 500 or status == 408:
-        return (
-            OutcomeUnknownError,
-            f"{name}: a gateway gave up before the answer came; {MAYBE_BILLED}",
-            PAY_AGAIN_ADVICE,
-        )
+        billed, advice = _unknown_words(connection)
+        return OutcomeUnknownError, f"{name}: a gateway gave up before the answer came; {billed}", advice
     return RefusedError, f"{name}: the service refused the request", "Change what it names and run again."
+
+
+def _unknown_words(connection: Connection) -> tuple[str, str]:
+    """Return what to say of the bill and what to do next, where nobody knows whether the service did its work."""
+    return (MAYBE_BILLED_KEYED, RUN_AGAIN_ADVICE) if connection.idempotent else (MAYBE_BILLED, PAY_AGAIN_ADVICE)
 
 
 def _key_advice(connection: Connection) -> str:

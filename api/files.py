@@ -12,31 +12,34 @@ PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 
 
-def write_synced(path: Path, data: bytes) -> None:
-    """Write a new file that only its owner reads, and wait until the disk has it.
+def write_synced(path: Path, data: bytes, *, synced: bool = True) -> None:
+    """Write a new file that only its owner reads, and wait until the disk has it unless told not to.
 
     Raises: OSError.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), PRIVATE_FILE)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        if synced:
+            file.flush()
+            os.fsync(file.fileno())
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, synced: bool = True) -> None:
     """Replace a file by a new one in one step; readers see the old or the new content, never half of it.
 
     Raises: OSError.
     """
     fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        write_synced(fresh, data)
+        write_synced(fresh, data, synced=synced)
         fresh.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
             fresh.unlink()
         raise
+    if synced:
+        sync_folder(path.parent)
 
 
 def sync_folder(path: Path) -> None:
@@ -54,14 +57,33 @@ def make_private_folder(path: Path) -> Path:
 
     Raises: OSError.
     """
-    path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=PRIVATE_FOLDER)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    except FileNotFoundError:
+        if path.parent == path:
+            raise
+        make_private_folder(path.parent)  # mkdir(parents=True) would let everybody read those above
+        path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
     return path
+
+
+def folder_bytes(path: Path) -> int:
+    """Return how many bytes the files of a folder have; 0 if it is gone."""
+    try:
+        return sum(entry.stat().st_size for entry in os.scandir(path))
+    except OSError:
+        return 0
 
 
 def remove_folder(path: Path, trash: Path) -> None:
     """Take a folder out of sight in one step, then delete it."""
     doomed = trash / uuid.uuid4().hex
-    with contextlib.suppress(OSError):
+    try:
         make_private_folder(trash)
         path.replace(doomed)
+    except OSError:
+        doomed = path  # a full disk has no room for the trash either, and the trash may be emptied this moment
     shutil.rmtree(doomed, ignore_errors=True)

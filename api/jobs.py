@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-import uuid
-from collections.abc import Callable
+from concurrent.futures import CancelledError
 from dataclasses import replace
 
 from .asking import Asking
-from .errors import BadAnswerError, OutcomeUnknownError
+from .errors import OpenAIImageError
 from .lanes import Lane
+from .pending import again
 from .records import Answer
 from .running import Job, Running, Unwanted
 from .store import mark_read, store_of
+
+LOG = logging.getLogger(__name__)
 
 
 class Jobs:
@@ -23,7 +26,6 @@ class Jobs:
         self._running: dict[str, Running] = {}
         self._lanes: dict[str, Lane] = {}
         self._unkept: dict[str, Answer] = {}
-        self._unknown: dict[str, OutcomeUnknownError] = {}
 
     def submit(self, job: Job) -> Running:
         """Start a job, join it where it runs already, or take its answer from the store.
@@ -31,7 +33,7 @@ class Jobs:
         Call `leave()` on what comes back when done waiting, and `taken()` when the answer has reached somebody.
         """
         identity = job.identity
-        name = identity if job.reuse else f"{identity}.again-{uuid.uuid4().hex[:8]}"
+        name = identity if job.reuse else again(identity)
         with self._lock:
             running = self._running.get(name)
             if running is not None and running.join():
@@ -39,7 +41,7 @@ class Jobs:
             running = self._running[name] = Running(job, identity, name)
             lane = self._lanes.setdefault(job.connection.service, Lane())
         if not self._answered_from_store(running):
-            lane.run(lambda: self._finish(running, lambda: self._asked(running, lane)))
+            lane.run(lambda: self._ask(running, lane))
         return running
 
     def taken(self, answer: Answer) -> None:
@@ -51,48 +53,41 @@ class Jobs:
     def _answered_from_store(self, running: Running) -> bool:
         try:
             known = self._known(running)
-        except (BadAnswerError, OutcomeUnknownError) as exc:
-            self._finish(running, _raiser(exc))
+        except Exception as exc:  # noqa: BLE001 - handed over to everybody who waits
+            self._finish(running, exc)
             return True
         if known is not None:
-            self._finish(running, lambda: known)
+            self._finish(running, known)
         return known is not None
 
     def _known(self, running: Running) -> Answer | None:
         if not running.job.reuse:
             return None
         with self._lock:
-            unkept, unknown = self._unkept.get(running.identity), self._unknown.get(running.identity)
-        if unknown is not None:
-            raise unknown
+            unkept = self._unkept.get(running.identity)
         return unkept or store_of(running.job.connection).find(running.identity)
 
-    def _asked(self, running: Running, lane: Lane) -> Answer:
+    def _ask(self, running: Running, lane: Lane) -> None:
         asking = Asking(running, store_of(running.job.connection), known=lambda: self._known(running))
         try:
-            answer = asking.answer()
-        except OutcomeUnknownError as exc:
-            if not asking.is_written_down:
-                self._unknown[running.identity] = exc
-            raise
-        lane.respect(asking.service_limit)
-        with self._lock:
-            self._unknown.pop(running.identity, None)
-            if answer.folder is None:
-                self._unkept[running.identity] = replace(answer, reused=True)
-        return answer
-
-    def _finish(self, running: Running, work: Callable[[], Answer]) -> None:
-        """Put the outcome of work into the future, after the job is off the list: who asks now asks the store."""
-        try:
-            outcome: Answer | BaseException = work()
+            outcome: Answer | BaseException = asking.answer()
         except BaseException as exc:  # noqa: BLE001 - handed over to everybody who waits
             outcome = exc
+        lane.respect(asking.service_limit)
+        if isinstance(outcome, Answer) and outcome.folder is None:
+            with self._lock:
+                self._unkept[running.identity] = replace(outcome, reused=True)
+        self._finish(running, outcome)
+
+    def _finish(self, running: Running, outcome: Answer | BaseException) -> None:
+        """Put the outcome into the future, after the job is off the list: who asks now asks the store."""
         with self._lock:
             if self._running.get(running.name) is running:
                 del self._running[running.name]
+        if running.is_deserted:
+            _tell_the_log(outcome)
         if isinstance(outcome, Unwanted):
-            running.future.cancel()
+            running.future.set_exception(CancelledError())
         elif isinstance(outcome, BaseException):
             running.future.set_exception(outcome)
         else:
@@ -102,8 +97,12 @@ class Jobs:
 JOBS = Jobs()
 
 
-def _raiser(exc: BaseException) -> Callable[[], Answer]:
-    def work() -> Answer:
-        raise exc
-
-    return work
+def _tell_the_log(outcome: Answer | BaseException) -> None:
+    """Tell how a request ended that nobody waited for; without the service's words, which may repeat the prompt."""
+    if isinstance(outcome, Answer):
+        LOG.info("The picture of a run that was stopped is kept for the next run: %s", outcome.folder or "in memory")
+    elif isinstance(outcome, OpenAIImageError):
+        request_id = outcome.request_id or "unknown"
+        LOG.warning(
+            "A run that was stopped ended without a picture: %s, request %s", type(outcome).__name__, request_id
+        )

@@ -5,12 +5,13 @@ Threads are daemons: ComfyUI may end while a request is out, and the store knows
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
+
+from .settings import whole_number
 
 MAX_IN_FLIGHT_VARIABLE = "OPENAI_IMAGE_NODES_MAX_IN_FLIGHT"
 MAX_IN_FLIGHT = 4
@@ -34,13 +35,14 @@ class Lane:
         self._start_waiting()
 
     def respect(self, service_limit: int | None) -> None:
-        """Take over the service's own limit of requests at a time, where it told one."""
-        with self._lock:
-            self._service_limit = service_limit
-        self._start_waiting()
+        """Take over the service's own limit of requests at a time; None: it said nothing new."""
+        if service_limit is not None:
+            with self._lock:
+                self._service_limit = service_limit
+            self._start_waiting()
 
     def _limit(self) -> int:
-        ours = max(1, int(os.environ.get(MAX_IN_FLIGHT_VARIABLE) or MAX_IN_FLIGHT))
+        ours = whole_number(MAX_IN_FLIGHT_VARIABLE, MAX_IN_FLIGHT)
         return max(1, min(ours, self._service_limit or ours))
 
     def _start_waiting(self) -> None:
@@ -64,6 +66,7 @@ class Lane:
 def in_thread(work: Callable[[], T]) -> Future[T]:
     """Run work on a daemon thread; its result or error is in the future."""
     future: Future[T] = Future()
+    future.set_running_or_notify_cancel()  # the work is done whether anybody waits or not
 
     def run() -> None:
         try:

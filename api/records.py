@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from .errors import BadAnswerError
 from .schemas import SvgUsage, Usage
 
+RECORD = "record.json"
 PICTURE_SIGNATURES = {
     b"\x89PNG": "png",
     b"\xff\xd8\xff": "jpg",
@@ -25,8 +27,8 @@ PICTURE_SIGNATURES = {
 class Record(BaseModel):
     """What is written down of a job. Times in seconds since 1970, UTC; `fields` are the service's own, prompt included.
 
-    `state` is prepared (not sent), sent (on its way, or the process died), unknown (sent and no answer came) or
-    answered.
+    `state` is prepared (not sent), sent (on its way, or the process died), unknown (sent and no answer came, and no
+    key to ask for it again) or answered.
     """
 
     identity: str
@@ -65,6 +67,19 @@ class Answer:
     folder: Path | None = None
     reused: bool = False
     notes: list[str] = field(default_factory=list)
+
+
+def record_bytes(record: Record) -> bytes:
+    """Return a record as it is written down."""
+    return json.dumps(record.model_dump(exclude_none=True), indent=1, ensure_ascii=False).encode(errors="replace")
+
+
+def read_record(folder: Path) -> Record:
+    """Return the record in a folder.
+
+    Raises: OSError, pydantic's ValidationError.
+    """
+    return Record.model_validate_json((folder / RECORD).read_bytes())
 
 
 def unreadable(record: Record, folder: Path | None) -> BadAnswerError:

@@ -35,9 +35,27 @@ def report(answer: Answer, connection: Connection, notes: Sequence[str]) -> str:
         "reused": answer.reused,
         "kept_in": str(answer.folder) if answer.folder else None,
         "revised_prompts": record.revised_prompts,
-        "notes": [*notes, *answer.notes, *fault_notes(answer)],
+        "notes": [*notes, *answer.notes, *fault_notes(answer), *connection_notes(connection)],
     }
     return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def outcome(answer: Answer, connection: Connection) -> str:
+    """Return what a run came to, in the few words that the node shows when it is done."""
+    record = answer.record
+    if answer.reused:
+        return "done, taken from what you have: nothing paid"
+    if connection.kind == "sandbox":
+        return "done, free on the sandbox"
+    credits = "" if record.credits is None else f" ({record.credits:g} credits)"
+    return "done, price not known" if record.cost_usd is None else f"done, {record.cost_usd:.4f} USD{credits}"
+
+
+def connection_notes(connection: Connection) -> list[str]:
+    """Return what should be known about a connection: that the sandbox costs nothing."""
+    if connection.kind == "sandbox":
+        return ["Made by the sandbox: nothing was paid, cost_usd is what the service would ask."]
+    return []
 
 
 def fault_notes(answer: Answer) -> list[str]:

@@ -76,6 +76,7 @@ class Running:
         self.identity = identity
         self.name = name
         self.future: Future[Answer] = Future()
+        self.future.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it for the others
         self.unwanted = threading.Event()
         self.operation: SynchronousOperation[Any, Any] | None = None
         self.waiting_for: str | None = "its turn"
@@ -90,6 +91,12 @@ class Running:
                 return False
             self._waiters += 1
             return True
+
+    @property
+    def is_deserted(self) -> bool:
+        """Whether nobody waits for it any more."""
+        with self._lock:
+            return self._waiters <= 0
 
     def leave(self) -> None:
         """Wait no longer. A job that nobody waits for is given up, unless it was sent: then it is finished and kept."""
@@ -106,7 +113,7 @@ class Running:
         with self._lock:
             if self.unwanted.is_set():
                 raise Unwanted
-            self.sent = True
+            self.sent, self.waiting_for = True, None
 
     def not_sent_after_all(self) -> None:
         """Go back before the point of no return: the try failed without having been paid."""

@@ -2,7 +2,7 @@
 
     jobs/<identity>/            an answer: record.json, picture_0.png ..., `unread` until somebody took it
     jobs/<identity>.2/          the answer of the same job asked again on purpose
-    pending/<identity>/         a job on its way: record.json and claim.N (see claims.py)
+    pending/...                 jobs on their way (see pending.py)
 
 A folder under `jobs` appears whole by one rename, and is never changed afterwards but for `unread`, the time of its
 last use, and a picture that could only be fetched later.
@@ -11,33 +11,29 @@ last use, and a picture that could only be fetched later.
 from __future__ import annotations
 
 import contextlib
-import json
-import logging
 import os
 import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from . import home
+from . import files, home
 from .answers import fetched
+from .claims import is_claimed
 from .connections import Connection
-from .files import make_private_folder, remove_folder, sync_folder, write_atomic, write_synced
-from .records import Answer, Record, suffix_of, unreadable
+from .errors import BadAnswerError
+from .eviction import UNREAD, Room, used_at
+from .files import make_private_folder, sync_folder, write_atomic
+from .pending import Pending
+from .records import RECORD, Answer, Record, read_record, record_bytes, suffix_of, unreadable
 
-LOG = logging.getLogger(__name__)
-RECORD = "record.json"
-UNREAD = "unread"
-RAW_ANSWER = "answer.json"
 STORE_VARIABLE = "OPENAI_IMAGE_NODES_STORE"
 SANDBOX_STORE = "sandbox_store"
-MAX_BYTES_VARIABLE = "OPENAI_IMAGE_NODES_STORE_MAX_BYTES"
-MAX_BYTES = 4_000_000_000
-WHOLE_COUNT_EVERY = 64
+CRASHED_AFTER_S = 86_400.0
 
 
 class Store:
@@ -45,36 +41,25 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._saved_since_count = 0
-        self._bytes = -1
-
-    @property
-    def jobs(self) -> Path:
-        """The folder of the answers."""
-        return self.root / "jobs"
-
-    def pending_folder(self, name: str) -> Path:
-        """Return the folder of a job on its way, made if need be.
-
-        Raises: OSError.
-        """
-        return make_private_folder(self.root / "pending" / name)
+        self.jobs = root / "jobs"
+        self.pending = Pending(root)
+        self._room = Room(self.jobs, root / "trash")
 
     def find(self, identity: str) -> Answer | None:
         """Return the newest answer of a job, or None. Touches it, so that it is forgotten last.
 
-        Raises: BadAnswerError if the job was answered with something that holds no picture.
+        Raises: BadAnswerError if all that is kept of the job holds no picture or cannot be read.
         """
+        fault: BadAnswerError | None = None
         for folder in self._newest_first(identity):
-            with contextlib.suppress(OSError, ValidationError):
-                record = _read_record(folder)
-                pictures = [(folder / name).read_bytes() for name in record.pictures]
-                with contextlib.suppress(OSError):
-                    os.utime(folder / RECORD)
-                if record.fault:
-                    raise unreadable(record, folder)
-                _late_downloads(folder, record, pictures)
-                return Answer(record, pictures, folder, reused=True)
+            try:
+                return _read_answer(folder)
+            except FileNotFoundError:
+                continue  # there is none, or it was forgotten or deleted this moment
+            except BadAnswerError as exc:
+                fault = fault or exc
+        if fault is not None:
+            raise fault
         return None
 
     def save(self, record: Record, pictures: list[bytes]) -> Path:
@@ -84,105 +69,75 @@ class Store:
         """
         make_private_folder(self.jobs)
         fresh = make_private_folder(self.root / "incoming" / uuid.uuid4().hex)
+        record.pictures = [f"picture_{index}.{suffix_of(data)}" for index, data in enumerate(pictures)]
         try:
-            record.pictures = [f"picture_{index}.{suffix_of(data)}" for index, data in enumerate(pictures)]
             for name, data in zip(record.pictures, pictures, strict=True):
-                write_synced(fresh / name, data)
-            write_synced(fresh / UNREAD, b"")
-            write_synced(fresh / RECORD, _record_bytes(record))
+                files.write_synced(fresh / name, data)
+            files.write_synced(fresh / UNREAD, b"", synced=False)
+            files.write_synced(fresh / RECORD, record_bytes(record))
             sync_folder(fresh)
             folder = self._moved_into_place(fresh, record.identity)
         except OSError:
+            record.pictures = []
             shutil.rmtree(fresh, ignore_errors=True)
             raise
         sync_folder(self.jobs)
-        self._forget_the_oldest(sum(len(data) for data in pictures))
+        if self._room.is_short_after(files.folder_bytes(folder)):
+            with contextlib.suppress(OSError):
+                self.prune(self._room.wanted_bytes)
         return folder
 
-    def write_pending(self, name: str, record: Record) -> None:
-        """Write down how far a job on its way is.
+    def records(self) -> list[tuple[Path, Record]]:
+        """Return the folder and record of all jobs on their way, then of all answers, each the latest used first."""
+        kept, waiting = (list(_records_in(path)) for path in (self.jobs, self.pending.root))
+        answered = {(record.identity, record.sent_at) for _, record in kept}
+        return [(path, record) for path, record in waiting if (record.identity, record.sent_at) not in answered] + kept
 
-        Raises: OSError.
-        """
-        write_atomic(self.pending_folder(name) / RECORD, _record_bytes(record))
-
-    def read_pending(self, name: str) -> Record | None:
-        """Return what was last written of a job on its way, or None."""
-        try:
-            return _read_record(self.root / "pending" / name)
-        except (OSError, ValidationError):
-            return None
-
-    def write_raw_answer(self, name: str, body: bytes) -> None:
-        """Write down an answer that only tells where its pictures are, before they are fetched.
-
-        Raises: OSError.
-        """
-        write_atomic(self.pending_folder(name) / RAW_ANSWER, body)
-
-    def read_raw_answer(self, name: str) -> bytes | None:
-        """Return an answer whose pictures were not all fetched, or None."""
-        try:
-            return (self.root / "pending" / name / RAW_ANSWER).read_bytes()
-        except OSError:
-            return None
-
-    def drop_pending(self, name: str) -> None:
-        """Forget a job on its way: it is answered, or it was certainly not paid."""
-        remove_folder(self.root / "pending" / name, self.root / "trash")
-
-    def records(self) -> Iterator[tuple[Path, Record]]:
-        """Yield the folder and record of everything kept, newest first, jobs on their way included."""
-        folders = [path for name in ("pending", "jobs") for path in (self.root / name).glob("*") if path.is_dir()]
-        for folder in sorted(folders, key=_used_at, reverse=True):
-            with contextlib.suppress(OSError, ValidationError):
-                yield folder, _read_record(folder)
+    def is_running(self, folder: Path) -> bool:
+        """Tell whether a folder of `records` belongs to a request that is on its way right now."""
+        return folder.parent == self.pending.root and is_claimed(folder)
 
     def prune(self, max_bytes: int) -> int:
         """Forget answers, the longest unused first, until at most `max_bytes` are kept; unread ones stay.
 
         Returns how many were forgotten.
         """
-        sizes = {folder: _size_of(folder) for folder in self._folders()}
-        total, forgotten = sum(sizes.values()), 0
-        for folder in sorted(sizes, key=_used_at):
-            if total <= max_bytes:
-                break
-            if not (folder / UNREAD).exists():
-                remove_folder(folder, self.root / "trash")
-                total -= sizes[folder]
-                forgotten += 1
-        self._bytes, self._saved_since_count = total, 0
-        return forgotten
+        for folder in (self.root / "trash").glob("*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for folder in (self.root / "incoming").glob("*"):
+            with contextlib.suppress(OSError):
+                if time.time() - folder.stat().st_mtime > CRASHED_AFTER_S:
+                    shutil.rmtree(folder, ignore_errors=True)
+        self.pending.tidy(self._is_answered)
+        return self._room.make(max_bytes)
 
     def _newest_first(self, identity: str) -> list[Path]:
-        again = [path for path in self.jobs.glob(f"{identity}.*") if path.suffix[1:].isdigit()]
-        again.sort(key=lambda path: int(path.suffix[1:]), reverse=True)
-        return [*again, self.jobs / identity]
+        try:
+            names = [name for name in os.listdir(self.jobs) if name.startswith(identity)]  # quicker than a pattern
+        except OSError:
+            names = [identity]  # to read it will tell what is wrong, if anything is
+        numbers = {1 if name == identity else _number(name): name for name in names}
+        return [self.jobs / numbers[number] for number in sorted(numbers, reverse=True) if number]
 
     def _moved_into_place(self, fresh: Path, identity: str) -> Path:
         number = 1
         while True:
             folder = self.jobs / (identity if number == 1 else f"{identity}.{number}")
-            if not folder.exists():
-                with contextlib.suppress(FileExistsError, NotADirectoryError):
+            try:
+                if not folder.exists():
                     fresh.rename(folder)
                     return folder
+            except OSError:
                 if not folder.exists():
-                    raise OSError(f"{folder} cannot be made")
+                    raise
             number += 1
 
-    def _forget_the_oldest(self, added: int) -> None:
-        """Keep the store below its limit; everything is counted afresh now and then, others write here too."""
-        limit = int(os.environ.get(MAX_BYTES_VARIABLE) or MAX_BYTES)
-        self._bytes += added
-        self._saved_since_count += 1
-        if self._bytes < added or self._bytes > limit or self._saved_since_count > WHOLE_COUNT_EVERY:
-            with contextlib.suppress(OSError):
-                self.prune(limit)
-
-    def _folders(self) -> list[Path]:
-        return [path for path in self.jobs.glob("*") if path.is_dir()]
+    def _is_answered(self, record: Record) -> bool:
+        for folder in self._newest_first(record.identity):
+            with contextlib.suppress(OSError, ValidationError):
+                if read_record(folder).sent_at == record.sent_at:
+                    return True
+        return False
 
 
 def store_of(connection: Connection) -> Store:
@@ -197,7 +152,7 @@ def stores() -> list[Store]:
     return [_store(Path(told).expanduser() if told else home.folder() / "store"), _store(home.folder() / SANDBOX_STORE)]
 
 
-@lru_cache(maxsize=8)
+@cache
 def _store(root: Path) -> Store:
     return Store(root)
 
@@ -209,6 +164,41 @@ def mark_read(answer: Answer) -> None:
             (answer.folder / UNREAD).unlink()
 
 
+def _number(name: str) -> int:
+    """Return the number of an answer that was asked for again, 0 for a name of somebody else's."""
+    number = name.partition(".")[2]
+    return int(number) if number.isdigit() else 0
+
+
+def _records_in(path: Path) -> Iterator[tuple[Path, Record]]:
+    for folder in sorted(path.glob("*"), key=used_at, reverse=True):
+        with contextlib.suppress(OSError, ValidationError):
+            yield folder, read_record(folder)
+
+
+def _read_answer(folder: Path) -> Answer:
+    """Read an answer and touch it.
+
+    Raises: FileNotFoundError, BadAnswerError if it holds no picture or cannot be read.
+    """
+    try:
+        record = read_record(folder)
+        pictures = [(folder / name).read_bytes() for name in record.pictures]
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise FileNotFoundError(folder) from exc
+    except (OSError, ValidationError) as exc:
+        raise BadAnswerError(
+            f"The answer of this very request is kept in {folder}, but cannot be read ({type(exc).__name__})."
+            " Mend the folder or look into it; to ask, and perhaps pay, again, set reuse to false."
+        ) from exc
+    with contextlib.suppress(OSError):
+        os.utime(folder / RECORD)
+    if record.fault:
+        raise unreadable(record, folder)
+    _late_downloads(folder, record, pictures)
+    return Answer(record, pictures, folder, reused=True)
+
+
 def _late_downloads(folder: Path, record: Record, pictures: list[bytes]) -> None:
     """Fetch and keep what could not be fetched when the answer came; its address is all that was kept."""
     for index, data in enumerate(pictures):
@@ -218,26 +208,4 @@ def _late_downloads(folder: Path, record: Record, pictures: list[bytes]) -> None
                 record.pictures[index] = f"picture_{index}.{suffix_of(pictures[index])}"
                 record.faults.pop(index, None)
                 write_atomic(folder / record.pictures[index], pictures[index])
-                write_atomic(folder / RECORD, _record_bytes(record))
-
-
-def _read_record(folder: Path) -> Record:
-    return Record.model_validate_json((folder / RECORD).read_bytes())
-
-
-def _record_bytes(record: Record) -> bytes:
-    return json.dumps(record.model_dump(exclude_none=True), indent=1, ensure_ascii=False).encode()
-
-
-def _used_at(folder: Path) -> float:
-    try:
-        return (folder / RECORD).stat().st_mtime
-    except OSError:
-        return time.time()
-
-
-def _size_of(folder: Path) -> int:
-    try:
-        return sum(entry.stat().st_size for entry in os.scandir(folder))
-    except OSError:
-        return 0
+                write_atomic(folder / RECORD, record_bytes(record))

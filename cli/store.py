@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..api.errors import RefusedError
-from ..api.store import MAX_BYTES, Store, stores
+from ..api.eviction import limit_bytes
+from ..api.records import Record
+from ..api.store import Store, stores
 
 
 def jobs(argv: Sequence[str]) -> int:
@@ -18,10 +20,11 @@ def jobs(argv: Sequence[str]) -> int:
     parser.add_argument("action", nargs="?", choices=["list", "export", "prune"], default="list")
     parser.add_argument("id", nargs="?", help="with export: the beginning of an id is enough")
     parser.add_argument("-o", "--output", type=Path, default=Path(), help="with export: the folder to copy to")
-    parser.add_argument("--max-bytes", type=int, default=MAX_BYTES, help="with prune: how much may stay")
+    parser.add_argument("--max-bytes", type=int, help="with prune: how much may stay in each store")
     options = parser.parse_args(argv)
     if options.action == "prune":
-        print(f"{sum(store.prune(options.max_bytes) for store in stores())} answers forgotten")
+        limit = limit_bytes() if options.max_bytes is None else options.max_bytes
+        print(f"{sum(store.prune(limit) for store in stores())} answers forgotten")
     elif options.action == "export":
         return _export(options.id or "", options.output)
     else:
@@ -32,23 +35,38 @@ def jobs(argv: Sequence[str]) -> int:
 
 def _list(store: Store) -> None:
     for folder, record in store.records():
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.answered_at or record.prepared_at))
-        size = record.answer_fields.get("size") or record.fields.get("size")
-        cost = "?" if record.cost_usd is None else f"{record.cost_usd:.4f} USD"
-        files = ", ".join(record.pictures) or "-"
-        state = "sent, outcome unknown" if record.state in ("sent", "unknown") else record.state
-        print(f"{folder.name[:12]}  {when}  {record.model}  {size}  {state}  {cost}  {folder}: {files}")
+        when = record.answered_at or record.sent_at or record.prepared_at
+        words = [
+            _short(folder),
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(when)),
+            record.model,
+            record.answer_fields.get("size") or record.fields.get("size"),
+            _state(store, folder, record),
+            "?" if record.cost_usd is None else f"{record.cost_usd:.4f} USD",
+            f"{folder}: {', '.join(record.pictures) or '-'}",
+        ]
+        print(*words, sep="  ")
+
+
+def _short(folder: Path) -> str:
+    """Return the first 12 digits of a job's identity, with the number of an answer that was asked for again."""
+    return folder.name[:12] + folder.suffix
+
+
+def _state(store: Store, folder: Path, record: Record) -> str:
+    if store.is_running(folder):
+        return f"{record.state}, on its way"
+    return "sent, outcome unknown" if record.state in ("sent", "unknown") else record.state
 
 
 def _export(beginning: str, target: Path) -> int:
-    found = [
-        (path, record) for store in stores() for path, record in store.records() if path.name.startswith(beginning)
-    ]
-    found = [(path, record) for path, record in found if record.pictures]
+    kept = [(path, record) for store in stores() for path, record in store.records() if record.pictures]
+    found = [one for one in kept if beginning in (one[0].name, _short(one[0]))]
+    found = found or [one for one in kept if one[0].name.startswith(beginning)]
     if not beginning or len(found) != 1:
         raise RefusedError(f"{len(found)} answers have an id that begins with {beginning!r}; name exactly one.")
     folder, record = found[0]
     target.mkdir(parents=True, exist_ok=True)
     for name in record.pictures:
-        print(shutil.copyfile(folder / name, target / f"{folder.name[:12]}_{name}").as_posix())
+        print(shutil.copyfile(folder / name, target / f"{_short(folder)}_{name}").as_posix())
     return 0

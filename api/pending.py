@@ -1,0 +1,139 @@
+"""Jobs on their way: how far each is, in a folder of its own, so that no crash makes anybody pay twice.
+
+pending/<identity>/             record.json, claim.N (see claims.py), answer.json where pictures are still fetched
+pending/<identity>.again-<id>/  the same, for a job that is asked again on purpose
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from .claims import claim
+from .files import make_private_folder, remove_folder, sync_folder, write_atomic
+from .records import RECORD, Record, read_record, record_bytes
+
+LOG = logging.getLogger(__name__)
+RAW_ANSWER = "answer.json"
+AGAIN = ".again-"
+LEFT_AFTER_S = 3600.0
+
+
+class Pending:
+    """The jobs on their way below one folder. What the disk refuses is remembered by this process alone."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "pending"
+        self._trash = root / "trash"
+        self._unwritten: dict[str, Record] = {}
+
+    def folder(self, name: str) -> Path:
+        """Return the folder of a job, made if need be.
+
+        Raises: OSError.
+        """
+        return make_private_folder(self.root / name)
+
+    def write(self, name: str, record: Record) -> None:
+        """Write down how far a job is. A record that says more than `prepared` is on the disk when this returns."""
+        synced = record.state != "prepared"
+        try:
+            write_atomic(self.folder(name) / RECORD, record_bytes(record), synced=synced)
+        except OSError as exc:
+            LOG.warning("The state of a request cannot be written to %s: %s", self.root, exc.strerror)
+            self._unwritten[name] = record.model_copy()
+            return
+        self._unwritten.pop(name, None)
+        if synced:
+            sync_folder(self.root)
+
+    def read(self, name: str) -> Record | None:
+        """Return what was last written of a job, or None.
+
+        Raises: OSError if something is there and cannot be read.
+        """
+        if name in self._unwritten:
+            return self._unwritten[name]
+        try:
+            return read_record(self.root / name)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except ValidationError:
+            return None  # the machine went down before the disk had it: only `prepared` is not waited for
+
+    def write_raw_answer(self, name: str, body: bytes) -> None:
+        """Write down an answer that only tells where its pictures are, before they are fetched.
+
+        Raises: OSError.
+        """
+        write_atomic(self.folder(name) / RAW_ANSWER, body)
+
+    def read_raw_answer(self, name: str) -> bytes | None:
+        """Return an answer whose pictures were not all fetched, or None."""
+        try:
+            return (self.root / name / RAW_ANSWER).read_bytes()
+        except OSError:
+            return None
+
+    def drop(self, name: str) -> None:
+        """Forget a job: it is answered, or it was certainly not paid."""
+        self._unwritten.pop(name, None)
+        remove_folder(self.root / name, self._trash)
+
+    def adopt(self, identity: str) -> Record | None:
+        """Take over what a job that was asked again on purpose left behind, so that it is not asked once more."""
+        for name in self._left_again(identity):
+            record = self.read(name)
+            if record is not None and record.state != "prepared":
+                self.write(identity, record)
+                self.drop(name)
+                return record
+        return None
+
+    def forget(self, identity: str) -> None:
+        """Forget tries of a job whose outcome is unknown: the person paid again on purpose and has the answer."""
+        for name in [identity, *self._left_again(identity)]:
+            with contextlib.suppress(OSError):
+                self._drop_unclaimed(name)
+            self._unwritten.pop(name, None)
+
+    def tidy(self, is_answered: Callable[[Record], bool]) -> None:
+        """Remove what crashes left behind an hour ago or more: what was never sent, and what is answered."""
+        for folder in self.root.glob("*"):
+            with contextlib.suppress(OSError):
+                if time.time() - folder.stat().st_mtime > LEFT_AFTER_S:
+                    record = self.read(folder.name)
+                    if record is None or record.state == "prepared" or is_answered(record):
+                        self._drop_unclaimed(folder.name)
+
+    def _left_again(self, identity: str) -> Iterator[str]:
+        """Yield the names under which the job was asked again by somebody who gave up or died."""
+        prefix = f"{identity}{AGAIN}"
+        unwritten = list(self._unwritten.items())
+        yield from [name for name, record in unwritten if name.startswith(prefix) and record.state == "unknown"]
+        for folder in list(self.root.glob(f"{prefix}*")):
+            ours = None
+            with contextlib.suppress(OSError):
+                ours = claim(folder)
+            if ours is not None:
+                try:
+                    yield folder.name
+                finally:
+                    ours.release()
+
+    def _drop_unclaimed(self, name: str) -> None:
+        ours = claim(self.root / name)
+        if ours is not None:
+            self.drop(name)
+            ours.release()
+
+
+def again(identity: str) -> str:
+    """Return a name for a job that is asked again on purpose."""
+    return f"{identity}{AGAIN}{uuid.uuid4().hex[:8]}"

@@ -1,0 +1,95 @@
+"""A process of its own for test_processes.py: does one thing, and waits where it is told to, to be killed there.
+
+    python child.py ask CONNECTION POINT    asks for one job; POINT is one of POINTS or "nowhere"
+    python child.py claim FOLDER            waits for a line, then tries to take the folder, and holds it
+
+It says what happens line by line. At its point it waits for a line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = "openai_image_nodes"
+
+pack = ModuleType(PACKAGE)  # the floor `api` alone: it needs no torch, and starts in a fraction of the time
+pack.__path__ = [str(ROOT)]
+sys.modules[PACKAGE] = pack
+
+from openai_image_nodes.api import claims, connections  # noqa: E402
+from openai_image_nodes.api.connections import HostSecrets  # noqa: E402
+from openai_image_nodes.api.errors import OpenAIImageError  # noqa: E402
+from openai_image_nodes.api.jobs import JOBS, Jobs  # noqa: E402
+from openai_image_nodes.api.pending import Pending  # noqa: E402
+from openai_image_nodes.api.running import Job, Running  # noqa: E402
+from openai_image_nodes.api.schemas import OpenAIImageGenerationRequest  # noqa: E402
+from openai_image_nodes.api.store import Store  # noqa: E402
+
+POINTS: dict[str, tuple[type[Any], str]] = {
+    "prepared": (Running, "about_to_send"),
+    "answered": (Store, "save"),
+    "saved": (Pending, "drop"),
+    "not taken": (Jobs, "taken"),
+}
+
+
+def say(*words: object) -> None:
+    sys.stdout.write(" ".join(str(word) for word in words) + "\n")
+    sys.stdout.flush()
+
+
+def wait_at(point: str) -> None:
+    """Let this process stand still before a step of the store, until it gets a line."""
+    owner, name = POINTS[point]
+    step: Callable[..., Any] = getattr(owner, name)
+
+    def waiting(*arguments: Any, **options: Any) -> Any:
+        say(point)
+        sys.stdin.readline()
+        return step(*arguments, **options)
+
+    setattr(owner, name, waiting)
+
+
+def tell_stages(running: Running) -> None:
+    """Say where the job is whenever that changes."""
+    stage = ""
+    while not running.future.done():
+        if running.stage() != stage:
+            stage = running.stage()
+            say("stage", stage)
+        threading.Event().wait(0.005)
+
+
+def ask(connection: str, point: str) -> None:
+    if point in POINTS:
+        wait_at(point)
+    link = connections.resolve(connection, HostSecrets(), lambda: "")
+    running = JOBS.submit(Job(link, OpenAIImageGenerationRequest(model="gpt-image-2.6-flare", prompt="a red fox")))
+    threading.Thread(target=tell_stages, args=(running,), daemon=True).start()
+    try:
+        answer = running.future.result()
+    except OpenAIImageError as exc:
+        say("error", type(exc).__name__)
+        return
+    JOBS.taken(answer)
+    say("picture", hashlib.sha256(answer.pictures[0]).hexdigest(), "reused" if answer.reused else "new")
+
+
+def claim(folder: str) -> None:
+    say("ready")
+    sys.stdin.readline()
+    ours = claims.claim(Path(folder))
+    say("mine" if ours else "theirs")
+    sys.stdin.readline()
+
+
+if __name__ == "__main__":
+    {"ask": ask, "claim": claim}[sys.argv[1]](*sys.argv[2:])
