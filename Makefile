@@ -1,0 +1,42 @@
+# Everything works from a clone in a folder of any name, with Python 3.10 or newer, make and a package index.
+# Scripts are run as "python -m", never by their name: their first line would break in a folder with spaces.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+TORCH := torch==2.13.0
+
+.PHONY: demo test lint e2e examples clean
+.DEFAULT_GOAL := demo
+
+demo: $(READY)
+	$(PY) scripts/demo.py
+
+test: $(READY)
+	$(PY) -m pytest
+
+lint: $(READY)
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+e2e: $(READY)
+	$(PY) -m pytest tests/e2e
+
+examples: $(READY)
+	$(PY) scripts/make_examples.py
+
+clean:
+	rm -rf $(VENV) demo_output e2e_output build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=/path/to/python3")'
+	$(PYTHON) -m venv $(VENV)
+
+# torch first: it is the large one, and every other package is content with it.
+$(READY): $(PY) pyproject.toml
+	$(PY) -m pip install --quiet "$(TORCH)"
+	$(PY) -m pip install --quiet --editable ".[dev]"
+	@touch $@

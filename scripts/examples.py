@@ -1,0 +1,130 @@
+"""The five example workflows, described. Change them here and run `make examples`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pack
+from canvas import GROUP_MARGIN
+from graphs import Graph, Group, Node, Note, Palette
+from standins import TITLES, ImageBatch, LoadImage, PreviewAny, SaveImage
+
+LEFT, MIDDLE, TOP = 40, 480, 110
+COLUMN_GAP, COLLECTOR_WIDTH = 60, 260
+GREEN, BLUE, VIOLET = "#8A8", "#3f789e", "#a1309b"
+ASK = "It runs at once and costs nothing: `connection` is **sandbox**, which draws a test card."
+SWITCH = (
+    "For real pictures set `connection` to **auto** (your own key, else your account), **openai** or **comfy.org**."
+)
+
+
+def palette(**core: Any) -> Palette:
+    """Return the node classes of the examples; `core` puts others, or instances, in place of core nodes."""
+    module = pack.load()
+    stand_ins = {"LoadImage": LoadImage, "ImageBatch": ImageBatch, "SaveImage": SaveImage, "PreviewAny": PreviewAny}
+    ours = module.NODE_DISPLAY_NAME_MAPPINGS
+    own_classes = {kind: module.NODE_CLASS_MAPPINGS[kind] for kind in ours}
+    classes = {**stand_ins, **core, **own_classes}
+    return Palette(classes, {**TITLES, **ours}, frozenset(ours), pack.version())
+
+
+def runnable(photos: Path, target: Path) -> tuple[dict[str, Any], SaveImage, PreviewAny]:
+    """Return nodes that read from and write to these folders, and the two that hold what came out."""
+    save, preview = SaveImage(target), PreviewAny()
+    own = {kind: node() for kind, node in pack.load().NODE_CLASS_MAPPINGS.items()}
+    core = {"LoadImage": LoadImage(photos), "ImageBatch": ImageBatch(), "SaveImage": save, "PreviewAny": preview}
+    return {**core, **own}, save, preview
+
+
+def graphs() -> list[Graph]:
+    """Return all examples."""
+    return [text_to_image(), image_to_image(), multiple_images(), references(), inpainting()]
+
+
+def text_to_image() -> Graph:
+    """A prompt alone."""
+    lines = "A picture from a prompt alone, and the report of what it cost."
+    prompt = "A lighthouse on a cliff in a storm, its beam crossing the rain, oil painting"
+    return _graph("Text to image", lines, {}, _ask(prompt, {}, size="1024x1024"))
+
+
+def image_to_image() -> Graph:
+    """One photograph."""
+    lines = "The prompt says what should change in the photograph. A connected `image` makes the run an edit."
+    prompt = "The same cat as a watercolour on rough paper, loose brush strokes, soft colours"
+    photos = {"photo": _photo("oin-example-cat.png", 0)}
+    return _graph("Image to image", lines, photos, _ask(prompt, {"image": "photo.IMAGE"}))
+
+
+def multiple_images() -> Graph:
+    """Two photographs as a batch."""
+    lines = (
+        "Two photographs as one batch: Batch Images crops the second to the size of the first. "
+        "For pictures that should keep their sizes see *References of different sizes*."
+    )
+    photos = {"first": _photo("oin-example-coffee.jpg", 0), "second": _photo("oin-example-cat.png", 1)}
+    batch = _collector("ImageBatch", 80, {"image1": "first.IMAGE", "image2": "second.IMAGE"})
+    prompt = "The cat from the second picture looks over the rim of the cup in the first"
+    ask = _ask(prompt, {"image": "batch.IMAGE"}, column=1)
+    return _graph("Multiple images", lines, photos, ask, {"batch": batch})
+
+
+def references() -> Graph:
+    """Three photographs of different sizes."""
+    lines = (
+        "Three photographs of different sizes: OpenAI Image References collects them, nothing is cropped or scaled. "
+        "Up to 16 pictures; the prompt may call them the first, the second and so on."
+    )
+    names = ("rocket.jpg", "galaxies.jpg", "cat.png")
+    photos = {f"photo_{row + 1}": _photo(f"oin-example-{name}", row) for row, name in enumerate(names)}
+    collector = _collector("OIN_References", 230, {f"image_{row}": f"photo_{row}.IMAGE" for row in (1, 2, 3)})
+    prompt = "The rocket flies through the galaxies, the cat looks out of its window"
+    ask = _ask(prompt, {"references": "references.references"}, column=1)
+    return _graph("References of different sizes", lines, photos, ask, {"references": collector})
+
+
+def inpainting() -> Graph:
+    """A photograph with a mask."""
+    lines = (
+        "Only what the mask opens is redrawn. To paint your own: right-click Load Image, **Open in MaskEditor**, "
+        "paint, save. `mask_mode` **lock** puts every other pixel back exactly."
+    )
+    photos = {"photo": _photo("oin-example-coffee-masked.png", 0)}
+    prompt = "A heart of milk foam"
+    ask = _ask(prompt, {"image": "photo.IMAGE", "mask": "photo.MASK"}, mask_mode="lock")
+    return _graph("Inpainting", lines, photos, ask)
+
+
+def _photo(name: str, row: int) -> Node:
+    return Node("LoadImage", (LEFT, TOP + 270 + 370 * row), (360, 330), {"image": name})
+
+
+def _collector(kind: str, height: int, inputs: Mapping[str, str]) -> Node:
+    return Node(kind, (MIDDLE, TOP), (COLLECTOR_WIDTH, height), {}, inputs)
+
+
+def _ask(prompt: str, inputs: Mapping[str, str], *, column: int = 0, **widgets: Any) -> Node:
+    """Return our node, on the free sandbox; column 1 leaves room for a collector on its left."""
+    told = {"prompt": prompt, "connection": "sandbox", **widgets}
+    return Node("OIN_GPTImage", (MIDDLE + column * (COLLECTOR_WIDTH + COLUMN_GAP), TOP), (440, 740), told, inputs)
+
+
+def _graph(
+    title: str, lines: str, photos: Mapping[str, Node], ask: Node, collected: Mapping[str, Node] | None = None
+) -> Graph:
+    """Return the graph: note and photographs on the left, our nodes in the middle, the results on the right."""
+    middle = {**(collected or {}), "ask": ask}
+    right = ask.at[0] + ask.size[0] + COLUMN_GAP + GROUP_MARGIN
+    results = {
+        "save": Node("SaveImage", (right, TOP), (420, 440), {"filename_prefix": title}, {"images": "ask.image"}),
+        "report": Node("PreviewAny", (right, TOP + 490), (420, 250), {}, {"source": "ask.report"}),
+    }
+    note = Note(f"## {title}\n\n{lines}\n\n{ASK}\n\n{SWITCH}", (LEFT, TOP), (360, 230))
+    groups = (
+        Group("1 - What goes in" if photos else "What this is", ("note", *photos), GREEN),
+        Group("2 - Ask" if photos else "1 - Ask", tuple(middle), BLUE),
+        Group("3 - What comes out" if photos else "2 - What comes out", tuple(results), VIOLET),
+    )
+    return Graph(title, {"note": note, **photos, **middle, **results}, groups)

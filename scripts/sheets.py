@@ -1,0 +1,123 @@
+"""Before and after on one picture: the contact sheet of the demo and the thumbnails of the examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pack
+from PIL import Image, ImageDraw, ImageOps
+
+drawing = pack.part("utils.drawing")
+Box = drawing.Box
+
+WIDTH, ROW_HEIGHT, EDGE = 1600, 360, 28
+TEXT_WIDTH, AFTER_WIDTH, GAP, ARROW, CAPTION = 380, 400, 18, 70, 26
+THUMBNAIL, STRIP = 512, 150
+PAPER, CARD, INK, QUIET, ACCENT = "#14161d", "#1e222d", "#f4f5f8", "#9aa3b5", "#5fb3a1"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One job: what went in, what came out, and what to say about it."""
+
+    title: str
+    prompt: str
+    facts: Sequence[str]
+    before: Sequence[Image.Image]
+    after: Image.Image
+
+
+def contact_sheet(heading: str, rows: Sequence[Row]) -> Image.Image:
+    """Return all rows one below the other, under a heading."""
+    top = 96
+    sheet = Image.new("RGB", (WIDTH, top + len(rows) * (ROW_HEIGHT + GAP) + EDGE - GAP), PAPER)
+    ImageDraw.Draw(sheet).text((EDGE, 32), heading, font=drawing.font_of(34), fill=INK)
+    for number, row in enumerate(rows):
+        _draw_row(sheet, row, top + number * (ROW_HEIGHT + GAP))
+    return sheet
+
+
+def thumbnail(before: Sequence[Image.Image], after: Image.Image) -> Image.Image:
+    """Return a square of 512 pixels: what went in along the top, what came out below; without input the picture."""
+    if not before:
+        return ImageOps.fit(shown(after), (THUMBNAIL, THUMBNAIL))
+    square = Image.new("RGB", (THUMBNAIL, THUMBNAIL), PAPER)
+    inputs = [_within(shown(picture), (THUMBNAIL - 40) // len(before), STRIP - 16) for picture in before]
+    _in_a_row(square, inputs, Box(0, 8, THUMBNAIL, STRIP - 8))
+    result = _within(shown(after), THUMBNAIL, THUMBNAIL - STRIP)
+    square.paste(result, ((THUMBNAIL - result.width) // 2, STRIP + (THUMBNAIL - STRIP - result.height) // 2))
+    return square
+
+
+def shown(picture: Image.Image) -> Image.Image:
+    """Return a picture as RGB, with a chequered ground where it is transparent."""
+    if "A" not in picture.getbands():
+        return picture.convert("RGB")
+    rows, columns = np.indices((picture.height, picture.width)) // 8
+    squares = np.where((rows + columns) % 2, 235, 190).astype(np.uint8)
+    ground = Image.fromarray(squares).convert("RGBA")
+    return Image.alpha_composite(ground, picture.convert("RGBA")).convert("RGB")
+
+
+def _draw_row(sheet: Image.Image, row: Row, top: int) -> None:
+    draw = ImageDraw.Draw(sheet)
+    draw.rounded_rectangle((EDGE, top, WIDTH - EDGE, top + ROW_HEIGHT), 14, fill=CARD)
+    _write_text(draw, row, EDGE + GAP, top + GAP)
+    left, right = EDGE + GAP + TEXT_WIDTH + GAP, WIDTH - EDGE - GAP - AFTER_WIDTH
+    if row.before:
+        _draw_pictures(sheet, "before", row.before, Box(left, top, right - ARROW, top + ROW_HEIGHT))
+    else:
+        _write_lines(draw, f'"{row.prompt}"', 30, INK, (left, top + 130, right - ARROW - GAP))
+    _draw_arrow(draw, right - ARROW // 2, top + ROW_HEIGHT // 2)
+    _draw_pictures(sheet, "after", [row.after], Box(right, top, right + AFTER_WIDTH, top + ROW_HEIGHT))
+
+
+def _draw_pictures(sheet: Image.Image, label: str, pictures: Sequence[Image.Image], box: Box) -> None:
+    """Draw pictures side by side, each as large as fits, with what it is and its own size below."""
+    width = (box.width - GAP * (len(pictures) - 1)) // len(pictures)
+    small = [_within(shown(picture), width, box.height - 2 * GAP - 2 * CAPTION) for picture in pictures]
+    draw, font = ImageDraw.Draw(sheet), drawing.font_of(15)
+    for picture, (x, y), fitted in zip(pictures, _in_a_row(sheet, small, box), small, strict=True):
+        text = f"{label}, {picture.width} x {picture.height}"
+        draw.text((x + fitted.width // 2, y + fitted.height + 6), text, font=font, fill=QUIET, anchor="ma")
+
+
+def _write_text(draw: ImageDraw.ImageDraw, row: Row, left: int, top: int) -> None:
+    right = left + TEXT_WIDTH
+    below = _write_lines(draw, row.title, 28, INK, (left, top, right)) + 14
+    if row.before:
+        below = _write_lines(draw, f'"{row.prompt}"', 20, INK, (left, below, right)) + 16
+    for fact in row.facts:
+        below = _write_lines(draw, fact, 16, QUIET, (left, below, right)) + 4
+
+
+def _write_lines(draw: ImageDraw.ImageDraw, text: str, size: int, colour: str, place: tuple[int, int, int]) -> int:
+    """Write text between left and right from a top downwards; return where it ends."""
+    left, top, right = place
+    font = drawing.font_of(size)
+    for line in drawing.wrapped(text, font, right - left):
+        draw.text((left, top), line, font=font, fill=colour)
+        top += round(size * 1.3)
+    return top
+
+
+def _draw_arrow(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:
+    draw.line((x - 18, y, x + 8, y), fill=ACCENT, width=6)
+    draw.polygon([(x + 4, y - 13), (x + 20, y), (x + 4, y + 13)], fill=ACCENT)
+
+
+def _within(picture: Image.Image, width: int, height: int) -> Image.Image:
+    return ImageOps.contain(picture, (width, height), Image.Resampling.LANCZOS)
+
+
+def _in_a_row(sheet: Image.Image, pictures: Sequence[Image.Image], box: Box) -> list[tuple[int, int]]:
+    """Paste pictures side by side, in the middle of a box; return where their top left corners are."""
+    x = box.left + (box.width - sum(picture.width for picture in pictures) - GAP * (len(pictures) - 1)) // 2
+    places = []
+    for picture in pictures:
+        places.append((x, box.top + (box.height - picture.height) // 2))
+        sheet.paste(picture, places[-1])
+        x += picture.width + GAP
+    return places
