@@ -253,7 +253,7 @@ def _thumbnails(base: Image.Image, strip: Box, images: Sequence[bytes]) -> int:
     side, left = strip.height, strip.right
     if side < 8:
         return left
-    for data in images[: strip.width // 2 // (side + 4)]:
+    for data in reversed(images[: strip.width // 2 // (side + 4)]):
         square = ImageOps.fit(_opened(data).convert("RGB"), (side, side))
         left -= side
         base.paste(square.convert(base.mode), (left, strip.top), rounded(side, side, side // 8))
