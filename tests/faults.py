@@ -91,6 +91,11 @@ class Faults:
         """The number of faults that no POST has taken yet."""
         return len(self._queues["POST"])
 
+    def clear(self) -> None:
+        """Forget the faults that nothing has taken yet."""
+        for queue in self._queues.values():
+            queue.clear()
+
     # Scripting: each of these adds one fault and returns the object, so that calls can be chained.
 
     def add(self, fault: Fault, *, times: int = 1, method: Literal["POST", "GET"] = "POST") -> Faults:
