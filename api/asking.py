@@ -6,7 +6,9 @@ import contextlib
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
+from . import budget, prices
 from .claims import Claim, claim
 from .errors import (
     BadAnswerError,
@@ -131,12 +133,20 @@ class Asking:
             raise
 
     def _kept(self, record: Record) -> Answer:
-        raw = self._keeping.fetched_before(record) or self._sent(record)
-        operation = self._running.operation or self._job.operation({})
-        answer = self._keeping.answer(record, raw, operation)
+        with self._in_budget():
+            raw = self._keeping.fetched_before(record) or self._sent(record)
+            operation = self._running.operation or self._job.operation({})
+            answer = self._keeping.answer(record, raw, operation)
         if not self._job.reuse:
             self._pending.forget(self._running.identity)
         return answer
+
+    def _in_budget(self) -> AbstractContextManager[None]:
+        connection, images = self._job.connection, [file for file in self._job.files if file.name.startswith("image")]
+        if connection.kind == "sandbox":
+            return contextlib.nullcontext()
+        amount = prices.cautious_usd(connection, self._job.request.wire_fields(), len(images))
+        return budget.reserved(self._keeping.store.root, amount)
 
     def _sent(self, record: Record) -> RawAnswer:
         operation = self._job.operation({"Idempotency-Key": record.idempotency_key} if record.idempotency_key else {})

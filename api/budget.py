@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import OutOfCreditError
-from .files import make_private_folder
+from .files import make_private_folder, write_atomic
 from .records import Record
 
 BUDGET_VARIABLE = "OPENAI_IMAGE_NODES_BUDGET_USD_PER_DAY"
@@ -37,7 +37,7 @@ def note_spent(root: Path, record: Record) -> None:
     """
     folder = make_private_folder(root / "spent" / today())
     line = {"connection": record.connection, "model": record.model, "usd": record.cost_usd, "credits": record.credits}
-    (folder / f"{uuid.uuid4().hex}.json").write_text(json.dumps(line), encoding="utf-8")
+    write_atomic(folder / f"{uuid.uuid4().hex}.json", json.dumps(line).encode(), synced=False)
 
 
 def spent(root: Path, day: str) -> dict[str, float]:

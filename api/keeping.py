@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import prices
+from . import budget, prices
 from .answers import Pictures, pictures_of
 from .errors import BadAnswerError, OpenAIImageError
 from .failures import answered_failure, service_words
@@ -48,6 +48,8 @@ class Keeping:
             folder, _ = self._saved(record, [raw.body])
             raise unreadable(record, folder) from exc
         _note_contents(record, response, pictures)
+        with contextlib.suppress(OSError):
+            budget.note_spent(self.store.root, record)
         folder, notes = self._saved(record, pictures.data)
         return Answer(record, pictures.data, folder, reused=False, notes=notes)
 

@@ -8,14 +8,17 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..api import budget
 from ..api.errors import RefusedError
 from ..api.eviction import limit_bytes
 from ..api.records import Record
 from ..api.store import Store, stores
 
+DAYS_LISTED = 31
+
 
 def jobs(argv: Sequence[str]) -> int:
-    """List what the store holds, newest first; `export ID` copies pictures out, `prune` forgets read answers."""
+    """List what is kept and what was spent a day; `export ID` copies pictures out, `prune` forgets read answers."""
     parser = argparse.ArgumentParser(prog="openai-image jobs", description=jobs.__doc__)
     parser.add_argument("action", nargs="?", choices=["list", "export", "prune"], default="list")
     parser.add_argument("id", nargs="?", help="with export: the beginning of an id is enough")
@@ -30,6 +33,7 @@ def jobs(argv: Sequence[str]) -> int:
     else:
         for store in stores():
             _list(store)
+        _list_sums(stores()[0])
     return 0
 
 
@@ -46,6 +50,13 @@ def _list(store: Store) -> None:
             f"{folder}: {', '.join(record.pictures) or '-'}",
         ]
         print(*words, sep="  ")
+
+
+def _list_sums(paid: Store) -> None:
+    for day in budget.days(paid.root)[:DAYS_LISTED]:
+        sums = budget.spent(paid.root, day)
+        each = ", ".join(f"{name} {usd:.4f} USD" for name, usd in sorted(sums.items()))
+        print(f"{day}  spent {sum(sums.values()):.4f} USD: {each}")
 
 
 def _short(folder: Path) -> str:

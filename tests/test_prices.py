@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from calls import KEY, node, use_openai
+from capture import Capture
 from openai_image_nodes.api import budget, prices
 from openai_image_nodes.api.connections import Connection
 from openai_image_nodes.api.errors import OutOfCreditError
 from openai_image_nodes.api.records import Record
+from openai_image_nodes.api.sandbox import Sandbox
+from openai_image_nodes.cli.store import jobs
+from openai_image_nodes.utils.painter import SandboxPainter
 
 OPENAI = Connection(name="openai", base_url="https://api.openai.com/v1", kind="openai")
 COMFY = Connection(name="comfy.org", base_url="https://api.comfy.org/proxy/openai", kind="comfy.org")
@@ -126,3 +131,27 @@ def test_budget_that_is_no_number_stops_everything(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv(budget.BUDGET_VARIABLE, "five dollars")
     with pytest.raises(OutOfCreditError, match="'five dollars'"), budget.reserved(tmp_path, 0.01):
         pytest.fail("the request was let through")
+
+
+def test_run_that_would_pass_the_budget_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused before sending, also for a model whose price nobody tells; what was paid stays free."""
+    with Capture() as server:
+        use_openai(monkeypatch, server)
+        node(model="gpt-image-2", quality="low", size="1024x1024")
+        monkeypatch.setenv(budget.BUDGET_VARIABLE, "0.001")
+        with pytest.raises(OutOfCreditError, match=r"budget of 0\.00 USD a day would be passed"):
+            node(model="gpt-image-2.6-flare", seed=1)
+        _, _, report = node(model="gpt-image-2", quality="low", size="1024x1024")
+        assert (len(server.requests), report["reused"]) == (1, True)
+
+
+def test_sums_of_the_day_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """`openai-image jobs` ends with what each connection cost on each day; the sandbox is no cost."""
+    with Sandbox(SandboxPainter()) as server:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.base_url}/v1")
+        _, _, report = node(model="gpt-image-2", size="1024x1024")
+    node(connection="sandbox", size="1024x1024")
+    jobs([])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"{budget.today()}  spent {report['cost_usd']:.4f} USD: openai {report['cost_usd']:.4f} USD"
