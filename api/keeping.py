@@ -17,7 +17,8 @@ from .records import Answer, Record, unreadable
 from .schemas import OpenAIImageGenerationResponse
 from .store import Store
 
-KEPT_HEADERS = ("x-request-id", "x-comfy-credits-used", "idempotent-replayed", "openai-processing-ms", "date")
+KEPT_HEADERS = ("x-request-id", "idempotent-replayed", "openai-processing-ms", "date")
+KEPT_PREFIXES = ("x-comfy-", "x-concurrency-", "x-committed-spend-", "x-ratelimit-")
 NOT_KEPT = "The answer could not be kept on disk ({}): save the picture, to ask again may cost again."
 
 Operation = SynchronousOperation[Any, OpenAIImageGenerationResponse]
@@ -48,9 +49,9 @@ class Keeping:
             folder, _ = self._saved(record, [raw.body])
             raise unreadable(record, folder) from exc
         _note_contents(record, response, pictures)
+        folder, notes = self._saved(record, pictures.data)
         with contextlib.suppress(OSError):
             budget.note_spent(self.store.root, record)
-        folder, notes = self._saved(record, pictures.data)
         return Answer(record, pictures.data, folder, reused=False, notes=notes)
 
     def fetched_before(self, record: Record) -> RawAnswer | None:
@@ -84,7 +85,8 @@ def _parsed(raw: RawAnswer, operation: Operation) -> OpenAIImageGenerationRespon
 
 def _note_answer(record: Record, raw: RawAnswer) -> None:
     record.answered_at, record.elapsed_s = time.time(), raw.elapsed_s
-    record.headers = {name: raw.headers[name] for name in KEPT_HEADERS if name in raw.headers}
+    kept = (*KEPT_HEADERS, *(name for name in raw.headers if name.startswith(KEPT_PREFIXES)))
+    record.headers = {name: raw.headers[name] for name in kept if name in raw.headers}
     record.request_id = raw.request_id
     with contextlib.suppress(ValueError):
         record.credits = float(raw.headers.get("x-comfy-credits-used", ""))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from . import catalogue
+from . import catalogue, prices
 from .connections import Connection
 from .records import Answer
 
@@ -14,8 +14,8 @@ from .records import Answer
 def report(answer: Answer, connection: Connection, notes: Sequence[str]) -> str:
     """Return the report as JSON text; figures that the service did not give are null.
 
-    Keys: connection, host, model, operation, size, quality, n, request_id, elapsed_s (seconds), tokens, cost_usd,
-    credits, reused, kept_in, revised_prompts, notes.
+    Keys: connection, host, model, operation, size, quality, n, request_id, elapsed_s (seconds), tokens,
+    estimate_usd ([low, high]), cost_usd, credits, reused, kept_in, revised_prompts, notes.
     """
     record = answer.record
     tokens = record.usage.model_dump(exclude_none=True) if record.usage else None
@@ -30,6 +30,7 @@ def report(answer: Answer, connection: Connection, notes: Sequence[str]) -> str:
         "request_id": record.request_id,
         "elapsed_s": None if record.elapsed_s is None else round(record.elapsed_s, 3),
         "tokens": tokens,
+        "estimate_usd": _estimate(answer, connection),
         "cost_usd": None if record.cost_usd is None else round(record.cost_usd, 6),
         "credits": record.credits,
         "reused": answer.reused,
@@ -64,6 +65,14 @@ def fault_notes(answer: Answer) -> list[str]:
     return [
         f"Picture {index} of the answer is broken: {fault}{place}." for index, fault in answer.record.faults.items()
     ]
+
+
+def _estimate(answer: Answer, connection: Connection) -> list[float] | None:
+    """Return what was to be expected, from the cheapest to the dearest case in USD, or None."""
+    record = answer.record
+    images = [digest for digest in record.input_digests if digest.startswith("image")]
+    expected = prices.estimate(connection, record.fields, len(images))
+    return None if expected is None else [round(usd, 6) for usd in expected]
 
 
 def model_notes(model: str) -> list[str]:

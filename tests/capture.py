@@ -130,7 +130,7 @@ class Reply:
 
 
 class Capture:
-    """The server. GETs get what `files` has.
+    """The server. GETs get what `files` has: content, or a whole reply.
 
     `gate` holds every POST while it is not set, `barrier` until so many have come; `break_off` closes the connection
     in place of an answer, `on_post` is called when a POST has come.
@@ -138,7 +138,7 @@ class Capture:
 
     def __init__(self) -> None:
         self.requests: list[Captured] = []
-        self.files: dict[str, bytes] = {}
+        self.files: dict[str, bytes | Reply] = {}
         self.gate = threading.Event()
         self.gate.set()
         self.barrier: threading.Barrier | None = None
@@ -193,6 +193,8 @@ class Capture:
         self.requests.append(request)
         if request.method == "GET":
             data = self.files.get(request.path)
+            if isinstance(data, Reply):
+                return data
             return Reply(404 if data is None else 200, data or b"", {"Content-Type": "application/octet-stream"})
         self.arrived.set()
         if self.on_post is not None:
