@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
@@ -10,6 +9,7 @@ import requests
 
 from .connections import is_loopback
 from .errors import BadAnswerError
+from .lifting import base64_to_bytes
 from .schemas import Image, OpenAIImageGenerationResponse
 from .sessions import session_for
 
@@ -47,28 +47,24 @@ def pictures_of(response: OpenAIImageGenerationResponse, *, said: str = "") -> P
         try:
             pictures.data.append(_bytes_of(image))
         except (ValueError, requests.RequestException, OSError) as exc:
-            pictures.data.append((image.b64_json or image.url or "").encode())
+            pictures.data.append(_as_it_came(image))
             pictures.faults[index] = f"{type(exc).__name__}: {exc}"
     return pictures
 
 
 def _bytes_of(image: Image) -> bytes:
     if image.b64_json:
-        return decoded(image.b64_json)
+        return base64_to_bytes(image.b64_json)
     if image.url and image.url.startswith("data:"):
-        return decoded(image.url)
+        return base64_to_bytes(image.url)
     if image.url:
         return fetched(image.url)
     raise ValueError("neither b64_json nor url")
 
 
-def decoded(text: str) -> bytes:
-    """Return the bytes of base64 text, with or without a `data:` prefix.
-
-    Raises: ValueError if it is no base64.
-    """
-    payload = text.split(",", 1)[1] if text.startswith("data:") else text
-    return binascii.a2b_base64(payload)
+def _as_it_came(image: Image) -> bytes:
+    text = image.b64_json or image.url or ""
+    return text.encode() if isinstance(text, str) else bytes(text)
 
 
 def fetched(url: str) -> bytes:
@@ -104,9 +100,10 @@ def _refuse_foreign(url: str) -> None:
 
 
 def _bounded(response: requests.Response) -> bytes:
-    data = bytearray()
+    chunks, total = [], 0
     for chunk in response.iter_content(READ_BYTES):
-        data += chunk
-        if len(data) > MAX_PICTURE_BYTES:
+        chunks.append(chunk)
+        total += len(chunk)
+        if total > MAX_PICTURE_BYTES:
             raise ValueError(f"the picture has more than {MAX_PICTURE_BYTES:,} bytes")
-    return bytes(data)
+    return b"".join(chunks)

@@ -98,6 +98,7 @@ class Asking:
         if old is not None and old.fault:
             raise unreadable(old, None)
         if old is not None and self._keeping.fetched_before(old) is not None:
+            self._may_be_billed = True
             return old
         if old is not None and not _may_go_on(old):
             raise _outcome_unknown(old)
@@ -133,8 +134,9 @@ class Asking:
             raise
 
     def _kept(self, record: Record) -> Answer:
-        with self._in_budget():
-            raw = self._keeping.fetched_before(record) or self._sent(record)
+        raw = self._keeping.fetched_before(record)
+        with self._in_budget() if raw is None else contextlib.nullcontext():  # what was paid before is had in any case
+            raw = raw or self._sent(record)
             operation = self._running.operation or self._job.operation({})
             answer = self._keeping.answer(record, raw, operation)
         if not self._job.reuse:
@@ -194,6 +196,7 @@ class Asking:
         record.state = "sent" if record.idempotency_key and not error.key_is_spent else "unknown"
         record.request_id = error.request_id
         self._pending.write(self._name, record)
+        self._pending.write_partials(self._name, self._running.partials)
         if isinstance(error, (OutcomeUnknownError, StillRunningError)):
             return error
         return OutcomeUnknownError(

@@ -12,7 +12,7 @@ from .settings import whole_number
 UNREAD = "unread"
 MAX_BYTES_VARIABLE = "OPENAI_IMAGE_NODES_STORE_MAX_BYTES"
 MAX_BYTES = 4_000_000_000
-COUNT_EVERY = 64
+COUNT_EVERY = 256
 SPARE = 0.05  # of the limit: a full store must not be searched for its oldest answer at every request
 
 

@@ -25,6 +25,7 @@ from .errors import (
     ServiceDownError,
     StillRunningError,
 )
+from .lifting import lifted
 
 WORDS_MAX_CHARS = 600
 MODERATION_CODES = {"moderation_blocked", "contentfilter", "content_filter", "content_policy_violation"}
@@ -58,7 +59,7 @@ class ServiceWords:
 def service_words(body: bytes) -> ServiceWords:
     """Read the error forms of OpenAI, Azure, comfy.org and relays (API.md 2.6 and 5), or plain text."""
     try:
-        answer = json.loads(body)
+        answer = json.loads(lifted(body)[0])
     except ValueError:
         return ServiceWords(_plain(body))
     if not isinstance(answer, dict):

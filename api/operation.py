@@ -16,8 +16,10 @@ from .bodies import FilePart, RequestBody, json_body, multipart_body
 from .connections import Connection
 from .errors import BadAnswerError
 from .failures import answered_failure, service_words, unanswered_failure
+from .lifting import lifted
 from .schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest, OpenAIImageGenerationResponse
 from .sessions import session_for
+from .streaming import StreamBroken, StreamRefused, plain_answer
 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 600.0
@@ -69,7 +71,8 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
     """One request and its answer, on the calling thread.
 
     `execute()` gives the response model; `exchange()` and `parse()` are its two halves, for callers that write
-    the answer down in between. `stage` and `body` may be read from other threads while it runs.
+    the answer down in between. `stage`, `body` and `partials`, the encoded sketches of a streamed answer, may be read
+    from other threads while it runs.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         self.stage = "uploading"
         self.received = 0
         self.answered_headers: dict[str, str] = {}
+        self.partials: list[bytes] = []
         self.body = _body(request, files)
         self._headers = headers or {}
 
@@ -104,12 +108,15 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         Raises: OpenAIImageError; OutcomeUnknownError if the request may have been billed without an answer.
         """
         sent_at = datetime.now(timezone.utc)
-        self.stage, self.received, self.body.handed = "uploading", 0, 0
+        self.stage, self.received, self.body.handed, self.partials = "uploading", 0, 0, []
         try:
             with self._send() as response:
                 self.stage = "downloading"
-                content = self.connection.without_secrets(_read(response, self._count))
-        except (requests.RequestException, OSError) as exc:
+                content = self.connection.without_secrets(self._content(response))
+        except StreamRefused as exc:
+            body = self.connection.without_secrets(exc.body)
+            raise answered_failure(self.connection, 200, response.headers, body, model=self.request.model) from exc
+        except (requests.RequestException, OSError, StreamBroken) as exc:
             raise unanswered_failure(
                 self.connection, exc, complete=self.body.complete, sent_at=f"{sent_at:%H:%M:%S} UTC"
             ) from exc
@@ -128,7 +135,8 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         Raises: BadAnswerError if it does not fit.
         """
         try:
-            return self.endpoint.response_model.model_validate_json(raw.body)
+            outline, long_texts = lifted(raw.body)
+            return self.endpoint.response_model.model_validate_json(outline, context=long_texts)
         except ValidationError as exc:
             said = service_words(raw.body).message[:200] or "nothing readable"
             raise BadAnswerError(
@@ -151,6 +159,13 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             stream=True,
         )
         return response
+
+    def _content(self, response: requests.Response) -> bytes:
+        """Return the answer, the one of a stream as if it had been a plain one; `partials` fills meanwhile."""
+        if response.ok and response.headers.get("content-type", "").startswith("text/event-stream"):
+            self.stage = "streaming"
+            return plain_answer(response.iter_content(None), self.partials.append)
+        return _read(response, self._count)
 
     def _count(self, size: int) -> None:
         self.received += size
@@ -177,4 +192,4 @@ def _read(response: requests.Response, count: Callable[[int], None]) -> bytes:
         count(len(chunk))
         if total > MAX_ANSWER_BYTES:
             raise requests.exceptions.ContentDecodingError(f"the answer has more than {MAX_ANSWER_BYTES:,} bytes")
-    return b"".join(chunks)
+    return b"".join(chunks)  # lets other threads run, unlike a buffer that grows

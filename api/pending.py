@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from .claims import claim
 from .files import make_private_folder, remove_folder, sync_folder, write_atomic
-from .records import RECORD, Record, read_record, record_bytes
+from .records import RECORD, Record, read_record, record_bytes, suffix_of
 
 LOG = logging.getLogger(__name__)
 RAW_ANSWER = "answer.json"
@@ -74,6 +75,12 @@ class Pending:
         """
         write_atomic(self.folder(name) / RAW_ANSWER, body)
 
+    def write_partials(self, name: str, partials: Sequence[bytes]) -> None:
+        """Keep the sketches of an answer that never came whole; better than nothing for somebody who paid."""
+        for index, data in enumerate(partials):
+            with contextlib.suppress(OSError):
+                write_atomic(self.folder(name) / f"partial_{index}.{suffix_of(data)}", data)
+
     def read_raw_answer(self, name: str) -> bytes | None:
         """Return an answer whose pictures were not all fetched, or None."""
         try:
@@ -117,13 +124,16 @@ class Pending:
         prefix = f"{identity}{AGAIN}"
         unwritten = list(self._unwritten.items())
         yield from [name for name, record in unwritten if name.startswith(prefix) and record.state == "unknown"]
-        for folder in list(self.root.glob(f"{prefix}*")):
+        written: list[str] = []
+        with contextlib.suppress(OSError):
+            written = [name for name in os.listdir(self.root) if name.startswith(prefix)]
+        for name in written:
             ours = None
             with contextlib.suppress(OSError):
-                ours = claim(folder)
+                ours = claim(self.root / name)
             if ours is not None:
                 try:
-                    yield folder.name
+                    yield name
                 finally:
                     ours.release()
 

@@ -132,6 +132,11 @@ class Running:
             raise Unwanted
         self.waiting_for = None
 
+    @property
+    def partials(self) -> list[bytes]:
+        """The sketches that came so far, encoded."""
+        return self.operation.partials if self.operation else []
+
     def stage(self) -> str:
         """Tell in a few words where it is."""
         operation = self.operation
@@ -139,6 +144,8 @@ class Running:
             return f"waiting: {self.waiting_for}" if self.waiting_for else "preparing"
         if operation.stage == "uploading" and not operation.body.complete:
             return f"uploading {operation.body.handed / 1e6:.1f} of {len(operation.body) / 1e6:.1f} MB"
+        if operation.stage == "streaming":
+            return f"drawing, {len(operation.partials)} sketches so far"
         if operation.stage == "downloading":
             return f"downloading, {operation.received / 1e6:.1f} MB"
         return "waiting for the picture"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from typing_extensions import Self
 
 from . import rules
@@ -80,11 +80,21 @@ class OpenAIImageEditRequest(OpenAIImageGenerationRequest):
 
 
 class Image(BaseModel):
-    """One picture of an answer: base64 text, or the address of a file."""
+    """One picture of an answer: base64 text, or the address of a file.
 
-    b64_json: str | None = None
+    Long base64 is a view of the answer's own bytes (see lifting.py); the context has it by the name in its place.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    b64_json: str | memoryview | None = None
     url: str | None = None
     revised_prompt: str | None = None
+
+    @field_validator("b64_json")
+    @classmethod
+    def _put_back(cls, value: str | memoryview | None, info: ValidationInfo) -> str | memoryview | None:
+        return (info.context or {}).get(value, value)
 
 
 class TokenDetails(BaseModel):

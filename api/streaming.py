@@ -17,11 +17,7 @@ ANSWER_FIELDS = ("background", "output_format", "quality", "size", "usage", "svg
 
 
 class StreamBroken(Exception):
-    """The stream ended without its final event; `partials` are the pictures that had come, latest last."""
-
-    def __init__(self, message: str, partials: list[bytes]) -> None:
-        super().__init__(message)
-        self.partials = partials
+    """The stream ended without its final event; a partial picture is not the picture."""
 
 
 class StreamRefused(Exception):
@@ -32,25 +28,24 @@ class StreamRefused(Exception):
         self.body = body
 
 
-def plain_answer(chunks: Iterable[bytes], on_partial: Callable[[int, bytes], None]) -> bytes:
+def plain_answer(chunks: Iterable[bytes], on_partial: Callable[[bytes], object]) -> bytes:
     """Read a stream to its end and return the answer as a plain request would have got it, as JSON.
 
-    `on_partial` gets the index and the encoded bytes of each partial picture. Only final events decide.
+    `on_partial` gets the encoded bytes of each partial picture. Only final events decide.
     Raises: StreamRefused for an error event, StreamBroken for an end without a final event.
     """
-    finals, partials = [], []
+    finals = []
     for event in events(chunks):
         kind = str(event.get("type", ""))
         if event.get("error") or kind == "error":
             raise StreamRefused(json.dumps({"error": event.get("error") or event}).encode())
         if kind.endswith(PARTIAL):
             with contextlib.suppress(KeyError, ValueError):
-                partials.append(binascii.a2b_base64(event["b64_json"]))
-                on_partial(int(event.get("partial_image_index", 0)), partials[-1])
+                on_partial(binascii.a2b_base64(event["b64_json"]))
         elif kind.endswith(COMPLETED):
             finals.append(event)
     if not finals:
-        raise StreamBroken("the stream ended without its final event", partials)
+        raise StreamBroken("the stream ended without its final event")
     return json.dumps(_joined(finals)).encode()
 
 

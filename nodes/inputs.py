@@ -144,7 +144,8 @@ def _advanced_inputs() -> dict[str, Any]:
             0,
             3,
             0,
-            "How many sketches to show while waiting. Not available yet: leave it at 0.",
+            "How many sketches to show while the picture is made; each costs about 100 tokens more. Not on comfy.org,"
+            " and for one picture at a time.",
             advanced=True,
         ),
         "reuse": (

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import SecretStr
 
-from ..api import connections, rules, sandbox
+from ..api import connections, rules
 from ..api.connections import Connection, HostSecrets
 from ..api.jobs import JOBS
 from ..api.lanes import in_thread
 from ..api.records import Answer, unreadable
 from ..api.reports import model_notes, outcome, report
 from ..api.running import Job, Running
-from ..utils import host, painter, pictures
+from ..utils import host, pictures
 from .uploads import Sources, Upload, upload_of
 from .wishes import Wish
 
@@ -47,7 +48,14 @@ async def connect(name: str, auth_token: str | None, api_key: str | None) -> Con
         comfy_base_url=host.comfy_api_base(),
         comfy_headers=host.comfy_headers(),
     )
-    return connections.resolve(name, secrets, lambda: sandbox.running(painter.SandboxPainter()).base_url)
+    return connections.resolve(name, secrets, _sandbox_url)
+
+
+def _sandbox_url() -> str:
+    from ..api import sandbox  # most people never need it, and every start of ComfyUI would pay for it
+    from ..utils import painter
+
+    return sandbox.running(painter.SandboxPainter()).base_url
 
 
 @dataclass
@@ -74,14 +82,17 @@ class Run:
         Raises: as `picture`.
         """
         upload = await self.on_thread(lambda: upload_of(sources, max_pixels=self.connection.max_image_pixels))
+        if wish.live_preview and (reason := wish.without_previews(self.connection)):
+            upload.notes.append(f"No sketches were shown while waiting: {reason}.")
         submitted = in_thread(lambda: JOBS.submit(self._job(wish, upload)))
         try:
             running = await self._finished(submitted, lambda: "preparing")
         except BaseException:
-            submitted.add_done_callback(_leave)  # stopped in this very moment: nobody waits for it
+            submitted.add_done_callback(self._leave)  # stopped in this very moment: nobody waits for it
             raise
         try:
-            return await self._finished(running.future, running.stage), upload
+            sketches = Sketches(running, wish.live_preview, self.node_id)
+            return await self._finished(running.future, running.stage, sketches.show), upload
         except BaseException:
             self._tell_what_goes_on(running)
             raise
@@ -107,22 +118,35 @@ class Run:
             image_count=upload.count,
             mask=upload.mask is not None,
             markup=upload.markup,
+            previews=wish.live_preview > 0 and wish.without_previews(self.connection) is None,
         )
         rules.check_files(request.model, upload.files)
         return Job(self.connection, request, upload.files, seed=self.seed, reuse=self.reuse)
 
-    async def _finished(self, future: Future[T], stage: Callable[[], str]) -> T:
+    async def _finished(
+        self, future: Future[T], stage: Callable[[], str], meanwhile: Callable[[], Awaitable[None]] | None = None
+    ) -> T:
         """Wait for a future, showing the stage each second; ends at once when the person cancels."""
         waiting = asyncio.wrap_future(future)
         started, shown_s = time.monotonic(), 0
-        while not waiting.done():
-            host.raise_if_stopped()
-            elapsed_s = int(time.monotonic() - started)
-            if elapsed_s > shown_s:
-                shown_s = elapsed_s
-                host.show_text(f"{stage()}, {elapsed_s} s", self.node_id)
-            await asyncio.wait([waiting], timeout=STOP_POLL_S)
-        return waiting.result()
+        try:
+            while not waiting.done():
+                host.raise_if_stopped()
+                elapsed_s = int(time.monotonic() - started)
+                if elapsed_s > shown_s:
+                    shown_s = elapsed_s
+                    host.show_text(f"{stage()}, {elapsed_s} s", self.node_id)
+                if meanwhile is not None:
+                    await meanwhile()
+                await asyncio.wait([waiting], timeout=STOP_POLL_S)
+            return waiting.result()
+        finally:
+            waiting.cancel()  # only this wrapper: else asyncio complains of an error that nobody fetched
+
+    def _leave(self, submitted: Future[Running]) -> None:
+        if submitted.exception() is None:
+            self._tell_what_goes_on(submitted.result())
+            submitted.result().leave()
 
     def _tell_what_goes_on(self, running: Running) -> None:
         if running.sent and not running.future.done():
@@ -130,9 +154,22 @@ class Run:
             host.show_text("stopped; the request is out, its picture will be kept for the next run", self.node_id)
 
 
-def _leave(submitted: Future[Running]) -> None:
-    if not submitted.cancelled() and submitted.exception() is None:
-        submitted.result().leave()
+class Sketches:
+    """Shows the partial pictures of a running job in its node, each once."""
+
+    def __init__(self, running: Running, total: int, node_id: str | None) -> None:
+        self._running, self._total, self._node_id = running, total, node_id
+        self._shown = 0
+
+    async def show(self) -> None:
+        """Show the newest sketch, if there is a new one; it is decoded off the loop."""
+        partials = self._running.partials
+        if len(partials) <= self._shown:
+            return
+        self._shown, newest = len(partials), partials[-1]
+        with contextlib.suppress(pictures.BrokenPictureError):
+            preview = await asyncio.wrap_future(in_thread(lambda: pictures.preview_image(newest)))
+            host.show_progress(self._shown, self._total + 1, self._node_id, preview)
 
 
 def readable(answer: Answer, decode: Callable[[], T]) -> T:

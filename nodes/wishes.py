@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..api import connections, rules
+from ..api.connections import Connection
 from ..api.errors import OpenAIImageError, RefusedError
 from ..api.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest
 from .inputs import OUTPUT_FORMATS, SEED_MAX, SIZES
 
+PREVIEWS_MAX = 3
 SOCKETS = ("image", "references", "mask", "markup")
 
 
@@ -35,16 +37,26 @@ class Wish:
     live_preview: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def without_previews(self, connection: Connection) -> str | None:
+        """Return why sketches cannot be shown while waiting, or None."""
+        if connection.kind == "comfy.org":
+            return "comfy.org does not send sketches"
+        if self.n > 1:
+            return "sketches come for one picture at a time, and n is more"
+        return None
+
     def request(
-        self, *, image_size: tuple[int, int] | None, image_count: int, mask: bool, markup: bool
+        self, *, image_size: tuple[int, int] | None, image_count: int, mask: bool, markup: bool, previews: bool = False
     ) -> OpenAIImageGenerationRequest:
-        """Return the request; `image_size` is the first picture's (width, height) in pixels.
+        """Return the request. `image_size` is the first picture's (width, height), `previews` asks for a stream.
 
         Raises: RefusedError for what the model does not take.
         """
         _refuse_widgets(asdict(self))
         _refuse_nothing_to_match(self.size, edits=image_count > 0)
         fields = service_fields(asdict(self), image_size=image_size, edits=image_count > 0)
+        if previews:
+            fields.update(stream=True, partial_images=self.live_preview)
         if image_count == 0:
             rules.check({**fields, "image_count": 0, "mask": mask, "markup": markup}, operation="generations")
             return OpenAIImageGenerationRequest(**fields)
@@ -118,10 +130,8 @@ def _refuse_widgets(values: Mapping[str, Any]) -> None:
         )
     if mode not in (None, "guide", "lock"):
         raise RefusedError(f"mask_mode {mode!r} is not known. Choose guide or lock.", param="mask_mode")
-    if preview not in (None, 0):
-        raise RefusedError(
-            f"live_preview is {preview}, and previews are not available yet. Set it to 0.", param="live_preview"
-        )
+    if preview is not None and not 0 <= preview <= PREVIEWS_MAX:
+        raise RefusedError(f"live_preview {preview} is not in 0..{PREVIEWS_MAX}.", param="live_preview")
     seed = values.get("seed")
     if seed is not None and not 0 <= seed <= SEED_MAX:
         raise RefusedError(f"seed {seed} is not in 0..{SEED_MAX}.", param="seed")

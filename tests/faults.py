@@ -218,7 +218,8 @@ async def _sent(request: web.Request, response: web.StreamResponse, fault: Fault
     body = await _bytes_of(response)
     kept = body[: len(body) // 2] if fault.drop else body
     out = web.StreamResponse(status=response.status, headers=response.headers)
-    out.content_length = len(body)
+    if out.content_type != "text/event-stream":  # streams go out in chunks, as the service sends them
+        out.content_length = len(body)
     await out.prepare(request)
     size = max(1, -(-len(kept) // SLOW_PIECES))
     for start in range(0, len(kept), size):

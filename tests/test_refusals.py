@@ -67,7 +67,7 @@ WIDGETS: dict[str, Case] = {
     "moderation unknown": ({"moderation": "none"}, ["moderation none", "auto, low", "Choose"]),
     "complexity unknown": ({"complexity": "total"}, ["complexity total", "low, medium, high", "Choose"]),
     "mask mode unknown": ({"mask_mode": "strict"}, ["mask_mode 'strict'", "guide or lock", "Choose"]),
-    "live preview": ({"live_preview": 2}, ["live_preview is 2", "Set it to 0"]),
+    "live preview": ({"live_preview": 4}, ["live_preview 4", "0..3"]),
     "model empty": ({"model": " "}, ["model", "Choose"]),
     "connection unknown": (
         {"connection": "nowhere"},

@@ -34,10 +34,10 @@ FINAL = {
 }
 
 
-def read(*chunks: bytes) -> tuple[dict[str, Any], list[tuple[int, bytes]]]:
+def read(*chunks: bytes) -> tuple[dict[str, Any], list[bytes]]:
     """Return the plain answer of a stream and the partial pictures that it showed."""
-    partials: list[tuple[int, bytes]] = []
-    body = plain_answer(chunks, lambda index, data: partials.append((index, data)))
+    partials: list[bytes] = []
+    body = plain_answer(chunks, partials.append)
     return json.loads(body), partials
 
 
@@ -46,7 +46,7 @@ def test_stream_ends_as_a_plain_answer(kind: str) -> None:
     """The final event has what a plain answer has; partial pictures only pass by."""
     partial, final = {**PARTIAL, "type": f"{kind}.partial_image"}, {**FINAL, "type": f"{kind}.completed"}
     answer, partials = read(sse(partial, final, "[DONE]"))
-    assert partials == [(0, b"sketch")]
+    assert partials == [b"sketch"]
     assert answer["data"] == [{"b64_json": FINAL["b64_json"]}]
     assert (answer["size"], answer["usage"]) == ("1024x1024", FINAL["usage"])
 
@@ -67,11 +67,12 @@ def test_several_pictures_are_joined_and_their_tokens_added() -> None:
     assert answer["usage"] == {"input_tokens": 6, "output_tokens": 10, "input_tokens_details": {"text_tokens": 6}}
 
 
-def test_end_without_final_event_is_broken_and_keeps_what_came() -> None:
-    """The last sketch is not the picture."""
-    with pytest.raises(StreamBroken) as broken:
-        read(sse(PARTIAL))
-    assert broken.value.partials == [b"sketch"]
+def test_end_without_final_event_is_broken() -> None:
+    """The last sketch is shown, and is not the picture."""
+    partials: list[bytes] = []
+    with pytest.raises(StreamBroken):
+        plain_answer([sse(PARTIAL)], partials.append)
+    assert partials == [b"sketch"]
 
 
 @pytest.mark.parametrize(
