@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from . import budget, prices
+from . import budget, history, prices
 from .claims import Claim, claim
 from .errors import (
     BadAnswerError,
@@ -139,6 +139,7 @@ class Asking:
             raw = raw or self._sent(record)
             operation = self._running.operation or self._job.operation({})
             answer = self._keeping.answer(record, raw, operation)
+        history.note(self._keeping.store, answer.record)
         if not self._job.reuse:
             self._pending.forget(self._running.identity)
         return answer
@@ -154,6 +155,7 @@ class Asking:
         operation = self._job.operation({"Idempotency-Key": record.idempotency_key} if record.idempotency_key else {})
         self._running.operation = operation
         self._refuse_lost_claim()
+        self._running.usual_s = history.usual_s(self._keeping.store, record)
         self._running.about_to_send()
         record.state, record.sent_at = "sent", time.time()
         self._pending.write(self._name, record)

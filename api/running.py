@@ -18,6 +18,7 @@ from .operation import EDITS, GENERATIONS, SynchronousOperation
 from .records import Answer, Record
 from .schemas import OpenAIImageGenerationRequest, OpenAIImageGenerationResponse
 
+PROGRESS_MAX = 0.95  # only the picture itself is the rest
 TRANSPORT_FIELDS = ("stream", "partial_images")
 
 
@@ -81,6 +82,8 @@ class Running:
         self.operation: SynchronousOperation[Any, Any] | None = None
         self.waiting_for: str | None = "its turn"
         self.sent = False
+        self.usual_s: float | None = None
+        self._sent_at = 0.0
         self._waiters = 1
         self._lock = threading.Lock()
 
@@ -113,7 +116,7 @@ class Running:
         with self._lock:
             if self.unwanted.is_set():
                 raise Unwanted
-            self.sent, self.waiting_for = True, None
+            self.sent, self.waiting_for, self._sent_at = True, None, time.monotonic()
 
     def not_sent_after_all(self) -> None:
         """Go back before the point of no return: the try failed without having been paid."""
@@ -137,6 +140,13 @@ class Running:
         """The sketches that came so far, encoded."""
         return self.operation.partials if self.operation else []
 
+    @property
+    def progress(self) -> float | None:
+        """How much of the usual time has passed, 0..0.95, or None where nobody knows."""
+        if not self.sent or not self.usual_s:
+            return None
+        return min(PROGRESS_MAX, (time.monotonic() - self._sent_at) / self.usual_s)
+
     def stage(self) -> str:
         """Tell in a few words where it is."""
         operation = self.operation
@@ -148,4 +158,4 @@ class Running:
             return f"drawing, {len(operation.partials)} sketches so far"
         if operation.stage == "downloading":
             return f"downloading, {operation.received / 1e6:.1f} MB"
-        return "waiting for the picture"
+        return "waiting for the picture" + (f" (usually {self.usual_s:.0f} s here)" if self.usual_s else "")

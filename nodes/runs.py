@@ -91,8 +91,8 @@ class Run:
             submitted.add_done_callback(self._leave)  # stopped in this very moment: nobody waits for it
             raise
         try:
-            sketches = Sketches(running, wish.live_preview, self.node_id)
-            return await self._finished(running.future, running.stage, sketches.show), upload
+            watch = Watch(running, self.node_id)
+            return await self._finished(running.future, running.stage, watch.show), upload
         except BaseException:
             self._tell_what_goes_on(running)
             raise
@@ -154,22 +154,24 @@ class Run:
             host.show_text("stopped; the request is out, its picture will be kept for the next run", self.node_id)
 
 
-class Sketches:
-    """Shows the partial pictures of a running job in its node, each once."""
+class Watch:
+    """Moves a node's progress bar by how long this usually takes, and shows the sketches that came, each once."""
 
-    def __init__(self, running: Running, total: int, node_id: str | None) -> None:
-        self._running, self._total, self._node_id = running, total, node_id
-        self._shown = 0
+    def __init__(self, running: Running, node_id: str | None) -> None:
+        self._running, self._node_id = running, node_id
+        self._sketches = self._percent = 0
 
     async def show(self) -> None:
-        """Show the newest sketch, if there is a new one; it is decoded off the loop."""
-        partials = self._running.partials
-        if len(partials) <= self._shown:
-            return
-        self._shown, newest = len(partials), partials[-1]
-        with contextlib.suppress(pictures.BrokenPictureError):
-            preview = await asyncio.wrap_future(in_thread(lambda: pictures.preview_image(newest)))
-            host.show_progress(self._shown, self._total + 1, self._node_id, preview)
+        """Show what is new; a sketch is decoded off the loop."""
+        partials, percent = self._running.partials, int(100 * (self._running.progress or 0))
+        if len(partials) > self._sketches:
+            self._sketches, newest = len(partials), partials[-1]
+            with contextlib.suppress(pictures.BrokenPictureError):
+                preview = await asyncio.wrap_future(in_thread(lambda: pictures.preview_image(newest)))
+                host.show_progress(max(percent, 1), 100, self._node_id, preview)
+        elif percent > self._percent:
+            host.show_progress(percent, 100, self._node_id)
+        self._percent = max(percent, self._percent)
 
 
 def readable(answer: Answer, decode: Callable[[], T]) -> T:

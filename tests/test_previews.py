@@ -49,8 +49,8 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
             self.total, self.node_id = total, node_id
 
         def update_absolute(self, value: int, total: int, preview: Any) -> None:
-            assert preview[0] == "JPEG"
-            previews.append((self.node_id, value, total, preview[1]))
+            assert preview is None or preview[0] == "JPEG"
+            previews.append((self.node_id, value, total, preview and preview[1]))
 
     monkeypatch.setitem(sys.modules, "comfy", ModuleType("comfy"))
     monkeypatch.setitem(sys.modules, "comfy.utils", SimpleNamespace(ProgressBar=ProgressBar))
@@ -69,7 +69,7 @@ def test_sketches_are_shown_in_their_node_and_the_final_picture_is_the_answer(fa
     image, _, report = ask()
     sent = faults.requests[0].json()
     assert (sent["stream"], sent["partial_images"]) == (True, 2)
-    assert [(node_id, value, total) for node_id, value, total, _ in shown] == [("7", 1, 3), ("7", 2, 3)]
+    assert [(node_id, value, total) for node_id, value, total, _ in shown] == [("7", 1, 100), ("7", 1, 100)]
     assert {picture.getpixel((0, 0)) for *_, picture in shown} == {(255, 0, 0)}
     assert image[0, 0, 0].tolist() == [0, 0, 1]
     assert report["tokens"]["output_tokens"] == 5
@@ -171,3 +171,15 @@ def partial(colour: str = "red") -> dict[str, Any]:
 def events(*data: dict[str, Any]) -> bytes:
     """Return events as a server writes them."""
     return "".join(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in data).encode()
+
+
+def test_bar_moves_by_how_long_it_took_before(faults: Faults, shown: Shown) -> None:
+    """The second picture of a kind knows the time of the first; only the picture itself is the end."""
+    faults.delay(before_s=0.6)
+    ask(live_preview=0)
+    assert shown == []
+    faults.delay(before_s=0.9)
+    ask(live_preview=0, seed=1)
+    values = [value for _, value, _, _ in shown]
+    assert values == sorted(set(values))
+    assert 0 < values[-1] <= 95
