@@ -30,6 +30,8 @@ from openai_image_nodes.api.records import Answer, Record
 from openai_image_nodes.api.running import Job, Running
 from openai_image_nodes.api.sandbox import Sandbox
 from openai_image_nodes.api.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest
+from openai_image_nodes.api.sessions import session_for
+from openai_image_nodes.api.store import Store
 from PIL import Image
 
 MODEL = "gpt-image-2.6-flare"
@@ -80,6 +82,7 @@ class Server:
         return self
 
     def __exit__(self, *_exc: object) -> None:
+        session_for(self.sandbox.base_url).close()
         self.sandbox.stop()
 
     @property
@@ -179,14 +182,30 @@ class Asker:
         return self.faults.posts - before, outcome
 
     @property
+    def store(self) -> Store:
+        """Where the answers are kept."""
+        return store.store_of(connection(self.name))
+
+    @property
+    def kept(self) -> set[str]:
+        """The names of the answers' folders."""
+        return {path.name for path in self.store.jobs.iterdir()}
+
+    @property
     def records(self) -> list[Record]:
         """The records of everything that is kept or on its way."""
-        return [record for _, record in store.store_of(connection(self.name)).records()]
+        return [record for _, record in self.store.records()]
 
     def folder(self) -> Path:
         """The folder of the one thing that is kept."""
-        ((path, _),) = store.store_of(connection(self.name)).records()
+        ((path, _),) = self.store.records()
         return path
+
+
+def name_of(answer: Answer) -> str:
+    """Return the name of an answer's folder."""
+    assert answer.folder is not None
+    return answer.folder.name
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """A process of its own for test_processes.py: does one thing, and waits where it is told to, to be killed there.
 
-    python child.py ask CONNECTION POINT    asks for one job; POINT is one of POINTS or "nowhere"
+    python child.py ask CONNECTION POINT    asks for one job; POINT is one of POINTS or "nowhere", or "leave": it
+                                            ends as it got a line, whatever is still out
     python child.py claim FOLDER            waits for a line, then tries to take the folder, and holds it
 
 It says what happens line by line. At its point it waits for a line.
@@ -73,6 +74,9 @@ def ask(connection: str, point: str) -> None:
         wait_at(point)
     link = connections.resolve(connection, HostSecrets(), lambda: "")
     running = JOBS.submit(Job(link, OpenAIImageGenerationRequest(model="gpt-image-2.6-flare", prompt="a red fox")))
+    if point == "leave":
+        sys.stdin.readline()
+        return
     threading.Thread(target=tell_stages, args=(running,), daemon=True).start()
     try:
         answer = running.future.result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 import threading
@@ -16,7 +17,8 @@ from asked import Asker, Server, painted, until, until_quiet
 from calls import GPTImage, asked, node
 from faults import Fault
 from openai_image_nodes.api.errors import ModeratedError, OutcomeUnknownError
-from openai_image_nodes.api.jobs import JOBS
+from openai_image_nodes.api.jobs import JOBS, Jobs
+from openai_image_nodes.api.running import Job, Running
 
 SLOW_S = 0.6
 
@@ -115,13 +117,50 @@ def test_cancel_while_the_request_is_out_keeps_its_answer(
     until(lambda: asker.faults.posts)
     stop(host, run)
     assert not gate.is_set()
-    assert "will be kept for the next run" in host.texts[-1]
-    assert any("goes on in the background" in line for line in caplog.messages)
+    until(lambda: any("will be kept for the next run" in text for text in host.texts))
+    until(lambda: any("goes on in the background" in line for line in caplog.messages))
     gate.set()
     until_quiet()
     assert any("is kept for the next run" in line and "jobs" in line for line in caplog.messages)
     assert node(connection=name)[2]["reused"] is True
     assert (asker.faults.posts, asker.faults.billed) == (1, 1)
+
+
+def test_cancel_in_the_moment_of_sending_is_told_too(
+    asker: Asker, host: Host, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request was out before the node knew of it."""
+    gate, submitting = asker.faults.hold(), threading.Event()
+    submit = Jobs.submit
+
+    def slow(jobs: Jobs, job: Job) -> Running:
+        running = submit(jobs, job)
+        assert submitting.wait(30)
+        return running
+
+    monkeypatch.setattr(Jobs, "submit", slow)
+    run = pool.submit(node, unique_id="7")
+    until(lambda: asker.faults.posts)
+    stop(host, run)
+    submitting.set()
+    until(lambda: any("will be kept for the next run" in text for text in host.texts))
+    gate.set()
+    until_quiet()
+    assert node()[2]["reused"] is True
+    assert asker.faults.posts == 1
+
+
+def test_cancelled_run_is_asked_for_again_under_its_key(asker: Asker) -> None:
+    """What was paid at comfy.org and lost on the wire is had in the background too."""
+    asker.name, gate = "comfy.org", threading.Event()
+    asker.faults.add(Fault(gate=gate, drop="after_work"))
+    running = asker.submit()
+    until(lambda: asker.faults.posts)
+    running.leave()
+    gate.set()
+    until_quiet()
+    assert (asker.faults.posts, asker.faults.billed) == (2, 1)
+    assert asker.next_run()[0] == 0
 
 
 def test_cancelled_run_that_ends_badly_is_told_in_the_log(
@@ -214,3 +253,29 @@ def test_cancelled_future_of_one_waiter_stays_a_future_for_the_others(asker: Ask
     assert running.future.cancel() is False
     gate.set()
     assert running.future.result(30).pictures == [painted("a red fox")]
+
+
+def test_error_that_nobody_waits_for_is_no_noise_in_the_log(asker: Asker, caplog: pytest.LogCaptureFixture) -> None:
+    """One line of ours tells of it; asyncio, whose loop may go on, has nothing to complain about."""
+    gate = threading.Event()
+    asker.faults.add(Fault(gate=gate, status=400))
+
+    async def prompt() -> None:
+        leaving = asyncio.create_task(GPTImage().api_call(**asked({})))
+        while not asker.faults.posts:
+            await asyncio.sleep(0.005)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        del leaving
+        gate.set()
+        while any(thread.name == "openai-image-request" for thread in threading.enumerate()):
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.01)
+        gc.collect()
+
+    asyncio.run(prompt())
+    gc.collect()
+    assert [line.partition(":")[0] for line in caplog.messages if "stopped" in line or "never" in line] == [
+        "A run that was stopped ended without a picture"
+    ]

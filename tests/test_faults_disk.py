@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asked import Asker, PlainPainter, Server, connection, painted, picture_part, until, until_quiet
+from asked import Asker, PlainPainter, Server, painted, picture_part, until, until_quiet
 from calls import node
-from openai_image_nodes.api import files, store
-from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError
+from openai_image_nodes.api import files
+from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, RefusedError
 from openai_image_nodes.api.jobs import JOBS
 
 Break = Callable[[], None]
@@ -131,10 +131,21 @@ def test_unreadable_answer_is_not_asked_for_again_by_this_process(asker: Asker) 
 def test_refusals_leave_nothing_to_remember(asker: Asker) -> None:
     """The next run asks again, as on a good disk."""
     asker.faults.status(400)
-    with pytest.raises(Exception, match="scripted"):
+    with pytest.raises(RefusedError):
         asker.ask()
     assert asker.ask().pictures == [painted("a red fox")]
     assert asker.faults.posts == 2
+
+
+def test_trash_that_cannot_be_made_keeps_nothing_alive(asker: Asker) -> None:
+    """On a full disk there may be no room for it; what was refused is forgotten all the same."""
+    asker.store.root.mkdir(parents=True)
+    (asker.store.root / "trash").touch()
+    asker.faults.status(400)
+    with pytest.raises(RefusedError):
+        asker.ask()
+    assert list(asker.store.pending.root.iterdir()) == []
+    assert asker.ask().pictures == [painted("a red fox")]
 
 
 def test_log_tells_that_nothing_can_be_written(
@@ -176,4 +187,4 @@ def test_real_full_disk(asker: Asker, small_disk: Path) -> None:
     assert asker.ask("another fox").folder is not None
     assert asker.faults.posts == 3
     asker.restart()
-    assert store.store_of(connection("openai")).prune(0) == 2
+    assert asker.store.prune(0) == 2

@@ -11,7 +11,7 @@ from asked import Asker, Server, painted
 from calls import node
 from faults import Fault
 from openai_image_nodes.api import answers
-from openai_image_nodes.api.errors import BadAnswerError
+from openai_image_nodes.api.errors import BadAnswerError, OutOfCreditError
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +121,24 @@ def test_process_that_dies_between_answer_and_download_fetches_on(
     again, answer = asker.next_run()
     assert (again, answer.pictures) == (0, [painted("a red fox")])
     assert answer.record.request_id
+
+
+def test_budget_that_is_used_up_does_not_lose_what_was_paid(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures that are only still to be fetched cost nothing."""
+
+    def die(*_arguments: object) -> None:
+        raise SystemExit
+
+    asker.faults.urls()
+    with monkeypatch.context() as dying:
+        dying.setattr(answers, "fetched", die)
+        with pytest.raises(SystemExit):
+            asker.ask()
+    monkeypatch.setenv("OPENAI_IMAGE_NODES_BUDGET_USD_PER_DAY", "0")
+    with pytest.raises(OutOfCreditError, match="Nothing was sent"):
+        asker.ask("another")
+    again, answer = asker.next_run()
+    assert (again, answer.pictures) == (0, [painted("a red fox")])
 
 
 def test_addresses_that_are_not_safe_are_not_fetched(asker: Asker) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from asked import Asker, Server, hurry, large_part, painted, until
 from openai_image_nodes.api import retries
 from openai_image_nodes.api.errors import ServiceDownError
 from openai_image_nodes.api.records import Answer
+from openai_image_nodes.api.sessions import session_for
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +98,16 @@ def test_tls_that_fails_is_not_billed(monkeypatch: pytest.MonkeyPatch) -> None:
             asker.ask()
     assert asker.faults.posts == 0
     assert asker.records == []
+
+
+def test_idle_connection_is_kept_alive_while_a_picture_is_made(asker: Asker) -> None:
+    """Routers forget connections on which nothing is said for a minute; the paid answer would be lost."""
+    asker.ask()
+    url = asker.server.sandbox.base_url
+    pools = session_for(url).get_adapter(url).poolmanager.pools
+    (name,) = pools.keys()
+    used = pools[name].pool.get().sock
+    assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 45
+    used.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -13,8 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from asked import Asker, Server, connection, painted, until
-from openai_image_nodes.api import claims, store
+from asked import Asker, Server, painted, until
 from openai_image_nodes.api.errors import OutcomeUnknownError
 from openai_image_nodes.api.records import Answer
 from openai_image_nodes.cli import main
@@ -48,6 +46,11 @@ class Child:
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
+
+    def leave(self) -> None:
+        """Let it end by itself, and wait until it has."""
+        self.go_on()
+        assert self._process.wait(30) == 0
 
     def kill(self) -> None:
         """End it as kill -9 does, and wait until it is gone."""
@@ -131,16 +134,17 @@ def test_killed_process_costs_nothing_twice(asker: Asker, start: Start, point: s
         assert len(set(asker.server.keys)) == 1
 
 
+@pytest.mark.parametrize("end", [Child.kill, Child.leave])
 def test_list_of_jobs_tells_what_a_stopped_process_left(
-    asker: Asker, start: Start, capsys: pytest.CaptureFixture[str]
+    asker: Asker, start: Start, capsys: pytest.CaptureFixture[str], end: Callable[[Child], None]
 ) -> None:
-    """A request that was out when ComfyUI was stopped is named as what it is; a live one too."""
+    """Who stops ComfyUI need not wait for a request that is out; it is named as what it is, before and after."""
     gate = asker.faults.hold()
-    child = start("ask", "openai", "nowhere")
+    child = start("ask", "openai", "leave")
     until(lambda: asker.faults.posts)
     assert main(["jobs"]) == 0
     assert "sent, on its way" in capsys.readouterr().out
-    child.kill()
+    end(child)
     assert main(["jobs"]) == 0
     assert "sent, outcome unknown" in capsys.readouterr().out
     gate.set()
@@ -196,63 +200,11 @@ def test_many_processes_race_for_a_dead_ones_job_and_one_wins(start: Start, tmp_
     assert sorted(child.says("") for child in children) == ["mine", *["theirs"] * 5]
 
 
-def elsewhere(folder: Path, *, age_s: float) -> Path:
-    """Make a claim of another machine whose heart last beat some time ago."""
-    path = folder / "claim.4"
-    path.write_text(json.dumps({"host": "elsewhere", "pid": os.getpid(), "instance": "other", "token": "t"}))
-    os.utime(path, (time.time() - age_s, time.time() - age_s))
-    return path
-
-
-def test_claim_of_another_machine_holds_while_its_heart_beats(tmp_path: Path) -> None:
-    """A process there cannot be asked, but its heartbeat can be seen."""
-    elsewhere(tmp_path, age_s=claims.STALE_AFTER_S - 10)
-    assert claims.claim(tmp_path) is None
-    assert claims.is_claimed(tmp_path)
-
-
-def test_claim_of_another_machine_is_followed_when_its_heart_stops(tmp_path: Path) -> None:
-    """The owner is dead, or sleeps: when it wakes, it is no owner any more, whatever became of the new one."""
-    old = elsewhere(tmp_path, age_s=claims.STALE_AFTER_S + 10)
-    ours = claims.claim(tmp_path)
-    assert ours is not None
-    assert ours.held
-    assert not old.exists()
-    ours.release()
-    assert not claims.is_claimed(tmp_path)
-
-
-def test_claim_is_not_given_back_for_somebody_else(tmp_path: Path) -> None:
-    """A folder that was cleared and made anew belongs to its new owner, though the file has the same name."""
-    first = claims.claim(tmp_path)
-    assert first is not None
-    first.path.unlink()
-    second = claims.claim(tmp_path)
-    assert second is not None
-    assert second.path == first.path
-    assert not first.held
-    first.release()
-    assert second.held
-    assert claims.claim(tmp_path) is None
-    second.release()
-
-
-def test_claim_that_is_half_written_holds_until_it_is_old(tmp_path: Path) -> None:
-    """It is being made this moment, or its owner was cut off: only its age can tell."""
-    path = tmp_path / "claim.1"
-    path.touch()
-    assert claims.claim(tmp_path) is None
-    os.utime(path, (time.time() - 1000, time.time() - 1000))
-    ours = claims.claim(tmp_path)
-    assert ours is not None
-    ours.release()
-
-
 def test_process_that_slept_through_its_claim_does_not_send(asker: Asker, start: Start) -> None:
     """Another one took over and has the picture: the sleeper takes that."""
     sleeper = start("ask", "openai", "prepared")
     sleeper.says("prepared")
-    (folder,) = store.store_of(connection("openai")).pending.root.iterdir()
+    (folder,) = asker.store.pending.root.iterdir()
     (claim,) = folder.glob("claim.*")
     os.utime(claim, (time.time() - 1000, time.time() - 1000))
     answer = asker.ask()

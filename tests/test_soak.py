@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from asked import Asker, Server, connection, job, painted
 from faults import Faults
-from openai_image_nodes.api import store
 from openai_image_nodes.api.errors import BadAnswerError, OpenAIImageError, OutcomeUnknownError
 from openai_image_nodes.api.records import Answer
 
@@ -107,10 +106,6 @@ def counted(server: Numbered, what: str) -> list[int]:
     return [getattr(faults, what) for faults in server.by_number.values()]
 
 
-def answers_of(asker: Asker) -> int:
-    return len(list(store.store_of(connection(asker.name)).jobs.iterdir()))
-
-
 def test_without_idempotency_all_that_came_is_kept_and_nothing_is_sent_twice(
     server: Numbered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,14 +120,14 @@ def test_without_idempotency_all_that_came_is_kept_and_nothing_is_sent_twice(
     billed_and_lost = {number for number in lost if end_of(planned[number]) in BILLED_AND_LOST}
     assert max(billed) == 1
     assert {number for number, end in enumerate(first) if isinstance(end, OutcomeUnknownError)} == lost
-    assert Counter(record.state for record in asker.records) == {"unknown": len(lost), "answered": answers_of(asker)}
-    assert answers_of(asker) == sum(billed) - len(billed_and_lost) == COUNT - len(lost) - len(refused)
+    assert Counter(record.state for record in asker.records) == {"unknown": len(lost), "answered": len(asker.kept)}
+    assert len(asker.kept) == sum(billed) - len(billed_and_lost) == COUNT - len(lost) - len(refused)
 
     asker.restart()
     second = run_all(asker, server, [[]] * COUNT)
     assert {number for number, posts in enumerate(counted(server, "posts")) if posts} == refused
     assert {number for number, end in enumerate(second) if isinstance(end, OutcomeUnknownError)} == lost
-    assert answers_of(asker) == COUNT - len(lost)
+    assert len(asker.kept) == COUNT - len(lost)
     check_pictures(planned, second)
 
 
@@ -147,13 +142,13 @@ def test_with_idempotency_the_service_bills_what_the_store_holds(
     first, billed = run_all(asker, server, planned), []
     assert any(isinstance(end, OutcomeUnknownError) for end in first)
     billed.append(counted(server, "billed"))
-    assert answers_of(asker) == sum(isinstance(end, Answer | BadAnswerError) for end in first)
+    assert len(asker.kept) == sum(isinstance(end, Answer | BadAnswerError) for end in first)
 
     asker.restart()
     second = run_all(asker, server, [[]] * COUNT)
     billed.append(counted(server, "billed"))
     assert [sum(both) for both in zip(*billed, strict=True)] == [1] * COUNT
-    assert answers_of(asker) == COUNT
+    assert len(asker.kept) == COUNT
     assert {record.state for record in asker.records} == {"answered"}
     check_pictures(planned, second)
 
