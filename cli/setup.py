@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import json
 import os
 import time
 from collections.abc import Iterator, Sequence
 
 import certifi
 
-from ..api import connections, home, probes
+from ..api import connections, home, keys, probes
 from ..api.connections import HostSecrets
-from ..api.errors import OpenAIImageError, RefusedError
-from ..api.files import make_private_folder, write_atomic
-
-BASE_URL_VARIABLES = {"openai": "OPENAI_BASE_URL", "azure": "AZURE_OPENAI_ENDPOINT"}
-DEFAULT_BASE_URLS = {"openai": connections.OPENAI_BASE_URL}
+from ..api.errors import OpenAIImageError
 
 
 def doctor(argv: Sequence[str]) -> int:
@@ -74,19 +69,8 @@ def connect(argv: Sequence[str]) -> int:
     parser.add_argument("name", metavar="NAME", help="openai, azure, or a name of your own")
     parser.add_argument("--base-url", metavar="URL", help="needed for a name of your own, and for azure")
     options = parser.parse_args(argv)
-    if options.name in ("auto", "sandbox", "comfy.org"):
-        raise RefusedError(f"{options.name} needs no stored key. comfy.org takes its key from ComfyUI's own sign-in.")
-    entries = connections.stored()
-    entry = entries.setdefault(options.name, {})
-    variable = BASE_URL_VARIABLES.get(options.name, "")
-    base_url = options.base_url or os.environ.get(variable) or DEFAULT_BASE_URLS.get(options.name)
-    if base_url:
-        entry["base_url"] = base_url  # a stored key is sent to this host only
-    if options.name not in connections.BUILT_IN and not entry.get("base_url"):
-        raise RefusedError(f"The connection {options.name} needs --base-url, as https://host/v1.")
-    entry["key"] = getpass.getpass(f"Key for {options.name} (not shown): ").strip()
-    make_private_folder(home.folder())
-    write_atomic(home.folder() / "connections.json", json.dumps({"connections": entries}, indent=1).encode())
+    keys.refuse_name(options.name)
+    keys.store(options.name, getpass.getpass(f"Key for {options.name} (not shown): "), options.base_url)
     print(f"stored; {options.name} {next(_lines_about(options.name, offline=True))}")
     return 0
 

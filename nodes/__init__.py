@@ -10,6 +10,11 @@ from .references import References
 from .svg import GPTImageSVG
 
 home.use_host_folder(host.state_folder)
+_server_routes = host.web_routes()
+if _server_routes is not None:
+    from . import routes  # needs aiohttp, which is there with ComfyUI's server and not otherwise
+
+    routes.register(_server_routes)
 host.install_examples(Path(__file__).parent.parent / "example_workflows" / "input")
 
 NODE_CLASS_MAPPINGS = {

@@ -31,14 +31,14 @@ class ComfyUI:
         self.base, self.home = folder / "base", folder / "state"
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        self.client_id = "e2e"
+        self.client_id, self.pack_folder = "e2e", FOLDER
         self._path, self._python, self._arguments = path, python, arguments
         self._environment, self._log = environment, folder / "comfyui.log"
         self._http = requests.Session()
         self._http.trust_env = False
 
     def __enter__(self) -> ComfyUI:
-        pack = self.base / "custom_nodes" / FOLDER
+        pack = self.base / "custom_nodes" / self.pack_folder
         shutil.copytree(ROOT, pack, ignore=shutil.ignore_patterns(*NOT_COPIED))
         (self.base / "user").mkdir()
         with self._log.open("wb") as log:
@@ -106,6 +106,14 @@ class ComfyUI:
     def saved(self, image: Mapping[str, str]) -> Path:
         """Return the file of a picture that a run names among its outputs."""
         return self.base / image["type"] / image["subfolder"] / image["filename"]
+
+    def newest_run(self) -> Run:
+        """Return the run that ended last."""
+        return Run(list(self.json("/history").values())[-1])
+
+    def newest_picture(self, prefix: str) -> Path:
+        """Return the file of this beginning that Save Image wrote last."""
+        return max((self.base / "output").glob(f"{prefix}*.png"), key=lambda path: path.stat().st_mtime_ns)
 
     def _command(self) -> list[str]:
         database = f"sqlite:///{(self.base / 'user' / 'comfyui.db').as_posix()}"

@@ -77,6 +77,11 @@ def show_progress(value: int, total: int, node_id: str | None, preview: Any = No
         utils.ProgressBar(total, node_id=node_id).update_absolute(value, total, shown)
 
 
+def web_routes() -> Any:
+    """Return ComfyUI's table of web routes, to which a pack may add its own, or None without ComfyUI."""
+    return getattr(_server(), "routes", None)
+
+
 def comfy_api_base() -> str | None:
     """Return the address of comfy.org's API that ComfyUI was started with, or None."""
     arguments = _loaded("comfy.cli_args")

@@ -1,0 +1,285 @@
+"""The pack in a real ComfyUI in a real Chromium: dragged in, seen and driven as a person does.
+
+COMFYUI_FRONTEND names the folder of another frontend than ComfyUI's own (its --front-end-root), CHROMIUM the browser.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from comfyui import KEY, ROOT, ComfyUI
+from faults import Fault, Faults
+
+try:
+    from browser import CHROMIUM, HEIGHT, WIDTH, Canvas, launched
+    from playwright.sync_api import Browser, expect, sync_playwright
+except ModuleNotFoundError as exc:
+    pytest.exit(f"The browser tests need Playwright for Python: pip install playwright ({exc})", returncode=2)
+
+if TYPE_CHECKING:
+    from openai_image_nodes.api.sandbox import Sandbox
+
+EXAMPLES = sorted(path.stem for path in (ROOT / "example_workflows").glob("*.json"))
+PROJECT = "openai-image-nodes"
+OURS = "OpenAI GPT Image"
+MODES = ("classic", "vue")
+FIRST_WITH_VUE_NODES = (1, 40)
+FIRST_WITH_SEARCH_ALIASES = "search_aliases"
+THUMBNAILS = "(count) => [...document.images].filter((picture) => picture.naturalWidth === 512).length >= count"
+Opened = Callable[..., Canvas]
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory, service: Sandbox) -> Iterator[ComfyUI]:
+    """ComfyUI with the pack, and with a connection to a service that can be told to be slow or to fail."""
+    path, python = Path(os.environ["COMFYUI_PATH"]), Path(os.environ["COMFYUI_PYTHON"])
+    frontend = os.environ.get("COMFYUI_FRONTEND")
+    arguments = ["--front-end-root", str(Path(frontend).absolute())] if frontend else []
+    studio = ComfyUI(path.absolute(), python.absolute(), tmp_path_factory.mktemp("studio"), *arguments)
+    studio.pack_folder = PROJECT  # as the registry installs it: frontends find no help pages below a name with a dot
+    studio.connect(service=f"{service.base_url}/v1")
+    with studio as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A Chromium without a window."""
+    if not CHROMIUM.exists():
+        pytest.fail(f"There is no Chromium at {CHROMIUM}. Install one, or set CHROMIUM to its path.")
+    with sync_playwright() as playwright, launched(playwright) as browser:
+        yield browser
+
+
+@pytest.fixture
+def opened(studio: ComfyUI, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Opened]:
+    """Opens ComfyUI as somebody who was never there; nothing of ours complains while it is open."""
+    canvases = []
+    version = studio.json("/system_stats")["system"]["comfyui_version"]
+
+    def open_page(mode: str = "classic", **settings: Any) -> Canvas:
+        context = chromium.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+        label = re.sub(r"[^\w. -]+", " ", f"{version} {request.node.name.removeprefix('test_')}").strip()
+        canvas = Canvas(context.new_page(), studio, label, **{"Comfy.VueNodes.Enabled": mode == "vue", **settings})
+        canvases.append(canvas)
+        if mode == "vue" and canvas.frontend < FIRST_WITH_VUE_NODES:
+            pytest.skip("this frontend has no Vue nodes yet")
+        return canvas
+
+    yield open_page
+    for canvas in canvases:
+        canvas.shot("end")
+        canvas.page.context.close()
+        assert canvas.complaints == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("title", EXAMPLES)
+def test_example_is_dropped_run_and_dropped_again(opened: Opened, studio: ComfyUI, title: str, mode: str) -> None:
+    """No node is missing, the picture appears, and the saved picture brings the same graph back."""
+    canvas = opened(mode)
+    canvas.drop(ROOT / "example_workflows" / f"{title}.png")
+    assert "OIN_GPTImage" in canvas.types()
+    assert canvas.missing() == []
+    canvas.shot("dropped")
+    before = canvas.graph()
+    canvas.run()
+    canvas.shows_picture()
+    canvas.shot("ran")
+    canvas.empty()
+    canvas.drop(studio.newest_picture(title))
+    canvas.shot("restored")
+    assert canvas.graph() == before
+
+
+@pytest.mark.parametrize("words", ["gpt", "openai", "dall-e"])
+def test_node_is_found_by_search(opened: Opened, studio: ComfyUI, words: str) -> None:
+    """Double-click on the canvas, type, choose."""
+    node = studio.json("/object_info/OIN_GPTImage")["OIN_GPTImage"]
+    if words == "dall-e" and FIRST_WITH_SEARCH_ALIASES not in node:
+        pytest.skip("this ComfyUI has no search aliases yet")
+    canvas = opened()
+    canvas.empty()
+    canvas.page.mouse.dblclick(WIDTH // 2, HEIGHT // 2)
+    canvas.settle()
+    canvas.page.keyboard.type(words)
+    found = canvas.page.get_by_text(OURS, exact=True).first
+    expect(found).to_be_visible()
+    canvas.shot("searched")
+    option = canvas.page.get_by_role("option", name=re.compile(rf"^{OURS}(?! [\dGS])"))  # not those with a longer name
+    (option.first if option.count() else found).click()
+    canvas.settle()
+    assert canvas.types() == ["OIN_GPTImage"]
+    canvas.shot("added")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_node_is_dragged_from_the_library(opened: Opened, mode: str) -> None:
+    """From the list at the left to where it is let go."""
+    canvas = opened(mode)
+    canvas.empty()
+    canvas.page.keyboard.press("n")
+    search = canvas.page.get_by_placeholder(re.compile("Search Nodes", re.IGNORECASE)).first
+    search.fill(OURS)
+    entry = canvas.page.get_by_text(OURS, exact=True).first
+    entry.hover()
+    canvas.settle()
+    canvas.shot("listed")
+    canvas.drag(entry, 1000, 250)
+    assert canvas.types() == ["OIN_GPTImage"]
+    canvas.page.keyboard.press("n")
+    canvas.settle()
+    canvas.shot("dragged")
+
+
+def test_examples_are_in_the_template_browser(opened: Opened) -> None:
+    """Each with its thumbnail; a click opens it."""
+    canvas = opened()
+    canvas.empty()
+    canvas.command("Comfy.BrowseTemplates")
+    entry = canvas.page.get_by_text(re.compile("^openai.image.nodes$", re.IGNORECASE)).last
+    if not entry.is_visible():
+        canvas.page.get_by_text(re.compile("^extensions$", re.IGNORECASE)).first.click()
+    entry.click()
+    for title in EXAMPLES:
+        canvas.page.get_by_text(title, exact=True).first.scroll_into_view_if_needed()
+        canvas.settle()
+    canvas.page.wait_for_function(THUMBNAILS, arg=len(EXAMPLES))
+    canvas.page.get_by_text(EXAMPLES[-2], exact=True).first.scroll_into_view_if_needed()
+    canvas.settle()
+    canvas.shot("listed")
+    canvas.page.get_by_text(EXAMPLES[-1], exact=True).first.click()
+    canvas.until(lambda: "OIN_GPTImage" in canvas.types())
+    canvas.settle(1500)
+    canvas.shot("opened")
+
+
+def test_signed_out_run_stays_run(opened: Opened) -> None:
+    """Nobody is asked to sign in for a node that needs no comfy.org account."""
+    canvas = opened()
+    canvas.drop(ROOT / "example_workflows" / "Text to image.png")
+    expect(canvas.run_button()).to_be_visible()
+    assert canvas.page.get_by_text(re.compile("sign in to run", re.IGNORECASE)).count() == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_cancel_stops_at_once_and_without_an_error(opened: Opened, studio: ComfyUI, faults: Faults, mode: str) -> None:
+    """Within half a second of the click, although the answer is still to come."""
+    canvas = opened(mode)
+    canvas.drop(ROOT / "example_workflows" / "Text to image.png")
+    canvas.set("connection", "service")
+    canvas.set("prompt", f"never seen, {mode}")
+    gate, before, ran = faults.hold(), faults.posts, len(studio.json("/history"))
+    canvas.run_button().click()
+    canvas.until(lambda: faults.posts > before)
+    canvas.settle(2500)
+    canvas.shot("waiting")
+    clicked_ms = canvas.cancel()
+    canvas.until(lambda: len(studio.json("/history")) > ran, within_s=5)
+    gate.set()
+    run = studio.newest_run()
+    assert run.end == "execution_interrupted", run.failure
+    assert run.ended_at_ms - clicked_ms < 500
+    canvas.settle(1500)
+    assert canvas.errors() == 0
+    canvas.shot("cancelled")
+
+
+def test_refusal_of_the_service_is_told_in_our_words(opened: Opened, faults: Faults) -> None:
+    """What happened, what the service said, what to do; whole, in ComfyUI's own error box."""
+    canvas = opened()
+    canvas.drop(ROOT / "example_workflows" / "Text to image.png")
+    canvas.set("connection", "service")
+    canvas.set("prompt", "something that is refused")
+    said = {"message": "Your request was rejected by the safety system.", "type": "image_generation_user_error"}
+    body = json.dumps({"error": {**said, "code": "moderation_blocked", "param": None}}).encode()
+    faults.add(Fault(status=400, body=body, headers={"Content-Type": "application/json"}))
+    canvas.run()
+    canvas.told("safety system")
+    canvas.shot("refused")
+
+
+def test_refusal_before_the_run_is_told_in_our_words(opened: Opened) -> None:
+    """A model that lacks the chosen quality is named before anything runs, also at the node itself."""
+    canvas = opened()
+    canvas.drop(ROOT / "example_workflows" / "Text to image.png")
+    canvas.set("model", "gpt-image-2")
+    canvas.set("quality", "xhigh")
+    canvas.until(lambda: "quality xhigh" in canvas.badge())
+    canvas.run_button().click()
+    canvas.until(lambda: canvas.errors() > 0 or "Invalid input" in canvas.text())
+    canvas.settle()
+    canvas.shot("refused")
+    assert "quality xhigh is not available for gpt-image-2" in canvas.text() + canvas.badge()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_widgets_and_price_follow_what_is_chosen(opened: Opened, mode: str) -> None:
+    """What is not used is hidden, in place and with its value; the badge shows what the run will cost."""
+    canvas = opened(mode)
+    canvas.drop(ROOT / "example_workflows" / "Text to image.png")
+    canvas.until(lambda: canvas.badge() == "free")
+    saved = canvas.graph()
+    assert not {"custom_width", "output_compression"} & set(canvas.visible_widgets())
+    assert "input_fidelity" in canvas.visible_widgets()
+    for widget, value in {"connection": "comfy.org", "model": "gpt-image-2", "size": "1024x1024"}.items():
+        canvas.set(widget, value)
+    canvas.until(lambda: canvas.badge().startswith("~0.0"))
+    canvas.until(lambda: "input_fidelity" not in canvas.visible_widgets())
+    canvas.set("quality", "auto")
+    canvas.until(lambda: re.fullmatch(r"0\.\d+-0\.\d+ USD", canvas.badge()) is not None)
+    for widget, value in {"size": "custom", "output_format": "webp"}.items():
+        canvas.set(widget, value)
+    canvas.until(lambda: {"custom_width", "custom_height", "output_compression"} <= set(canvas.visible_widgets()))
+    canvas.settle()
+    canvas.shot("custom")
+    for node in saved["nodes"]:
+        if node[1] == "OIN_GPTImage":
+            before = len(node[2])
+    [after] = [len(node[2]) for node in canvas.graph()["nodes"] if node[1] == "OIN_GPTImage"]
+    assert after == before
+
+
+def test_key_is_stored_in_the_settings_and_never_shown(opened: Opened, studio: ComfyUI) -> None:
+    """It goes in once; no page, no route and no setting has it afterwards."""
+    canvas = opened()
+    canvas.settings_panel()
+    panel = canvas.page.locator(".oin-connections")
+    expect(panel.get_by_text("sandbox")).to_be_visible()
+    canvas.shot("connections")
+    field = panel.locator("input[name=oin-key-openai]")
+    assert field.get_attribute("type") == "password"
+    field.fill(KEY)
+    field.press("Enter")
+    expect(panel.get_by_text("Saved.")).to_be_visible()
+    canvas.shot("stored")
+    assert KEY not in canvas.page.content()
+    assert all(entry.input_value() == "" for entry in panel.locator("input").all())
+    for path in ("/openai_image_nodes/connections", "/settings", "/object_info/OIN_GPTImage"):
+        assert KEY not in studio.file(path).text
+    panel.get_by_role("button", name="Remove").click()
+    expect(panel.get_by_text("Removed.")).to_be_visible()
+    assert KEY not in (studio.home / "connections.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "es"])
+def test_help_page_opens_with_its_pictures(opened: Opened, language: str) -> None:
+    """In the language of the interface."""
+    canvas = opened(**{"Comfy.Locale": language})
+    canvas.drop(ROOT / "example_workflows" / "Text to image.png")
+    canvas.select("OIN_GPTImage")
+    canvas.show_help()
+    heading = (ROOT / "web" / "docs" / "OIN_GPTImage" / f"{language}.md").read_text(encoding="utf-8").splitlines()[0]
+    expect(canvas.page.get_by_role("heading", name=heading.removeprefix("# "), exact=True).first).to_be_visible()
+    canvas.page.wait_for_function(
+        """() => [...document.images].filter((picture) => picture.src.includes("/docs/OIN_GPTImage/")
+            && picture.naturalWidth > 0).length === 2"""
+    )
+    canvas.settle()
+    canvas.shot("help")
