@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 TORCH := torch==2.13.0
 
-.PHONY: demo test lint e2e examples clean
+.PHONY: demo test lint e2e examples bench bench-quick clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -26,6 +26,13 @@ e2e: $(READY)
 
 examples: $(READY)
 	$(PY) scripts/make_examples.py
+
+# COMFYUI_PATH and COMFYUI_PYTHON let ComfyUI's own built-in node run beside ours.
+bench: $(READY)
+	$(PY) -m bench
+
+bench-quick: $(READY)
+	$(PY) -m bench --quick
 
 clean:
 	rm -rf $(VENV) demo_output e2e_output build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

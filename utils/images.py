@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from .errors import ImageInputError
-from .pixels import Bytes, first_mask, in_parallel, size_text, tensor_to_pixels
+from .pixels import Bytes, beside, first_mask, in_parallel, size_text, tensor_to_pixels
 from .png import encode_png
 
 __all__ = [
@@ -148,7 +148,13 @@ def _resized(pixels: Bytes, size: tuple[int, int], resample: Image.Resampling) -
 
 
 def _pixels_to_png(pixels: Bytes) -> Png:
+    height, width, _ = pixels.shape
+    digest = beside(partial(_digest, pixels))
+    return Png(encode_png(pixels), width, height, digest.result())
+
+
+def _digest(pixels: Bytes) -> str:
     height, width, channels = pixels.shape
     digest = hashlib.sha256(f"{height}x{width}x{channels}:".encode())
     digest.update(np.ascontiguousarray(pixels).data)
-    return Png(encode_png(pixels), width, height, digest.hexdigest())
+    return digest.hexdigest()

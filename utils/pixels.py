@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache, partial
 from typing import TypeVar
 
 import numpy as np
@@ -32,12 +33,19 @@ def tensor_to_pixels(tensor: Tensor) -> Bytes:
         )
     source = tensor.detach().cpu()
     pixels = np.empty(source.shape, np.uint8)
+    middle = len(source) // 2 // BLOCK_ROWS * BLOCK_ROWS
+    upper = beside(partial(_fill_levels, pixels[:middle], source[:middle]))
+    _fill_levels(pixels[middle:], source[middle:])
+    upper.result()
+    return pixels
+
+
+def _fill_levels(pixels: Bytes, source: Tensor) -> None:
     for y in range(0, len(source), BLOCK_ROWS):
         block: NDArray[np.float32] = source[y : y + BLOCK_ROWS].float().numpy()
         clamped = np.fmin(np.fmax(block, 0), 1)  # fmax takes the number where the other is NaN
         np.multiply(clamped, 255, out=clamped)
         pixels[y : y + BLOCK_ROWS] = np.rint(clamped, out=clamped)
-    return pixels
 
 
 def pixels_to_tensor(pixels: Bytes, out: Tensor) -> None:
@@ -66,6 +74,21 @@ def size_text(width: int, height: int) -> str:
 
 
 def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Return work of each item, in order, done on all cores: numpy, zlib and Pillow let other threads run."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="openai-image-pixels") as pool:
-        return list(pool.map(work, items))
+    """Return work of each item, in order, done on all cores: numpy, zlib and Pillow let other threads run.
+
+    All callers share the threads, so that many nodes at once hold no more than one picture per core in work.
+    """
+    return list(_pool("pictures").map(work, items))
+
+
+def beside(work: Callable[[], R]) -> Future[R]:
+    """Start a part of the work on one picture on another core; such a part starts none itself, so none waits for ever.
+
+    It is what a single picture gains from: several keep the cores busy by themselves.
+    """
+    return _pool("parts").submit(work)
+
+
+@cache
+def _pool(of: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix=f"openai-image-{of}")

@@ -66,6 +66,7 @@ def _compress(pixels: Bytes) -> bytes:
             data = deflate(_filter_rows(pixels, kind))
             if len(data) > FLAT_SHARE * pixels.size:
                 return data
+            break
     kind, sampled = _best_filter(pixels, _deflate_far)
     as_pillow = len(_deflate_as_pillow(_sample_rows(pixels, kind))) < sampled
     return (_deflate_as_pillow if as_pillow else _deflate_far)(_filter_rows(pixels, kind))
