@@ -70,7 +70,7 @@ def _size(text: str) -> dict[str, Any]:
 
 def _print_summary(report: dict[str, Any]) -> None:
     cost = "unknown" if report["cost_usd"] is None else f"{report['cost_usd']:.4f} USD"
-    paid = "nothing, it was kept" if report["reused"] else cost
+    paid = "nothing, it was kept" if report["reused"] else "none" if report["connection"] == "sandbox" else cost
     print(f"{report['model']} on {report['connection']}, {report['size']}, cost: {paid}", file=sys.stderr)
     for note in report["notes"]:
         print(f"note: {note}", file=sys.stderr)

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, Playwright
 CHROMIUM = Path(os.environ.get("CHROMIUM") or "/usr/bin/chromium")
 SCREENSHOTS = ROOT / "e2e_output"
 WIDTH, HEIGHT = 1600, 1000
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 QUIET = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
