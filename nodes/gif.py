@@ -60,7 +60,7 @@ class GPTImageGIF:
     def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:
         """Refuse what can be known before anything runs."""
         names = ("frame_count", "frame_duration_ms")
-        return wishes.refusal({**values, "extra": {**cls._extra(**{name: values.get(name) for name in names})}})
+        return wishes.validated({**values, "extra": {**cls._extra(**{name: values.get(name) for name in names})}})
 
     @staticmethod
     def _extra(frame_count: int | None, frame_duration_ms: int | None) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class GPTImage:
     @classmethod
     def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:
         """Refuse what can be known before anything runs; linked values are None here and are checked in the run."""
-        return wishes.refusal(values)
+        return wishes.validated(values)
 
     async def api_call(
         self,

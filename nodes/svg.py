@@ -54,9 +54,12 @@ class GPTImageSVG:
     @classmethod
     def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:
         """Refuse what can be known before anything runs."""
-        if values.get("svg_model") == "" and values.get("svg_effort") not in (None, "auto"):
-            return f"svg_effort {values['svg_effort']} needs svg_model, which is empty. Name one, or set it to auto."
-        return wishes.refusal({**values, "extra": cls._extra(values.get("svg_model"), values.get("svg_effort"))})
+        model, effort = values.get("svg_model"), values.get("svg_effort")
+        no_author = model == "" and effort not in (None, "auto")
+        told = (
+            f"svg_effort {effort} needs svg_model, which is empty. Name one, or set it to auto." if no_author else None
+        )
+        return wishes.validated({**values, "extra": cls._extra(model, effort)}, told)
 
     @staticmethod
     def _extra(svg_model: str | None, svg_effort: str | None) -> dict[str, Any]:

@@ -63,6 +63,18 @@ class Wish:
         return OpenAIImageEditRequest(**fields, image_count=image_count, mask=mask, markup=markup)
 
 
+def validated(values: Mapping[str, Any], refused: str | None = None) -> bool | str:
+    """Return what VALIDATE_INPUTS answers: True, or why the run must not start (`refused`, if the node knows already).
+
+    Raises: RefusedError in place of a text when ComfyUI asks, which alone fills in unique_id: it writes a text once for
+    every input, over twenty times, and an error once.
+    """
+    told = refused or refusal(values)
+    if told is not True and "unique_id" in values:
+        raise RefusedError(str(told))
+    return told
+
+
 def refusal(values: Mapping[str, Any]) -> bool | str:
     """Return True, or why the run must not start; linked inputs are None, inputs that are absent are missing.
 

@@ -119,6 +119,12 @@ class Canvas:
             .widgets.filter((widget) => !widget.hidden).map((widget) => widget.name)"""
         return list(self.page.evaluate(script, kind))
 
+    def widget(self, name: str, kind: str = "OIN_GPTImage") -> Any:
+        """Return a widget's value."""
+        script = """([kind, name]) => app.graph._nodes.find((node) => node.type === kind)
+            .widgets.find((widget) => widget.name === name)?.value"""
+        return self.page.evaluate(script, [kind, name])
+
     def badge(self, kind: str = "OIN_GPTImage") -> str:
         """Return the text of the badge that the extension adds."""
         script = """(kind) => app.graph._nodes.find((node) => node.type === kind)

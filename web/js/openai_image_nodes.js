@@ -276,6 +276,12 @@ function panel() {
   return box;
 }
 
+// A seed that changes by itself buys a new picture at every Run. A loaded workflow keeps what it says.
+function keepSeed(node) {
+  const control = node.widgets?.find((widget) => widget.name === "control_after_generate");
+  if (control) control.value = "fixed";
+}
+
 // ---- what ComfyUI calls
 
 async function learn() {
@@ -300,7 +306,9 @@ attempt(() =>
     ],
     init: () => attempt(learn),
     nodeCreated: (node) => {
-      if (PRICED.includes(node.comfyClass ?? node.type)) attempt(() => watch(node));
+      if (!PRICED.includes(node.comfyClass ?? node.type)) return;
+      attempt(() => keepSeed(node));
+      attempt(() => watch(node));
     },
   })
 );
