@@ -11,7 +11,6 @@ from graphs import Graph, Group, Link, Node, Note, Palette
 
 PROJECT = "openai-image-nodes"
 CORE = {"cnr_id": "comfy-core", "ver": "0.3.45"}
-NOTE_LOOK = {"color": "#432", "bgcolor": "#653"}
 OPTIONAL_SHAPE = 7
 TITLE_HEIGHT = 30
 GROUP_MARGIN = 20
@@ -47,7 +46,7 @@ def _item(graph: Graph, name: str, links: list[Link], palette: Palette) -> dict[
         "mode": 0,
     }
     if isinstance(item, Note):
-        return {**common, "inputs": [], "outputs": [], "properties": {}, "widgets_values": [item.text], **NOTE_LOOK}
+        return {**common, "inputs": [], "outputs": [], "properties": {}, "widgets_values": [item.text]}
     return {**common, **_node(item, name, links, palette)}
 
 
