@@ -45,20 +45,25 @@ def in_turn(reference: Callable[[], object], ours: Callable[[], object], *, roun
             (reference, pair.reference_s, pair.reference_cpu_s),
             (ours, pair.ours_s, pair.ours_cpu_s),
         ):
-            busy = time.process_time()
-            wall_s.append(taken_s(way))
-            cpu_s.append(time.process_time() - busy)
+            taken = both_taken_s(way)
+            wall_s.append(taken[0])
+            cpu_s.append(taken[1])
     return pair
 
 
 def taken_s(work: Callable[[], object]) -> float:
     """Return the seconds that work takes; what it returns is let go afterwards."""
+    return both_taken_s(work)[0]
+
+
+def both_taken_s(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds that work takes, and those of the processor, on all cores together."""
     gc.collect()
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     result = work()
-    end = time.perf_counter()
+    taken = time.perf_counter() - start, time.process_time() - busy
     del result
-    return end - start
+    return taken
 
 
 def seconds(values: list[float]) -> str:
