@@ -27,7 +27,7 @@ class Pair:
         middle, low, high = statistics.median(self.ratios), min(self.ratios), max(self.ratios)
         return (
             f"{seconds(self.reference_s)} -> {seconds(self.ours_s)}"
-            f"   {middle:5.1f} times faster ({low:.1f} to {high:.1f}, {len(self.ratios)} rounds){self._cpu()}"
+            f"   {middle:5.1f} times faster ({low:.1f} to {high:.1f}, rounds: {len(self.ratios)}){self._cpu()}"
         )
 
     def _cpu(self) -> str:

@@ -47,7 +47,7 @@ def required_inputs() -> dict[str, Any]:
 
 def optional_inputs() -> dict[str, Any]:
     """Return all other inputs, in the order of the contract."""
-    return {**_first_inputs(), **_advanced_inputs(), **_last_inputs()}
+    return {**_wanted(), **_pictures(), **_asked(), **_shape_and_file(), **_model_and_run(), **_more_pictures()}
 
 
 def hidden_inputs() -> dict[str, str]:
@@ -55,7 +55,7 @@ def hidden_inputs() -> dict[str, str]:
     return {"auth_token": "AUTH_TOKEN_COMFY_ORG", "api_key": "API_KEY_COMFY_ORG", "unique_id": "UNIQUE_ID"}
 
 
-def _first_inputs() -> dict[str, Any]:
+def _wanted() -> dict[str, Any]:
     return {
         "seed": whole(
             0,
@@ -83,12 +83,22 @@ def _first_inputs() -> dict[str, Any]:
             " make; custom uses custom_width and custom_height.",
         ),
         "n": whole(1, 10, 1, "How many pictures one request makes. Each is billed."),
+    }
+
+
+def _pictures() -> dict[str, Any]:
+    return {
         "image": socket(
             "IMAGE", "The picture to edit, or a batch of up to 16. Without a picture, the prompt alone makes one."
         ),
         "mask": socket(
             "MASK", "White (1) is redrawn, black (0) stays. It belongs to the first picture and has its size."
         ),
+    }
+
+
+def _asked() -> dict[str, Any]:
+    return {
         "model": choice(
             catalogue.choices(),
             DEFAULT_MODEL,
@@ -104,7 +114,7 @@ def _first_inputs() -> dict[str, Any]:
     }
 
 
-def _advanced_inputs() -> dict[str, Any]:
+def _shape_and_file() -> dict[str, Any]:
     side = "Only with size custom. A multiple of 16, at most three times the other side."
     return {
         "custom_width": whole(480, 3840, 1024, f"Width in pixels. {side}", advanced=True, step=16),
@@ -118,6 +128,11 @@ def _advanced_inputs() -> dict[str, Any]:
         "output_compression": whole(
             0, 100, 100, "Quality of webp and jpeg, 100 is the best. Leave it at 100 for png.", advanced=True
         ),
+    }
+
+
+def _model_and_run() -> dict[str, Any]:
+    return {
         "moderation": choice(
             ["auto", "low"], "auto", "low makes the service's content filter less strict.", advanced=True
         ),
@@ -159,7 +174,7 @@ def _advanced_inputs() -> dict[str, Any]:
     }
 
 
-def _last_inputs() -> dict[str, Any]:
+def _more_pictures() -> dict[str, Any]:
     return {
         "references": socket("OIN_REFERENCES", "More pictures, each in its own size, from OpenAI Image References."),
         "markup": socket(
