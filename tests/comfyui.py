@@ -143,6 +143,7 @@ class Run:
     """A prompt that ended: how, when, and what it left."""
 
     def __init__(self, entry: Mapping[str, Any]) -> None:
+        self.prompt_id = str(entry["prompt"][1])
         self.outputs: dict[str, Any] = entry["outputs"]
         self.messages: dict[str, dict[str, Any]] = {name: data for name, data in entry["status"]["messages"]}
         self.end = next((name for name in self.messages if name in DONE), "no end")

@@ -124,3 +124,13 @@ def test_no_key_is_in_any_file(planted: ComfyUI, ends: dict[tuple[str, str], Run
 def keys_in(content: bytes) -> list[str]:
     """Return the places whose planted key is in a content, by name."""
     return [name for name, key in PLANTED.items() if key.encode() in content]
+
+
+def test_comfy_gets_the_headers_of_its_own_clients(ends: dict[tuple[str, str], Run], faults: Faults) -> None:
+    """API.md section 5: where it comes from, which run it is, and how the answer should come."""
+    asked = next(request for request in faults.requests if request.path.startswith("/proxy/"))
+    headers = {name.lower(): value for name, value in asked.headers.items()}
+    wanted = ["comfy-env", "comfy-usage-source", "comfy-core-version", "comfy-job-id", "idempotency-key"]
+    assert [name for name in wanted if not headers.get(name)] == []
+    assert headers["comfy-asset-format"] == "url"
+    assert headers["comfy-job-id"] in {end.prompt_id for end in ends.values()}
