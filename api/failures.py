@@ -146,7 +146,7 @@ def _sorted(
     if code in MODERATION_CODES or any(phrase in words.message.lower() for phrase in MODERATION_WORDS):
         return (
             ModeratedError,
-            "Your request was flagged by our content moderation system" + f" ({name})",
+            f"Your request was flagged by our content moderation system ({name})",  # gets a card of its own in ComfyUI
             "Change the prompt or the pictures; asking again will not help.",
         )
     if status == 402 or (CREDIT_CODES.search(f"{code} {words.type or ''}") and status in (400, 403, 429)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Generic, TypeVar, cast
@@ -112,19 +112,15 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         try:
             with self._send() as response:
                 self.stage = "downloading"
+                headers = self.answered_headers = self._headers_of(response)
                 content = self.connection.without_secrets(self._content(response))
         except StreamRefused as exc:
             body = self.connection.without_secrets(exc.body)
-            raise answered_failure(self.connection, 200, response.headers, body, model=self.request.model) from exc
+            raise answered_failure(self.connection, 200, headers, body, model=self.request.model) from exc
         except (requests.RequestException, OSError, StreamBroken) as exc:
             raise unanswered_failure(
                 self.connection, exc, complete=self.body.complete, sent_at=f"{sent_at:%H:%M:%S} UTC"
             ) from exc
-        headers = {
-            name.lower(): self.connection.without_secrets(value.encode()).decode()
-            for name, value in response.headers.items()
-        }
-        self.answered_headers = headers
         if not 200 <= response.status_code < 300:
             raise answered_failure(self.connection, response.status_code, headers, content, model=self.request.model)
         return RawAnswer(content, headers, (datetime.now(timezone.utc) - sent_at).total_seconds())
@@ -164,8 +160,13 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         """Return the answer, the one of a stream as if it had been a plain one; `partials` fills meanwhile."""
         if response.ok and response.headers.get("content-type", "").startswith("text/event-stream"):
             self.stage = "streaming"
-            return plain_answer(response.iter_content(None), self.partials.append)
+            return plain_answer(_chunks(response, None, self._count), self.partials.append)
         return _read(response, self._count)
+
+    def _headers_of(self, response: requests.Response) -> dict[str, str]:
+        """Return the headers of an answer, names in lower case, without our key: some servers say it back."""
+        clean = self.connection.without_secrets
+        return {name.lower(): clean(value.encode()).decode() for name, value in response.headers.items()}
 
     def _count(self, size: int) -> None:
         self.received += size
@@ -181,15 +182,22 @@ def _body(request: OpenAIImageGenerationRequest, files: Sequence[FilePart]) -> R
 
 
 def _read(response: requests.Response, count: Callable[[int], None]) -> bytes:
-    """Return the whole content, of at most a GiB.
+    """Return the whole content.
+
+    Raises: as `_chunks`.
+    """
+    return b"".join(_chunks(response, READ_BYTES, count))  # lets other threads run, unlike a buffer that grows
+
+
+def _chunks(response: requests.Response, size: int | None, count: Callable[[int], None]) -> Iterator[bytes]:
+    """Yield the content in pieces of `size` bytes, or as they come (None), of at most a GiB in all.
 
     Raises: requests.RequestException if the connection breaks or there is more.
     """
-    chunks, total = [], 0
-    for chunk in response.iter_content(READ_BYTES):
-        chunks.append(chunk)
+    total = 0
+    for chunk in response.iter_content(size):
         total += len(chunk)
         count(len(chunk))
         if total > MAX_ANSWER_BYTES:
             raise requests.exceptions.ContentDecodingError(f"the answer has more than {MAX_ANSWER_BYTES:,} bytes")
-    return b"".join(chunks)  # lets other threads run, unlike a buffer that grows
+        yield chunk
