@@ -69,6 +69,14 @@ class ComfyPrice(BaseModel):
     usd_per_m: dict[str, float] | None = None
 
 
+class BatchFacts(BaseModel):
+    """Whether the Batch API takes a model, None where no source says or they disagree; prices in USD per million."""
+
+    model_config = ConfigDict(frozen=True)
+    supported: bool | None = None
+    usd_per_m: dict[str, float] | None = None
+
+
 class ModelSpec(BaseModel):
     """One model of the service. Prices in USD per million tokens; dates are ISO days in UTC."""
 
@@ -100,6 +108,7 @@ class ModelSpec(BaseModel):
     unconfirmed: list[str] = []
     price_usd_per_m: dict[str, float] | None = None
     comfy: ComfyPrice = ComfyPrice()
+    batch: BatchFacts = BatchFacts()
     output_tokens: OutputTokens | None = None
     image_input_tokens: tuple[int, int] | None = None
     per_image_usd: dict[str, dict[str, float]] | None = None
@@ -136,6 +145,12 @@ def choices(today: date | None = None) -> list[str]:
     """Return the ids for a widget: every listed model, then its dated snapshots."""
     specs = listed(today)
     return [spec.id for spec in specs] + [snapshot for spec in specs for snapshot in spec.snapshots]
+
+
+def surest_in_batch() -> str:
+    """Return the newest model of which a source says that the Batch API takes it."""
+    known = [spec.id for spec in listed() if spec.batch.supported]
+    return known[0] if known else choices()[0]
 
 
 def _catalogue() -> dict[str, ModelSpec]:

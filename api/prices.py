@@ -15,6 +15,7 @@ CREDITS_PER_USD = 211.0  # comfy.org, docs.comfy.org/development/comfy-router/pr
 AUTO_SIZES = ("1024x1024", "1024x1536", "1536x1024")  # what size auto is seen to choose among, API.md 4.1
 PROMPT_OVERHEAD_TOKENS = 6  # community.openai.com, API.md 4.1
 CHARACTERS_PER_TOKEN = 3  # a cautious count: English has about four
+BATCH_DISCOUNT = 0.5  # "50% cost discount compared to synchronous APIs", developers.openai.com/api/docs/guides/batch
 PARTIAL_IMAGE_TOKENS = 100  # each partial image, apidog.com citing OpenAI's guide
 
 
@@ -41,19 +42,27 @@ def output_tokens(spec: ModelSpec, quality: str, width: int, height: int) -> int
     return -(-factor * sheet * (2_000_000 + width * height) // 4_000_000)
 
 
-def picture_usd(spec: ModelSpec, quality: str, size: str, *, comfy: bool = False) -> float | None:
+def picture_usd(spec: ModelSpec, quality: str, size: str, *, comfy: bool = False, batch: bool = False) -> float | None:
     """Return the price of one picture's output in USD, or None where no source tells.
 
-    `comfy` asks for comfy.org's price instead of the service's own.
+    `comfy` asks for comfy.org's price instead of the service's own, `batch` for that of the service's batches.
     """
     listed = (spec.per_image_usd or {}).get(quality, {})
     if listed and not comfy:
-        return listed.get(size) or listed.get("x".join(reversed(size.split("x"))))
-    prices, parsed = _prices(spec, comfy), parse_size(size)
+        usd = listed.get(size) or listed.get("x".join(reversed(size.split("x"))))
+        return usd * BATCH_DISCOUNT if usd and batch else usd
+    prices, parsed = _prices(spec, comfy=comfy, batch=batch), parse_size(size)
     if prices is None or parsed is None:
         return None
     tokens = output_tokens(spec, quality, *parsed)
     return None if tokens is None else tokens * prices["image_out"] / 1e6
+
+
+def batch_usd_per_m(spec: ModelSpec) -> dict[str, float] | None:
+    """Return the prices of the Batch API in USD per million tokens: as listed, else half of the ordinary ones."""
+    if spec.batch.usd_per_m or spec.price_usd_per_m is None:
+        return spec.batch.usd_per_m
+    return {kind: usd * BATCH_DISCOUNT for kind, usd in spec.price_usd_per_m.items()}
 
 
 def estimate(connection: Connection, fields: Mapping[str, Any], image_count: int) -> Estimate | None:
@@ -64,11 +73,10 @@ def estimate(connection: Connection, fields: Mapping[str, Any], image_count: int
     if connection.kind == "sandbox":
         return Estimate(0.0, 0.0)
     spec = catalogue.find(str(fields.get("model")))
-    comfy = connection.kind == "comfy.org"
-    prices = None if spec is None else _prices(spec, comfy)
+    prices = None if spec is None else _prices(spec, comfy=connection.kind == "comfy.org", batch=connection.batch)
     if spec is None or prices is None or fields.get("output_format") in ("gif", "svg"):
         return None
-    each = _picture_prices(spec, fields, comfy)
+    each = _picture_prices(spec, fields, connection)
     if not each:
         return None
     few, many = spec.image_input_tokens or (0, 0)
@@ -94,17 +102,18 @@ def cautious_usd(connection: Connection, fields: Mapping[str, Any], image_count:
     return max((one.high_usd for one in dearest if one), default=1.0)
 
 
-def cost_usd(model: str, usage: Usage | None, credits: float | None) -> float | None:
+def cost_usd(model: str, usage: Usage | None, credits: float | None, *, batch: bool = False) -> float | None:
     """Return what an answer cost in USD, or None where the service did not say enough.
 
-    comfy.org tells its credits; elsewhere it is the tokens of the answer at the catalogue's prices.
+    comfy.org tells its credits; elsewhere it is the tokens of the answer at the catalogue's prices, for `batch` at
+    those of its batches.
     """
     if credits is not None:
         return credits / CREDITS_PER_USD
     spec = catalogue.find(model)
-    if spec is None or spec.price_usd_per_m is None or usage is None:
+    price = _prices(spec, comfy=False, batch=batch) if spec else None
+    if price is None or usage is None:
         return None
-    price = spec.price_usd_per_m
     used = usage.input_tokens_details or TokenDetails(text_tokens=usage.input_tokens)
     cached = min(used.cached_tokens or 0, used.image_tokens)
     text_out = usage.output_tokens_details.text_tokens if usage.output_tokens_details else 0
@@ -118,15 +127,18 @@ def cost_usd(model: str, usage: Usage | None, credits: float | None) -> float | 
     return millionths / 1e6
 
 
-def _prices(spec: ModelSpec, comfy: bool) -> dict[str, float] | None:
-    return spec.comfy.usd_per_m if comfy else spec.price_usd_per_m
+def _prices(spec: ModelSpec, *, comfy: bool, batch: bool) -> dict[str, float] | None:
+    if comfy:
+        return spec.comfy.usd_per_m
+    return batch_usd_per_m(spec) if batch else spec.price_usd_per_m
 
 
-def _picture_prices(spec: ModelSpec, fields: Mapping[str, Any], comfy: bool) -> list[float]:
+def _picture_prices(spec: ModelSpec, fields: Mapping[str, Any], connection: Connection) -> list[float]:
     size, quality = str(fields.get("size") or "auto"), str(fields.get("quality") or "auto")
     sizes: Iterable[str] = AUTO_SIZES if size == "auto" else [size]
     qualities = [value for value in spec.quality if value != "auto"] if quality == "auto" else [quality]
-    prices = [picture_usd(spec, one, other, comfy=comfy) for one in qualities for other in sizes]
+    comfy, batch = connection.kind == "comfy.org", connection.batch
+    prices = [picture_usd(spec, one, other, comfy=comfy, batch=batch) for one in qualities for other in sizes]
     return [] if None in prices else [price for price in prices if price is not None]
 
 

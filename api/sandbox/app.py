@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any, Literal, TypeVar
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Middleware
 
 from .. import catalogue
 from ..catalogue import ModelSpec
 from ..errors import RefusedError
-from . import refusals
+from . import refusals, usage
 from .answers import CREATED, events_of, json_answer
+from .batch import Batches, Shop
+from .batch.batch_routes import BatchRoutes
+from .batch.file_routes import FileRoutes
+from .batch.references import picture_of
 from .bodies import read
 from .forms import Form
 from .memory import Answer, Assets, Replays
+from .middleware import counting, in_the_services_shape, refusal
 from .orders import Order, order_of
 from .painting import Painter
-from .usage import credits_of
 
 MAX_BODY_BYTES = 16 * 50_000_000 + 100_000_000  # 16 images, mask, markup and text
 IMAGES = "/images/{operation:generations|edits}"
@@ -34,27 +38,32 @@ PREFIXES: dict[str, Style] = {
     "/openai/deployments/{deployment}": "azure",
 }
 T = TypeVar("T")
-log = logging.getLogger(__name__)
 
 
 class Service:
     """The handlers of one sandbox and what it remembers between requests."""
 
-    def __init__(self, painter: Painter) -> None:
+    def __init__(self, shop: Shop, batches: Batches, posts: Counter[str]) -> None:
         self.assets = Assets()
         self.replays = Replays()
-        self._painter = painter
+        self._shop = shop
+        self._batches = batches
+        self._posts = posts
         self._ids = itertools.count(1)
 
     def application(self, middlewares: Sequence[Middleware]) -> web.Application:
         """Return the aiohttp application; the first of the middlewares sees a request first."""
-        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[*middlewares, in_the_services_shape])
+        app = web.Application(
+            client_max_size=MAX_BODY_BYTES, middlewares=[counting(self._posts), *middlewares, in_the_services_shape]
+        )
         app.on_response_prepare.append(self._sign)
         for prefix in PREFIXES:
             app.router.add_post(prefix + IMAGES, self._images)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/v1/models/{model}", self._model)
         app.router.add_get("/assets/{name}", self._asset)
+        FileRoutes(self._shop.files).add_to(app)
+        BatchRoutes(self._batches, self._shop.files).add_to(app)
         return app
 
     async def _sign(self, _request: web.Request, response: web.StreamResponse) -> None:
@@ -64,7 +73,8 @@ class Service:
         style, operation = _style(request), request.match_info["operation"]
         body = await request.read()
         content_type = request.headers.get("Content-Type", "")
-        form = await _in_thread(lambda: read(operation, content_type, body))
+        lookup = partial(picture_of, self._shop.files) if style == "openai" else None
+        form = await _in_thread(lambda: read(operation, content_type, body, lookup))
         if "deployment" in request.match_info:
             form.fields["model"] = request.match_info["deployment"]
         key = request.headers.get("Idempotency-Key") if style == "comfy" else None
@@ -81,7 +91,7 @@ class Service:
         try:
             response = await self._answered(request, form)
         except RefusedError as exc:
-            response = _refusal(exc)
+            response = refusal(exc)
         except BaseException:
             self.replays.drop(key)
             raise
@@ -89,17 +99,24 @@ class Service:
         return response
 
     async def _answered(self, request: web.Request, form: Form) -> web.Response:
-        style, painter = _style(request), self._painter
+        style, painter = _style(request), self._shop.painter
         operation = request.match_info["operation"]
         order = await _in_thread(lambda: order_of(operation, form, painter, azure=style == "azure"))
         headers = _credits(order) if style == "comfy" else {}
         if order.stream:
+            self._bill(request, order)
             return web.Response(body=_events(order, painter), content_type="text/event-stream", headers=headers)
         as_url = style == "comfy" and request.headers.get("Comfy-Asset-Format", "").lower() == "url"
         origin, keep = request.url.origin(), self.assets.keep
         link = (lambda data, kind: f"{origin}/assets/{keep(data, kind)}") if as_url else None
         body = await _in_thread(lambda: json_answer(order, painter, link))
+        self._bill(request, order)
         return web.Response(body=body, content_type="application/json", headers=headers)
+
+    def _bill(self, request: web.Request, order: Order) -> None:
+        spec = order.spec
+        usd_per_m = usage.comfy_usd_per_m(spec) if _style(request) == "comfy" else spec.price_usd_per_m
+        self._shop.ledger.bill(request.path, order, usd_per_m)
 
     async def _models(self, _request: web.Request) -> web.Response:
         listed = [_model_object(model, spec) for spec in catalogue.listed() for model in (spec.id, *spec.snapshots)]
@@ -119,30 +136,9 @@ class Service:
         return web.Response(body=found[0], content_type=found[1])
 
 
-@web.middleware
-async def in_the_services_shape(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give every error the service's shape."""
-    try:
-        return await handler(request)
-    except RefusedError as exc:
-        return _refusal(exc)
-    except web.HTTPException as exc:
-        words = {404: "Invalid URL", 405: "Not allowed to"}.get(exc.status, exc.reason)
-        message = f"{words} ({request.method} {request.path})"
-        return web.json_response(refusals.shape(message, "invalid_request_error", None, None), status=exc.status)
-    except Exception:
-        log.exception("the sandbox failed")
-        message = "The server had an error while processing your request."
-        return web.json_response(refusals.shape(message, "server_error", None, None), status=500)
-
-
 def _style(request: web.Request) -> Style:
     resource = request.match_info.route.resource
     return PREFIXES[resource.canonical.split("/images/")[0]] if resource else "openai"
-
-
-def _refusal(exc: RefusedError) -> web.Response:
-    return web.json_response(refusals.on_the_wire(exc), status=refusals.status_of(exc))
 
 
 def _replayable(response: web.Response) -> Answer | None:
@@ -154,7 +150,7 @@ def _replayable(response: web.Response) -> Answer | None:
 
 
 def _credits(order: Order) -> dict[str, str]:
-    amount = credits_of(order)
+    amount = usage.credits_of(order)
     return {} if amount is None else {"X-Comfy-Credits-Used": f"{amount:.4f}"}
 
 

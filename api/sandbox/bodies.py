@@ -6,12 +6,12 @@ from email.message import Message
 
 from . import refusals
 from .forms import Form
-from .jsonbody import json_form
+from .jsonbody import Lookup, json_form
 from .multipart import multipart_form
 
 
-def read(operation: str, content_type: str, body: bytes) -> Form:
-    """Return the form in a body of generations or edits.
+def read(operation: str, content_type: str, body: bytes, lookup: Lookup | None = None) -> Form:
+    """Return the form in a body of generations or edits; `lookup` finds files by id, where they are kept.
 
     Raises: RefusedError for a body, field or type that the endpoint does not take.
     """
@@ -19,7 +19,7 @@ def read(operation: str, content_type: str, body: bytes) -> Form:
     header["content-type"] = content_type
     kind = header.get_content_type() if content_type else "none"
     if kind == "application/json":
-        return json_form(operation, body)
+        return json_form(operation, body, lookup)
     if kind == "multipart/form-data" and operation == "edits":
         return multipart_form(body, str(header.get_boundary("")))
     accepted = "'multipart/form-data' and 'application/json'" if operation == "edits" else "'application/json'"

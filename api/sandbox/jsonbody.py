@@ -7,6 +7,8 @@ import binascii
 import contextlib
 import json
 import re
+from collections.abc import Callable
+from typing import Any
 
 from . import refusals
 from .forms import BOOLEANS, EDIT_JSON_FIELDS, GENERATION_FIELDS, INTEGERS, File, Form, called, known_object, svg_object
@@ -14,26 +16,37 @@ from .forms import BOOLEANS, EDIT_JSON_FIELDS, GENERATION_FIELDS, INTEGERS, File
 MAX_URL_CHARS = 20_971_520  # OAS ImageRefParam
 
 
-def json_form(operation: str, body: bytes) -> Form:
-    """Return the form in a JSON body.
+Lookup = Callable[[str, str], File]
+
+
+def json_form(operation: str, body: bytes, lookup: Lookup | None = None) -> Form:
+    """Return the form in a JSON body; `lookup` gives the file for a field and a file id, where files are kept.
 
     Raises: RefusedError for a field, type or reference that the endpoint does not take.
     """
-    allowed = EDIT_JSON_FIELDS if operation == "edits" else GENERATION_FIELDS
     try:
         sent = json.loads(body)
     except (ValueError, RecursionError) as exc:
         raise refusals.unparsable("JSON") from exc
     if not isinstance(sent, dict):
         raise refusals.unparsable("JSON")
+    return form_of(operation, sent, lookup)
+
+
+def form_of(operation: str, sent: dict[str, Any], lookup: Lookup | None) -> Form:
+    """Return the form in an object of JSON.
+
+    Raises: RefusedError as `json_form` does.
+    """
+    allowed = EDIT_JSON_FIELDS if operation == "edits" else GENERATION_FIELDS
     form = Form()
     for name, value in sent.items():
         if name not in allowed:
             raise refusals.unknown(name)
         if name == "images":
-            form.images = _references(value)
+            form.images = _references(value, lookup)
         elif name == "mask":
-            form.mask = _reference("mask", value) if value is not None else None
+            form.mask = _reference("mask", value, lookup) if value is not None else None
         elif value is not None or name == "prompt":
             form.fields[name] = svg_object(value) if name == "svg" else _typed(name, value)
     return form
@@ -49,29 +62,34 @@ def _typed(name: str, value: object) -> object:
     return value
 
 
-def _references(value: object) -> list[File]:
+def _references(value: object, lookup: Lookup | None) -> list[File]:
     if not isinstance(value, list):
         raise refusals.wrong_type("images", "an array", called(type(value)))
-    return [_reference(f"images[{number}]", entry) for number, entry in enumerate(value)]
+    return [_reference(f"images[{number}]", entry, lookup) for number, entry in enumerate(value)]
 
 
-def _reference(param: str, value: object) -> File:
-    """Return the file of a data URL. File ids and web addresses are refused: the sandbox keeps and fetches nothing."""
+def _reference(param: str, value: object, lookup: Lookup | None) -> File:
+    """Return the file of a data URL or a file id. Web addresses are refused: the sandbox fetches nothing."""
     entry = known_object(param, value, {"image_url", "file_id"})
-    url = entry.get("image_url")
-    if (url is None) == (entry.get("file_id") is None):
+    url, file_id = entry.get("image_url"), entry.get("file_id")
+    if (url is None) == (file_id is None):
         raise refusals.invalid(param, f"Invalid '{param}': exactly one of image_url and file_id is needed.")
-    if not isinstance(url, str):
-        raise refusals.invalid(f"{param}.file_id", "The sandbox keeps no files. Send a data URL in image_url.")
+    for name, given in (("image_url", url), ("file_id", file_id)):
+        if given is not None and not isinstance(given, str):
+            raise refusals.wrong_type(f"{param}.{name}", "a string", called(type(given)))
+    if isinstance(file_id, str):
+        if lookup is None:
+            raise refusals.invalid(f"{param}.file_id", "There are no files here. Send a data URL in image_url.")
+        return lookup(param, file_id)
+    return _from_url(param, str(url))
+
+
+def _from_url(param: str, url: str) -> File:
     if len(url) > MAX_URL_CHARS:
         message = (
             f"Invalid '{param}.image_url': string too long. The maximum length is {MAX_URL_CHARS}, got {len(url)}."
         )
         raise refusals.refused(message, param=f"{param}.image_url", code="string_above_max_length")
-    return _from_data_url(param, url)
-
-
-def _from_data_url(param: str, url: str) -> File:
     match = re.match(r"data:([\w.+-]+/[\w.+-]+);base64,", url)
     if match:
         with contextlib.suppress(binascii.Error):

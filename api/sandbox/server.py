@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from typing_extensions import Self
 
+from .batch import Batches, Clock, Files, Shop
+from .ledger import Ledger
 from .painting import Painter
 
 if TYPE_CHECKING:
@@ -25,13 +28,18 @@ PATIENCE_WITH_OPEN_REQUESTS_S = 0.2
 class Sandbox:
     """A stand-in for the images service. Use it as a context manager, or `start` and `stop` it.
 
-    `middlewares` are aiohttp's, the first one outermost; port 0 takes a free one.
+    `middlewares` are aiohttp's, the first one outermost; port 0 takes a free one. For tests: `ledger` has what was
+    worked and its price, `posts` the number of POSTs by path, `batches` says how batches go wrong, `files` holds
+    the uploads, `clock` lets time pass. Files and batches end with `stop`.
     """
 
     def __init__(
         self, painter: Painter, *, middlewares: Sequence[Middleware] = (), host: str = "127.0.0.1", port: int = 0
     ) -> None:
-        self._painter = painter
+        self.clock, self.ledger, self.posts = Clock(), Ledger(), Counter[str]()
+        self.files = Files(self.clock)
+        self._shop = Shop(painter, self.files, self.ledger, self.clock)
+        self.batches = Batches(self._shop)
         self._middlewares = middlewares
         self._host = host
         self._port = port
@@ -97,7 +105,7 @@ class Sandbox:
         from .app import Service
 
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        self._service = Service(self._painter)
+        self._service = Service(self._shop, self.batches, self.posts)
         runner = web.AppRunner(
             self._service.application(self._middlewares),
             access_log=None,
@@ -110,6 +118,8 @@ class Sandbox:
             await self._stopping.wait()
         finally:
             await runner.cleanup()
+            self.batches.close()
+            self.files.close()
 
 
 _lock = threading.Lock()

@@ -64,7 +64,12 @@ def _stand_in_tokens(quality: str, size: Size) -> int:
 
 def credits_of(order: Order) -> float | None:
     """Return what comfy.org would charge, by its own prices or else the list prices; None where none is known."""
-    usd_per_m = _usd_per_m(order.spec)
+    usd = usd_of(order, comfy_usd_per_m(order.spec))
+    return None if usd is None else usd * prices.CREDITS_PER_USD
+
+
+def usd_of(order: Order, usd_per_m: dict[str, float] | None) -> float | None:
+    """Return what an order costs at prices in USD per million tokens; None where they are not known."""
     if usd_per_m is None:
         return None
     used = usage_of(order)
@@ -73,9 +78,9 @@ def credits_of(order: Order) -> float | None:
         "image_in": used["input_tokens_details"]["image_tokens"],
         "image_out": used["output_tokens"],
     }
-    usd = sum(usd_per_m.get(kind, 0.0) * int(tokens) for kind, tokens in amounts.items()) / 1_000_000
-    return usd * prices.CREDITS_PER_USD
+    return sum(usd_per_m.get(kind, 0.0) * int(tokens) for kind, tokens in amounts.items()) / 1_000_000
 
 
-def _usd_per_m(spec: ModelSpec) -> dict[str, float] | None:
+def comfy_usd_per_m(spec: ModelSpec) -> dict[str, float] | None:
+    """Return comfy.org's prices in USD per million tokens, or else the list prices."""
     return spec.comfy.usd_per_m or spec.price_usd_per_m
