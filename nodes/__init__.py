@@ -6,6 +6,7 @@ from ..api import home
 from ..utils import host
 from .gif import GPTImageGIF
 from .gpt_image import GPTImage
+from .prompt_list import PromptList
 from .references import References
 from .svg import GPTImageSVG
 
@@ -22,6 +23,7 @@ NODE_CLASS_MAPPINGS = {
     "OIN_References": References,
     "OIN_GPTImageGIF": GPTImageGIF,
     "OIN_GPTImageSVG": GPTImageSVG,
+    "OIN_PromptList": PromptList,
     # ComfyUI gives us its own node's id only where its API nodes are disabled: old workflows then still run.
     "OpenAIGPTImage1": GPTImage,
 }
@@ -30,4 +32,5 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "OIN_References": "OpenAI Image References",
     "OIN_GPTImageGIF": "OpenAI GPT Image GIF",
     "OIN_GPTImageSVG": "OpenAI GPT Image SVG",
+    "OIN_PromptList": "OpenAI Prompt List",
 }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps
-from torch import Tensor
+
+if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
+    from torch import Tensor
 
 
 def read_picture(path: Path) -> Tensor:
@@ -16,6 +18,8 @@ def read_picture(path: Path) -> Tensor:
 
     Raises: OSError if it cannot be read as a picture.
     """
+    import torch
+
     with Image.open(path) as opened:
         upright = ImageOps.exif_transpose(opened).convert("RGB")
     return torch.from_numpy(np.asarray(upright, dtype=np.float32) / 255.0)
@@ -26,6 +30,8 @@ def read_mask(path: Path) -> Tensor:
 
     Raises: OSError if it cannot be read as a picture.
     """
+    import torch
+
     with Image.open(path) as opened:
         upright = ImageOps.exif_transpose(opened)
         if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
@@ -39,6 +45,8 @@ def write_pictures(image: Tensor, path: Path) -> Iterator[Path]:
 
     Raises: OSError, ValueError for a suffix that Pillow does not know.
     """
+    import torch
+
     for index, picture in enumerate(image.mul(255.0).round().to(torch.uint8).cpu().numpy()):
         target = path if len(image) == 1 else path.with_name(f"{path.stem}_{index + 1}{path.suffix}")
         Image.fromarray(picture).save(target)

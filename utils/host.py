@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -16,7 +16,7 @@ from typing import Any
 
 LOG = logging.getLogger(__name__)
 STATE_FOLDER = "openai_image_nodes"
-PICTURE_SUFFIXES = (".png", ".jpg")
+EXAMPLE_SUFFIXES = (".png", ".jpg", ".csv")
 
 
 def state_folder() -> str | None:
@@ -36,7 +36,7 @@ def input_folder() -> Path | None:
 
 
 def install_examples(folder: Path) -> None:
-    """Copy a folder's pictures into the folder that Load Image reads from, where they are missing.
+    """Copy a folder's pictures and lists into the folder that Load Image reads from, where they are missing.
 
     They lie there directly: Load Image lists no subfolders, and frontends call what is not listed missing. Without
     ComfyUI nothing happens; a folder that cannot be written to is told in the log.
@@ -46,7 +46,7 @@ def install_examples(folder: Path) -> None:
         return
     try:
         for source in folder.iterdir():
-            if source.suffix in PICTURE_SUFFIXES and not (target / source.name).exists():
+            if source.suffix in EXAMPLE_SUFFIXES and not (target / source.name).exists():
                 _copy_whole(source, target / source.name)
     except OSError as exc:
         LOG.warning("The pictures of the example workflows could not be copied to %s: %s", target, exc)
@@ -77,9 +77,48 @@ def show_progress(value: int, total: int, node_id: str | None, preview: Any = No
         utils.ProgressBar(total, node_id=node_id).update_absolute(value, total, shown)
 
 
+def blocker() -> Any:
+    """Return what ends the branch of a graph without an error, or None without ComfyUI."""
+    graph_utils = _loaded("comfy_execution.graph_utils")
+    return graph_utils.ExecutionBlocker(None) if graph_utils else None
+
+
 def web_routes() -> Any:
     """Return ComfyUI's table of web routes, to which a pack may add its own, or None without ComfyUI."""
     return getattr(_server(), "routes", None)
+
+
+def has_node(name: str, *, besides: object = None) -> bool:
+    """Tell whether ComfyUI has a node of this id, another than the class `besides`."""
+    nodes = _loaded("nodes")
+    found = getattr(nodes, "NODE_CLASS_MAPPINGS", {}).get(name)
+    return found is not None and found is not besides
+
+
+def on_prompt(handler: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Have ComfyUI hand the body of every POST to /prompt to `handler`, and take what that returns."""
+    add = getattr(_server(), "add_on_prompt_handler", None)
+    if add is not None:
+        add(handler)
+
+
+def offer_replacements(replacements: Iterable[Mapping[str, Any]]) -> None:
+    """Tell ComfyUI (0.14 and newer) by which nodes of ours missing ones can be replaced, as `io.NodeReplace` has it."""
+    manager = getattr(_server(), "node_replace_manager", None)
+    if manager is None:
+        return
+    try:
+        io = importlib.import_module("comfy_api.latest").io
+        for arguments in replacements:
+            manager.register(io.NodeReplace(**arguments))
+    except Exception as exc:  # noqa: BLE001 - another ComfyUI than we know: the nodes matter more
+        LOG.warning("The replacements for built-in nodes could not be registered: %s", exc)
+
+
+def available_memory() -> int | None:
+    """Return how many bytes of memory are free, or None where ComfyUI has not loaded what tells it."""
+    psutil = _loaded("psutil")
+    return int(psutil.virtual_memory().available) if psutil else None
 
 
 def comfy_api_base() -> str | None:

@@ -6,15 +6,17 @@ import hashlib
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from .errors import ImageInputError
 from .pixels import Bytes, beside, first_mask, in_parallel, size_text, tensor_to_pixels
 from .png import encode_png
+
+if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
+    from torch import Tensor
 
 __all__ = [
     "ImageInputError",
@@ -46,7 +48,7 @@ def images_to_pngs(image: Tensor | Sequence[Tensor], *, max_pixels: int) -> list
     Raises:
         ImageInputError: another number of axes or channels, an empty batch, an empty picture, or no floats.
     """
-    batches = [image] if isinstance(image, Tensor) else image
+    batches = [image] if not isinstance(image, Sequence) else image
     pictures = [picture for batch in batches for picture in _as_batch(batch)]
     return in_parallel(partial(_picture_to_png, max_pixels=max_pixels), pictures)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn.functional import interpolate
+from typing import TYPE_CHECKING
 
 from .errors import ImageInputError
 from .pixels import first_mask, pixels_to_tensor, size_text, tensor_to_pixels
+
+if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
+    from torch import Tensor
 
 
 def lock_outside_mask(result: Tensor, original: Tensor, mask: Tensor) -> Tensor:
@@ -22,6 +23,8 @@ def lock_outside_mask(result: Tensor, original: Tensor, mask: Tensor) -> Tensor:
     Raises:
         ImageInputError: the mask is not of the original's size, or of no shape of a mask.
     """
+    import torch
+
     weight = _eight_bit(first_mask(mask))  # HW
     kept = _eight_bit(original[0] if original.ndim == 4 else original)  # HWC
     height, width = weight.shape
@@ -41,6 +44,8 @@ def lock_outside_mask(result: Tensor, original: Tensor, mask: Tensor) -> Tensor:
 
 def _eight_bit(tensor: Tensor) -> Tensor:
     """Return floats rounded to the 8-bit levels that were sent."""
+    import torch
+
     pixels = tensor_to_pixels(tensor)
     levels = torch.empty(pixels.shape)
     pixels_to_tensor(pixels, levels)
@@ -53,6 +58,8 @@ def _has_transparency(picture: Tensor) -> bool:
 
 def _with_channels(picture: Tensor, channels: int) -> Tensor:
     """[H,W,1|3|4] -> [H,W,channels]; alpha is added as opaque, and dropped where it is."""
+    import torch
+
     colours = picture.expand(-1, -1, 3) if picture.shape[2] == 1 else picture
     if colours.shape[2] >= channels:
         return colours[..., :channels]
@@ -61,6 +68,8 @@ def _with_channels(picture: Tensor, channels: int) -> Tensor:
 
 def _scaled(picture: Tensor, height: int, width: int) -> Tensor:
     """Scale [h,w,C] to [height,width,C], colours weighed by alpha."""
+    import torch
+
     if picture.shape[:2] == (height, width):
         return picture
     if picture.shape[2] == 3:
@@ -72,6 +81,8 @@ def _scaled(picture: Tensor, height: int, width: int) -> Tensor:
 
 
 def _resized(picture: Tensor, height: int, width: int) -> Tensor:
+    from torch.nn.functional import interpolate
+
     channels_first = picture.permute(2, 0, 1)[None]  # HWC -> BCHW
     resized = interpolate(channels_first, (height, width), mode="bicubic", antialias=True, align_corners=False)
     return resized[0].permute(1, 2, 0)  # BCHW -> HWC
@@ -79,6 +90,8 @@ def _resized(picture: Tensor, height: int, width: int) -> Tensor:
 
 def _blend(picture: Tensor, kept: Tensor, weight: Tensor, out: Tensor) -> None:
     """Write kept * (1 - weight) + picture * weight, all [H,W,C] but weight [H,W], into `out`."""
+    import torch
+
     if out.shape[2] == 3:
         torch.lerp(kept, picture, weight[..., None], out=out)
         return

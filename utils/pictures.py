@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from PIL import Image, ImageSequence
-from torch import Tensor
 
 from .decoding import decode_picture, open_picture, picture_to_pixels, reading
 from .errors import BrokenPictureError
 from .lock import lock_outside_mask
 from .pixels import Bytes, in_parallel, pixels_to_tensor, size_text
+
+if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
+    from torch import Tensor
 
 __all__ = [
     "BrokenPictureError",
@@ -77,6 +78,8 @@ def pngs_to_image(pictures: Sequence[bytes]) -> Decoded:
 
 def alpha_of(image: Tensor) -> Tensor:
     """Return the mask [n,H,W] of an image [n,H,W,3|4] in LoadImage's polarity, 1 = transparent."""
+    import torch
+
     return 1 - image[..., 3] if image.shape[3] == 4 else torch.zeros(image.shape[:3])
 
 
@@ -150,6 +153,8 @@ def _canvas_notes(pictures: dict[int, Bytes]) -> list[str]:
 
 def _batch(pictures: list[Bytes]) -> tuple[Tensor, Tensor]:
     """Return image [n,H,W,3|4] and alpha [n,H,W]; empties `pictures` on the way, to hold nothing twice."""
+    import torch
+
     height, width = _canvas(pictures)
     channels = max(pixels.shape[2] for pixels in pictures)
     one_size = all(pixels.shape[:2] == (height, width) for pixels in pictures)
@@ -161,10 +166,14 @@ def _batch(pictures: list[Bytes]) -> tuple[Tensor, Tensor]:
 
 def _zeros(shape: tuple[int, ...]) -> Tensor:
     """Return zeros that take no memory before they are written to, unlike torch's."""
+    import torch
+
     return torch.from_numpy(np.zeros(shape, np.float32))
 
 
 def _fill(image: Tensor, alpha: Tensor, pictures: list[Bytes], index: int) -> None:
+    import torch
+
     pixels, pictures[index] = pictures[index], GONE
     (height, width, channels), canvas = pixels.shape, image[index]
     top, left = (canvas.shape[0] - height) // 2, (canvas.shape[1] - width) // 2
