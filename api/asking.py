@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from . import budget, history, prices
-from .claims import Claim, claim
+from .claims import Claim
 from .errors import (
     BadAnswerError,
     ModeratedError,
@@ -22,12 +22,12 @@ from .errors import (
 from .failures import MAYBE_BILLED, PAY_AGAIN_ADVICE, RUN_AGAIN_ADVICE
 from .keeping import Keeping
 from .operation import RawAnswer
+from .pending import BATCHED
 from .records import Answer, Record, unreadable
 from .retries import Retries
 from .running import Running, Unwanted
 from .store import Store
 
-OTHER_PROCESS_POLL_S = 0.25
 FINAL_STATUSES = (400, 422)
 EARLIER_TRY = "An earlier try of it may have been billed."
 NO_ANSWER = "no answer came"
@@ -76,7 +76,7 @@ class Asking:
             if self._running.unwanted.is_set():
                 raise Unwanted
             try:
-                self._claim = claim(self._pending.folder(self._name))
+                self._claim = self._keeping.store.claim(self._name)
             except FileNotFoundError:
                 self._claim = None  # whoever had it finished and cleared the folder this moment
             except OSError:
@@ -87,7 +87,7 @@ class Asking:
                 self._pending.drop(self._name)
             if known is not None or self._claim is not None:
                 return known
-            self._running.wait(OTHER_PROCESS_POLL_S, "another process asks for the same")
+            self._running.wait(self._keeping.store.poll_s, "another process asks for the same")
 
     def _resumed(self) -> Record:
         """Return the record to go on with: a new one, or that of a process that died on the way.
@@ -101,7 +101,7 @@ class Asking:
             self._may_be_billed = True
             return old
         if old is not None and not _may_go_on(old):
-            raise _outcome_unknown(old)
+            raise _already_batched(old) if old.state == BATCHED else outcome_unknown(old)
         if old is not None and old.idempotency_key:
             record.idempotency_key, record.sent_at = old.idempotency_key, old.sent_at
             self._may_be_billed = old.state != "prepared"
@@ -149,7 +149,7 @@ class Asking:
         if connection.kind == "sandbox":
             return contextlib.nullcontext()
         amount = prices.cautious_usd(connection, self._job.request.wire_fields(), len(images))
-        return budget.reserved(self._keeping.store.root, amount)
+        return budget.reserved(self._keeping.store.root, amount, self._keeping.store.shelf)
 
     def _sent(self, record: Record) -> RawAnswer:
         operation = self._job.operation({"Idempotency-Key": record.idempotency_key} if record.idempotency_key else {})
@@ -158,7 +158,7 @@ class Asking:
         self._running.usual_s = history.usual_s(self._keeping.store, record)
         self._running.about_to_send()
         record.state, record.sent_at = "sent", time.time()
-        self._pending.write(self._name, record)
+        self._pending.announce(self._name, record)
         self._refuse_lost_claim()  # this process may have slept while it wrote
         try:
             return operation.exchange()
@@ -220,10 +220,19 @@ def _is_final(error: OpenAIImageError, record: Record) -> bool:
     return replayed or isinstance(error, ModeratedError) or error.status in FINAL_STATUSES
 
 
-def _outcome_unknown(old: Record) -> OutcomeUnknownError:
+def outcome_unknown(old: Record) -> OutcomeUnknownError:
+    """Return the error for a job that was sent before, without an answer and without a key to ask for it again."""
     sent = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(old.sent_at or old.prepared_at))
     return OutcomeUnknownError(
         f"{old.connection}: this very request was sent at {sent} and no answer was seen; {MAYBE_BILLED}."
         f" {PAY_AGAIN_ADVICE}",
         request_id=old.request_id,
+    )
+
+
+def _already_batched(old: Record) -> OutcomeUnknownError:
+    sent = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(old.sent_at or old.prepared_at))
+    return OutcomeUnknownError(
+        f"{old.connection}: this very request is part of a batch since {sent} and is not paid a second time. Collect"
+        " the batch when it is done (openai-image batch watch); to pay now, set reuse to false or change the seed."
     )

@@ -1,7 +1,8 @@
 """The sum of what was spent, per day and connection, and the limit that a person may set for a day.
 
 One small file per paid answer, in a folder per day: it outlives the answer's own folder, and several machines can
-write to it at once.
+write to it at once. Its name says it all, as in `0.019920_openai_<answer>.json`: one listing gives a day's sum. Older
+files are called `<32 digits>.json` and are read.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ import json
 import os
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from .errors import OutOfCreditError
 from .files import make_private_folder, write_atomic
 from .records import Record
+from .shelves import Folder, Shelf
 
 BUDGET_VARIABLE = "OPENAI_IMAGE_NODES_BUDGET_USD_PER_DAY"
+SPENT = "spent"
 
 _lock = threading.Lock()
 _reserved: dict[Path, float] = {}
@@ -30,23 +33,41 @@ def today() -> str:
     return time.strftime("%Y-%m-%d")
 
 
+def note_of(record: Record) -> tuple[str, bytes]:
+    """Return the name below a store and the content of the note of what an answer cost; always the same for one."""
+    day = time.strftime("%Y-%m-%d", time.localtime(record.answered_at))
+    usd = "unknown" if record.cost_usd is None else f"{record.cost_usd:.6f}"
+    line = {"connection": record.connection, "model": record.model, "usd": record.cost_usd, "credits": record.credits}
+    name = f"{usd}_{quote(record.connection, safe='')}_{record.fingerprint}.json"
+    return f"{SPENT}/{day}/{name}", json.dumps(line).encode()
+
+
 def note_spent(root: Path, record: Record) -> None:
     """Write down what an answer cost; `root` is the store's folder.
 
     Raises: OSError.
     """
-    folder = make_private_folder(root / "spent" / today())
-    line = {"connection": record.connection, "model": record.model, "usd": record.cost_usd, "credits": record.credits}
-    write_atomic(folder / f"{uuid.uuid4().hex}.json", json.dumps(line).encode(), synced=False)
+    name, line = note_of(record)
+    make_private_folder((root / name).parent)
+    write_atomic(root / name, line, synced=False)
 
 
-def spent(root: Path, day: str) -> dict[str, float]:
-    """Return the known costs in USD of a day, by connection."""
+def spent(root: Path, day: str, shared: Shelf | None = None) -> dict[str, float]:
+    """Return the known costs in USD of a day, by connection: of this machine, and of all that share a shelf.
+
+    Raises: SharedStoreError.
+    """
+    here = Folder(root)
+    places: dict[str, Shelf] = {name: here for name in here.names(f"{SPENT}/{day}/")}
+    if shared is not None:
+        places.update((name, shared) for name in shared.names(f"{SPENT}/{day}/") if name not in places)
     sums: dict[str, float] = {}
-    for path in (root / "spent" / day).glob("*.json"):
+    for name, shelf in places.items():
+        if not name.endswith(".json"):
+            continue  # being written this moment
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            line = json.loads(path.read_text(encoding="utf-8"))
-            sums[line["connection"]] = sums.get(line["connection"], 0.0) + float(line["usd"] or 0.0)
+            connection, usd = _named(name) or _read(shelf.read(name))
+            sums[connection] = sums.get(connection, 0.0) + usd
     return sums
 
 
@@ -56,15 +77,15 @@ def days(root: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def reserved(root: Path, amount_usd: float) -> Iterator[None]:
-    """Hold an amount of the day's budget while a request is out.
+def reserved(root: Path, amount_usd: float, shared: Shelf | None = None) -> Iterator[None]:
+    """Hold an amount of the day's budget while a request is out; what other processes have out is not counted.
 
-    Raises: OutOfCreditError if the day's sum with everything on its way would pass the budget.
+    Raises: OutOfCreditError if the day's sum with everything on its way would pass the budget, SharedStoreError.
     """
     limit = _limit()
     with _lock:
         if limit is not None:
-            so_far, held = sum(spent(root, today()).values()), _reserved.get(root, 0.0)
+            so_far, held = sum(spent(root, today(), shared).values()), _reserved.get(root, 0.0)
             if so_far + held + amount_usd > limit:
                 raise _over_budget(limit, so_far, held, amount_usd)
         _reserved[root] = _reserved.get(root, 0.0) + amount_usd
@@ -73,6 +94,20 @@ def reserved(root: Path, amount_usd: float) -> Iterator[None]:
     finally:
         with _lock:
             _reserved[root] -= amount_usd
+
+
+def _named(path: str) -> tuple[str, float] | None:
+    """Return what the name of a note says: connection and USD, 0 where nobody knows; None for an older one."""
+    usd, _, rest = path.rpartition("/")[2].partition("_")
+    connection = rest.rpartition("_")[0]
+    if not connection:
+        return None
+    return unquote(connection), 0.0 if usd == "unknown" else float(usd)
+
+
+def _read(note: bytes | None) -> tuple[str, float]:
+    line = json.loads(note or b"")
+    return str(line["connection"]), float(line["usd"] or 0.0)
 
 
 def _limit() -> float | None:

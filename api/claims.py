@@ -1,8 +1,8 @@
-"""Who works on a job: claim files that several processes and machines over a shared folder can trust.
+"""Who works on a job: claims that several processes and machines over a shared folder or bucket can trust.
 
-A claim is a file `claim.N` in the job's pending folder, made with O_EXCL. The highest N owns the job. A dead owner
-is followed by whoever makes N+1; two can never make the same file, so exactly one follows. Each claim holds a token
-of its own: a folder may be cleared and made anew, and then the same name belongs to somebody else.
+A claim is a file `claim.N` on the job's shelf, made exclusively. The highest N owns the job. A dead owner is followed
+by whoever makes N+1; two can never make the same file, so exactly one follows. Each claim holds a token of its own:
+a folder may be cleared and made anew, and then the same name belongs to somebody else.
 """
 
 from __future__ import annotations
@@ -17,65 +17,96 @@ import time
 import uuid
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from .files import PRIVATE_FILE
+from .errors import SharedStoreError
+from .shelves import Folder, Shelf
 
-HEARTBEAT_S = 5.0
 STALE_AFTER_S = 60.0
 INSTANCE = uuid.uuid4().hex
+PREFIX = "claim."
 
 
-def claim(folder: Path) -> Claim | None:
+def claim(place: Path | Shelf) -> Claim | None:
     """Take a job's folder for this process, or return None while a live owner has it.
 
-    Raises: OSError if the folder cannot be written.
+    Raises: OSError if the folder cannot be written, SharedStoreError if the bucket cannot.
     """
-    newest = _newest(folder)
-    owner = _content(newest) if newest else None
-    if newest is not None and not _is_stale(newest, owner):
+    shelf = _shelf(place)
+    newest = _newest(shelf)
+    owner = shelf.read(newest) if newest else None
+    if newest is not None and not _is_stale(shelf, newest, owner):
         return None
-    ours = _made(folder / f"claim.{1 + (_number(newest) if newest else 0)}")
+    ours = _made(shelf, f"{PREFIX}{1 + (_number(newest) if newest else 0)}")
     if ours is None:
         return None
     if newest is not None:
-        if _content(newest) != owner:  # cleared and made anew since we judged it: the new owner lives
+        if shelf.read(newest) != owner:  # cleared and made anew since we judged it: the new owner lives
             ours.release()
             return None
-        with contextlib.suppress(OSError):
-            newest.unlink()  # its owner may only sleep, and must not find itself the newest again
+        with contextlib.suppress(OSError, SharedStoreError):
+            shelf.remove(newest)  # its owner may only sleep, and must not find itself the newest again
     return ours
 
 
 class Claim:
     """A job's folder in our hands, kept fresh by a heartbeat until it is released."""
 
-    def __init__(self, path: Path, content: bytes) -> None:
-        self.path = path
-        self._ours = content
-        _heart.add(self)
+    def __init__(self, shelf: Shelf, name: str, owner: dict[str, Any]) -> None:
+        self.shelf = shelf
+        self.name = name
+        self._owner = owner
+        self._beats = 0
+        self._is_given_back = False
+        self._lock = threading.Lock()  # a beat that is on its way must not put back what is given back
+        self._seen_at = _now()
+        _heart(shelf.heartbeat_s).add(self)
 
     @property
     def held(self) -> bool:
-        """Whether we still are the newest owner; one that slept through its claim is not."""
-        return _newest(self.path.parent) == self.path and _content(self.path) == self._ours
+        """Whether we still are the newest owner; one that slept through its claim is not.
+
+        Raises: OSError, SharedStoreError.
+        """
+        if self._is_given_back:
+            return False
+        trusted_s = self.shelf.trusted_s
+        if all(0 <= now - seen < trusted_s for now, seen in zip(_now(), self._seen_at, strict=True)):
+            return True
+        return self._is_ours() and _newest(self.shelf) == self.name
 
     def beat(self) -> None:
-        """Tell everybody that the owner lives."""
-        with contextlib.suppress(OSError):
-            os.utime(self.path)
+        """Tell everybody that the owner lives; or give back what could not be given back before."""
+        with contextlib.suppress(OSError, SharedStoreError), self._lock:
+            now = _now()
+            if self._is_given_back:
+                self._give_back()
+            elif self._is_ours():  # who wakes up must not put back what a follower took away
+                self._beats += 1
+                self.shelf.touch(self.name, _content(self._owner, self._beats))
+                self._seen_at = now
 
     def release(self) -> None:
-        """Give the folder back; a claim that is gone, or somebody else's by now, is left alone."""
-        _heart.discard(self)
-        with contextlib.suppress(OSError):
-            if _content(self.path) == self._ours:
-                self.path.unlink()
+        """Give the folder back, later if need be; a claim that is somebody else's by now is left alone."""
+        with contextlib.suppress(OSError, SharedStoreError), self._lock:
+            self._is_given_back = True
+            self._give_back()
+
+    def _give_back(self) -> None:
+        if self._is_ours():
+            self.shelf.remove(self.name)
+        _heart(self.shelf.heartbeat_s).discard(self)
+
+    def _is_ours(self) -> bool:
+        token: str = self._owner["token"]
+        return _owner(self.shelf.read(self.name)).get("token") == token
 
 
 class _Heart:
-    """One daemon thread that keeps all claims of this process fresh; it runs while there are any."""
+    """One daemon thread that keeps claims of this process fresh; it runs while there are any."""
 
-    def __init__(self) -> None:
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
         self._claims: set[Claim] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -93,7 +124,7 @@ class _Heart:
 
     def _beat(self) -> None:
         while True:
-            time.sleep(HEARTBEAT_S)
+            time.sleep(self._interval_s)
             with self._lock:
                 if not self._claims:
                     self._thread = None
@@ -103,63 +134,62 @@ class _Heart:
                 held.beat()
 
 
-_heart = _Heart()
+@cache
+def _heart(interval_s: float) -> _Heart:
+    """Return the heart of one kind of shelf: a bucket that does not answer must not let the claims of folders die."""
+    return _Heart(interval_s)
 
 
-def is_claimed(folder: Path) -> bool:
+def is_claimed(place: Path | Shelf) -> bool:
     """Tell whether somebody alive works on a job."""
-    newest = _newest(folder)
-    with contextlib.suppress(OSError):
-        return newest is not None and not _is_stale(newest, _content(newest))
+    with contextlib.suppress(OSError, SharedStoreError):
+        shelf = _shelf(place)
+        newest = _newest(shelf)
+        return newest is not None and not _is_stale(shelf, newest, shelf.read(newest))
     return False
 
 
-def _newest(folder: Path) -> Path | None:
-    claims = [path for path in folder.glob("claim.*") if path.suffix[1:].isdigit()]
-    return max(claims, key=_number, default=None)
+def _shelf(place: Path | Shelf) -> Shelf:
+    return Folder(place) if isinstance(place, Path) else place
 
 
-def _number(path: Path) -> int:
-    return int(path.suffix[1:])
+def _newest(shelf: Shelf) -> str | None:
+    return max((name for name in shelf.names(PREFIX) if name[len(PREFIX) :].isdigit()), key=_number, default=None)
 
 
-def _content(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
+def _number(name: str) -> int:
+    return int(name[len(PREFIX) :])
 
 
-def _made(path: Path) -> Claim | None:
+def _made(shelf: Shelf, name: str) -> Claim | None:
     """Make the file of a claim; None if somebody was faster."""
-    content = json.dumps({"host": _host(), "pid": os.getpid(), "instance": INSTANCE, "token": uuid.uuid4().hex})
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-    except FileExistsError:
-        return None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content.encode())
-    except OSError:
-        path.unlink()  # a claim without an owner would hold everybody up until it is stale
-        raise
-    return Claim(path, content.encode())
+    owner = {"host": _host(), "pid": os.getpid(), "instance": INSTANCE, "token": uuid.uuid4().hex}
+    return Claim(shelf, name, owner) if shelf.create(name, _content(owner, 0)) else None
 
 
-def _is_stale(path: Path, content: bytes | None) -> bool:
+def _content(owner: dict[str, Any], beats: int) -> bytes:
+    return json.dumps({**owner, "beats": beats}).encode()
+
+
+def _owner(content: bytes | None) -> dict[str, Any]:
+    """Return what a claim says of its owner; nothing for one that is gone, half written or cut off by a crash."""
+    with contextlib.suppress(ValueError):
+        owner = json.loads(content or b"")
+        return owner if isinstance(owner, dict) else {}
+    return {}
+
+
+def _is_stale(shelf: Shelf, name: str, content: bytes | None) -> bool:
     """Tell whether a claim's owner is dead: at once on this machine, by its heartbeat on others."""
     if content is None:
         return True
-    try:
-        owner = json.loads(content)
-    except ValueError:
-        owner = {}  # made this moment and not yet written, or cut off by a crash: its age decides
+    owner = _owner(content)
     if owner.get("host") == _host() and _is_dead(owner):
         return True
-    return _age_s(path) > STALE_AFTER_S
+    return shelf.age_s(name, content) > STALE_AFTER_S
 
 
-def _is_dead(owner: dict[str, object]) -> bool:
+def _is_dead(owner: dict[str, Any]) -> bool:
     pid = owner.get("pid")
     if pid == os.getpid():
         return owner.get("instance") != INSTANCE
@@ -174,20 +204,9 @@ def _is_dead(owner: dict[str, object]) -> bool:
     return False
 
 
-def _age_s(path: Path) -> float:
-    """Return a file's age by the clock of its own file system, for shared folders have clocks of their own.
-
-    Where nothing can be written, as on a full disk, this machine's clock must do.
-    """
-    probe = path.with_name(f".now.{uuid.uuid4().hex}")
-    now = time.time()
-    with contextlib.suppress(OSError):
-        probe.touch()
-        now = probe.stat().st_mtime
-        probe.unlink()
-    with contextlib.suppress(FileNotFoundError):
-        return now - path.stat().st_mtime
-    return float("inf")
+def _now() -> tuple[float, float]:
+    """Return this moment by two clocks: one stands still while a machine sleeps, the other may be set."""
+    return time.monotonic(), time.time()
 
 
 @cache

@@ -66,6 +66,10 @@ class StillRunningError(OpenAIImageError):
     """The service is still working on this very request, sent before under the same idempotency key."""
 
 
+class SharedStoreError(OpenAIImageError):
+    """The store that machines share cannot be used, so nobody knows who else asks; nothing was sent. Mend the store."""
+
+
 class BadAnswerError(OpenAIImageError):
     """The service answered, and may have billed, but the answer holds no picture that can be read."""
 

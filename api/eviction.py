@@ -10,6 +10,7 @@ from .records import RECORD
 from .settings import whole_number
 
 UNREAD = "unread"
+UNSHARED = "unshared"
 MAX_BYTES_VARIABLE = "OPENAI_IMAGE_NODES_STORE_MAX_BYTES"
 MAX_BYTES = 4_000_000_000
 COUNT_EVERY = 256
@@ -17,7 +18,7 @@ SPARE = 0.05  # of the limit: a full store must not be searched for its oldest a
 
 
 class Room:
-    """Counts the bytes of the answers in a folder and forgets the longest unused ones, but never an unread one."""
+    """Counts the bytes of the answers in a folder and forgets the longest unused, never one that nobody has yet."""
 
     def __init__(self, jobs: Path, trash: Path) -> None:
         self._jobs = jobs
@@ -51,7 +52,7 @@ class Room:
         for folder in sorted(sizes, key=used_at):
             if total <= max_bytes:
                 break
-            if not (folder / UNREAD).exists():
+            if not (folder / UNREAD).exists() and not (folder / UNSHARED).exists():
                 remove_folder(folder, self._trash)
                 total -= sizes[folder]
                 forgotten += 1

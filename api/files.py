@@ -87,3 +87,9 @@ def remove_folder(path: Path, trash: Path) -> None:
     except OSError:
         doomed = path  # a full disk has no room for the trash either, and the trash may be emptied this moment
     shutil.rmtree(doomed, ignore_errors=True)
+
+
+def sync_all() -> None:
+    """Wait until the disk has everything that was written, where the system can do this at once."""
+    if hasattr(os, "sync"):
+        os.sync()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,15 +39,27 @@ class Keeping:
         says 200 and means an error.
         """
         _note_answer(record, raw)
-        try:
+
+        def parsed() -> OpenAIImageGenerationResponse:
             response = _parsed(raw, operation)
             self._write_addresses(response, record, raw)
-            pictures = pictures_of(response, said=service_words(raw.body).message)
+            return response
+
+        return self.kept(record, parsed, raw.body)
+
+    def kept(self, record: Record, parsed: Callable[[], OpenAIImageGenerationResponse], body: bytes) -> Answer:
+        """Write down an answer that `parsed` gives from its bytes, then return it.
+
+        Raises: as `answer`.
+        """
+        try:
+            response = parsed()
+            pictures = pictures_of(response, said=service_words(body).message)
         except Exception as exc:  # whatever is wrong with it, it may have been paid
             if isinstance(exc, OpenAIImageError) and not isinstance(exc, BadAnswerError):
                 raise
             record.fault = str(exc) or type(exc).__name__
-            folder, _ = self._saved(record, [raw.body])
+            folder, _ = self._saved(record, [body])
             raise unreadable(record, folder) from exc
         _note_contents(record, response, pictures)
         folder, notes = self._saved(record, pictures.data)
@@ -73,7 +86,7 @@ class Keeping:
             self.store.pending.write(self.name, record)
             return None, [NOT_KEPT.format(exc.strerror or type(exc).__name__)]
         self.store.pending.drop(self.name)
-        return folder, []
+        return folder, self.store.notes_on(folder)
 
 
 def _parsed(raw: RawAnswer, operation: Operation) -> OpenAIImageGenerationResponse:
@@ -97,4 +110,4 @@ def _note_contents(record: Record, response: OpenAIImageGenerationResponse, pict
     fields = {name: getattr(response, name) for name in ("size", "quality", "background", "output_format")}
     record.answer_fields = {name: value for name, value in fields.items() if value}
     record.revised_prompts = [image.revised_prompt for image in response.data or [] if image.revised_prompt]
-    record.cost_usd = prices.cost_usd(record.model, record.usage, record.credits)
+    record.cost_usd = prices.cost_usd(record.model, record.usage, record.credits, batch=bool(record.batch))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ class Record(BaseModel):
     """What is written down of a job. Times in seconds since 1970, UTC; `fields` are the service's own, prompt included.
 
     `state` is prepared (not sent), sent (on its way, or the process died), unknown (sent and no answer came, and no
-    key to ask for it again) or answered.
+    key to ask for it again), batched (part of the batch that `batch` names) or answered.
     """
 
     identity: str
@@ -41,6 +42,7 @@ class Record(BaseModel):
     seed: int = 0
     input_digests: list[str] = []
     idempotency_key: str | None = None
+    batch: str | None = None
     prepared_at: float = 0.0
     sent_at: float | None = None
     answered_at: float | None = None
@@ -56,6 +58,12 @@ class Record(BaseModel):
     pictures: list[str] = []
     faults: dict[int, str] = {}
     fault: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Tell one answer from every other, also from those of the same job; 32 digits."""
+        what = [self.identity, self.sent_at, self.answered_at, self.request_id]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]
 
 
 @dataclass

@@ -5,7 +5,8 @@
     pending/...                 jobs on their way (see pending.py)
 
 A folder under `jobs` appears whole by one rename, and is never changed afterwards but for `unread`, the time of its
-last use, and a picture that could only be fetched later.
+last use, and a picture that could only be fetched later. Where machines share a bucket, this folder is in front of it:
+what is kept here is had without the bucket, what is kept there comes here first (see sharing.py and outbox.py).
 """
 
 from __future__ import annotations
@@ -22,27 +23,39 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from . import files, home
-from .answers import fetched
-from .claims import is_claimed
+from .bucket import Bucket, is_url
+from .claims import Claim
 from .connections import Connection
-from .errors import BadAnswerError
-from .eviction import UNREAD, Room, used_at
-from .files import make_private_folder, sync_folder, write_atomic
-from .pending import Pending
-from .records import RECORD, Answer, Record, read_record, record_bytes, suffix_of, unreadable
+from .errors import BadAnswerError, SharedStoreError
+from .eviction import UNREAD, UNSHARED, Room, used_at
+from .files import make_private_folder, sync_folder
+from .outbox import Outbox
+from .pending import Pending, is_again
+from .reading import read_answer
+from .records import RECORD, Answer, Record, read_record, record_bytes, suffix_of
+from .remote import RemoteShelf
+from .sharing import Shared
+from .shelves import Shelf
 
 STORE_VARIABLE = "OPENAI_IMAGE_NODES_STORE"
 SANDBOX_STORE = "sandbox_store"
 CRASHED_AFTER_S = 86_400.0
+POLL_S = 0.25
+SHARED_POLL_S = 1.0  # each look is a few requests, which a bucket's owner pays
+NOT_SHARED = (
+    "Kept here, not yet shared: {} could not be reached. It is tried again; `openai-image jobs sync` does it now."
+)
 
 
 class Store:
     """The jobs below one folder. Safe for many threads, processes and machines at once."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, shared: Shared | None = None) -> None:
         self.root = root
         self.jobs = root / "jobs"
-        self.pending = Pending(root)
+        self.shared = shared
+        self.outbox = Outbox(root, shared, self._newest_first) if shared else None
+        self.pending = Pending(root, self.outbox)
         self._room = Room(self.jobs, root / "trash")
 
     def find(self, identity: str) -> Answer | None:
@@ -50,10 +63,12 @@ class Store:
 
         Raises: BadAnswerError if all that is kept of the job holds no picture or cannot be read.
         """
+        if self.outbox is not None:
+            self.outbox.flush_soon()
         fault: BadAnswerError | None = None
         for folder in self._newest_first(identity):
             try:
-                return _read_answer(folder)
+                return read_answer(folder)
             except FileNotFoundError:
                 continue  # there is none, or it was forgotten or deleted this moment
             except BadAnswerError as exc:
@@ -62,23 +77,111 @@ class Store:
             raise fault
         return None
 
+    @property
+    def shelf(self) -> Shelf | None:
+        """Where other machines' answers and costs are, or None."""
+        return self.shared.shelf if self.shared else None
+
+    @property
+    def poll_s(self) -> float:
+        """How often to look whether somebody else's request for the same is answered, in seconds."""
+        return SHARED_POLL_S if self.shared else POLL_S
+
+    def claim(self, name: str) -> Claim | None:
+        """Take a job for this process; None while a live owner has it, or if it is answered, and then it is here.
+
+        Raises: OSError, SharedStoreError.
+        """
+        if self.outbox is None or is_again(name):
+            return self.pending.claim(name)
+        if self.fetch(name):
+            return None
+        ours = self.pending.claim(name)
+        if ours is not None:
+            try:
+                self.fetch(name)  # whoever had it until this moment may have answered it
+            except BaseException:
+                ours.release()
+                raise
+        return ours
+
+    def fetch(self, identity: str) -> bool:
+        """Bring the newest answer of a job here if other machines have one; tell whether they have.
+
+        Raises: SharedStoreError.
+        """
+        for record, pictures in self.shared.answers(identity) if self.shared else ():
+            try:
+                if not self._is_answered(record):
+                    self._keep(record, dict(zip(record.pictures, pictures, strict=True)))
+            except OSError as exc:
+                raise SharedStoreError(
+                    f"The picture is in the shared store, but {self.root} cannot take it ({exc.strerror}). Make room."
+                ) from exc
+            return True
+        return False
+
     def save(self, record: Record, pictures: list[bytes]) -> Path:
-        """Keep an answer, on the disk when this returns, and return its folder.
+        """Keep an answer, on the disk when this returns, and return its folder; then share it.
 
         Raises: OSError, for example when the disk is full.
         """
+        record.pictures = [f"picture_{index}.{suffix_of(data)}" for index, data in enumerate(pictures)]
+        files_of = dict(zip(record.pictures, pictures, strict=True))
+        try:
+            if self.outbox is None:
+                return self._keep(record, {**files_of, UNREAD: b""})
+            return self._keep_and_share(self.outbox, record, files_of)
+        except OSError:
+            if self.shared is not None:
+                with contextlib.suppress(SharedStoreError):
+                    self.shared.put(record, pictures)  # then it is kept at least there
+            record.pictures = []
+            raise
+
+    def notes_on(self, folder: Path) -> list[str]:
+        """Return what somebody should know of an answer that was just kept."""
+        if self.shared is None or not (folder / UNSHARED).exists():
+            return []
+        return [NOT_SHARED.format(self.shared.name)]
+
+    def sync(self) -> int:
+        """Share all that could not be shared before; returns how many things that were.
+
+        Raises: SharedStoreError.
+        """
+        return self.outbox.flush() if self.outbox else 0
+
+    def share_all(self) -> None:
+        """Note that every answer is to be shared, also those from before there was anybody to share with.
+
+        Raises: OSError.
+        """
+        for folder, record in _records_in(self.jobs):
+            if self.outbox is not None:
+                files.write_synced(folder / UNSHARED, b"", synced=False)
+                self.outbox.note(record.identity)
+
+    def _keep_and_share(self, outbox: Outbox, record: Record, files_of: dict[str, bytes]) -> Path:
+        note = outbox.announce(record.identity)
+        try:
+            folder = self._keep(record, {**files_of, UNREAD: b"", UNSHARED: b""})
+        except OSError:
+            outbox.withdraw(note)
+            raise
+        outbox.deliver(note, folder, record, list(files_of.values()))
+        return folder
+
+    def _keep(self, record: Record, contents: dict[str, bytes]) -> Path:
         make_private_folder(self.jobs)
         fresh = make_private_folder(self.root / "incoming" / uuid.uuid4().hex)
-        record.pictures = [f"picture_{index}.{suffix_of(data)}" for index, data in enumerate(pictures)]
         try:
-            for name, data in zip(record.pictures, pictures, strict=True):
-                files.write_synced(fresh / name, data)
-            files.write_synced(fresh / UNREAD, b"", synced=False)
+            for name, data in contents.items():
+                files.write_synced(fresh / name, data, synced=bool(data))
             files.write_synced(fresh / RECORD, record_bytes(record))
             sync_folder(fresh)
             folder = self._moved_into_place(fresh, record.identity)
         except OSError:
-            record.pictures = []
             shutil.rmtree(fresh, ignore_errors=True)
             raise
         sync_folder(self.jobs)
@@ -95,7 +198,7 @@ class Store:
 
     def is_running(self, folder: Path) -> bool:
         """Tell whether a folder of `records` belongs to a request that is on its way right now."""
-        return folder.parent == self.pending.root and is_claimed(folder)
+        return folder.parent == self.pending.root and self.pending.is_claimed(folder.name)
 
     def prune(self, max_bytes: int) -> int:
         """Forget answers, the longest unused first, until at most `max_bytes` are kept; unread ones stay.
@@ -110,6 +213,18 @@ class Store:
                     shutil.rmtree(folder, ignore_errors=True)
         self.pending.tidy(self._is_answered)
         return self._room.make(max_bytes)
+
+    def has(self, identity: str) -> bool:
+        """Tell whether something is kept of a job, without reading it."""
+        return (self.jobs / identity).exists()
+
+    def records_of(self, identity: str) -> list[Record]:
+        """Return the records of all answers of a job, the newest first; those that cannot be read are left out."""
+        found = []
+        for folder in self._newest_first(identity):
+            with contextlib.suppress(OSError, ValidationError):
+                found.append(read_record(folder))
+        return found
 
     def _newest_first(self, identity: str) -> list[Path]:
         try:
@@ -147,14 +262,22 @@ def store_of(connection: Connection) -> Store:
 
 
 def stores() -> list[Store]:
-    """Return all stores of this state folder: the paid answers, then those of the sandbox."""
-    told = os.environ.get(STORE_VARIABLE)
-    return [_store(Path(told).expanduser() if told else home.folder() / "store"), _store(home.folder() / SANDBOX_STORE)]
+    """Return all stores of this state folder: the paid answers, then those of the sandbox.
+
+    Raises: RefusedError if the store is named by a URL that holds a key.
+    """
+    told = os.environ.get(STORE_VARIABLE, "")
+    url = told.rstrip("/") if is_url(told) else None
+    path = Path(told.removeprefix("file://")).expanduser() if told and not url else home.folder() / "store"
+    return [_store(path, url), _store(home.folder() / SANDBOX_STORE)]
 
 
 @cache
-def _store(root: Path) -> Store:
-    return Store(root)
+def _store(root: Path, url: str | None = None) -> Store:
+    if url is None:
+        return Store(root)
+    bucket = Bucket(url)
+    return Store(root, Shared(RemoteShelf(bucket), bucket.url))
 
 
 def mark_read(answer: Answer) -> None:
@@ -174,38 +297,3 @@ def _records_in(path: Path) -> Iterator[tuple[Path, Record]]:
     for folder in sorted(path.glob("*"), key=used_at, reverse=True):
         with contextlib.suppress(OSError, ValidationError):
             yield folder, read_record(folder)
-
-
-def _read_answer(folder: Path) -> Answer:
-    """Read an answer and touch it.
-
-    Raises: FileNotFoundError, BadAnswerError if it holds no picture or cannot be read.
-    """
-    try:
-        record = read_record(folder)
-        pictures = [(folder / name).read_bytes() for name in record.pictures]
-    except (FileNotFoundError, NotADirectoryError) as exc:
-        raise FileNotFoundError(folder) from exc
-    except (OSError, ValidationError) as exc:
-        raise BadAnswerError(
-            f"The answer of this very request is kept in {folder}, but cannot be read ({type(exc).__name__})."
-            " Mend the folder or look into it; to ask, and perhaps pay, again, set reuse to false."
-        ) from exc
-    with contextlib.suppress(OSError):
-        os.utime(folder / RECORD)
-    if record.fault:
-        raise unreadable(record, folder)
-    _late_downloads(folder, record, pictures)
-    return Answer(record, pictures, folder, reused=True)
-
-
-def _late_downloads(folder: Path, record: Record, pictures: list[bytes]) -> None:
-    """Fetch and keep what could not be fetched when the answer came; its address is all that was kept."""
-    for index, data in enumerate(pictures):
-        if suffix_of(data) == "url":
-            with contextlib.suppress(OSError, ValueError):
-                pictures[index] = fetched(data.decode())
-                record.pictures[index] = f"picture_{index}.{suffix_of(pictures[index])}"
-                record.faults.pop(index, None)
-                write_atomic(folder / record.pictures[index], pictures[index])
-                write_atomic(folder / RECORD, record_bytes(record))

@@ -13,6 +13,7 @@ import certifi
 from ..api import connections, home, keys, probes
 from ..api.connections import HostSecrets
 from ..api.errors import OpenAIImageError
+from ..api.store import stores
 
 
 def doctor(argv: Sequence[str]) -> int:
@@ -24,6 +25,7 @@ def doctor(argv: Sequence[str]) -> int:
     print(
         f"certificates   {os.environ.get('REQUESTS_CA_BUNDLE') or os.environ.get('CURL_CA_BUNDLE') or certifi.where()}"
     )
+    print(f"store          {_line_about_store(offline=offline)}")
     for name in [name for name in connections.names() if name != "auto"]:
         for line in _lines_about(name, offline=offline):
             print(f"{name:<14} {line}")
@@ -31,14 +33,34 @@ def doctor(argv: Sequence[str]) -> int:
     return 0
 
 
+def _line_about_store(*, offline: bool) -> str:
+    try:
+        paid = stores()[0]
+        if paid.shared is None or paid.outbox is None:
+            return str(paid.root)
+        place = f"{paid.shared.name}, in front of it {paid.root}"
+        if offline:
+            return place
+        is_conditional = paid.shared.probe()
+    except OpenAIImageError as exc:
+        return f"not ready: {exc}"
+    exclusive = "yes" if is_conditional else "no: looked at twice instead, the last writer has it"
+    waiting = len(paid.outbox.names())
+    left = f"; {waiting} things yet to be shared (openai-image jobs sync)" if waiting else ""
+    return f"reachable: {place}; conditional writes: {exclusive}{left}"
+
+
 def _lines_about(name: str, *, offline: bool) -> Iterator[str]:
-    if name == "sandbox":
+    if name in ("sandbox", "sandbox batch"):
         yield "ready: free and offline"
         return
     try:
         link = connections.resolve(name, HostSecrets(), lambda: "")
     except OpenAIImageError as exc:
         yield f"not ready: {str(exc).removeprefix(f'{name}: ')}"
+        return
+    if link.batch and name == "openai batch":
+        yield f"ready: {link.host}, with the key of openai"
         return
     has_list = link.kind != "comfy.org" and not link.deployment_paths
     found = probes.probe(link) if has_list and not offline else None

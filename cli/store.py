@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..api import budget
-from ..api.errors import RefusedError
+from ..api.errors import RefusedError, SharedStoreError
 from ..api.eviction import limit_bytes
 from ..api.records import Record
 from ..api.store import Store, stores
@@ -18,13 +18,16 @@ DAYS_LISTED = 31
 
 
 def jobs(argv: Sequence[str]) -> int:
-    """List what is kept and what was spent a day; `export ID` copies pictures out, `prune` forgets read answers."""
+    """List what is kept and spent; `export ID` copies pictures out, `prune` forgets read answers, `sync` shares."""
     parser = argparse.ArgumentParser(prog="openai-image jobs", description=jobs.__doc__)
-    parser.add_argument("action", nargs="?", choices=["list", "export", "prune"], default="list")
+    parser.add_argument("action", nargs="?", choices=["list", "export", "prune", "sync"], default="list")
     parser.add_argument("id", nargs="?", help="with export: the beginning of an id is enough")
     parser.add_argument("-o", "--output", type=Path, default=Path(), help="with export: the folder to copy to")
     parser.add_argument("--max-bytes", type=int, help="with prune: how much may stay in each store")
+    parser.add_argument("--all", action="store_true", help="with sync: also what was kept before the store was shared")
     options = parser.parse_args(argv)
+    if options.action == "sync":
+        return _sync(stores()[0], everything=options.all)
     if options.action == "prune":
         limit = limit_bytes() if options.max_bytes is None else options.max_bytes
         print(f"{sum(store.prune(limit) for store in stores())} answers forgotten")
@@ -52,9 +55,24 @@ def _list(store: Store) -> None:
         print(*words, sep="  ")
 
 
+def _sync(paid: Store, *, everything: bool) -> int:
+    if paid.shared is None:
+        raise RefusedError("OPENAI_IMAGE_NODES_STORE names no bucket: a folder is shared by itself.")
+    if everything:
+        paid.share_all()
+    print(f"{paid.sync()} things shared with {paid.shared.name}")
+    return 0
+
+
 def _list_sums(paid: Store) -> None:
+    shelf = paid.shelf
     for day in budget.days(paid.root)[:DAYS_LISTED]:
-        sums = budget.spent(paid.root, day)
+        try:
+            sums = budget.spent(paid.root, day, shelf)
+        except SharedStoreError as exc:
+            print(f"of this machine alone: {exc}")
+            shelf = None
+            sums = budget.spent(paid.root, day)
         each = ", ".join(f"{name} {usd:.4f} USD" for name, usd in sorted(sums.items()))
         print(f"{day}  spent {sum(sums.values()):.4f} USD: {each}")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from openai_image_nodes.api import claims
+from openai_image_nodes.api.shelves import Shelf
 
 
 def elsewhere(folder: Path, *, age_s: float) -> Path:
@@ -53,10 +54,10 @@ def test_claim_is_not_given_back_for_somebody_else(tmp_path: Path) -> None:
     """A folder that was cleared and made anew belongs to its new owner, though the file has the same name."""
     first = claims.claim(tmp_path)
     assert first is not None
-    first.path.unlink()
+    (tmp_path / first.name).unlink()
     second = claims.claim(tmp_path)
     assert second is not None
-    assert second.path == first.path
+    assert second.name == first.name
     assert not first.held
     first.release()
     assert second.held
@@ -82,11 +83,11 @@ def test_claim_that_was_judged_dead_and_is_another_by_now_is_left_alone(
     dead = elsewhere(tmp_path, age_s=1000).rename(tmp_path / "claim.1")
     made, others = claims._made, []
 
-    def overtaken(path: Path) -> claims.Claim | None:
+    def overtaken(shelf: Shelf, name: str) -> claims.Claim | None:
         if not others:
             dead.unlink()
-            others.append(made(dead))
-        return made(path)
+            others.append(made(shelf, dead.name))
+        return made(shelf, name)
 
     monkeypatch.setattr(claims, "_made", overtaken)
     assert claims.claim(tmp_path) is None
