@@ -37,13 +37,14 @@ def pictures_of(response: OpenAIImageGenerationResponse, *, said: str = "") -> P
     `said` are the service's own words for an answer without pictures.
     Raises: BadAnswerError if the answer has no picture at all.
     """
-    if not response.data:
+    images = response.data or []
+    if not any(image.b64_json or image.url for image in images):
         words = f" The service says: {said}." if said else ""
         raise BadAnswerError(
             f"The answer holds no picture.{words} Look at the account's usage page before asking again."
         )
     pictures = Pictures()
-    for index, image in enumerate(response.data):
+    for index, image in enumerate(images):
         try:
             pictures.data.append(_bytes_of(image))
         except (ValueError, requests.RequestException, OSError) as exc:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -15,13 +16,16 @@ from . import home
 from .errors import NoKeyError, RefusedError
 from .schemas import OpenAIImageGenerationRequest
 
+BATCH_WINDOW = timedelta(hours=24)
 OWN_KEY_MAX_PIXELS = 8_294_400  # the largest picture the models make, API.md 1.3
 COMFY_MAX_PIXELS = 2048 * 2048  # ComfyUI 0.28 scales references to this for its proxy
 COMFY_BASE_URL = "https://api.comfy.org"
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 SHORTEST_SECRET = 8  # "none", as local services take it, is no secret and may occur in a picture's base64
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
-BUILT_IN = ("auto", "comfy.org", "openai", "azure", "sandbox")
+FIRST = ("auto", "comfy.org", "openai", "azure")
+LAST = ("sandbox", "openai batch", "sandbox batch")
+BUILT_IN = (*FIRST, *LAST)
 
 NO_CONNECTION = (
     "No connection is ready. Three ways on: sign in to comfy.org in ComfyUI's settings; or set the environment"
@@ -44,6 +48,7 @@ class Connection:
     deployment_paths: bool = False
     max_image_pixels: int = OWN_KEY_MAX_PIXELS
     idempotent: bool = False
+    batch: bool = False
 
     @property
     def host(self) -> str:
@@ -90,6 +95,8 @@ class Connection:
         from . import catalogue
 
         spec = catalogue.find(request.model)
+        if self.batch:
+            self.check_batch(request.model)
         if self.kind == "comfy.org" and (spec is None or spec.comfy.proxy is False):
             raise RefusedError(
                 f"comfy.org does not offer the model {request.model}. Choose another model or your own connection.",
@@ -102,6 +109,26 @@ class Connection:
                 param="output_format",
                 code="invalid_value",
             )
+
+    def check_batch(self, model: str) -> None:
+        """Refuse a model that the service takes in no batch, or that ends before a batch begun now has to be done.
+
+        Raises: RefusedError.
+        """
+        from . import catalogue
+
+        spec = catalogue.find(model)
+        if spec is None or (spec.batch.supported is not False and not spec.ended(date.today() + BATCH_WINDOW)):
+            return
+        if spec.batch.supported is False:
+            why = "cannot be asked for in a batch"
+        else:
+            why = f"ends on {spec.shutdown_date}, and a batch may take 24 hours"
+        raise RefusedError(
+            f"{self.name}: the model {model} {why}. Choose another, such as {catalogue.surest_in_batch()}.",
+            param="model",
+            code="model_not_found",
+        )
 
 
 @dataclass(frozen=True)
@@ -122,7 +149,7 @@ def is_loopback(url: str) -> bool:
 def names() -> list[str]:
     """Return the names for a widget: the built-in ones, then the user's own."""
     own = [name for name in stored() if name not in BUILT_IN]
-    return [*BUILT_IN[:-1], *own, BUILT_IN[-1]]
+    return [*FIRST, *own, *LAST]
 
 
 def offered() -> list[str]:
@@ -150,6 +177,14 @@ def stored() -> dict[str, dict[str, Any]]:
     return {str(name): dict(entry) for name, entry in dict(entries).items()}
 
 
+def is_batch(name: str) -> bool:
+    """Tell whether the connection of a name plans instead of sending.
+
+    Raises: RefusedError if the connections file is broken.
+    """
+    return name in ("openai batch", "sandbox batch") or stored().get(name, {}).get("batch") is True
+
+
 def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Connection:
     """Return the connection of a name, ready to be used.
 
@@ -158,9 +193,10 @@ def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Con
     """
     if name == "auto":
         return _auto(host, sandbox_url)
-    if name == "sandbox":
-        return Connection(name="sandbox", kind="sandbox", base_url=f"{sandbox_url()}/v1")
-    makers = {"comfy.org": lambda: _comfy(host), "openai": _openai, "azure": _azure}
+    if name in ("sandbox", "sandbox batch"):
+        batch = name != "sandbox"
+        return Connection(name=name, kind="sandbox", base_url=f"{sandbox_url()}/v1", batch=batch)
+    makers = {"comfy.org": lambda: _comfy(host), "openai": _openai, "openai batch": _openai_batch, "azure": _azure}
     connection = makers.get(name, lambda: _named(name))()
     _refuse_unsafe_address(connection)
     return connection
@@ -205,6 +241,10 @@ def _openai() -> Connection:
     return Connection(name="openai", kind="openai", base_url=base, key=key, headers=headers)
 
 
+def _openai_batch() -> Connection:
+    return replace(_openai(), name="openai batch", batch=True)
+
+
 def _azure() -> Connection:
     key = _key_of("azure", "AZURE_OPENAI_API_KEY")
     entry = stored().get("azure", {})
@@ -238,7 +278,7 @@ def _named(name: str) -> Connection:
         raise RefusedError(f"The connection {name!r} has no base_url in connections.json. Add one.", param="connection")
     key = _secret(os.environ.get(str(entry.get("key_env") or ""))) or _secret(entry.get("key"))
     headers = {str(k): str(v) for k, v in dict(entry.get("headers") or {}).items()}
-    return Connection(name=name, base_url=base, key=key, headers=headers)
+    return Connection(name=name, base_url=base, key=key, headers=headers, batch=entry.get("batch") is True)
 
 
 def _key_of(name: str, variable: str) -> SecretStr:

@@ -39,9 +39,13 @@ class Job:
     @property
     def identity(self) -> str:
         """SHA-256 over what is asked and of whom; not over the key, the transport or the PNG encoder."""
-        fields = {k: v for k, v in self.request.wire_fields().items() if k not in TRANSPORT_FIELDS}
-        what: list[Any] = [self.connection.service, self.request.operation, fields, self.digests, self.seed]
+        what: list[Any] = [self.connection.service, self.request.operation, self.fields, self.digests, self.seed]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What is asked, in the service's own fields, whatever the transport."""
+        return {k: v for k, v in self.request.wire_fields().items() if k not in TRANSPORT_FIELDS}
 
     @property
     def digests(self) -> list[str]:
@@ -155,7 +159,8 @@ class Running:
         if operation.stage == "uploading" and not operation.body.complete:
             return f"uploading {operation.body.handed / 1e6:.1f} of {len(operation.body) / 1e6:.1f} MB"
         if operation.stage == "streaming":
-            return f"drawing, {len(operation.partials)} sketches so far"
+            count = len(operation.partials)
+            return f"drawing, {count} {'sketch' if count == 1 else 'sketches'} so far"
         if operation.stage == "downloading":
             return f"downloading, {operation.received / 1e6:.1f} MB"
         return "waiting for the picture" + (f" (usually {self.usual_s:.0f} s here)" if self.usual_s else "")

@@ -1,4 +1,4 @@
-"""The command `openai-image`: the same node from the shell, the doctor, and the store of paid pictures."""
+"""The command `openai-image`: the same node from the shell, the doctor, the store of paid pictures, and batches."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ..api.errors import OpenAIImageError
 from ..utils.images import ImageInputError
+from .batch import batch
 from .picture import picture
 from .setup import connect, doctor, serve_sandbox
 from .store import jobs
@@ -15,6 +16,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "doctor": doctor,
     "connect": connect,
     "jobs": jobs,
+    "batch": batch,
     "sandbox": serve_sandbox,
 }
 

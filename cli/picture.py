@@ -28,6 +28,9 @@ def picture(argv: Sequence[str]) -> int:
     mask = files.read_mask(options.mask) if options.mask else None
     run = GPTImage().api_call(**asked, references=references, mask=mask, reuse=not options.again)
     image, _alpha, report = asyncio.run(run)
+    if image is None:
+        print("planned, nothing was sent; see: openai-image batch plan", file=sys.stderr)
+        return 0
     for path in files.write_pictures(image, options.output):
         print(path)
     _print_summary(json.loads(report))
@@ -43,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="openai-image",
         description="Make or edit a picture with OpenAI's image models.",
-        epilog="Also: openai-image doctor | jobs | connect NAME | sandbox (each has --help).",
+        epilog="Also: openai-image doctor | jobs | batch | connect NAME | sandbox (each has --help).",
     )
     parser.add_argument("prompt", metavar="PROMPT")
     parser.add_argument("--image", action="append", default=[], type=Path, metavar="FILE", help="may be given again")

@@ -66,6 +66,12 @@ class GPTImageGIF:
     def _extra(frame_count: int | None, frame_duration_ms: int | None) -> dict[str, Any]:
         return {"output_format": "gif", "frame_count": frame_count, "frame_duration_ms": frame_duration_ms}
 
+    @classmethod
+    def IS_CHANGED(cls, connection: str | None = "auto", **_values: Any) -> str:
+        """Look again over a batch connection whenever answers may have come; else only inputs matter."""
+        return runs.changed(connection)
+
+    @runs.blocked_while_planned
     async def api_call(
         self,
         prompt: str,

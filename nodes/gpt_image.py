@@ -42,6 +42,12 @@ class GPTImage:
         """Refuse what can be known before anything runs; linked values are None here and are checked in the run."""
         return wishes.validated(values)
 
+    @classmethod
+    def IS_CHANGED(cls, connection: str | None = "auto", **_values: Any) -> str:
+        """Look again over a batch connection whenever answers may have come; else only inputs matter."""
+        return runs.changed(connection)
+
+    @runs.blocked_while_planned
     async def api_call(
         self,
         prompt: str,

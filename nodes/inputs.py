@@ -109,7 +109,8 @@ def _asked() -> dict[str, Any]:
             connections.offered(),
             "auto",
             "Who is asked and who pays. auto: your own OpenAI key if there is one, else your comfy.org account."
-            " sandbox: free, offline, for trying things out.",
+            " sandbox: free, offline, for trying things out."
+            " openai batch: half the price, within a day; a run only plans, you submit later.",
         ),
     }
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import SecretStr
 
 from ..api import connections, rules
+from ..api.batch import planning
+from ..api.batch.planning import Deferred
 from ..api.connections import Connection, HostSecrets
+from ..api.errors import OpenAIImageError
 from ..api.jobs import JOBS
 from ..api.lanes import in_thread
 from ..api.records import Answer, unreadable
@@ -22,14 +25,13 @@ from ..api.reports import model_notes, outcome, report
 from ..api.running import Job, Running
 from ..utils import host, pictures
 from .uploads import Sources, Upload, upload_of
+from .waiting import Waiter, room
 from .wishes import Wish
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 LOG = logging.getLogger(__name__)
-STOP_POLL_S = 0.1
-TEXT_EVERY_S = 1.0
 
 T = TypeVar("T")
 
@@ -48,10 +50,35 @@ async def connect(name: str, auth_token: str | None, api_key: str | None) -> Con
         comfy_base_url=host.comfy_api_base(),
         comfy_headers=host.comfy_headers(),
     )
-    return connections.resolve(name, secrets, _sandbox_url)
+    return connections.resolve(name, secrets, sandbox_url)
 
 
-def _sandbox_url() -> str:
+def blocked_while_planned(call: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., Coroutine[Any, Any, T]]:
+    """Have a node's branch end without an error, with a word in the node, while its job waits for a batch."""
+
+    @functools.wraps(call)
+    async def api_call(self: Any, *args: Any, **values: Any) -> Any:
+        try:
+            return await call(self, *args, **values)
+        except Deferred as deferred:
+            room().end(values.get("unique_id"), str(deferred))
+            return tuple(host.blocker() for _ in self.RETURN_TYPES)
+
+    return api_call
+
+
+def changed(connection: str | None) -> str:
+    """Return what IS_CHANGED answers: a text that changes when the store may have the answer of a planned job."""
+    try:
+        if connection is not None and not connections.is_batch(connection):
+            return ""
+    except OpenAIImageError:
+        return ""  # the run will tell
+    return planning.generation()
+
+
+def sandbox_url() -> str:
+    """Return the address of the sandbox inside this process, started on first use."""
     from ..api import sandbox  # most people never need it, and every start of ComfyUI would pay for it
     from ..utils import painter
 
@@ -81,7 +108,10 @@ class Run:
 
         Raises: as `picture`.
         """
+        room().begin(self.node_id)
         upload = await self.on_thread(lambda: upload_of(sources, max_pixels=self.connection.max_image_pixels))
+        if self.connection.batch:
+            return await self.on_thread(lambda: planning.answered_or_planned(self._job(wish, upload))), upload
         if wish.live_preview and (reason := wish.without_previews(self.connection)):
             upload.notes.append(f"No sketches were shown while waiting: {reason}.")
         submitted = in_thread(lambda: JOBS.submit(self._job(wish, upload)))
@@ -102,7 +132,7 @@ class Run:
     def report(self, answer: Answer, notes: list[str]) -> str:
         """Return the report of a decoded answer; from here on the store may forget it when it is full."""
         JOBS.taken(answer)
-        host.show_text("; ".join([outcome(answer, self.connection), *model_notes(answer.record.model)]), self.node_id)
+        room().end(self.node_id, "; ".join([outcome(answer, self.connection), *model_notes(answer.record.model)]))
         return report(answer, self.connection, [*model_notes(answer.record.model), *notes])
 
     async def on_thread(self, work: Callable[[], T]) -> T:
@@ -128,18 +158,10 @@ class Run:
     ) -> T:
         """Wait for a future, showing the stage each second; ends at once when the person cancels."""
         waiting = asyncio.wrap_future(future)
-        started, shown_s = time.monotonic(), 0
         try:
-            while not waiting.done():
-                host.raise_if_stopped()
-                elapsed_s = int(time.monotonic() - started)
-                if elapsed_s > shown_s:
-                    shown_s = elapsed_s
-                    host.show_text(f"{stage()}, {elapsed_s} s", self.node_id)
-                if meanwhile is not None:
-                    await meanwhile()
-                await asyncio.wait([waiting], timeout=STOP_POLL_S)
-            return waiting.result()
+            with room().joined(Waiter(self.node_id, stage, meanwhile)) as stopped:
+                await asyncio.wait([waiting, stopped], return_when=asyncio.FIRST_COMPLETED)
+            return stopped.result() if stopped.done() else waiting.result()
         finally:
             waiting.cancel()  # only this wrapper: else asyncio complains of an error that nobody fetched
 

@@ -68,6 +68,12 @@ class GPTImageSVG:
         effort = {} if svg_effort in (None, "auto") else {"reasoning": {"effort": svg_effort}}
         return {"output_format": "svg", "svg": {"model": svg_model, **effort}}
 
+    @classmethod
+    def IS_CHANGED(cls, connection: str | None = "auto", **_values: Any) -> str:
+        """Look again over a batch connection whenever answers may have come; else only inputs matter."""
+        return runs.changed(connection)
+
+    @runs.blocked_while_planned
     async def api_call(
         self,
         prompt: str,

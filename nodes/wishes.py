@@ -41,6 +41,8 @@ class Wish:
         """Return why sketches cannot be shown while waiting, or None."""
         if connection.kind == "comfy.org":
             return "comfy.org does not send sketches"
+        if connection.batch:
+            return "a batch does not send sketches"
         if self.n > 1:
             return "sketches come for one picture at a time, and n is more"
         return None

@@ -2,14 +2,16 @@
 
     python child.py ask CONNECTION POINT    asks for one job; POINT is one of POINTS or "nowhere", or "leave": it
                                             ends as it got a line, whatever is still out
+    python child.py many CONNECTION COUNT   asks for as many jobs at once, each another prompt, and counts what came
     python child.py claim FOLDER            waits for a line, then tries to take the folder, and holds it
 
-It says what happens line by line. At its point it waits for a line.
+It says what happens line by line. At its point it waits for a line. CHILD_HOST names the machine that it runs on.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -28,6 +30,7 @@ from openai_image_nodes.api import claims, connections  # noqa: E402
 from openai_image_nodes.api.connections import HostSecrets  # noqa: E402
 from openai_image_nodes.api.errors import OpenAIImageError  # noqa: E402
 from openai_image_nodes.api.jobs import JOBS, Jobs  # noqa: E402
+from openai_image_nodes.api.outbox import Outbox  # noqa: E402
 from openai_image_nodes.api.pending import Pending  # noqa: E402
 from openai_image_nodes.api.running import Job, Running  # noqa: E402
 from openai_image_nodes.api.schemas import OpenAIImageGenerationRequest  # noqa: E402
@@ -36,6 +39,7 @@ from openai_image_nodes.api.store import Store  # noqa: E402
 POINTS: dict[str, tuple[type[Any], str]] = {
     "prepared": (Running, "about_to_send"),
     "answered": (Store, "save"),
+    "kept": (Outbox, "deliver"),
     "saved": (Pending, "drop"),
     "not taken": (Jobs, "taken"),
 }
@@ -87,6 +91,16 @@ def ask(connection: str, point: str) -> None:
     say("picture", hashlib.sha256(answer.pictures[0]).hexdigest(), "reused" if answer.reused else "new")
 
 
+def many(connection: str, count: str) -> None:
+    link = connections.resolve(connection, HostSecrets(), lambda: "")
+    say("ready")
+    sys.stdin.readline()
+    asked = [OpenAIImageGenerationRequest(model="gpt-image-2.6-flare", prompt=f"fox {n}") for n in range(int(count))]
+    answers = [running.future.result() for running in [JOBS.submit(Job(link, request)) for request in asked]]
+    digest = hashlib.sha256(b"".join(answer.pictures[0] for answer in answers)).hexdigest()
+    say("pictures", digest, sum(not answer.reused for answer in answers))
+
+
 def claim(folder: str) -> None:
     say("ready")
     sys.stdin.readline()
@@ -96,4 +110,7 @@ def claim(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    {"ask": ask, "claim": claim}[sys.argv[1]](*sys.argv[2:])
+    if "CHILD_HOST" in os.environ:
+        host = os.environ["CHILD_HOST"]
+        claims._host = lambda: host  # type: ignore[assignment]
+    {"ask": ask, "many": many, "claim": claim}[sys.argv[1]](*sys.argv[2:])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +156,14 @@ def test_connect_stores_the_key_for_its_host_alone(
     assert json.loads(file.read_text())["connections"]["relay"] == {"base_url": "https://relay.example/v1", "key": KEY}
     assert KEY not in capsys.readouterr().out
     assert os.name == "nt" or file.stat().st_mode & 0o777 == 0o600
+
+
+def test_commands_do_without_torch() -> None:
+    """It takes seconds and 200 MB; only a picture needs it."""
+    script = (
+        "import sys, types; pack = types.ModuleType('openai_image_nodes'); pack.__path__ = [sys.argv[1]];"
+        "sys.modules[pack.__name__] = pack; from openai_image_nodes.cli import main;"
+        "main(['batch', 'plan']); main(['jobs']); sys.exit('torch' in sys.modules)"
+    )
+    root = str(Path(__file__).resolve().parent.parent)
+    assert subprocess.run([sys.executable, "-c", script, root], check=False, timeout=60).returncode == 0  # noqa: S603

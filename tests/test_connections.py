@@ -175,7 +175,7 @@ def test_broken_connections_file_is_told_and_does_not_break_the_widget() -> None
     file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"], "connections.json")
     file.write_text(f'{{"connections": {{"relay": {{"key": "{KEY}"')
     message = validated(connection="relay")
-    assert connections.offered() == ["auto", "comfy.org", "openai", "azure", "sandbox"]
+    assert connections.offered() == list(connections.BUILT_IN)
     assert "connections.json" in str(message)
     assert KEY not in str(message)
 
@@ -183,7 +183,8 @@ def test_broken_connections_file_is_told_and_does_not_break_the_widget() -> None
 def test_own_connections_are_offered_between_the_built_in_ones() -> None:
     """The widget lists the user's names before the sandbox."""
     write(relay={"base_url": "https://relay.example/v1"}, openai={"key": KEY})
-    assert connections.names() == ["auto", "comfy.org", "openai", "azure", "relay", "sandbox"]
+    batches = ["openai batch", "sandbox batch"]
+    assert connections.names() == ["auto", "comfy.org", "openai", "azure", "relay", "sandbox", *batches]
 
 
 def test_comfy_refuses_a_model_that_it_does_not_offer(server: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ WIDGETS: list[tuple[str, Any, Any]] = [  # CONTRACT.md: name, type or values, de
     ),
     ("n", "INT", 1),
     ("model", None, "gpt-image-2.6-flare"),
-    ("connection", ["auto", "comfy.org", "openai", "azure", "sandbox"], "auto"),
+    ("connection", ["auto", "comfy.org", "openai", "azure", "sandbox", "openai batch", "sandbox batch"], "auto"),
     ("custom_width", "INT", 1024),
     ("custom_height", "INT", 1024),
     ("output_format", ["png", "webp", "jpeg"], "png"),
@@ -165,6 +165,11 @@ def test_references_have_eight_pictures_and_a_chain() -> None:
     assert References.RETURN_TYPES == ("OIN_REFERENCES",)
 
 
-def test_no_is_changed_is_declared() -> None:
-    """A signature that does not fit would make every run a paid one: the cache key is the inputs."""
-    assert not hasattr(GPTImage, "IS_CHANGED")
+@pytest.mark.parametrize(
+    "kind", [GPTImage, NODE_CLASS_MAPPINGS["OIN_GPTImageGIF"], NODE_CLASS_MAPPINGS["OIN_GPTImageSVG"]]
+)
+def test_is_changed_is_the_same_for_every_value_of_a_direct_connection(kind: Any) -> None:
+    """Whatever ComfyUI hands over, it fits: one that raises would be NaN, and every run would run anew."""
+    names = [*kind.INPUT_TYPES()["required"], *kind.INPUT_TYPES()["optional"], "an input of tomorrow"]
+    for value in (None, "openai", 7, float("nan")):
+        assert kind.IS_CHANGED(**{**dict.fromkeys(names, value), "connection": "openai"}) == ""

@@ -1,0 +1,167 @@
+"""The plan: jobs written down with all they need, to be sent later, together, when a person says so.
+
+batch/planned/<identity>.json   one job
+batch/inputs/<sha256>           its pictures, each content once
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from .. import prices
+from ..files import make_private_folder, write_atomic
+from ..running import Job
+from ..store import Store
+
+FOLDER = "batch"
+CHANGED = "changed"
+
+
+class PlannedFile(BaseModel):
+    """A picture of a planned job: the part that it goes as, its pixels' digest, and its bytes' digest and number."""
+
+    name: str
+    filename: str
+    digest: str
+    sha256: str
+    size: int
+
+
+class Planned(BaseModel):
+    """A job as it is written down in the plan. Times in seconds since 1970, prices in USD; `fault` in words.
+
+    `again` asks on purpose for what the store has. A job whose fault `is_final` would fail again and is not sent again
+    by itself; any other is.
+    """
+
+    identity: str
+    connection: str
+    service: str
+    operation: str
+    model: str
+    fields: dict[str, Any]
+    seed: int = 0
+    files: list[PlannedFile] = []
+    planned_at: float = 0.0
+    low_usd: float | None = None
+    high_usd: float | None = None
+    again: bool = False
+    fault: str | None = None
+    fault_is_final: bool = False
+
+    @property
+    def digests(self) -> list[str]:
+        """The digests of the pixels that go out, as `Job.digests` has them."""
+        return [f"{file.name.removesuffix('[]')}:{file.digest}" for file in self.files]
+
+
+class Plan:
+    """The planned jobs of one store. Safe for many threads and processes at once."""
+
+    def __init__(self, store: Store) -> None:
+        self.root = store.root / FOLDER
+        self._jobs = self.root / "planned"
+        self._inputs = self.root / "inputs"
+
+    def add(self, job: Job, identity: str) -> Planned:
+        """Write a job down and return what was written. A job that is there already is replaced.
+
+        Raises: OSError.
+        """
+        files = [self._with_bytes_kept(part.name, part.filename, part.digest, part.data) for part in job.files]
+        images = [file for file in files if file.name.startswith("image")]
+        fields = job.fields
+        price = prices.estimate(job.connection, fields, len(images))
+        planned = Planned(
+            identity=identity,
+            connection=job.connection.name,
+            service=job.connection.service,
+            operation=job.request.operation,
+            model=job.request.model,
+            fields=fields,
+            seed=job.seed,
+            files=files,
+            planned_at=time.time(),
+            again=not job.reuse,
+            low_usd=price.low_usd if price else None,
+            high_usd=price.high_usd if price else None,
+        )
+        self.write(planned)
+        return planned
+
+    def write(self, planned: Planned) -> None:
+        """Write a job down.
+
+        Raises: OSError.
+        """
+        make_private_folder(self._jobs)
+        data = planned.model_dump_json(exclude_none=True).encode(errors="replace")
+        write_atomic(self._jobs / f"{planned.identity}.json", data, synced=False)
+
+    def find(self, identity: str) -> Planned | None:
+        """Return a planned job, or None."""
+        try:
+            return Planned.model_validate_json((self._jobs / f"{identity}.json").read_bytes())
+        except (OSError, ValidationError):
+            return None  # one that was cut off by a crash is planned afresh by the next run
+
+    def identities(self) -> list[str]:
+        """Return the identities of all planned jobs, without reading them."""
+        with contextlib.suppress(OSError):
+            return [name[:-5] for name in os.listdir(self._jobs) if name.endswith(".json") and name[0] != "."]
+        return []
+
+    def all(self) -> list[Planned]:
+        """Return all planned jobs in the order in which they were planned."""
+        found = (self.find(identity) for identity in self.identities())
+        return sorted((one for one in found if one), key=lambda one: (one.planned_at, one.identity))
+
+    def remove(self, identities: Iterable[str]) -> None:
+        """Forget planned jobs; their pictures go with `tidy`."""
+        for identity in identities:
+            with contextlib.suppress(OSError):
+                (self._jobs / f"{identity}.json").unlink()
+
+    def tidy(self) -> None:
+        """Delete the pictures that no planned job needs."""
+        needed = {file.sha256 for planned in self.all() for file in planned.files}
+        for path in self._inputs.glob("*"):
+            if path.name not in needed and time.time() - path.stat().st_mtime > 3600:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def picture(self, file: PlannedFile) -> bytes:
+        """Return the bytes of a planned job's picture.
+
+        Raises: OSError.
+        """
+        return (self._inputs / file.sha256).read_bytes()
+
+    def touch(self) -> None:
+        """Note that something else than planning happened, so that a node looks again (see `generation`)."""
+        with contextlib.suppress(OSError):
+            write_atomic(make_private_folder(self.root) / CHANGED, b"", synced=False)
+
+    @property
+    def generation(self) -> int:
+        """A number that changes whenever answers may have come or jobs were sent or forgotten."""
+        try:
+            return (self.root / CHANGED).stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def _with_bytes_kept(self, name: str, filename: str, digest: str, data: bytes) -> PlannedFile:
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = make_private_folder(self._inputs) / sha256
+        if path.exists():
+            os.utime(path)  # `tidy` must not take it from under this job
+        else:
+            write_atomic(path, data, synced=False)
+        return PlannedFile(name=name, filename=filename, digest=digest, sha256=sha256, size=len(data))

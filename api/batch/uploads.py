@@ -1,0 +1,43 @@
+"""Which pictures the service has already: each content is uploaded once, whatever the number of jobs and batches."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+
+from ..connections import Connection
+from ..files import make_private_folder, write_atomic
+from ..store import Store
+from .plan import FOLDER
+from .service import FileObject
+
+PICTURE_LIFETIME_S = 7 * 86_400
+LONGEST_USE_S = 2 * 86_400  # a batch takes up to a day; what the service deletes sooner is uploaded again
+
+
+class Uploads:
+    """Which pictures the service has already, for one account."""
+
+    def __init__(self, store: Store, connection: Connection) -> None:
+        key = connection.key.get_secret_value() if connection.key else ""
+        account = hashlib.sha256(f"{connection.service}\n{key}".encode()).hexdigest()[:16]
+        self._folder = store.root / FOLDER / "uploads" / account
+
+    def known(self, sha256: str) -> str | None:
+        """Return the service's id of a picture that it keeps for long enough, or None."""
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            told = json.loads((self._folder / f"{sha256}.json").read_text(encoding="utf-8"))
+            if told["expires_at"] - time.time() > LONGEST_USE_S:
+                return str(told["id"])
+        return None
+
+    def note(self, sha256: str, sent: FileObject) -> str:
+        """Write down that the service has a picture, and return its id."""
+        expires_at = sent.expires_at or time.time() + PICTURE_LIFETIME_S
+        with contextlib.suppress(OSError):
+            folder = make_private_folder(self._folder)
+            content = json.dumps({"id": sent.id, "expires_at": expires_at}).encode()
+            write_atomic(folder / f"{sha256}.json", content, synced=False)
+        return sent.id

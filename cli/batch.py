@@ -1,0 +1,232 @@
+"""`openai-image batch`: what workflows planned over a batch connection, sent together at half the price."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ..api import connections
+from ..api.batch import ledger, words
+from ..api.batch.ledger import BatchRecord
+from ..api.batch.office import Office, refusal_of
+from ..api.batch.plan import Planned
+from ..api.connections import Connection, HostSecrets
+from ..api.errors import OpenAIImageError, RefusedError
+from ..api.store import stores
+from ..nodes.runs import sandbox_url
+
+PROMPT_CHARS = 60
+BAR_CHARS = 30
+EPILOG = """Run a workflow over the connection "openai batch": nothing is sent, each job is planned. Then submit the
+plan, wait (a batch takes up to a day), collect, and run the same workflow again: the pictures come from the store."""
+
+
+def batch(argv: Sequence[str]) -> int:
+    """Plan, submit, look after and collect batches; nothing is sent without a yes."""
+    parser = argparse.ArgumentParser(prog="openai-image batch", description=batch.__doc__, epilog=EPILOG)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, action in ACTIONS.items():
+        own = actions.add_parser(name, help=action.__doc__, description=action.__doc__)
+        own.add_argument("--json", action="store_true", help="answer as JSON, for scripts")
+        if name in ("submit", "watch"):
+            own.add_argument("-y", "--yes", action="store_true", help="do not ask")
+            own.add_argument("--model", help="only the jobs of this model")
+        if name == "plan":
+            own.add_argument("--retry", action="store_true", help="plan again what failed for good")
+            own.add_argument(
+                "--forget", action="store_true", help="take everything out of the plan that is in no batch"
+            )
+        if name in ("collect", "cancel"):
+            own.add_argument("id", nargs="*", help="the beginning of a batch's id; all by default")
+        if name == "watch":
+            own.add_argument("--every", type=float, default=10.0, metavar="S", help="seconds between two looks")
+    options = parser.parse_args(argv)
+    return ACTIONS[options.action](options)
+
+
+def plan(options: argparse.Namespace) -> int:
+    """List what is planned, with models and prices, and what failed."""
+    for office in _offices():
+        seen = office.overview()
+        if options.forget:
+            office.forget([*seen.ready, *seen.failed])
+        if options.retry:
+            office.plan_again(seen.failed)
+    views = [office.overview() for office in _offices()]
+    if options.json:
+        return _print_json([_job_json(one) for seen in views for one in [*seen.ready, *seen.failed]])
+    for seen in views:
+        for one in seen.ready:
+            print(f"{one.identity[:12]}  {_asked(one)}" + (f"  failed before: {one.fault}" if one.fault else ""))
+        for one in seen.failed:
+            print(f"{one.identity[:12]}  {_asked(one)}  FAILED: {one.fault}")
+        for part in seen.parts:
+            print(words.part(part))
+    ready = [part for seen in views for part in seen.parts]
+    print(f"planned: {words.total(ready)}" if ready else words.empty(views[0]))
+    failed = sum(len(seen.failed) for seen in views)
+    if failed:
+        print(f"failed for good: {failed}. Change them in the workflow, or: openai-image batch plan --retry")
+    return 0
+
+
+def submit(options: argparse.Namespace) -> int:
+    """Send the plan, after a yes to its count, bytes and price."""
+    begun = _submitted(options)
+    for record in begun:
+        print(words.batch(record))
+    if not begun:
+        print("nothing was submitted")
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    """Ask the service how far each batch is."""
+    code, told = 0, []
+    for office in _offices():
+        for record in office.overview().batches:
+            code = max(code, _tried(lambda office=office, record=record: office.look(record)))
+            told.append(record)
+    if options.json:
+        _print_json([record.model_dump() for record in told])
+    else:
+        _print_batches(told)
+    return code
+
+
+def collect(options: argparse.Namespace) -> int:
+    """Bring what finished batches gave into the store; may be stopped and repeated."""
+    code, told = 0, []
+    for office, record in _open_ones(options.id):
+        code = max(code, _tried(lambda office=office, record=record: told.append(office.collect(record))))
+    _print_batches(told)
+    for office in _offices():
+        _print_faults(office, told)
+    return code
+
+
+def cancel(options: argparse.Namespace) -> int:
+    """Stop batches; what the service has finished is charged, and comes with collect."""
+    code = 0
+    for office, record in _open_ones(options.id):
+        code = max(code, _tried(lambda office=office, record=record: print(words.batch(office.cancel(record)))))
+    return code
+
+
+def watch(options: argparse.Namespace) -> int:
+    """Submit the plan after a yes, wait for every batch, and collect it; may be killed and started again."""
+    _submitted(options)
+    told = []
+    for office in _offices():
+        told += office.watch(_bar, look_every_s=options.every)
+        print(file=sys.stderr)
+    _print_batches(told)
+    for office in _offices():
+        _print_faults(office, told)
+    return 0
+
+
+ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "plan": plan,
+    "submit": submit,
+    "status": status,
+    "collect": collect,
+    "cancel": cancel,
+    "watch": watch,
+}
+
+
+def _offices() -> list[Office]:
+    return [Office(store, _resolved, _say) for store in stores()]
+
+
+def _resolved(name: str) -> Connection:
+    return connections.resolve(name, HostSecrets(), sandbox_url)
+
+
+def _submitted(options: argparse.Namespace) -> list[BatchRecord]:
+    begun = []
+    for office in _offices():
+        begun += office.go_on()  # what was agreed to before
+        parts = [part for part in office.overview().parts if options.model in (None, part.model)]
+        if parts and _agreed([words.part(part) for part in parts], words.total(parts), yes=options.yes):
+            begun += office.submit(parts)
+    return begun
+
+
+def _agreed(lines: Iterable[str], total: str, *, yes: bool) -> bool:
+    for line in lines:
+        print(line)
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise RefusedError("Nobody can be asked here. To submit without a question: --yes")
+    return input(f"Submit {total}? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _open_ones(beginnings: Sequence[str]) -> list[tuple[Office, BatchRecord]]:
+    found = [(office, record) for office in _offices() for record in office.overview().open]
+    if not beginnings:
+        return found
+    return [pair for pair in found if any(pair[1].id.startswith(beginning) for beginning in beginnings)]
+
+
+def _tried(work: Callable[[], Any]) -> int:
+    """Do something for one batch; the others are done whatever becomes of it."""
+    try:
+        work()
+    except OpenAIImageError as exc:
+        print(f"openai-image: {exc}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _print_batches(records: Sequence[BatchRecord]) -> None:
+    for record in records:
+        print(words.batch(record))
+        refusal = refusal_of(record)
+        if refusal is not None:
+            print(f"  {refusal}")
+    if not records:
+        print("no batches")
+
+
+def _print_faults(office: Office, told: Sequence[BatchRecord]) -> None:
+    """Name the jobs that failed in these batches."""
+    if any(record.failed for record in told):
+        seen = office.overview()
+        for one in [*seen.ready, *seen.failed]:
+            if one.fault:
+                print(f"failed  {one.identity[:12]}  {_asked(one)}  {one.fault}")
+
+
+def _asked(one: Planned) -> str:
+    prompt = " ".join(str(one.fields.get("prompt", "")).split())
+    shown = prompt if len(prompt) <= PROMPT_CHARS else prompt[: PROMPT_CHARS - 3] + "..."
+    return f"{one.model}  {one.fields.get('size')}  {one.fields.get('quality')}  seed {one.seed}  {shown}"
+
+
+def _job_json(one: Planned) -> dict[str, Any]:
+    return one.model_dump(exclude={"files"}) | {"pictures": [file.filename for file in one.files]}
+
+
+def _print_json(value: object) -> int:
+    print(json.dumps(value, indent=1, ensure_ascii=False))
+    return 0
+
+
+def _say(words: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{words:<70}", end="", file=sys.stderr, flush=True)
+
+
+def _bar(record: BatchRecord) -> None:
+    """Draw how far a batch is, over the line before."""
+    counts = record.counts
+    done = record.count if record.state == ledger.COLLECTED else counts.completed + counts.failed
+    full = BAR_CHARS * done // max(1, counts.total or record.count)
+    line = f"[{'#' * full}{'.' * (BAR_CHARS - full)}] {words.progress(record)}"
+    print(f"\r{line:<100}" if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)

@@ -1,0 +1,81 @@
+"""What the tests of batches share: a sandbox behind the connection "openai batch", jobs to plan, and the counter."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from calls import KEY, GPTImage, asked, half_mask, photo
+from openai_image_nodes.api import connections
+from openai_image_nodes.api.batch.office import Office
+from openai_image_nodes.api.connections import Connection, HostSecrets
+from openai_image_nodes.api.sandbox import Sandbox
+from openai_image_nodes.api.store import Store, stores
+from openai_image_nodes.utils.painter import SandboxPainter
+
+BATCH = "openai batch"
+MODEL = "gpt-image-2"
+SMALL = {"model": MODEL, "size": "custom", "custom_width": 1024, "custom_height": 640, "quality": "low"}
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A sandbox that is what `openai` and `openai batch` reach."""
+    with Sandbox(SandboxPainter()) as sandbox:
+        use(monkeypatch, sandbox)
+        yield sandbox
+
+
+def use(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+    """Let `openai` and `openai batch` reach a sandbox."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{sandbox.base_url}/v1")
+
+
+def run(**inputs: Any) -> Any:
+    """Run the main node over the batch connection; (None, None, None) where the job has no answer yet."""
+    return asyncio.run(GPTImage().api_call(**asked({"connection": BATCH, **SMALL, **inputs})))
+
+
+def planned(**inputs: Any) -> bool:
+    """Run the node and tell whether its branch was blocked."""
+    return run(**inputs) == (None, None, None)
+
+
+def edit(seed: int = 0, height: int = 48, width: int = 64) -> dict[str, Any]:
+    """Return the inputs of an edit with a mask; pictures of 192x192 and more are too large to stand in a line."""
+    image, mask = photo(height, width, seed=seed), half_mask(height, width)
+    return {"seed": seed, "prompt": f"a hat, {seed}", "image": image, "mask": mask}
+
+
+def store() -> Store:
+    """Return the store of paid answers."""
+    return stores()[0]
+
+
+def resolved(name: str) -> Connection:
+    """Return the connection of a name."""
+    return connections.resolve(name, HostSecrets(), lambda: "")
+
+
+def office() -> Office:
+    """Return a counter for the paid store."""
+    return Office(store(), resolved)
+
+
+def submit() -> list[Any]:
+    """Submit all that is planned."""
+    counter = office()
+    return counter.submit(counter.overview().parts)
+
+
+def finish() -> list[Any]:
+    """Wait for all batches and collect them."""
+    return office().watch(lambda _record: None, look_every_s=0.05)
+
+
+def direct_posts(sandbox: Sandbox) -> int:
+    """Return how many pictures were asked for directly."""
+    return sum(count for path, count in sandbox.posts.items() if "/images/" in path)
