@@ -12,7 +12,8 @@ from .errors import OpenAIImageError, RefusedError
 from .files import make_private_folder, write_atomic
 
 LONGEST_KEY = 4096
-WITHOUT_STORED_KEY = ("auto", "sandbox", "comfy.org")
+WITHOUT_STORED_KEY = ("auto", "comfy.org", "sandbox", "openai batch", "sandbox batch")
+SAME_KEY = {"openai batch": "openai"}
 BASE_URL_VARIABLES = {"openai": "OPENAI_BASE_URL", "azure": "AZURE_OPENAI_ENDPOINT"}
 KEY_VARIABLES = {"openai": "OPENAI_API_KEY", "azure": "AZURE_OPENAI_API_KEY"}
 DEFAULT_BASE_URLS = {"openai": connections.OPENAI_BASE_URL}
@@ -57,6 +58,7 @@ def source(name: str) -> KeySource:
 
     Raises: RefusedError if the connections file cannot be read.
     """
+    name = SAME_KEY.get(name, name)
     entry = connections.stored().get(name, {})
     variable = KEY_VARIABLES.get(name) or str(entry.get("key_env") or "")
     if os.environ.get(variable, "").strip():
@@ -79,7 +81,10 @@ def refuse_name(name: str) -> None:
     Raises: RefusedError.
     """
     if name in WITHOUT_STORED_KEY:
-        raise RefusedError(f"{name} needs no stored key. comfy.org takes its key from ComfyUI's own sign-in.")
+        raise RefusedError(
+            f"{name} needs no stored key. comfy.org takes its key from ComfyUI's own sign-in,"
+            " openai batch takes that of openai."
+        )
 
 
 def _write(entries: dict[str, dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ..api import home
 from ..utils import host
+from . import old_prompts, replacements
 from .gif import GPTImageGIF
 from .gpt_image import GPTImage
 from .prompt_list import PromptList
@@ -27,6 +28,11 @@ NODE_CLASS_MAPPINGS = {
     # ComfyUI gives us its own node's id only where its API nodes are disabled: old workflows then still run.
     "OpenAIGPTImage1": GPTImage,
 }
+# That id is ours by being ours; the others are offered as replacements where ComfyUI can do that.
+host.offer_replacements(
+    replacements.for_host(entry) for entry in replacements.REPLACEMENTS if entry.old not in NODE_CLASS_MAPPINGS
+)
+host.on_prompt(old_prompts.translator(lambda name: host.has_node(name, besides=NODE_CLASS_MAPPINGS.get(name))))
 NODE_DISPLAY_NAME_MAPPINGS = {
     "OIN_GPTImage": "OpenAI GPT Image",
     "OIN_References": "OpenAI Image References",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +18,8 @@ from ..api import catalogue, connections, keys, prices
 from ..api.catalogue import ModelSpec
 from ..api.connections import LOOPBACK_HOSTS, Connection, HostSecrets
 from ..api.errors import NoKeyError, OpenAIImageError
-from . import wishes
+from . import batch_routes, replacements, wishes
+from .answering import answering, refusal, refuse_other_pages
 
 LOG = logging.getLogger(__name__)
 PREFIX = "/openai_image_nodes"
@@ -28,8 +29,6 @@ PUBLIC_FACTS = {"quality", "background", "output_formats", "input_fidelity", "co
 EXTRA_FORMATS = {"OIN_GPTImageGIF": "gif", "OIN_GPTImageSVG": "svg"}
 SIGNED_IN = HostSecrets(comfy_token=SecretStr("only the price is asked"))
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 def register(routes: web.RouteTableDef | None) -> None:
     """Add our routes to the server's table; where there is none, the nodes work without them."""
@@ -38,8 +37,10 @@ def register(routes: web.RouteTableDef | None) -> None:
     try:
         routes.get(f"{PREFIX}/models")(models)
         routes.get(f"{PREFIX}/connections")(list_connections)
-        routes.post(f"{PREFIX}/estimate")(_answering(estimate))
-        routes.post(f"{PREFIX}/key")(_answering(store_key))
+        routes.get(f"{PREFIX}/replacements")(list_replacements)
+        routes.post(f"{PREFIX}/estimate")(answering(estimate))
+        routes.post(f"{PREFIX}/key")(answering(store_key))
+        batch_routes.add_to(routes, PREFIX)
     except Exception as exc:  # noqa: BLE001 - another server than we know: the nodes matter more than their panel
         LOG.warning("The routes for the browser could not be added: %s", exc)
 
@@ -56,7 +57,12 @@ async def list_connections(_request: web.Request) -> web.Response:
         names = [name for name in connections.names() if name != "auto"]
         return web.json_response({"connections": [_connection(name) for name in names]})
     except OpenAIImageError as exc:
-        return _refusal(400, str(exc))
+        return refusal(400, str(exc))
+
+
+async def list_replacements(_request: web.Request) -> web.Response:
+    """Answer how ComfyUI's own nodes become ours."""
+    return web.json_response(replacements.described())
 
 
 async def estimate(request: web.Request) -> dict[str, Any]:
@@ -94,37 +100,15 @@ async def store_key(request: web.Request) -> dict[str, Any]:
     return {"connection": _connection(name)}
 
 
-def _answering(handle: Callable[[web.Request], Awaitable[dict[str, Any]]]) -> Handler:
-    """Return a handler that answers with JSON, and with words of ours where the request is not as it should be."""
-
-    async def answer(request: web.Request) -> web.Response:
-        if request.content_type != "application/json":
-            return _refusal(415, "The request must be JSON.")
-        try:
-            return web.json_response(await handle(request))
-        except web.HTTPForbidden as exc:
-            return _refusal(403, exc.text or "")
-        except OpenAIImageError as exc:
-            return _refusal(400, str(exc))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return _refusal(400, "The request is not as expected.")  # what it holds may be a key: it is not repeated
-        except OSError as exc:
-            return _refusal(500, f"The state folder cannot be written to: {exc.strerror}.")
-
-    return answer
-
-
 def _refuse_strangers(request: web.Request) -> None:
     """Let only a page of this very server in, and only where page and person are on this machine.
 
     The host is looked at too: a foreign name that was made to point at this machine is no page of ours.
     """
-    origin, host = urlsplit(request.headers.get("Origin", "")), urlsplit(f"//{request.host}")
-    if not origin.netloc or origin.netloc != host.netloc:
-        raise web.HTTPForbidden(text="A key can only be stored from ComfyUI's own page.")
+    refuse_other_pages(request)
     if os.environ.get(REMOTE_VARIABLE) == "1":
         return
-    if request.remote not in LOOPBACK_PEERS or host.hostname not in LOOPBACK_HOSTS:
+    if request.remote not in LOOPBACK_PEERS or urlsplit(f"//{request.host}").hostname not in LOOPBACK_HOSTS:
         raise web.HTTPForbidden(
             text="A key can only be stored on the machine that ComfyUI runs on, at http://127.0.0.1 or localhost."
             f" To allow it from elsewhere, start ComfyUI with {REMOTE_VARIABLE}=1."
@@ -159,7 +143,3 @@ def _price(link: Connection, fields: Mapping[str, Any], image_count: int) -> dic
     if price is None:
         return {"state": "unknown", "connection": link.name}
     return {"state": "known", "connection": link.name, "low_usd": price.low_usd, "high_usd": price.high_usd}
-
-
-def _refusal(status: int, message: str) -> web.Response:
-    return web.json_response({"error": message}, status=status)

@@ -55,10 +55,14 @@ class Canvas:
         self.complaints: list[str] = []
         page.set_default_timeout(PATIENCE_MS)
         page.on("console", lambda message: self._listen(message.text))
-        comfyui.post("/settings", {**SETTINGS, **settings})
-        page.goto(comfyui.address, wait_until="domcontentloaded")
-        page.wait_for_function("() => window.app?.graph?._nodes && window.app.canvas")
-        page.wait_for_function("() => !document.querySelector('.p-blockui-mask, .p-progressspinner')")
+        self.load(**settings)
+
+    def load(self, **settings: Any) -> None:
+        """Load the page with ComfyUI's settings; those that are not told are as for somebody who was never there."""
+        self.comfyui.post("/settings", {**SETTINGS, **settings})
+        self.page.goto(self.comfyui.address, wait_until="domcontentloaded")
+        self.page.wait_for_function("() => window.app?.graph?._nodes && window.app.canvas")
+        self.page.wait_for_function("() => !document.querySelector('.p-blockui-mask, .p-progressspinner')")
         self.settle(1500)
 
     def settle(self, milliseconds: int = 700) -> None:
@@ -74,14 +78,18 @@ class Canvas:
     def drop(self, file: Path, *, x: int = WIDTH // 2, y: int = HEIGHT - 40) -> None:
         """Drop a file as a person does who drags it out of a folder, and wait for its graph."""
         before = self.page.evaluate("() => app.graph._nodes.map((node) => node.type).join()")
-        session = self.page.context.new_cdp_session(self.page)
-        data = {"items": [], "files": [str(file)], "dragOperationsMask": 1}
-        for kind in ("dragEnter", "dragOver", "drop"):
-            session.send("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": data})
+        self.drop_file(file, x, y)
         if before:
             self.settle(1500)
         self.page.wait_for_function("() => app.graph._nodes.length > 0")
         self.settle(1500)
+
+    def drop_file(self, file: Path, x: float, y: float) -> None:
+        """Drop a file at a place of the page, by the browser's own drag events, and wait for nothing."""
+        session = self.page.context.new_cdp_session(self.page)
+        data = {"items": [], "files": [str(file)], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            session.send("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": data})
 
     def types(self) -> list[str]:
         """Return the types of the nodes on the canvas."""

@@ -19,6 +19,8 @@ SPECIAL = re.compile(r"[{}@|]")  # what vue-i18n reads as placeholders, links an
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 MARKS = re.compile(r"^(?:#+ |- |!\[)", re.MULTILINE)
 PANEL_TEXTS = re.compile(r'text\("([a-z_]+)"')
+PANEL_ENGLISH = re.compile(r'text\("([a-z_]+)", "([^"]*)"\)')
+BLANKS = re.compile(r"\[\w+\]")
 LARGEST_PICTURE = 100_000  # bytes
 PAGES = tuple(product(NODES, ("en", *LANGUAGES)))
 TRANSLATIONS = tuple(product(NODES, LANGUAGES))
@@ -95,11 +97,30 @@ def test_translations_hold_nothing_that_vue_i18n_reads(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_texts_of_the_extension_are_translated(language: str) -> None:
     """Every text that the extension asks for is there, and no other."""
-    code = (ROOT / "web" / "js" / "openai_image_nodes.js").read_text(encoding="utf-8")
+    code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "web" / "js").glob("*.js")))
     asked = set(PANEL_TEXTS.findall(code))
     assert asked
     assert set(locale(language, "main")["openaiImageNodes"]) == asked
     assert len(locale(language, "settings")) == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_translations_keep_the_blanks_of_the_texts(language: str) -> None:
+    """A number, a price or a count of jobs has its place in every language."""
+    code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "web" / "js").glob("*.js")))
+    blanks = {name: sorted(BLANKS.findall(english)) for name, english in PANEL_ENGLISH.findall(code)}
+    translated = locale(language, "main")["openaiImageNodes"]
+    assert blanks["submit"] == ["[jobs]", "[price]"]
+    assert {name: sorted(BLANKS.findall(translated[name])) for name in blanks} == blanks
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_menu_entries_are_translated(language: str) -> None:
+    """Under the English label, as ComfyUI's menus look for it."""
+    code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "web" / "js").glob("*.js")))
+    labels = set(re.findall(r'^const LABEL = "([^"]+)";$', code, re.MULTILINE))
+    assert len(labels) == 2
+    assert set(locale(language, "main")["menuLabels"]) == labels
 
 
 def test_languages_have_the_same_files() -> None:

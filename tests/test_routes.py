@@ -161,7 +161,12 @@ def test_connections_tell_whether_they_are_ready(monkeypatch: pytest.MonkeyPatch
     assert (told["openai"]["ready"], told["openai"]["key"]) == (True, "environment")
     assert (told["azure"]["ready"], told["azure"]["key"]) == (False, "none")
     assert "AZURE_OPENAI_API_KEY" in told["azure"]["reason"]
-    assert [name for name, entry in told.items() if not entry["takes_key"]] == ["comfy.org", "sandbox"]
+    assert [name for name, entry in told.items() if not entry["takes_key"]] == [
+        "comfy.org",
+        "sandbox",
+        "openai batch",
+        "sandbox batch",
+    ]
 
 
 def test_broken_connections_file_is_told() -> None:

@@ -3,10 +3,13 @@
 
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
+import { batches } from "./batch.js";
+import { replacing } from "./replace.js";
 
 const ROUTES = "/openai_image_nodes";
 const PRICED = ["OIN_GPTImage", "OIN_GPTImageGIF", "OIN_GPTImageSVG"];
 const COLLECTOR = "OIN_References";
+const LISTER = "OIN_PromptList";
 const NOT_ASKED = ["prompt", "control_after_generate"];
 const COMPRESSED = ["jpeg", "webp"];
 const SETTLE_MS = 250;
@@ -204,7 +207,9 @@ function element(tag, style, words) {
 }
 
 function stateLine(connection) {
-  if (connection.name === "sandbox") return text("sandbox", "free, offline");
+  if (["sandbox", "sandbox batch"].includes(connection.name)) return text("sandbox", "free, offline");
+  if (connection.name === "openai batch" && (connection.ready || connection.key === "none"))
+    return text("key_of_openai", "uses the key of openai");
   if (connection.name === "comfy.org" && !connection.ready)
     return text("comfy", "uses the account you are signed in with in ComfyUI (Settings > User)");
   if (connection.takes_key && !connection.ready && connection.key === "none") return text("no_key", "no key yet");
@@ -292,9 +297,15 @@ async function learn() {
   translations = all?.[language]?.openaiImageNodes ?? {};
 }
 
+const { learn: learnReplacements, nodeCreated: followReplacement, ...replacements } = replacing({ app, attempt, text, json });
+const batchPanel = batches({ app, api, attempt, text, json, usd });
+
 attempt(() =>
   app.registerExtension({
     name: "OpenAIImageNodes",
+    ...replacements,
+    commands: [...replacements.commands, ...batchPanel.commands],
+    menuCommands: [...replacements.menuCommands, ...batchPanel.menuCommands],
     settings: [
       {
         id: "OpenAIImageNodes.Connections",
@@ -304,11 +315,13 @@ attempt(() =>
         defaultValue: null,
       },
     ],
-    init: () => attempt(learn),
+    init: () => Promise.all([attempt(learn), attempt(learnReplacements)]),
+    setup: batchPanel.setup,
     nodeCreated: (node) => {
-      if (!PRICED.includes(node.comfyClass ?? node.type)) return;
-      attempt(() => keepSeed(node));
-      attempt(() => watch(node));
+      attempt(() => followReplacement(node));
+      const kind = node.comfyClass ?? node.type;
+      if ([...PRICED, LISTER].includes(kind)) attempt(() => keepSeed(node));
+      if (PRICED.includes(kind)) attempt(() => watch(node));
     },
   })
 );
