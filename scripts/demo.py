@@ -10,7 +10,8 @@ from typing import Any
 
 import pack
 import runs
-from sheets import Row, contact_sheet
+from batch_demo import run_batch
+from sheets import Row, contact_sheet, grid_sheet
 
 FOLDER = pack.ROOT / "demo_output"
 
@@ -26,35 +27,47 @@ def main() -> None:
     os.environ["OPENAI_IMAGE_NODES_HOME"] = str(state)
     rows = []
     for done in runs.run_all(folder):
-        print(f"{done.picture.name:<33}  {cost_line(done.report)}", flush=True)
-        rows.append(Row(done.title, done.prompt, facts(done.report), done.before(), done.after()))
+        for picture, report in zip(done.pictures, done.reports, strict=True):
+            print(f"{picture.relative_to(folder).as_posix():<33}  {cost_line(report)}", flush=True)
+        rows.append(Row(done.title, done.prompts, facts(done.reports), done.before(), done.after()))
     sheet = folder / "contact_sheet.png"
     contact_sheet("OpenAI Image Nodes: the examples on the sandbox", rows).save(sheet)
-    print(f"\n{len(rows)} pictures and {sheet.name} are in {folder}")
+    print("\na batch of small jobs:")
+    told = run_batch()
+    print("\n".join(f"  {line}" for line in told.lines))
+    batch = folder / "batch.png"
+    grid_sheet("OpenAI Image Nodes: a batch on the sandbox", told.lines, told.pictures).save(batch)
+    print(f"\n{sum(len(row.after) for row in rows)} pictures, {sheet.name} and {batch.name} are in {folder}")
 
 
 def cost_line(report: dict[str, Any]) -> str:
     """Return what was asked and what it would cost, in one line."""
-    return f"{report['model']}  {report['size']}  {report['quality']}  {cost(report)}"
+    return f"{report['model']}  {report['size']}  {report['quality']}  {cost([report])}"
 
 
-def cost(report: dict[str, Any]) -> str:
+def cost(reports: list[dict[str, Any]]) -> str:
     """Return the cost in words; the sandbox reports the real service's price and takes nothing."""
-    if report["cost_usd"] is None:
-        return "cost not known"
-    return f"{report['cost_usd']:.4f} USD on the real service, free here"
+    costs = [report["cost_usd"] for report in reports]
+    return "cost not known" if None in costs else f"{sum(costs):.4f} USD on the real service, free here"
 
 
-def facts(report: dict[str, Any]) -> list[str]:
-    """Return the lines that go below the prompt on the contact sheet."""
-    tokens = report["tokens"] or {}
+def facts(reports: list[dict[str, Any]]) -> list[str]:
+    """Return the lines that go below the prompt on the contact sheet; of several reports their sums."""
+    tokens = [report["tokens"] or {} for report in reports]
+    came_in, went_out = (sum(each.get(f"{way}_tokens", 0) for each in tokens) for way in ("input", "output"))
+    count = sum(report["n"] for report in reports)
+    sizes = _each("size", reports).replace("x", " x ")
     return [
-        f"{report['model']}, {report['operation']}, quality {report['quality']}",
-        f"{report['n']} picture of {report['size'].replace('x', ' x ')}",
-        f"{tokens.get('input_tokens')} tokens in, {tokens.get('output_tokens')} out",
-        cost(report),
-        *report["notes"][:2],
+        f"{_each('model', reports)}, {_each('operation', reports)}, quality {_each('quality', reports)}",
+        f"{count} {'picture' if count == 1 else 'pictures'} of {sizes}",
+        f"{came_in} tokens in, {went_out} out",
+        cost(reports),
+        *list(dict.fromkeys(note for report in reports for note in report["notes"]))[:2],
     ]
+
+
+def _each(key: str, reports: list[dict[str, Any]]) -> str:
+    return " and ".join(dict.fromkeys(str(report[key]) for report in reports))
 
 
 if __name__ == "__main__":

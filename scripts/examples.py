@@ -1,19 +1,22 @@
-"""The five example workflows, described. Change them here and run `make examples`."""
+"""The example workflows, described. Change them here and run `make examples`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pack
+import standins
 from canvas import GROUP_MARGIN
 from graphs import Graph, Group, Node, Note, Palette
-from standins import TITLES, ImageBatch, LoadImage, PreviewAny, SaveImage
+from standins import TITLES, ImageBatch, LoadImage, PreviewAny, SaveAnimatedWEBP, SaveImage, SaveSVGNode
 
-LEFT, MIDDLE, TOP = 40, 480, 110
+LEFT, MIDDLE, AGAIN, LAST, TOP = 40, 480, 1000, 1520, 110
 COLUMN_GAP, COLLECTOR_WIDTH = 60, 260
-GREEN, BLUE, VIOLET = "#8A8", "#3f789e", "#a1309b"
+GREEN, BLUE, VIOLET = "#b0d8b0", "#94c8ec", "#e2b4de"  # light, for the titles on a ground of the same colour
+PROMPTS = "oin-example-prompts.csv"
 ASK = "It runs at once and costs nothing: `connection` is **sandbox**, which draws a test card."
 SWITCH = (
     "For real pictures set `connection` to **auto** (your own key, else your account), **openai** or **comfy.org**."
@@ -23,7 +26,7 @@ SWITCH = (
 def palette(**core: Any) -> Palette:
     """Return the node classes of the examples; `core` puts others, or instances, in place of core nodes."""
     module = pack.load()
-    stand_ins = {"LoadImage": LoadImage, "ImageBatch": ImageBatch, "SaveImage": SaveImage, "PreviewAny": PreviewAny}
+    stand_ins = {kind: getattr(standins, kind) for kind in TITLES}
     ours = module.NODE_DISPLAY_NAME_MAPPINGS
     own_classes = {kind: module.NODE_CLASS_MAPPINGS[kind] for kind in ours}
     classes = {**stand_ins, **core, **own_classes}
@@ -34,13 +37,24 @@ def runnable(photos: Path, target: Path) -> tuple[dict[str, Any], SaveImage, Pre
     """Return nodes that read from and write to these folders, and the two that hold what came out."""
     save, preview = SaveImage(target), PreviewAny()
     own = {kind: node() for kind, node in pack.load().NODE_CLASS_MAPPINGS.items()}
+    own["OIN_PromptList"] = _list_in(photos)
     core = {"LoadImage": LoadImage(photos), "ImageBatch": ImageBatch(), "SaveImage": save, "PreviewAny": preview}
-    return {**core, **own}, save, preview
+    others = {"SaveAnimatedWEBP": SaveAnimatedWEBP(), "SaveSVGNode": SaveSVGNode()}
+    return {**core, **others, **own}, save, preview
 
 
 def graphs() -> list[Graph]:
     """Return all examples."""
-    return [text_to_image(), image_to_image(), multiple_images(), references(), inpainting()]
+    return [
+        text_to_image(),
+        image_to_image(),
+        multiple_images(),
+        references(),
+        inpainting(),
+        animation(),
+        vector_drawing(),
+        prompt_list(),
+    ]
 
 
 def text_to_image() -> Graph:
@@ -78,11 +92,15 @@ def references() -> Graph:
         "Up to 16 pictures; the prompt may call them the first, the second and so on."
     )
     names = ("rocket.jpg", "galaxies.jpg", "cat.png")
-    photos = {f"photo_{row + 1}": _photo(f"oin-example-{name}", row) for row, name in enumerate(names)}
+    photos = {f"photo_{row + 1}": _photo(f"oin-example-{name}", row, top=TOP) for row, name in enumerate(names)}
     collector = _collector("OIN_References", 230, {f"image_{row}": f"photo_{row}.IMAGE" for row in (1, 2, 3)})
     prompt = "The rocket flies through the galaxies, the cat looks out of its window"
     ask = _ask(prompt, {"references": "references.references"}, column=1)
-    return _graph("References of different sizes", lines, photos, ask, {"references": collector})
+    graph = _graph("References of different sizes", lines, photos, ask, {"references": collector})
+    goes_in, asked, comes_out = graph.groups
+    note = replace(_note(graph.title, lines), at=(MIDDLE, TOP + 330), size=(COLLECTOR_WIDTH, 380))
+    groups = (replace(goes_in, members=tuple(photos)), replace(asked, members=("note", *asked.members)), comes_out)
+    return Graph(graph.title, {**graph.items, "note": note}, groups)  # no taller, or the canvas leaves all text out
 
 
 def inpainting() -> Graph:
@@ -97,8 +115,56 @@ def inpainting() -> Graph:
     return _graph("Inpainting", lines, photos, ask)
 
 
-def _photo(name: str, row: int) -> Node:
-    return Node("LoadImage", (LEFT, TOP + 270 + 370 * row), (360, 330), {"image": name})
+def animation() -> Graph:
+    """A picture, and frames made from it."""
+    lines = (
+        "First one picture, then its frames: `image` of the second node keeps the character. Without it the prompt "
+        "alone is enough. Your account needs access to GIF output; the sandbox has it."
+    )
+    prompt = "A small fox sitting on a plain ground, flat colours, front view"
+    frames = {"prompt": "The fox waves with its right paw", "size": "384x384", "frame_count": 8}
+    saved = _saved("SaveAnimatedWEBP", "Animation", {"images": "again.frames", "fps": "again.fps"})
+    return _two_steps("Animation", lines, prompt, _again("OIN_GPTImageGIF", frames), saved)
+
+
+def vector_drawing() -> Graph:
+    """A picture, and the same as vectors."""
+    lines = (
+        "First one picture, then the same as a drawing that stays sharp at any size. Without `image` the prompt alone "
+        "is enough. Your project needs access to SVG output; the sandbox has it."
+    )
+    prompt = "A logo for a bicycle workshop: a wheel that is also a sun, two flat colours, no text"
+    drawing = {"prompt": "The logo as a clean vector drawing with as few shapes as possible"}
+    saved = _saved("SaveSVGNode", "Vector drawing", {"svg": "again.svg"})
+    return _two_steps("Vector drawing", lines, prompt, _again("OIN_GPTImageSVG", drawing), saved)
+
+
+def prompt_list() -> Graph:
+    """Six rows of a file: pictures from prompts alone, edits, and one with a mask."""
+    lines = (
+        "A file with a row per picture: **oin-example-prompts.csv** in ComfyUI's input folder. OpenAI GPT Image and "
+        "Save Image run once for each row; what the list is connected to comes from the row, all else from the node."
+    )
+    rows = Node("OIN_PromptList", (LEFT, TOP + 270), (360, 560), {"file": PROMPTS})
+    columns = ("prompt", "seed", "size", "quality", "image", "mask")
+    graph = _graph("Prompt list", lines, {"list": rows}, _ask("", {name: f"list.{name}" for name in columns}))
+    save = graph.nodes["save"]
+    named = replace(save, inputs={**save.inputs, "filename_prefix": "list.name"})
+    return replace(graph, items={**graph.items, "save": named})
+
+
+def _list_in(folder: Path) -> Any:
+    """Return the prompt list with this folder in place of ComfyUI's input folder."""
+    known: Any = pack.load().NODE_CLASS_MAPPINGS["OIN_PromptList"]
+    return type(known.__name__, (known,), {"folder": staticmethod(lambda: folder)})()
+
+
+def _note(title: str, lines: str) -> Note:
+    return Note(f"## {title}\n\n{lines}\n\n{ASK}\n\n{SWITCH}", (LEFT, TOP), (360, 230))
+
+
+def _photo(name: str, row: int, *, top: int = TOP + 270) -> Node:
+    return Node("LoadImage", (LEFT, top + 370 * row), (360, 330), {"image": name})
 
 
 def _collector(kind: str, height: int, inputs: Mapping[str, str]) -> Node:
@@ -111,6 +177,32 @@ def _ask(prompt: str, inputs: Mapping[str, str], *, column: int = 0, **widgets: 
     return Node("OIN_GPTImage", (MIDDLE + column * (COLLECTOR_WIDTH + COLUMN_GAP), TOP), (440, 740), told, inputs)
 
 
+def _again(kind: str, widgets: Mapping[str, Any]) -> Node:
+    """Return a node that goes on with the picture of the first one."""
+    return Node(kind, (AGAIN, TOP), (440, 740), {"connection": "sandbox", **widgets}, {"image": "ask.image"})
+
+
+def _saved(kind: str, prefix: str, inputs: Mapping[str, str]) -> Node:
+    return Node(kind, (LAST, TOP + 380), (360, 430), {"filename_prefix": prefix}, inputs)
+
+
+def _two_steps(title: str, lines: str, prompt: str, again: Node, saved: Node) -> Graph:
+    """Return the graph of a picture and what is made from it, from left to right."""
+    asked = {"ask": _ask(prompt, {}, size="1024x1024"), "again": again}
+    results = {
+        "save": Node("SaveImage", (LAST, TOP), (360, 330), {"filename_prefix": title}, {"images": "ask.image"}),
+        "saved": saved,
+        "report": Node("PreviewAny", (LAST, TOP + 860), (360, 220), {}, {"source": "again.report"}),
+    }
+    groups = (
+        Group("What this is", ("note",), GREEN),
+        Group("1 - Ask", ("ask",), BLUE),
+        Group("2 - Ask again", ("again",), BLUE),
+        Group("3 - What comes out", tuple(results), VIOLET),
+    )
+    return Graph(title, {"note": _note(title, lines), **asked, **results}, groups)
+
+
 def _graph(
     title: str, lines: str, photos: Mapping[str, Node], ask: Node, collected: Mapping[str, Node] | None = None
 ) -> Graph:
@@ -121,10 +213,9 @@ def _graph(
         "save": Node("SaveImage", (right, TOP), (420, 440), {"filename_prefix": title}, {"images": "ask.image"}),
         "report": Node("PreviewAny", (right, TOP + 490), (420, 250), {}, {"source": "ask.report"}),
     }
-    note = Note(f"## {title}\n\n{lines}\n\n{ASK}\n\n{SWITCH}", (LEFT, TOP), (360, 230))
     groups = (
         Group("1 - What goes in" if photos else "What this is", ("note", *photos), GREEN),
         Group("2 - Ask" if photos else "1 - Ask", tuple(middle), BLUE),
         Group("3 - What comes out" if photos else "2 - What comes out", tuple(results), VIOLET),
     )
-    return Graph(title, {"note": note, **photos, **middle, **results}, groups)
+    return Graph(title, {"note": _note(title, lines), **photos, **middle, **results}, groups)

@@ -12,46 +12,50 @@ import pack
 from canvas import ui_workflow
 from examples import graphs, palette, runnable
 from graphs import Graph, api_prompt
-from offline import run
+from offline import Outputs, run
 from PIL import Image
 
 
 @dataclass(frozen=True)
 class Done:
-    """An example that ran: its workflow, the picture that was saved, and the node's report."""
+    """An example that ran: its workflow, and what was asked, saved and reported; of a list once for each row."""
 
     graph: Graph
     workflow: dict[str, Any]
-    picture: Path
-    report: dict[str, Any]
+    prompts: list[str]
+    pictures: list[Path]
+    reports: list[dict[str, Any]]
 
     @property
     def title(self) -> str:
         """The example's name."""
         return self.graph.title
 
-    @property
-    def prompt(self) -> str:
-        """What the picture should show."""
-        return str(self.graph.nodes["ask"].widgets["prompt"])
-
     def before(self) -> list[Image.Image]:
         """Return the photographs that went in."""
         names = [node.widgets["image"] for node in self.graph.nodes.values() if node.kind == "LoadImage"]
         return [_opened(pack.PHOTOS / name) for name in names]
 
-    def after(self) -> Image.Image:
-        """Return the picture that came out."""
-        return _opened(self.picture)
+    def after(self) -> list[Image.Image]:
+        """Return the pictures that came out."""
+        return [_opened(path) for path in self.pictures]
 
 
 def run_all(target: Path) -> Iterator[Done]:
-    """Run all examples and yield each when its picture is written to the target folder."""
+    """Run all examples and yield each when its pictures are written to the target folder."""
     for graph in graphs():
         nodes, save, preview = runnable(pack.PHOTOS, target)
         workflow = ui_workflow(graph, palette())
-        run(api_prompt(graph, palette()), nodes, workflow)
-        yield Done(graph, workflow, save.saved[0], json.loads(preview.shown[0]))
+        outputs = run(api_prompt(graph, palette()), nodes, workflow)
+        reports = [json.loads(report) for report in preview.shown]
+        yield Done(graph, workflow, _prompts(graph, outputs), save.saved, reports)
+
+
+def _prompts(graph: Graph, outputs: Outputs) -> list[str]:
+    """Return what was asked: the prompts of the list, which are its first output, else the one of the node."""
+    if "list" in graph.nodes:
+        return outputs[str(graph.id_of("list"))][0]
+    return [str(graph.nodes["ask"].widgets["prompt"])]
 
 
 def _opened(path: Path) -> Image.Image:

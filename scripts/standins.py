@@ -20,6 +20,8 @@ TITLES = {
     "ImageBatch": "Batch Images",
     "SaveImage": "Save Image",
     "PreviewAny": "Preview Any",
+    "SaveAnimatedWEBP": "SaveAnimatedWEBP",
+    "SaveSVGNode": "SaveSVGNode",
 }
 
 
@@ -88,12 +90,12 @@ class SaveImage:
         self, images: Tensor, filename_prefix: str, prompt: Mapping[str, Any], extra_pnginfo: Mapping[str, Any]
     ) -> tuple[()]:
         """Write images [B,H,W,C] as NAME.png, the further ones as NAME 2.png and so on."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         texts = PngInfo()
         for key, value in {"prompt": prompt, **extra_pnginfo}.items():
             texts.add_text(key, json.dumps(value))
         for number, image in enumerate(images, 1):
             path = self.folder / f"{filename_prefix}{'' if number == 1 else f' {number}'}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
             pixels = (255.0 * image.cpu().numpy()).clip(0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(path, pnginfo=texts, optimize=True)
             self.saved.append(path)
@@ -116,6 +118,47 @@ class PreviewAny:
     def main(self, source: Any) -> tuple[()]:
         """Keep the text."""
         self.shown.append(str(source))
+        return ()
+
+
+class SaveAnimatedWEBP:
+    """Takes the frames; no example shows them."""
+
+    RETURN_TYPES = ()
+    FUNCTION = "save_images"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Return the socket and the widgets."""
+        return {
+            "required": {
+                "images": ("IMAGE",),
+                "filename_prefix": ("STRING", {"default": "ComfyUI"}),
+                "fps": ("FLOAT", {"default": 6.0}),
+                "lossless": ("BOOLEAN", {"default": True}),
+                "quality": ("INT", {"default": 80}),
+                "method": (["default", "fastest", "slowest"],),
+            }
+        }
+
+    def save_images(self, **_values: Any) -> tuple[()]:
+        """Save nothing."""
+        return ()
+
+
+class SaveSVGNode:
+    """Takes the drawing; no example shows it."""
+
+    RETURN_TYPES = ()
+    FUNCTION = "save_svg"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Return the socket and the widget for the name."""
+        return {"required": {"svg": ("SVG",), "filename_prefix": ("STRING", {"default": "svg/ComfyUI"})}}
+
+    def save_svg(self, **_values: Any) -> tuple[()]:
+        """Save nothing."""
         return ()
 
 

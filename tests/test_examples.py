@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import timeit
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import offline
 import pack
 import pytest
 from canvas import ui_workflow
-from declared import by_position, default_of, inputs_of, options_of, outputs_of, slots_of, widgets_of
+from declared import by_position, default_of, inputs_of, is_widget, options_of, outputs_of, slots_of, widgets_of
 from graphs import Graph, Node, api_prompt
 from openai_image_nodes import NODE_CLASS_MAPPINGS
 from openai_image_nodes.utils import host
@@ -30,11 +31,18 @@ TITLES = [
     "Multiple images",
     "References of different sizes",
     "Inpainting",
+    "Animation",
+    "Vector drawing",
 ]
+OTHER_TITLES = {"Join Image with Alpha": [("IMAGE", "IMAGE")]}  # a node of ComfyUI that no example uses
+PALETTE = examples.palette()
+OUTPUTS = OTHER_TITLES | {title: outputs_of(PALETTE.classes[kind]) for kind, title in PALETTE.titles.items()}
+EXAMPLE = re.compile(r"[:\uff1a] ?`([^`]+)`[.\u3002]$")  # with the colons and full stops of Chinese and Japanese too
 LARGEST_PICTURE_BYTES = 1_500_000
 LARGEST_PHOTO_BYTES = 400_000
 LONGEST_PHOTO_SIDE = 1024
-OUR_NODES = ("OIN_GPTImage", "OIN_References")
+OUR_NODES = ("OIN_GPTImage", "OIN_References", "OIN_GPTImageGIF", "OIN_GPTImageSVG")
+LANGUAGES = ("en", "zh", "ja", "ko", "fr", "de", "es")
 
 
 @pytest.fixture(params=TITLES)
@@ -63,7 +71,7 @@ def values_by_name(node: dict[str, Any], node_class: Any) -> dict[str, Any]:
     return dict(zip(names, node["widgets_values"], strict=True))
 
 
-def test_there_are_five_examples_and_nothing_else() -> None:
+def test_there_are_these_examples_and_nothing_else() -> None:
     """ComfyUI lists every JSON of the folder."""
     assert [graph.title for graph in examples.graphs()] == TITLES
     assert {path.stem for path in pack.EXAMPLES.glob("*.*")} == set(TITLES)
@@ -121,8 +129,41 @@ def test_the_nodes_accept_the_values(workflow: dict[str, Any]) -> None:
 
 def test_the_examples_are_free_to_run(workflow: dict[str, Any]) -> None:
     """All of them ask the sandbox, for one picture of low quality."""
-    asks = [values_by_name(node, kind) for node, kind in our_nodes(workflow) if node["type"] == "OIN_GPTImage"]
-    assert [(ask["connection"], ask["n"], ask["quality"]) for ask in asks] == [("sandbox", 1, "low")]
+    asks = [values_by_name(node, kind) for node, kind in our_nodes(workflow) if node["type"] != "OIN_References"]
+    assert {(ask["connection"], ask.get("n", 1), ask["quality"]) for ask in asks} == {("sandbox", 1, "low")}
+
+
+def test_every_node_is_in_an_example() -> None:
+    """With all its widgets: their values are stored by position."""
+    assert {node.kind for graph in GRAPHS.values() for node in graph.nodes.values()} >= set(OUR_NODES)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("node", OUR_NODES)
+def test_every_input_has_an_example_in_its_help(node: str, language: str) -> None:
+    """A new input needs one: a value that it takes and that is not its default, or an output to connect to it."""
+    examples_of = help_examples(node, language)
+    declared = inputs_of(NODE_CLASS_MAPPINGS[node])
+    assert list(examples_of) == list(declared)
+    assert [name for name, declaration in declared.items() if not shows(examples_of[name], declaration)] == []
+
+
+def help_examples(node: str, language: str) -> dict[str, str]:
+    """Return what ends the line of each input on a help page: `- ... `name` ...: ... Example: `value`.`"""
+    text = (pack.ROOT / "web" / "docs" / node / f"{language}.md").read_text(encoding="utf-8")
+    lines = [line for line in text.split("\n## ")[1].splitlines() if line.startswith("- ")]
+    pairs = [(line.split("`")[1], EXAMPLE.search(line)) for line in lines]
+    return {name: found[1] if found else "" for name, found in pairs}
+
+
+def shows(example: str, declaration: Any) -> bool:
+    """Tell whether a widget takes an example, or whether it names an output that fits a socket."""
+    kind = declaration[0]
+    if is_widget(declaration):
+        value = int(example or -1) if kind == "INT" else example == "true" if kind == "BOOLEAN" else example
+        return fits(value, declaration) and value not in ("", default_of(declaration))
+    title, _, output = example.partition(" > ")
+    return (output, kind) in OUTPUTS.get(title, [])
 
 
 def test_links_agree_at_both_ends(workflow: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from comfyui import KEY, ROOT, ComfyUI
 from faults import Fault, Faults
 
 try:
-    from browser import CHROMIUM, HEIGHT, WIDTH, Canvas, launched
+    from browser import CHROMIUM, HEIGHT, SHOWN, WIDTH, Canvas, launched
     from playwright.sync_api import Browser, expect, sync_playwright
 except ModuleNotFoundError as exc:
     pytest.exit(f"The browser tests need Playwright for Python: pip install playwright ({exc})", returncode=2)
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "example_workflows").glob("*.json"))
 PROJECT = "openai-image-nodes"
+SKETCHING_S = 12.0
 OURS = "OpenAI GPT Image"
 MODES = ("classic", "vue")
 FIRST_WITH_VUE_NODES = (1, 40)
@@ -286,3 +287,25 @@ def test_help_page_opens_with_its_pictures(opened: Opened, language: str) -> Non
     )
     canvas.settle()
     canvas.shot("help")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_sketches_show_in_the_node_while_it_runs(opened: Opened, studio: ComfyUI, faults: Faults, mode: str) -> None:
+    """Before the answer is whole, there is a picture in the node that asked, and none in Save Image."""
+    canvas = opened(mode)
+    canvas.drop(ROOT / "example_workflows" / "Text to image.png")
+    for widget, value in {"connection": "service", "live_preview": 3, "seed": MODES.index(mode)}.items():
+        canvas.set(widget, value)
+    ran = len(studio.json("/history"))
+    faults.add(Fault(slow_s=SKETCHING_S))
+    canvas.run_button().click()
+    canvas.shows_picture("OIN_GPTImage")
+    canvas.settle(1500)
+    canvas.shot("sketch")
+    assert len(studio.json("/history")) == ran
+    assert not canvas.page.evaluate(SHOWN, "SaveImage")
+    canvas.until(lambda: len(studio.json("/history")) > ran)
+    assert studio.newest_run().end == "execution_success", studio.newest_run().failure
+    canvas.shows_picture()
+    canvas.settle()
+    canvas.shot("done")
