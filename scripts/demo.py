@@ -67,7 +67,7 @@ def facts(reports: list[dict[str, Any]]) -> list[str]:
 
 
 def _each(key: str, reports: list[dict[str, Any]]) -> str:
-    return " and ".join(dict.fromkeys(str(report[key]) for report in reports))
+    return ", ".join(dict.fromkeys(str(report[key]) for report in reports))
 
 
 if __name__ == "__main__":

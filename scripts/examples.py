@@ -148,9 +148,13 @@ def prompt_list() -> Graph:
     rows = Node("OIN_PromptList", (LEFT, TOP + 270), (360, 560), {"file": PROMPTS})
     columns = ("prompt", "seed", "size", "quality", "image", "mask")
     graph = _graph("Prompt list", lines, {"list": rows}, _ask("", {name: f"list.{name}" for name in columns}))
-    save = graph.nodes["save"]
-    named = replace(save, inputs={**save.inputs, "filename_prefix": "list.name"})
-    return replace(graph, items={**graph.items, "save": named})
+    ask, save, report = (graph.nodes[name] for name in ("ask", "save", "report"))
+    as_tall = {
+        "ask": replace(ask, size=(440, 830)),
+        "save": replace(save, size=(420, 530), inputs={**save.inputs, "filename_prefix": "list.name"}),
+        "report": replace(report, at=(report.at[0], TOP + 580)),
+    }
+    return replace(graph, items={**graph.items, **as_tall})  # as the list: room for six pictures
 
 
 def _list_in(folder: Path) -> Any:

@@ -112,8 +112,10 @@ class ComfyUI:
         return Run(list(self.json("/history").values())[-1])
 
     def newest_picture(self, prefix: str) -> Path:
-        """Return the file of this beginning that Save Image wrote last."""
-        return max((self.base / "output").glob(f"{prefix}*.png"), key=lambda path: path.stat().st_mtime_ns)
+        """Return the file of this beginning that Save Image wrote last, in its folder or below."""
+        folder = self.base / "output"
+        pictures = [path for path in folder.rglob("*.png") if path.relative_to(folder).as_posix().startswith(prefix)]
+        return max(pictures, key=lambda path: path.stat().st_mtime_ns)
 
     def _command(self) -> list[str]:
         database = f"sqlite:///{(self.base / 'user' / 'comfyui.db').as_posix()}"

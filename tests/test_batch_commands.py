@@ -7,8 +7,13 @@ import json
 import sys
 
 import pytest
+from openai_image_nodes.api import connections
+from openai_image_nodes.api.batch.office import Office
+from openai_image_nodes.api.connections import HostSecrets
 from openai_image_nodes.api.sandbox import BatchPlan, Sandbox
+from openai_image_nodes.api.store import stores
 from openai_image_nodes.cli import main
+from openai_image_nodes.utils.painter import SandboxPainter
 from planning_kit import MODEL, planned, run, sandbox, store
 
 __all__ = ["sandbox"]
@@ -100,3 +105,19 @@ def test_prompt_over_a_batch_connection_is_planned(sandbox: Sandbox, capsys: pyt
     assert main(["a fox", "--connection", "openai batch", "--model", MODEL, "-o", "never.png"]) == 0
     assert "planned, nothing was sent" in capsys.readouterr().err
     assert "1 job" in said(capsys, "plan")
+
+
+def test_sandbox_batch_of_another_process_is_looked_after(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each process has a sandbox of its own: the batch is where it was begun, and gone with it."""
+    inputs = {"connection": "sandbox batch", "seed": 1}
+    assert planned(**inputs)
+    with Sandbox(SandboxPainter()) as other:
+        begun = Office(stores()[1], lambda name: connections.resolve(name, HostSecrets(), lambda: other.base_url))
+        begun.submit(begun.overview().parts)
+        assert "1 of 1 answered" in said(capsys, "watch", "--yes", "--every", "0.05")
+        assert run(**inputs)[0] is not None
+        other.batches.plan(BatchPlan(hold_after=0))
+        assert planned(**{**inputs, "seed": 2})
+        begun.submit(begun.overview().parts)
+    assert "the sandbox that worked on it has ended" in said(capsys, "status")
+    assert "planned: 1 job, free" in said(capsys, "plan")

@@ -19,9 +19,9 @@ import pack
 import pytest
 from canvas import ui_workflow
 from declared import by_position, default_of, inputs_of, is_widget, options_of, outputs_of, slots_of, widgets_of
-from graphs import Graph, Node, api_prompt
-from openai_image_nodes import NODE_CLASS_MAPPINGS
-from openai_image_nodes.utils import host
+from graphs import Graph, api_prompt
+from openai_image_nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
+from openai_image_nodes.utils import host, prompt_files
 from PIL import Image
 
 GRAPHS = {graph.title: graph for graph in examples.graphs()}
@@ -33,6 +33,7 @@ TITLES = [
     "Inpainting",
     "Animation",
     "Vector drawing",
+    "Prompt list",
 ]
 OTHER_TITLES = {"Join Image with Alpha": [("IMAGE", "IMAGE")]}  # a node of ComfyUI that no example uses
 PALETTE = examples.palette()
@@ -41,7 +42,7 @@ EXAMPLE = re.compile(r"[:\uff1a] ?`([^`]+)`[.\u3002]$")  # with the colons and f
 LARGEST_PICTURE_BYTES = 1_500_000
 LARGEST_PHOTO_BYTES = 400_000
 LONGEST_PHOTO_SIDE = 1024
-OUR_NODES = ("OIN_GPTImage", "OIN_References", "OIN_GPTImageGIF", "OIN_GPTImageSVG")
+OUR_NODES = tuple(NODE_DISPLAY_NAME_MAPPINGS)
 LANGUAGES = ("en", "zh", "ja", "ko", "fr", "de", "es")
 
 
@@ -56,6 +57,13 @@ def workflow(graph: Graph) -> dict[str, Any]:
     """The JSON in the repository."""
     path = pack.EXAMPLES / f"{graph.title}.json"
     return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+@pytest.fixture
+def with_photographs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ComfyUI's input folder holds what the examples need, so that the widgets offer it."""
+    folder_paths = SimpleNamespace(get_input_directory=lambda: str(pack.PHOTOS))
+    monkeypatch.setitem(sys.modules, "folder_paths", folder_paths)
 
 
 def our_nodes(workflow: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Any]]:
@@ -99,6 +107,7 @@ def test_the_thumbnail_is_a_small_jpeg(graph: Graph) -> None:
         assert thumbnail.width == 512
 
 
+@pytest.mark.usefixtures("with_photographs")
 def test_widget_values_fit_the_nodes_by_position(workflow: dict[str, Any]) -> None:
     """Every value is of its widget's type and among its choices, and seed has its extra entry."""
     for node, node_class in our_nodes(workflow):
@@ -118,18 +127,20 @@ def fits(value: Any, declaration: Any) -> bool:
     return isinstance(value, type(default_of(declaration)))
 
 
+@pytest.mark.usefixtures("with_photographs")
 def test_the_nodes_accept_the_values(workflow: dict[str, Any]) -> None:
     """What is checked before a run finds nothing; linked inputs are None there."""
     for node, node_class in our_nodes(workflow):
         if hasattr(node_class, "VALIDATE_INPUTS"):
             values = {name: value for name, value in values_by_name(node, node_class).items() if name != "fixed"}
             linked = {slot["name"]: None for slot in node["inputs"] if slot["link"] is not None}
-            assert node_class.VALIDATE_INPUTS(**values, **linked) is True
+            assert node_class.VALIDATE_INPUTS(**{**values, **linked}) is True
 
 
 def test_the_examples_are_free_to_run(workflow: dict[str, Any]) -> None:
-    """All of them ask the sandbox, for one picture of low quality."""
-    asks = [values_by_name(node, kind) for node, kind in our_nodes(workflow) if node["type"] != "OIN_References"]
+    """All of them ask the sandbox, for one picture of low quality; what a list asks for is in its reports."""
+    values = [values_by_name(node, kind) for node, kind in our_nodes(workflow)]
+    asks = [each for each in values if "connection" in each]
     assert {(ask["connection"], ask.get("n", 1), ask["quality"]) for ask in asks} == {("sandbox", 1, "low")}
 
 
@@ -138,6 +149,7 @@ def test_every_node_is_in_an_example() -> None:
     assert {node.kind for graph in GRAPHS.values() for node in graph.nodes.values()} >= set(OUR_NODES)
 
 
+@pytest.mark.usefixtures("with_photographs")
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("node", OUR_NODES)
 def test_every_input_has_an_example_in_its_help(node: str, language: str) -> None:
@@ -213,15 +225,24 @@ def test_nothing_overlaps(workflow: dict[str, Any]) -> None:
 def test_every_photograph_is_small_and_has_its_licence(graph: Graph) -> None:
     """Author, source and licence are named beside it."""
     sources = (pack.PHOTOS / "SOURCES.md").read_text(encoding="utf-8").splitlines()
-    for node in graph.nodes.values():
-        if node.kind != "LoadImage":
-            continue
-        path = pack.PHOTOS / node.widgets["image"]
+    for name in photographs(graph):
+        path = pack.PHOTOS / name
         [line] = [line for line in sources if f"`{path.name}`" in line]
         assert "CC0" in line or "public domain" in line
         assert path.stat().st_size < LARGEST_PHOTO_BYTES
         with Image.open(path) as photo:
             assert max(photo.size) <= LONGEST_PHOTO_SIDE
+
+
+def test_the_list_shows_what_rows_can_be() -> None:
+    """A picture from the prompt alone, the same once more, two edits of one picture, and one with a mask."""
+    [name] = lists(GRAPHS["Prompt list"])
+    rows = [record.fields for record in prompt_files.file_table(pack.PHOTOS, name).records]
+    assert ["image" in row for row in rows] == [False, False, False, True, True, True]
+    assert rows[1]["prompt"] == rows[2]["prompt"]
+    assert rows[3]["image"] == rows[4]["image"]
+    assert {row["quality"] for row in rows} == {"low"}
+    assert len({row["name"] for row in rows}) == len(rows)
 
 
 def test_the_photographs_of_the_references_differ_in_size() -> None:
@@ -243,7 +264,7 @@ def test_the_mask_is_saved_as_the_mask_editor_does() -> None:
 
 
 def test_an_example_runs_offline_and_gives_the_committed_picture(graph: Graph, tmp_path: Path) -> None:
-    """The picture in the repository is what a run makes today."""
+    """The picture in the repository is what a run makes today, of a list the first; all were made for nothing."""
     nodes, save, preview = examples.runnable(pack.PHOTOS, tmp_path)
     palette = examples.palette()
     offline.run(api_prompt(graph, palette), nodes, ui_workflow(graph, palette))
@@ -251,7 +272,22 @@ def test_an_example_runs_offline_and_gives_the_committed_picture(graph: Graph, t
         assert (made.size, made.mode) == (committed.size, committed.mode)
         difference = np.abs(np.asarray(made, np.int16) - np.asarray(committed, np.int16))
     assert difference.mean() < 2
-    assert json.loads(preview.shown[0])["connection"] == "sandbox"
+    reports = [json.loads(shown) for shown in preview.shown]
+    made_for = {(report["connection"], report["n"], report["quality"]) for report in reports}
+    assert made_for == {("sandbox", 1, "low")}
+
+
+def test_a_list_runs_once_for_each_row(tmp_path: Path) -> None:
+    """Each picture has its row's name and size, and each row its report."""
+    nodes, save, preview = examples.runnable(pack.PHOTOS, tmp_path)
+    palette, graph = examples.palette(), GRAPHS["Prompt list"]
+    offline.run(api_prompt(graph, palette), nodes, ui_workflow(graph, palette))
+    [name] = lists(graph)
+    records = prompt_files.file_table(pack.PHOTOS, name).records
+    wanted = [f"{record.fields['name']}.png" for record in records]
+    assert [path.relative_to(tmp_path).as_posix() for path in save.saved] == wanted
+    operations = ["edits" if "image" in record.fields else "generations" for record in records]
+    assert [json.loads(shown)["operation"] for shown in preview.shown] == operations
 
 
 def test_a_refused_prompt_runs_nothing(tmp_path: Path) -> None:
@@ -277,10 +313,10 @@ class TestInstalling:
         monkeypatch.setitem(sys.modules, "folder_paths", folder_paths)
         return folder
 
-    def test_all_photographs_are_copied_and_nothing_else(self, inputs: Path) -> None:
-        """Each Load Image of an example finds its file."""
+    def test_all_photographs_and_lists_are_copied_and_nothing_else(self, inputs: Path) -> None:
+        """Each Load Image and each Prompt List of an example finds its files."""
         host.install_examples(pack.PHOTOS)
-        wanted = {node.widgets["image"] for graph in GRAPHS.values() for node in graph.nodes.values() if photo(node)}
+        wanted = {name for graph in GRAPHS.values() for name in [*photographs(graph), *lists(graph)]}
         assert {path.name for path in inputs.iterdir()} == wanted
 
     def test_a_file_that_is_there_is_left_as_it_is(self, inputs: Path) -> None:
@@ -308,5 +344,14 @@ class TestInstalling:
         assert not caplog.records
 
 
-def photo(node: Node) -> bool:
-    return node.kind == "LoadImage"
+def photographs(graph: Graph) -> list[str]:
+    """Return the names of the photographs that go in, those of the rows of lists among them."""
+    shown = [node.widgets["image"] for node in graph.nodes.values() if node.kind == "LoadImage"]
+    records = [record for name in lists(graph) for record in prompt_files.file_table(pack.PHOTOS, name).records]
+    named = [record.fields[column] for record in records for column in ("image", "mask") if column in record.fields]
+    return [*shown, *named]
+
+
+def lists(graph: Graph) -> list[str]:
+    """Return the names of the lists of prompts that go in."""
+    return [node.widgets["file"] for node in graph.nodes.values() if node.kind == "OIN_PromptList"]

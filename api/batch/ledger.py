@@ -40,13 +40,15 @@ class BatchRecord(BaseModel):
 
     `state` is preparing (its files go out), creating (the service is asked, or was and did not answer), submitted,
     collected, or refused (never begun, with the service's words in `faults`). `status` is the service's word;
-    `unreadable` are the files with lines of the answer that nobody can read.
+    `address` is where it was sent, for sandboxes have no other name; `unreadable` are the files with lines of the
+    answer that nobody can read.
     """
 
     id: str
     state: str = PREPARING
     connection: str
     service: str
+    address: str = ""
     model: str
     operation: str
     count: int

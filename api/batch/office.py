@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..claims import claim
 from ..connections import Connection
-from ..errors import OpenAIImageError, RefusedError, StillRunningError
+from ..errors import OpenAIImageError, RefusedError, ServiceDownError, StillRunningError
 from ..store import Store
 from . import ledger
 from .collecting import Collecting
@@ -98,8 +98,8 @@ class Office:
             before, connection = record.status, self._connection(record)
             try:
                 note(record, BatchService(connection).retrieve(str(record.batch_id)))
-            except RefusedError as exc:
-                if exc.status != 404 or connection.kind != "sandbox":
+            except (RefusedError, ServiceDownError) as exc:
+                if exc.status not in (None, 404) or connection.kind != "sandbox":
                     raise
                 record.faults = ["the sandbox that worked on it has ended"]
                 return self._abandoned(record)
@@ -198,6 +198,8 @@ class Office:
 
     def _connection(self, record: BatchRecord) -> Connection:
         connection = self._resolve(record.connection)
+        if connection.kind == "sandbox" and record.address:
+            connection = replace(connection, base_url=record.address)  # it may be that of another process
         if connection.service != record.service:
             raise RefusedError(
                 f"{record.connection}: batch {record.id} is with {record.service}, and the connection goes to"

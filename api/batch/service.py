@@ -18,11 +18,11 @@ from pydantic import BaseModel, ValidationError
 
 from ..bodies import FilePart, RequestBody, json_body, multipart_body
 from ..connections import Connection
-from ..errors import BadAnswerError, OpenAIImageError
+from ..errors import BadAnswerError, OpenAIImageError, OutcomeUnknownError, ServiceDownError
 from ..failures import answered_failure, service_words, unanswered_failure
 from ..retries import Retries
 from ..sessions import session_for
-from .ledger import Counts
+from .objects import BatchObject, FileObject, Page
 
 WINDOW = "24h"  # the only one there is
 WINDOW_S = 86_400.0
@@ -36,48 +36,6 @@ BOUNDARY = "openai-image-nodes-{}"
 
 Model = TypeVar("Model", bound=BaseModel)
 T = TypeVar("T")
-
-
-class BatchFault(BaseModel):
-    """Why a batch was not begun: the service's words, for one line (from 1) or for all."""
-
-    code: str | None = None
-    line: int | None = None
-    message: str | None = None
-    param: str | None = None
-
-
-class BatchFaults(BaseModel):
-    """The faults of a batch."""
-
-    data: list[BatchFault] | None = None
-
-
-class BatchObject(BaseModel):
-    """A batch as the service tells it; times in seconds since 1970."""
-
-    id: str
-    status: str
-    created_at: float = 0.0
-    expires_at: float | None = None
-    input_file_id: str | None = None
-    output_file_id: str | None = None
-    error_file_id: str | None = None
-    errors: BatchFaults | None = None
-    request_counts: Counts | None = None
-    metadata: dict[str, str] | None = None
-
-
-class FileObject(BaseModel):
-    """A file as the service tells it; `expires_at` in seconds since 1970."""
-
-    id: str
-    expires_at: float | None = None
-
-
-class _Page(BaseModel):
-    data: list[BatchObject]
-    has_more: bool = False
 
 
 class BatchService:
@@ -149,7 +107,7 @@ class BatchService:
     def _newest(self) -> Iterator[BatchObject]:
         after: dict[str, str] = {}
         while True:
-            page = self._told("GET", "batches", _Page, query={"limit": str(PAGE), **after})
+            page = self._told("GET", "batches", Page, query={"limit": str(PAGE), **after})
             yield from page.data
             if not page.has_more or not page.data:
                 return
@@ -196,10 +154,10 @@ class BatchService:
         try:
             with self._sent(method, path, body, query, headers) as response:
                 if not 200 <= response.status_code < 300:
-                    raise self._refused(response, path)
+                    raise self._refused(response, method, path)
                 yield response
         except requests.RequestException as exc:
-            complete = body.complete if body else True
+            complete = body is not None and _may_cost(method, path) and body.complete
             raise unanswered_failure(
                 self._connection, exc, complete=complete, sent_at=f"{sent_at:%H:%M:%S} UTC"
             ) from exc
@@ -225,13 +183,21 @@ class BatchService:
             stream=True,
         )
 
-    def _refused(self, response: requests.Response, path: str) -> OpenAIImageError:
+    def _refused(self, response: requests.Response, method: str, path: str) -> OpenAIImageError:
         clean = self._connection.without_secrets
         headers = {name.lower(): clean(value.encode()).decode() for name, value in response.headers.items()}
         said = b""
         with contextlib.suppress(requests.RequestException):
             said = clean(_bounded(response))
-        return answered_failure(self._connection, response.status_code, headers, said, model=path)
+        error = answered_failure(self._connection, response.status_code, headers, said, model=path)
+        if _may_cost(method, path) or not isinstance(error, OutcomeUnknownError):
+            return error
+        return ServiceDownError(
+            f"{self._connection.name}: a gateway gave up before the service answered (HTTP {error.status}). Nothing is"
+            " lost by it; do it again in a while.",
+            status=error.status,
+            request_id=error.request_id,
+        )
 
     def _read(self, model: type[Model], body: bytes) -> Model:
         try:
@@ -252,6 +218,11 @@ class BatchService:
                 for chunk in response.iter_content(READ_BYTES):
                     file.write(chunk)
                     told(len(chunk))
+
+
+def _may_cost(method: str, path: str) -> bool:
+    """Tell whether a request may begin something that is billed: only the creation of a batch does."""
+    return (method, path) == ("POST", "batches")
 
 
 def _bounded(response: requests.Response) -> bytes:

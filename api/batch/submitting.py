@@ -26,9 +26,10 @@ from ..records import Record
 from ..store import Store
 from . import ledger, lines
 from .ledger import BatchRecord, Ledger
+from .objects import BatchFault, BatchObject, FileObject
 from .parts import Part
 from .plan import Plan, Planned, PlannedFile
-from .service import BatchFault, BatchObject, BatchService, FileObject
+from .service import BatchService
 from .uploads import PICTURE_LIFETIME_S, Uploads
 
 PICTURE_PURPOSE = "vision"
@@ -57,6 +58,7 @@ class Submitting:
             id=ledger.new_id(),
             connection=part.connection,
             service=self._connection.service,
+            address=self._connection.base_url,
             model=part.model,
             operation=part.operation,
             count=0,

@@ -10,8 +10,8 @@ import time
 from ..connections import Connection
 from ..files import make_private_folder, write_atomic
 from ..store import Store
+from .objects import FileObject
 from .plan import FOLDER
-from .service import FileObject
 
 PICTURE_LIFETIME_S = 7 * 86_400
 LONGEST_USE_S = 2 * 86_400  # a batch takes up to a day; what the service deletes sooner is uploaded again

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from comfyui import ROOT, ComfyUI
+from comfyui import KEY, ROOT, ComfyUI
 
 try:
     from browser import CHROMIUM, HEIGHT, PATIENCE_MS, WIDTH, Canvas, launched
@@ -26,7 +26,8 @@ MODES = ("classic", "vue")
 THEMES = ("dark", "light")
 LANGUAGES = ("fr", "es", "ja", "ko", "zh")  # 1.58.1 has no German to choose
 FIRST_WITH_VUE_NODES = (1, 40)
-SERVICE = "service batch"
+SERVICE = "openai batch"
+NAMED = "service batch"  # in connections.json
 SMALL = {"model": "gpt-image-2", "quality": "low", "size": "custom", "custom_width": 1024, "custom_height": 640}
 COMMAND = "OpenAIImageNodes.Batches"
 NARROW = 160  # pixels, less than ComfyUI's sidebar can be made
@@ -138,19 +139,22 @@ class Page(Canvas):
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory, service: Sandbox) -> Iterator[ComfyUI]:
-    """ComfyUI with the pack, and with a batch connection to a service that can be told to be slow or to fail."""
+    """ComfyUI with the pack, whose batches go to a service that can be told to be slow or to fail."""
     path, python = Path(os.environ["COMFYUI_PATH"]), Path(os.environ["COMFYUI_PYTHON"])
     frontend = os.environ.get("COMFYUI_FRONTEND")
     arguments = ["--front-end-root", str(Path(frontend).absolute())] if frontend else []
-    studio = ComfyUI(path.absolute(), python.absolute(), tmp_path_factory.mktemp("studio"), *arguments)
-    connect(studio, {SERVICE: {"base_url": f"{service.base_url}/v1", "batch": True}})
+    base_url = f"{service.base_url}/v1"
+    account = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": base_url}
+    studio = ComfyUI(path.absolute(), python.absolute(), tmp_path_factory.mktemp("studio"), *arguments, **account)
+    studio.pack_folder = "openai-image-nodes"  # as the registry installs it
+    connect(studio, {NAMED: {"base_url": base_url, "batch": True}})
     with studio as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
 def batches(service: Sandbox, studio: ComfyUI) -> Iterator[Sandbox]:
-    """The service of the connection "service batch"; nothing is planned and nothing on its way."""
+    """The service that batches go to; nothing is planned and nothing on its way."""
     for folder in (studio.home / store / name for store in ("store", "sandbox_store") for name in ("batch", "pending")):
         shutil.rmtree(folder, ignore_errors=True)
     service.batches.plan()
@@ -250,7 +254,7 @@ def test_progress_is_shown_and_nothing_is_asked_for_twice(
 
     batches.batches.plan(BatchPlan(hold_after=2))
     page = opened(mode)
-    page.plan(SERVICE, 1, 2, 3, 4, prompt=f"a harbour at dusk, {mode}")
+    page.plan(SERVICE, 1, 2, 3, 4, prompt=f"A harbour at dusk, oil painting ({mode})")
     page.until(lambda: page.badge().startswith("~0.0"))
     assert batches.posts == {}
     panel = page.show()
@@ -333,11 +337,11 @@ def test_errors_are_told(opened: Opened, studio: ComfyUI, batches: Sandbox) -> N
 
     entries = json.loads((studio.home / "connections.json").read_text(encoding="utf-8"))["connections"]
     page = opened()
-    page.plan(SERVICE, 1, prompt="refused as a whole")
+    page.plan(NAMED, 1, prompt="refused as a whole")
     panel = page.show()
     connect(studio, {})
     page.submit()
-    expect(panel.get_by_role("alert")).to_contain_text(f"There is no connection called '{SERVICE}'")
+    expect(panel.get_by_role("alert")).to_contain_text(f"There is no connection called '{NAMED}'")
     page.shot("no connection")
     assert page.faults() == []
     connect(studio, entries)

@@ -88,7 +88,7 @@ def test_old_workflows_run_where_api_nodes_are_disabled(without_api_nodes: Comfy
     assert len(run.images) == 1
 
 
-def test_the_five_examples_are_listed_and_served(comfyui: ComfyUI) -> None:
+def test_the_examples_are_listed_and_served(comfyui: ComfyUI) -> None:
     """The template browser shows each with its thumbnail; the picture to drag is beside it."""
     assert sorted(comfyui.json("/workflow_templates")[FOLDER]) == EXAMPLES
     for title in EXAMPLES:
@@ -102,9 +102,10 @@ def test_the_examples_photographs_can_be_chosen(comfyui: ComfyUI) -> None:
     """Load Image lists them, so that no frontend calls them missing."""
     offered = comfyui.json("/object_info/LoadImage")["LoadImage"]["input"]["required"]["image"]
     names = offered[0] if isinstance(offered[0], list) else offered[1]["options"]
-    photos = {path.name for path in (ROOT / "example_workflows" / "input").glob("oin-example-*")}
-    assert photos
-    assert photos <= set(names)
+    files = {path.name for path in (ROOT / "example_workflows" / "input").glob("oin-example-*")}
+    assert {name for name in files if not name.endswith(".csv")} <= set(names)
+    lists = comfyui.json("/object_info/OIN_PromptList")["OIN_PromptList"]["input"]["optional"]["file"]
+    assert {name for name in files if name.endswith(".csv")} <= set(lists[0])
 
 
 @pytest.mark.parametrize("title", EXAMPLES)
@@ -113,7 +114,7 @@ def test_an_example_runs_and_saves_its_picture(comfyui: ComfyUI, title: str) -> 
     prompt, workflow, ours = example(title)
     run = comfyui.run(prompt, workflow)
     assert run.end == "execution_success", run.failure
-    [image] = [image for image in run.images if image["filename"].endswith(".png")]  # beside animations and drawings
+    image = next(image for image in run.images if image["filename"].endswith(".png"))  # of a list the first row's
     with Image.open(comfyui.saved(image)) as saved:
         assert saved.size == ours.size
         difference = np.abs(np.asarray(saved.convert("RGB"), np.int16) - np.asarray(ours.convert("RGB"), np.int16))
