@@ -161,7 +161,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         if response.ok and response.headers.get("content-type", "").startswith("text/event-stream"):
             self.stage = "streaming"
             return plain_answer(_chunks(response, None, self._count), self.partials.append)
-        return _read(response, self._count)
+        return read_whole(response, self._count)
 
     def _headers_of(self, response: requests.Response) -> dict[str, str]:
         """Return the headers of an answer, names in lower case, without our key: some servers say it back."""
@@ -181,10 +181,10 @@ def _body(request: OpenAIImageGenerationRequest, files: Sequence[FilePart]) -> R
     return multipart_body(fields, files, f"openai-image-nodes-{digest[:32]}")
 
 
-def _read(response: requests.Response, count: Callable[[int], None]) -> bytes:
-    """Return the whole content.
+def read_whole(response: requests.Response, count: Callable[[int], None] = lambda _size: None) -> bytes:
+    """Return the whole content of an answer.
 
-    Raises: as `_chunks`.
+    Raises: requests.RequestException if the connection breaks or there is more than a GiB.
     """
     return b"".join(_chunks(response, READ_BYTES, count))  # lets other threads run, unlike a buffer that grows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,23 @@ def record(identity: str = "a" * 64, **options: object) -> Record:
     """Return a record of an answer."""
     told = {"service": "s", "connection": "openai", "operation": "generations", "model": "m", "state": "answered"}
     return Record.model_validate({"identity": identity, **told, "sent_at": 1.0, "answered_at": 2.0, **options})
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """The service that all machines ask."""
+    with Server() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[S3Server]:
+    """A server for buckets."""
+    with S3Server() as started:
+        yield started
+
+
+@pytest.fixture
+def farm(server: Server, bucket: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Farm:
+    """Machines with one bucket that nobody used before."""
+    return Farm(server, bucket, tmp_path, monkeypatch)

@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from asked import Server, name_of, painted, until, until_quiet
+from asked import name_of, painted, until, until_quiet
 from calls import node
-from farm_kit import STORE, Farm, record
+from farm_kit import STORE, Farm, bucket, farm, record, server
 from openai_image_nodes.api import budget
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, OutOfCreditError, RefusedError
 from openai_image_nodes.api.jobs import JOBS
 from openai_image_nodes.api.records import Answer
-from s3_server import S3Server
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[S3Server]:
-    with S3Server() as started:
-        yield started
-
-
-@pytest.fixture
-def farm(server: Server, bucket: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Farm:
-    return Farm(server, bucket, tmp_path, monkeypatch)
+__all__ = ["bucket", "farm", "server"]  # pytest finds them here
 
 
 def test_what_one_machine_paid_for_the_others_have(farm: Farm) -> None:

@@ -4,37 +4,21 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from asked import KEY, Server, painted, until, until_quiet
+from asked import KEY, painted, until, until_quiet
 from calls import node
-from farm_kit import HOME, STORE, Farm
+from farm_kit import HOME, STORE, Farm, bucket, farm, server
 from openai_image_nodes.api import files
 from openai_image_nodes.api.errors import OutcomeUnknownError, RefusedError, SharedStoreError
 from openai_image_nodes.api.jobs import JOBS
 from openai_image_nodes.cli import main
-from s3_server import SECRET, S3Server
+from s3_server import SECRET
+
+__all__ = ["bucket", "farm", "server"]  # pytest finds them here
 
 FOX = [painted("a red fox")]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[S3Server]:
-    with S3Server() as started:
-        yield started
-
-
-@pytest.fixture
-def farm(server: Server, bucket: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Farm:
-    return Farm(server, bucket, tmp_path, monkeypatch)
 
 
 def test_what_is_here_is_had_without_the_bucket(farm: Farm) -> None:

@@ -5,34 +5,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from asked import Server, painted, until
-from farm_kit import HOME, STORE, Farm
+from asked import painted, until
+from farm_kit import HOME, STORE, Farm, bucket, farm, server
 from openai_image_nodes.api.errors import OutcomeUnknownError
-from s3_server import S3Server
 from test_processes import DIGEST, KINDS, PICTURE, Child
+
+__all__ = ["bucket", "farm", "server"]  # pytest finds them here
 
 JOBS = 100
 ALL = hashlib.sha256(b"".join(painted(f"fox {number}") for number in range(JOBS))).hexdigest()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[S3Server]:
-    with S3Server() as started:
-        yield started
-
-
-@pytest.fixture
-def farm(server: Server, bucket: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Farm:
-    return Farm(server, bucket, tmp_path, monkeypatch)
 
 
 Start = Callable[..., Child]

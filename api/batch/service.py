@@ -20,6 +20,7 @@ from ..bodies import FilePart, RequestBody, json_body, multipart_body
 from ..connections import Connection
 from ..errors import BadAnswerError, OpenAIImageError, OutcomeUnknownError, ServiceDownError
 from ..failures import answered_failure, service_words, unanswered_failure
+from ..operation import read_whole
 from ..retries import Retries
 from ..sessions import session_for
 from .objects import BatchObject, FileObject, Page
@@ -29,7 +30,6 @@ WINDOW_S = 86_400.0
 OUR_ID = "openai_image_nodes"
 PAGE = 100
 TIMEOUT_S = (10.0, 600.0)
-MAX_ANSWER_BYTES = 64 << 20
 READ_BYTES = 1 << 20
 CLOCK_DIFFERENCE_S = 3600.0
 BOUNDARY = "openai-image-nodes-{}"
@@ -138,7 +138,7 @@ class BatchService:
         self, method: str, path: str, body: RequestBody | None = None, query: Mapping[str, str] | None = None
     ) -> bytes:
         with self._answered(method, path, body, query) as response:
-            return self._connection.without_secrets(_bounded(response))
+            return self._connection.without_secrets(read_whole(response))
 
     @contextlib.contextmanager
     def _answered(
@@ -188,7 +188,7 @@ class BatchService:
         headers = {name.lower(): clean(value.encode()).decode() for name, value in response.headers.items()}
         said = b""
         with contextlib.suppress(requests.RequestException):
-            said = clean(_bounded(response))
+            said = clean(read_whole(response))
         error = answered_failure(self._connection, response.status_code, headers, said, model=path)
         if _may_cost(method, path) or not isinstance(error, OutcomeUnknownError):
             return error
@@ -223,16 +223,6 @@ class BatchService:
 def _may_cost(method: str, path: str) -> bool:
     """Tell whether a request may begin something that is billed: only the creation of a batch does."""
     return (method, path) == ("POST", "batches")
-
-
-def _bounded(response: requests.Response) -> bytes:
-    chunks, total = [], 0
-    for chunk in response.iter_content(READ_BYTES):
-        chunks.append(chunk)
-        total += len(chunk)
-        if total > MAX_ANSWER_BYTES:
-            raise requests.exceptions.ContentDecodingError(f"the answer has more than {MAX_ANSWER_BYTES:,} bytes")
-    return b"".join(chunks)
 
 
 def as_json(value: object) -> bytes:
