@@ -8,13 +8,22 @@ from typing import Any
 import pytest
 import requests
 from faults import Faults
-from openai_image_nodes.api.batch import ledger, submitting
+from openai_image_nodes.api.batch import ledger, planning, submitting
 from openai_image_nodes.api.batch.ledger import BatchRecord
 from openai_image_nodes.api.batch.office import refusal_of
-from openai_image_nodes.api.errors import NoKeyError, OpenAIImageError, OutcomeUnknownError, ServiceDownError
+from openai_image_nodes.api.batch.planning import Deferred
+from openai_image_nodes.api.errors import (
+    NoKeyError,
+    OpenAIImageError,
+    OutcomeUnknownError,
+    RateLimitError,
+    ServiceDownError,
+)
+from openai_image_nodes.api.running import Job
 from openai_image_nodes.api.sandbox import BatchPlan, Sandbox
+from openai_image_nodes.api.schemas import OpenAIImageGenerationRequest
 from openai_image_nodes.utils.painter import SandboxPainter
-from planning_kit import direct_posts, edit, finish, office, planned, run, store, submit, use
+from planning_kit import BATCH, MODEL, direct_posts, edit, finish, office, planned, resolved, run, store, submit, use
 
 
 @pytest.fixture
@@ -34,6 +43,12 @@ def sandbox(monkeypatch: pytest.MonkeyPatch, faults: Faults) -> Iterator[Sandbox
 def plan(count: int = 2) -> None:
     """Plan generations, which need two POSTs: their file, and the batch."""
     assert all(planned(seed=seed) for seed in range(count))
+
+
+def job(seed: int) -> Job:
+    """Return a job as the node makes it."""
+    fields = {"model": MODEL, "prompt": "a red fox", "size": "1024x640", "quality": "low", "background": "opaque"}
+    return Job(resolved(BATCH), OpenAIImageGenerationRequest(**fields), seed=seed)
 
 
 def states() -> list[str]:
@@ -268,3 +283,25 @@ def test_edits_with_large_pictures_upload_each_content_once(sandbox: Sandbox) ->
     assert sandbox.posts["/v1/files"] == 3
     assert finish()[0].answered == 1
     assert direct_posts(sandbox) == 0
+
+
+def test_batch_that_cannot_be_submitted_does_not_hold_up_the_others(sandbox: Sandbox, faults: Faults) -> None:
+    """What went well is begun; the error is told all the same, and the rest begun the next time."""
+    plan(1)
+    assert planned(**edit(1))
+    faults.normal().status(429).normal()
+    with pytest.raises(RateLimitError):
+        submit()
+    assert sorted(states()) == [ledger.PREPARING, ledger.SUBMITTED]
+    submit()
+    assert [record.answered for record in finish()] == [1, 1]
+    assert len(sandbox.batches.listed()) == 2
+
+
+def test_tally_counts_what_a_submit_would_send(sandbox: Sandbox) -> None:
+    """Not what is in a batch by now."""
+    sandbox.batches.plan(BatchPlan(hold_after=0))
+    plan(2)
+    submit()
+    with pytest.raises(Deferred, match=r"^planned, 1 in the plan, about 0\.0016 USD$"):
+        planning.answered_or_planned(job(7))

@@ -120,6 +120,15 @@ class Ledger:
         """
         return (self.folder(record.id) / JOBS).read_text(encoding="ascii").split()
 
+    def taken(self) -> set[str]:
+        """Return the identities of all jobs that are in a batch now."""
+        return {identity for record in self.all() if record.is_open for identity in self._listed(record)}
+
+    def _listed(self, record: BatchRecord) -> list[str]:
+        with contextlib.suppress(OSError):
+            return self.jobs(record)
+        return []
+
     def folder(self, batch: str) -> Path:
         """Return the folder of a batch."""
         return self._root / batch

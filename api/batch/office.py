@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ..claims import claim
 from ..connections import Connection
@@ -56,7 +57,7 @@ class Office:
     def overview(self) -> Overview:
         """Return what is planned, what failed and what is under way."""
         batches = self._ledger.all()
-        taken = {identity for record in batches if record.is_open for identity in self._jobs(record)}
+        taken = self._ledger.taken()
         free = [one for one in self.plan.all() if one.identity not in taken]
         final = [one for one in free if one.fault and one.fault_is_final]
         ready = [one for one in free if not (one.fault and one.fault_is_final)]
@@ -77,17 +78,18 @@ class Office:
     def submit(self, parts: Iterable[Part]) -> list[BatchRecord]:
         """Begin batches, after those that were left half-way; returns all that are submitted now.
 
-        Raises: OpenAIImageError, OSError. What was begun before the error stays begun.
+        One that cannot be submitted does not hold up the others.
+        Raises: the first of their errors: OpenAIImageError, OSError. What was begun stays begun.
         """
-        return [*self.go_on(), *(record for part in parts if (record := self._begun(part)) is not None)]
+        halves = [partial(self._gone_on, half) for half in self._halves()]
+        return _each([*halves, *(partial(self._begun, part) for part in parts)])
 
     def go_on(self) -> list[BatchRecord]:
         """Finish submitting what a crash or an error left half-way.
 
         Raises: OpenAIImageError, OSError.
         """
-        halves = [one for one in self._ledger.all() if one.state in (ledger.PREPARING, ledger.CREATING)]
-        return [record for half in halves if (record := self._gone_on(half)) is not None]
+        return _each([partial(self._gone_on, half) for half in self._halves()])
 
     def look(self, record: BatchRecord) -> BatchRecord:
         """Return how far a batch is by the service's word.
@@ -165,7 +167,7 @@ class Office:
     def _abandoned(self, record: BatchRecord) -> BatchRecord:
         record.state, record.unfinished = ledger.REFUSED, record.count
         self._ledger.write(record)
-        for identity in self._jobs(record):
+        for identity in self._ledger.jobs(record):
             self._store.pending.take_back(identity, record.id)
         self._ledger.drop_large_files(record)
         self.plan.touch()
@@ -210,10 +212,23 @@ class Office:
     def _is_answered(self, planned: Planned) -> bool:
         return not planned.again and self._store.has(planned.identity)
 
-    def _jobs(self, record: BatchRecord) -> list[str]:
-        with contextlib.suppress(OSError):
-            return self._ledger.jobs(record)
-        return []
+    def _halves(self) -> list[BatchRecord]:
+        return [one for one in self._ledger.all() if one.state in (ledger.PREPARING, ledger.CREATING)]
+
+
+def _each(works: Iterable[Callable[[], BatchRecord | None]]) -> list[BatchRecord]:
+    """Do all, then raise the first error that there was."""
+    done, faults = [], []
+    for work in works:
+        try:
+            record = work()
+        except (OpenAIImageError, OSError) as exc:
+            faults.append(exc)
+        else:
+            done += [record] if record is not None else []
+    if faults:
+        raise faults[0]
+    return done
 
 
 def refusal_of(record: BatchRecord) -> OpenAIImageError | None:
@@ -221,4 +236,4 @@ def refusal_of(record: BatchRecord) -> OpenAIImageError | None:
     if record.status != "failed" and record.state != ledger.REFUSED:
         return None
     said = "; ".join(record.faults) or "no reason was given"
-    return RefusedError(f"The batch of {record.count} jobs with {record.model} was refused: {said}")
+    return RefusedError(f"The batch of {record.model} was refused: {said}")

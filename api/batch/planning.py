@@ -12,9 +12,11 @@ from ..pending import BATCHED
 from ..records import Answer
 from ..running import Job
 from ..store import Store, store_of, stores
+from .ledger import Ledger
 from .plan import Plan, Planned
 
 RECOUNT_S = 2.0
+CENT = 0.01
 
 
 class Deferred(Exception):
@@ -43,7 +45,7 @@ def answered_or_planned(job: Job) -> Answer:
         if failed is not None and failed.fault and failed.fault_is_final:
             raise Deferred(f"failed in the batch: {failed.fault}")
     planned = plan.add(job, identity)
-    raise Deferred(f"planned, {_tally(plan).counted_with(planned)}")
+    raise Deferred(f"planned, {_tally(store).counted_with(planned)}")
 
 
 def _known(store: Store, identity: str) -> Answer | None:
@@ -80,32 +82,39 @@ def _defer_what_is_on_its_way(store: Store, identity: str) -> None:
 class _Tally:
     """What is in a plan, counted afresh now and then: a thousand runs must not count a thousand jobs each."""
 
-    plan: Plan
+    store: Store
     counted_at: float = float("-inf")
+    generation: int = 0
     jobs: dict[str, float | None] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def counted_with(self, planned: Planned) -> str:
         """Return how many jobs are in the plan and what they will cost, in words."""
         with self.lock:
-            if time.monotonic() - self.counted_at > RECOUNT_S:
-                names = self.plan.identities()
+            generation = Plan(self.store).generation
+            if generation != self.generation or time.monotonic() - self.counted_at > RECOUNT_S:
+                self.generation = generation
+                names = set(Plan(self.store).identities()) - Ledger(self.store).taken()
                 self.jobs = {name: self.jobs[name] if name in self.jobs else self._usd(name) for name in names}
                 self.counted_at = time.monotonic()
             self.jobs[planned.identity] = planned.high_usd
             known = [usd for usd in self.jobs.values() if usd is not None]
-            about = f"about {sum(known):.2f} USD" if len(known) == len(self.jobs) else "price not known"
-            return f"{len(self.jobs)} in the plan, {about}"
+            price = _price(sum(known)) if len(known) == len(self.jobs) else "price not known"
+            return f"{len(self.jobs)} in the plan, {price}"
 
     def _usd(self, identity: str) -> float | None:
-        planned = self.plan.find(identity)
+        planned = Plan(self.store).find(identity)
         return planned.high_usd if planned else None
+
+
+def _price(usd: float) -> str:
+    return f"about {usd:.{2 if usd >= CENT else 4}f} USD" if usd else "free"
 
 
 _tallies: dict[str, _Tally] = {}
 _tallies_lock = threading.Lock()
 
 
-def _tally(plan: Plan) -> _Tally:
+def _tally(store: Store) -> _Tally:
     with _tallies_lock:
-        return _tallies.setdefault(str(plan.root), _Tally(plan))
+        return _tallies.setdefault(str(store.root), _Tally(store))

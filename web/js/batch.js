@@ -7,7 +7,8 @@ const COMMAND = "OpenAIImageNodes.Batches";
 const LABEL = "OpenAI batches";
 const ICON = "pi pi-inbox";
 const RUNS = ["execution_success", "execution_error", "execution_interrupted"];
-const DEFERRED = /^(planned, |in a batch since |failed in the batch)/; // what a node says that waits for a batch
+// what a node says that waits for a batch: of its one run, or of so many rows of a list
+const DEFERRED = /(^|\d )(planned, |in a batch since |failed in the batch)/;
 const TOAST_MS = 10_000;
 const BUSY_MS = 1000;
 const FIRST_LOOK_MS = 3000; // then more and more seldom
