@@ -92,6 +92,7 @@ def answered_failure(
         retry_after_s=retry_after_s(headers, words.message),
         replayed=headers.get("idempotent-replayed", "").lower() == "true",
         key_is_spent=words.code in SPENT_KEY_CODES,
+        may_retry=headers.get("x-should-retry", "").lower() != "false",
     )
 
 

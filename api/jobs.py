@@ -13,7 +13,7 @@ from .lanes import Lane
 from .pending import again
 from .records import Answer
 from .running import Job, Running, Unwanted
-from .store import mark_read, store_of
+from .store import is_shared, mark_read, store_of
 
 LOG = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Jobs:
             if running is not None and running.join():
                 return running
             running = self._running[name] = Running(job, identity, name)
-            lane = self._lanes.setdefault(job.connection.service, Lane())
+            lane = self._lanes.setdefault(job.connection.service, Lane(in_order=not is_shared()))
         if not self._answered_from_store(running):
             lane.run(lambda: self._ask(running, lane))
         return running

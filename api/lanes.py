@@ -5,6 +5,7 @@ Threads are daemons: ComfyUI may end while a request is out, and the store knows
 
 from __future__ import annotations
 
+import random
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -20,9 +21,14 @@ T = TypeVar("T")
 
 
 class Lane:
-    """A queue of tasks of which at most a few run at a time, each on a thread of its own."""
+    """A queue of tasks of which at most a few run at a time, each on a thread of its own.
 
-    def __init__(self) -> None:
+    Machines that run the same list over one store would all wait for whoever asks for its first row; not `in_order`,
+    each begins with another one.
+    """
+
+    def __init__(self, *, in_order: bool = True) -> None:
+        self._in_order = in_order
         self._lock = threading.Lock()
         self._waiting: deque[Callable[[], None]] = deque()
         self._running = 0
@@ -50,6 +56,8 @@ class Lane:
             with self._lock:
                 if not self._waiting or self._running >= self._limit():
                     return
+                if not self._in_order:
+                    self._waiting.rotate(random.randrange(len(self._waiting)))  # noqa: S311 - no secret depends on it
                 task = self._waiting.popleft()
                 self._running += 1
             threading.Thread(target=self._do, args=(task,), name="openai-image-request", daemon=True).start()

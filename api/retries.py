@@ -30,6 +30,8 @@ class Retries:
 
     def delay_after(self, error: OpenAIImageError) -> float | None:
         """Return the seconds to wait before the request is sent again, or None if it never may be."""
+        if not error.may_retry:
+            return None  # x-should-retry: false, which the official client obeys too
         if isinstance(error, StillRunningError):
             # The service works on it under our key: asking again with that key costs nothing, so be patient.
             growing = STILL_RUNNING_FIRST_S * STILL_RUNNING_GROWTH ** self._tries["still running"]

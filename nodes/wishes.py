@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..api import connections, rules
+from ..api.batch import planning
 from ..api.connections import Connection
 from ..api.errors import OpenAIImageError, RefusedError
 from ..api.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest
@@ -91,6 +92,7 @@ def refusal(values: Mapping[str, Any]) -> bool | str:
         sources = {"image_count": None if edits else 0, "mask": "mask" in connected, "markup": "markup" in connected}
         rules.check({**fields, **sources}, operation="edits" if edits else "generations")
         _refuse_nothing_to_match(values.get("size"), edits=edits)
+        _refuse_in_batch(values, markup="markup" in connected)
     except OpenAIImageError as exc:
         return str(exc)
     return True
@@ -156,6 +158,16 @@ def _refuse_nothing_to_match(size: str | None, *, edits: bool) -> None:
         raise RefusedError(
             "Size match image needs a picture, and none is connected. Connect one or choose a size.", param="size"
         )
+
+
+def _refuse_in_batch(values: Mapping[str, Any], *, markup: bool) -> None:
+    name, model = values.get("connection"), values.get("model")
+    if name is None or not connections.is_batch(name):
+        return
+    if markup:
+        raise planning.no_markup(name)
+    if model is not None:
+        Connection(name=name, base_url="", batch=True).check_batch(model)
 
 
 def _refuse_connection(name: str | None) -> None:

@@ -16,6 +16,7 @@ import requests
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = "my-pack.v1"
+PROJECT = "openai-image-nodes"
 KEY = "sk-planted-in-the-environment-0123456789"
 NOT_COPIED = (".*", "__pycache__", "*.egg-info", "build", "demo_output", "e2e_output")
 START_TIMEOUT_S = 240.0
@@ -174,6 +175,24 @@ class Run:
     def images(self) -> list[dict[str, str]]:
         """The pictures that were saved."""
         return [image for output in self.outputs.values() for image in output.get("images", [])]
+
+
+def named(folder: Path, *arguments: str, **environment: str) -> ComfyUI:
+    """Return the ComfyUI that COMFYUI_PATH and COMFYUI_PYTHON name, to be entered."""
+    path, python = Path(os.environ["COMFYUI_PATH"]), Path(os.environ["COMFYUI_PYTHON"])
+    return ComfyUI(path.absolute(), python.absolute(), folder, *arguments, **environment)
+
+
+def named_with_frontend(folder: Path, *arguments: str, **environment: str) -> ComfyUI:
+    """Return it with the frontend that COMFYUI_FRONTEND names, and the pack in a folder as the registry installs it.
+
+    Frontends find no help pages below a name with a dot.
+    """
+    frontend = os.environ.get("COMFYUI_FRONTEND")
+    root = ["--front-end-root", str(Path(frontend).absolute())] if frontend else []
+    comfyui = named(folder, *root, *arguments, **environment)
+    comfyui.pack_folder = PROJECT
+    return comfyui
 
 
 def free_port() -> int:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from calls import GPTImage, node, scribble
+from calls import GPTImage, node, scribble, validated
 from openai_image_nodes.api import home, prices
 from openai_image_nodes.api.batch import lines, parts
 from openai_image_nodes.api.batch.plan import Planned, PlannedFile
@@ -15,7 +15,7 @@ from openai_image_nodes.api.claims import claim
 from openai_image_nodes.api.connections import Connection
 from openai_image_nodes.api.errors import OutcomeUnknownError, OutOfCreditError, RefusedError, StillRunningError
 from openai_image_nodes.api.sandbox import BatchPlan, Sandbox
-from planning_kit import MODEL, SMALL, direct_posts, edit, finish, office, planned, run, sandbox, store, submit
+from planning_kit import BATCH, MODEL, SMALL, direct_posts, edit, finish, office, planned, run, sandbox, store, submit
 
 __all__ = ["sandbox"]
 DIRECT = {**SMALL, "connection": "openai"}
@@ -49,6 +49,8 @@ def test_model_that_no_batch_takes_is_refused(sandbox: Sandbox) -> None:
     with pytest.raises(RefusedError, match=r"gpt-image-2.5-flare cannot be asked for in a batch.*gpt-image-2\."):
         run(model="gpt-image-2.5-flare")
     assert office().overview().ready == []
+    assert "cannot be asked for in a batch" in str(validated(connection=BATCH, model="gpt-image-2.5-flare"))
+    assert validated(connection="openai", model="gpt-image-2.5-flare") is True
 
 
 def test_unconfirmed_model_may_be_tried(sandbox: Sandbox) -> None:
@@ -61,6 +63,8 @@ def test_markup_is_refused(sandbox: Sandbox) -> None:
     """The form of a batch has no place for it."""
     with pytest.raises(RefusedError, match="markup"):
         run(**{**edit(1), "mask": None}, markup=scribble(), model="gpt-image-2.6-flare")
+    told = validated(connection=BATCH, model="gpt-image-2.6-flare", image=None, markup=None)
+    assert "a batch takes no markup" in str(told)
 
 
 def test_price_is_half(sandbox: Sandbox) -> None:

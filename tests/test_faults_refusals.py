@@ -161,3 +161,12 @@ def test_rate_limit_waits_as_told(asker: Asker, headers: dict[str, str], message
     assert asker.faults.posts == 1
     assert asker.records == []
     assert asker.next_run()[0] == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_service_that_says_not_to_retry_is_obeyed(asker: Asker, status: int) -> None:
+    """`x-should-retry: false`, as the official client reads it: one request, then the error."""
+    asker.faults.status(status, headers={"x-should-retry": "false"})
+    with pytest.raises((RateLimitError, ServiceDownError)):
+        asker.ask()
+    assert asker.faults.posts == 1

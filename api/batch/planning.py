@@ -37,7 +37,8 @@ def answered_or_planned(job: Job) -> Answer:
     known = _known(store, identity) if job.reuse else None
     if known is not None:
         return known
-    _refuse_what_no_batch_takes(job)
+    if any(file.name == "markup" for file in job.files):
+        raise no_markup(job.connection.name)
     plan = Plan(store)
     if job.reuse:
         _defer_what_is_on_its_way(store, identity)
@@ -58,12 +59,11 @@ def generation() -> str:
     return ".".join(str(Plan(store).generation) for store in stores())
 
 
-def _refuse_what_no_batch_takes(job: Job) -> None:
-    if any(file.name == "markup" for file in job.files):
-        raise RefusedError(
-            f"{job.connection.name}: a batch takes no markup. Disconnect it, or choose another connection.",
-            param="markup",
-        )
+def no_markup(name: str) -> RefusedError:
+    """Return the error for a markup over a batch connection of a name."""
+    return RefusedError(
+        f"{name}: a batch takes no markup. Disconnect it, or choose another connection.", param="markup"
+    )
 
 
 def _defer_what_is_on_its_way(store: Store, identity: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from comfyui import KEY, ComfyUI
+from comfyui import KEY, ComfyUI, named
 from faults import Faults
 
 if TYPE_CHECKING:
@@ -36,15 +36,10 @@ def _service(faults: Faults) -> Sandbox:
     return Sandbox(SandboxPainter(), middlewares=[faults])
 
 
-def _started(folder: Path, *arguments: str, **environment: str) -> ComfyUI:
-    path, python = Path(os.environ["COMFYUI_PATH"]), Path(os.environ["COMFYUI_PYTHON"])
-    return ComfyUI(path.absolute(), python.absolute(), folder, *arguments, **environment)
-
-
 @pytest.fixture(scope="session")
 def comfyui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
     """ComfyUI with the pack, its API nodes on, and a key in its environment that must show up nowhere."""
-    with _started(tmp_path_factory.mktemp("comfyui"), OPENAI_API_KEY=KEY) as running:
+    with named(tmp_path_factory.mktemp("comfyui"), OPENAI_API_KEY=KEY) as running:
         yield running
 
 
@@ -52,14 +47,14 @@ def comfyui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
 def without_api_nodes(tmp_path_factory: pytest.TempPathFactory, service: Sandbox) -> Iterator[ComfyUI]:
     """ComfyUI with the pack, its API nodes off, and an own account at the service."""
     account = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{service.base_url}/v1"}
-    with _started(tmp_path_factory.mktemp("without_api_nodes"), "--disable-api-nodes", **account) as running:
+    with named(tmp_path_factory.mktemp("without_api_nodes"), "--disable-api-nodes", **account) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def without_us(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
     """ComfyUI as it is without any pack."""
-    with _started(tmp_path_factory.mktemp("without_us"), "--disable-all-custom-nodes") as running:
+    with named(tmp_path_factory.mktemp("without_us"), "--disable-all-custom-nodes") as running:
         yield running
 
 

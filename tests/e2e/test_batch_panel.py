@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from comfyui import KEY, ROOT, ComfyUI
+from comfyui import KEY, ROOT, ComfyUI, named_with_frontend
 
 try:
-    from browser import CHROMIUM, HEIGHT, PATIENCE_MS, WIDTH, Canvas, launched
-    from playwright.sync_api import Browser, Locator, expect, sync_playwright
+    from browser import HEIGHT, WIDTH, Canvas, chromium
+    from playwright.sync_api import Browser, Locator, expect
 except ModuleNotFoundError as exc:
     pytest.exit(f"The browser tests need Playwright for Python: pip install playwright ({exc})", returncode=2)
 
 if TYPE_CHECKING:
     from openai_image_nodes.api.sandbox import Sandbox
+
+__all__ = ["chromium"]  # pytest finds it here
 
 MODES = ("classic", "vue")
 THEMES = ("dark", "light")
@@ -140,13 +140,9 @@ class Page(Canvas):
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory, service: Sandbox) -> Iterator[ComfyUI]:
     """ComfyUI with the pack, whose batches go to a service that can be told to be slow or to fail."""
-    path, python = Path(os.environ["COMFYUI_PATH"]), Path(os.environ["COMFYUI_PYTHON"])
-    frontend = os.environ.get("COMFYUI_FRONTEND")
-    arguments = ["--front-end-root", str(Path(frontend).absolute())] if frontend else []
     base_url = f"{service.base_url}/v1"
     account = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": base_url}
-    studio = ComfyUI(path.absolute(), python.absolute(), tmp_path_factory.mktemp("studio"), *arguments, **account)
-    studio.pack_folder = "openai-image-nodes"  # as the registry installs it
+    studio = named_with_frontend(tmp_path_factory.mktemp("studio"), **account)
     connect(studio, {NAMED: {"base_url": base_url, "batch": True}})
     with studio as running:
         yield running
@@ -161,16 +157,6 @@ def batches(service: Sandbox, studio: ComfyUI) -> Iterator[Sandbox]:
     service.posts.clear()
     yield service
     service.batches.release()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """A Chromium without a window."""
-    if not CHROMIUM.exists():
-        pytest.fail(f"There is no Chromium at {CHROMIUM}. Install one, or set CHROMIUM to its path.")
-    expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright, launched(playwright) as browser:
-        yield browser
 
 
 @pytest.fixture

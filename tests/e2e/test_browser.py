@@ -6,27 +6,26 @@ COMFYUI_FRONTEND names the folder of another frontend than ComfyUI's own (its --
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from comfyui import KEY, ROOT, ComfyUI
+from comfyui import KEY, ROOT, ComfyUI, named_with_frontend
 from faults import Fault, Faults
 
 try:
-    from browser import CHROMIUM, HEIGHT, SHOWN, WIDTH, Canvas, launched
-    from playwright.sync_api import Browser, expect, sync_playwright
+    from browser import HEIGHT, SHOWN, WIDTH, Canvas, chromium
+    from playwright.sync_api import Browser, expect
 except ModuleNotFoundError as exc:
     pytest.exit(f"The browser tests need Playwright for Python: pip install playwright ({exc})", returncode=2)
 
 if TYPE_CHECKING:
     from openai_image_nodes.api.sandbox import Sandbox
 
+__all__ = ["chromium"]  # pytest finds it here
+
 EXAMPLES = sorted(path.stem for path in (ROOT / "example_workflows").glob("*.json"))
-PROJECT = "openai-image-nodes"
 SKETCHING_S = 12.0
 OURS = "OpenAI GPT Image"
 MODES = ("classic", "vue")
@@ -39,23 +38,10 @@ Opened = Callable[..., Canvas]
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory, service: Sandbox) -> Iterator[ComfyUI]:
     """ComfyUI with the pack, and with a connection to a service that can be told to be slow or to fail."""
-    path, python = Path(os.environ["COMFYUI_PATH"]), Path(os.environ["COMFYUI_PYTHON"])
-    frontend = os.environ.get("COMFYUI_FRONTEND")
-    arguments = ["--front-end-root", str(Path(frontend).absolute())] if frontend else []
-    studio = ComfyUI(path.absolute(), python.absolute(), tmp_path_factory.mktemp("studio"), *arguments)
-    studio.pack_folder = PROJECT  # as the registry installs it: frontends find no help pages below a name with a dot
+    studio = named_with_frontend(tmp_path_factory.mktemp("studio"))
     studio.connect(service=f"{service.base_url}/v1")
     with studio as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """A Chromium without a window."""
-    if not CHROMIUM.exists():
-        pytest.fail(f"There is no Chromium at {CHROMIUM}. Install one, or set CHROMIUM to its path.")
-    with sync_playwright() as playwright, launched(playwright) as browser:
-        yield browser
 
 
 @pytest.fixture

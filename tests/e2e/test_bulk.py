@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from comfyui import KEY, ROOT, ComfyUI
+from comfyui import KEY, ROOT, named
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -52,11 +52,10 @@ class Farmhand:
         self.start()
 
     def start(self) -> None:
-        path, python = Path(os.environ["COMFYUI_PATH"]), Path(os.environ["COMFYUI_PYTHON"])
         self._starts += 1
         folder = self._folder / f"start {self._starts}"
         variables = {**self.variables, "OPENAI_IMAGE_NODES_HOME": str(self.home)}
-        self.comfyui = ComfyUI(path.absolute(), python.absolute(), folder, **variables).__enter__()
+        self.comfyui = named(folder, **variables).__enter__()
         write_rows(self.comfyui.base / "input")
 
     def kill(self) -> None:

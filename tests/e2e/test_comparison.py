@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from by_hand import JOBS, Counts, Desk, own_photos
-from comfyui import ComfyUI
+from comfyui import ComfyUI, named
 from faults import Faults
 
 try:
-    from browser import CHROMIUM, HEIGHT, WIDTH, Canvas, launched
-    from playwright.sync_api import Browser, sync_playwright
+    from browser import HEIGHT, WIDTH, Canvas, chromium
+    from playwright.sync_api import Browser
 except ModuleNotFoundError as exc:
     pytest.exit(f"The browser tests need Playwright for Python: pip install playwright ({exc})", returncode=2)
 
 if TYPE_CHECKING:
     from openai_image_nodes.api.sandbox import Sandbox
+
+__all__ = ["chromium"]  # pytest finds it here
 
 BUILT_IN = "OpenAIGPTImage1"
 LIVE_MODEL = "gpt-image-2"
@@ -28,24 +29,13 @@ LIVE_MODEL = "gpt-image-2"
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory, service: Sandbox) -> Iterator[ComfyUI]:
     """ComfyUI with its own frontend, whose own node and ours ask the same service."""
-    path, python = Path(os.environ["COMFYUI_PATH"]), Path(os.environ["COMFYUI_PYTHON"])
-    folder = tmp_path_factory.mktemp("both")
-    comfyui = ComfyUI(path.absolute(), python.absolute(), folder, "--comfy-api-base", service.base_url)
+    comfyui = named(tmp_path_factory.mktemp("both"), "--comfy-api-base", service.base_url)
     comfyui.connect(service=f"{service.base_url}/v1")
     with comfyui:
         declared = comfyui.json(f"/object_info/{BUILT_IN}")[BUILT_IN]["input"]
         if LIVE_MODEL not in str(declared):
             pytest.skip("the models of this ComfyUI's own node were shut down")
         yield comfyui
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """A Chromium without a window."""
-    if not CHROMIUM.exists():
-        pytest.fail(f"There is no Chromium at {CHROMIUM}. Install one, or set CHROMIUM to its path.")
-    with sync_playwright() as playwright, launched(playwright) as browser:
-        yield browser
 
 
 @pytest.mark.parametrize("job", JOBS)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comfyui import KEY, ComfyUI, Run
+from comfyui import KEY, ComfyUI, Run, named
 from faults import Fault, Faults
 from openai_image_nodes.api.sandbox import Sandbox
 from PIL import Image
@@ -84,8 +84,7 @@ def test_two_comfyuis_run_one_workflow_of_a_hundred_jobs_with_a_hundred_posts(
 def started(folder: Path, settings: dict[str, str]) -> ComfyUI:
     """Return a ComfyUI of its own machine, to be entered."""
     folder.mkdir()
-    path, python = Path(os.environ["COMFYUI_PATH"]), Path(os.environ["COMFYUI_PYTHON"])
-    return ComfyUI(path.absolute(), python.absolute(), folder, "--disable-api-nodes", **settings)
+    return named(folder, "--disable-api-nodes", **settings)
 
 
 def pictures(machine: ComfyUI, run: Run) -> dict[str, str]:

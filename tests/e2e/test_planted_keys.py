@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from comfyui import ComfyUI, Run
+from comfyui import ComfyUI, Run, named
 from faults import Faults
 from openai_image_nodes.api.sandbox import Sandbox
 
@@ -50,10 +48,9 @@ def planted(tmp_path_factory: pytest.TempPathFactory, service: Sandbox) -> Itera
     variables = {name: key for name, key in PLANTED.items() if name.isupper()}
     variables |= {"OPENAI_BASE_URL": base_url, "COMFY_API_BASE": service.base_url, "OPENAI_API_VERSION": "v1"}
     variables["AZURE_OPENAI_ENDPOINT"] = service.base_url
-    path, python = Path(os.environ["COMFYUI_PATH"]), Path(os.environ["COMFYUI_PYTHON"])
     arguments = ("--comfy-api-base", service.base_url, "--verbose", "DEBUG")
     folder = tmp_path_factory.mktemp("planted")
-    with ComfyUI(path.absolute(), python.absolute(), folder, *arguments, **variables) as comfyui:
+    with named(folder, *arguments, **variables) as comfyui:
         comfyui.home.mkdir(exist_ok=True)
         stored = {
             "stored": {"base_url": base_url, "key": PLANTED["stored"], "headers": {"X-Relay": PLANTED["header"]}},

@@ -6,19 +6,18 @@ COMFYUI_TEMPLATES names folders with the templates; else they are those of COMFY
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import templates
-from browser import CHROMIUM, HEIGHT, WIDTH, Canvas, launched
-from comfyui import KEY, ROOT, ComfyUI
-from playwright.sync_api import Browser, expect, sync_playwright
+from browser import HEIGHT, WIDTH, Canvas, chromium
+from comfyui import KEY, ROOT, ComfyUI, named_with_frontend
+from playwright.sync_api import Browser, expect
 
+__all__ = ["chromium"]  # pytest finds it here
 LABEL = "Replace built-in OpenAI image nodes"
 FIRST_WITH_SWAP = (1, 50)
 FIRST_WITH_VUE_NODES = (1, 40)
@@ -80,29 +79,10 @@ OPENAI_PART = """() => {
 Opened = Callable[..., Canvas]
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """A Chromium without a window."""
-    if not CHROMIUM.exists():
-        pytest.fail(f"There is no Chromium at {CHROMIUM}. Install one, or set CHROMIUM to its path.")
-    with sync_playwright() as playwright, launched(playwright) as browser:
-        yield browser
-
-
-def started(folder: Path, *arguments: str) -> ComfyUI:
-    """Return a ComfyUI with the frontend of these tests, to be entered."""
-    frontend = os.environ.get("COMFYUI_FRONTEND")
-    root = ["--front-end-root", str(Path(frontend).absolute())] if frontend else []
-    path, python = Path(os.environ["COMFYUI_PATH"]), Path(os.environ["COMFYUI_PYTHON"])
-    comfyui = ComfyUI(path.absolute(), python.absolute(), folder, *root, *arguments)
-    comfyui.pack_folder = "openai-image-nodes"
-    return comfyui
-
-
 @pytest.fixture(scope="module", params=API_NODES)
 def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
     """ComfyUI with its API nodes, then without."""
-    with started(tmp_path_factory.mktemp("studio"), *API_NODES[request.param]) as running:
+    with named_with_frontend(tmp_path_factory.mktemp("studio"), *API_NODES[request.param]) as running:
         yield running
 
 
