@@ -5,6 +5,7 @@ Threads are daemons: ComfyUI may end while a request is out, and the store knows
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections import deque
@@ -16,6 +17,7 @@ from .settings import whole_number
 
 MAX_IN_FLIGHT_VARIABLE = "OPENAI_IMAGE_NODES_MAX_IN_FLIGHT"
 MAX_IN_FLIGHT = 4
+WORKERS_LEAST = 8  # some of the work waits for a disk
 
 T = TypeVar("T")
 
@@ -27,8 +29,9 @@ class Lane:
     each begins with another one.
     """
 
-    def __init__(self, *, in_order: bool = True) -> None:
+    def __init__(self, *, in_order: bool = True, limit: int | None = None) -> None:
         self._in_order = in_order
+        self._own_limit = limit
         self._lock = threading.Lock()
         self._waiting: deque[Callable[[], None]] = deque()
         self._running = 0
@@ -48,6 +51,8 @@ class Lane:
             self._start_waiting()
 
     def _limit(self) -> int:
+        if self._own_limit is not None:
+            return self._own_limit
         ours = whole_number(MAX_IN_FLIGHT_VARIABLE, MAX_IN_FLIGHT)
         return max(1, min(ours, self._service_limit or ours))
 
@@ -69,6 +74,28 @@ class Lane:
             with self._lock:
                 self._running -= 1
             self._start_waiting()
+
+
+_workers = Lane(limit=max(WORKERS_LEAST, os.cpu_count() or 1))
+
+
+def in_turn(work: Callable[[], T]) -> Future[T]:
+    """Run heavy work on one of a few daemon threads: a list of a thousand pictures must not be in work all at once.
+
+    What is cancelled before its turn is never done.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(work())
+        except BaseException as exc:  # noqa: BLE001 - handed over to whoever waits
+            future.set_exception(exc)
+
+    _workers.run(run)
+    return future
 
 
 def in_thread(work: Callable[[], T]) -> Future[T]:

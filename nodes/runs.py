@@ -19,7 +19,7 @@ from ..api.batch.planning import Deferred
 from ..api.connections import Connection, HostSecrets
 from ..api.errors import OpenAIImageError
 from ..api.jobs import JOBS
-from ..api.lanes import in_thread
+from ..api.lanes import in_thread, in_turn
 from ..api.records import Answer, unreadable
 from ..api.reports import model_notes, outcome, report
 from ..api.running import Job, Running
@@ -140,7 +140,7 @@ class Run:
 
         Raises: what work raises, ComfyUI's interruption.
         """
-        return await self._finished(in_thread(work), lambda: "preparing")
+        return await self._finished(in_turn(work), lambda: "preparing")
 
     def _job(self, wish: Wish, upload: Upload) -> Job:
         request = wish.request(
