@@ -44,11 +44,16 @@ class Jobs:
             lane.run(lambda: self._ask(running, lane))
         return running
 
-    def taken(self, answer: Answer) -> None:
-        """Note that an answer has reached somebody: from now on it may be forgotten when the store is full."""
+    def taken(self, answer: Answer) -> Answer:
+        """Note that an answer has reached somebody: from now on it may be forgotten when the store is full.
+
+        Returns the answer as it is for this taker: of those who waited for it together, one has paid.
+        """
         with self._lock:
             self._unkept.pop(answer.record.identity, None)
+            paid_by_another, answer.taken = answer.taken, True
         mark_read(answer)
+        return replace(answer, reused=True) if paid_by_another else answer
 
     def _answered_from_store(self, running: Running) -> bool:
         try:

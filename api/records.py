@@ -75,6 +75,7 @@ class Answer:
     folder: Path | None = None
     reused: bool = False
     notes: list[str] = field(default_factory=list)
+    taken: bool = False
 
 
 def record_bytes(record: Record) -> bytes:

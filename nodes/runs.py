@@ -131,7 +131,7 @@ class Run:
 
     def report(self, answer: Answer, notes: list[str]) -> str:
         """Return the report of a decoded answer; from here on the store may forget it when it is full."""
-        JOBS.taken(answer)
+        answer = JOBS.taken(answer)
         room().end(self.node_id, "; ".join([outcome(answer, self.connection), *model_notes(answer.record.model)]))
         return report(answer, self.connection, [*model_notes(answer.record.model), *notes])
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from calls import NODE_CLASS_MAPPINGS, GPTImage, as_bytes, half_mask, newest, node, photo, scribble, use_openai
+from calls import (
+    NODE_CLASS_MAPPINGS,
+    GPTImage,
+    as_bytes,
+    half_mask,
+    newest,
+    node,
+    photo,
+    scribble,
+    together,
+    use_openai,
+)
 from capture import Capture, picture, pixels, success
 
 SANDBOX: dict[str, Any] = {"connection": "sandbox"}
@@ -157,3 +169,10 @@ def test_legacy_id_runs_workflows_of_the_old_node() -> None:
         "mask": None,
     }
     assert node(**old, **SANDBOX)[0].shape == (1, 1024, 1024, 3)
+
+
+def test_of_two_who_wait_for_one_request_one_has_paid(server: Capture) -> None:
+    """The sum of the costs of all reports that are not reused is the bill."""
+    runs = together({"seed": 5}, {"seed": 5})
+    assert len(server.requests) == 1
+    assert sorted(json.loads(report)["reused"] for _, _, report in runs) == [False, True]
