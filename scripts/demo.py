@@ -14,6 +14,7 @@ from batch_demo import run_batch
 from sheets import Row, contact_sheet, grid_sheet
 
 FOLDER = pack.ROOT / "demo_output"
+FRAMES_SHOWN = 6
 
 
 def main() -> None:
@@ -27,9 +28,9 @@ def main() -> None:
     os.environ["OPENAI_IMAGE_NODES_HOME"] = str(state)
     rows = []
     for done in runs.run_all(folder):
-        for picture, report in zip(done.pictures, done.reports, strict=True):
-            print(f"{picture.relative_to(folder).as_posix():<33}  {cost_line(report)}", flush=True)
-        rows.append(Row(done.title, done.prompts, facts(done.reports), done.before(), done.after()))
+        for path, report in zip(done.files or done.pictures, done.reports, strict=True):
+            print(f"{path.relative_to(folder).as_posix():<33}  {cost_line(report)}", flush=True)
+        rows.append(row_of(done))
     sheet = folder / "contact_sheet.png"
     contact_sheet("OpenAI Image Nodes: the examples on the sandbox", rows).save(sheet)
     print("\na batch of small jobs:")
@@ -37,7 +38,15 @@ def main() -> None:
     print("\n".join(f"  {line}" for line in told.lines))
     batch = folder / "batch.png"
     grid_sheet("OpenAI Image Nodes: a batch on the sandbox", told.lines, told.pictures).save(batch)
-    print(f"\n{sum(len(row.after) for row in rows)} pictures, {sheet.name} and {batch.name} are in {folder}")
+    print(f"\nthe pictures, {sheet.name} and {batch.name} are in {folder}")
+
+
+def row_of(done: runs.Done) -> Row:
+    """Return what the contact sheet shows of an example; of one in two steps the second."""
+    told = (done.title, done.prompts, facts(done.reports))
+    if not done.files:
+        return Row(*told, done.before(), done.after())
+    return Row(*told, done.after(), done.frames()[:FRAMES_SHOWN], done.drawings())
 
 
 def cost_line(report: dict[str, Any]) -> str:

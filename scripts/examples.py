@@ -33,14 +33,14 @@ def palette(**core: Any) -> Palette:
     return Palette(classes, {**TITLES, **ours}, frozenset(ours), pack.version())
 
 
-def runnable(photos: Path, target: Path) -> tuple[dict[str, Any], SaveImage, PreviewAny]:
-    """Return nodes that read from and write to these folders, and the two that hold what came out."""
-    save, preview = SaveImage(target), PreviewAny()
+def runnable(photos: Path, target: Path) -> tuple[dict[str, Any], SaveImage, PreviewAny, list[Path]]:
+    """Return nodes that read from and write to these folders, the two that hold what came out, and other files."""
+    save, preview, files = SaveImage(target), PreviewAny(), list[Path]()
     own = {kind: node() for kind, node in pack.load().NODE_CLASS_MAPPINGS.items()}
     own["OIN_PromptList"] = _list_in(photos)
     core = {"LoadImage": LoadImage(photos), "ImageBatch": ImageBatch(), "SaveImage": save, "PreviewAny": preview}
-    others = {"SaveAnimatedWEBP": SaveAnimatedWEBP(), "SaveSVGNode": SaveSVGNode()}
-    return {**core, **others, **own}, save, preview
+    others = {"SaveAnimatedWEBP": SaveAnimatedWEBP(target, files), "SaveSVGNode": SaveSVGNode(target, files)}
+    return {**core, **others, **own}, save, preview, files
 
 
 def graphs() -> list[Graph]:

@@ -13,7 +13,7 @@ from canvas import ui_workflow
 from examples import graphs, palette, runnable
 from graphs import Graph, api_prompt
 from offline import Outputs, run
-from PIL import Image
+from PIL import Image, ImageSequence
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Done:
     prompts: list[str]
     pictures: list[Path]
     reports: list[dict[str, Any]]
+    files: list[Path]
 
     @property
     def title(self) -> str:
@@ -40,15 +41,23 @@ class Done:
         """Return the pictures that came out."""
         return [_opened(path) for path in self.pictures]
 
+    def frames(self) -> list[Image.Image]:
+        """Return the frames of an animation that came out, none where there is none."""
+        return [frame for path in self.files if path.suffix == ".webp" for frame in _frames(path)]
+
+    def drawings(self) -> list[str]:
+        """Return the names of the files that came out and that no picture shows."""
+        return [path.name for path in self.files if path.suffix == ".svg"]
+
 
 def run_all(target: Path) -> Iterator[Done]:
     """Run all examples and yield each when its pictures are written to the target folder."""
     for graph in graphs():
-        nodes, save, preview = runnable(pack.PHOTOS, target)
+        nodes, save, preview, files = runnable(pack.PHOTOS, target)
         workflow = ui_workflow(graph, palette())
         outputs = run(api_prompt(graph, palette()), nodes, workflow)
         reports = [json.loads(report) for report in preview.shown]
-        yield Done(graph, workflow, _prompts(graph, outputs), save.saved, reports)
+        yield Done(graph, workflow, _prompts(graph, outputs), save.saved, reports, files)
 
 
 def _prompts(graph: Graph, outputs: Outputs) -> list[str]:
@@ -56,6 +65,11 @@ def _prompts(graph: Graph, outputs: Outputs) -> list[str]:
     if "list" in graph.nodes:
         return outputs[str(graph.id_of("list"))][0]
     return [str(graph.nodes["ask"].widgets["prompt"])]
+
+
+def _frames(path: Path) -> list[Image.Image]:
+    with Image.open(path) as animation:
+        return [frame.copy() for frame in ImageSequence.Iterator(animation)]
 
 
 def _opened(path: Path) -> Image.Image:

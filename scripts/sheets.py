@@ -21,13 +21,14 @@ PAPER, CARD, INK, QUIET, ACCENT = "#14161d", "#1e222d", "#f4f5f8", "#9aa3b5", "#
 
 @dataclass(frozen=True)
 class Row:
-    """One job, or a list of them: what went in, what came out, and what to say about it."""
+    """One job, or a list of them: what went in, what came out (pictures, or the names of files), and facts of it."""
 
     title: str
     prompts: Sequence[str]
     facts: Sequence[str]
     before: Sequence[Image.Image]
     after: Sequence[Image.Image]
+    written: Sequence[str] = ()
 
 
 def contact_sheet(heading: str, rows: Sequence[Row]) -> Image.Image:
@@ -92,7 +93,9 @@ def _draw_row(sheet: Image.Image, row: Row, top: int) -> None:
     else:
         _write_prompts(draw, row.prompts, (left, top, right - ARROW - GAP))
     _draw_arrow(draw, right - ARROW // 2, top + ROW_HEIGHT // 2)
-    if len(row.after) > 1:
+    if not row.after:
+        _write_prompts(draw, row.written, (right, top, right + AFTER_WIDTH))
+    elif len(row.after) > 1:
         _in_two_columns(sheet, row.after, Box(right, top + GAP, right + AFTER_WIDTH, top + ROW_HEIGHT - GAP))
     else:
         _draw_pictures(sheet, "after", row.after, Box(right, top, right + AFTER_WIDTH, top + ROW_HEIGHT))

@@ -121,9 +121,12 @@ class PreviewAny:
         return ()
 
 
+@dataclass
 class SaveAnimatedWEBP:
-    """Takes the frames; no example shows them."""
+    """Writes frames as one animated WebP, and remembers where."""
 
+    folder: Path
+    saved: list[Path] = field(default_factory=list)
     RETURN_TYPES = ()
     FUNCTION = "save_images"
 
@@ -141,14 +144,21 @@ class SaveAnimatedWEBP:
             }
         }
 
-    def save_images(self, **_values: Any) -> tuple[()]:
-        """Save nothing."""
+    def save_images(self, images: Tensor, filename_prefix: str, fps: float, **_values: Any) -> tuple[()]:
+        """Write images [B,H,W,C] as the frames of NAME.webp."""
+        frames = [Image.fromarray((255.0 * image.cpu().numpy()).clip(0, 255).astype(np.uint8)) for image in images]
+        path = self.folder / f"{filename_prefix}.webp"
+        frames[0].save(path, save_all=True, append_images=frames[1:], duration=int(1000 / fps), lossless=True, loop=0)
+        self.saved.append(path)
         return ()
 
 
+@dataclass
 class SaveSVGNode:
-    """Takes the drawing; no example shows it."""
+    """Writes a drawing as SVG, and remembers where."""
 
+    folder: Path
+    saved: list[Path] = field(default_factory=list)
     RETURN_TYPES = ()
     FUNCTION = "save_svg"
 
@@ -157,8 +167,11 @@ class SaveSVGNode:
         """Return the socket and the widget for the name."""
         return {"required": {"svg": ("SVG",), "filename_prefix": ("STRING", {"default": "svg/ComfyUI"})}}
 
-    def save_svg(self, **_values: Any) -> tuple[()]:
-        """Save nothing."""
+    def save_svg(self, svg: Any, filename_prefix: str) -> tuple[()]:
+        """Write the first drawing as NAME.svg."""
+        path = self.folder / f"{filename_prefix}.svg"
+        path.write_bytes(svg.data[0].getvalue())
+        self.saved.append(path)
         return ()
 
 

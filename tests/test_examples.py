@@ -265,7 +265,7 @@ def test_the_mask_is_saved_as_the_mask_editor_does() -> None:
 
 def test_an_example_runs_offline_and_gives_the_committed_picture(graph: Graph, tmp_path: Path) -> None:
     """The picture in the repository is what a run makes today, of a list the first; all were made for nothing."""
-    nodes, save, preview = examples.runnable(pack.PHOTOS, tmp_path)
+    nodes, save, preview, _ = examples.runnable(pack.PHOTOS, tmp_path)
     palette = examples.palette()
     offline.run(api_prompt(graph, palette), nodes, ui_workflow(graph, palette))
     with Image.open(save.saved[0]) as made, Image.open(pack.EXAMPLES / f"{graph.title}.png") as committed:
@@ -279,7 +279,7 @@ def test_an_example_runs_offline_and_gives_the_committed_picture(graph: Graph, t
 
 def test_a_list_runs_once_for_each_row(tmp_path: Path) -> None:
     """Each picture has its row's name and size, and each row its report."""
-    nodes, save, preview = examples.runnable(pack.PHOTOS, tmp_path)
+    nodes, save, preview, _ = examples.runnable(pack.PHOTOS, tmp_path)
     palette, graph = examples.palette(), GRAPHS["Prompt list"]
     offline.run(api_prompt(graph, palette), nodes, ui_workflow(graph, palette))
     [name] = lists(graph)
@@ -293,7 +293,7 @@ def test_a_list_runs_once_for_each_row(tmp_path: Path) -> None:
 def test_a_refused_prompt_runs_nothing(tmp_path: Path) -> None:
     """The executor asks every node before it runs the first, as ComfyUI does."""
     palette = examples.palette()
-    nodes, save, _ = examples.runnable(pack.PHOTOS, tmp_path)
+    nodes, save, *_ = examples.runnable(pack.PHOTOS, tmp_path)
     prompt = api_prompt(GRAPHS["Text to image"], palette)
     next(node for node in prompt.values() if node["class_type"] == "OIN_GPTImage")["inputs"]["prompt"] = " "
     with pytest.raises(offline.OfflineError, match="prompt"):
