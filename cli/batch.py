@@ -41,6 +41,12 @@ def batch(argv: Sequence[str]) -> int:
             )
         if name in ("collect", "cancel"):
             own.add_argument("id", nargs="*", help="the beginning of a batch's id; all by default")
+        if name == "cancel":
+            own.add_argument(
+                "--give-up",
+                action="store_true",
+                help="plan the jobs again without asking the service: if its answers are gone; may bill twice",
+            )
         if name == "watch":
             own.add_argument("--every", type=float, default=10.0, metavar="S", help="seconds between two looks")
     options = parser.parse_args(argv)
@@ -111,8 +117,11 @@ def collect(options: argparse.Namespace) -> int:
 def cancel(options: argparse.Namespace) -> int:
     """Stop batches; what the service has finished is charged, and comes with collect."""
     code = 0
+    if options.give_up and not options.id:
+        raise RefusedError("Say which batch to give up: openai-image batch cancel ID --give-up")
     for office, record in _open_ones(options.id):
-        code = max(code, _tried(lambda office=office, record=record: print(words.batch(office.cancel(record)))))
+        end = office.give_up if options.give_up else office.cancel
+        code = max(code, _tried(lambda end=end, record=record: print(words.batch(end(record)))))
     return code
 
 

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 from calls import KEY, GPTImage, asked, half_mask, photo
+from faults import Fault, Faults
 from openai_image_nodes.api import connections
+from openai_image_nodes.api.batch import ledger, submitting
+from openai_image_nodes.api.batch.ledger import BatchRecord
 from openai_image_nodes.api.batch.office import Office
 from openai_image_nodes.api.connections import Connection, HostSecrets
 from openai_image_nodes.api.sandbox import Sandbox
@@ -21,9 +24,17 @@ SMALL = {"model": MODEL, "size": "custom", "custom_width": 1024, "custom_height"
 
 
 @pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A sandbox that is what `openai` and `openai batch` reach."""
-    with Sandbox(SandboxPainter()) as sandbox:
+def faults() -> Faults:
+    """What goes wrong on the way to the sandbox."""
+    return Faults()
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch, faults: Faults) -> Iterator[Sandbox]:
+    """A sandbox that is what `openai` and `openai batch` reach; its list shows a batch soon."""
+    monkeypatch.setattr(submitting, "SETTLES_AFTER_S", 0.2)
+    monkeypatch.setattr(submitting, "LOOK_EVERY_S", 0.05)
+    with Sandbox(SandboxPainter(), middlewares=[faults]) as sandbox:
         use(monkeypatch, sandbox)
         yield sandbox
 
@@ -79,3 +90,21 @@ def finish() -> list[Any]:
 def direct_posts(sandbox: Sandbox) -> int:
     """Return how many pictures were asked for directly."""
     return sum(count for path, count in sandbox.posts.items() if "/images/" in path)
+
+
+def plan(count: int = 2) -> None:
+    """Plan generations, which need two POSTs: their file, and the batch."""
+    assert all(planned(seed=seed) for seed in range(count))
+
+
+def collected(count: int) -> BatchRecord:
+    """Finish the only batch and return it; its jobs are answered, and no picture was bought twice."""
+    (record,) = finish()
+    assert (record.state, record.answered) == (ledger.COLLECTED, count)
+    assert all(run(seed=seed)[0] is not None for seed in range(count))
+    return record
+
+
+def answering(status: int) -> Fault:
+    """Return a fault that answers with a status instead of the service."""
+    return Fault(status=status, body=b"{}", headers={"Content-Type": "application/json"})

@@ -6,9 +6,9 @@ import pytest
 import torch
 from calls import node
 from openai_image_nodes.api.sandbox import Sandbox
-from planning_kit import BATCH, MODEL, direct_posts, edit, finish, office, planned, run, sandbox, store, submit
+from planning_kit import BATCH, MODEL, direct_posts, edit, faults, finish, office, planned, run, sandbox, store, submit
 
-__all__ = ["sandbox"]
+__all__ = ["faults", "sandbox"]
 
 
 def test_a_run_plans_and_sends_nothing(sandbox: Sandbox) -> None:

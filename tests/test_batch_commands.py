@@ -14,9 +14,9 @@ from openai_image_nodes.api.sandbox import BatchPlan, Sandbox
 from openai_image_nodes.api.store import stores
 from openai_image_nodes.cli import main
 from openai_image_nodes.utils.painter import SandboxPainter
-from planning_kit import MODEL, planned, run, sandbox, store
+from planning_kit import MODEL, faults, planned, run, sandbox, store
 
-__all__ = ["sandbox"]
+__all__ = ["faults", "sandbox"]
 
 
 class Terminal(io.StringIO):

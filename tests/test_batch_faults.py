@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
-import requests
-from faults import Faults
-from openai_image_nodes.api.batch import ledger, planning, submitting
-from openai_image_nodes.api.batch.ledger import BatchRecord
-from openai_image_nodes.api.batch.office import refusal_of
+from faults import Fault, Faults
+from openai_image_nodes.api.batch import ledger, planning
 from openai_image_nodes.api.batch.planning import Deferred
 from openai_image_nodes.api.errors import (
     NoKeyError,
     OpenAIImageError,
     OutcomeUnknownError,
     RateLimitError,
+    RefusedError,
     ServiceDownError,
 )
 from openai_image_nodes.api.running import Job
 from openai_image_nodes.api.sandbox import BatchPlan, Sandbox
 from openai_image_nodes.api.schemas import OpenAIImageGenerationRequest
-from openai_image_nodes.utils.painter import SandboxPainter
-from planning_kit import BATCH, MODEL, direct_posts, edit, finish, office, planned, resolved, run, store, submit, use
+from planning_kit import (
+    BATCH,
+    MODEL,
+    answering,
+    collected,
+    edit,
+    faults,
+    finish,
+    office,
+    plan,
+    planned,
+    resolved,
+    sandbox,
+    store,
+    submit,
+)
 
-
-@pytest.fixture
-def faults() -> Faults:
-    return Faults()
-
-
-@pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch, faults: Faults) -> Iterator[Sandbox]:
-    monkeypatch.setattr(submitting, "SETTLES_AFTER_S", 0.2)
-    monkeypatch.setattr(submitting, "LOOK_EVERY_S", 0.05)
-    with Sandbox(SandboxPainter(), middlewares=[faults]) as sandbox:
-        use(monkeypatch, sandbox)
-        yield sandbox
-
-
-def plan(count: int = 2) -> None:
-    """Plan generations, which need two POSTs: their file, and the batch."""
-    assert all(planned(seed=seed) for seed in range(count))
+__all__ = ["faults", "sandbox"]
 
 
 def job(seed: int) -> Job:
@@ -53,14 +45,6 @@ def job(seed: int) -> Job:
 
 def states() -> list[str]:
     return [record.state for record in office().overview().batches]
-
-
-def collected(count: int) -> BatchRecord:
-    """Finish the only batch and return it; its jobs are answered, and no picture was bought twice."""
-    (record,) = finish()
-    assert (record.state, record.answered) == (ledger.COLLECTED, count)
-    assert all(run(seed=seed)[0] is not None for seed in range(count))
-    return record
 
 
 def test_lost_answer_of_a_batch_that_was_begun(sandbox: Sandbox, faults: Faults) -> None:
@@ -103,7 +87,7 @@ def test_list_that_cannot_be_read_keeps_the_question_open(sandbox: Sandbox, faul
     """Without the list nobody may begin the batch again."""
     plan()
     faults.normal().drop("after_work")
-    faults.add(_answering(503), times=20, method="GET")
+    faults.add(answering(503), times=20, method="GET")
     with pytest.raises(ServiceDownError):
         submit()
     assert states() == [ledger.CREATING]
@@ -111,11 +95,6 @@ def test_list_that_cannot_be_read_keeps_the_question_open(sandbox: Sandbox, faul
     submit()
     assert sandbox.posts["/v1/batches"] == 1
     collected(2)
-
-
-def _answering(status: int) -> Any:
-    faults = Faults().status(status)
-    return faults._queues["POST"].popleft()
 
 
 def test_refused_batch_gives_its_jobs_back(sandbox: Sandbox, faults: Faults) -> None:
@@ -151,80 +130,6 @@ def test_upload_is_repeated_until_it_goes_through(sandbox: Sandbox, faults: Faul
     collected(2)
 
 
-def test_failed_validation_names_its_reason_and_frees_the_jobs(sandbox: Sandbox) -> None:
-    """Nothing ran; the service's words are kept with the batch."""
-    plan()
-    sandbox.batches.plan(BatchPlan(fail_validation="The model is not supported in batches."), times=1)
-    submit()
-    (record,) = finish()
-    assert (record.status, record.answered, record.unfinished) == ("failed", 0, 2)
-    assert "The model is not supported in batches." in str(refusal_of(record))
-    assert len(office().overview().ready) == 2
-    submit()
-    collected(2)
-
-
-def test_moderated_lines_are_named_and_not_sent_again(sandbox: Sandbox) -> None:
-    """The others are answered; what the safety system refused stays refused until somebody says otherwise."""
-    plan(4)
-    sandbox.batches.plan(BatchPlan(fail=0.5, failure="moderation_blocked"), times=1)
-    submit()
-    (record,) = finish()
-    assert (record.answered, record.failed) == (2, 2)
-    seen = office().overview()
-    assert (len(seen.ready), len(seen.failed)) == (0, 2)
-    assert all("content moderation" in str(one.fault) for one in seen.failed)
-    blocked = [seed for seed in range(4) if planned(seed=seed)]
-    assert sorted(blocked) == sorted(one.seed for one in seen.failed)
-    assert len(office().overview().failed) == 2  # the run has not planned them again
-    office().plan_again(seen.failed)
-    submit()
-    assert finish()[0].answered == 2
-    assert all(run(seed=seed)[0] is not None for seed in range(4))
-
-
-def test_lines_that_the_service_failed_are_named_and_sent_again(sandbox: Sandbox) -> None:
-    """A failure of the service costs nothing, and may be gone the next time."""
-    plan(4)
-    sandbox.batches.plan(BatchPlan(fail=0.5), times=1)
-    submit()
-    assert finish()[0].failed == 2
-    ready = office().overview().ready
-    assert [bool(one.fault) for one in ready] == [True, True]
-    submit()
-    assert finish()[0].answered == 2
-    assert len(sandbox.ledger.entries) == 4
-    assert all(run(seed=seed)[0] is not None for seed in range(4))
-
-
-def test_expired_batch_keeps_what_was_finished(sandbox: Sandbox) -> None:
-    """The rest is planned again, as it was, and not as failed."""
-    plan(5)
-    sandbox.batches.plan(BatchPlan(expire_after=2), times=1)
-    submit()
-    (record,) = finish()
-    assert (record.status, record.answered, record.failed, record.unfinished) == ("expired", 2, 0, 3)
-    assert [one.fault for one in office().overview().ready] == [None] * 3
-    submit()
-    assert finish()[0].answered == 3
-    assert len(sandbox.ledger.entries) == 5
-
-
-def test_cancelled_batch_keeps_what_was_finished(sandbox: Sandbox) -> None:
-    """What is done by then is charged and comes back; the rest is planned again."""
-    plan(4)
-    sandbox.batches.plan(BatchPlan(hold_after=2), times=1)
-    (record,) = submit()
-    counter = office()
-    while counter.look(record).counts.completed < 2:
-        assert not record.is_over
-    assert counter.cancel(record).status in ("cancelling", "cancelled")
-    (record,) = finish()
-    assert (record.status, record.answered, record.unfinished) == ("cancelled", 2, 2)
-    assert len(office().overview().ready) == 2
-    assert len(sandbox.ledger.entries) == 2
-
-
 def test_batch_that_was_not_begun_can_be_given_up(sandbox: Sandbox, faults: Faults) -> None:
     """Its jobs are planned again and nothing was asked for."""
     plan()
@@ -235,54 +140,6 @@ def test_batch_that_was_not_begun_can_be_given_up(sandbox: Sandbox, faults: Faul
     assert office().cancel(record).state == ledger.REFUSED
     assert len(office().overview().ready) == 2
     assert sandbox.posts["/v1/batches"] == 0
-
-
-def test_broken_download_goes_on(sandbox: Sandbox, faults: Faults) -> None:
-    """The files of a finished batch are fetched until they are whole."""
-    plan()
-    submit()
-    counter = office()
-    (record,) = counter.overview().open
-    while not counter.look(record).is_over:
-        pass
-    faults.add(_answering(503), method="GET")  # the look of collect is not needed any more: this hits the download
-    collected(2)
-
-
-def test_line_that_is_no_picture_fails_alone(sandbox: Sandbox, faults: Faults) -> None:
-    """Its bytes are kept, for they may have been paid; all others are answered."""
-    plan(3)
-    submit()
-    counter = office()
-    (record,) = counter.overview().open
-    while not counter.look(record).is_over:
-        pass
-    path = ledger.Ledger(store()).folder(record.id) / "output.jsonl"
-    content = f"{sandbox.base_url}/v1/files/{record.output_file_id}/content"
-    lines = requests.get(content, timeout=30).content.splitlines(keepends=True)
-    path.write_bytes(lines[0].replace(b'"b64_json"', b'"b64"') + lines[1][:-20] + b"\n" + lines[2] + b"not JSON\n")
-    done = counter.collect(record)
-    assert (done.answered, done.failed, done.unfinished) == (2, 1, 0)
-    kept = [record for _, record in store().records()]
-    assert sorted(bool(record.fault) for record in kept) == [False, True]
-    assert sorted(file.read_bytes() for file in path.parent.glob("unreadable_*")) == sorted(
-        [lines[1][:-20] + b"\n", b"not JSON\n"]
-    )
-    assert "may have been billed" in str(office().overview().failed[0].fault)
-
-
-def test_edits_with_large_pictures_upload_each_content_once(sandbox: Sandbox) -> None:
-    """Three jobs with the same picture: one upload, and none for the next batch."""
-    for prompt in ("a hat", "a coat", "a dog"):
-        assert planned(**{**edit(1, 192, 192), "prompt": prompt})
-    submit()
-    assert sandbox.posts["/v1/files"] == 2  # the picture and the lines
-    finish()
-    assert planned(**{**edit(1, 192, 192), "prompt": "a cat"})
-    submit()
-    assert sandbox.posts["/v1/files"] == 3
-    assert finish()[0].answered == 1
-    assert direct_posts(sandbox) == 0
 
 
 def test_batch_that_cannot_be_submitted_does_not_hold_up_the_others(sandbox: Sandbox, faults: Faults) -> None:
@@ -305,3 +162,34 @@ def test_tally_counts_what_a_submit_would_send(sandbox: Sandbox) -> None:
     submit()
     with pytest.raises(Deferred, match=r"^planned, 1 in the plan, about 0\.0016 USD$"):
         planning.answered_or_planned(job(7))
+
+
+def test_question_whether_a_batch_was_begun_needs_the_key_that_asked(
+    sandbox: Sandbox, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another account's list does not show it: it would be begun, and paid, a second time."""
+    plan()
+    faults.normal().drop("after_body")
+    with pytest.raises(OutcomeUnknownError):
+        submit()
+    with monkeypatch.context() as other:
+        other.setenv("OPENAI_API_KEY", "sk-of-another-account")
+        with pytest.raises(RefusedError, match="only be seen with the key that asked"):
+            submit()
+    assert sandbox.posts["/v1/batches"] == 1
+    submit()
+    collected(2)
+
+
+def test_batch_that_the_list_shows_late_is_not_begun_twice(sandbox: Sandbox, faults: Faults) -> None:
+    """The answer got lost and the list lags: the next submit finds it."""
+    plan()
+    faults.normal().drop("after_work")
+    empty = Fault(status=200, body=b'{"object":"list","data":[],"has_more":false}')
+    faults.add(empty, times=100, method="GET")
+    with pytest.raises(OutcomeUnknownError, match="the service's list does not show it"):
+        submit()
+    faults.clear()
+    submit()
+    assert sandbox.posts["/v1/batches"] == 1
+    collected(2)

@@ -10,9 +10,9 @@ import pytest
 from openai_image_nodes.api import budget
 from openai_image_nodes.api.batch import lines
 from openai_image_nodes.api.sandbox import Sandbox
-from planning_kit import direct_posts, edit, finish, office, planned, run, sandbox, store, submit
+from planning_kit import direct_posts, edit, faults, finish, office, planned, run, sandbox, store, submit
 
-__all__ = ["sandbox"]
+__all__ = ["faults", "sandbox"]
 CHILD = Path(__file__).parent / "batch_child.py"
 # The step before which the process is killed, and at which of its calls.
 POINTS = {

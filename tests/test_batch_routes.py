@@ -15,10 +15,10 @@ from openai_image_nodes.api.batch.desk import Desk
 from openai_image_nodes.api.errors import RefusedError
 from openai_image_nodes.api.sandbox import BatchPlan, Sandbox
 from openai_image_nodes.nodes import batch_routes
-from planning_kit import BATCH, direct_posts, edit, planned, resolved, run, sandbox, use
+from planning_kit import BATCH, direct_posts, edit, faults, planned, resolved, run, sandbox, use
 from test_routes import LAN_ADDRESS, STRANGE, Told, ask
 
-__all__ = ["sandbox"]
+__all__ = ["faults", "sandbox"]
 
 OTHER_PAGES = {name: headers for name, headers in STRANGE.items() if "Host" not in headers}
 ACTIONS = ("submit", "look", "collect", "cancel", "forget", "retry")

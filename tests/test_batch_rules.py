@@ -15,9 +15,23 @@ from openai_image_nodes.api.claims import claim
 from openai_image_nodes.api.connections import Connection
 from openai_image_nodes.api.errors import OutcomeUnknownError, OutOfCreditError, RefusedError, StillRunningError
 from openai_image_nodes.api.sandbox import BatchPlan, Sandbox
-from planning_kit import BATCH, MODEL, SMALL, direct_posts, edit, finish, office, planned, run, sandbox, store, submit
+from planning_kit import (
+    BATCH,
+    MODEL,
+    SMALL,
+    direct_posts,
+    edit,
+    faults,
+    finish,
+    office,
+    planned,
+    run,
+    sandbox,
+    store,
+    submit,
+)
 
-__all__ = ["sandbox"]
+__all__ = ["faults", "sandbox"]
 DIRECT = {**SMALL, "connection": "openai"}
 
 

@@ -40,8 +40,8 @@ class BatchRecord(BaseModel):
 
     `state` is preparing (its files go out), creating (the service is asked, or was and did not answer), submitted,
     collected, or refused (never begun, with the service's words in `faults`). `status` is the service's word;
-    `address` is where it was sent, for sandboxes have no other name; `unreadable` are the files with lines of the
-    answer that nobody can read.
+    `address` is where it was sent, for sandboxes have no other name, `account` tells keys apart; `unreadable` are the
+    files with lines of the answer that nobody can read.
     """
 
     id: str
@@ -49,6 +49,7 @@ class BatchRecord(BaseModel):
     connection: str
     service: str
     address: str = ""
+    account: str = ""
     model: str
     operation: str
     count: int

@@ -135,6 +135,14 @@ class Office:
                 self._ledger.write(record)
             return record
 
+    def give_up(self, record: BatchRecord) -> BatchRecord:
+        """Plan the jobs of a batch again whose answers cannot be had any more; they may have been billed.
+
+        Raises: StillRunningError, OSError.
+        """
+        with self._alone(record) as record:
+            return self._abandoned(record) if record.is_open else record
+
     def watch(self, shown: Callable[[BatchRecord], None], *, look_every_s: float = LOOK_EVERY_S) -> list[BatchRecord]:
         """Look after all open batches until each is collected; `shown` hears of each look.
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..bodies import FilePart, RequestBody, json_body, multipart_body
 from ..connections import Connection
-from ..errors import BadAnswerError, OpenAIImageError, OutcomeUnknownError, ServiceDownError
+from ..errors import BadAnswerError, OpenAIImageError, OutcomeUnknownError, RefusedError, ServiceDownError
 from ..failures import answered_failure, service_words, unanswered_failure
 from ..operation import read_whole
 from ..retries import Retries
@@ -53,6 +53,19 @@ class BatchService:
         return self._told(
             "POST", "files", FileObject, multipart_body(fields, [part], BOUNDARY.format(part.digest[:32]))
         )
+
+    def has_file(self, file_id: str) -> bool:
+        """Tell whether the service still has a file.
+
+        Raises: OpenAIImageError.
+        """
+        try:
+            self._told("GET", f"files/{file_id}", FileObject)
+        except RefusedError as exc:
+            if exc.status != 404:
+                raise
+            return False
+        return True
 
     def create(self, input_file_id: str, endpoint: str, our_id: str) -> BatchObject:
         """Begin a batch. Nothing is repeated here: a lost answer may be that of a batch which costs money.

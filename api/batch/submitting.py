@@ -19,7 +19,14 @@ from typing import cast
 from .. import budget
 from ..bodies import FilePart
 from ..connections import Connection
-from ..errors import BadAnswerError, OpenAIImageError, OutcomeUnknownError, RateLimitError, ServiceDownError
+from ..errors import (
+    BadAnswerError,
+    OpenAIImageError,
+    OutcomeUnknownError,
+    RateLimitError,
+    RefusedError,
+    ServiceDownError,
+)
 from ..files import sync_all
 from ..pending import BATCHED
 from ..records import Record
@@ -30,7 +37,7 @@ from .objects import BatchFault, BatchObject, FileObject
 from .parts import Part
 from .plan import Plan, Planned, PlannedFile
 from .service import BatchService
-from .uploads import PICTURE_LIFETIME_S, Uploads
+from .uploads import PICTURE_LIFETIME_S, Uploads, account_of
 
 PICTURE_PURPOSE = "vision"
 LINES_LIFETIME_S = 7 * 86_400
@@ -59,6 +66,7 @@ class Submitting:
             connection=part.connection,
             service=self._connection.service,
             address=self._connection.base_url,
+            account=account_of(self._connection),
             model=part.model,
             operation=part.operation,
             count=0,
@@ -129,11 +137,13 @@ class Submitting:
 
         def send(file: PlannedFile) -> str:
             nonlocal done
-            found = sent.known(file.sha256) or sent.note(file.sha256, self._picture_sent(file))
+            known = sent.known(file.sha256)
+            if known is None or not self._service.has_file(known):  # somebody may have deleted it there
+                known = sent.note(file.sha256, self._picture_sent(file))
             with lock:
                 done += 1
                 self._told(f"uploading pictures, {done} of {len(unique)}")
-            return found
+            return known
 
         with ThreadPoolExecutor(UPLOADS_AT_A_TIME) as pool:
             return dict(zip((file.sha256 for file in unique), pool.map(send, unique), strict=True))
@@ -158,6 +168,8 @@ class Submitting:
                 raise
             self.settle(record)
             if record.state == ledger.PREPARING:
+                record.state = ledger.CREATING  # the list may be late: whoever goes on searches it again first
+                self._ledger.write(record)
                 raise self._unknown(error) from error
             return
         except OpenAIImageError as error:
@@ -170,6 +182,11 @@ class Submitting:
 
         Raises: OpenAIImageError, OSError.
         """
+        if record.account not in ("", account_of(self._connection)):
+            raise RefusedError(
+                f"{record.connection}: whether batch {record.id} was begun can only be seen with the key that asked for"
+                " it. Set that key back, then submit again; to give the batch up: openai-image batch cancel --give-up."
+            )
         asked = record.asked_at or record.prepared_at
         while True:
             found = self._service.found(record.id, since=asked)

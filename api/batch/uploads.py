@@ -21,9 +21,7 @@ class Uploads:
     """Which pictures the service has already, for one account."""
 
     def __init__(self, store: Store, connection: Connection) -> None:
-        key = connection.key.get_secret_value() if connection.key else ""
-        account = hashlib.sha256(f"{connection.service}\n{key}".encode()).hexdigest()[:16]
-        self._folder = store.root / FOLDER / "uploads" / account
+        self._folder = store.root / FOLDER / "uploads" / account_of(connection)
 
     def known(self, sha256: str) -> str | None:
         """Return the service's id of a picture that it keeps for long enough, or None."""
@@ -41,3 +39,9 @@ class Uploads:
             content = json.dumps({"id": sent.id, "expires_at": expires_at}).encode()
             write_atomic(folder / f"{sha256}.json", content, synced=False)
         return sent.id
+
+
+def account_of(connection: Connection) -> str:
+    """Return 16 digits that differ from account to account; the key cannot be found from them."""
+    key = connection.key.get_secret_value() if connection.key else ""
+    return hashlib.sha256(f"{connection.service}\n{key}".encode()).hexdigest()[:16]
