@@ -8,9 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "openai_image_nodes"
+
+settings.register_profile("untimed", deadline=None)  # tests do not time: a busy machine is no fault
+settings.load_profile("untimed")
 
 
 def load_pack(root: Path, name: str) -> object:
