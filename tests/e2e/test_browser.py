@@ -241,7 +241,7 @@ def test_key_is_stored_in_the_settings_and_never_shown(opened: Opened, studio: C
     canvas = opened()
     canvas.settings_panel()
     panel = canvas.page.locator(".oin-connections")
-    expect(panel.get_by_text("sandbox")).to_be_visible()
+    expect(panel.get_by_text("sandbox", exact=True)).to_be_visible()
     canvas.shot("connections")
     field = panel.locator("input[name=oin-key-openai]")
     assert field.get_attribute("type") == "password"
