@@ -235,10 +235,10 @@ function keyForm(connection, done) {
   const send = async (key) => {
     save.disabled = true;
     try {
-      const told = await json(`${ROUTES}/key`, { name: connection.name, key });
-      done(told.connection, key === null ? text("forgotten", "Removed.") : text("saved", "Saved. The key is never shown again."));
+      await json(`${ROUTES}/key`, { name: connection.name, key });
+      done(key === null ? text("forgotten", "Removed.") : text("saved", "Saved. The key is never shown again."));
     } catch (error) {
-      done(connection, `${text("failed", "Not saved")}: ${error.message}`);
+      done(`${text("failed", "Not saved")}: ${error.message}`);
     }
   };
   form.addEventListener("submit", (event) => {
@@ -255,7 +255,7 @@ function keyForm(connection, done) {
   return form;
 }
 
-function row(connection, note) {
+function row(connection, note, show) {
   const box = element("div", { padding: "8px 0", borderBottom: "1px solid var(--border-color, #4e4e4e)" });
   const head = element("div", { display: "flex", gap: "8px", alignItems: "baseline" });
   const name = element("strong", {}, connection.name);
@@ -265,7 +265,7 @@ function row(connection, note) {
   head.append(name);
   if (connection.ready || connection.name !== "comfy.org") head.append(element("span", { color: colour, whiteSpace: "nowrap" }, mark));
   box.append(head, element("div", { fontSize: "0.875rem", overflowWrap: "anywhere" }, stateLine(connection)));
-  if (connection.takes_key) box.append(keyForm(connection, (fresh, said) => box.replaceWith(row(fresh, said))));
+  if (connection.takes_key) box.append(keyForm(connection, (said) => show({ [connection.name]: said })));
   if (note) box.append(Object.assign(element("div", { fontSize: "0.875rem", marginTop: "4px" }, note), { role: "status" }));
   return box;
 }
@@ -274,10 +274,13 @@ function row(connection, note) {
 function panel() {
   const box = element("div", { width: "min(27rem, 50vw)", textAlign: "left" });
   box.className = "oin-connections";
-  json(`${ROUTES}/connections`).then(
-    ({ connections }) => box.replaceChildren(...connections.map((connection) => row(connection))),
-    (error) => (box.textContent = `${text("unreachable", "The connections could not be read from the server")}: ${error.message}`)
-  );
+  // all of them anew after each change: some share a key
+  const show = (notes = {}) =>
+    json(`${ROUTES}/connections`).then(
+      ({ connections }) => box.replaceChildren(...connections.map((one) => row(one, notes[one.name], show))),
+      (error) => (box.textContent = `${text("unreachable", "The connections could not be read from the server")}: ${error.message}`)
+    );
+  show();
   return box;
 }
 
