@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from concurrent.futures import CancelledError
 from dataclasses import replace
@@ -13,7 +14,7 @@ from .lanes import Lane
 from .pending import again
 from .records import Answer
 from .running import Job, Running, Unwanted
-from .store import is_shared, mark_read, store_of
+from .store import STORE_VARIABLE, mark_read, store_of
 
 LOG = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Jobs:
             if running is not None and running.join():
                 return running
             running = self._running[name] = Running(job, identity, name)
-            lane = self._lanes.setdefault(job.connection.service, Lane(in_order=not is_shared()))
+            lane = self._lanes.setdefault(job.connection.service, Lane(in_order=not os.environ.get(STORE_VARIABLE)))
         if not self._answered_from_store(running):
             lane.run(lambda: self._ask(running, lane))
         return running

@@ -280,11 +280,6 @@ def _store(root: Path, url: str | None = None) -> Store:
     return Store(root, Shared(RemoteShelf(bucket), bucket.url))
 
 
-def is_shared() -> bool:
-    """Tell whether the paid answers may be those of several machines: only then is their place chosen by hand."""
-    return bool(os.environ.get(STORE_VARIABLE))
-
-
 def mark_read(answer: Answer) -> None:
     """Note that somebody has the answer, so that it may be forgotten when the store is full."""
     if answer.folder is not None:

@@ -14,7 +14,7 @@ from openai_image_nodes.api import files
 from openai_image_nodes.api.errors import OutcomeUnknownError, RefusedError, SharedStoreError
 from openai_image_nodes.api.jobs import JOBS
 from openai_image_nodes.cli import main
-from s3_server import SECRET
+from s3_server import BUCKET, SECRET
 
 __all__ = ["bucket", "farm", "server"]  # pytest finds them here
 
@@ -35,7 +35,7 @@ def test_what_is_here_is_had_without_the_bucket(farm: Farm) -> None:
 def test_nothing_is_sent_that_others_could_be_sending(farm: Farm, step: str) -> None:
     """Whether the bucket cannot be read or not be written, the error says what to do; later all is well."""
     farm.bucket.fails = lambda method, _path: method == step
-    with pytest.raises(SharedStoreError, match=r"s3://farm/.* cannot be used .* unset OPENAI_IMAGE_NODES_STORE"):
+    with pytest.raises(SharedStoreError, match=rf"s3://{BUCKET}/.* cannot be used .* unset OPENAI_IMAGE_NODES_STORE"):
         farm.asker.ask()
     assert (farm.posts, farm.asker.records) == (0, [])
     farm.bucket.fails = lambda _method, _path: False

@@ -149,7 +149,7 @@ def test_conditional_writes_are_tried_out(s3: S3Server) -> None:
         f"s3://id:{SECRET}@farm/x",
         f"s3://{SECRET}@farm/x",
         f"s3://id:{SECRET[:8]}/{SECRET[8:]}@farm/x",
-        f"s3://farm/x?secret={SECRET}",
+        f"s3://bucket/x?secret={SECRET}",
         f"abfs://id:{SECRET}@host/x",
     ],
 )
@@ -168,7 +168,7 @@ def test_addresses_without_a_key_are_taken() -> None:
 
 def test_missing_package_is_named() -> None:
     """With the command that installs it."""
-    shelf = RemoteShelf(Bucket("gs://farm/x"))
+    shelf = RemoteShelf(Bucket("gs://bucket/x"))
     with pytest.raises(SharedStoreError, match="pip install gcsfs"):
         shelf.read("x")
 

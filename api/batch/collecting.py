@@ -25,6 +25,7 @@ from .plan import Plan, Planned
 from .service import BatchService
 
 Told = Callable[[str], None]
+SHARED_FIELDS = {"connection", "service", "operation", "model"}  # of a batch and each of its jobs
 AT_A_TIME = 4  # each waits for the disk most of the time; more would only hold more pictures in memory
 
 
@@ -136,23 +137,13 @@ class Collecting:
         return record.cost_usd or 0.0
 
     def _record_of(self, result: Result, planned: Planned | None) -> Record:
-        batch = self._record
-        known = planned or self._store.pending.read(result.identity)
-        return Record(
-            identity=result.identity,
-            batch=batch.id,
-            service=batch.service,
-            connection=batch.connection,
-            operation=batch.operation,
-            model=batch.model,
-            fields=known.fields if known else {},
-            seed=known.seed if known else 0,
-            input_digests=planned.digests if planned else [],
-            prepared_at=planned.planned_at if planned else batch.prepared_at,
-            sent_at=batch.asked_at,
-            answered_at=time.time(),
-            request_id=result.request_id,
+        batch, identity = self._record, result.identity
+        known = planned.record(batch.id) if planned else self._store.pending.read(identity)
+        known = known or Planned(identity=identity, **batch.model_dump(include=SHARED_FIELDS), fields={}).record(
+            batch.id
         )
+        told = {"sent_at": batch.asked_at, "answered_at": time.time(), "request_id": result.request_id}
+        return known.model_copy(update=told)
 
     def _note_refused_lines(self) -> None:
         """Note what the service said of single lines when it refused the whole batch."""

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ValidationError
 
 from .. import prices
 from ..files import make_private_folder, write_atomic
+from ..pending import BATCHED
+from ..records import Record
 from ..running import Job
 from ..store import Store
 
@@ -60,6 +62,22 @@ class Planned(BaseModel):
     def digests(self) -> list[str]:
         """The digests of the pixels that go out, as `Job.digests` has them."""
         return [f"{file.name.removesuffix('[]')}:{file.digest}" for file in self.files]
+
+    def record(self, batch: str) -> Record:
+        """Return the record of this job as part of a batch of ours."""
+        return Record(
+            identity=self.identity,
+            state=BATCHED,
+            batch=batch,
+            service=self.service,
+            connection=self.connection,
+            operation=self.operation,
+            model=self.model,
+            fields=self.fields,
+            seed=self.seed,
+            input_digests=self.digests,
+            prepared_at=self.planned_at,
+        )
 
 
 class Plan:

@@ -28,7 +28,6 @@ from ..errors import (
     ServiceDownError,
 )
 from ..files import sync_all
-from ..pending import BATCHED
 from ..records import Record
 from ..store import Store
 from . import ledger, lines
@@ -248,20 +247,7 @@ def _words(fault: BatchFault) -> str:
 
 
 def _in_batch(one: Planned, record: BatchRecord) -> Record:
-    return Record(
-        identity=one.identity,
-        state=BATCHED,
-        batch=record.id,
-        service=one.service,
-        connection=one.connection,
-        operation=one.operation,
-        model=one.model,
-        fields=one.fields,
-        seed=one.seed,
-        input_digests=one.digests,
-        prepared_at=one.planned_at,
-        sent_at=record.prepared_at,
-    )
+    return one.record(record.id).model_copy(update={"sent_at": record.prepared_at})
 
 
 def _sum(jobs: Sequence[Planned], name: str) -> float | None:
