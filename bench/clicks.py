@@ -23,12 +23,12 @@ from . import ours
 sys.path[:0] = [str(ours.ROOT / "tests"), str(ours.ROOT / "scripts")]
 ours.load()
 
-from browser import HEIGHT, WIDTH, Canvas, launched  # noqa: E402
-from by_hand import JOBS, Counts, Desk, own_photos  # noqa: E402
-from comfyui import ComfyUI  # noqa: E402
-from faults import Fault, Faults  # noqa: E402
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 from playwright.sync_api import Error as PlaywrightError  # noqa: E402
+from support.browser import HEIGHT, WIDTH, Canvas, launched  # noqa: E402
+from support.by_hand import JOBS, Counts, Desk, own_photos  # noqa: E402
+from support.comfyui import ComfyUI  # noqa: E402
+from support.faults import Fault, Faults  # noqa: E402
 
 ROUNDS, DELAY_S = 5, 1.0
 SIDES: dict[str, Callable[[Desk, str], None]] = {
@@ -68,8 +68,8 @@ def _measure(folder: Path, rounds: int, delay_s: float) -> None:
     faults = Faults()
     faults.add(Fault(delay_before_s=delay_s), times=2 * rounds * len(JOBS))
     path, python = (Path(os.environ[name]).absolute() for name in ("COMFYUI_PATH", "COMFYUI_PYTHON"))
-    painter = ours.part("utils.painter").SandboxPainter()
-    with ours.part("api.sandbox").Sandbox(painter, middlewares=[faults]) as service:
+    painter = ours.part("sandbox.rendering.painter").SandboxPainter()
+    with ours.part("sandbox").Sandbox(painter, middlewares=[faults]) as service:
         comfyui = ComfyUI(path, python, folder, "--comfy-api-base", service.base_url)
         comfyui.connect(service=f"{service.base_url}/v1")
         with comfyui, sync_playwright() as playwright, launched(playwright) as browser:

@@ -50,7 +50,11 @@ def prepare(folder: Path, answers: int, size: int) -> None:
     import pack
 
     os.environ["OPENAI_IMAGE_NODES_HOME"] = str(folder / "home")
-    ledger, plan, store = pack.part("api.batch.ledger"), pack.part("api.batch.plan"), pack.part("api.store").stores()[0]
+    ledger, plan, store = (
+        pack.part("api.batch.records"),
+        pack.part("api.batch.plan"),
+        pack.part("api.store.store").stores()[0],
+    )
     identities = [f"{number:064x}" for number in range(answers)]
     told = {"connection": "openai batch", "service": SERVICE, "operation": "generations", "model": MODEL}
     for identity in identities:
@@ -73,11 +77,11 @@ def collect(folder: Path) -> None:
 
     os.environ["OPENAI_IMAGE_NODES_HOME"] = str(folder / "home")
     os.environ["OPENAI_IMAGE_NODES_STORE_MAX_BYTES"] = "1000000000000"
-    store = pack.part("api.store").stores()[0]
-    ledger, collecting = pack.part("api.batch.ledger"), pack.part("api.batch.collecting")
+    store = pack.part("api.store.store").stores()[0]
+    ledger, collecting = pack.part("api.batch.records"), pack.part("api.batch.collect")
     book = ledger.Ledger(store)
     book.drop_large_files = lambda _record: None
-    link = pack.part("api.connections").Connection("openai batch", SERVICE, batch=True)
+    link = pack.part("api.connections.resolve").Connection("openai batch", SERVICE, batch=True)
     work = collecting.Collecting(store, link, book.all()[0], lambda _words: None)
     work._ledger.drop_large_files = lambda _record: None
     started = time.perf_counter()
@@ -118,8 +122,8 @@ def _forget_answers(folder: Path) -> None:
     import pack
 
     os.environ["OPENAI_IMAGE_NODES_HOME"] = str(folder / "home")
-    store = pack.part("api.store").stores()[0]
-    ledger = pack.part("api.batch.ledger")
+    store = pack.part("api.store.store").stores()[0]
+    ledger = pack.part("api.batch.records")
     book = ledger.Ledger(store)
     for record in book.all():
         record.state = ledger.SUBMITTED

@@ -57,13 +57,13 @@ def point(address: str) -> None:
 
 def encode(batch: Tensor) -> list[bytes]:
     """Return the PNG files of a batch [B,H,W,C]."""
-    return [png.data for png in part("utils.images").images_to_pngs(batch, max_pixels=MAX_PIXELS)]
+    return [png.data for png in part("utils.encode").images_to_pngs(batch, max_pixels=MAX_PIXELS)]
 
 
 def encode_mask(mask: Tensor) -> bytes:
     """Return the PNG file of a mask [1,H,W]."""
     size = (mask.shape[2], mask.shape[1])
-    data: bytes = part("utils.images").mask_to_png(mask, size, size).data
+    data: bytes = part("utils.encode").mask_to_png(mask, size, size).data
     return data
 
 
@@ -84,26 +84,26 @@ async def called(address: str, batch: Tensor | None, seed: int | None = None) ->
 
 def decode(body: bytes) -> Tensor:
     """Return the pictures of an answer as one batch [n,H,W,3|4]."""
-    image: Tensor = part("utils.pictures").pngs_to_image(pictures_in(body)).image
+    image: Tensor = part("utils.decode").pngs_to_image(pictures_in(body)).image
     return image
 
 
 def pictures_in(body: bytes) -> list[bytes]:
     """Return the encoded pictures of an answer, as the node has them before it decodes them."""
-    raw = part("api.operation").RawAnswer(body, {}, 0.0)
-    pictures: list[bytes] = part("api.answers").pictures_of(_operation().parse(raw)).data
+    raw = part("api.transport.operation").RawAnswer(body, {}, 0.0)
+    pictures: list[bytes] = part("api.transport.downloads").pictures_of(_operation().parse(raw)).data
     return pictures
 
 
 def job(prompt: str = "a red fox", seed: int = 0) -> Any:
     """Return a job of the connection `openai`."""
-    request = part("api.schemas").OpenAIImageGenerationRequest(model=MODEL, prompt=prompt)
-    return part("api.running").Job(connection(), request, seed=seed)
+    request = part("api.catalog.schemas").OpenAIImageGenerationRequest(model=MODEL, prompt=prompt)
+    return part("api.jobs.job").Job(connection(), request, seed=seed)
 
 
 def connection() -> Any:
     """Return the connection `openai` as the environment has it."""
-    connections = part("api.connections")
+    connections = part("api.connections.resolve")
     return connections.resolve("openai", connections.HostSecrets(), lambda: "")
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ..api.errors import OpenAIImageError
-from ..utils.images import ImageInputError
+from ..utils.encode import ImageInputError
 from .batch import batch
 from .picture import picture
 from .setup import connect, doctor, serve_sandbox

@@ -8,15 +8,16 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..api import connections
-from ..api.batch import ledger, words
-from ..api.batch.ledger import BatchRecord
-from ..api.batch.office import Office, refusal_of
+from ..api.batch import describe as words
+from ..api.batch import records as ledger
+from ..api.batch.manager import Office, refusal_of
 from ..api.batch.plan import Planned
-from ..api.connections import Connection, HostSecrets
+from ..api.batch.records import BatchRecord
+from ..api.connections import resolve as connections
+from ..api.connections.resolve import Connection, HostSecrets
 from ..api.errors import OpenAIImageError, RefusedError
-from ..api.store import stores
-from ..nodes.runs import sandbox_url
+from ..api.store.store import stores
+from ..nodes.run.execution import sandbox_url
 
 PROMPT_CHARS = 60
 BAR_CHARS = 30

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..api import catalogue, rules
+from ..api.catalog import catalog as catalogue
+from ..api.catalog import validation as rules
 from ..api.errors import OpenAIImageError
 from ..nodes.gpt_image import GPTImage
 from ..nodes.inputs import DEFAULT_MODEL
-from ..utils import files
+from ..utils import image_files as files
 
 
 def picture(argv: Sequence[str]) -> int:

@@ -10,10 +10,13 @@ from collections.abc import Iterator, Sequence
 
 import certifi
 
-from ..api import connections, home, keys, probes
-from ..api.connections import HostSecrets
+from ..api import config as home
+from ..api.connections import keys
+from ..api.connections import resolve as connections
+from ..api.connections.resolve import HostSecrets
 from ..api.errors import OpenAIImageError
-from ..api.store import stores
+from ..api.store.store import stores
+from ..api.transport import probe as probes
 
 
 def doctor(argv: Sequence[str]) -> int:
@@ -99,8 +102,8 @@ def connect(argv: Sequence[str]) -> int:
 
 def serve_sandbox(argv: Sequence[str]) -> int:
     """Serve the sandbox on a loopback port until Ctrl+C, for other programs to try things on."""
-    from ..api.sandbox import Sandbox
-    from ..utils.painter import SandboxPainter
+    from ..sandbox import Sandbox
+    from ..sandbox.rendering.painter import SandboxPainter
 
     parser = argparse.ArgumentParser(prog="openai-image sandbox", description=serve_sandbox.__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")

@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..api import budget
 from ..api.errors import RefusedError, SharedStoreError
-from ..api.eviction import limit_bytes
-from ..api.records import Record
-from ..api.store import Store, stores
+from ..api.store import spending as budget
+from ..api.store.eviction import limit_bytes
+from ..api.store.records import Record
+from ..api.store.store import Store, stores
 
 DAYS_LISTED = 31
 

@@ -2,19 +2,20 @@
 
 from pathlib import Path
 
-from ..api import home
-from ..utils import host
-from . import old_prompts, replacements
+from ..api import config as home
+from ..utils import comfyui as host
 from .gif import GPTImageGIF
 from .gpt_image import GPTImage
-from .prompt_list import PromptList
+from .migration import prompts as old_prompts
+from .migration import replacements
+from .prompt_list.node import PromptList
 from .references import References
 from .svg import GPTImageSVG
 
 home.use_host_folder(host.state_folder)
 _server_routes = host.web_routes()
 if _server_routes is not None:
-    from . import routes  # needs aiohttp, which is there with ComfyUI's server and not otherwise
+    from .web import routes
 
     routes.register(_server_routes)
 host.install_examples(Path(__file__).parent.parent / "example_workflows" / "input")

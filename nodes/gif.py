@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..api import catalogue, rules
-from ..utils import pictures
-from . import inputs, runs, uploads, wishes
+from ..api.catalog import catalog as catalogue
+from ..api.catalog import validation as rules
+from ..utils import decode as pictures
+from . import inputs
+from .run import execution as runs
+from .run import input_images as uploads
+from .run import parameters as wishes
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import inputs, runs, uploads, wishes
+from . import inputs
+from .run import execution as runs
+from .run import input_images as uploads
+from .run import parameters as wishes
 
 if TYPE_CHECKING:
     from torch import Tensor

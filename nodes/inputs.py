@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..api import catalogue, connections
+from ..api.catalog import catalog as catalogue
+from ..api.connections import resolve as connections
 
 SIZES = (
     "auto",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..api import catalogue
-from ..utils import host
-from . import inputs, runs, uploads, wishes
+from ..api.catalog import catalog as catalogue
+from ..utils import comfyui as host
+from . import inputs
+from .run import execution as runs
+from .run import input_images as uploads
+from .run import parameters as wishes
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -34,7 +34,7 @@ def run_batch() -> Told:
     nothing_yet = _run_all()
     assert not any(nothing_yet), "a run over a batch connection has sent something"  # noqa: S101
     seen = office.overview()
-    lines += [f"planned, nothing sent: {pack.part('api.batch.words').total(seen.parts)}"]
+    lines += [f"planned, nothing sent: {pack.part('api.batch.describe').total(seen.parts)}"]
     office.submit(seen.parts)
     lines += [f"submitted as {len(seen.parts)} batch of {seen.parts[0].model}"]
     (record,) = office.watch(lambda _record: None, look_every_s=0.2)
@@ -46,10 +46,10 @@ def run_batch() -> Told:
 
 
 def _office() -> Any:
-    connections, runs = pack.part("api.connections"), pack.part("nodes.runs")
-    sandbox_store = pack.part("api.store").stores()[1]
+    connections, runs = pack.part("api.connections.resolve"), pack.part("nodes.run.execution")
+    sandbox_store = pack.part("api.store.store").stores()[1]
     resolve = lambda name: connections.resolve(name, connections.HostSecrets(), runs.sandbox_url)  # noqa: E731
-    return pack.part("api.batch.office").Office(sandbox_store, resolve)
+    return pack.part("api.batch.manager").Office(sandbox_store, resolve)
 
 
 def _run_all() -> list[Image.Image | None]:

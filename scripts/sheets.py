@@ -9,7 +9,7 @@ import numpy as np
 import pack
 from PIL import Image, ImageDraw, ImageOps
 
-drawing = pack.part("utils.drawing")
+drawing = pack.part("sandbox.rendering.primitives")
 Box = drawing.Box
 
 WIDTH, ROW_HEIGHT, EDGE = 1600, 360, 28

@@ -10,22 +10,15 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = "openai_image_nodes"
+# Only `support` is importable from here: the folders beside it share their names with ComfyUI's modules.
+HELPERS = importlib.util.spec_from_file_location("support", Path(__file__).with_name("support") / "__init__.py")
+assert HELPERS is not None
+sys.modules["support"] = importlib.util.module_from_spec(HELPERS)
+
+from support.pack import PACKAGE, ROOT, load_pack  # noqa: E402
 
 settings.register_profile("untimed", deadline=None)  # tests do not time: a busy machine is no fault
 settings.load_profile("untimed")
-
-
-def load_pack(root: Path, name: str) -> object:
-    """Load a pack folder as ComfyUI's loader does: by path, under a name of the caller's choice."""
-    spec = importlib.util.spec_from_file_location(name, root / "__init__.py", submodule_search_locations=[str(root)])
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 class PlainRoot:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from .ledger import Counts
+from .records import Counts
 
 
 class BatchFault(BaseModel):

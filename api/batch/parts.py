@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from . import lines
+from . import jsonl as lines
 from .plan import Planned
 
 MAX_REQUESTS = 50_000

@@ -15,12 +15,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from .. import prices
-from ..files import make_private_folder, write_atomic
-from ..pending import BATCHED
-from ..records import Record
-from ..running import Job
-from ..store import Store
+from ..backends.atomic_files import make_private_folder, write_atomic
+from ..catalog import pricing as prices
+from ..jobs.job import Job
+from ..store.journal import BATCHED
+from ..store.records import Record
+from ..store.store import Store
 
 FOLDER = "batch"
 CHANGED = "changed"

@@ -7,9 +7,9 @@ import hashlib
 import json
 import time
 
-from ..connections import Connection
-from ..files import make_private_folder, write_atomic
-from ..store import Store
+from ..backends.atomic_files import make_private_folder, write_atomic
+from ..connections.resolve import Connection
+from ..store.store import Store
 from .objects import FileObject
 from .plan import FOLDER
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from comfyui import KEY, ComfyUI, named
-from faults import Faults
+from support.comfyui import KEY, ComfyUI, named
+from support.faults import Faults
 
 if TYPE_CHECKING:
-    from openai_image_nodes.api.sandbox import Sandbox
+    from openai_image_nodes.sandbox import Sandbox
 
 NEEDED = {
     "COMFYUI_PATH": "the folder with ComfyUI's main.py",
@@ -30,8 +30,8 @@ def pytest_sessionstart() -> None:
 
 
 def _service(faults: Faults) -> Sandbox:
-    from openai_image_nodes.api.sandbox import Sandbox  # the pack is loaded after this file
-    from openai_image_nodes.utils.painter import SandboxPainter
+    from openai_image_nodes.sandbox import Sandbox  # the pack is loaded after this file
+    from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
 
     return Sandbox(SandboxPainter(), middlewares=[faults])
 

@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from comfyui import KEY, ROOT, ComfyUI, named_with_frontend
+from support.comfyui import KEY, ROOT, ComfyUI, named_with_frontend
 
 try:
-    from browser import HEIGHT, WIDTH, Canvas, chromium
     from playwright.sync_api import Browser, Locator, expect
+    from support.browser import HEIGHT, WIDTH, Canvas, chromium
 except ModuleNotFoundError as exc:
     pytest.exit(f"The browser tests need Playwright for Python: pip install playwright ({exc})", returncode=2)
 
 if TYPE_CHECKING:
-    from openai_image_nodes.api.sandbox import Sandbox
+    from openai_image_nodes.sandbox import Sandbox
 
 __all__ = ["chromium"]  # pytest finds it here
 
@@ -236,7 +236,7 @@ def test_progress_is_shown_and_nothing_is_asked_for_twice(
     opened: Opened, studio: ComfyUI, batches: Sandbox, mode: str
 ) -> None:
     """Half done is shown as half done; after collecting, a run sends no request of its own."""
-    from openai_image_nodes.api.sandbox import BatchPlan
+    from openai_image_nodes.sandbox import BatchPlan
 
     batches.batches.plan(BatchPlan(hold_after=2))
     page = opened(mode)
@@ -269,7 +269,7 @@ def test_progress_is_shown_and_nothing_is_asked_for_twice(
 
 def test_batch_is_cancelled_after_a_yes(opened: Opened, studio: ComfyUI, batches: Sandbox) -> None:
     """A no leaves it; after a yes, what was not begun is planned again, and can be forgotten."""
-    from openai_image_nodes.api.sandbox import BatchPlan
+    from openai_image_nodes.sandbox import BatchPlan
 
     batches.batches.plan(BatchPlan(hold_after=1))
     page = opened()
@@ -295,7 +295,7 @@ def test_batch_is_cancelled_after_a_yes(opened: Opened, studio: ComfyUI, batches
 
 def test_failed_jobs_are_named_and_planned_again(opened: Opened, studio: ComfyUI, batches: Sandbox) -> None:
     """With the service's words, at the panel and at the node."""
-    from openai_image_nodes.api.sandbox import BatchPlan
+    from openai_image_nodes.sandbox import BatchPlan
 
     batches.batches.plan(BatchPlan(fail=0.5, failure="moderation_blocked"))
     page = opened()
@@ -319,7 +319,7 @@ def test_failed_jobs_are_named_and_planned_again(opened: Opened, studio: ComfyUI
 
 def test_errors_are_told(opened: Opened, studio: ComfyUI, batches: Sandbox) -> None:
     """A refusal of the service for the whole batch, a connection that is gone, and a plan that changed meanwhile."""
-    from openai_image_nodes.api.sandbox import BatchPlan
+    from openai_image_nodes.sandbox import BatchPlan
 
     entries = json.loads((studio.home / "connections.json").read_text(encoding="utf-8"))["connections"]
     page = opened()
@@ -351,7 +351,7 @@ def test_errors_are_told(opened: Opened, studio: ComfyUI, batches: Sandbox) -> N
 @pytest.mark.parametrize("theme", THEMES)
 def test_panel_is_legible(opened: Opened, batches: Sandbox, theme: str) -> None:
     """In both themes and every language, also in the narrowest sidebar: nothing cut, nothing covered, good contrast."""
-    from openai_image_nodes.api.sandbox import BatchPlan
+    from openai_image_nodes.sandbox import BatchPlan
 
     batches.batches.plan(BatchPlan(fail=0.5, failure="moderation_blocked"))
     settings = {"Comfy.ColorPalette": theme, "Comfy.UseNewMenu": "Top"}

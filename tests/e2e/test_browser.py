@@ -11,17 +11,17 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from comfyui import KEY, ROOT, ComfyUI, named_with_frontend
-from faults import Fault, Faults
+from support.comfyui import KEY, ROOT, ComfyUI, named_with_frontend
+from support.faults import Fault, Faults
 
 try:
-    from browser import HEIGHT, SHOWN, WIDTH, Canvas, chromium
     from playwright.sync_api import Browser, expect
+    from support.browser import HEIGHT, SHOWN, WIDTH, Canvas, chromium
 except ModuleNotFoundError as exc:
     pytest.exit(f"The browser tests need Playwright for Python: pip install playwright ({exc})", returncode=2)
 
 if TYPE_CHECKING:
-    from openai_image_nodes.api.sandbox import Sandbox
+    from openai_image_nodes.sandbox import Sandbox
 
 __all__ = ["chromium"]  # pytest finds it here
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from comfyui import KEY, ROOT, named
 from PIL import Image
+from support.comfyui import KEY, ROOT, named
 
 if TYPE_CHECKING:
-    from openai_image_nodes.api.sandbox import Sandbox
+    from openai_image_nodes.sandbox import Sandbox
 
 JOBS = int(os.environ.get("OIN_BULK_JOBS", "1000"))
 MODEL = "gpt-image-2"
@@ -35,8 +35,8 @@ RSS_LIMIT_MB = 300
 @pytest.fixture(scope="module")
 def service() -> Iterator[Sandbox]:
     """The service, without faults of its own."""
-    from openai_image_nodes.api.sandbox import Sandbox  # the pack is loaded after this file
-    from openai_image_nodes.utils.painter import SandboxPainter
+    from openai_image_nodes.sandbox import Sandbox  # the pack is loaded after this file
+    from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
 
     with Sandbox(SandboxPainter()) as sandbox:
         yield sandbox
@@ -126,7 +126,7 @@ def until(happened: Any, what: str) -> None:
 
 def test_a_thousand_jobs_with_a_kill_in_every_step(farmhand: Farmhand, service: Sandbox) -> None:
     """Planned, submitted and collected, each killed in the middle; then from the store, with nothing sent directly."""
-    from openai_image_nodes.api.sandbox import BatchPlan
+    from openai_image_nodes.sandbox import BatchPlan
 
     batch, store = farmhand.home / "store" / "batch", farmhand.home / "store" / "jobs"
     service.batches.plan(BatchPlan(fail=FAILED, failure="moderation_blocked"))

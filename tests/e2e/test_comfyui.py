@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from comfyui import FOLDER, KEY, ROOT, ComfyUI
-from faults import Fault, Faults
-from openai_image_nodes.api.sandbox import Sandbox
+from openai_image_nodes.sandbox import Sandbox
 from PIL import Image
+from support.comfyui import FOLDER, KEY, ROOT, ComfyUI
+from support.faults import Fault, Faults
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "example_workflows").glob("*.json"))
 INPUTS = [

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from by_hand import JOBS, Counts, Desk, own_photos
-from comfyui import ComfyUI, named
-from faults import Faults
+from support.by_hand import JOBS, Counts, Desk, own_photos
+from support.comfyui import ComfyUI, named
+from support.faults import Faults
 
 try:
-    from browser import HEIGHT, WIDTH, Canvas, chromium
     from playwright.sync_api import Browser
+    from support.browser import HEIGHT, WIDTH, Canvas, chromium
 except ModuleNotFoundError as exc:
     pytest.exit(f"The browser tests need Playwright for Python: pip install playwright ({exc})", returncode=2)
 
 if TYPE_CHECKING:
-    from openai_image_nodes.api.sandbox import Sandbox
+    from openai_image_nodes.sandbox import Sandbox
 
 __all__ = ["chromium"]  # pytest finds it here
 

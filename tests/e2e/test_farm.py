@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comfyui import KEY, ComfyUI, Run, named
-from faults import Fault, Faults
-from openai_image_nodes.api.sandbox import Sandbox
+from openai_image_nodes.sandbox import Sandbox
 from PIL import Image
-from s3_server import BUCKET, SECRET, S3Server
+from support.comfyui import KEY, ComfyUI, Run, named
+from support.faults import Fault, Faults
+from support.s3_server import BUCKET, SECRET, S3Server
 
 JOBS = 100
 DELAY_S = 0.2

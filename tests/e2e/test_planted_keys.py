@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from comfyui import ComfyUI, Run, named
-from faults import Faults
-from openai_image_nodes.api.sandbox import Sandbox
+from openai_image_nodes.sandbox import Sandbox
+from support.comfyui import ComfyUI, Run, named
+from support.faults import Faults
 
 PLANTED = {
     "OPENAI_API_KEY": "sk-planted-openai-0123456789abcdef",

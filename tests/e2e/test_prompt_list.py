@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from comfyui import ROOT, ComfyUI
 from PIL import Image
+from support.comfyui import ROOT, ComfyUI
 
 PHOTOS = ROOT / "example_workflows" / "input"
 CSV = """\

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import templates
-from browser import HEIGHT, WIDTH, Canvas, chromium
-from comfyui import KEY, ROOT, ComfyUI, named_with_frontend
 from playwright.sync_api import Browser, expect
+from support import templates
+from support.browser import HEIGHT, WIDTH, Canvas, chromium
+from support.comfyui import KEY, ROOT, ComfyUI, named_with_frontend
 
 __all__ = ["chromium"]  # pytest finds it here
 LABEL = "Replace built-in OpenAI image nodes"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden import kept, pack, snapshots
+from support.golden import kept, pack, snapshots
 
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN")
 DATED = ("model",)  # its values come and go with the service's models

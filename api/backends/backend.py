@@ -1,0 +1,126 @@
+"""Where small things lie that several processes and machines share: a folder, or a bucket (see remote.py)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import uuid
+from pathlib import Path
+from typing import Protocol
+
+from .atomic_files import PRIVATE_FILE, make_private_folder, write_atomic
+
+
+class Shelf(Protocol):
+    """Named bytes. Names have slashes for what lies deeper; each step is seen by others whole or not at all.
+
+    `heartbeat_s` is how often a claim tells that its owner lives, `trusted_s` how long it need not be looked at again.
+    Raises: OSError where a folder fails, SharedStoreError where a bucket does.
+    """
+
+    heartbeat_s: float
+    trusted_s: float
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether `create` is one step, and not a look, a write and another look."""
+
+    def at(self, name: str) -> Shelf:
+        """Return the shelf below."""
+
+    def names(self, beginning: str = "") -> list[str]:
+        """Return the names that begin so, those of everything deeper included."""
+
+    def read(self, name: str) -> bytes | None:
+        """Return what lies there, or None."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put it there, in the place of what was there."""
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Put it there unless something is there; tell whether it was us. `data` is like nobody else's."""
+
+    def touch(self, name: str, data: bytes) -> None:
+        """Let something that is ours look young; `data` says the same and differs from what it was."""
+
+    def remove(self, name: str) -> None:
+        """Take it away; nothing there is fine too."""
+
+    def age_s(self, name: str, data: bytes) -> float:
+        """Return for how long `data` has certainly not been touched, by no clock of another machine."""
+
+
+class Folder:
+    """A folder of this machine or of its network."""
+
+    heartbeat_s = 5.0
+    trusted_s = 0.0
+    is_exclusive = True
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def at(self, name: str) -> Folder:
+        """Return the folder below, which need not exist."""
+        return Folder(self.path / name)
+
+    def names(self, beginning: str = "") -> list[str]:
+        """Return the names of files that begin so. Nothing is there where there is no folder."""
+        below = beginning.rpartition("/")[0]
+        top, found = os.path.join(self.path, below), []
+        for folder, _, names in os.walk(top):
+            deeper = "/".join(word for word in (below, folder[len(top) :].replace(os.sep, "/").strip("/")) if word)
+            found += [f"{deeper}/{name}" for name in names] if deeper else names
+        return [name for name in found if name.startswith(beginning)]
+
+    def read(self, name: str) -> bytes | None:
+        """Return what a file holds, or None."""
+        try:
+            return (self.path / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace a file in one step, its folder made if need be."""
+        make_private_folder((self.path / name).parent)
+        write_atomic(self.path / name, data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Make a file with O_EXCL. The folder must be there: who cleared it this moment must not be undone."""
+        path = self.path / name
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), PRIVATE_FILE)
+        except FileExistsError:
+            return False
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+        except OSError:
+            path.unlink()  # a claim without an owner would hold everybody up until it is stale
+            raise
+        return True
+
+    def touch(self, name: str, data: bytes) -> None:
+        """Set the time of a file; it need not be written."""
+        os.utime(self.path / name)
+
+    def remove(self, name: str) -> None:
+        """Delete a file."""
+        with contextlib.suppress(FileNotFoundError):
+            (self.path / name).unlink()
+
+    def age_s(self, name: str, data: bytes) -> float:
+        """Return a file's age by the clock of its own file system, for shared folders have clocks of their own.
+
+        Where nothing can be written, as on a full disk, this machine's clock must do.
+        """
+        path = self.path / name
+        probe, now = path.with_name(f".now.{uuid.uuid4().hex}"), time.time()
+        with contextlib.suppress(OSError):
+            probe.touch()
+            now = probe.stat().st_mtime
+            probe.unlink()
+        with contextlib.suppress(FileNotFoundError):
+            return now - path.stat().st_mtime
+        return float("inf")

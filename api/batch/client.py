@@ -1,0 +1,243 @@
+"""The service's files and batches over the wire: what goes out is what the official client sends.
+
+Source: openai-python 3.54.0, resources/files.py, resources/batches.py, types/batch.py, types/file_object.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TypeVar, cast
+
+import requests
+from pydantic import BaseModel, ValidationError
+
+from ..connections.resolve import Connection
+from ..errors import BadAnswerError, OpenAIImageError, OutcomeUnknownError, RefusedError, ServiceDownError
+from ..transport.bodies import FilePart, RequestBody, json_body, multipart_body
+from ..transport.error_mapping import answered_failure, service_words, unanswered_failure
+from ..transport.operation import read_whole
+from ..transport.retry import Retries
+from ..transport.sessions import session_for
+from .objects import BatchObject, FileObject, Page
+
+WINDOW = "24h"  # the only one there is
+WINDOW_S = 86_400.0
+OUR_ID = "openai_image_nodes"
+PAGE = 100
+TIMEOUT_S = (10.0, 600.0)
+READ_BYTES = 1 << 20
+CLOCK_DIFFERENCE_S = 3600.0
+BOUNDARY = "openai-image-nodes-{}"
+
+Model = TypeVar("Model", bound=BaseModel)
+T = TypeVar("T")
+
+
+class BatchService:
+    """Files and batches of one connection. All but `create` is safe to repeat and is repeated."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def upload(self, part: FilePart, *, purpose: str, lifetime_s: int) -> FileObject:
+        """Give the service a file that it deletes after `lifetime_s` seconds (3,600 to 2,592,000).
+
+        Raises: OpenAIImageError.
+        """
+        fields = {"purpose": purpose, "expires_after": {"anchor": "created_at", "seconds": lifetime_s}}
+        return self._told(
+            "POST", "files", FileObject, multipart_body(fields, [part], BOUNDARY.format(part.digest[:32]))
+        )
+
+    def has_file(self, file_id: str) -> bool:
+        """Tell whether the service still has a file.
+
+        Raises: OpenAIImageError.
+        """
+        try:
+            self._told("GET", f"files/{file_id}", FileObject)
+        except RefusedError as exc:
+            if exc.status != 404:
+                raise
+            return False
+        return True
+
+    def create(self, input_file_id: str, endpoint: str, our_id: str) -> BatchObject:
+        """Begin a batch. Nothing is repeated here: a lost answer may be that of a batch which costs money.
+
+        Raises: OpenAIImageError; OutcomeUnknownError if it may have begun.
+        """
+        body = json_body(
+            {
+                "completion_window": WINDOW,
+                "endpoint": endpoint,
+                "input_file_id": input_file_id,
+                "metadata": {OUR_ID: our_id},
+            }
+        )
+        return self._read(BatchObject, self._once("POST", "batches", body))
+
+    def retrieve(self, batch_id: str) -> BatchObject:
+        """Return how far a batch is.
+
+        Raises: OpenAIImageError.
+        """
+        return self._told("GET", f"batches/{batch_id}", BatchObject)
+
+    def cancel(self, batch_id: str) -> BatchObject:
+        """Ask the service to stop; what is finished by then is charged and kept.
+
+        Raises: OpenAIImageError.
+        """
+        return self._told("POST", f"batches/{batch_id}/cancel", BatchObject)
+
+    def found(self, our_id: str, *, since: float) -> BatchObject | None:
+        """Return the batch that was begun with our id at `since` (seconds since 1970) or later, or None.
+
+        Raises: OpenAIImageError.
+        """
+        for one in self._newest():
+            if (one.metadata or {}).get(OUR_ID) == our_id:
+                return one
+            if one.created_at < since - CLOCK_DIFFERENCE_S:
+                return None
+        return None
+
+    def download(self, file_id: str, target: Path, told: Callable[[int], None]) -> None:
+        """Write a file of the service to the disk; what came of an earlier try is not fetched again.
+
+        Raises: OpenAIImageError, OSError.
+        """
+        part = target.with_name(f"{target.name}.part")
+        self._repeated(lambda: self._downloaded(file_id, part, told))
+        part.replace(target)
+
+    def _newest(self) -> Iterator[BatchObject]:
+        after: dict[str, str] = {}
+        while True:
+            page = self._told("GET", "batches", Page, query={"limit": str(PAGE), **after})
+            yield from page.data
+            if not page.has_more or not page.data:
+                return
+            after = {"after": page.data[-1].id}
+
+    def _told(
+        self,
+        method: str,
+        path: str,
+        model: type[Model],
+        body: RequestBody | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Model:
+        return self._repeated(lambda: self._read(model, self._once(method, path, body, query)))
+
+    def _repeated(self, work: Callable[[], T]) -> T:
+        retries = Retries(idempotent=True)  # repeating these costs nothing
+        while True:
+            try:
+                return work()
+            except OpenAIImageError as error:
+                delay = retries.delay_after(error)
+                if delay is None:
+                    raise
+                time.sleep(delay)
+
+    def _once(
+        self, method: str, path: str, body: RequestBody | None = None, query: Mapping[str, str] | None = None
+    ) -> bytes:
+        with self._answered(method, path, body, query) as response:
+            return self._connection.without_secrets(read_whole(response))
+
+    @contextlib.contextmanager
+    def _answered(
+        self,
+        method: str,
+        path: str,
+        body: RequestBody | None = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[requests.Response]:
+        """Give a success to be read in the `with`; everything else is an error of ours."""
+        sent_at = datetime.now(timezone.utc)
+        try:
+            with self._sent(method, path, body, query, headers) as response:
+                if not 200 <= response.status_code < 300:
+                    raise self._refused(response, method, path)
+                yield response
+        except requests.RequestException as exc:
+            complete = body is not None and _may_cost(method, path) and body.complete
+            raise unanswered_failure(
+                self._connection, exc, complete=complete, sent_at=f"{sent_at:%H:%M:%S} UTC"
+            ) from exc
+
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        body: RequestBody | None,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+    ) -> requests.Response:
+        url = f"{self._connection.base_url}/{path}"
+        content = {"Content-Type": body.content_type} if body else {}
+        return session_for(url).request(
+            method,
+            url,
+            params={**self._connection.query, **(query or {})},
+            data=cast(Iterable[bytes], body) if body else None,
+            headers={**self._connection.auth_headers(), **content, **(headers or {})},
+            timeout=TIMEOUT_S,
+            allow_redirects=False,  # a redirect could carry the key to another host
+            stream=True,
+        )
+
+    def _refused(self, response: requests.Response, method: str, path: str) -> OpenAIImageError:
+        clean = self._connection.without_secrets
+        headers = {name.lower(): clean(value.encode()).decode() for name, value in response.headers.items()}
+        said = b""
+        with contextlib.suppress(requests.RequestException):
+            said = clean(read_whole(response))
+        error = answered_failure(self._connection, response.status_code, headers, said, model=path)
+        if _may_cost(method, path) or not isinstance(error, OutcomeUnknownError):
+            return error
+        return ServiceDownError(
+            f"{self._connection.name}: a gateway gave up before the service answered (HTTP {error.status}). Nothing is"
+            " lost by it; do it again in a while.",
+            status=error.status,
+            request_id=error.request_id,
+        )
+
+    def _read(self, model: type[Model], body: bytes) -> Model:
+        try:
+            return model.model_validate_json(body)
+        except ValidationError as exc:
+            said = service_words(body).message[:200] or "nothing readable"
+            raise BadAnswerError(
+                f"{self._connection.name}: the answer is not of the expected form (the service says: {said})."
+            ) from exc
+
+    def _downloaded(self, file_id: str, part: Path, told: Callable[[int], None]) -> None:
+        have = part.stat().st_size if part.exists() else 0
+        wanted = {"Range": f"bytes={have}-"} if have else {}
+        with self._answered("GET", f"files/{file_id}/content", headers=wanted) as response:
+            goes_on = response.status_code == 206
+            with part.open("ab" if goes_on else "wb") as file:
+                told(have if goes_on else 0)
+                for chunk in response.iter_content(READ_BYTES):
+                    file.write(chunk)
+                    told(len(chunk))
+
+
+def _may_cost(method: str, path: str) -> bool:
+    """Tell whether a request may begin something that is billed: only the creation of a batch does."""
+    return (method, path) == ("POST", "batches")
+
+
+def as_json(value: object) -> bytes:
+    """Return a value as one line of JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")

@@ -1,0 +1,192 @@
+"""From the files of a finished batch into the store, line by line; may be stopped anywhere and done again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..backends.atomic_files import write_atomic
+from ..catalog.schemas import OpenAIImageGenerationResponse
+from ..connections.resolve import Connection
+from ..errors import BadAnswerError
+from ..jobs.recorder import Keeping
+from ..store.records import Record
+from ..store.store import Store
+from . import jsonl as lines
+from . import records as ledger
+from .client import BatchService
+from .jsonl import Result
+from .plan import Plan, Planned
+from .records import BatchRecord, Ledger
+
+Told = Callable[[str], None]
+SHARED_FIELDS = {"connection", "service", "operation", "model"}  # of a batch and each of its jobs
+AT_A_TIME = 4  # each waits for the disk most of the time; more would only hold more pictures in memory
+
+
+class Collecting:
+    """Brings the answers of one batch into the store. Its file stays on the disk until all of it is there."""
+
+    def __init__(self, store: Store, connection: Connection, record: BatchRecord, told: Told) -> None:
+        self._store, self._connection, self._told = store, connection, told
+        self._plan, self._ledger, self._service = Plan(store), Ledger(store), BatchService(connection)
+        self._record = record
+        self._jobs = self._ledger.jobs(record)
+        self._left = set(self._jobs)
+        self._counting = threading.Lock()
+
+    def collect(self) -> BatchRecord:
+        """Fetch what the batch gave, keep every answer, note every fault, and let the rest be planned again.
+
+        Raises: OpenAIImageError if the service does not give the files, OSError.
+        """
+        record = self._record
+        record.answered = record.failed = 0
+        record.usd, record.unreadable = 0.0, []
+        self._note_refused_lines()
+        for name, file_id in (("output.jsonl", record.output_file_id), ("errors.jsonl", record.error_file_id)):
+            if file_id:
+                path = self._fetched(name, file_id)
+                self._keep_all(path)
+        self._give_back_the_rest()
+        record.state = ledger.COLLECTED
+        self._ledger.write(record)
+        self._ledger.drop_large_files(record)
+        self._plan.tidy()
+        self._plan.touch()
+        return record
+
+    def _fetched(self, name: str, file_id: str) -> Path:
+        path = self._ledger.folder(self._record.id) / name
+        if not path.exists():
+            self._service.download(file_id, path, _Counted(self._told))
+        return path
+
+    def _keep_all(self, path: Path) -> None:
+        """Keep the lines of a file, a few at a time, in whatever order they end."""
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            working: set[Future[None]] = set()
+            for line in _lines_of(path):
+                if len(working) >= AT_A_TIME:
+                    done, working = wait(working, return_when=FIRST_COMPLETED)
+                    self._ended(done)
+                working.add(pool.submit(self._keep, line))
+            self._ended(working)
+
+    def _ended(self, futures: set[Future[None]]) -> None:
+        for future in futures:
+            future.result()
+        record = self._record
+        self._told(f"collecting, {record.answered + record.failed} of {record.count}")
+
+    def _keep(self, line: bytes) -> None:
+        result = lines.result_of(line, self._connection)
+        if result is None:
+            self._unreadable(line)
+        elif result.identity in self._left:
+            self._settled(result)
+
+    def _settled(self, result: Result) -> None:
+        if result.error is not None:
+            self._failed(result.identity, str(result.error), final=lines.is_final(result.error))
+        elif result.raw:
+            self._answered(result)
+
+    def _unreadable(self, line: bytes) -> None:
+        """Keep a line that nobody can read: it may have been paid. Its job is not sent again by itself."""
+        if not line.strip():
+            return
+        name = f"unreadable_{hashlib.sha256(line).hexdigest()[:12]}.txt"
+        path = self._ledger.folder(self._record.id) / name
+        write_atomic(path, line)
+        with self._counting:
+            self._record.unreadable.append(str(path))
+        identity = lines.identity_of(line)
+        if identity in self._left:
+            fault = f"the answer cannot be read and may have been billed; it is kept in {path}"
+            self._failed(str(identity), fault, final=True)
+
+    def _answered(self, result: Result) -> None:
+        usd = self._kept_before(result.identity)
+        if usd is None:
+            usd = self._kept(result, self._plan.find(result.identity))
+        self._store.pending.take_back(result.identity, self._record.id)
+        self._plan.remove([result.identity])
+        with self._counting:
+            self._left.discard(result.identity)
+            self._record.answered += 1
+            self._record.usd += usd
+
+    def _kept_before(self, identity: str) -> float | None:
+        """Return the cost of the answer of this batch if it was kept before we were interrupted, else None."""
+        for record in self._store.records_of(identity):
+            if record.batch == self._record.id:
+                return record.cost_usd or 0.0
+        return None
+
+    def _kept(self, result: Result, planned: Planned | None) -> float:
+        record = self._record_of(result, planned)
+        parsed = lambda: _readable(result)  # noqa: E731
+        with contextlib.suppress(BadAnswerError):  # kept all the same: the run that wants it tells what is wrong
+            Keeping(self._store, result.identity).kept(record, parsed, result.raw)
+        return record.cost_usd or 0.0
+
+    def _record_of(self, result: Result, planned: Planned | None) -> Record:
+        batch, identity = self._record, result.identity
+        known = planned.record(batch.id) if planned else self._store.pending.read(identity)
+        known = known or Planned(identity=identity, **batch.model_dump(include=SHARED_FIELDS), fields={}).record(
+            batch.id
+        )
+        told = {"sent_at": batch.asked_at, "answered_at": time.time(), "request_id": result.request_id}
+        return known.model_copy(update=told)
+
+    def _note_refused_lines(self) -> None:
+        """Note what the service said of single lines when it refused the whole batch."""
+        for line, fault in self._record.line_faults.items():
+            if 0 < line <= len(self._jobs):
+                self._failed(self._jobs[line - 1], fault, final=True)
+
+    def _failed(self, identity: str, fault: str, *, final: bool) -> None:
+        planned = self._plan.find(identity)
+        if planned is not None:
+            planned.fault, planned.fault_is_final = fault, final
+            self._plan.write(planned)
+        self._store.pending.take_back(identity, self._record.id)
+        with self._counting:
+            self._left.discard(identity)
+            self._record.failed += 1
+
+    def _give_back_the_rest(self) -> None:
+        """Let what was never worked on be planned again, as it was."""
+        self._record.unfinished = len(self._left)
+        for identity in self._left:
+            self._store.pending.take_back(identity, self._record.id)
+
+
+@dataclass
+class _Counted:
+    """Tells how much was downloaded."""
+
+    told: Told
+    total: int = 0
+
+    def __call__(self, size: int) -> None:
+        self.total += size
+        self.told(f"downloading, {self.total / 1e6:.1f} MB")
+
+
+def _lines_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from file
+
+
+def _readable(result: Result) -> OpenAIImageGenerationResponse:
+    if result.response is None:
+        raise BadAnswerError("the answer is not of the expected form")
+    return result.response

@@ -1,0 +1,127 @@
+"""The lines of a batch's files: a planned job as a request, and a result as an answer or an error of ours.
+
+Source of the forms: the service's batch guide, and `EditImageBodyJsonParam` of its OpenAPI description.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..catalog.schemas import OpenAIImageGenerationResponse
+from ..connections.resolve import Connection
+from ..errors import OpenAIImageError, ServiceDownError
+from ..transport.base64_json import lifted
+from ..transport.error_mapping import answered_failure
+from .client import as_json
+from .plan import Plan, Planned, PlannedFile
+
+INLINE_MAX_BYTES = 65_536  # larger pictures go out once each, as files; smaller ones cost less as text than a request
+REFERENCE_BYTES = 64  # {"file_id":"file-..."}
+CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([0-9a-f]{64})"')
+UNFINISHED_CODES = ("batch_expired", "batch_cancelled")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line that came back: an answer (`raw` holds its bytes), an error, or neither: it was never worked on."""
+
+    identity: str
+    response: OpenAIImageGenerationResponse | None = None
+    raw: bytes = field(default=b"", repr=False)
+    request_id: str | None = None
+    error: OpenAIImageError | None = None
+
+
+def endpoint_of(operation: str) -> str:
+    """Return the address that the lines of a batch name, such as "/v1/images/edits"."""
+    return f"/v1/images/{operation}"
+
+
+def is_inline(file: PlannedFile) -> bool:
+    """Tell whether a picture stands in the line itself."""
+    return file.size <= INLINE_MAX_BYTES
+
+
+def line_bytes(planned: Planned) -> int:
+    """Return about how many bytes the line of a job will have, never less than it will."""
+    files = sum(
+        math.ceil(file.size / 3) * 4 + REFERENCE_BYTES if is_inline(file) else REFERENCE_BYTES for file in planned.files
+    )
+    return len(as_json(_line(planned, []))) + files + REFERENCE_BYTES
+
+
+def request_line(planned: Planned, plan: Plan, file_ids: Mapping[str, str]) -> bytes:
+    """Return the line of a job; `file_ids` has the service's id for each content that is not inline, by its SHA-256.
+
+    Raises: OSError if a picture is gone, KeyError if one was not uploaded.
+    """
+    references = [_reference(file, plan, file_ids) for file in planned.files]
+    return as_json(_line(planned, references)) + b"\n"
+
+
+def identity_of(broken: bytes) -> str | None:
+    """Return the job that a line which cannot be read seems to be for, or None."""
+    found = CUSTOM_ID.search(broken)
+    return found[1].decode() if found else None
+
+
+def result_of(line: bytes, connection: Connection) -> Result | None:
+    """Return what a line of an output or error file says, or None for one that cannot be read or names no job.
+
+    Its pictures' base64 is not copied.
+    """
+    outline, long_texts = lifted(connection.without_secrets(line))
+    try:
+        told = json.loads(outline)
+        identity = str(told["custom_id"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    answered = told.get("response") or {}
+    body, request_id = answered.get("body"), answered.get("request_id")
+    status = int(answered.get("status_code") or 0)
+    if 200 <= status < 300:
+        return Result(identity, _response(body, long_texts), line, request_id)
+    if status == 0 and (told.get("error") or {}).get("code") in UNFINISHED_CODES:
+        return Result(identity)
+    said = body if status else {"error": told.get("error") or {}}
+    headers = {"x-request-id": request_id} if request_id else {}
+    error = answered_failure(connection, status or 500, headers, json.dumps(said).encode(), model=identity[:12])
+    return Result(identity, request_id=request_id, error=error)
+
+
+def is_final(error: OpenAIImageError) -> bool:
+    """Tell whether the same request would be refused again."""
+    return not isinstance(error, ServiceDownError) and error.status is not None and error.status < 429
+
+
+def _line(planned: Planned, references: list[dict[str, str]]) -> dict[str, Any]:
+    body = dict(planned.fields)
+    images = [ref for file, ref in zip(planned.files, references, strict=False) if file.name.startswith("image")]
+    masks = [ref for file, ref in zip(planned.files, references, strict=False) if file.name == "mask"]
+    if planned.operation == "edits":
+        body["images"] = images
+    if masks:
+        body["mask"] = masks[0]
+    return {"custom_id": planned.identity, "method": "POST", "url": endpoint_of(planned.operation), "body": body}
+
+
+def _reference(file: PlannedFile, plan: Plan, file_ids: Mapping[str, str]) -> dict[str, str]:
+    if not is_inline(file):
+        return {"file_id": file_ids[file.sha256]}
+    return {"image_url": "data:image/png;base64," + base64.b64encode(plan.picture(file)).decode()}
+
+
+def _response(body: object, long_texts: Mapping[str, memoryview]) -> OpenAIImageGenerationResponse | None:
+    """Return the answer, or None for one that cannot be read: its bytes are kept all the same."""
+    try:
+        return OpenAIImageGenerationResponse.model_validate(body, context=dict(long_texts))
+    except ValidationError:
+        return None

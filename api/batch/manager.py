@@ -1,0 +1,247 @@
+"""The counter for people: what is planned and under way, submit, look, collect, cancel; used by shell and browser."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+from ..backends.leases import claim
+from ..connections.resolve import Connection
+from ..errors import OpenAIImageError, RefusedError, ServiceDownError, StillRunningError
+from ..store.store import Store
+from . import records as ledger
+from .client import BatchService
+from .collect import Collecting
+from .parts import Part, parts_of
+from .plan import Plan, Planned
+from .records import BatchRecord, Ledger
+from .submit import Submitting, note
+
+LOOK_EVERY_S = 10.0
+LOOK_SELDOM_S = 60.0
+GROWTH = 1.3
+
+Told = Callable[[str], None]
+Resolve = Callable[[str], Connection]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What a store's plan and batches hold: jobs to be sent, jobs that would fail again, and all batches."""
+
+    ready: list[Planned]
+    failed: list[Planned]
+    batches: list[BatchRecord]
+
+    @property
+    def parts(self) -> list[Part]:
+        """The batches that a submit would begin now."""
+        return parts_of(self.ready)
+
+    @property
+    def open(self) -> list[BatchRecord]:
+        """The batches that are not collected yet."""
+        return [record for record in self.batches if record.is_open]
+
+
+class Office:
+    """Plan and batches of one store. `resolve` gives the connection of a name, `told` hears what is being done."""
+
+    def __init__(self, store: Store, resolve: Resolve, told: Told = lambda _words: None) -> None:
+        self._store, self._resolve, self._told = store, resolve, told
+        self.plan, self._ledger = Plan(store), Ledger(store)
+
+    def overview(self) -> Overview:
+        """Return what is planned, what failed and what is under way."""
+        batches = self._ledger.all()
+        taken = self._ledger.taken()
+        free = [one for one in self.plan.all() if one.identity not in taken]
+        final = [one for one in free if one.fault and one.fault_is_final]
+        ready = [one for one in free if not (one.fault and one.fault_is_final)]
+        return Overview([one for one in ready if not self._is_answered(one)], final, batches)
+
+    def forget(self, jobs: Iterable[Planned]) -> None:
+        """Take jobs out of the plan."""
+        self.plan.remove(one.identity for one in jobs)
+        self.plan.tidy()
+        self.plan.touch()
+
+    def plan_again(self, jobs: Iterable[Planned]) -> None:
+        """Let jobs that failed be sent again."""
+        for one in jobs:
+            self.plan.write(one.model_copy(update={"fault": None, "fault_is_final": False}))
+        self.plan.touch()
+
+    def submit(self, parts: Iterable[Part]) -> list[BatchRecord]:
+        """Begin batches, after those that were left half-way; returns all that are submitted now.
+
+        One that cannot be submitted does not hold up the others.
+        Raises: the first of their errors: OpenAIImageError, OSError. What was begun stays begun.
+        """
+        halves = [partial(self._gone_on, half) for half in self._halves()]
+        return _each([*halves, *(partial(self._begun, part) for part in parts)])
+
+    def go_on(self) -> list[BatchRecord]:
+        """Finish submitting what a crash or an error left half-way.
+
+        Raises: OpenAIImageError, OSError.
+        """
+        return _each([partial(self._gone_on, half) for half in self._halves()])
+
+    def look(self, record: BatchRecord) -> BatchRecord:
+        """Return how far a batch is by the service's word.
+
+        Raises: OpenAIImageError, OSError.
+        """
+        if record.state == ledger.SUBMITTED and not record.is_over:
+            before, connection = record.status, self._connection(record)
+            try:
+                note(record, BatchService(connection).retrieve(str(record.batch_id)))
+            except (RefusedError, ServiceDownError) as exc:
+                if exc.status not in (None, 404) or connection.kind != "sandbox":
+                    raise
+                record.faults = ["the sandbox that worked on it has ended"]
+                return self._abandoned(record)
+            self._ledger.write(record)
+            if record.status != before:
+                self.plan.touch()
+        return record
+
+    def collect(self, record: BatchRecord) -> BatchRecord:
+        """Bring what a batch gave into the store, if it is over; safe to stop and to repeat.
+
+        Raises: StillRunningError if it is not over, OpenAIImageError, OSError.
+        """
+        with self._alone(record) as record:
+            if record.state != ledger.SUBMITTED or not self.look(record).is_over:
+                return record
+            return Collecting(self._store, self._connection(record), record, self._told).collect()
+
+    def cancel(self, record: BatchRecord) -> BatchRecord:
+        """Stop a batch; what the service has finished is charged, and comes with `collect`.
+
+        Raises: OpenAIImageError, OSError.
+        """
+        with self._alone(record) as record:
+            if record.state == ledger.CREATING:
+                Submitting(self._store, self._connection(record), self._told).settle(record)
+            if record.state == ledger.PREPARING:
+                return self._abandoned(record)
+            if record.state == ledger.SUBMITTED and not self.look(record).is_over:
+                note(record, BatchService(self._connection(record)).cancel(str(record.batch_id)))
+                self._ledger.write(record)
+            return record
+
+    def give_up(self, record: BatchRecord) -> BatchRecord:
+        """Plan the jobs of a batch again whose answers cannot be had any more; they may have been billed.
+
+        Raises: StillRunningError, OSError.
+        """
+        with self._alone(record) as record:
+            return self._abandoned(record) if record.is_open else record
+
+    def watch(self, shown: Callable[[BatchRecord], None], *, look_every_s: float = LOOK_EVERY_S) -> list[BatchRecord]:
+        """Look after all open batches until each is collected; `shown` hears of each look.
+
+        Safe to stop anywhere and to start again. Raises: OpenAIImageError, OSError.
+        """
+        self.go_on()
+        done, pause = [], look_every_s
+        while waiting := [one for one in self._ledger.all() if one.state == ledger.SUBMITTED]:
+            for record in waiting:
+                shown(self.look(record))
+                if record.is_over:
+                    done.append(self.collect(record))
+                    shown(done[-1])
+            if any(not one.is_over for one in waiting):
+                time.sleep(pause)
+                pause = min(pause * GROWTH, max(look_every_s, LOOK_SELDOM_S))
+        return done
+
+    def _begun(self, part: Part) -> BatchRecord | None:
+        submitting = Submitting(self._store, self._checked(part), self._told)
+        record = submitting.prepare(part)
+        with self._alone(record) as record:
+            return submitting.go_on(record)
+
+    def _gone_on(self, half: BatchRecord) -> BatchRecord | None:
+        with contextlib.suppress(StillRunningError), self._alone(half) as record:  # else somebody else is at it
+            return Submitting(self._store, self._connection(record), self._told).go_on(record)
+        return None
+
+    def _abandoned(self, record: BatchRecord) -> BatchRecord:
+        record.state, record.unfinished = ledger.REFUSED, record.count
+        self._ledger.write(record)
+        for identity in self._ledger.jobs(record):
+            self._store.pending.take_back(identity, record.id)
+        self._ledger.drop_large_files(record)
+        self.plan.touch()
+        return record
+
+    @contextlib.contextmanager
+    def _alone(self, record: BatchRecord) -> Iterator[BatchRecord]:
+        """Give the newest record of a batch while nobody else works on it.
+
+        Raises: StillRunningError if somebody does.
+        """
+        ours = claim(self._ledger.folder(record.id))
+        if ours is None:
+            raise StillRunningError(f"Another process works on batch {record.id} at this moment. Wait for it.")
+        try:
+            yield next((one for one in self._ledger.all() if one.id == record.id), record)
+        finally:
+            ours.release()
+
+    def _checked(self, part: Part) -> Connection:
+        connection = self._resolve(part.connection)
+        connection.check_batch(part.model)
+        other = {one.service for one in part.jobs} - {connection.service}
+        if other:
+            raise RefusedError(
+                f"{part.connection}: jobs were planned for {', '.join(sorted(other))}, and the connection goes to"
+                f" {connection.service} now. Set it back, or forget the plan (openai-image batch plan --forget)."
+            )
+        return connection
+
+    def _connection(self, record: BatchRecord) -> Connection:
+        connection = self._resolve(record.connection)
+        if connection.kind == "sandbox" and record.address:
+            connection = replace(connection, base_url=record.address)  # it may be that of another process
+        if connection.service != record.service:
+            raise RefusedError(
+                f"{record.connection}: batch {record.id} is with {record.service}, and the connection goes to"
+                f" {connection.service} now. Set it back to look after the batch."
+            )
+        return connection
+
+    def _is_answered(self, planned: Planned) -> bool:
+        return not planned.again and self._store.has(planned.identity)
+
+    def _halves(self) -> list[BatchRecord]:
+        return [one for one in self._ledger.all() if one.state in (ledger.PREPARING, ledger.CREATING)]
+
+
+def _each(works: Iterable[Callable[[], BatchRecord | None]]) -> list[BatchRecord]:
+    """Do all, then raise the first error that there was."""
+    done, faults = [], []
+    for work in works:
+        try:
+            record = work()
+        except (OpenAIImageError, OSError) as exc:
+            faults.append(exc)
+        else:
+            done += [record] if record is not None else []
+    if faults:
+        raise faults[0]
+    return done
+
+
+def refusal_of(record: BatchRecord) -> OpenAIImageError | None:
+    """Return the error of a batch that the service refused as a whole, with its words, or None."""
+    if record.status != "failed" and record.state != ledger.REFUSED:
+        return None
+    said = "; ".join(record.faults) or "no reason was given"
+    return RefusedError(f"The batch of {record.model} was refused: {said}")

@@ -1,0 +1,150 @@
+"""The batches that were begun, each in a folder of its own, written down before the service hears of them.
+
+batch/batches/<id>/record.json    how far it is
+                   jobs.txt       the identities in it, one a line; never changed
+                   requests.jsonl, output.jsonl, errors.jsonl   what went out and came back, until it is collected
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from ..backends.atomic_files import make_private_folder, write_atomic
+from ..store.store import Store
+from .plan import FOLDER
+
+RECORD = "record.json"
+JOBS = "jobs.txt"
+PREPARING, CREATING, SUBMITTED, COLLECTED, REFUSED = "preparing", "creating", "submitted", "collected", "refused"
+OPEN = (PREPARING, CREATING, SUBMITTED)
+LARGE = ("requests.jsonl", "output.jsonl", "errors.jsonl", "output.jsonl.part", "errors.jsonl.part")
+
+
+class Counts(BaseModel):
+    """How many requests of a batch are done, by the service's own count."""
+
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+
+
+class BatchRecord(BaseModel):
+    """What is written down of a batch. `id` is ours, `batch_id` the service's; times in seconds since 1970.
+
+    `state` is preparing (its files go out), creating (the service is asked, or was and did not answer), submitted,
+    collected, or refused (never begun, with the service's words in `faults`). `status` is the service's word;
+    `address` is where it was sent, for sandboxes have no other name, `account` tells keys apart; `unreadable` are the
+    files with lines of the answer that nobody can read.
+    """
+
+    id: str
+    state: str = PREPARING
+    connection: str
+    service: str
+    address: str = ""
+    account: str = ""
+    model: str
+    operation: str
+    count: int
+    low_usd: float | None = None
+    high_usd: float | None = None
+    prepared_at: float = 0.0
+    asked_at: float | None = None
+    input_file_id: str | None = None
+    batch_id: str | None = None
+    status: str | None = None
+    counts: Counts = Counts()
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    expires_at: float | None = None
+    faults: list[str] = []
+    line_faults: dict[int, str] = {}
+    unreadable: list[str] = []
+    answered: int = 0
+    failed: int = 0
+    unfinished: int = 0
+    usd: float = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something remains to be done for it."""
+        return self.state in OPEN
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the service will do no more for it."""
+        return self.status in ("completed", "failed", "expired", "cancelled")
+
+
+class Ledger:
+    """The batches of one store."""
+
+    def __init__(self, store: Store) -> None:
+        self._root = store.root / FOLDER / "batches"
+
+    def begin(self, record: BatchRecord, identities: Iterable[str]) -> BatchRecord:
+        """Write a new batch down, on the disk when this returns.
+
+        Raises: OSError.
+        """
+        folder = make_private_folder(self.folder(record.id))
+        write_atomic(folder / JOBS, "\n".join(identities).encode())
+        self.write(record)
+        return record
+
+    def write(self, record: BatchRecord) -> None:
+        """Write down how far a batch is, on the disk when this returns.
+
+        Raises: OSError.
+        """
+        write_atomic(self.folder(record.id) / RECORD, record.model_dump_json(exclude_none=True, indent=1).encode())
+
+    def all(self) -> list[BatchRecord]:
+        """Return all batches, the oldest first."""
+        found = []
+        for path in self._root.glob(f"*/{RECORD}"):
+            with contextlib.suppress(OSError, ValidationError):
+                found.append(BatchRecord.model_validate_json(path.read_bytes()))
+        return sorted(found, key=lambda record: record.prepared_at)
+
+    def jobs(self, record: BatchRecord) -> list[str]:
+        """Return the identities of a batch's jobs.
+
+        Raises: OSError.
+        """
+        return (self.folder(record.id) / JOBS).read_text(encoding="ascii").split()
+
+    def taken(self) -> set[str]:
+        """Return the identities of all jobs that are in a batch now."""
+        return {identity for record in self.all() if record.is_open for identity in self._listed(record)}
+
+    def _listed(self, record: BatchRecord) -> list[str]:
+        with contextlib.suppress(OSError):
+            return self.jobs(record)
+        return []
+
+    def folder(self, batch: str) -> Path:
+        """Return the folder of a batch."""
+        return self._root / batch
+
+    def drop_large_files(self, record: BatchRecord) -> None:
+        """Delete what went out and came back; the answers are in the store by now."""
+        for name in LARGE:
+            with contextlib.suppress(OSError):
+                (self.folder(record.id) / name).unlink()
+
+    def forget(self, record: BatchRecord) -> None:
+        """Delete all that is known of a batch."""
+        shutil.rmtree(self.folder(record.id), ignore_errors=True)
+
+
+def new_id() -> str:
+    """Return an id for a batch that sorts by time: it goes to the service as metadata and finds the batch again."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:12]}"

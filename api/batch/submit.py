@@ -1,0 +1,256 @@
+"""From the plan to batches of the service: split, pictures uploaded, written down, begun; never begun twice.
+
+A batch goes through the states of `BatchRecord`, each on the disk before the next step; whoever comes after a crash
+goes on from there. The only step that costs money is the last, and it is never repeated before the service's list was
+searched for its outcome.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import cast
+
+from ..backends.atomic_files import sync_all
+from ..connections.resolve import Connection
+from ..errors import (
+    BadAnswerError,
+    OpenAIImageError,
+    OutcomeUnknownError,
+    RateLimitError,
+    RefusedError,
+    ServiceDownError,
+)
+from ..store import spending as budget
+from ..store.records import Record
+from ..store.store import Store
+from ..transport.bodies import FilePart
+from . import jsonl as lines
+from . import records as ledger
+from .client import BatchService
+from .objects import BatchFault, BatchObject, FileObject
+from .parts import Part
+from .plan import Plan, Planned, PlannedFile
+from .records import BatchRecord, Ledger
+from .uploads import PICTURE_LIFETIME_S, Uploads, account_of
+
+PICTURE_PURPOSE = "vision"
+LINES_LIFETIME_S = 7 * 86_400
+UPLOADS_AT_A_TIME = 4
+SETTLES_AFTER_S = 10.0  # how long a batch that was just begun may be missing in the service's list
+LOOK_EVERY_S = 2.0
+
+Told = Callable[[str], None]
+
+
+class Submitting:
+    """Begins batches over one connection; `told` hears in words what is being done."""
+
+    def __init__(self, store: Store, connection: Connection, told: Told) -> None:
+        self._store, self._connection, self._told = store, connection, told
+        self._plan, self._ledger, self._service = Plan(store), Ledger(store), BatchService(connection)
+
+    def prepare(self, part: Part) -> BatchRecord:
+        """Write down a batch to be; nothing is sent yet.
+
+        Raises: OutOfCreditError if the day's budget would be passed, OSError.
+        """
+        self._refuse_over_budget(part)
+        record = BatchRecord(
+            id=ledger.new_id(),
+            connection=part.connection,
+            service=self._connection.service,
+            address=self._connection.base_url,
+            account=account_of(self._connection),
+            model=part.model,
+            operation=part.operation,
+            count=0,
+            prepared_at=time.time(),
+        )
+        return self._ledger.begin(record, [one.identity for one in part.jobs])
+
+    def go_on(self, record: BatchRecord) -> BatchRecord | None:
+        """Take a batch from wherever it was left to being submitted; None if nothing is left to be done in it.
+
+        Raises: OpenAIImageError, OSError.
+        """
+        if record.state == ledger.CREATING:
+            self.settle(record)
+        if record.state == ledger.PREPARING:
+            jobs = self._taken(record)
+            if not jobs:
+                self._ledger.forget(record)
+                return None
+            if record.input_file_id is None:
+                record.input_file_id = self._with_files_sent(record, jobs)
+            self._create(record)
+        return record
+
+    def _taken(self, record: BatchRecord) -> list[Planned]:
+        """Mark all jobs as this batch's and return them: no direct run sends them from here on."""
+        listed = self._ledger.jobs(record)
+        found = [one for one in map(self._plan.find, listed) if one and not self._is_answered(one)]
+        taken = [one for one in found if self._store.pending.hand_over(_in_batch(one, record))]
+        record.count, record.low_usd, record.high_usd = len(taken), _sum(taken, "low_usd"), _sum(taken, "high_usd")
+        if len(taken) < len(listed):
+            self._ledger.begin(record, [one.identity for one in taken])
+        sync_all()
+        self._ledger.write(record)
+        return taken
+
+    def _is_answered(self, planned: Planned) -> bool:
+        """Tell whether a direct run was faster; the job leaves the plan then."""
+        answered = self._store.has(planned.identity) or self._store.fetch(planned.identity)
+        if planned.again or not answered:
+            return False
+        self._plan.remove([planned.identity])
+        return True
+
+    def _with_files_sent(self, record: BatchRecord, jobs: Sequence[Planned]) -> str:
+        file_ids = self._pictures_sent([file for one in jobs for file in one.files if not lines.is_inline(file)])
+        path = self._ledger.folder(record.id) / "requests.jsonl"
+        digest = hashlib.sha256()
+        with path.open("wb") as file:
+            for one in jobs:
+                line = lines.request_line(one, self._plan, file_ids)
+                digest.update(line)
+                file.write(line)
+        self._told(f"uploading {len(jobs)} requests, {path.stat().st_size / 1e6:.1f} MB")
+        return self._lines_sent(path, digest.hexdigest())
+
+    def _lines_sent(self, path: Path, digest: str) -> str:
+        with path.open("rb") as file:
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # 190 MB need not be in memory
+        part = FilePart("file", path.name, cast(bytes, content), digest, "application/octet-stream")
+        return self._service.upload(part, purpose="batch", lifetime_s=LINES_LIFETIME_S).id
+
+    def _pictures_sent(self, pictures: Sequence[PlannedFile]) -> dict[str, str]:
+        """Return the service's ids of pictures by content; each is uploaded once, whatever the number of jobs."""
+        unique = list({file.sha256: file for file in pictures}.values())
+        sent = Uploads(self._store, self._connection)
+        done, lock = 0, threading.Lock()
+
+        def send(file: PlannedFile) -> str:
+            nonlocal done
+            known = sent.known(file.sha256)
+            if known is None or not self._service.has_file(known):  # somebody may have deleted it there
+                known = sent.note(file.sha256, self._picture_sent(file))
+            with lock:
+                done += 1
+                self._told(f"uploading pictures, {done} of {len(unique)}")
+            return known
+
+        with ThreadPoolExecutor(UPLOADS_AT_A_TIME) as pool:
+            return dict(zip((file.sha256 for file in unique), pool.map(send, unique), strict=True))
+
+    def _picture_sent(self, file: PlannedFile) -> FileObject:
+        part = FilePart("file", f"{file.sha256[:16]}.png", self._plan.picture(file), file.sha256)
+        return self._service.upload(part, purpose=PICTURE_PURPOSE, lifetime_s=PICTURE_LIFETIME_S)
+
+    def _create(self, record: BatchRecord) -> None:
+        """Ask for the batch, once.
+
+        Raises: OpenAIImageError by what happened; OutcomeUnknownError if nobody can tell, even from the list.
+        """
+        self._told("beginning the batch")
+        record.state, record.asked_at = ledger.CREATING, time.time()
+        self._ledger.write(record)
+        try:
+            begun = self._service.create(str(record.input_file_id), lines.endpoint_of(record.operation), record.id)
+        except (OutcomeUnknownError, BadAnswerError, ServiceDownError) as error:
+            if isinstance(error, ServiceDownError) and error.status is None:
+                self._not_begun(record)  # it never arrived whole
+                raise
+            self.settle(record)
+            if record.state == ledger.PREPARING:
+                record.state = ledger.CREATING  # the list may be late: whoever goes on searches it again first
+                self._ledger.write(record)
+                raise self._unknown(error) from error
+            return
+        except OpenAIImageError as error:
+            self._not_begun(record, None if isinstance(error, RateLimitError) else error)
+            raise
+        self._note(record, begun)
+
+    def settle(self, record: BatchRecord) -> None:
+        """Find out from the service's list whether a batch was begun: it is submitted then, else it can be begun.
+
+        Raises: OpenAIImageError, OSError.
+        """
+        if record.account not in ("", account_of(self._connection)):
+            raise RefusedError(
+                f"{record.connection}: whether batch {record.id} was begun can only be seen with the key that asked for"
+                " it. Set that key back, then submit again; to give the batch up: openai-image batch cancel --give-up."
+            )
+        asked = record.asked_at or record.prepared_at
+        while True:
+            found = self._service.found(record.id, since=asked)
+            if found is not None:
+                self._note(record, found)
+                return
+            if not 0 <= time.time() - asked < SETTLES_AFTER_S:
+                break
+            self._told("looking whether the batch was begun")
+            time.sleep(LOOK_EVERY_S)
+        record.state = ledger.PREPARING
+        self._ledger.write(record)
+
+    def _note(self, record: BatchRecord, begun: BatchObject) -> None:
+        record.state = ledger.SUBMITTED
+        note(record, begun)
+        self._ledger.write(record)
+        self._plan.touch()
+
+    def _not_begun(self, record: BatchRecord, error: OpenAIImageError | None = None) -> None:
+        """Note that a batch was certainly not begun; with an error of the service's it never will be."""
+        record.state = ledger.PREPARING if error is None else ledger.REFUSED
+        record.faults = [] if error is None else [str(error)]
+        self._ledger.write(record)
+        if error is not None:
+            for identity in self._ledger.jobs(record):
+                self._store.pending.take_back(identity, record.id)
+            self._ledger.drop_large_files(record)
+            self._plan.touch()
+
+    def _unknown(self, error: OpenAIImageError) -> OutcomeUnknownError:
+        return OutcomeUnknownError(
+            f"{self._connection.name}: the batch was asked for and no answer came, and the service's list does not show"
+            " it. Submit again in a minute: the list is searched again first, and the batch begun only if it is not"
+            f" there. What happened: {error}"
+        )
+
+    def _refuse_over_budget(self, part: Part) -> None:
+        if self._connection.kind != "sandbox":
+            with budget.reserved(self._store.root, part.high_usd or 0.0, self._store.shelf):
+                pass
+
+
+def note(record: BatchRecord, told: BatchObject) -> None:
+    """Take over what the service tells of a batch."""
+    record.batch_id, record.status = told.id, told.status
+    record.output_file_id, record.error_file_id = told.output_file_id, told.error_file_id
+    record.expires_at = told.expires_at or record.expires_at
+    record.counts = told.request_counts or record.counts
+    faults = (told.errors.data if told.errors else None) or []
+    record.faults = [_words(fault) for fault in faults]
+    record.line_faults = {fault.line: _words(fault) for fault in faults if fault.line}
+
+
+def _words(fault: BatchFault) -> str:
+    place = f"line {fault.line}: " if fault.line else ""
+    code = f" ({fault.code})" if fault.code else ""
+    return f"{place}{fault.message or 'no reason was given'}{code}"
+
+
+def _in_batch(one: Planned, record: BatchRecord) -> Record:
+    return one.record(record.id).model_copy(update={"sent_at": record.prepared_at})
+
+
+def _sum(jobs: Sequence[Planned], name: str) -> float | None:
+    known = [getattr(one, name) for one in jobs]
+    return None if None in known else sum(known)

@@ -1,0 +1,192 @@
+"""The catalogue of models: read from `models.json`, overridden by a file of the same form in the state folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .. import config as home
+
+LOG = logging.getLogger(__name__)
+MODELS_FILE = Path(__file__).with_name("models.json")
+ENDS_SOON = timedelta(days=30)
+
+
+class Sizes(BaseModel):
+    """The sizes of a model in pixels: a fixed list (`kind` fixed) or rules (`kind` arbitrary)."""
+
+    model_config = ConfigDict(frozen=True)
+    kind: str = "any"
+    allowed: list[str] = []
+    presets: list[str] = []
+    multiple_of: int = 1
+    min_side: int = 1
+    max_edge: int = 100_000
+    max_aspect_ratio: float = 1000.0
+    min_pixels: int = 1
+    max_pixels: int = 8_294_400
+
+
+class Gif(BaseModel):
+    """Limits of GIF output: frames, milliseconds per frame, and the grids of the sheet that frames are drawn on."""
+
+    model_config = ConfigDict(frozen=True)
+    frame_count: tuple[int, int]
+    frame_count_default: int
+    frame_duration_ms: tuple[int, int]
+    frame_duration_ms_default: int
+    frame_duration_round_ms: int
+    sizes: list[str]
+    sheet_grids: dict[int, tuple[int, int]] = {}
+
+
+class Svg(BaseModel):
+    """Limits of SVG output."""
+
+    model_config = ConfigDict(frozen=True)
+    reasoning_effort: list[str]
+
+
+class OutputTokens(BaseModel):
+    """How many output tokens a picture takes: factors for the published formula, or a table by quality and size."""
+
+    model_config = ConfigDict(frozen=True)
+    quality_factor: dict[str, int] = {}
+    table: dict[str, dict[str, int]] = {}
+
+
+class ComfyPrice(BaseModel):
+    """What comfy.org's proxy does with a model: None where no source says."""
+
+    model_config = ConfigDict(frozen=True)
+    proxy: bool | None = None
+    usd_per_m: dict[str, float] | None = None
+
+
+class BatchFacts(BaseModel):
+    """Whether the Batch API takes a model, None where no source says or they disagree; prices in USD per million."""
+
+    model_config = ConfigDict(frozen=True)
+    supported: bool | None = None
+    usd_per_m: dict[str, float] | None = None
+
+
+class ModelSpec(BaseModel):
+    """One model of the service. Prices in USD per million tokens; dates are ISO days in UTC."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    id: str
+    status: str = "live"
+    shutdown_date: date | None = None
+    replacement: list[str] = []
+    snapshots: list[str] = []
+    endpoints: list[str] = ["generations", "edits"]
+    n: tuple[int, int] = (1, 10)
+    prompt_max_chars: int = 32_000
+    moderation: list[str] = ["auto", "low"]
+    max_input_images: int = 16
+    max_input_image_bytes: int = 50_000_000
+    mask: bool = True
+    mask_max_bytes: int = 4_000_000
+    partial_images: tuple[int, int] = (0, 3)
+    output_compression: tuple[int, int] = (0, 100)
+    sizes: Sizes = Sizes()
+    quality: list[str] = ["low", "medium", "high", "xhigh", "max", "auto"]
+    background: list[str] = ["auto", "opaque", "transparent"]
+    output_formats: list[str] = ["png", "webp", "jpeg"]
+    input_fidelity: list[str] | None = ["low", "high"]
+    complexity: list[str] | None = ["low", "medium", "high"]
+    gif: Gif | None = None
+    svg: Svg | None = None
+    markup: bool = True
+    unconfirmed: list[str] = []
+    price_usd_per_m: dict[str, float] | None = None
+    comfy: ComfyPrice = ComfyPrice()
+    batch: BatchFacts = BatchFacts()
+    output_tokens: OutputTokens | None = None
+    image_input_tokens: tuple[int, int] | None = None
+    per_image_usd: dict[str, dict[str, float]] | None = None
+    known: bool = Field(default=True, exclude=True)
+
+    def ended(self, today: date | None = None) -> bool:
+        """Tell whether the service no longer answers this model on `today` (UTC)."""
+        day = today or date.today()
+        return self.status == "shut_down" or (self.shutdown_date is not None and self.shutdown_date <= day)
+
+    def ends_soon(self, today: date | None = None) -> bool:
+        """Tell whether the model still runs on `today` but ends within 30 days."""
+        day = today or date.today()
+        return not self.ended(day) and self.shutdown_date is not None and self.shutdown_date - day <= ENDS_SOON
+
+
+def unknown_model(model_id: str) -> ModelSpec:
+    """Return the rules that hold for every model, for an id that the catalogue does not have."""
+    return ModelSpec(id=model_id, known=False)
+
+
+def find(model_id: str) -> ModelSpec | None:
+    """Return the entry of a model or of one of its dated snapshots, or None."""
+    return _catalogue().get(model_id)
+
+
+def listed(today: date | None = None) -> list[ModelSpec]:
+    """Return the models that can be chosen on `today`: newest first, ending ones last, no retired ones."""
+    alive = [spec for key, spec in _catalogue().items() if key == spec.id and not spec.ended(today)]
+    return sorted(alive, key=lambda spec: spec.shutdown_date is not None)
+
+
+def choices(today: date | None = None) -> list[str]:
+    """Return the ids for a widget: every listed model, then its dated snapshots."""
+    specs = listed(today)
+    return [spec.id for spec in specs] + [snapshot for spec in specs for snapshot in spec.snapshots]
+
+
+def surest_in_batch() -> str:
+    """Return the newest model of which a source says that the Batch API takes it."""
+    known = [spec.id for spec in listed() if spec.batch.supported]
+    return known[0] if known else choices()[0]
+
+
+def _catalogue() -> dict[str, ModelSpec]:
+    path = home.folder() / "models.json"
+    return _load(path, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@lru_cache(maxsize=4)
+def _load(override: Path, _changed_ns: int) -> dict[str, ModelSpec]:
+    shipped = _entries(MODELS_FILE)
+    if override.is_file():
+        try:
+            return _specs(_merged(shipped, _entries(override)))
+        except (ValueError, KeyError, TypeError, OSError, RecursionError) as exc:
+            LOG.warning("%s is not used, it is no list of models: %s", override, exc)
+    return _specs(shipped)
+
+
+def _specs(entries: dict[str, dict[str, Any]]) -> dict[str, ModelSpec]:
+    whole = [_resolved(entry, entries) for entry in entries.values() if not entry.get("abstract")]
+    whole.sort(key=lambda entry: str(entry.get("released") or ""), reverse=True)
+    specs = [ModelSpec.model_validate(entry) for entry in whole]
+    return {key: spec for spec in specs for key in [spec.id, *spec.snapshots]}
+
+
+def _entries(path: Path) -> dict[str, dict[str, Any]]:
+    models: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["models"]
+    return {entry["id"]: entry for entry in models}
+
+
+def _merged(entries: dict[str, dict[str, Any]], overrides: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {**entries, **{key: {**entries.get(key, {}), **entry} for key, entry in overrides.items()}}
+
+
+def _resolved(entry: dict[str, Any], entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return an entry with what it takes over from the entry that its `like` names."""
+    parent = entries.get(str(entry.get("like")))
+    inherited = _resolved(parent, entries) if parent else {}
+    return {**{k: v for k, v in inherited.items() if k != "abstract"}, **entry}

@@ -1,0 +1,146 @@
+"""What a request will cost, as far as the service says, and what it did cost, from its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ..connections.resolve import Connection
+from . import catalog as catalogue
+from .catalog import ModelSpec
+from .schemas import TokenDetails, Usage
+from .validation import parse_size
+
+CREDITS_PER_USD = 211.0  # comfy.org, docs.comfy.org/development/comfy-router/pricing
+AUTO_SIZES = ("1024x1024", "1024x1536", "1536x1024")  # what size auto is seen to choose among, API.md 4.1
+PROMPT_OVERHEAD_TOKENS = 6  # community.openai.com, API.md 4.1
+CHARACTERS_PER_TOKEN = 3  # a cautious count: English has about four
+BATCH_DISCOUNT = 0.5  # "50% cost discount compared to synchronous APIs", developers.openai.com/api/docs/guides/batch
+PARTIAL_IMAGE_TOKENS = 100  # each partial image, apidog.com citing OpenAI's guide
+
+
+class Estimate(NamedTuple):
+    """What a request will cost in USD, from the cheapest to the dearest case."""
+
+    low_usd: float
+    high_usd: float
+
+
+def output_tokens(spec: ModelSpec, quality: str, width: int, height: int) -> int | None:
+    """Return the output tokens of one picture of a size in pixels, or None where no source tells.
+
+    The formula is the community's (community.openai.com/t/1382699); it gives OpenAI's published prices of
+    gpt-image-2 and all 40 preset prices that ComfyUI shows.
+    """
+    if spec.output_tokens is None:
+        return None
+    factor = spec.output_tokens.quality_factor.get(quality)
+    if factor is None:
+        return spec.output_tokens.table.get(quality, {}).get(f"{width}x{height}")
+    long, short = max(width, height), min(width, height)
+    sheet = (2 * factor * short + long) // (2 * long)
+    return -(-factor * sheet * (2_000_000 + width * height) // 4_000_000)
+
+
+def picture_usd(spec: ModelSpec, quality: str, size: str, *, comfy: bool = False, batch: bool = False) -> float | None:
+    """Return the price of one picture's output in USD, or None where no source tells.
+
+    `comfy` asks for comfy.org's price instead of the service's own, `batch` for that of the service's batches.
+    """
+    listed = (spec.per_image_usd or {}).get(quality, {})
+    if listed and not comfy:
+        usd = listed.get(size) or listed.get("x".join(reversed(size.split("x"))))
+        return usd * BATCH_DISCOUNT if usd and batch else usd
+    prices, parsed = _prices(spec, comfy=comfy, batch=batch), parse_size(size)
+    if prices is None or parsed is None:
+        return None
+    tokens = output_tokens(spec, quality, *parsed)
+    return None if tokens is None else tokens * prices["image_out"] / 1e6
+
+
+def batch_usd_per_m(spec: ModelSpec) -> dict[str, float] | None:
+    """Return the prices of the Batch API in USD per million tokens: as listed, else half of the ordinary ones."""
+    if spec.batch.usd_per_m or spec.price_usd_per_m is None:
+        return spec.batch.usd_per_m
+    return {kind: usd * BATCH_DISCOUNT for kind, usd in spec.price_usd_per_m.items()}
+
+
+def estimate(connection: Connection, fields: Mapping[str, Any], image_count: int) -> Estimate | None:
+    """Return what a request will cost, or None where no source tells; the sandbox is free.
+
+    `fields` are the service's own; size or quality auto give a range over what the service may choose.
+    """
+    if connection.kind == "sandbox":
+        return Estimate(0.0, 0.0)
+    spec = catalogue.find(str(fields.get("model")))
+    prices = None if spec is None else _prices(spec, comfy=connection.kind == "comfy.org", batch=connection.batch)
+    if spec is None or prices is None or fields.get("output_format") in ("gif", "svg"):
+        return None
+    each = _picture_prices(spec, fields, connection)
+    if not each:
+        return None
+    few, many = spec.image_input_tokens or (0, 0)
+    text = _text_tokens(str(fields.get("prompt", ""))) * prices.get("text_in", prices.get("image_in", 0.0))
+    partials = PARTIAL_IMAGE_TOKENS * int(fields.get("partial_images") or 0) * prices["image_out"]
+    rest = [(text + partials + image_count * tokens * prices.get("image_in", 0.0)) / 1e6 for tokens in (few, many)]
+    n = int(fields.get("n") or 1)
+    return Estimate(n * min(each) + rest[0], n * max(each) + rest[1])
+
+
+def cautious_usd(connection: Connection, fields: Mapping[str, Any], image_count: int) -> float:
+    """Return an amount in USD that a request should not pass, for a budget.
+
+    Where the price is not known it is taken for the dearest known one of that size.
+    """
+    known = estimate(connection, fields, image_count)
+    if known is not None:
+        return known.high_usd
+    dearest = (
+        estimate(connection, {**fields, "model": spec.id, "quality": spec.quality[-1], "output_format": "png"}, 16)
+        for spec in catalogue.listed()
+    )
+    return max((one.high_usd for one in dearest if one), default=1.0)
+
+
+def cost_usd(model: str, usage: Usage | None, credits: float | None, *, batch: bool = False) -> float | None:
+    """Return what an answer cost in USD, or None where the service did not say enough.
+
+    comfy.org tells its credits; elsewhere it is the tokens of the answer at the catalogue's prices, for `batch` at
+    those of its batches.
+    """
+    if credits is not None:
+        return credits / CREDITS_PER_USD
+    spec = catalogue.find(model)
+    price = _prices(spec, comfy=False, batch=batch) if spec else None
+    if price is None or usage is None:
+        return None
+    used = usage.input_tokens_details or TokenDetails(text_tokens=usage.input_tokens)
+    cached = min(used.cached_tokens or 0, used.image_tokens)
+    text_out = usage.output_tokens_details.text_tokens if usage.output_tokens_details else 0
+    millionths = (
+        used.text_tokens * price["text_in"]
+        + (used.image_tokens - cached) * price["image_in"]
+        + cached * price.get("image_in_cached", price["image_in"])
+        + (usage.output_tokens - text_out) * price["image_out"]
+        + text_out * price.get("text_out", price["image_out"])
+    )
+    return millionths / 1e6
+
+
+def _prices(spec: ModelSpec, *, comfy: bool, batch: bool) -> dict[str, float] | None:
+    if comfy:
+        return spec.comfy.usd_per_m
+    return batch_usd_per_m(spec) if batch else spec.price_usd_per_m
+
+
+def _picture_prices(spec: ModelSpec, fields: Mapping[str, Any], connection: Connection) -> list[float]:
+    size, quality = str(fields.get("size") or "auto"), str(fields.get("quality") or "auto")
+    sizes: Iterable[str] = AUTO_SIZES if size == "auto" else [size]
+    qualities = [value for value in spec.quality if value != "auto"] if quality == "auto" else [quality]
+    comfy, batch = connection.kind == "comfy.org", connection.batch
+    prices = [picture_usd(spec, one, other, comfy=comfy, batch=batch) for one in qualities for other in sizes]
+    return [] if None in prices else [price for price in prices if price is not None]
+
+
+def _text_tokens(prompt: str) -> int:
+    return PROMPT_OVERHEAD_TOKENS + -(-len(prompt) // CHARACTERS_PER_TOKEN)

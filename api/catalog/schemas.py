@@ -1,0 +1,137 @@
+"""Requests and answers of the images API, in the service's own field names.
+
+Source: openai-python 3.54.0, types/image_generate_params.py, image_edit_params.py, images_response.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from typing_extensions import Self
+
+from . import validation as rules
+
+Operation = Literal["generations", "edits"]
+
+
+class SvgReasoning(BaseModel):
+    """How long the author of an SVG thinks: none, minimal, low, medium, high, xhigh or max."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    effort: str | None = None
+
+
+class Svg(BaseModel):
+    """The text model that writes an SVG, for accounts that may choose it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    model: str
+    reasoning: SvgReasoning | None = None
+
+
+class OpenAIImageGenerationRequest(BaseModel):
+    """A picture from a prompt alone. Checked against the catalogue when made.
+
+    Raises: RefusedError for a value that the model does not take, pydantic's ValidationError for an unknown field.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    operation: ClassVar[Operation] = "generations"
+
+    model: str
+    prompt: str
+    n: int = 1
+    size: str = "auto"
+    quality: str | None = None
+    background: str | None = None
+    output_format: str | None = None
+    output_compression: int | None = None
+    moderation: str | None = None
+    complexity: str | None = None
+    frame_count: int | None = None
+    frame_duration_ms: int | None = None
+    svg: Svg | None = None
+    stream: bool | None = None
+    partial_images: int | None = None
+
+    @model_validator(mode="after")
+    def _allowed_by_the_catalogue(self) -> Self:
+        rules.check(dict(self), operation=self.operation)
+        return self
+
+    def wire_fields(self) -> dict[str, Any]:
+        """Return the fields as they go out: no nulls, nothing that the service does not know."""
+        return self.model_dump(exclude_none=True)
+
+
+class OpenAIImageEditRequest(OpenAIImageGenerationRequest):
+    """A picture made from pictures; the files go beside it, here it is only counted what there is.
+
+    Raises: as OpenAIImageGenerationRequest, also for too many images and for mask together with markup.
+    """
+
+    operation: ClassVar[Operation] = "edits"
+
+    input_fidelity: str | None = None
+    image_count: int = Field(exclude=True)
+    mask: bool = Field(default=False, exclude=True)
+    markup: bool = Field(default=False, exclude=True)
+
+
+class Image(BaseModel):
+    """One picture of an answer: base64 text, or the address of a file.
+
+    Long base64 is a view of the answer's own bytes (see lifting.py); the context has it by the name in its place.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    b64_json: str | memoryview | None = None
+    url: str | None = None
+    revised_prompt: str | None = None
+
+    @field_validator("b64_json")
+    @classmethod
+    def _put_back(cls, value: str | memoryview | None, info: ValidationInfo) -> str | memoryview | None:
+        return (info.context or {}).get(value, value)
+
+
+class TokenDetails(BaseModel):
+    """Tokens by kind."""
+
+    text_tokens: int = 0
+    image_tokens: int = 0
+    cached_tokens: int | None = None
+
+
+class Usage(BaseModel):
+    """What a request used, in tokens."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    input_tokens_details: TokenDetails | None = None
+    output_tokens_details: TokenDetails | None = None
+
+
+class SvgUsage(BaseModel):
+    """What the author of an SVG used, in tokens; billed apart from the picture."""
+
+    model: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    total_tokens: int = 0
+
+
+class OpenAIImageGenerationResponse(BaseModel):
+    """An answer with pictures. Every field but `data` may be missing: comfy.org and relays leave them out."""
+
+    data: list[Image] | None = None
+    usage: Usage | None = None
+    svg_usage: SvgUsage | None = None
+    size: str | None = None
+    quality: str | None = None
+    background: str | None = None
+    output_format: str | None = None

@@ -1,0 +1,291 @@
+"""What can be asked of which model: the one place where the catalogue's facts turn into refusals.
+
+The widgets' check before a run, the request models and the sandbox all call `check`, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from ..errors import RefusedError
+from ..transport.bodies import FilePart
+from . import catalog as catalogue
+from .catalog import ModelSpec, Sizes
+
+SIZE_PATTERN = re.compile(r"([1-9]\d{1,5})x([1-9]\d{1,5})")
+SHAPE_WEIGHT = 10.0  # a hundredth of distortion is worse than a tenth of difference in area
+Fields = Mapping[str, Any]
+
+
+def check(fields: Fields, *, operation: str, today: date | None = None) -> None:
+    """Refuse what the model of `fields` does not take; a field that is absent or None is not judged.
+
+    `fields` are the service's own field names, `operation` is "generations" or "edits".
+    Raises: RefusedError naming the field, the value and what is allowed.
+    """
+    spec = spec_of(fields, today)
+    for rule in RULES:
+        rule(spec, fields)
+    if operation == "generations" and fields.get("input_fidelity"):
+        message = "input_fidelity is about pictures, and none is connected. Connect an image or set it back to auto."
+        raise _refusal("input_fidelity", "unknown_parameter", message)
+    if operation not in spec.endpoints:
+        raise _refusal("model", "model_not_found", f"Model {fields['model']} does not do {operation}.")
+
+
+def check_files(model: str, files: Sequence[FilePart]) -> None:
+    """Refuse files that are larger than the service takes.
+
+    Raises: RefusedError with both sizes in bytes.
+    """
+    spec = catalogue.find(model) or catalogue.unknown_model(model)
+    for file in files:
+        limit = spec.mask_max_bytes if file.name == "mask" else spec.max_input_image_bytes
+        if len(file.data) > limit:
+            name = file.name.removesuffix("[]")
+            message = f"{file.filename} has {len(file.data):,} bytes as PNG, at most {limit:,} are allowed."
+            advice = "Make the mask simpler (no noise) or smaller." if name == "mask" else "Make the picture smaller."
+            raise _refusal(name, "invalid_value", f"{message} {advice}")
+
+
+def spec_of(fields: Fields, today: date | None = None) -> ModelSpec:
+    """Return the catalogue's entry for `fields["model"]`, or general rules for an id that it does not know.
+
+    Raises: RefusedError if the model has ended.
+    """
+    model = fields.get("model")
+    spec = catalogue.find(str(model)) if model else None
+    if spec is None:
+        return catalogue.unknown_model(str(model))
+    if spec.ended(today):
+        instead = " or ".join(spec.replacement) or "a live model"
+        message = f"Model {model} was shut down on {spec.shutdown_date}. Choose {instead} instead."
+        raise _refusal("model", "model_not_found", message)
+    return spec
+
+
+def gif_sheet_fault(spec: ModelSpec, size: str, frame_count: int) -> str | None:
+    """Return why the service is likely to refuse a GIF, or None.
+
+    All frames are drawn on one sheet that must keep the model's limits: derived from third-party measurements
+    (API.md 1.6), so it is a warning and never a refusal.
+    """
+    parsed = parse_size(size)
+    grids = (spec.gif.sheet_grids if spec.gif else {}).items()
+    grid = next((grid for most, grid in sorted(grids) if frame_count <= most), None)
+    if parsed is None or grid is None:
+        return None
+    (width, height), (columns, rows) = parsed, grid
+    sheets = [(width * columns, height * rows), (width * rows, height * columns)]
+    if any(_sheet_fits(spec.sizes, *sheet) for sheet in sheets):
+        return None
+    return f"{frame_count} frames of {size} are likely to be too large for {spec.id}: fewer or smaller frames work."
+
+
+def _sheet_fits(sizes: Sizes, width: int, height: int) -> bool:
+    return max(width, height) <= sizes.max_edge and width * height <= sizes.max_pixels
+
+
+def parse_size(size: str) -> tuple[int, int] | None:
+    """Return (width, height) in pixels of "WIDTHxHEIGHT", or None for anything else, "auto" included."""
+    match = SIZE_PATTERN.fullmatch(size)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def size_fault(sizes: Sizes, width: int, height: int) -> str | None:
+    """Return what is wrong with a size in pixels under these rules, with both values, or None."""
+    long, short, pixels = max(width, height), min(width, height), width * height
+    if sizes.kind == "fixed":
+        return None if f"{width}x{height}" in sizes.allowed else f"is not one of {', '.join(sizes.allowed)}"
+    if width % sizes.multiple_of or height % sizes.multiple_of:
+        return f"must have both sides divisible by {sizes.multiple_of}"
+    if short < sizes.min_side:
+        return f"has a side of {short}, the smallest is {sizes.min_side}"
+    if long > sizes.max_edge:
+        return f"has a side of {long}, the longest is {sizes.max_edge}"
+    if long > sizes.max_aspect_ratio * short:
+        return f"has a ratio of {long / short:.2f}:1, the widest is {sizes.max_aspect_ratio:g}:1"
+    if not sizes.min_pixels <= pixels <= sizes.max_pixels:
+        return f"has {pixels:,} pixels, allowed are {sizes.min_pixels:,} to {sizes.max_pixels:,}"
+    return None
+
+
+def nearest_size(sizes: Sizes, width: int, height: int) -> tuple[int, int]:
+    """Return the legal size in pixels that is nearest to a picture's: first in shape, then in area."""
+
+    def distance(size: tuple[int, int]) -> float:
+        shape = math.log(size[0] * height / (size[1] * width))
+        area = math.log(size[0] * size[1] / (width * height))
+        return SHAPE_WEIGHT * abs(shape) + abs(area)
+
+    legal = [size for size in _candidates(sizes, width, height) if size_fault(sizes, *size) is None]
+    return min(legal, key=distance, default=(width, height))
+
+
+def _candidates(sizes: Sizes, width: int, height: int) -> list[tuple[int, int]]:
+    if sizes.kind != "arbitrary":
+        return [size for size in map(parse_size, sizes.allowed) if size]
+    step, ratio = sizes.multiple_of, width / height
+    found = [(width, height)]
+    for side in range(step, sizes.max_edge + 1, step):
+        for other in (side / ratio, side / sizes.max_aspect_ratio, side * sizes.max_aspect_ratio):
+            found += [(side, step * max(1, round(other / step) + more)) for more in (-1, 0, 1)]
+    return found
+
+
+def _prompt(spec: ModelSpec, fields: Fields) -> None:
+    prompt = fields.get("prompt")
+    if prompt is None:
+        return
+    length = len(str(prompt).strip())
+    if length == 0:
+        raise _refusal("prompt", "empty_prompt", "The prompt is empty. Say what the picture should show.")
+    if length > spec.prompt_max_chars:
+        message = f"The prompt has {length:,} characters, at most {spec.prompt_max_chars:,} are allowed. Shorten it."
+        raise _refusal("prompt", "prompt_too_long", message)
+
+
+def _size(spec: ModelSpec, fields: Fields) -> None:
+    size = fields.get("size")
+    if size is None or size == "auto":
+        return
+    parsed = parse_size(str(size))
+    if parsed and fields.get("output_format") == "gif":
+        return  # frames are smaller than pictures; the service's own limits for them are not published
+    fault = size_fault(spec.sizes, *parsed) if parsed else "is neither auto nor WIDTHxHEIGHT"
+    if fault:
+        raise _refusal("size", "invalid_value", f"Size {size} {fault} ({spec.id}). Choose another size or model.")
+
+
+def _choice(field: str, allowed: Callable[[ModelSpec], Sequence[str] | None]) -> Callable[[ModelSpec, Fields], None]:
+    """Return a rule for a field that takes one of a closed set; None as the set means the model has no such field."""
+
+    def rule(spec: ModelSpec, fields: Fields) -> None:
+        value, values = fields.get(field), allowed(spec)
+        if value is None or (values and value in values):
+            return
+        if not values:
+            raise _refusal(field, "invalid_value", f"Model {spec.id} has no {field}. Set it back to auto.")
+        message = f"{field} {value} is not available for {spec.id}. Choose one of {', '.join(values)}."
+        raise _refusal(field, "invalid_value", message)
+
+    return rule
+
+
+def _output_format(spec: ModelSpec, fields: Fields) -> None:
+    value = fields.get("output_format")
+    if value is not None and value not in spec.output_formats and spec.known:
+        message = (
+            f"output_format {value} is not available for {spec.id}. Choose one of {', '.join(spec.output_formats)}."
+        )
+        raise _refusal("output_format", "invalid_value", message)
+    if fields.get("background") == "transparent" and value == "jpeg":
+        message = "background transparent needs output_format png or webp, not jpeg. Change one of the two."
+        raise _refusal("background", "invalid_value", message)
+
+
+def _output_compression(spec: ModelSpec, fields: Fields) -> None:
+    value = fields.get("output_compression")
+    if value is None:
+        return
+    low, high = spec.output_compression
+    if not low <= value <= high:
+        raise _refusal("output_compression", "invalid_value", f"output_compression {value} is not in {low}..{high}.")
+    output_format = fields.get("output_format") or "png"
+    if output_format not in ("jpeg", "webp") and value != high:
+        message = (
+            f"output_compression {value} works with jpeg and webp only, output_format is {output_format}."
+            f" Choose webp or jpeg, or set output_compression to {high}."
+        )
+        raise _refusal("output_compression", "invalid_value", message)
+
+
+def _n(spec: ModelSpec, fields: Fields) -> None:
+    value, (low, high) = fields.get("n"), spec.n
+    if value is not None and not low <= value <= high:
+        raise _refusal("n", "invalid_value", f"n {value} is not in {low}..{high}.")
+    if fields.get("output_format") == "svg" and value not in (None, 1):
+        raise _refusal("n", "invalid_value", f"SVG output makes one picture a request, n is {value}. Set n to 1.")
+
+
+def _gif(spec: ModelSpec, fields: Fields) -> None:
+    given = [name for name in ("frame_count", "frame_duration_ms") if fields.get(name) is not None]
+    if fields.get("output_format") != "gif":
+        if given:
+            raise _refusal(given[0], "invalid_value", f"{given[0]} needs output_format gif.")
+        return
+    _forbid(fields, "gif", "stream", "partial_images", "output_compression", "mask")
+    if spec.gif is not None:
+        for name, (low, high) in (
+            ("frame_count", spec.gif.frame_count),
+            ("frame_duration_ms", spec.gif.frame_duration_ms),
+        ):
+            value = fields.get(name)
+            if value is not None and not low <= value <= high:
+                raise _refusal(name, "invalid_value", f"{name} {value} is not in {low}..{high}.")
+
+
+def _svg(spec: ModelSpec, fields: Fields) -> None:
+    if fields.get("output_format") == "svg":
+        _forbid(fields, "svg", "stream", "partial_images", "output_compression")
+    elif fields.get("svg") is not None:
+        raise _refusal("svg", "invalid_value", "svg needs output_format svg.")
+
+
+def _markup(spec: ModelSpec, fields: Fields) -> None:
+    if not fields.get("markup"):
+        return
+    if not spec.markup:
+        able = ", ".join(other.id for other in catalogue.listed() if other.markup)
+        raise _refusal("markup", "invalid_value", f"Model {spec.id} does not read markup. Choose one of {able}.")
+    if fields.get("mask"):
+        raise _refusal("markup", "invalid_value", "markup and mask cannot go together. Disconnect one of the two.")
+
+
+def _images(spec: ModelSpec, fields: Fields) -> None:
+    count = fields.get("image_count")
+    if count is not None and count > spec.max_input_images:
+        message = f"{count} images are connected, {spec.id} takes at most {spec.max_input_images}. Connect fewer."
+        raise _refusal("image", "invalid_value", message)
+    if count == 0 and (fields.get("mask") or fields.get("markup")):
+        name = "mask" if fields.get("mask") else "markup"
+        raise _refusal(name, "invalid_value", f"A {name} is connected, but no image. Connect the image it belongs to.")
+
+
+def _partial_images(spec: ModelSpec, fields: Fields) -> None:
+    value, (low, high) = fields.get("partial_images"), spec.partial_images
+    if value is not None and not low <= value <= high:
+        raise _refusal("partial_images", "invalid_value", f"partial_images {value} is not in {low}..{high}.")
+
+
+def _forbid(fields: Fields, output_format: str, *names: str) -> None:
+    for name in names:
+        if fields.get(name):
+            raise _refusal(name, "invalid_value", f"output_format {output_format} does not work with {name}.")
+
+
+def _refusal(param: str, code: str, message: str) -> RefusedError:
+    return RefusedError(message, param=param, code=code)
+
+
+RULES: list[Callable[[ModelSpec, Fields], None]] = [
+    _prompt,
+    _choice("quality", lambda spec: spec.quality),
+    _choice("background", lambda spec: spec.background),
+    _choice("moderation", lambda spec: spec.moderation),
+    _choice("input_fidelity", lambda spec: spec.input_fidelity),
+    _choice("complexity", lambda spec: spec.complexity),
+    _size,
+    _output_format,
+    _output_compression,
+    _n,
+    _gif,
+    _svg,
+    _markup,
+    _images,
+    _partial_images,
+]

@@ -1,0 +1,127 @@
+"""One way to the service, as it is used for one call: where to, with which key, and what it can carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from urllib.parse import quote, urlsplit
+
+from pydantic import SecretStr
+
+from ..catalog import catalog as catalogue
+from ..catalog.schemas import OpenAIImageGenerationRequest
+from ..errors import RefusedError
+
+BATCH_WINDOW = timedelta(hours=24)
+OWN_KEY_MAX_PIXELS = 8_294_400  # the largest picture the models make, API.md 1.3
+SHORTEST_SECRET = 8  # "none", as local services take it, is no secret and may occur in a picture's base64
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One way to the service, resolved for one call; the key is never part of its repr."""
+
+    name: str
+    base_url: str
+    kind: str = "compatible"
+    key: SecretStr | None = None
+    key_header: str = "Authorization"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, str] = field(default_factory=dict)
+    deployment_paths: bool = False
+    max_image_pixels: int = OWN_KEY_MAX_PIXELS
+    idempotent: bool = False
+    batch: bool = False
+
+    @property
+    def host(self) -> str:
+        """The host that requests go to, for the report."""
+        return urlsplit(self.base_url).netloc.rpartition("@")[2]
+
+    @property
+    def service(self) -> str:
+        """What is asked, whatever the key and the transport: part of a job's identity."""
+        return "sandbox" if self.kind == "sandbox" else self.base_url
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether requests stay on this machine."""
+        return is_loopback(self.base_url)
+
+    def url(self, path: str, model: str) -> str:
+        """Return the address of an endpoint for a model."""
+        middle = f"/deployments/{quote(model, safe='')}" if self.deployment_paths else ""
+        return f"{self.base_url}{middle}/{path}"
+
+    def auth_headers(self) -> dict[str, str]:
+        """Return all headers of this connection, the key in clear among them: only for the wire."""
+        headers = dict(self.headers)
+        if self.key is not None:
+            prefix = "Bearer " if self.key_header == "Authorization" else ""
+            headers[self.key_header] = prefix + self.key.get_secret_value()
+        return headers
+
+    def without_secrets(self, said: bytes) -> bytes:
+        """Return what a service says without our key: some say it back, and answers are shown and kept."""
+        key = [self.key.get_secret_value()] if self.key else []
+        own_headers = self.headers.values() if self.kind == "compatible" else []
+        for secret in [*key, *own_headers]:
+            if len(secret) >= SHORTEST_SECRET:
+                said = said.replace(secret.encode(), b"[key]")
+        return said
+
+    def check(self, request: OpenAIImageGenerationRequest) -> None:
+        """Refuse what this connection cannot carry although the model could.
+
+        Raises: RefusedError.
+        """
+        spec = catalogue.find(request.model)
+        if self.batch:
+            self.check_batch(request.model)
+        if self.kind == "comfy.org" and (spec is None or spec.comfy.proxy is False):
+            raise RefusedError(
+                f"comfy.org does not offer the model {request.model}. Choose another model or your own connection.",
+                param="model",
+                code="model_not_found",
+            )
+        if self.kind == "azure" and request.output_format not in (None, "png", "jpeg"):
+            raise RefusedError(
+                f"Azure makes png and jpeg only, output_format is {request.output_format}. Choose png or jpeg.",
+                param="output_format",
+                code="invalid_value",
+            )
+
+    def check_batch(self, model: str) -> None:
+        """Refuse a model that the service takes in no batch, or that ends before a batch begun now has to be done.
+
+        Raises: RefusedError.
+        """
+        spec = catalogue.find(model)
+        if spec is None or (spec.batch.supported is not False and not spec.ended(date.today() + BATCH_WINDOW)):
+            return
+        if spec.batch.supported is False:
+            why = "cannot be asked for in a batch"
+        else:
+            why = f"ends on {spec.shutdown_date}, and a batch may take 24 hours"
+        raise RefusedError(
+            f"{self.name}: the model {model} {why}. Choose another, such as {catalogue.surest_in_batch()}.",
+            param="model",
+            code="model_not_found",
+        )
+
+
+@dataclass(frozen=True)
+class HostSecrets:
+    """What the host hands to a node for one run: comfy.org's token and key, its address and its headers."""
+
+    comfy_token: SecretStr | None = None
+    comfy_key: SecretStr | None = None
+    comfy_base_url: str | None = None
+    comfy_headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL's host is this machine."""
+    return urlsplit(url).hostname in LOOPBACK_HOSTS

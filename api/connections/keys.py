@@ -1,0 +1,93 @@
+"""The keys of the connections file: stored, forgotten, and told about without being shown."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Literal
+
+from .. import config as home
+from ..backends.atomic_files import make_private_folder, write_atomic
+from ..errors import OpenAIImageError, RefusedError
+from . import resolve as connections
+from .resolve import HostSecrets
+
+LONGEST_KEY = 4096
+WITHOUT_STORED_KEY = ("auto", "comfy.org", "sandbox", "openai batch", "sandbox batch")
+SAME_KEY = {"openai batch": "openai"}
+BASE_URL_VARIABLES = {"openai": "OPENAI_BASE_URL", "azure": "AZURE_OPENAI_ENDPOINT"}
+KEY_VARIABLES = {"openai": "OPENAI_API_KEY", "azure": "AZURE_OPENAI_API_KEY"}
+DEFAULT_BASE_URLS = {"openai": connections.OPENAI_BASE_URL}
+
+KeySource = Literal["environment", "stored", "none"]
+
+
+def store(name: str, key: str, base_url: str | None = None) -> None:
+    """Store the key of a connection, and with it the one host that it may be sent to.
+
+    Raises: RefusedError for a name that takes no key, a new name without an address, or a text that is no key; OSError.
+    """
+    refuse_name(name)
+    key = key.strip()
+    if not key or not key.isascii() or not key.isprintable() or " " in key or len(key) > LONGEST_KEY:
+        raise RefusedError("That is no key: it is empty, too long, or holds spaces or letters that no key has.")
+    entries = connections.stored()
+    entry = entries.setdefault(name, {})
+    told = base_url or os.environ.get(BASE_URL_VARIABLES.get(name, ""))
+    base = told or entry.get("base_url") or DEFAULT_BASE_URLS.get(name)
+    if base:
+        entry["base_url"] = base  # a stored key is sent to this host only
+    if name not in connections.BUILT_IN and not entry.get("base_url"):
+        raise RefusedError(f"The connection {name} needs --base-url, as https://host/v1.")
+    entry["key"] = key
+    _write(entries)
+
+
+def forget(name: str) -> None:
+    """Take a stored key away; everything else about the connection stays.
+
+    Raises: RefusedError, OSError.
+    """
+    refuse_name(name)
+    entries = connections.stored()
+    if entries.get(name, {}).pop("key", None) is not None:
+        _write(entries)
+
+
+def source(name: str) -> KeySource:
+    """Return where the key of a connection comes from; the environment comes before what is stored.
+
+    Raises: RefusedError if the connections file cannot be read.
+    """
+    name = SAME_KEY.get(name, name)
+    entry = connections.stored().get(name, {})
+    variable = KEY_VARIABLES.get(name) or str(entry.get("key_env") or "")
+    if os.environ.get(variable, "").strip():
+        return "environment"
+    return "stored" if str(entry.get("key") or "").strip() else "none"
+
+
+def fault(name: str) -> str | None:
+    """Return why a connection is not ready, in words that hold no key, or None; nobody is contacted."""
+    try:
+        connections.resolve(name, HostSecrets(), lambda: "")
+    except OpenAIImageError as exc:
+        return str(exc).removeprefix(f"{name}: ")
+    return None
+
+
+def refuse_name(name: str) -> None:
+    """Refuse the name of a connection that takes no stored key.
+
+    Raises: RefusedError.
+    """
+    if name in WITHOUT_STORED_KEY:
+        raise RefusedError(
+            f"{name} needs no stored key. comfy.org takes its key from ComfyUI's own sign-in,"
+            " openai batch takes that of openai."
+        )
+
+
+def _write(entries: dict[str, dict[str, Any]]) -> None:
+    make_private_folder(home.folder())
+    write_atomic(home.folder() / "connections.json", json.dumps({"connections": entries}, indent=1).encode())

@@ -1,0 +1,218 @@
+"""Connections: where a request goes and with which key. A workflow carries a connection's name and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from .. import config as home
+from ..errors import NoKeyError, RefusedError
+from .connection import LOOPBACK_HOSTS, Connection, HostSecrets, is_loopback
+
+__all__ = ["LOOPBACK_HOSTS", "Connection", "HostSecrets", "is_loopback", "names", "offered", "resolve", "stored"]
+
+COMFY_MAX_PIXELS = 2048 * 2048  # ComfyUI 0.28 scales references to this for its proxy
+COMFY_BASE_URL = "https://api.comfy.org"
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+FIRST = ("auto", "comfy.org", "openai", "azure")
+LAST = ("sandbox", "openai batch", "sandbox batch")
+BUILT_IN = (*FIRST, *LAST)
+
+NO_CONNECTION = (
+    "No connection is ready. Three ways on: sign in to comfy.org in ComfyUI's settings; or set the environment"
+    " variable OPENAI_API_KEY (or run: openai-image connect openai) and restart ComfyUI; or choose the connection"
+    " sandbox, which is free and needs no account."
+)
+
+
+def names() -> list[str]:
+    """Return the names for a widget: the built-in ones, then the user's own."""
+    own = [name for name in stored() if name not in BUILT_IN]
+    return [*FIRST, *own, *LAST]
+
+
+def offered() -> list[str]:
+    """Return `names()`, or the built-in ones while the connections file is broken: a widget must not fail."""
+    try:
+        return names()
+    except RefusedError:
+        return list(BUILT_IN)
+
+
+def stored() -> dict[str, dict[str, Any]]:
+    """Return the connections file's entries by name; an absent file is an empty one.
+
+    Raises: RefusedError if the file is not readable as JSON.
+    """
+    path = home.folder() / "connections.json"
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["connections"]
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise RefusedError(
+            "connections.json in the state folder cannot be read as JSON. Mend it or delete it; see the README."
+        ) from None
+    return {str(name): dict(entry) for name, entry in dict(entries).items()}
+
+
+def is_batch(name: str) -> bool:
+    """Tell whether the connection of a name plans instead of sending.
+
+    Raises: RefusedError if the connections file is broken.
+    """
+    return name in ("openai batch", "sandbox batch") or stored().get(name, {}).get("batch") is True
+
+
+def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Connection:
+    """Return the connection of a name, ready to be used.
+
+    Raises: NoKeyError if its key is missing, RefusedError for a name that nobody defined or an address that
+    would carry a key in clear.
+    """
+    if name == "auto":
+        return _auto(host, sandbox_url)
+    if name in ("sandbox", "sandbox batch"):
+        batch = name != "sandbox"
+        return Connection(name=name, kind="sandbox", base_url=f"{sandbox_url()}/v1", batch=batch)
+    makers = {"comfy.org": lambda: _comfy(host), "openai": _openai, "openai batch": _openai_batch, "azure": _azure}
+    connection = makers.get(name, lambda: _named(name))()
+    _refuse_unsafe_address(connection)
+    return connection
+
+
+def _auto(host: HostSecrets, sandbox_url: Callable[[], str]) -> Connection:
+    for name in ("openai", "comfy.org"):
+        try:
+            return resolve(name, host, sandbox_url)
+        except NoKeyError:
+            continue
+    raise NoKeyError(NO_CONNECTION)
+
+
+def _comfy(host: HostSecrets) -> Connection:
+    base = (host.comfy_base_url or os.environ.get("COMFY_API_BASE") or COMFY_BASE_URL).rstrip("/")
+    key = host.comfy_key or _secret(os.environ.get("COMFY_API_KEY"))
+    token = host.comfy_token
+    if token is None and key is None:
+        raise NoKeyError(
+            "comfy.org: nobody is signed in and there is no key. Sign in under Settings > User in ComfyUI, or set"
+            " COMFY_API_KEY, or choose another connection (sandbox is free)."
+        )
+    return Connection(
+        name="comfy.org",
+        kind="comfy.org",
+        base_url=f"{base}/proxy/openai",
+        key=token or key,
+        key_header="Authorization" if token else "X-API-KEY",
+        headers={**host.comfy_headers, "Comfy-Asset-Format": "url"},
+        max_image_pixels=COMFY_MAX_PIXELS,
+        idempotent=True,
+    )
+
+
+def _openai() -> Connection:
+    key = _key_of("openai", "OPENAI_API_KEY")
+    base = (os.environ.get("OPENAI_BASE_URL") or _stored_base("openai") or OPENAI_BASE_URL).rstrip("/")
+    _refuse_other_host("openai", "OPENAI_API_KEY", base)
+    variables = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
+    headers = {header: os.environ[name] for header, name in variables.items() if os.environ.get(name)}
+    return Connection(name="openai", kind="openai", base_url=base, key=key, headers=headers)
+
+
+def _openai_batch() -> Connection:
+    return replace(_openai(), name="openai batch", batch=True)
+
+
+def _azure() -> Connection:
+    key = _key_of("azure", "AZURE_OPENAI_API_KEY")
+    entry = stored().get("azure", {})
+    endpoint = (os.environ.get("AZURE_OPENAI_ENDPOINT") or _stored_base("azure")).rstrip("/")
+    if not endpoint:
+        raise NoKeyError("azure: set AZURE_OPENAI_ENDPOINT to your resource, https://NAME.openai.azure.com.")
+    _refuse_other_host("azure", "AZURE_OPENAI_API_KEY", endpoint)
+    version = str(os.environ.get("OPENAI_API_VERSION") or entry.get("api_version") or "2025-04-01-preview")
+    classic = version not in ("preview", "v1")
+    return Connection(
+        name="azure",
+        kind="azure",
+        base_url=endpoint + ("/openai" if classic else "/openai/v1"),
+        key=key,
+        key_header="api-key",
+        query={} if version == "v1" else {"api-version": version},
+        deployment_paths=classic,
+    )
+
+
+def _named(name: str) -> Connection:
+    entry = stored().get(name)
+    if entry is None:
+        raise RefusedError(
+            f"There is no connection called {name!r}. Known are {', '.join(names())};"
+            " new ones go into connections.json (openai-image connect NAME).",
+            param="connection",
+        )
+    base = str(entry.get("base_url") or "").rstrip("/")
+    if not base:
+        raise RefusedError(f"The connection {name!r} has no base_url in connections.json. Add one.", param="connection")
+    key = _secret(os.environ.get(str(entry.get("key_env") or ""))) or _secret(entry.get("key"))
+    headers = {str(k): str(v) for k, v in dict(entry.get("headers") or {}).items()}
+    return Connection(name=name, base_url=base, key=key, headers=headers, batch=entry.get("batch") is True)
+
+
+def _key_of(name: str, variable: str) -> SecretStr:
+    key = _secret(os.environ.get(variable)) or _secret(stored().get(name, {}).get("key"))
+    if key is None:
+        raise NoKeyError(
+            f"{name}: there is no key. Set the environment variable {variable} and restart ComfyUI, or run:"
+            f" openai-image connect {name}. The connection sandbox is free and needs no key."
+        )
+    return key
+
+
+def _stored_base(name: str) -> str:
+    return str(stored().get(name, {}).get("base_url") or "")
+
+
+def _refuse_other_host(name: str, key_variable: str, base: str) -> None:
+    """Keep a stored key to the host that it was stored for, whatever the environment says today."""
+    home_base = _stored_base(name)
+    own, asked = (urlsplit(address).netloc.rpartition("@")[2] for address in (home_base, base))
+    if os.environ.get(key_variable) or not home_base or own == asked:
+        return
+    raise RefusedError(
+        f"The stored key of {name} belongs to {own} and is not sent to {asked}."
+        f" Set {key_variable} for that host, or store its key: openai-image connect {name} --base-url URL.",
+        param="connection",
+    )
+
+
+def _secret(value: object) -> SecretStr | None:
+    return SecretStr(str(value).strip()) if value and str(value).strip() else None
+
+
+def _refuse_unsafe_address(connection: Connection) -> None:
+    """A key may leave over https, or over http to this machine; other http only if the connections file says so.
+
+    An address is shown and written down, so it must not hold a password.
+    """
+    if "@" in urlsplit(connection.base_url).netloc:
+        raise RefusedError(
+            f"The address of the connection {connection.name} holds a user name or a password for {connection.host}."
+            " Take it out: the key comes from its environment variable or from connections.json.",
+            param="connection",
+        )
+    scheme = urlsplit(connection.base_url).scheme
+    allowed = stored().get(connection.name, {}).get("allow_http") is True
+    if scheme != "https" and not (scheme == "http" and (connection.is_loopback or allowed)):
+        raise RefusedError(
+            f"The connection {connection.name} would send its key to {connection.host} without encryption."
+            ' Use an https address, or say "allow_http": true for it in connections.json.',
+            param="connection",
+        )

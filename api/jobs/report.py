@@ -1,0 +1,86 @@
+"""The report of a run: what was asked of whom, what it cost, and everything that was changed on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ..catalog import catalog as catalogue
+from ..catalog import pricing as prices
+from ..connections.resolve import Connection
+from ..store.records import Answer
+
+
+def report(answer: Answer, connection: Connection, notes: Sequence[str]) -> str:
+    """Return the report as JSON text; figures that the service did not give are null.
+
+    Keys: connection, host, model, operation, size, quality, n, request_id, elapsed_s (seconds), tokens,
+    estimate_usd ([low, high]), cost_usd, credits, reused, kept_in, revised_prompts, notes.
+    """
+    record = answer.record
+    tokens = record.usage.model_dump(exclude_none=True) if record.usage else None
+    content: dict[str, Any] = {
+        "connection": connection.name,
+        "host": connection.host,
+        "model": record.model,
+        "operation": record.operation,
+        "size": record.answer_fields.get("size") or record.fields.get("size"),
+        "quality": record.answer_fields.get("quality") or record.fields.get("quality"),
+        "n": len(record.pictures) or len(answer.pictures),
+        "request_id": record.request_id,
+        "elapsed_s": None if record.elapsed_s is None else round(record.elapsed_s, 3),
+        "tokens": tokens,
+        "estimate_usd": _estimate(answer, connection),
+        "cost_usd": None if record.cost_usd is None else round(record.cost_usd, 6),
+        "credits": record.credits,
+        "reused": answer.reused,
+        "kept_in": str(answer.folder) if answer.folder else None,
+        "revised_prompts": record.revised_prompts,
+        "notes": [*notes, *answer.notes, *fault_notes(answer), *connection_notes(connection)],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def outcome(answer: Answer, connection: Connection) -> str:
+    """Return what a run came to, in the few words that the node shows when it is done."""
+    record = answer.record
+    if answer.reused:
+        return "done, taken from what you have: nothing paid"
+    if connection.kind == "sandbox":
+        return "done, free on the sandbox"
+    credits = "" if record.credits is None else f" ({record.credits:g} credits)"
+    return "done, price not known" if record.cost_usd is None else f"done, {record.cost_usd:.4f} USD{credits}"
+
+
+def connection_notes(connection: Connection) -> list[str]:
+    """Return what should be known about a connection: that the sandbox costs nothing."""
+    if connection.kind == "sandbox":
+        return ["Made by the sandbox: nothing was paid, cost_usd is what the service would ask."]
+    return []
+
+
+def fault_notes(answer: Answer) -> list[str]:
+    """Return a note for every picture of an answer that could not be had, with the place of its bytes."""
+    place = f"; its bytes are in {answer.folder}" if answer.folder else ""
+    return [
+        f"Picture {index} of the answer is broken: {fault}{place}." for index, fault in answer.record.faults.items()
+    ]
+
+
+def _estimate(answer: Answer, connection: Connection) -> list[float] | None:
+    """Return what was to be expected, from the cheapest to the dearest case in USD, or None."""
+    record = answer.record
+    images = [digest for digest in record.input_digests if digest.startswith("image")]
+    expected = prices.estimate(connection, record.fields, len(images))
+    return None if expected is None else [round(usd, 6) for usd in expected]
+
+
+def model_notes(model: str) -> list[str]:
+    """Return what should be known about a model: that it ends soon, or that the catalogue does not know it."""
+    spec = catalogue.find(model)
+    if spec is None:
+        return [f"The model {model} is not in the catalogue: only general rules were checked."]
+    if spec.ends_soon():
+        return [f"The model {model} ends on {spec.shutdown_date}. Its successors: {', '.join(spec.replacement)}."]
+    return []

@@ -1,0 +1,113 @@
+"""Worker threads of our own: so many requests at a time per service, the others wait in order.
+
+Threads are daemons: ComfyUI may end while a request is out, and the store knows what became of it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from ..settings import whole_number
+
+MAX_IN_FLIGHT_VARIABLE = "OPENAI_IMAGE_NODES_MAX_IN_FLIGHT"
+MAX_IN_FLIGHT = 4
+WORKERS_LEAST = 8  # some of the work waits for a disk
+
+T = TypeVar("T")
+
+
+class Lane:
+    """A queue of tasks of which at most a few run at a time, each on a thread of its own.
+
+    Machines that run the same list over one store would all wait for whoever asks for its first row; not `in_order`,
+    each begins with another one.
+    """
+
+    def __init__(self, *, in_order: bool = True, limit: int | None = None) -> None:
+        self._in_order = in_order
+        self._own_limit = limit
+        self._lock = threading.Lock()
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._running = 0
+        self._service_limit: int | None = None
+
+    def run(self, task: Callable[[], None]) -> None:
+        """Run a task, which raises nothing, as soon as there is room for it."""
+        with self._lock:
+            self._waiting.append(task)
+        self._start_waiting()
+
+    def respect(self, service_limit: int | None) -> None:
+        """Take over the service's own limit of requests at a time; None: it said nothing new."""
+        if service_limit is not None:
+            with self._lock:
+                self._service_limit = service_limit
+            self._start_waiting()
+
+    def _limit(self) -> int:
+        if self._own_limit is not None:
+            return self._own_limit
+        ours = whole_number(MAX_IN_FLIGHT_VARIABLE, MAX_IN_FLIGHT)
+        return max(1, min(ours, self._service_limit or ours))
+
+    def _start_waiting(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting or self._running >= self._limit():
+                    return
+                if not self._in_order:
+                    self._waiting.rotate(random.randrange(len(self._waiting)))  # noqa: S311 - no secret depends on it
+                task = self._waiting.popleft()
+                self._running += 1
+            threading.Thread(target=self._do, args=(task,), name="openai-image-request", daemon=True).start()
+
+    def _do(self, task: Callable[[], None]) -> None:
+        try:
+            task()
+        finally:
+            with self._lock:
+                self._running -= 1
+            self._start_waiting()
+
+
+_workers = Lane(limit=max(WORKERS_LEAST, os.cpu_count() or 1))
+
+
+def in_turn(work: Callable[[], T]) -> Future[T]:
+    """Run heavy work on one of a few daemon threads: a list of a thousand pictures must not be in work all at once.
+
+    What is cancelled before its turn is never done.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(work())
+        except BaseException as exc:  # noqa: BLE001 - handed over to whoever waits
+            future.set_exception(exc)
+
+    _workers.run(run)
+    return future
+
+
+def in_thread(work: Callable[[], T]) -> Future[T]:
+    """Run work on a daemon thread; its result or error is in the future."""
+    future: Future[T] = Future()
+    future.set_running_or_notify_cancel()  # the work is done whether anybody waits or not
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as exc:  # noqa: BLE001 - handed over to whoever waits
+            future.set_exception(exc)
+
+    threading.Thread(target=run, name="openai-image-work", daemon=True).start()
+    return future

@@ -1,0 +1,74 @@
+"""How much may be kept, and which answers are forgotten first."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from ..backends.atomic_files import folder_bytes, remove_folder
+from ..settings import whole_number
+from .records import RECORD
+
+UNREAD = "unread"
+UNSHARED = "unshared"
+MAX_BYTES_VARIABLE = "OPENAI_IMAGE_NODES_STORE_MAX_BYTES"
+MAX_BYTES = 4_000_000_000
+COUNT_EVERY = 256
+SPARE = 0.05  # of the limit: a full store must not be searched for its oldest answer at every request
+
+
+class Room:
+    """Counts the bytes of the answers in a folder and forgets the longest unused, never one that nobody has yet."""
+
+    def __init__(self, jobs: Path, trash: Path) -> None:
+        self._jobs = jobs
+        self._trash = trash
+        self._bytes = 0
+        self._bytes_left = 0
+        self._uncounted = COUNT_EVERY
+
+    @property
+    def wanted_bytes(self) -> int:
+        """How much should be left when room is made."""
+        limit = limit_bytes()
+        return int(limit * (1 - SPARE)) if self._bytes > limit else limit
+
+    def is_short_after(self, added: int) -> bool:
+        """Add the bytes of an answer; tell whether it is time to make room.
+
+        All is counted afresh now and then, for others write here too.
+        """
+        limit = limit_bytes()
+        self._bytes += added
+        self._uncounted += 1
+        # what was left when room was last made is unread: looking for more at every request would be in vain
+        is_full = self._bytes > max(limit, self._bytes_left + int(limit * SPARE))
+        return is_full or self._uncounted > COUNT_EVERY
+
+    def make(self, max_bytes: int) -> int:
+        """Forget answers until at most `max_bytes` are left, or only unread ones; return how many were forgotten."""
+        sizes = {folder: folder_bytes(folder) for folder in self._jobs.glob("*")}
+        total, forgotten = sum(sizes.values()), 0
+        for folder in sorted(sizes, key=used_at):
+            if total <= max_bytes:
+                break
+            if not (folder / UNREAD).exists() and not (folder / UNSHARED).exists():
+                remove_folder(folder, self._trash)
+                total -= sizes[folder]
+                forgotten += 1
+        self._bytes = self._bytes_left = total
+        self._uncounted = 0
+        return forgotten
+
+
+def limit_bytes() -> int:
+    """Return how many bytes of answers a store may hold."""
+    return whole_number(MAX_BYTES_VARIABLE, MAX_BYTES)
+
+
+def used_at(folder: Path) -> float:
+    """Return when a job was last used, in seconds since 1970; now for one that is gone."""
+    try:
+        return (folder / RECORD).stat().st_mtime
+    except OSError:
+        return time.time()

@@ -1,0 +1,107 @@
+"""What is written down of a job, and a job's answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from ..catalog.schemas import SvgUsage, Usage
+from ..errors import BadAnswerError
+
+RECORD = "record.json"
+PICTURE_SIGNATURES = {
+    b"\x89PNG": "png",
+    b"\xff\xd8\xff": "jpg",
+    b"RIFF": "webp",
+    b"GIF8": "gif",
+    b"<svg": "svg",
+    b"<?xml": "svg",
+    b"http": "url",
+}
+
+
+class Record(BaseModel):
+    """What is written down of a job. Times in seconds since 1970, UTC; `fields` are the service's own, prompt included.
+
+    `state` is prepared (not sent), sent (on its way, or the process died), unknown (sent and no answer came, and no
+    key to ask for it again), batched (part of the batch that `batch` names) or answered.
+    """
+
+    identity: str
+    state: str = "prepared"
+    service: str
+    connection: str
+    operation: str
+    model: str
+    fields: dict[str, Any] = {}
+    seed: int = 0
+    input_digests: list[str] = []
+    idempotency_key: str | None = None
+    batch: str | None = None
+    prepared_at: float = 0.0
+    sent_at: float | None = None
+    answered_at: float | None = None
+    elapsed_s: float | None = None
+    request_id: str | None = None
+    headers: dict[str, str] = {}
+    usage: Usage | None = None
+    svg_usage: SvgUsage | None = None
+    answer_fields: dict[str, str] = {}
+    revised_prompts: list[str] = []
+    cost_usd: float | None = None
+    credits: float | None = None
+    pictures: list[str] = []
+    faults: dict[int, str] = {}
+    fault: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Tell one answer from every other, also from those of the same job; 32 digits."""
+        what = [self.identity, self.sent_at, self.answered_at, self.request_id]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]
+
+
+@dataclass
+class Answer:
+    """A finished job: its record and the encoded pictures, `folder` None where it could not be kept."""
+
+    record: Record
+    pictures: list[bytes] = field(repr=False)
+    folder: Path | None = None
+    reused: bool = False
+    notes: list[str] = field(default_factory=list)
+    taken: bool = False
+
+
+def record_bytes(record: Record) -> bytes:
+    """Return a record as it is written down."""
+    return json.dumps(record.model_dump(exclude_none=True), indent=1, ensure_ascii=False).encode(errors="replace")
+
+
+def read_record(folder: Path) -> Record:
+    """Return the record in a folder.
+
+    Raises: OSError, pydantic's ValidationError.
+    """
+    return Record.model_validate_json((folder / RECORD).read_bytes())
+
+
+def unreadable(record: Record, folder: Path | None) -> BadAnswerError:
+    """Return the error for an answer without pictures: where its bytes are, and how to ask again."""
+    place = f"It is kept in {folder}." if folder else "It could not be kept."
+    return BadAnswerError(
+        f"{record.connection}: the service answered, but not with a picture that can be read ({record.fault})."
+        f" {place} It may have been billed; to ask, and perhaps pay, again, set reuse to false or change the seed.",
+        status=200,
+        request_id=record.request_id,
+    )
+
+
+def suffix_of(data: bytes) -> str:
+    """Return the file suffix of encoded data by its first bytes; `bin` for what is no picture."""
+    return next((suffix for start, suffix in PICTURE_SIGNATURES.items() if data.startswith(start)), "bin")

@@ -1,0 +1,110 @@
+"""From an answer to the raw bytes of its pictures: base64, data URLs and addresses of files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import urljoin
+
+import requests
+
+from ..catalog.schemas import Image, OpenAIImageGenerationResponse
+from ..connections.resolve import is_loopback
+from ..errors import BadAnswerError
+from .base64_json import base64_to_bytes
+from .sessions import session_for
+
+MAX_PICTURE_BYTES = 256 << 20
+MAX_REDIRECTS = 3
+DOWNLOAD_TRIES = 3
+DOWNLOAD_TIMEOUT_S = (10.0, 120.0)
+READ_BYTES = 1 << 20
+
+
+@dataclass
+class Pictures:
+    """The pictures of an answer as bytes, and what could not be had, by index, in words.
+
+    In place of such a picture stands what the answer had: its text or its address.
+    """
+
+    data: list[bytes] = field(default_factory=list, repr=False)
+    faults: dict[int, str] = field(default_factory=dict)
+
+
+def pictures_of(response: OpenAIImageGenerationResponse, *, said: str = "") -> Pictures:
+    """Return the encoded pictures of an answer; a single one that fails is a fault, not an error.
+
+    `said` are the service's own words for an answer without pictures.
+    Raises: BadAnswerError if the answer has no picture at all.
+    """
+    images = response.data or []
+    if not any(image.b64_json or image.url for image in images):
+        words = f" The service says: {said}." if said else ""
+        raise BadAnswerError(
+            f"The answer holds no picture.{words} Look at the account's usage page before asking again."
+        )
+    pictures = Pictures()
+    for index, image in enumerate(images):
+        try:
+            pictures.data.append(_bytes_of(image))
+        except (ValueError, requests.RequestException, OSError) as exc:
+            pictures.data.append(_as_it_came(image))
+            pictures.faults[index] = f"{type(exc).__name__}: {exc}"
+    return pictures
+
+
+def _bytes_of(image: Image) -> bytes:
+    if image.b64_json:
+        return base64_to_bytes(image.b64_json)
+    if image.url and image.url.startswith("data:"):
+        return base64_to_bytes(image.url)
+    if image.url:
+        return fetched(image.url)
+    raise ValueError("neither b64_json nor url")
+
+
+def _as_it_came(image: Image) -> bytes:
+    text = image.b64_json or image.url or ""
+    return text.encode() if isinstance(text, str) else bytes(text)
+
+
+def fetched(url: str) -> bytes:
+    """Return a file of the service, fetched without any of our credentials, of at most 256 MiB.
+
+    Reading costs nothing, so a broken download is tried three times.
+    Raises: ValueError for an address that is neither https nor loopback, requests.RequestException.
+    """
+    for left in reversed(range(DOWNLOAD_TRIES)):
+        try:
+            return _fetched_once(url)
+        except requests.RequestException as exc:
+            refused = exc.response is not None and exc.response.status_code < 500
+            if left == 0 or refused or isinstance(exc, ValueError):
+                raise
+    raise AssertionError("unreachable")
+
+
+def _fetched_once(url: str) -> bytes:
+    for _ in range(MAX_REDIRECTS + 1):
+        _refuse_foreign(url)
+        with session_for(url).get(url, timeout=DOWNLOAD_TIMEOUT_S, stream=True, allow_redirects=False) as response:
+            if not response.is_redirect:
+                response.raise_for_status()
+                return _bounded(response)
+            url = urljoin(url, response.headers["location"])
+    raise ValueError(f"more than {MAX_REDIRECTS} redirects")
+
+
+def _refuse_foreign(url: str) -> None:
+    if not (url.startswith("https://") or (url.startswith("http://") and is_loopback(url))):
+        raise ValueError("the picture's address is neither https nor on this machine")
+
+
+def _bounded(response: requests.Response) -> bytes:
+    chunks, total = [], 0
+    for chunk in response.iter_content(READ_BYTES):
+        chunks.append(chunk)
+        total += len(chunk)
+        if total > MAX_PICTURE_BYTES:
+            raise ValueError(f"the picture has more than {MAX_PICTURE_BYTES:,} bytes")
+    return b"".join(chunks)

@@ -1,0 +1,69 @@
+"""Is a connection reachable: one cheap GET of its list of models, which costs nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+
+import requests
+from requests.utils import get_environ_proxies
+
+from ..connections.resolve import Connection
+from .error_mapping import answered_failure, redacted
+from .sessions import session_for
+
+PROBE_TIMEOUT_S = (10.0, 20.0)
+SKEW_WORTH_TELLING_S = 60.0
+
+
+@dataclass
+class Probe:
+    """What a connection's list of models said: `fault` None if all is well, the clock's skew in seconds."""
+
+    fault: str | None = None
+    skew_s: float | None = None
+    models: list[str] = field(default_factory=list)
+    ending: dict[str, str] = field(default_factory=dict)
+
+
+def probe(connection: Connection) -> Probe:
+    """Ask a connection for its models; nothing is paid. comfy.org and classic Azure have no such list."""
+    url = f"{connection.base_url}/models"
+    try:
+        response = session_for(url).get(
+            url,
+            params=dict(connection.query),
+            headers=connection.auth_headers(),
+            timeout=PROBE_TIMEOUT_S,
+            allow_redirects=False,
+        )
+    except (requests.RequestException, OSError) as exc:
+        return Probe(fault=redacted(connection, f"not reachable: {exc}")[:300])
+    result = Probe(skew_s=_skew_s(response.headers.get("date", "")))
+    if response.status_code != 200:
+        failure = answered_failure(connection, response.status_code, response.headers, response.content, model="models")
+        result.fault = str(failure)
+        return result
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        for model in response.json()["data"]:
+            result.models.append(str(model["id"]))
+            if model.get("shutdown_date"):
+                result.ending[str(model["id"])] = str(model["shutdown_date"])
+    return result
+
+
+def proxy_of(connection: Connection) -> str | None:
+    """Return the host of the proxy that a connection's requests go through, without its password, or None."""
+    if connection.is_loopback:
+        return None
+    proxies = get_environ_proxies(connection.base_url)
+    proxy = proxies.get(connection.base_url.split(":", 1)[0]) or proxies.get("all")
+    return proxy.rpartition("@")[2] if proxy else None
+
+
+def _skew_s(date: str) -> float | None:
+    with contextlib.suppress(TypeError, ValueError):
+        return (datetime.now(timezone.utc) - parsedate_to_datetime(date)).total_seconds()
+    return None

@@ -1,0 +1,78 @@
+"""When a request may go out once more: the whole policy, each rule with its reason."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+
+from ..errors import OpenAIImageError, OutcomeUnknownError, RateLimitError, ServiceDownError, StillRunningError
+
+NEVER_SENT_TRIES = 3
+FAILED_TRIES = 2
+KEYED_TRIES = 3
+RATE_LIMIT_TOTAL_S = 300.0
+RATE_LIMIT_STEP_S = 30.0
+STILL_RUNNING_TOTAL_S = 3600.0
+STILL_RUNNING_FIRST_S = 2.0
+STILL_RUNNING_GROWTH = 1.5
+STILL_RUNNING_STEP_S = 30.0
+FIRST_DELAY_S = 0.5
+JITTER = 0.25
+
+
+class Retries:
+    """Counts one job's failures and tells how long to wait before the next try, if there may be one."""
+
+    def __init__(self, *, idempotent: bool) -> None:
+        self._idempotent = idempotent
+        self._tries: Counter[str] = Counter()
+        self._waited_s: defaultdict[str, float] = defaultdict(float)
+
+    def delay_after(self, error: OpenAIImageError) -> float | None:
+        """Return the seconds to wait before the request is sent again, or None if it never may be."""
+        if not error.may_retry:
+            return None  # x-should-retry: false, which the official client obeys too
+        if isinstance(error, StillRunningError):
+            # The service works on it under our key: asking again with that key costs nothing, so be patient.
+            growing = STILL_RUNNING_FIRST_S * STILL_RUNNING_GROWTH ** self._tries["still running"]
+            return self._patient("still running", min(growing, STILL_RUNNING_STEP_S), error, STILL_RUNNING_TOTAL_S)
+        if isinstance(error, RateLimitError):
+            # Refused before any work was done; the service says itself when to come back.
+            growing = FIRST_DELAY_S * 2 ** self._tries["rate limit"]
+            return self._patient("rate limit", min(growing, RATE_LIMIT_STEP_S), error, RATE_LIMIT_TOTAL_S)
+        if self._idempotent and error.replayed and isinstance(error, (ServiceDownError, OutcomeUnknownError)):
+            # An old failure, told again: it is no try of its own, and a new key asks for the first time.
+            return self._up_to("replayed", KEYED_TRIES, error)
+        if isinstance(error, ServiceDownError) and error.status is None:
+            # Never arrived whole, so it cannot have been billed.
+            return self._up_to("never sent", NEVER_SENT_TRIES, error)
+        if isinstance(error, ServiceDownError):
+            # 500 or 503 with the service's own error body: it says itself that it made no picture.
+            return self._up_to("failed", FAILED_TRIES, error)
+        if isinstance(error, OutcomeUnknownError) and self._idempotent and not error.key_is_spent:
+            # The same Idempotency-Key gives the answer that was paid, or runs it for the first time.
+            return self._up_to("keyed", KEYED_TRIES, error)
+        # All else: the same request would be refused again, or could be billed a second time.
+        return None
+
+    def _up_to(self, kind: str, tries: int, error: OpenAIImageError) -> float | None:
+        if self._tries[kind] >= tries:
+            return None
+        own = jittered(FIRST_DELAY_S * 2 ** self._tries[kind])
+        self._tries[kind] += 1
+        delay = max(own, error.retry_after_s or 0.0)
+        return delay if delay <= RATE_LIMIT_TOTAL_S else None
+
+    def _patient(self, kind: str, own_delay_s: float, error: OpenAIImageError, total_s: float) -> float | None:
+        told, first = error.retry_after_s, self._tries[kind] == 0
+        own = jittered(own_delay_s)
+        # Who was told too short a time, or none, must not come back at once for ever.
+        delay = own if told is None else told if first else max(told, own)
+        self._tries[kind] += 1
+        self._waited_s[kind] += delay
+        return delay if self._waited_s[kind] <= total_s else None
+
+
+def jittered(delay_s: float) -> float:
+    """Return a delay shortened by up to a quarter, so that many clients do not come back at once."""
+    return delay_s * (1 - JITTER * random.random())  # noqa: S311 - no secret depends on it

@@ -1,0 +1,109 @@
+"""Prompts with ComfyUI's own OpenAI image nodes run on ours where this ComfyUI does not have those nodes.
+
+ComfyUI's own replacement (since 0.14) can neither leave out what a prompt does not name nor keep several pictures: it
+serves the browser, and this serves what is posted to /prompt. No model is swapped here: nobody would see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..references import SOCKETS
+from .replacements import BY_OLD, Replacement
+
+Nodes = dict[str, Any]
+OWN_INPUT = "connection"  # no built-in node has it
+
+
+def translator(has: Callable[[str], bool]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Return what turns the body of a POST to /prompt into one for our nodes; `has` knows which nodes ComfyUI has."""
+
+    def translate(body: dict[str, Any]) -> dict[str, Any]:
+        prompt = body.get("prompt")
+        return {**body, "prompt": translated(prompt, has)} if isinstance(prompt, dict) else body
+
+    return translate
+
+
+def translated(prompt: Nodes, has: Callable[[str], bool]) -> Nodes:
+    """Return a prompt in which every built-in node that ComfyUI does not have is ours; the given one is not changed."""
+    found = {key: BY_OLD[node["class_type"]] for key, node in prompt.items() if _is_theirs(node, has)}
+    nodes: Nodes = {}
+    for key, node in prompt.items():
+        nodes |= _replaced(key, node, found[key]) if key in found else {key: node}
+    return {key: _with_links(node, found) for key, node in nodes.items()} if found else prompt
+
+
+def _is_theirs(node: Any, has: Callable[[str], bool]) -> bool:
+    if not isinstance(node, dict) or not isinstance(node.get("inputs"), dict):
+        return False
+    kind = node.get("class_type")
+    return isinstance(kind, str) and kind in BY_OLD and not has(kind) and OWN_INPUT not in node["inputs"]
+
+
+def _replaced(key: str, node: Mapping[str, Any], replacement: Replacement) -> Nodes:
+    """Return our node under the same key, and the nodes that it needs beside it."""
+    given = node["inputs"]
+    inputs = {
+        ours: _value(replacement, ours, given[theirs]) for theirs, ours in replacement.inputs.items() if theirs in given
+    }
+    beside = {**_pictures(key, given, replacement, inputs), **_joined(key, given, replacement, inputs)}
+    ours = {**node, "class_type": replacement.new, "inputs": {**replacement.fixed, **inputs}}
+    return {key: ours, **beside}
+
+
+def _value(replacement: Replacement, name: str, value: Any) -> Any:
+    """Return our word for a value; links stay what they are."""
+    return replacement.values.get(name, {}).get(value, value) if isinstance(value, str) else value
+
+
+def _pictures(key: str, given: Mapping[str, Any], replacement: Replacement, inputs: dict[str, Any]) -> Nodes:
+    """Put the first picture into `inputs`, collect the others in their order, and return the collecting nodes."""
+    prefix = replacement.pictures
+    names = [name for name in given if prefix and name.startswith(prefix)]
+    first, *others = [given[name] for name in sorted(names, key=_number)] or [None]
+    if first is not None:
+        inputs["image"] = first
+    nodes: Nodes = {}
+    for start in range(0, len(others), SOCKETS):
+        sockets = {f"image_{number}": link for number, link in enumerate(others[start : start + SOCKETS], 1)}
+        before = {"references": inputs["references"]} if "references" in inputs else {}
+        name = f"{key}_references_{start // SOCKETS + 1}"
+        nodes[name] = _beside("OIN_References", {**sockets, **before})
+        inputs["references"] = [name, 0]
+    return nodes
+
+
+def _joined(key: str, given: Mapping[str, Any], replacement: Replacement, inputs: dict[str, Any]) -> Nodes:
+    """Put what two sockets made together into `inputs`, and return the node that joins them."""
+    join = replacement.join
+    if join is None or not all(theirs in given for theirs in join.inputs.values()):
+        return {}
+    name = f"{key}_{join.target}"
+    inputs[join.target] = [name, 0]
+    return {name: _beside(join.node, {ours: given[theirs] for ours, theirs in join.inputs.items()})}
+
+
+def _beside(kind: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    return {"class_type": kind, "inputs": inputs, "_meta": {"title": kind}}
+
+
+def _with_links(node: Any, found: Mapping[str, Replacement]) -> Any:
+    """Return a node whose links to replaced nodes name our outputs."""
+    if not isinstance(node, dict) or not isinstance(node.get("inputs"), dict):
+        return node
+    return {**node, "inputs": {name: _link(value, found) for name, value in node["inputs"].items()}}
+
+
+def _link(value: Any, found: Mapping[str, Replacement]) -> Any:
+    if not (isinstance(value, list) and len(value) == 2 and str(value[0]) in found):
+        return value
+    outputs = found[str(value[0])].outputs
+    return [value[0], outputs.get(value[1], value[1])]
+
+
+def _number(name: str) -> int:
+    """Return the number at the end of a socket's name, 0 without one."""
+    digits = name.rpartition("_")[2]
+    return int(digits) if digits.isdigit() else 0

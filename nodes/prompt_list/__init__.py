@@ -1,0 +1,1 @@
+"""nodes/prompt_list."""

@@ -1,0 +1,180 @@
+"""Many prompts at once: a text or a file to lists that drive the other nodes, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...api.catalog import validation as rules
+from ...utils import comfyui as host
+from .. import inputs
+from . import files as prompt_files
+from . import images as row_pictures
+from . import inputs as prompt_inputs
+from .files import PromptListError, Table
+from .inputs import DEFAULTS, LEAST, NO_FILE, ROWS_MAX
+from .rows import Row, Terms, portion_of, rows_of
+
+Lists = tuple[list[str], list[int], list[str], list[str], list[Any], list[Any], list[str], int]
+
+
+class Choice(str):
+    """The type of an output for widgets with a closed set of values: the canvas knows it as COMBO.
+
+    ComfyUI compares it with the widget's own list, which no text equals, and on 0.3.64 not even "*" passes; what says
+    that it does not differ passes everywhere (comfy_execution/validation.py, validate_node_input).
+    """
+
+    __slots__ = ()
+
+    def __ne__(self, other: object) -> bool:
+        return not isinstance(other, list) and str.__ne__(self, other)
+
+
+COMBO = Choice("COMBO")
+
+
+class Plan(NamedTuple):
+    """The rows of one run, and what they are a part of."""
+
+    table: Table
+    total: int
+    rows: list[Row]
+
+
+class PromptList:
+    """Rows of a text, CSV or JSONL file as lists: the nodes behind it run once for each row."""
+
+    CATEGORY = "image/OpenAI"
+    FUNCTION = "lists"
+    RETURN_TYPES = ("STRING", "INT", COMBO, COMBO, "IMAGE", "MASK", "STRING", "INT")
+    RETURN_NAMES = ("prompt", "seed", "size", "quality", "image", "mask", "name", "count")
+    OUTPUT_IS_LIST = (True, True, True, True, True, True, True, False)
+    OUTPUT_TOOLTIPS = (
+        "The prompts, one per row: the node that they go to runs once per row.",
+        "The seeds: the column seed, else first_seed, counted up where a row asks for the same as one above.",
+        "The sizes: the column size, else the widget.",
+        "The qualities: the column quality, else the widget.",
+        "The pictures. A row without one gives nothing: OpenAI GPT Image then makes its picture from the prompt alone.",
+        "The masks: the column mask, else what is transparent in the picture. White (1) is redrawn.",
+        "The names: the column name, else row_00001 and so on. For filename_prefix of Save Image.",
+        "How many rows this run has.",
+    )
+    DESCRIPTION = (
+        "Runs a list of prompts: a text with one prompt per line, or a CSV or JSONL file of ComfyUI's input folder with"
+        " columns for prompt, seed, size, quality, image, mask and name. Connect what you need to OpenAI GPT Image."
+    )
+    SEARCH_ALIASES = ("prompt list", "csv", "jsonl", "bulk prompts", "batch prompts", "prompts from file")
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Return the inputs; the files are those that lie in ComfyUI's input folder now."""
+        optional = prompt_inputs.optional_inputs(prompt_files.list_files(host.input_folder()))
+        return {"required": {}, "optional": optional, "hidden": {"unique_id": "UNIQUE_ID"}}
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:
+        """Refuse what can be known before anything runs; linked values are None here and are checked in the run.
+
+        Raises: PromptListError in place of a text when ComfyUI asks: it writes a text once for every input.
+        """
+        try:
+            known = {name: value for name, value in values.items() if value is not None}
+            _refuse_counts(known)
+            if known.keys() >= values.keys() & DEFAULTS.keys():
+                plan = cls._plan(known)
+                row_pictures.refuse_missing(plan.rows, cls.folder(), plan.table.source)
+        except PromptListError as exc:
+            if "unique_id" in values:
+                raise
+            return str(exc)
+        return True
+
+    @classmethod
+    def IS_CHANGED(cls, **values: Any) -> str:
+        """Return what changes with the file and the pictures that it names; the widgets ComfyUI sees by itself."""
+        name = values.get("file") or NO_FILE
+        try:
+            return name if name == NO_FILE else row_pictures.fingerprint(_table("", name, cls.folder()), cls.folder())
+        except PromptListError as exc:
+            return str(exc)
+
+    def lists(
+        self,
+        text: str = "",
+        file: str = NO_FILE,
+        start: int = 1,
+        limit: int = 0,
+        portion: int = 1,
+        first_seed: int = 0,
+        size: str = "auto",
+        quality: str = "low",
+        unique_id: str | None = None,
+    ) -> Lists:
+        """Return for each row prompt, seed, size, quality, image float32 [1,H,W,3], mask float32 [1,H,W] and name.
+
+        Image and mask are None for a row without a picture. Last comes the number of rows.
+
+        Raises: PromptListError, ComfyUI's interruption.
+        """
+        values = {"text": text, "file": file, "start": start, "limit": limit, "portion": portion}
+        plan = self._plan({**values, "first_seed": first_seed, "size": size, "quality": quality})
+        loaded = row_pictures.load(
+            plan.rows, self.folder(), plan.table.source, free_bytes=host.available_memory(), step=_stepping(unique_id)
+        )
+        host.show_text(_summary(plan), unique_id)
+        prompts, seeds = [row.prompt for row in plan.rows], [row.seed for row in plan.rows]
+        sizes, qualities = [row.size for row in plan.rows], [row.quality for row in plan.rows]
+        images, masks = [each.image for each in loaded], [each.mask for each in loaded]
+        return prompts, seeds, sizes, qualities, images, masks, [row.name for row in plan.rows], len(plan.rows)
+
+    @staticmethod
+    def folder() -> Path:
+        """Return ComfyUI's input folder, or without ComfyUI the folder that we are in."""
+        return host.input_folder() or Path()
+
+    @classmethod
+    def _plan(cls, values: Mapping[str, Any]) -> Plan:
+        told = {**DEFAULTS, **values}
+        _refuse_counts(told)
+        table = _table(told["text"], told["file"], cls.folder())
+        rows = rows_of(table, _terms(told))
+        part = {name: told[name] for name in ("start", "limit", "portion")}
+        return Plan(table, len(rows), portion_of(rows, table.source, **part))
+
+
+def _refuse_counts(values: Mapping[str, Any]) -> None:
+    """Refuse numbers outside their widgets: ComfyUI does not look at them where a node looks itself."""
+    for name, least in LEAST.items():
+        most = inputs.SEED_MAX if name == "first_seed" else ROWS_MAX
+        if not least <= values.get(name, least) <= most:
+            raise PromptListError(f"{name} {values[name]} is not in {least}..{most}.")
+
+
+def _table(text: str, file: str, folder: Path) -> Table:
+    if file == NO_FILE:
+        return prompt_files.text_table(text)
+    if text.strip():
+        raise PromptListError(f"There are prompts in the text and in {file}. Empty the text, or set file to none.")
+    return prompt_files.file_table(folder, file)
+
+
+def _terms(values: Mapping[str, Any]) -> Terms:
+    defaults = {name: values[name] for name in ("size", "quality", "first_seed")}
+    return Terms(inputs.SIZES, prompt_inputs.qualities(), lambda size: rules.parse_size(size) is not None, **defaults)
+
+
+def _summary(plan: Plan) -> str:
+    rows, ignored = plan.rows, plan.table.ignored
+    part = "" if len(rows) == plan.total else f", {rows[0].number} to {rows[-1].number} of {plan.total}"
+    unused = f"; columns not used: {', '.join(ignored)}" if ignored else ""
+    return f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}{part}{unused}"
+
+
+def _stepping(node_id: str | None) -> Any:
+    def step(done: int, total: int) -> None:
+        host.raise_if_stopped()
+        host.show_progress(done, total, node_id)
+
+    return step

@@ -1,0 +1,147 @@
+"""Records of a list of prompts to rows that can run: every value checked, what is missing filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, NamedTuple
+
+from .files import PromptListError, Record, Table, fault, leads_outside
+
+PROMPT_MAX = 32_000  # characters
+SEED_MAX = 2**31 - 1
+
+
+class Row(NamedTuple):
+    """One row; `number` counts the rows of the whole list and `line` the lines of its file, both from 1."""
+
+    number: int
+    line: int
+    prompt: str
+    seed: int
+    size: str
+    quality: str
+    image: str | None
+    mask: str | None
+    name: str
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What rows may ask for, and what a row gets that does not say; `is_size` tells sizes like 1280x720."""
+
+    sizes: Sequence[str]
+    qualities: Sequence[str]
+    is_size: Callable[[str], bool]
+    size: str = "auto"
+    quality: str = "low"
+    first_seed: int = 0
+
+
+class _Draft(NamedTuple):
+    """A row whose seed may still have to be found."""
+
+    line: int
+    wanted: tuple[str, str, str, str | None, str | None]  # prompt, size, quality, image, mask
+    seed: int | None
+    name: str | None
+
+
+def rows_of(table: Table, terms: Terms) -> list[Row]:
+    """Return all rows of a list.
+
+    A row without a seed gets `first_seed`, or the next free number if rows above ask for exactly the same: equal rows
+    are several pictures, and rows that are put in or moved leave the seeds of all others as they are.
+
+    Raises:
+        PromptListError: some value is not as it should be, or there is no row.
+    """
+    drafts = [_draft(record, table.source, terms) for record in table.records]
+    if not drafts:
+        raise PromptListError(f"{table.source} holds no prompt. Write one per line, or one per row.")
+    return [
+        Row(number, draft.line, draft.wanted[0], seed, *draft.wanted[1:], draft.name or f"row_{number:05}")
+        for number, (draft, seed) in enumerate(zip(drafts, _seeds(drafts, terms.first_seed), strict=True), 1)
+    ]
+
+
+def portion_of(rows: Sequence[Row], source: str, *, start: int, limit: int, portion: int) -> list[Row]:
+    """Return the rows from `start` (from 1) on, all of them, or of `limit` rows each the portion of this number.
+
+    Raises:
+        PromptListError: there are none.
+    """
+    first = start - 1 + (portion - 1) * limit
+    taken = list(rows[first : first + limit] if limit else rows[start - 1 :])
+    if not taken:
+        at = f"start {start}, limit {limit}, portion {portion}" if limit else f"start {start}"
+        raise PromptListError(f"{source} ends at row {len(rows)}, and {at} is past that. Nothing is left to run.")
+    return taken
+
+
+def _draft(record: Record, source: str, terms: Terms) -> _Draft:
+    def refuse(told: str) -> PromptListError:
+        return fault(source, record.line, told)
+
+    texts = {column: _text(column, value, refuse) for column, value in record.fields.items() if column != "seed"}
+    size = texts.get("size", terms.size).lower()
+    quality = texts.get("quality", terms.quality).lower()
+    if size not in terms.sizes and not terms.is_size(size):
+        raise refuse(f"size {size} is not known. Write WIDTHxHEIGHT in pixels or one of {', '.join(terms.sizes)}.")
+    if quality not in terms.qualities:
+        raise refuse(f"quality {quality} is not known. Choose one of {', '.join(terms.qualities)}.")
+    if "mask" in texts and "image" not in texts:
+        raise refuse("there is a mask and no image. Name the picture that it belongs to.")
+    _refuse_paths(texts, refuse)
+    wanted = (_prompt(texts, refuse), size, quality, texts.get("image"), texts.get("mask"))
+    return _Draft(record.line, wanted, _seed(record.fields.get("seed"), refuse), texts.get("name"))
+
+
+def _text(column: str, value: Any, refuse: Callable[[str], PromptListError]) -> str:
+    if not isinstance(value, str):
+        raise refuse(f"{column} must be a text, and is {value!r}. Put it in double quotes.")
+    return value
+
+
+def _prompt(texts: dict[str, str], refuse: Callable[[str], PromptListError]) -> str:
+    prompt = texts.get("prompt", "")
+    if not prompt:
+        raise refuse("the prompt is empty. Write one, or take the row out.")
+    if len(prompt) > PROMPT_MAX:
+        raise refuse(f"the prompt has {len(prompt):,} characters, more than {PROMPT_MAX:,}. Shorten it.")
+    return prompt
+
+
+def _seed(value: Any, refuse: Callable[[str], PromptListError]) -> int | None:
+    """Return a seed from a whole number or its digits; None stays None."""
+    if value is None:
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:20])
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= SEED_MAX:
+        raise refuse(f"seed {value!r} is no whole number from 0 to {SEED_MAX}. Correct it, or leave it empty.")
+    return value
+
+
+def _refuse_paths(texts: dict[str, str], refuse: Callable[[str], PromptListError]) -> None:
+    for column in ("image", "mask", "name"):
+        path = texts.get(column)
+        if path and (leads_outside(path) or not path.isprintable()):
+            folder = "output" if column == "name" else "input"
+            raise refuse(f"{column} {path!r} leads outside ComfyUI's {folder} folder. Name a file in it or below.")
+
+
+def _seeds(drafts: Sequence[_Draft], first_seed: int) -> Iterator[int]:
+    """Yield the seed of each row."""
+    taken: dict[Any, set[int]] = {}
+    for draft in drafts:
+        taken.setdefault(draft.wanted, set()).update(() if draft.seed is None else (draft.seed,))
+    free = {wanted: _free(first_seed, seeds) for wanted, seeds in taken.items()}
+    return (next(free[draft.wanted]) if draft.seed is None else draft.seed for draft in drafts)
+
+
+def _free(first_seed: int, taken: set[int]) -> Iterator[int]:
+    """Yield the seeds from the first one on that are not taken; after SEED_MAX comes 0."""
+    seeds = ((first_seed + step) % (SEED_MAX + 1) for step in count())
+    return (seed for seed in seeds if seed not in taken)

@@ -1,0 +1,99 @@
+"""From the connected pictures to the files that go out, and what the report should say about that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ...api.transport.bodies import FilePart
+from ...utils import encode as images
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The connected pictures: image [B,H,W,C], mask [B,H,W] or [H,W], references [H,W,C] each, markup [B,H,W,4]."""
+
+    image: Tensor | None = None
+    mask: Tensor | None = None
+    references: list[Tensor] | None = None
+    markup: Tensor | None = None
+
+    def batches(self) -> list[Tensor]:
+        """Return the pictures in the order that they go out, as batches [B,H,W,C] of one size each."""
+        own = [] if self.image is None else [self.image]
+        return [*own, *(picture[None] if picture.ndim == 3 else picture for picture in self.references or [])]
+
+
+@dataclass
+class Upload:
+    """The files of one request; `first` is the first picture [H,W,C], `mask` what it is masked with."""
+
+    files: list[FilePart] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    first: Tensor | None = None
+    mask: Tensor | None = None
+    markup: bool = False
+    count: int = 0
+
+    @property
+    def image_size(self) -> tuple[int, int] | None:
+        """The first picture's (width, height) in pixels."""
+        return None if self.first is None else (self.first.shape[1], self.first.shape[0])
+
+
+def upload_of(sources: Sources, *, max_pixels: int) -> Upload:
+    """Return the encoded pictures, mask and markup; larger pictures are scaled down to `max_pixels`.
+
+    Raises: ImageInputError for shapes and sizes that do not fit.
+    """
+    batches = sources.batches()
+    upload = Upload(count=sum(len(batch) for batch in batches))
+    if not batches:
+        upload.mask, upload.markup = sources.mask, sources.markup is not None
+        return upload
+    pngs = images.images_to_pngs(batches, max_pixels=max_pixels)
+    upload.first = batches[0][0]
+    name = "image" if len(pngs) == 1 else "image[]"
+    upload.files = [_part(name, f"image_{index}.png", png) for index, png in enumerate(pngs)]
+    upload.notes = list(_scaling_notes(batches, pngs))
+    _add_mask(upload, sources.mask, pngs[0])
+    _add_markup(upload, sources.markup, pngs[0])
+    return upload
+
+
+def _add_mask(upload: Upload, mask: Tensor | None, first: images.Png) -> None:
+    size = upload.image_size
+    if mask is None or size is None:
+        return
+    if images.is_no_mask(mask, size):
+        upload.notes.append("The mask is the empty 64x64 one of a picture without transparency: no mask was sent.")
+        return
+    upload.files.append(_part("mask", "mask.png", images.mask_to_png(mask, size, (first.width, first.height))))
+    upload.mask = mask
+    if mask.ndim > 2 and mask.shape[0] > 1:
+        upload.notes.append(f"{mask.shape[0]} masks are connected: only the first was used, for the first picture.")
+    elif upload.count > 1:
+        upload.notes.append("The mask belongs to the first of the pictures.")
+
+
+def _add_markup(upload: Upload, markup: Tensor | None, first: images.Png) -> None:
+    size = upload.image_size
+    if markup is None or size is None:
+        return
+    upload.files.append(_part("markup", "markup.png", images.markup_to_png(markup, size, (first.width, first.height))))
+    upload.markup = True
+
+
+def _scaling_notes(batches: list[Tensor], pngs: list[images.Png]) -> Iterator[str]:
+    sizes = [(picture.shape[1], picture.shape[0]) for batch in batches for picture in batch]
+    for index, ((width, height), png) in enumerate(zip(sizes, pngs, strict=True)):
+        if (width, height) != (png.width, png.height):
+            yield f"Picture {index} was scaled from {width}x{height} to {png.width}x{png.height} for this connection."
+
+
+def _part(name: str, filename: str, png: images.Png) -> FilePart:
+    return FilePart(name, filename, png.data, png.digest)

@@ -1,0 +1,263 @@
+"""The counter for the browser: one piece of work at a time in the background, and what is to be seen meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...api.batch import describe as words
+from ...api.batch import jsonl as lines
+from ...api.batch import records as ledger
+from ...api.batch.manager import Office, Overview, Resolve, refusal_of
+from ...api.batch.parts import Part, parts_of
+from ...api.batch.plan import Plan, Planned
+from ...api.batch.records import BatchRecord, Ledger
+from ...api.catalog import catalog as catalogue
+from ...api.errors import OpenAIImageError, RefusedError, StillRunningError
+from ...api.jobs.threads import in_thread
+from ...api.store.store import Store, stores
+
+SHOWN = 20
+PROMPT_CHARS = 80
+
+
+class Desk:
+    """What the panel in the browser shows and does. `resolve` gives the connection of a name."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+        self._lock = threading.Lock()
+        self._doing = ""
+        self._words = ""
+        self._fault = self._fault_of_look = ""
+
+    def view(self) -> dict[str, Any]:
+        """Return plan, what was left half-way, failed jobs, batches, and what is being done."""
+        seen = [(store, office.overview()) for store, office in self._offices()]
+        parts = [part for _, one in seen for part in one.parts]
+        failed = [job for _, one in seen for job in one.failed]
+        left = [part for store, one in seen for part in parts_of(_left_half_way(store, one))]
+        with self._lock:
+            faults = dict.fromkeys(fault for fault in (self._fault, self._fault_of_look) if fault)
+            now = {"busy": bool(self._doing), "doing": self._doing, "words": self._words, "fault": "\n".join(faults)}
+        return {
+            **_sums(parts),
+            "parts": [_part(part) for part in parts],
+            "left": _sums(left),
+            "failed_count": len(failed),
+            "failed": [_failed(job) for job in failed[:SHOWN]],
+            "batches": [_batch(store, record) for store, one in seen for record in _newest(one)],
+            **now,
+        }
+
+    def submit(self, count: int) -> None:
+        """Begin to send the plan, if it still has the number of jobs that the person saw.
+
+        Raises: RefusedError if it changed, StillRunningError if something is being done.
+        """
+        plans = [(office, office.overview().parts) for _, office in self._offices()]
+        now = sum(len(part.jobs) for _, parts in plans for part in parts)
+        if now != count:
+            raise RefusedError(f"The plan has {now} jobs by now, not {count}. Look at it again, then submit.")
+        self._start("submit", lambda: self._submit_all(plans))
+
+    def look(self) -> None:
+        """Begin to ask the service how far all open batches are.
+
+        Raises: StillRunningError if something is being done.
+        """
+        self._start("look", lambda: self._look_after_all(collected=False))
+
+    def collect(self) -> None:
+        """Begin to bring what is finished into the store.
+
+        Raises: StillRunningError if something is being done.
+        """
+        self._start("collect", lambda: self._look_after_all(collected=True))
+
+    def cancel(self, batch: str) -> None:
+        """Begin to stop a batch.
+
+        Raises: RefusedError for an unknown id, StillRunningError if something is being done.
+        """
+        found = [(office, one) for _, office in self._offices() for one in office.overview().open if one.id == batch]
+        if not found:
+            raise RefusedError(f"There is no open batch {batch}.")
+        office, record = found[0]
+        self._start("cancel", lambda: office.cancel(record))
+
+    def forget(self) -> None:
+        """Begin to take everything out of the plan that is in no batch.
+
+        Raises: StillRunningError if something is being done.
+        """
+        self._start("forget", self._forget_all)
+
+    def retry(self) -> None:
+        """Begin to plan again what failed for good.
+
+        Raises: StillRunningError if something is being done.
+        """
+        self._start("retry", self._plan_all_again)
+
+    def _submit_all(self, plans: Iterable[tuple[Office, Sequence[Part]]]) -> None:
+        """Submit each store's plan: that one of them cannot be sent keeps none of the others."""
+        faults = _Faults()
+        for office, parts in plans:
+            with faults.noted():
+                office.submit(parts)
+        faults.tell()
+
+    def _look_after_all(self, *, collected: bool) -> None:
+        """Look after each batch, whatever is wrong with another."""
+        faults = _Faults()
+        for _, office in self._offices():
+            for record in office.overview().open:
+                if record.state != ledger.SUBMITTED:
+                    continue  # half-way: only a submit, which the person confirms, goes on with it
+                with faults.noted():
+                    seen = office.look(record)
+                    if collected and seen.is_over:
+                        office.collect(seen)
+        faults.tell()
+
+    def _forget_all(self) -> None:
+        for _, office in self._offices():
+            seen = office.overview()
+            office.forget([*seen.ready, *seen.failed])
+
+    def _plan_all_again(self) -> None:
+        for _, office in self._offices():
+            office.plan_again(office.overview().failed)
+
+    def _offices(self) -> list[tuple[Store, Office]]:
+        return [(store, Office(store, self._resolve, self._told)) for store in stores()]
+
+    def _told(self, said: str) -> None:
+        with self._lock:
+            self._words = said
+
+    def _start(self, doing: str, work: Callable[[], object]) -> None:
+        with self._lock:
+            if self._doing:
+                raise StillRunningError("Something is being done for a batch already. Wait for it.")
+            self._doing, self._words = doing, ""
+            if doing != "look":  # the panel looks by itself: that must not wipe out what went wrong before
+                self._fault = self._fault_of_look = ""
+        in_thread(lambda: self._do(work))
+
+    def _do(self, work: Callable[[], object]) -> None:
+        fault = ""
+        try:
+            work()
+        except OpenAIImageError as exc:
+            fault = str(exc)
+        except OSError as exc:
+            fault = f"The store cannot be read or written: {exc.strerror or exc}."
+        except Exception as exc:  # noqa: BLE001 - the panel must not wait for ever
+            fault = f"{type(exc).__name__}: {exc}"
+        finally:
+            with self._lock:
+                if self._doing == "look":
+                    self._fault_of_look = fault
+                else:
+                    self._fault = fault
+                self._doing = self._words = ""
+
+
+@dataclass
+class _Faults:
+    """What went wrong in work that goes on all the same; told at its end."""
+
+    found: list[OpenAIImageError] = field(default_factory=list)
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Keep an error for later."""
+        try:
+            yield
+        except OpenAIImageError as exc:
+            self.found.append(exc)
+
+    def tell(self) -> None:
+        """Raise what was found, each message once.
+
+        Raises: OpenAIImageError.
+        """
+        said = list(dict.fromkeys(map(str, self.found)))
+        if len(said) == 1:
+            raise self.found[0]
+        if said:
+            raise OpenAIImageError("\n".join(said))
+
+
+def _left_half_way(store: Store, seen: Overview) -> list[Planned]:
+    """Return the jobs of batches that a crash or an error left half-way to being submitted."""
+    halves = [record for record in seen.open if record.state != ledger.SUBMITTED]
+    found = (Plan(store).find(identity) for record in halves for identity in _jobs(store, record))
+    return [planned for planned in found if planned]
+
+
+def _jobs(store: Store, record: BatchRecord) -> list[str]:
+    try:
+        return Ledger(store).jobs(record)
+    except OSError:
+        return []
+
+
+def _sums(parts: Sequence[Part]) -> dict[str, Any]:
+    jobs = [job for part in parts for job in part.jobs]
+    files = {file.sha256: file.size for job in jobs for file in job.files if not lines.is_inline(file)}
+    return {
+        "count": len(jobs),
+        "bytes": sum(part.size for part in parts) + sum(files.values()),
+        "low_usd": words.sum_of(parts, "low_usd"),
+        "high_usd": words.sum_of(parts, "high_usd"),
+    }
+
+
+def _part(one: Part) -> dict[str, Any]:
+    spec = catalogue.find(one.model)
+    return {
+        "connection": one.connection,
+        "model": one.model,
+        "operation": one.operation,
+        "sure": spec is not None and bool(spec.batch.supported),
+        **_sums([one]),
+    }
+
+
+def _newest(seen: Overview) -> Iterable[BatchRecord]:
+    """Return the open batches and the newest of the others, newest first."""
+    return list(reversed([one for one in seen.batches if one.is_open or one in seen.batches[-SHOWN:]]))
+
+
+def _batch(store: Store, record: BatchRecord) -> dict[str, Any]:
+    collected, counts = record.state == ledger.COLLECTED, record.counts
+    refusal = refusal_of(record)
+    return {
+        "id": record.id,
+        "batch_id": record.batch_id,
+        "connection": record.connection,
+        "model": record.model,
+        "operation": record.operation,
+        "count": record.count or len(_jobs(store, record)),
+        "done": record.answered if collected else counts.completed,
+        "failed": record.failed if collected else counts.failed,
+        "unfinished": record.unfinished,
+        "usd": record.usd if collected and record.high_usd != 0 else None,  # 0: that of a sandbox, which is free
+        "state": record.state,
+        "status": record.status,
+        "open": record.is_open,
+        "ready": record.state == ledger.SUBMITTED and record.is_over,
+        "words": words.progress(record),
+        "fault": str(refusal) if refusal else "",
+    }
+
+
+def _failed(job: Planned) -> dict[str, Any]:
+    prompt = " ".join(str(job.fields.get("prompt", "")).split())[:PROMPT_CHARS]
+    return {"id": job.identity[:12], "model": job.model, "seed": job.seed, "prompt": prompt, "fault": job.fault}

@@ -1,0 +1,63 @@
+"""What the batch panel in the browser asks of the server: the plan, the batches, and to send, look, collect, cancel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from ...api.connections import resolve as connections
+from ...api.connections.resolve import Connection, HostSecrets
+from ...api.errors import OpenAIImageError
+from ...api.jobs.threads import in_thread
+from ..run.execution import sandbox_url
+from .batch_panel import Desk
+from .responses import answering, refusal, refuse_other_pages
+
+
+def _resolved(name: str) -> Connection:
+    return connections.resolve(name, HostSecrets(), sandbox_url)
+
+
+DESK = Desk(_resolved)
+
+
+def add_to(routes: web.RouteTableDef, prefix: str) -> None:
+    """Add the routes to the server's table."""
+    routes.get(f"{prefix}/batch")(view)
+    for name, act in ACTIONS.items():
+        routes.post(f"{prefix}/batch/{name}")(answering(_acting(act)))
+
+
+async def view(_request: web.Request) -> web.Response:
+    """Answer what is planned and under way; a large plan is read on a thread."""
+    try:
+        return web.json_response(await asyncio.wrap_future(in_thread(DESK.view)))
+    except OpenAIImageError as exc:
+        return refusal(400, str(exc))
+    except OSError as exc:
+        return refusal(500, f"The store cannot be read: {exc.strerror or exc}.")
+
+
+def _acting(act: Callable[[dict[str, Any]], None]) -> Callable[[web.Request], Any]:
+    """Return a handler for something that may cost money: only for this server's own page."""
+
+    async def handle(request: web.Request) -> dict[str, Any]:
+        refuse_other_pages(request)
+        asked = dict(await request.json())
+        await asyncio.wrap_future(in_thread(lambda: act(asked)))
+        return await asyncio.wrap_future(in_thread(DESK.view))
+
+    return handle
+
+
+ACTIONS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "submit": lambda asked: DESK.submit(int(asked["count"])),
+    "look": lambda _asked: DESK.look(),
+    "collect": lambda _asked: DESK.collect(),
+    "cancel": lambda asked: DESK.cancel(str(asked["id"])),
+    "forget": lambda _asked: DESK.forget(),
+    "retry": lambda _asked: DESK.retry(),
+}

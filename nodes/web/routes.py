@@ -1,0 +1,150 @@
+"""What the extension in the browser asks of the server: models, prices, connections; and a way to store a key.
+
+No answer holds a key or an address with one. Keys come in by `/key` alone, and never go out again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from pydantic import SecretStr
+
+from ...api.catalog import catalog as catalogue
+from ...api.catalog import pricing as prices
+from ...api.catalog.catalog import ModelSpec
+from ...api.connections import keys
+from ...api.connections import resolve as connections
+from ...api.connections.resolve import LOOPBACK_HOSTS, Connection, HostSecrets
+from ...api.errors import NoKeyError, OpenAIImageError
+from ..migration import replacements
+from ..run import parameters as wishes
+from . import batch_routes
+from .responses import answering, refusal, refuse_other_pages
+
+LOG = logging.getLogger(__name__)
+PREFIX = "/openai_image_nodes"
+REMOTE_VARIABLE = "OPENAI_IMAGE_NODES_ALLOW_REMOTE_KEYS"
+LOOPBACK_PEERS = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
+PUBLIC_FACTS = {"quality", "background", "output_formats", "input_fidelity", "complexity", "markup", "sizes"}
+EXTRA_FORMATS = {"OIN_GPTImageGIF": "gif", "OIN_GPTImageSVG": "svg"}
+SIGNED_IN = HostSecrets(comfy_token=SecretStr("only the price is asked"))
+
+
+def register(routes: web.RouteTableDef | None) -> None:
+    """Add our routes to the server's table; where there is none, the nodes work without them."""
+    if routes is None:
+        return
+    try:
+        routes.get(f"{PREFIX}/models")(models)
+        routes.get(f"{PREFIX}/connections")(list_connections)
+        routes.get(f"{PREFIX}/replacements")(list_replacements)
+        routes.post(f"{PREFIX}/estimate")(answering(estimate))
+        routes.post(f"{PREFIX}/key")(answering(store_key))
+        batch_routes.add_to(routes, PREFIX)
+    except Exception as exc:  # noqa: BLE001 - another server than we know: the nodes matter more than their panel
+        LOG.warning("The routes for the browser could not be added: %s", exc)
+
+
+async def models(_request: web.Request) -> web.Response:
+    """Answer what each model that can be chosen takes; the names are those of the widgets."""
+    specs = {name: spec for name in catalogue.choices() if (spec := catalogue.find(name))}
+    return web.json_response({"models": {name: _facts(spec) for name, spec in specs.items()}})
+
+
+async def list_connections(_request: web.Request) -> web.Response:
+    """Answer which connections are ready, why not, and whether the panel can store a key for them."""
+    try:
+        names = [name for name in connections.names() if name != "auto"]
+        return web.json_response({"connections": [_connection(name) for name in names]})
+    except OpenAIImageError as exc:
+        return refusal(400, str(exc))
+
+
+async def list_replacements(_request: web.Request) -> web.Response:
+    """Answer how ComfyUI's own nodes become ours."""
+    return web.json_response(replacements.described())
+
+
+async def estimate(request: web.Request) -> dict[str, Any]:
+    """Return the price of a node as it is set: its state, and from the cheapest to the dearest case in USD.
+
+    The body is {"node", "values", "connected", "image_count"}; the prompt need not be there.
+    """
+    asked = await request.json()
+    values = dict(asked["values"])
+    connected, count = set(map(str, asked.get("connected") or [])), int(asked.get("image_count") or 0)
+    extra_format = EXTRA_FORMATS.get(str(asked.get("node")))
+    values |= {"extra": {"output_format": extra_format}} if extra_format else {}
+    refused = wishes.refusal({**_unlinked(values, connected), **dict.fromkeys(connected)})
+    if refused is not True:
+        return {"state": "impossible", "reason": refused}
+    try:
+        link = connections.resolve(str(values.get("connection") or "auto"), SIGNED_IN, lambda: "")
+    except NoKeyError:
+        return {"state": "no_key"}
+    return _price(link, wishes.service_fields(values, image_size=None, edits=count > 0), count)
+
+
+async def store_key(request: web.Request) -> dict[str, Any]:
+    """Store the key of {"name", "key"}, or forget it where the key is null; the key is never part of an answer.
+
+    Raises: HTTPForbidden unless the page and who opened it are on this machine.
+    """
+    _refuse_strangers(request)
+    asked = await request.json()
+    name, key = str(asked["name"]), asked["key"]
+    if key is None:
+        keys.forget(name)
+    else:
+        keys.store(name, str(key))
+    return {"connection": _connection(name)}
+
+
+def _refuse_strangers(request: web.Request) -> None:
+    """Let only a page of this very server in, and only where page and person are on this machine.
+
+    The host is looked at too: a foreign name that was made to point at this machine is no page of ours.
+    """
+    refuse_other_pages(request)
+    if os.environ.get(REMOTE_VARIABLE) == "1":
+        return
+    if request.remote not in LOOPBACK_PEERS or urlsplit(f"//{request.host}").hostname not in LOOPBACK_HOSTS:
+        raise web.HTTPForbidden(
+            text="A key can only be stored on the machine that ComfyUI runs on, at http://127.0.0.1 or localhost."
+            f" To allow it from elsewhere, start ComfyUI with {REMOTE_VARIABLE}=1."
+        )
+
+
+def _facts(spec: ModelSpec) -> dict[str, Any]:
+    facts: dict[str, Any] = spec.model_dump(mode="json", include=PUBLIC_FACTS)
+    return {**facts, "ends": spec.shutdown_date.isoformat() if spec.shutdown_date else None}
+
+
+def _connection(name: str) -> dict[str, Any]:
+    fault = keys.fault(name)
+    return {
+        "name": name,
+        "ready": fault is None,
+        "reason": fault,
+        "key": keys.source(name),
+        "takes_key": name not in keys.WITHOUT_STORED_KEY,
+    }
+
+
+def _unlinked(values: Mapping[str, Any], connected: set[str]) -> dict[str, Any]:
+    """Return what is known before a run: not the prompt, which is still being written, nor what is linked."""
+    return {name: value for name, value in values.items() if name != "prompt" and name not in connected}
+
+
+def _price(link: Connection, fields: Mapping[str, Any], image_count: int) -> dict[str, Any]:
+    if link.kind == "sandbox":
+        return {"state": "free"}
+    price = prices.estimate(link, fields, image_count)
+    if price is None:
+        return {"state": "unknown", "connection": link.name}
+    return {"state": "known", "connection": link.name, "low_usd": price.low_usd, "high_usd": price.high_usd}

@@ -1,0 +1,9 @@
+"""The sandbox's files and batches (BATCH.md A): uploads on disk, and pictures drawn in the background from a file."""
+
+from .clock import Clock
+from .file_store import Files
+from .line_results import Shop
+from .manager import Batches
+from .scenarios import Plan
+
+__all__ = ["Batches", "Clock", "Files", "Plan", "Shop"]

@@ -1,0 +1,134 @@
+"""The sandbox as a server: a thread of its own with a loop of its own, on a loopback port."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from typing_extensions import Self
+
+from .batches import Batches, Clock, Files, Shop
+from .billing import Ledger
+from .rendering.painting import Painter
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
+
+    from .app import Service
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 30.0
+PATIENCE_WITH_OPEN_REQUESTS_S = 0.2
+
+
+class Sandbox:
+    """A stand-in for the images service. Use it as a context manager, or `start` and `stop` it.
+
+    `middlewares` are aiohttp's, the first one outermost; port 0 takes a free one. For tests: `ledger` has what was
+    worked and its price, `posts` the number of POSTs by path, `batches` says how batches go wrong, `files` holds
+    the uploads, `clock` lets time pass. Files and batches end with `stop`.
+    """
+
+    def __init__(
+        self, painter: Painter, *, middlewares: Sequence[Middleware] = (), host: str = "127.0.0.1", port: int = 0
+    ) -> None:
+        self.clock, self.ledger, self.posts = Clock(), Ledger(), Counter[str]()
+        self.files = Files(self.clock)
+        self._shop = Shop(painter, self.files, self.ledger, self.clock)
+        self.batches = Batches(self._shop)
+        self._middlewares = middlewares
+        self._host = host
+        self._port = port
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._service: Service | None = None
+
+    @property
+    def base_url(self) -> str:
+        """The address without a path, such as "http://127.0.0.1:40123"; known once started."""
+        return f"http://{self._host}:{self._port}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it answers requests."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> Self:
+        """Begin to listen; return when it does. Starting twice does nothing.
+
+        Raises: OSError if the port is taken.
+        """
+        if self.is_running:
+            return self
+        listening: Future[int] = Future()
+        self._thread = threading.Thread(target=self._run, args=(listening,), name="openai-image-sandbox", daemon=True)
+        self._thread.start()
+        self._port = listening.result(START_TIMEOUT_S)
+        return self
+
+    def stop(self) -> None:
+        """Stop listening, break what is still open and end the thread. Stopping twice does nothing."""
+        if self._thread is None or self._loop is None or self._stopping is None:
+            return
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(STOP_TIMEOUT_S)
+        self._thread = self._loop = self._stopping = None
+
+    def forget(self) -> None:
+        """Forget pictures and answers, as when their time has lapsed: links give 404, keys idempotency_consumed."""
+        if self._service is not None:
+            self._service.assets.forget()
+            self._service.replays.forget()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_exc: object) -> None:
+        self.stop()
+
+    def _run(self, listening: Future[int]) -> None:
+        try:
+            asyncio.run(self._serve(listening))
+        except BaseException as exc:
+            if listening.done():
+                raise
+            listening.set_exception(exc)
+
+    async def _serve(self, listening: Future[int]) -> None:
+        from aiohttp import web
+
+        from .app import Service
+
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._service = Service(self._shop, self.batches, self.posts)
+        runner = web.AppRunner(
+            self._service.application(self._middlewares),
+            access_log=None,
+            shutdown_timeout=PATIENCE_WITH_OPEN_REQUESTS_S,
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+            listening.set_result(int(runner.addresses[0][1]))
+            await self._stopping.wait()
+        finally:
+            await runner.cleanup()
+            self.batches.close()
+            self.files.close()
+
+
+_lock = threading.Lock()
+_shared: list[Sandbox] = []
+
+
+def running(painter: Painter) -> Sandbox:
+    """Return the sandbox of this process, started on first use; later painters are not used."""
+    with _lock:
+        if not _shared or not _shared[0].is_running:
+            _shared[:] = [Sandbox(painter).start()]
+        return _shared[0]

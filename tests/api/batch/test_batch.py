@@ -1,0 +1,53 @@
+"""Batches from plan to picture: nothing is sent by a run, and everything comes back into the store."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from openai_image_nodes.sandbox import Sandbox
+from support.batch_plans import (
+    BATCH,
+    MODEL,
+    direct_posts,
+    edit,
+    faults,
+    finish,
+    office,
+    planned,
+    run,
+    sandbox,
+    store,
+    submit,
+)
+from support.node_calls import node
+
+__all__ = ["faults", "sandbox"]
+
+
+def test_a_run_plans_and_sends_nothing(sandbox: Sandbox) -> None:
+    """Three jobs, one of them twice: three in the plan, and not a single request."""
+    assert planned(seed=1)
+    assert planned(seed=2)
+    assert planned(seed=2)
+    assert planned(**edit(3))
+    seen = office().overview()
+    assert [(part.operation, len(part.jobs)) for part in seen.parts] == [("generations", 2), ("edits", 1)]
+    assert sandbox.posts == {}
+
+
+def test_answers_come_from_the_store_after_collecting(sandbox: Sandbox) -> None:
+    """Equal to the direct path's pictures, without a direct request, at half the price."""
+    jobs = [{"seed": 1, "prompt": "a fox"}, edit(2), edit(3)]
+    assert all(planned(**job) for job in jobs)
+    assert len(submit()) == 2
+    done = finish()
+    assert [record.answered for record in done] == [1, 2]
+    pictures = [run(**job)[0] for job in jobs]
+    assert direct_posts(sandbox) == 0
+    assert sum(record.usd for record in done) == pytest.approx(sandbox.ledger.usd)
+    for job, picture in zip(jobs, pictures, strict=True):
+        again, _, report = node(**{"model": MODEL, "size": "custom", "custom_height": 640, **job}, reuse=False)
+        assert torch.equal(again, picture)
+        assert report["connection"] == "openai"
+    assert direct_posts(sandbox) == 3
+    assert BATCH in {record.connection for _, record in store().records()}

@@ -1,0 +1,179 @@
+"""How a batch can end: each job is answered, named as failed, or planned again, and nothing paid is lost."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+from openai_image_nodes.api.batch import records as ledger
+from openai_image_nodes.api.batch.manager import refusal_of
+from openai_image_nodes.api.errors import RefusedError
+from openai_image_nodes.cli import main
+from openai_image_nodes.sandbox import BatchPlan, Sandbox
+from support.batch_plans import (
+    answering,
+    collected,
+    direct_posts,
+    edit,
+    faults,
+    finish,
+    office,
+    plan,
+    planned,
+    run,
+    sandbox,
+    store,
+    submit,
+)
+from support.faults import Faults
+
+__all__ = ["faults", "sandbox"]
+
+
+def test_failed_validation_names_its_reason_and_frees_the_jobs(sandbox: Sandbox) -> None:
+    """Nothing ran; the service's words are kept with the batch."""
+    plan()
+    sandbox.batches.plan(BatchPlan(fail_validation="The model is not supported in batches."), times=1)
+    submit()
+    (record,) = finish()
+    assert (record.status, record.answered, record.unfinished) == ("failed", 0, 2)
+    assert "The model is not supported in batches." in str(refusal_of(record))
+    assert len(office().overview().ready) == 2
+    submit()
+    collected(2)
+
+
+def test_moderated_lines_are_named_and_not_sent_again(sandbox: Sandbox) -> None:
+    """The others are answered; what the safety system refused stays refused until somebody says otherwise."""
+    plan(4)
+    sandbox.batches.plan(BatchPlan(fail=0.5, failure="moderation_blocked"), times=1)
+    submit()
+    (record,) = finish()
+    assert (record.answered, record.failed) == (2, 2)
+    seen = office().overview()
+    assert (len(seen.ready), len(seen.failed)) == (0, 2)
+    assert all("content moderation" in str(one.fault) for one in seen.failed)
+    blocked = [seed for seed in range(4) if planned(seed=seed)]
+    assert sorted(blocked) == sorted(one.seed for one in seen.failed)
+    assert len(office().overview().failed) == 2  # the run has not planned them again
+    office().plan_again(seen.failed)
+    submit()
+    assert finish()[0].answered == 2
+    assert all(run(seed=seed)[0] is not None for seed in range(4))
+
+
+def test_lines_that_the_service_failed_are_named_and_sent_again(sandbox: Sandbox) -> None:
+    """A failure of the service costs nothing, and may be gone the next time."""
+    plan(4)
+    sandbox.batches.plan(BatchPlan(fail=0.5), times=1)
+    submit()
+    assert finish()[0].failed == 2
+    ready = office().overview().ready
+    assert [bool(one.fault) for one in ready] == [True, True]
+    submit()
+    assert finish()[0].answered == 2
+    assert len(sandbox.ledger.entries) == 4
+    assert all(run(seed=seed)[0] is not None for seed in range(4))
+
+
+def test_expired_batch_keeps_what_was_finished(sandbox: Sandbox) -> None:
+    """The rest is planned again, as it was, and not as failed."""
+    plan(5)
+    sandbox.batches.plan(BatchPlan(expire_after=2), times=1)
+    submit()
+    (record,) = finish()
+    assert (record.status, record.answered, record.failed, record.unfinished) == ("expired", 2, 0, 3)
+    assert [one.fault for one in office().overview().ready] == [None] * 3
+    submit()
+    assert finish()[0].answered == 3
+    assert len(sandbox.ledger.entries) == 5
+
+
+def test_cancelled_batch_keeps_what_was_finished(sandbox: Sandbox) -> None:
+    """What is done by then is charged and comes back; the rest is planned again."""
+    plan(4)
+    sandbox.batches.plan(BatchPlan(hold_after=2), times=1)
+    (record,) = submit()
+    counter = office()
+    while counter.look(record).counts.completed < 2:
+        assert not record.is_over
+    assert counter.cancel(record).status in ("cancelling", "cancelled")
+    (record,) = finish()
+    assert (record.status, record.answered, record.unfinished) == ("cancelled", 2, 2)
+    assert len(office().overview().ready) == 2
+    assert len(sandbox.ledger.entries) == 2
+
+
+def test_broken_download_goes_on(sandbox: Sandbox, faults: Faults) -> None:
+    """The files of a finished batch are fetched until they are whole."""
+    plan()
+    submit()
+    counter = office()
+    (record,) = counter.overview().open
+    while not counter.look(record).is_over:
+        pass
+    faults.add(answering(503), method="GET")  # the look of collect is not needed any more: this hits the download
+    collected(2)
+
+
+def test_line_that_is_no_picture_fails_alone(sandbox: Sandbox, faults: Faults) -> None:
+    """Its bytes are kept, for they may have been paid; all others are answered."""
+    plan(3)
+    submit()
+    counter = office()
+    (record,) = counter.overview().open
+    while not counter.look(record).is_over:
+        pass
+    path = ledger.Ledger(store()).folder(record.id) / "output.jsonl"
+    content = f"{sandbox.base_url}/v1/files/{record.output_file_id}/content"
+    lines = requests.get(content, timeout=30).content.splitlines(keepends=True)
+    path.write_bytes(lines[0].replace(b'"b64_json"', b'"b64"') + lines[1][:-20] + b"\n" + lines[2] + b"not JSON\n")
+    done = counter.collect(record)
+    assert (done.answered, done.failed, done.unfinished) == (2, 1, 0)
+    kept = [record for _, record in store().records()]
+    assert sorted(bool(record.fault) for record in kept) == [False, True]
+    assert sorted(file.read_bytes() for file in path.parent.glob("unreadable_*")) == sorted(
+        [lines[1][:-20] + b"\n", b"not JSON\n"]
+    )
+    assert "may have been billed" in str(office().overview().failed[0].fault)
+
+
+def test_batch_whose_answers_are_gone_can_be_given_up(sandbox: Sandbox) -> None:
+    """On purpose and by its id: the jobs are planned again."""
+    plan()
+    submit()
+    counter = office()
+    (record,) = counter.overview().open
+    while not counter.look(record).is_over:
+        pass
+    sandbox.files.delete(str(record.output_file_id))
+    with pytest.raises(RefusedError):
+        counter.collect(record)
+    assert main(["batch", "cancel", "--give-up"]) == 1
+    assert main(["batch", "cancel", record.id, "--give-up"]) == 0
+    assert len(office().overview().ready) == 2
+
+
+def test_edits_with_large_pictures_upload_each_content_once(sandbox: Sandbox) -> None:
+    """Three jobs with the same picture: one upload, and none for the next batch."""
+    for prompt in ("a hat", "a coat", "a dog"):
+        assert planned(**{**edit(1, 192, 192), "prompt": prompt})
+    submit()
+    assert sandbox.posts["/v1/files"] == 2  # the picture and the lines
+    finish()
+    assert planned(**{**edit(1, 192, 192), "prompt": "a cat"})
+    submit()
+    assert sandbox.posts["/v1/files"] == 3
+    assert finish()[0].answered == 1
+    assert direct_posts(sandbox) == 0
+
+
+def test_picture_that_was_deleted_at_the_service_is_sent_again(sandbox: Sandbox) -> None:
+    """What was uploaded once need not be there for ever."""
+    assert planned(**edit(1, 192, 192))
+    submit()
+    finish()
+    for file in sandbox.files.listed():
+        sandbox.files.delete(file.id)
+    assert planned(**{**edit(1, 192, 192), "prompt": "a cat"})
+    submit()
+    assert [record.answered for record in finish()] == [1]

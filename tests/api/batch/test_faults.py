@@ -1,0 +1,196 @@
+"""What can go wrong with a batch on the way: it is begun at most once, and every job ends where it belongs."""
+
+from __future__ import annotations
+
+import pytest
+from openai_image_nodes.api.batch import enqueue as planning
+from openai_image_nodes.api.batch import records as ledger
+from openai_image_nodes.api.batch.enqueue import Deferred
+from openai_image_nodes.api.catalog.schemas import OpenAIImageGenerationRequest
+from openai_image_nodes.api.errors import (
+    NoKeyError,
+    OpenAIImageError,
+    OutcomeUnknownError,
+    RateLimitError,
+    RefusedError,
+    ServiceDownError,
+)
+from openai_image_nodes.api.jobs.job import Job
+from openai_image_nodes.sandbox import BatchPlan, Sandbox
+from support.batch_plans import (
+    BATCH,
+    MODEL,
+    answering,
+    collected,
+    edit,
+    faults,
+    finish,
+    office,
+    plan,
+    planned,
+    resolved,
+    sandbox,
+    store,
+    submit,
+)
+from support.faults import Fault, Faults
+
+__all__ = ["faults", "sandbox"]
+
+
+def job(seed: int) -> Job:
+    """Return a job as the node makes it."""
+    fields = {"model": MODEL, "prompt": "a red fox", "size": "1024x640", "quality": "low", "background": "opaque"}
+    return Job(resolved(BATCH), OpenAIImageGenerationRequest(**fields), seed=seed)
+
+
+def states() -> list[str]:
+    return [record.state for record in office().overview().batches]
+
+
+def test_lost_answer_of_a_batch_that_was_begun(sandbox: Sandbox, faults: Faults) -> None:
+    """The list of the service has it: it is taken from there, and none is begun anew."""
+    plan()
+    faults.normal().drop("after_work")
+    (record,) = submit()
+    assert record.state == ledger.SUBMITTED
+    assert sandbox.posts["/v1/batches"] == len(sandbox.batches.listed()) == 1
+    collected(2)
+
+
+def test_lost_request_for_a_batch_is_not_repeated_by_itself(sandbox: Sandbox, faults: Faults) -> None:
+    """Nobody can tell at first: it is said, and the next submit searches again before it begins it."""
+    plan()
+    faults.normal().drop("after_body")
+    with pytest.raises(OutcomeUnknownError, match="no answer came, and the service's list does not show it"):
+        submit()
+    assert sandbox.posts["/v1/batches"] == 1
+    submit()
+    assert (sandbox.posts["/v1/batches"], len(sandbox.batches.listed())) == (2, 1)
+    assert sandbox.posts["/v1/files"] == 1
+    collected(2)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_failure_of_the_service_is_not_taken_for_a_no(sandbox: Sandbox, faults: Faults, status: int) -> None:
+    """It may have begun the batch all the same: the list decides."""
+    plan()
+    faults.normal().status(status)
+    with pytest.raises(OpenAIImageError):
+        submit()
+    assert sandbox.posts["/v1/batches"] == 1
+    submit()
+    assert len(sandbox.batches.listed()) == 1
+    collected(2)
+
+
+def test_list_that_cannot_be_read_keeps_the_question_open(sandbox: Sandbox, faults: Faults) -> None:
+    """Without the list nobody may begin the batch again."""
+    plan()
+    faults.normal().drop("after_work")
+    faults.add(answering(503), times=20, method="GET")
+    with pytest.raises(ServiceDownError):
+        submit()
+    assert states() == [ledger.CREATING]
+    faults.clear()
+    submit()
+    assert sandbox.posts["/v1/batches"] == 1
+    collected(2)
+
+
+def test_refused_batch_gives_its_jobs_back(sandbox: Sandbox, faults: Faults) -> None:
+    """A no is a no: the service's words, and all jobs planned as before."""
+    plan()
+    faults.normal().status(400, message="Billing hard limit has been reached", code="billing_hard_limit_reached")
+    with pytest.raises(OpenAIImageError, match="Billing hard limit has been reached"):
+        submit()
+    seen = office().overview()
+    assert (len(seen.ready), [record.state for record in seen.batches]) == (2, [ledger.REFUSED])
+    assert not list(store().pending.root.glob("*/record.json"))
+    submit()
+    collected(2)
+
+
+def test_wrong_key_sends_nothing_on(sandbox: Sandbox, faults: Faults) -> None:
+    """The file is refused already, the batch can be submitted again with a better key."""
+    plan()
+    faults.status(401)
+    with pytest.raises(NoKeyError):
+        submit()
+    assert sandbox.posts["/v1/batches"] == 0
+    submit()
+    collected(2)
+
+
+def test_upload_is_repeated_until_it_goes_through(sandbox: Sandbox, faults: Faults) -> None:
+    """A file costs nothing, so it may be sent again."""
+    plan()
+    faults.drop("after_body").status(503).drop("in_answer")
+    submit()
+    assert sandbox.posts["/v1/files"] == 4
+    collected(2)
+
+
+def test_batch_that_was_not_begun_can_be_given_up(sandbox: Sandbox, faults: Faults) -> None:
+    """Its jobs are planned again and nothing was asked for."""
+    plan()
+    faults.status(401)
+    with pytest.raises(NoKeyError):
+        submit()
+    (record,) = office().overview().open
+    assert office().cancel(record).state == ledger.REFUSED
+    assert len(office().overview().ready) == 2
+    assert sandbox.posts["/v1/batches"] == 0
+
+
+def test_batch_that_cannot_be_submitted_does_not_hold_up_the_others(sandbox: Sandbox, faults: Faults) -> None:
+    """What went well is begun; the error is told all the same, and the rest begun the next time."""
+    plan(1)
+    assert planned(**edit(1))
+    faults.normal().status(429).normal()
+    with pytest.raises(RateLimitError):
+        submit()
+    assert sorted(states()) == [ledger.PREPARING, ledger.SUBMITTED]
+    submit()
+    assert [record.answered for record in finish()] == [1, 1]
+    assert len(sandbox.batches.listed()) == 2
+
+
+def test_tally_counts_what_a_submit_would_send(sandbox: Sandbox) -> None:
+    """Not what is in a batch by now."""
+    sandbox.batches.plan(BatchPlan(hold_after=0))
+    plan(2)
+    submit()
+    with pytest.raises(Deferred, match=r"^planned, 1 in the plan, about 0\.0016 USD$"):
+        planning.answered_or_planned(job(7))
+
+
+def test_question_whether_a_batch_was_begun_needs_the_key_that_asked(
+    sandbox: Sandbox, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another account's list does not show it: it would be begun, and paid, a second time."""
+    plan()
+    faults.normal().drop("after_body")
+    with pytest.raises(OutcomeUnknownError):
+        submit()
+    with monkeypatch.context() as other:
+        other.setenv("OPENAI_API_KEY", "sk-of-another-account")
+        with pytest.raises(RefusedError, match="only be seen with the key that asked"):
+            submit()
+    assert sandbox.posts["/v1/batches"] == 1
+    submit()
+    collected(2)
+
+
+def test_batch_that_the_list_shows_late_is_not_begun_twice(sandbox: Sandbox, faults: Faults) -> None:
+    """The answer got lost and the list lags: the next submit finds it."""
+    plan()
+    faults.normal().drop("after_work")
+    empty = Fault(status=200, body=b'{"object":"list","data":[],"has_more":false}')
+    faults.add(empty, times=100, method="GET")
+    with pytest.raises(OutcomeUnknownError, match="the service's list does not show it"):
+        submit()
+    faults.clear()
+    submit()
+    assert sandbox.posts["/v1/batches"] == 1
+    collected(2)

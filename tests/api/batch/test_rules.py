@@ -1,0 +1,230 @@
+"""What may be planned and submitted, what it costs, and how batches and direct runs keep out of each other's way."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from openai_image_nodes.api import config as home
+from openai_image_nodes.api.backends.leases import claim
+from openai_image_nodes.api.batch import jsonl as lines
+from openai_image_nodes.api.batch import parts
+from openai_image_nodes.api.batch.plan import Planned, PlannedFile
+from openai_image_nodes.api.catalog import pricing as prices
+from openai_image_nodes.api.connections.resolve import Connection
+from openai_image_nodes.api.errors import OutcomeUnknownError, OutOfCreditError, RefusedError, StillRunningError
+from openai_image_nodes.sandbox import BatchPlan, Sandbox
+from support.batch_plans import (
+    BATCH,
+    MODEL,
+    SMALL,
+    direct_posts,
+    edit,
+    faults,
+    finish,
+    office,
+    planned,
+    run,
+    sandbox,
+    store,
+    submit,
+)
+from support.node_calls import GPTImage, node, scribble, validated
+
+__all__ = ["faults", "sandbox"]
+DIRECT = {**SMALL, "connection": "openai"}
+
+
+def ending(days: int) -> None:
+    """Let the catalogue say that the model ends in so many days."""
+    day = date.today() + timedelta(days=days)
+    entry = {"id": MODEL, "shutdown_date": day.isoformat(), "replacement": ["gpt-image-2.5-flare"]}
+    home.made_folder().joinpath("models.json").write_text(json.dumps({"models": [entry]}))
+
+
+@pytest.mark.parametrize("days", [0, 1])
+def test_model_that_ends_before_the_batch_is_done_is_refused(sandbox: Sandbox, days: int) -> None:
+    """At the run, and at the submit of what was planned before."""
+    assert planned(seed=1)
+    ending(days)
+    with pytest.raises(RefusedError, match=r"gpt-image-2"):
+        run(seed=2)
+    with pytest.raises(RefusedError, match=r"gpt-image-2 ends on .* a batch may take 24 hours"):
+        submit()
+    assert sandbox.posts == {}
+    ending(2)
+    assert len(submit()) == 1
+
+
+def test_model_that_no_batch_takes_is_refused(sandbox: Sandbox) -> None:
+    """The catalogue decides, and the message names a model that is known to work."""
+    entry = {"id": "gpt-image-2.5-flare", "batch": {"supported": False}}
+    home.made_folder().joinpath("models.json").write_text(json.dumps({"models": [entry]}))
+    with pytest.raises(RefusedError, match=r"gpt-image-2.5-flare cannot be asked for in a batch.*gpt-image-2\."):
+        run(model="gpt-image-2.5-flare")
+    assert office().overview().ready == []
+    assert "cannot be asked for in a batch" in str(validated(connection=BATCH, model="gpt-image-2.5-flare"))
+    assert validated(connection="openai", model="gpt-image-2.5-flare") is True
+
+
+def test_unconfirmed_model_may_be_tried(sandbox: Sandbox) -> None:
+    """No source says whether batches take it: the service will."""
+    assert planned(model="gpt-image-2.6-flare")
+    assert len(submit()) == 1
+
+
+def test_markup_is_refused(sandbox: Sandbox) -> None:
+    """The form of a batch has no place for it."""
+    with pytest.raises(RefusedError, match="markup"):
+        run(**{**edit(1), "mask": None}, markup=scribble(), model="gpt-image-2.6-flare")
+    told = validated(connection=BATCH, model="gpt-image-2.6-flare", image=None, markup=None)
+    assert "a batch takes no markup" in str(told)
+
+
+def test_price_is_half(sandbox: Sandbox) -> None:
+    """As the service lists it for gpt-image-2, and by its rule for a model without a list price of its own."""
+    fields = {"model": MODEL, "prompt": "a fox", "size": "1024x1024", "quality": "high"}
+    links = [Connection("openai", "https://api.openai.com/v1", batch=batch) for batch in (False, True)]
+    for model in (MODEL, "gpt-image-2.5-flare"):
+        direct, batch = (prices.estimate(link, {**fields, "model": model}, 0) for link in links)
+        assert direct is not None
+        assert batch is not None
+        assert batch.high_usd == pytest.approx(direct.high_usd / 2)
+
+
+def test_direct_run_does_not_pay_for_what_a_batch_works_on(sandbox: Sandbox) -> None:
+    """It says so and sends nothing; with reuse off it is paid now, and both pictures are kept."""
+    sandbox.batches.plan(BatchPlan(hold_after=0))
+    assert planned(seed=1)
+    submit()
+    with pytest.raises(OutcomeUnknownError, match=r"part of a batch since .* Collect the batch"):
+        node(**DIRECT, seed=1)
+    assert direct_posts(sandbox) == 0
+    assert planned(seed=1)  # nor is it planned a second time
+    assert office().overview().ready == []
+    node(**DIRECT, seed=1, reuse=False)
+    assert direct_posts(sandbox) == 1
+    sandbox.batches.release()
+    assert finish()[0].answered == 1
+    assert len(store().records()) == 2
+
+
+def test_job_that_was_answered_directly_leaves_the_plan(sandbox: Sandbox) -> None:
+    """Planned today, needed at once after all: the batch does not pay for it again."""
+    assert planned(seed=1)
+    assert planned(seed=2)
+    node(**DIRECT, seed=1)
+    assert [one.seed for one in office().overview().ready] == [2]
+    submit()
+    assert finish()[0].count == 1
+    assert len(sandbox.ledger.entries) == 2
+
+
+def test_what_was_sent_directly_and_got_lost_is_not_planned(sandbox: Sandbox) -> None:
+    """It may have been billed: planning it would pay for it again."""
+    assert planned(seed=1)
+    one = office().overview().ready[0]
+    office().forget([one])
+    folder = store().pending.folder(one.identity)
+    record = {"state": "unknown", "identity": one.identity, "connection": "openai", "sent_at": 1.0}
+    record |= {"service": one.service, "operation": one.operation, "model": one.model}
+    folder.joinpath("record.json").write_text(json.dumps(record))
+    with pytest.raises(OutcomeUnknownError, match="may have been billed"):
+        run(seed=1)
+    assert office().overview().ready == []
+
+
+def test_reuse_off_plans_what_the_store_has(sandbox: Sandbox) -> None:
+    """Asked for again on purpose: the next run with reuse on takes the newer answer."""
+    node(**DIRECT, seed=1)
+    assert run(seed=1)[0] is not None
+    assert planned(seed=1, reuse=False)
+    submit()
+    assert finish()[0].answered == 1
+    assert len(store().records()) == 2
+    assert json.loads(run(seed=1)[2])["connection"] == "openai batch"
+
+
+def test_budget_is_asked_before_a_submit(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would pass the day's sum is not sent."""
+    assert planned(seed=1)
+    monkeypatch.setenv("OPENAI_IMAGE_NODES_BUDGET_USD_PER_DAY", "0.0001")
+    with pytest.raises(OutOfCreditError, match="Nothing was sent"):
+        submit()
+    assert sandbox.posts == {}
+    assert len(office().overview().ready) == 1
+
+
+def test_nobody_works_on_a_batch_that_somebody_else_has(sandbox: Sandbox) -> None:
+    """Two people, one store: who is second is told, and nothing happens twice."""
+    assert planned(seed=1)
+    (record,) = submit()
+    ours = claim(store().root / "batch" / "batches" / record.id)
+    assert ours is not None
+    with pytest.raises(StillRunningError, match="Another process"):
+        office().collect(record)
+    ours.release()
+    assert finish()[0].answered == 1
+
+
+def test_other_address_is_not_given_the_plan(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs that were planned for one service do not go to another."""
+    assert planned(seed=1)
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    with pytest.raises(RefusedError, match="jobs were planned for"):
+        submit()
+
+
+def test_node_looks_again_after_collecting_and_not_before(sandbox: Sandbox) -> None:
+    """IS_CHANGED moves when answers may have come, and only over a batch connection."""
+    assert planned(seed=1)
+    before = GPTImage.IS_CHANGED(connection="openai batch")
+    assert GPTImage.IS_CHANGED(connection="openai batch") == before
+    submit()
+    finish()
+    assert GPTImage.IS_CHANGED(connection="openai batch") != before
+    assert GPTImage.IS_CHANGED(connection="openai") == ""
+
+
+def job(number: int, model: str = MODEL, operation: str = "generations", size: int = 0) -> Planned:
+    """Return a planned job, with a picture of so many bytes."""
+    picture = PlannedFile(name="image", filename="a.png", digest="0", sha256=f"{number:064}", size=size)
+    return Planned(
+        identity=f"{number:064}",
+        connection="openai batch",
+        service="https://api.openai.com/v1",
+        operation=operation,
+        model=model,
+        fields={"prompt": "x"},
+        files=[picture] if size else [],
+    )
+
+
+def test_plan_is_cut_by_model_and_endpoint() -> None:
+    """One model and one endpoint a file."""
+    jobs = [job(1), job(2, "gpt-image-2.5-flare"), job(3), job(4, operation="edits", size=9)]
+    cut = [(part.model, part.operation, len(part.jobs)) for part in parts.parts_of(jobs)]
+    assert cut == [(MODEL, "generations", 2), ("gpt-image-2.5-flare", "generations", 1), (MODEL, "edits", 1)]
+
+
+def test_plan_is_cut_by_count_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """50,000 requests or 190 MB a file; no file is larger than was counted."""
+    assert [len(part.jobs) for part in parts.parts_of(map(job, range(50_001)))] == [50_000, 1]
+    monkeypatch.setattr(parts, "MAX_BYTES", 1_000_000)
+    cut = parts.parts_of(job(number, operation="edits", size=60_000) for number in range(30))
+    assert [len(part.jobs) for part in cut] == [12, 12, 6]
+    assert all(part.size <= 1_000_000 for part in cut)
+
+
+def test_bytes_of_a_line_are_never_less_than_it_has(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The count that a file is cut by, against the lines that go out, inline and by reference."""
+    assert planned(prompt='a fox \u72d0 "quoted"\n', seed=1)
+    assert planned(**edit(2))
+    assert planned(**edit(3, 256, 256))
+    counter = office()
+    for one in counter.overview().ready:
+        ids = {file.sha256: "file-0123456789abcdef0123456789abcdef" for file in one.files}
+        line = lines.request_line(one, counter.plan, ids)
+        assert lines.line_bytes(one) - 200 <= len(line) <= lines.line_bytes(one)

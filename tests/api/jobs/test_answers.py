@@ -1,0 +1,58 @@
+"""Answers that were paid and are not as they should be: all that came is kept, and nothing is sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from openai_image_nodes.api.errors import BadAnswerError
+from support.asker import Asker, Server, painted
+from support.faults import Faults
+
+Script = Callable[[Faults], Any]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server() as started:
+        yield started
+
+
+@pytest.fixture
+def asker(server: Server, monkeypatch: pytest.MonkeyPatch) -> Asker:
+    return Asker.afresh(server, "openai", monkeypatch)
+
+
+KEPT: dict[str, Script] = {
+    "broken JSON": lambda faults: faults.broken_json(),
+    "JSON of another form": lambda faults: faults.answer(200, {"data": "none of your business"}),
+    "a list": lambda faults: faults.answer(200, [1, 2]),
+    "HTML": lambda faults: faults.answer(200, "<html>Welcome</html>"),
+    "no pictures": lambda faults: faults.no_data(),
+    "nothing": lambda faults: faults.answer(200),
+}
+
+
+@pytest.mark.parametrize("script", KEPT.values(), ids=KEPT)
+def test_answer_without_a_readable_picture_is_kept(asker: Asker, script: Script) -> None:
+    """It may have been paid: its bytes are on the disk, the error says where, and it is not sent again."""
+    script(asker.faults)
+    with pytest.raises(BadAnswerError, match="kept in") as caught:
+        asker.ask()
+    folder = asker.folder()
+    assert str(folder) in str(caught.value)
+    again, outcome = asker.next_run()
+    assert again == 0
+    assert isinstance(outcome, BadAnswerError)
+    assert asker.next_run(reuse=False)[0] == 1
+    again, answer = asker.next_run()
+    assert (again, answer.pictures) == (0, [painted("a red fox")])
+
+
+def test_bytes_of_a_broken_answer_are_those_that_came(asker: Asker) -> None:
+    """Nothing that was paid is thrown away."""
+    asker.faults.answer(200, b"not at all \x00 JSON")
+    with pytest.raises(BadAnswerError):
+        asker.ask()
+    assert (asker.folder() / "picture_0.bin").read_bytes() == b"not at all \x00 JSON"

@@ -1,0 +1,113 @@
+"""Requests that never left whole: nothing was billed, so they are tried again."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator
+
+import pytest
+from openai_image_nodes.api.errors import ServiceDownError
+from openai_image_nodes.api.store.records import Answer
+from openai_image_nodes.api.transport import retry as retries
+from openai_image_nodes.api.transport.sessions import session_for
+from support.asker import Asker, Server, hurry, large_part, painted, until
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server() as started:
+        yield started
+
+
+@pytest.fixture
+def asker(server: Server, monkeypatch: pytest.MonkeyPatch) -> Asker:
+    return Asker.afresh(server, "openai", monkeypatch)
+
+
+def test_upload_that_breaks_is_sent_again(asker: Asker) -> None:
+    """The service cannot have billed a request that it never had whole."""
+    asker.faults.drop("before_body")
+    answer = asker.ask(files=[large_part()])
+    assert isinstance(answer, Answer)
+    assert (asker.faults.posts, asker.faults.billed) == (2, 1)
+    assert asker.next_run(files=[large_part()])[0] == 0
+
+
+def test_upload_that_breaks_each_time_ends(asker: Asker) -> None:
+    """Three more tries; nothing was billed, so the next run asks again."""
+    asker.faults.drop("before_body", times=4)
+    with pytest.raises(ServiceDownError, match="nothing was billed"):
+        asker.ask(files=[large_part()])
+    assert asker.faults.posts == 4
+    assert asker.next_run(files=[large_part()])[0] == 1
+
+
+def test_refused_connection_is_tried_three_times_more(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is sent, so nothing is billed; when the service is back, the next run costs one request."""
+    hurry(monkeypatch)
+    server = Server()
+    with server:
+        server.point(monkeypatch)
+    asker = Asker(server)
+    with caplog.at_level(logging.DEBUG, "urllib3.connectionpool"), pytest.raises(ServiceDownError, match="nothing was"):
+        asker.ask()
+    assert sum("Starting new HTTP connection" in line for line in caplog.messages) == 4
+    assert asker.records == []
+    with server:
+        assert asker.next_run()[0] == 1
+
+
+def test_service_that_comes_back_between_tries_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short outage goes by unnoticed."""
+    monkeypatch.setattr(retries, "FIRST_DELAY_S", 1.0)
+    server = Server()
+    with server:
+        server.point(monkeypatch)
+    asker = Asker(server)
+    running = asker.submit()
+    until(lambda: "next try in" in running.stage())
+    with server:
+        assert running.future.result(30).pictures == [painted("a red fox")]
+        assert asker.faults.posts == 1
+        assert asker.next_run()[0] == 0
+
+
+def test_name_that_does_not_resolve_is_not_billed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for a wrong address."""
+    hurry(monkeypatch)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-nobody")
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://nowhere.invalid/v1")
+    asker = Asker(Server())
+    with pytest.raises(ServiceDownError, match=r"nowhere\.invalid could not be reached"):
+        asker.ask()
+    assert asker.records == []
+
+
+def test_tls_that_fails_is_not_billed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that speaks no TLS gets no request."""
+    hurry(monkeypatch)
+    server = Server()
+    with server:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-nobody")
+        monkeypatch.setenv("OPENAI_BASE_URL", server.sandbox.base_url.replace("http:", "https:") + "/v1")
+        asker = Asker(server)
+        with pytest.raises(ServiceDownError, match="TLS"):
+            asker.ask()
+    assert asker.faults.posts == 0
+    assert asker.records == []
+
+
+def test_idle_connection_is_kept_alive_while_a_picture_is_made(asker: Asker) -> None:
+    """Routers forget connections on which nothing is said for a minute; the paid answer would be lost."""
+    asker.ask()
+    url = asker.server.sandbox.base_url
+    pools = session_for(url).get_adapter(url).poolmanager.pools
+    (name,) = pools.keys()
+    used = pools[name].pool.get().sock
+    assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 45
+    used.close()

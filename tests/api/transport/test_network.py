@@ -1,0 +1,77 @@
+"""The network on the way: redirects, proxies, passwords of other programs, cookies."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from openai_image_nodes.api.errors import OpenAIImageError
+from openai_image_nodes.api.transport.sessions import session_for
+from support.capture import Capture, failure
+from support.node_calls import KEY, node, use_openai
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
+    with Capture() as capture:
+        use_openai(monkeypatch, capture)
+        yield capture
+
+
+def test_redirects_are_not_followed(server: Capture) -> None:
+    """A redirect could carry the key to another host: the other server hears nothing, and it is an error."""
+    with Capture() as other:
+        server.reply(307, "", {"Location": f"{other.base_url}/v1/images/generations"})
+        with pytest.raises(OpenAIImageError, match="307"):
+            node()
+        assert other.requests == []
+    assert len(server.posts) == 1
+
+
+def test_netrc_does_not_replace_our_key(server: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A password for the host in ~/.netrc is for other programs."""
+    lines = [f"machine {host} login me password secret" for host in ("127.0.0.1", "api.openai.com")]
+    (tmp_path / ".netrc").write_text("\n".join(lines))
+    (tmp_path / ".netrc").chmod(0o600)
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    assert requests.utils.get_netrc_auth("https://api.openai.com/v1") == ("me", "secret")
+    node()
+    ours = requests.Request("POST", "https://api.openai.com/v1", headers={"Authorization": f"Bearer {KEY}"})
+    prepared = session_for("https://api.openai.com/v1").prepare_request(ours)
+    assert server.last.headers["Authorization"] == prepared.headers["Authorization"] == f"Bearer {KEY}"
+
+
+def test_proxy_is_not_asked_for_this_machine(server: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy cannot reach our own loopback, whatever NO_PROXY forgets."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    node()
+    assert len(server.posts) == 1
+
+
+def test_proxy_is_asked_for_other_machines(server: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP_PROXY works: the proxy gets the whole address."""
+    monkeypatch.setenv("HTTP_PROXY", server.base_url)
+    monkeypatch.setenv("http_proxy", server.base_url)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "")
+    relay = {"base_url": "http://images.example/v1", "allow_http": True}
+    file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"], "connections.json")
+    file.write_text(json.dumps({"connections": {"relay": relay}}))
+    node(connection="relay")
+    assert server.last.target == "http://images.example/v1/images/generations"
+
+
+def test_cookies_are_not_kept(server: Capture) -> None:
+    """What one answer sets does not identify the next request."""
+    server.reply(429, failure("slow down"), {"Set-Cookie": "id=1; Path=/", "Retry-After": "0"})
+    node()
+    assert len(server.posts) == 2
+    assert "Cookie" not in server.last.headers

@@ -1,0 +1,101 @@
+"""Reading a stream of events."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from openai_image_nodes.api.transport.sse import StreamBroken, StreamRefused, events, plain_answer
+
+
+def picture(content: bytes) -> str:
+    """Return base64 text."""
+    return base64.b64encode(content).decode()
+
+
+def sse(*data: dict[str, Any] | str, end: str = "\n") -> bytes:
+    """Return events as a server writes them."""
+    parts = []
+    for one in data:
+        text = one if isinstance(one, str) else json.dumps(one)
+        kind = "" if isinstance(one, str) else f"event: {one['type']}{end}"
+        parts.append(f"{kind}data: {text}{end}{end}")
+    return "".join(parts).encode()
+
+
+PARTIAL = {"type": "image_generation.partial_image", "b64_json": picture(b"sketch"), "partial_image_index": 0}
+FINAL = {
+    "type": "image_generation.completed",
+    "b64_json": picture(b"picture"),
+    "size": "1024x1024",
+    "usage": {"input_tokens": 3, "output_tokens": 5, "input_tokens_details": {"text_tokens": 3}},
+}
+
+
+def read(*chunks: bytes) -> tuple[dict[str, Any], list[bytes]]:
+    """Return the plain answer of a stream and the partial pictures that it showed."""
+    partials: list[bytes] = []
+    body = plain_answer(chunks, partials.append)
+    return json.loads(body), partials
+
+
+@pytest.mark.parametrize("kind", ["image_generation", "image_edit"])
+def test_stream_ends_as_a_plain_answer(kind: str) -> None:
+    """The final event has what a plain answer has; partial pictures only pass by."""
+    partial, final = {**PARTIAL, "type": f"{kind}.partial_image"}, {**FINAL, "type": f"{kind}.completed"}
+    answer, partials = read(sse(partial, final, "[DONE]"))
+    assert partials == [b"sketch"]
+    assert answer["data"] == [{"b64_json": FINAL["b64_json"]}]
+    assert (answer["size"], answer["usage"]) == ("1024x1024", FINAL["usage"])
+
+
+@pytest.mark.parametrize("step", [1, 7, 64])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_chunks_may_be_cut_anywhere(step: int, end: str) -> None:
+    """The network cuts where it likes, and lines may end in either way."""
+    stream = sse(PARTIAL, FINAL, end=end)
+    chunks = [stream[start : start + step] for start in range(0, len(stream), step)]
+    assert read(*chunks) == read(sse(PARTIAL, FINAL))
+
+
+def test_several_pictures_are_joined_and_their_tokens_added() -> None:
+    """A server that streams n pictures sends a final event for each."""
+    answer, _ = read(sse(FINAL, FINAL))
+    assert len(answer["data"]) == 2
+    assert answer["usage"] == {"input_tokens": 6, "output_tokens": 10, "input_tokens_details": {"text_tokens": 6}}
+
+
+def test_end_without_final_event_is_broken() -> None:
+    """The last sketch is shown, and is not the picture."""
+    partials: list[bytes] = []
+    with pytest.raises(StreamBroken):
+        plain_answer([sse(PARTIAL)], partials.append)
+    assert partials == [b"sketch"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "error", "error": {"message": "refused", "code": "moderation_blocked"}},
+        {"type": "error", "message": "refused", "code": "moderation_blocked"},
+        {"type": "image_generation.completed", "error": {"message": "refused", "code": "moderation_blocked"}},
+    ],
+)
+def test_every_form_of_an_error_event_is_an_error(event: dict[str, Any]) -> None:
+    """The error comes out in the form of an error answer."""
+    with pytest.raises(StreamRefused) as refused:
+        read(sse(PARTIAL, event))
+    assert json.loads(refused.value.body)["error"]["code"] == "moderation_blocked"
+
+
+def test_comments_and_foreign_fields_are_passed_over() -> None:
+    """Servers keep connections open with comments."""
+    stream = b": keep-alive\n\nid: 7\nretry: 100\n" + sse(FINAL)
+    assert [event["type"] for event in events([stream])] == ["image_generation.completed"]
+
+
+def test_last_event_may_lack_its_blank_line() -> None:
+    """Some relays close at once."""
+    assert read(sse(FINAL).rstrip())[0]["data"] == [{"b64_json": FINAL["b64_json"]}]

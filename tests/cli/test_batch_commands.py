@@ -1,0 +1,123 @@
+"""`openai-image batch` as a person types it."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+from openai_image_nodes.api.batch.manager import Office
+from openai_image_nodes.api.connections import resolve as connections
+from openai_image_nodes.api.connections.resolve import HostSecrets
+from openai_image_nodes.api.store.store import stores
+from openai_image_nodes.cli import main
+from openai_image_nodes.sandbox import BatchPlan, Sandbox
+from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
+from support.batch_plans import MODEL, faults, planned, run, sandbox, store
+
+__all__ = ["faults", "sandbox"]
+
+
+class Terminal(io.StringIO):
+    """A terminal at which somebody answers."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
+    """Return what `openai-image batch WORDS` prints, with what it says of errors."""
+    assert main(["batch", *words]) == code
+    out = capsys.readouterr()
+    return out.out + out.err
+
+
+def test_from_plan_to_pictures(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """Plan, submit, status, collect: each says what there is and what it costs."""
+    assert "Run a workflow over the connection openai batch first" in said(capsys, "plan")
+    assert all(planned(seed=seed, prompt="a fox in the snow") for seed in range(3))
+    listed = said(capsys, "plan")
+    assert listed.count("a fox in the snow") == 3
+    assert "planned: 3 jobs, 0.0049 USD" in listed
+    assert f"openai batch, {MODEL}, generations: 3 jobs" in listed
+    assert f"{MODEL}, generations, 3 jobs: " in said(capsys, "submit", "--yes")
+    while not json.loads(said(capsys, "status", "--json"))[0].get("output_file_id"):
+        pass
+    assert "completed, 3 of 3 done; collect it" in said(capsys, "status")
+    assert "3 of 3 answered, 0.0049 USD" in said(capsys, "collect")
+    assert run(seed=1, prompt="a fox in the snow")[0] is not None
+
+
+def test_watch_does_it_all(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """Submit to collect, and failed jobs by name with the service's words."""
+    assert all(planned(seed=seed, prompt=f"fox number {seed}") for seed in range(4))
+    sandbox.batches.plan(BatchPlan(fail=0.25, failure="moderation_blocked"))
+    told = said(capsys, "watch", "--yes", "--every", "0.05")
+    assert "collected: 3 of 4 answered, 1 failed" in told
+    assert "failed " in told
+    assert "content moderation" in told
+    assert "failed for good: 1" in said(capsys, "plan")
+    sandbox.batches.plan()
+    assert "planned: 1 job," in said(capsys, "plan", "--retry")
+    assert "1 of 1 answered" in said(capsys, "watch", "--yes", "--every", "0.05")
+    assert len(store().records()) == 4
+
+
+def test_nothing_is_sent_without_a_yes(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question names count and price; a no, or nobody to ask, sends nothing."""
+    assert planned(seed=1)
+    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    answer = said(capsys, "submit")
+    assert "Submit 1 job, 0.0016 USD? [y/N]" in answer
+    assert "nothing was submitted" in answer
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    assert "Nobody can be asked here" in said(capsys, "submit", code=1)
+    assert sandbox.posts == {}
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    assert "1 job:" in said(capsys, "submit")
+    assert sandbox.posts["/v1/batches"] == 1
+
+
+def test_cancel_and_collect(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was finished is kept, the rest is planned again."""
+    assert all(planned(seed=seed) for seed in range(3))
+    sandbox.batches.plan(BatchPlan(hold_after=1))
+    said(capsys, "submit", "--yes")
+    while not json.loads(said(capsys, "status", "--json"))[0]["counts"]["completed"]:
+        pass
+    assert "cancel" in said(capsys, "cancel")
+    told = said(capsys, "watch", "--yes", "--every", "0.05")
+    assert "cancelled, collected: 1 of 3 answered, 2 planned again" in told
+
+
+def test_plan_can_be_forgotten(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is in no batch yet goes, with nothing sent."""
+    assert planned(seed=1)
+    assert "Nothing is planned" in said(capsys, "plan", "--forget")
+    assert json.loads(said(capsys, "plan", "--json")) == []
+
+
+def test_prompt_over_a_batch_connection_is_planned(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command for one picture says that there is none yet."""
+    assert main(["a fox", "--connection", "openai batch", "--model", MODEL, "-o", "never.png"]) == 0
+    assert "planned, nothing was sent" in capsys.readouterr().err
+    assert "1 job" in said(capsys, "plan")
+
+
+def test_sandbox_batch_of_another_process_is_looked_after(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each process has a sandbox of its own: the batch is where it was begun, and gone with it."""
+    inputs = {"connection": "sandbox batch", "seed": 1}
+    assert planned(**inputs)
+    with Sandbox(SandboxPainter()) as other:
+        begun = Office(stores()[1], lambda name: connections.resolve(name, HostSecrets(), lambda: other.base_url))
+        begun.submit(begun.overview().parts)
+        assert "1 of 1 answered" in said(capsys, "watch", "--yes", "--every", "0.05")
+        assert run(**inputs)[0] is not None
+        other.batches.plan(BatchPlan(hold_after=0))
+        assert planned(**{**inputs, "seed": 2})
+        begun.submit(begun.overview().parts)
+    assert "the sandbox that worked on it has ended" in said(capsys, "status")
+    assert "planned: 1 job, free" in said(capsys, "plan")

@@ -1,0 +1,169 @@
+"""The command `openai-image`: the node from the shell, and the doctor."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from openai_image_nodes.cli import main
+from PIL import Image
+from support.capture import Capture, Reply
+from support.node_calls import KEY, use_openai
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A small picture in a file."""
+    path = tmp_path / "photo.png"
+    Image.fromarray(np.arange(64 * 48 * 3, dtype=np.uint8).reshape(48, 64, 3)).save(path)
+    return path
+
+
+def run(*words: str) -> int:
+    """Run the command on the sandbox."""
+    return main([*words, "--connection", "sandbox"])
+
+
+def test_picture_from_a_prompt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The picture is written, its path printed, and the cost told."""
+    out = tmp_path / "fox.png"
+    assert run("a red fox", "--size", "1024x1536", "-o", str(out)) == 0
+    with Image.open(out) as picture:
+        assert picture.size == (1024, 1536)
+    said = capsys.readouterr()
+    assert (said.out.strip(), "sandbox" in said.err) == (str(out), True)
+
+
+def test_several_pictures_are_numbered(tmp_path: Path) -> None:
+    """n pictures go to n files."""
+    assert run("a red fox", "-n", "2", "-o", str(tmp_path / "fox.png")) == 0
+    assert sorted(path.name for path in tmp_path.glob("fox*")) == ["fox_1.png", "fox_2.png"]
+
+
+def test_edit_with_a_mask_leaves_the_rest(tmp_path: Path, photo: Path) -> None:
+    """White is redrawn, black stays."""
+    mask = np.zeros((48, 64), np.uint8)
+    mask[:, :32] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    out = tmp_path / "out.png"
+    assert run("a fox", "--image", str(photo), "--mask", str(tmp_path / "mask.png"), "-o", str(out)) == 0
+    with Image.open(photo) as before, Image.open(out) as after:
+        assert np.array_equal(np.asarray(before)[:, 32:], np.asarray(after)[:, 32:])
+        assert not np.array_equal(np.asarray(before)[:, :32], np.asarray(after)[:, :32])
+
+
+def test_hole_of_a_png_is_a_mask_too(tmp_path: Path, photo: Path) -> None:
+    """As Load Image has it: what is transparent is redrawn."""
+    with Image.open(photo) as picture:
+        holed = picture.convert("RGBA")
+    holed.putalpha(Image.fromarray(np.where(np.arange(64) < 32, 0, 255).astype(np.uint8)[None].repeat(48, 0)))
+    holed.save(tmp_path / "hole.png")
+    out = tmp_path / "out.png"
+    assert run("a fox", "--image", str(photo), "--mask", str(tmp_path / "hole.png"), "-o", str(out)) == 0
+    with Image.open(photo) as before, Image.open(out) as after:
+        assert np.array_equal(np.asarray(before)[:, 32:], np.asarray(after)[:, 32:])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["   ", "-o", "x.png"], "The prompt is empty"),
+        (["a fox", "--model", "gpt-image-1", "-o", "x.png"], "was shut down on 2026-10-23"),
+        (["a fox", "--size", "1000x1000", "-o", "x.png"], "divisible by 16"),
+        (["a fox", "--image", "not-there.png", "-o", "x.png"], "not-there.png"),
+    ],
+)
+def test_refusals_are_told_in_one_line(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """No traceback, exit code 1."""
+    assert run(*words) == 1
+    said = capsys.readouterr().err
+    assert told in said
+    assert said.startswith("openai-image: ")
+    assert "Traceback" not in said
+
+
+def test_doctor_tells_what_is_ready_and_shows_no_key(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One cheap GET of the models list; what is missing is told with the way to get it."""
+    models: dict[str, Any] = {
+        "data": [{"id": "gpt-image-2"}, {"id": "gpt-image-1.5", "shutdown_date": "2026-12-01"}, {"id": "whisper"}]
+    }
+    with Capture() as server:
+        server.files["/v1/models"] = json.dumps(models).encode()
+        use_openai(monkeypatch, server)
+        assert main(["doctor"]) == 0
+        paths = [(request.method, request.path) for request in server.requests]
+    said = capsys.readouterr().out
+    assert paths == [("GET", "/v1/models")]
+    assert "reachable, 3 models, 2 of them for pictures" in said
+    assert "gpt-image-1.5 ends on 2026-12-01" in said
+    assert "not ready: there is no key. Set the environment variable AZURE_OPENAI_API_KEY" in said
+    assert "ready: free and offline" in said
+    assert KEY not in said
+
+
+def test_doctor_contacts_nobody_when_told_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Settings can be looked at without a network."""
+    with Capture() as server:
+        use_openai(monkeypatch, server)
+        main(["doctor", "--offline"])
+        assert server.requests == []
+    assert "ready: 127.0.0.1" in capsys.readouterr().out
+
+
+def test_doctor_tells_why_a_key_is_not_accepted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The service's own words, without the key that it says back."""
+    with Capture() as server:
+        error = {"error": {"message": f"Incorrect API key: {KEY}", "code": "invalid_api_key"}}
+        server.files["/v1/models"] = Reply(401, json.dumps(error).encode(), {})
+        use_openai(monkeypatch, server)
+        main(["doctor"])
+    said = capsys.readouterr().out
+    assert "Incorrect API key" in said
+    assert KEY not in said
+
+
+def test_doctor_shows_the_proxy_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A proxy is a common cause of trouble, and its password is a secret as well."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:planted-password@proxy.example:3128")
+    main(["doctor", "--offline"])
+    said = capsys.readouterr().out
+    assert "through the proxy proxy.example:3128" in said
+    assert "planted-password" not in said
+
+
+def test_connect_stores_the_key_for_its_host_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Asked without being shown, written for the owner alone, never printed."""
+    monkeypatch.setattr("getpass.getpass", lambda prompt: KEY)
+    assert main(["connect", "relay", "--base-url", "https://relay.example/v1"]) == 0
+    file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"]) / "connections.json"
+    assert json.loads(file.read_text())["connections"]["relay"] == {"base_url": "https://relay.example/v1", "key": KEY}
+    assert KEY not in capsys.readouterr().out
+    assert os.name == "nt" or file.stat().st_mode & 0o777 == 0o600
+
+
+def test_commands_do_without_torch() -> None:
+    """It takes seconds and 200 MB; only a picture needs it."""
+    script = (
+        "import sys, types; pack = types.ModuleType('openai_image_nodes'); pack.__path__ = [sys.argv[1]];"
+        "sys.modules[pack.__name__] = pack; from openai_image_nodes.cli import main;"
+        "main(['batch', 'plan']); main(['jobs']); sys.exit('torch' in sys.modules)"
+    )
+    root = str(Path(__file__).resolve().parents[2])
+    assert subprocess.run([sys.executable, "-c", script, root], check=False, timeout=60).returncode == 0  # noqa: S603

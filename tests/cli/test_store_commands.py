@@ -1,0 +1,63 @@
+"""`openai-image jobs`: what a person sees of the store, and can do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openai_image_nodes.api.errors import OutcomeUnknownError
+from openai_image_nodes.cli import main
+from support.asker import Asker, Server, name_of, painted
+
+SECRET_PROMPT = "a fox nobody may read of"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server() as started:
+        yield started
+
+
+@pytest.fixture
+def asker(server: Server, monkeypatch: pytest.MonkeyPatch) -> Asker:
+    return Asker.afresh(server, "openai", monkeypatch)
+
+
+def test_jobs_are_listed_without_their_prompts(asker: Asker, capsys: pytest.CaptureFixture[str]) -> None:
+    """Time, model, size, state, cost and files."""
+    answer = asker.ask(SECRET_PROMPT, model="gpt-image-2.5-flare", size="1024x1536", quality="low")
+    asker.faults.drop("after_body")
+    with pytest.raises(OutcomeUnknownError):
+        asker.ask("a lost fox")
+    assert main(["jobs"]) == 0
+    lost, kept, *sums = capsys.readouterr().out.splitlines()
+    assert "sent, outcome unknown" in lost
+    for word in (name_of(answer)[:12], "gpt-image-2.5-flare", "1024x1536", "answered", " USD", "picture_0.png"):
+        assert word in kept
+    assert str(answer.folder) in kept
+    assert SECRET_PROMPT not in lost + kept
+    assert "spent" in sums[0]
+
+
+def test_jobs_export_copies_pictures_out(asker: Asker, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The beginning of an id is enough; of several answers to one job each can be had."""
+    first, _ = asker.ask(), asker.ask(reuse=False, n=1)
+    short = name_of(first)[:12]
+    for name in (short, f"{short}.2", name_of(first)):
+        target = tmp_path / name
+        assert main(["jobs", "export", name, "-o", str(target)]) == 0
+        (path,) = target.iterdir()
+        assert path.read_bytes() == painted("a red fox")
+        assert str(path) in capsys.readouterr().out
+    assert main(["jobs", "export", "ffff", "-o", str(tmp_path)]) == 1
+    assert "0 answers have an id that begins with 'ffff'" in capsys.readouterr().err
+
+
+def test_jobs_prune_forgets_what_was_read(asker: Asker, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the limit of the environment, or by one that is told."""
+    asker.ask()
+    assert main(["jobs", "prune"]) == 0
+    assert main(["jobs", "prune", "--max-bytes", "0"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["0 answers forgotten", "1 answers forgotten"]
+    assert asker.kept == set()

@@ -1,0 +1,118 @@
+"""The nodes for animations and vector drawings, on the sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from openai_image_nodes import NODE_CLASS_MAPPINGS
+from openai_image_nodes.api.errors import BadAnswerError
+from support.capture import Capture
+from support.node_calls import photo, use_openai
+
+GIF = NODE_CLASS_MAPPINGS["OIN_GPTImageGIF"]
+SVG = NODE_CLASS_MAPPINGS["OIN_GPTImageSVG"]
+
+
+@pytest.fixture
+def server() -> Iterator[Capture]:
+    with Capture() as capture:
+        yield capture
+
+
+def run(node: Any, **inputs: Any) -> Any:
+    """Run a node on the sandbox, unless told otherwise."""
+    return asyncio.run(node().api_call(**{"prompt": "a red fox", "connection": "sandbox", **inputs}))
+
+
+def test_gif_gives_its_frames_and_their_rate() -> None:
+    """Frames come as a batch, five a second by default."""
+    frames, alpha, fps, _ = run(GIF, frame_count=4, size="384x384")
+    assert frames.shape == (4, 384, 384, 3)
+    assert (alpha.shape, fps) == ((4, 384, 384), 5.0)
+    assert len({frame.numpy().tobytes() for frame in frames}) == 4
+
+
+def test_gif_with_transparent_ground_has_four_channels() -> None:
+    """What is see-through is in the frames and in alpha."""
+    frames, alpha, _, _ = run(GIF, frame_count=2, background="transparent", size="384x384")
+    assert frames.shape[-1] == 4
+    assert torch.equal(alpha, 1 - frames[..., 3])
+
+
+def test_gif_is_made_from_pictures_too() -> None:
+    """With a picture it is an edit."""
+    report = json.loads(run(GIF, frame_count=2, image=photo(), size="384x384")[3])
+    assert report["operation"] == "edits"
+
+
+def test_gif_duration_becomes_the_rate() -> None:
+    """100 ms a frame are ten frames a second."""
+    assert run(GIF, frame_count=2, frame_duration_ms=100, size="384x384")[2] == 10.0
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"frame_count": 17}, "frame_count 17 is not in 2..16"),
+        ({"frame_count": 1}, "frame_count 1 is not in 2..16"),
+        ({"frame_duration_ms": 700_000}, "frame_duration_ms 700000 is not in 10..655350"),
+        ({"prompt": " "}, "prompt is empty"),
+        ({"model": "gpt-image-1.5"}, "output_format gif is not available for gpt-image-1.5"),
+    ],
+)
+def test_gif_refuses_before_the_run(values: dict[str, Any], told: str) -> None:
+    """With the value and what is allowed."""
+    asked = {"prompt": "a fox", "model": "gpt-image-2.6-flare", "frame_count": 9, "frame_duration_ms": 200, **values}
+    assert told in str(GIF.VALIDATE_INPUTS(**asked))
+
+
+def test_gif_fields_go_out_and_no_compression(server: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service refuses GIFs with output_compression, so it is never among the fields."""
+    use_openai(monkeypatch, server)
+    run(GIF, connection="openai", frame_count=3, frame_duration_ms=120)
+    sent = server.requests[0].fields()
+    assert {name: sent[name] for name in ("output_format", "frame_count", "frame_duration_ms")} == {
+        "output_format": "gif",
+        "frame_count": 3,
+        "frame_duration_ms": 120,
+    }
+    assert "output_compression" not in sent
+
+
+def test_svg_gives_a_drawing_and_its_text() -> None:
+    """The drawing has the `data` that ComfyUI's Save SVG reads."""
+    drawing, text, report = run(SVG, size="1024x1024")
+    assert drawing.data[0].read().decode() == text
+    assert text.startswith("<svg")
+    assert json.loads(report)["model"] == "gpt-image-2.6-flare"
+
+
+def test_svg_author_goes_out_only_when_named(server: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The object `svg` is omitted where the project may not choose the author."""
+    use_openai(monkeypatch, server)
+    for author in ({}, {"svg_model": "gpt-5.5", "svg_effort": "low"}):
+        with pytest.raises(BadAnswerError):
+            run(SVG, connection="openai", **author)
+    plain, authored = (request.fields() for request in server.requests)
+    assert "svg" not in plain
+    assert authored["svg"] == {"model": "gpt-5.5", "reasoning": {"effort": "low"}}
+
+
+def test_svg_effort_without_author_is_refused() -> None:
+    """It would be silently ignored otherwise."""
+    told = SVG.VALIDATE_INPUTS(prompt="a fox", svg_model="", svg_effort="high", model="gpt-image-2.6-flare")
+    assert "svg_effort high needs svg_model" in str(told)
+
+
+@pytest.mark.parametrize("node", [GIF, SVG])
+def test_every_input_and_output_has_a_tooltip(node: Any) -> None:
+    """In the words of a person who makes pictures."""
+    declared = node.INPUT_TYPES()
+    inputs = {**declared["required"], **declared["optional"]}
+    assert all(len(spec[1]["tooltip"]) > 10 for spec in inputs.values())
+    assert len(node.OUTPUT_TOOLTIPS) == len(node.RETURN_TYPES)

@@ -1,0 +1,175 @@
+"""The node's contract: saved workflows know its widgets by position and its sockets by name."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from openai_image_nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, WEB_DIRECTORY
+from support.node_calls import GPTImage, References
+
+WIDGETS: list[tuple[str, Any, Any]] = [  # CONTRACT.md: name, type or values, default; only ever appended to
+    ("prompt", "STRING", ""),
+    ("seed", "INT", 0),
+    ("quality", ["low", "medium", "high", "xhigh", "max", "auto"], "low"),
+    ("background", ["opaque", "transparent", "auto"], "opaque"),
+    (
+        "size",
+        [
+            *("auto", "1024x1024", "1024x1536", "1536x1024", "2048x2048", "2048x1152", "1152x2048"),
+            *("3840x2160", "2160x3840", "match image", "custom"),
+        ],
+        "auto",
+    ),
+    ("n", "INT", 1),
+    ("model", None, "gpt-image-2.6-flare"),
+    ("connection", ["auto", "comfy.org", "openai", "azure", "sandbox", "openai batch", "sandbox batch"], "auto"),
+    ("custom_width", "INT", 1024),
+    ("custom_height", "INT", 1024),
+    ("output_format", ["png", "webp", "jpeg"], "png"),
+    ("output_compression", "INT", 100),
+    ("moderation", ["auto", "low"], "auto"),
+    ("input_fidelity", ["auto", "low", "high"], "auto"),
+    ("complexity", ["auto", "low", "medium", "high"], "auto"),
+    ("mask_mode", ["guide", "lock"], "guide"),
+    ("live_preview", "INT", 0),
+    ("reuse", "BOOLEAN", True),
+]
+SOCKETS = [("image", "IMAGE"), ("mask", "MASK"), ("references", "OIN_REFERENCES"), ("markup", "IMAGE")]
+FIRST_EIGHT = ["prompt", "seed", "quality", "background", "size", "n", "image", "mask"]
+RANGES = {
+    "seed": (0, 2147483647, None),
+    "n": (1, 10, None),
+    "custom_width": (480, 3840, 16),
+    "custom_height": (480, 3840, 16),
+    "output_compression": (0, 100, None),
+    "live_preview": (0, 3, None),
+}
+BASIC = ["prompt", "seed", "quality", "background", "size", "n", "model", "connection"]
+
+
+def declared(node: Any = GPTImage) -> dict[str, tuple[Any, dict[str, Any]]]:
+    inputs = node.INPUT_TYPES()
+    return {**inputs["required"], **inputs["optional"]}
+
+
+def is_socket(kind: Any) -> bool:
+    return kind in ("IMAGE", "MASK", "OIN_REFERENCES")
+
+
+def test_widgets_come_in_the_order_of_the_contract() -> None:
+    """Names, types and defaults by position, as `widgets_values` of a saved workflow holds them."""
+    found = [(name, kind, options) for name, (kind, options) in declared().items() if not is_socket(kind)]
+    assert [name for name, _, _ in found] == [name for name, _, _ in WIDGETS]
+    for (name, kind, options), (_, wanted, default) in zip(found, WIDGETS, strict=True):
+        assert wanted in (kind, None), name
+        assert options["default"] == default, name
+
+
+def test_sockets_have_the_names_of_the_contract() -> None:
+    """Links of a saved workflow are by name."""
+    assert [(name, kind) for name, (kind, _) in declared().items() if is_socket(kind)] == SOCKETS
+
+
+def test_first_eight_inputs_are_those_of_the_old_node() -> None:
+    """Workflows of ComfyUI's OpenAIGPTImage1 load here: same names, same places."""
+    assert list(declared())[:8] == FIRST_EIGHT
+
+
+def test_prompt_alone_is_required_and_has_many_lines() -> None:
+    """All else has a default."""
+    assert list(GPTImage.INPUT_TYPES()["required"]) == ["prompt"]
+    assert declared()["prompt"][1]["multiline"] is True
+
+
+@pytest.mark.parametrize(("name", "limits"), RANGES.items())
+def test_numbers_have_their_limits(name: str, limits: tuple[int, int, int | None]) -> None:
+    """Smallest, largest and step."""
+    options = declared()[name][1]
+    assert (options["min"], options["max"], options.get("step")) == limits
+
+
+def test_seed_can_be_drawn_anew_after_each_run() -> None:
+    """ComfyUI adds its control widget."""
+    assert declared()["seed"][1]["control_after_generate"] is True
+
+
+def test_rare_widgets_are_advanced() -> None:
+    """What a first picture needs is in sight, the rest is one click away."""
+    widgets = {name: options for name, (kind, options) in declared().items() if not is_socket(kind)}
+    assert [name for name, options in widgets.items() if not options.get("advanced")] == BASIC
+
+
+def test_hidden_inputs_are_those_that_comfyui_fills_in() -> None:
+    """The sign-in of comfy.org and the node's id; nothing of it is saved in a workflow."""
+    hidden = {"auth_token": "AUTH_TOKEN_COMFY_ORG", "api_key": "API_KEY_COMFY_ORG", "unique_id": "UNIQUE_ID"}
+    assert GPTImage.INPUT_TYPES()["hidden"] == hidden
+
+
+def test_no_input_could_hold_a_key_or_an_address() -> None:
+    """Workflows are shared inside pictures: the prompt is the only free text."""
+    assert [name for name, (kind, _) in declared().items() if kind == "STRING"] == ["prompt"]
+
+
+@pytest.mark.parametrize("node", [GPTImage, References])
+def test_every_input_and_output_is_explained(node: Any) -> None:
+    """A sentence on each, and on the node."""
+    inputs = declared(node)
+    assert [name for name, (_, options) in inputs.items() if len(options.get("tooltip", "")) < 15] == []
+    assert len(node.OUTPUT_TOOLTIPS) == len(node.RETURN_TYPES) == len(node.RETURN_NAMES)
+    assert all(len(text) > 15 for text in [*node.OUTPUT_TOOLTIPS, node.DESCRIPTION])
+
+
+def test_outputs_are_image_alpha_and_report() -> None:
+    """In this order and under these names."""
+    assert GPTImage.RETURN_NAMES == ("image", "alpha", "report")
+    assert GPTImage.RETURN_TYPES == ("IMAGE", "MASK", "STRING")
+
+
+def test_call_is_a_coroutine_that_takes_every_input_with_its_default() -> None:
+    """ComfyUI leaves out what is not connected; the API may leave out more."""
+    assert inspect.iscoroutinefunction(getattr(GPTImage, GPTImage.FUNCTION))
+    parameters = inspect.signature(GPTImage.api_call).parameters
+    names = ["self", *declared(), *GPTImage.INPUT_TYPES()["hidden"]]
+    assert list(parameters) == names
+    defaults = {name: options["default"] for name, (kind, options) in declared().items() if "default" in options}
+    assert {name: parameters[name].default for name in defaults if name != "prompt"} == {
+        name: default for name, default in defaults.items() if name != "prompt"
+    }
+
+
+def test_nodes_have_the_ids_of_the_contract() -> None:
+    """Ours, and the old node's id for when ComfyUI leaves it free; that one gets no display name of ours."""
+    assert set(NODE_CLASS_MAPPINGS) >= {"OIN_GPTImage", "OIN_References", "OpenAIGPTImage1"}
+    assert NODE_CLASS_MAPPINGS["OpenAIGPTImage1"] is NODE_CLASS_MAPPINGS["OIN_GPTImage"]
+    assert set(NODE_DISPLAY_NAME_MAPPINGS) == set(NODE_CLASS_MAPPINGS) - {"OpenAIGPTImage1"}
+    assert WEB_DIRECTORY == "./web"
+
+
+@pytest.mark.parametrize("node", [GPTImage, References])
+def test_nodes_are_no_partner_nodes(node: Any) -> None:
+    """API_NODE would ask everybody to sign in before they may run."""
+    assert node.CATEGORY == "image/OpenAI"
+    assert not getattr(node, "API_NODE", False)
+
+
+def test_references_have_eight_pictures_and_a_chain() -> None:
+    """All optional."""
+    inputs = References.INPUT_TYPES()
+    assert inputs["required"] == {}
+    assert {name: kind for name, (kind, _) in inputs["optional"].items()} == {
+        **{f"image_{number}": "IMAGE" for number in range(1, 9)},
+        "references": "OIN_REFERENCES",
+    }
+    assert References.RETURN_TYPES == ("OIN_REFERENCES",)
+
+
+@pytest.mark.parametrize(
+    "kind", [GPTImage, NODE_CLASS_MAPPINGS["OIN_GPTImageGIF"], NODE_CLASS_MAPPINGS["OIN_GPTImageSVG"]]
+)
+def test_is_changed_is_the_same_for_every_value_of_a_direct_connection(kind: Any) -> None:
+    """Whatever ComfyUI hands over, it fits: one that raises would be NaN, and every run would run anew."""
+    names = [*kind.INPUT_TYPES()["required"], *kind.INPUT_TYPES()["optional"], "an input of tomorrow"]
+    for value in (None, "openai", 7, float("nan")):
+        assert kind.IS_CHANGED(**{**dict.fromkeys(names, value), "connection": "openai"}) == ""

@@ -1,0 +1,158 @@
+"""Refusals by pictures, masks and markups: what is wrong, both values, what to do; nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from openai_image_nodes.api.errors import RefusedError
+from support.capture import Capture, pixels
+from support.node_calls import KEY, References, half_mask, newest, node, photo, scribble, use_openai, validated
+
+MODEL = newest(markup=True)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
+    with Capture() as capture:
+        use_openai(monkeypatch, capture)
+        yield capture
+
+
+def sixteen() -> torch.Tensor:
+    return photo(8, 8).repeat(16, 1, 1, 1)
+
+
+def random_mask(side: int) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(3).random((1, side, side), dtype=np.float32))
+
+
+CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "mask without image": ({"mask": half_mask()}, ["mask", "no image", "Connect the image"]),
+    "markup without image": ({"markup": scribble()}, ["markup", "no image", "Connect the image"]),
+    "mask of another size": ({"image": photo(), "mask": half_mask(50, 60)}, ["60x50", "64x48", "mask"]),
+    "64x64 mask with a hole": ({"image": photo(), "mask": half_mask(64, 64)}, ["64x64", "64x48", "mask"]),
+    "empty mask of another size": ({"image": photo(), "mask": torch.zeros(1, 32, 32)}, ["32x32", "64x48"]),
+    "64x64 white mask": ({"image": photo(), "mask": torch.ones(1, 64, 64)}, ["64x64", "64x48", "mask"]),
+    "mask with four axes": ({"image": photo(), "mask": torch.zeros(1, 3, 48, 64)}, ["mask", "[1, 3, 48, 64]"]),
+    "mask over 4 MB": (
+        {"image": photo(2100, 2100), "mask": random_mask(2100)},
+        ["mask.png", "4,000,000", "simpler", "smaller"],
+    ),
+    "17 images": ({"image": photo(8, 8).repeat(17, 1, 1, 1)}, ["17 images", "at most 16", "Connect fewer"]),
+    "17 with references": ({"image": sixteen(), "references": [photo()[0]]}, ["17", "16", "Connect fewer"]),
+    "image with two channels": ({"image": photo(channels=3)[..., :2]}, ["[1, 48, 64, 2]", "1, 3 or 4 channels"]),
+    "image with five channels": ({"image": torch.zeros(1, 8, 8, 5)}, ["[1, 8, 8, 5]", "1, 3 or 4 channels"]),
+    "image of whole numbers": ({"image": torch.zeros(1, 8, 8, 3, dtype=torch.uint8)}, ["uint8", "0 to 1"]),
+    "image with two axes": ({"image": torch.zeros(8, 8)}, ["[8, 8]", "[batch, height, width, channels]"]),
+    "image without pixels": ({"image": torch.zeros(1, 0, 8, 3)}, ["[1, 0, 8, 3]", "at least one picture"]),
+    "empty batch": ({"image": torch.zeros(0, 8, 8, 3)}, ["[0, 8, 8, 3]", "at least one picture"]),
+    "markup without alpha": ({"image": photo(), "markup": scribble()[..., :3]}, ["markup", "channels", "transparent"]),
+    "markup without a clear pixel": ({"image": photo(), "markup": torch.ones(1, 48, 64, 4)}, ["markup", "transparent"]),
+    "markup of another size": ({"image": photo(), "markup": scribble(50, 60)}, ["markup", "60x50", "64x48"]),
+    "markup with mask": (
+        {"image": photo(), "markup": scribble(), "mask": half_mask()},
+        ["markup and mask", "Disconnect one"],
+    ),
+    "markup on another model": (
+        {"image": photo(), "markup": scribble(), "model": "gpt-image-2"},
+        ["gpt-image-2", "markup", MODEL, "Choose"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("inputs", "told"), CASES.values(), ids=CASES)
+def test_pictures_that_do_not_fit_are_refused(server: Capture, inputs: dict[str, Any], told: list[str]) -> None:
+    """The message names what does not fit and both values; the server hears nothing."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - the message is what is judged
+        node(**{"model": MODEL, **inputs})
+    message = str(caught.value)
+    assert server.requests == []
+    assert type(caught.value).__name__ in ("RefusedError", "ImageInputError")
+    assert [piece for piece in told if piece not in message] == []
+    assert KEY not in message
+
+
+BEFORE = {
+    "mask without image": ({"mask": None}, ["A mask is connected, but no image"]),
+    "markup without image": ({"markup": None}, ["A markup is connected, but no image"]),
+    "markup with mask": ({"image": None, "markup": None, "mask": None}, ["markup and mask", "Disconnect one"]),
+    "markup on another model": ({"image": None, "markup": None, "model": "gpt-image-2"}, ["gpt-image-2", MODEL]),
+}
+
+
+@pytest.mark.parametrize(("inputs", "told"), BEFORE.values(), ids=BEFORE)
+def test_sockets_are_judged_before_the_run(server: Capture, inputs: dict[str, Any], told: list[str]) -> None:
+    """What is connected is known before the run, what it holds is not."""
+    message = validated(**{"model": MODEL, **inputs})
+    assert [piece for piece in told if piece not in str(message)] == []
+
+
+def sent_mask(server: Capture) -> np.ndarray | None:
+    """Return the alpha of the mask that went out, or None."""
+    masks = [part for part in server.last.files() if part.name == "mask"]
+    return pixels(masks[0].data)[..., 3] if masks else None
+
+
+def test_mask_with_two_axes_is_accepted(server: Capture) -> None:
+    """A mask [H,W] is as good as [1,H,W]."""
+    node(image=photo(), mask=half_mask()[0])
+    alpha = sent_mask(server)
+    assert alpha is not None
+    assert alpha[0, 0] == 0
+    assert alpha[0, 63] == 255
+
+
+def test_batched_masks_use_the_first_and_say_so(server: Capture) -> None:
+    """One mask for each image: only the first is used, and the report tells."""
+    masks = torch.cat([half_mask(), torch.ones(1, 48, 64)])
+    report = node(image=torch.cat([photo(), photo(seed=2)]), mask=masks)[2]
+    alpha = sent_mask(server)
+    assert alpha is not None
+    assert alpha[0, 63] == 255
+    assert any("2 masks" in note and "only the first" in note for note in report["notes"])
+
+
+def test_empty_mask_of_load_image_is_no_mask(server: Capture) -> None:
+    """Load Image gives 64x64 zeros for a picture without alpha: nothing is sent, and the report tells."""
+    report = node(image=photo(), mask=torch.zeros(1, 64, 64))[2]
+    assert sent_mask(server) is None
+    assert any("64x64" in note and "no mask was sent" in note for note in report["notes"])
+
+
+def test_mask_of_an_enlarged_image_is_scaled_with_it(server: Capture) -> None:
+    """A picture larger than the model uses is scaled down, its mask to exactly the same size; the report tells."""
+    report = node(image=torch.zeros(1, 2200, 4400, 1), mask=torch.ones(1, 2200, 4400), size="1024x1024")[2]
+    image, mask = (pixels(part.data) for part in server.last.files())
+    assert image.shape[:2] == mask.shape[:2]
+    assert image.shape[0] * image.shape[1] <= 8_294_400
+    assert any("4400x2200" in note and f"{image.shape[1]}x{image.shape[0]}" in note for note in report["notes"])
+
+
+def test_comfy_gets_smaller_pictures_than_an_own_account(server: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its proxy takes 4,194,304 pixels, where an own key may send 8,294,400; the report tells."""
+    monkeypatch.setenv("COMFY_API_BASE", server.base_url)
+    large = torch.zeros(1, 2000, 3000, 1)
+    notes = [node(image=large, connection=name, api_key="comfyui-x")[2]["notes"] for name in ("openai", "comfy.org")]
+    own, comfy = (pixels(request.files()[0].data).shape for request in server.posts)
+    assert own[:2] == (2000, 3000)
+    assert 4_100_000 < comfy[0] * comfy[1] <= 4_194_304
+    assert notes[0] == []
+    assert "3000x2000" in notes[1][0]
+
+
+def test_references_node_refuses_more_than_sixteen() -> None:
+    """Chained collections count together."""
+    with pytest.raises(RefusedError, match=r"17 pictures .* at most 16"):
+        References().collect(references=[photo()[0]] * 10, image_1=photo().repeat(7, 1, 1, 1))
+
+
+def test_references_come_in_the_order_of_their_sockets() -> None:
+    """First the chained ones, then ours by number; a batch counts as several."""
+    sizes = [(4, 5), (6, 7), (8, 9)]
+    chained, one, two = (photo(*size) for size in sizes)
+    (collected,) = References().collect(image_2=two.repeat(2, 1, 1, 1), image_1=one, references=[chained[0]])
+    assert [tuple(each.shape[:2]) for each in collected] == [(4, 5), (6, 7), (8, 9), (8, 9)]

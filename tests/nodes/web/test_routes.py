@@ -1,0 +1,225 @@
+"""The routes for the browser: facts, prices and connections go out; a key comes in, from this machine only."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from openai_image_nodes import NODE_DISPLAY_NAME_MAPPINGS
+from openai_image_nodes.api.catalog import catalog as catalogue
+from openai_image_nodes.api.connections import resolve as connections
+from openai_image_nodes.api.connections.resolve import HostSecrets
+from openai_image_nodes.nodes.inputs import optional_inputs
+from openai_image_nodes.nodes.web import routes
+from support.route_client import LAN_ADDRESS, STRANGE, ask
+
+KEY = "sk-planted-0123456789"
+PRICED = {"model": "gpt-image-2", "quality": "low", "size": "1024x1024", "n": 1, "connection": "openai"}
+
+
+def file() -> Path:
+    return Path(os.environ["OPENAI_IMAGE_NODES_HOME"], "connections.json")
+
+
+def stored() -> Any:
+    return json.loads(file().read_text())["connections"]
+
+
+def priced(**values: Any) -> Any:
+    """Return the price of the main node with these widgets."""
+    return ask("POST", "estimate", node="OIN_GPTImage", values={**PRICED, **values}).body
+
+
+def test_models_are_told_with_what_they_take() -> None:
+    """Every model that the widget offers is there; nothing but the facts that the widgets need."""
+    told = ask("GET", "models").body["models"]
+    assert list(told) == optional_inputs()["model"][0]
+    assert told["gpt-image-2"]["input_fidelity"] is None
+    assert "xhigh" not in told["gpt-image-2"]["quality"]
+    assert told["gpt-image-2.5-flare"]["markup"] is True
+    assert set(told["gpt-image-2"]) == {*routes.PUBLIC_FACTS, "ends"}
+    assert told["gpt-image-1.5"]["ends"] == "2026-12-01"
+
+
+def test_facts_name_fields_of_the_catalogue() -> None:
+    """A fact that the catalogue renamed would silently be missing."""
+    assert set(catalogue.ModelSpec.model_fields) >= routes.PUBLIC_FACTS
+
+
+def test_price_follows_the_widgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More pictures cost more; what the service may choose itself is a range."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    one, four = priced(), priced(n=4)
+    assert one["state"] == "known"
+    assert 3 * one["high_usd"] < four["high_usd"] < 4 * one["high_usd"] + 0.001
+    assert priced(quality="auto")["high_usd"] > 10 * priced(quality="auto")["low_usd"]
+    assert "prompt" not in PRICED
+
+
+@pytest.mark.parametrize("connection", ["auto", "comfy.org"])
+def test_price_of_comfy_needs_no_sign_in(connection: str) -> None:
+    """The browser's account is not known here; with no key of one's own, auto can only mean comfy.org."""
+    told = priced(connection=connection)
+    assert (told["state"], told["connection"]) == ("known", "comfy.org")
+
+
+def test_price_of_auto_is_that_of_the_own_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a key of one's own, auto asks and prices openai."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert priced(connection="auto")["connection"] == "openai"
+
+
+def test_sandbox_is_free() -> None:
+    """Whatever is asked; and the sandbox is not started for that."""
+    assert priced(connection="sandbox", quality="high") == {"state": "free"}
+
+
+def test_price_without_a_key_says_so() -> None:
+    """Nobody can be asked yet."""
+    assert priced(connection="openai") == {"state": "no_key"}
+
+
+@pytest.mark.parametrize("node", ["OIN_GPTImageGIF", "OIN_GPTImageSVG"])
+def test_price_of_animations_and_drawings_is_told_afterwards(monkeypatch: pytest.MonkeyPatch, node: str) -> None:
+    """No source tells it."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert node in NODE_DISPLAY_NAME_MAPPINGS
+    values = {"model": "gpt-image-2", "size": "512x512" if node.endswith("GIF") else "auto", "connection": "openai"}
+    assert ask("POST", "estimate", node=node, values=values).body["state"] == "unknown"
+
+
+def test_what_cannot_run_has_no_price_but_a_reason() -> None:
+    """The words are those of the refusal that a run would end with; an unwritten prompt is none."""
+    told = priced(quality="xhigh")
+    assert told["state"] == "impossible"
+    assert "quality xhigh" in told["reason"]
+    assert priced(prompt="")["state"] != "impossible"
+
+
+def test_linked_widgets_are_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their values come with the run."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    body = {"values": {**PRICED, "quality": "xhigh"}, "connected": ["quality", "image"], "image_count": 1}
+    assert ask("POST", "estimate", **body).body["state"] != "impossible"
+
+
+@pytest.mark.parametrize("body", [{}, {"values": 5}, {"values": {}, "image_count": "many"}, {"values": {"n": []}}])
+def test_senseless_questions_are_refused(body: dict[str, Any]) -> None:
+    """With a status of 400, never with a traceback."""
+    assert ask("POST", "estimate", **body).status in (200, 400)
+
+
+def test_connections_tell_whether_they_are_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And why not, and where the key comes from."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    told = {entry["name"]: entry for entry in ask("GET", "connections").body["connections"]}
+    assert list(told) == [name for name in connections.names() if name != "auto"]
+    assert (told["openai"]["ready"], told["openai"]["key"]) == (True, "environment")
+    assert (told["azure"]["ready"], told["azure"]["key"]) == (False, "none")
+    assert "AZURE_OPENAI_API_KEY" in told["azure"]["reason"]
+    assert [name for name, entry in told.items() if not entry["takes_key"]] == [
+        "comfy.org",
+        "sandbox",
+        "openai batch",
+        "sandbox batch",
+    ]
+
+
+def test_broken_connections_file_is_told() -> None:
+    """Not as a failure of the server."""
+    file().write_text("{")
+    told = ask("GET", "connections")
+    assert (told.status, "connections.json" in told.body["error"]) == (400, True)
+
+
+def test_stored_key_is_used_and_never_told() -> None:
+    """It reaches its connection; no answer of any route holds it; the file is its owner's alone."""
+    told = ask("POST", "key", name="openai", key=f"  {KEY}\n")
+    link = connections.resolve("openai", HostSecrets(), lambda: "")
+    assert link.key is not None
+    assert link.key.get_secret_value() == KEY
+    answers = [told, ask("GET", "connections"), ask("GET", "models"), ask("POST", "estimate", values=PRICED)]
+    assert [answer.status for answer in answers] == [200, 200, 200, 200]
+    assert not [answer for answer in answers if "planted" in answer.text]
+    assert told.body["connection"]["key"] == "stored"
+    if sys.platform != "win32":
+        assert stat.S_IMODE(file().stat().st_mode) == 0o600
+
+
+def test_forgotten_key_is_gone_and_the_rest_stays() -> None:
+    """Null takes the key away, not the connection."""
+    file().write_text(json.dumps({"connections": {"relay": {"base_url": "https://relay.invalid/v1", "key": KEY}}}))
+    assert ask("POST", "key", name="relay", key=None).body["connection"]["key"] == "none"
+    assert stored() == {"relay": {"base_url": "https://relay.invalid/v1"}}
+
+
+def test_new_key_stays_with_its_host() -> None:
+    """A page cannot say where a key goes, and a new key goes where the old one went."""
+    file().write_text(json.dumps({"connections": {"openai": {"base_url": "https://relay.invalid/v1", "key": "old"}}}))
+    ask("POST", "key", name="openai", key=KEY, base_url="https://evil.invalid")
+    assert stored() == {"openai": {"base_url": "https://relay.invalid/v1", "key": KEY}}
+
+
+@pytest.mark.parametrize("name", ["auto", "sandbox", "comfy.org", "nobody"])
+def test_connections_that_take_no_key_are_refused(name: str) -> None:
+    """Those without a key, and names that nobody gave an address."""
+    assert ask("POST", "key", name=name, key=KEY).status == 400
+    assert not file().exists()
+
+
+@pytest.mark.parametrize(
+    "key", ["", "   ", "two words planted", "schl\u00fcssel-planted", "planted\u0000", "p" * 5000, 5]
+)
+def test_what_is_no_key_is_refused_and_not_repeated(key: Any) -> None:
+    """A wrong paste may well hold a secret."""
+    told = ask("POST", "key", name="openai", key=key) if key != 5 else ask("POST", "key", name="openai")
+    assert told.status == 400
+    assert "planted" not in told.text
+    assert not file().exists()
+
+
+def test_key_from_another_machine_is_refused() -> None:
+    """Under --listen everybody on the network reaches the routes."""
+    told = ask("POST", "key", remote=LAN_ADDRESS, name="openai", key=KEY)
+    assert told.status == 403
+    assert "OPENAI_IMAGE_NODES_ALLOW_REMOTE_KEYS=1" in told.body["error"]
+    assert not file().exists()
+
+
+def test_key_from_another_machine_is_taken_where_that_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who starts ComfyUI may allow it."""
+    monkeypatch.setenv("OPENAI_IMAGE_NODES_ALLOW_REMOTE_KEYS", "1")
+    assert ask("POST", "key", remote=LAN_ADDRESS, name="openai", key=KEY).status == 200
+
+
+@pytest.mark.parametrize("headers", STRANGE.values(), ids=STRANGE)
+def test_key_from_another_page_is_refused(headers: dict[str, str]) -> None:
+    """A page that is open in another tab cannot plant a key, not even one whose name points at this machine."""
+    assert ask("POST", "key", headers=headers, name="openai", key=KEY).status == 403
+    assert not file().exists()
+
+
+def test_forms_are_refused() -> None:
+    """Only JSON, which a foreign page cannot send without being asked first."""
+    assert ask("POST", "key", headers={"Content-Type": "text/plain"}, name="openai", key=KEY).status == 415
+
+
+def test_pack_loads_where_there_is_no_server_or_a_strange_one() -> None:
+    """The nodes matter more than their panel."""
+    routes.register(None)
+    routes.register(SimpleNamespace())  # type: ignore[arg-type]
+
+
+def test_folder_that_cannot_be_written_to_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without the path, without the key."""
+    (tmp_path / "home").write_text("a file")
+    monkeypatch.setenv("OPENAI_IMAGE_NODES_HOME", str(tmp_path / "home" / "inside"))
+    told = ask("POST", "key", name="openai", key=KEY)
+    assert told.status in (400, 500)
+    assert "planted" not in told.text

@@ -1,0 +1,311 @@
+"""utils/pictures.py: the bytes that come back, of any format, mode and state, to tensors."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from openai_image_nodes.utils import read_image as decoding
+from openai_image_nodes.utils.decode import BrokenPictureError, alpha_of, gif_to_frames, pngs_to_image, preview_image
+from PIL import Image, ImageFile
+
+Bytes = NDArray[np.uint8]
+RANDOM = np.random.default_rng(3)
+RGBA = RANDOM.integers(0, 256, (12, 10, 4), dtype=np.uint8)
+RGB = RGBA[..., :3]
+OPAQUE = Image.fromarray(np.ascontiguousarray(RGB))
+TRANSPARENT = Image.fromarray(RGBA)
+
+
+def file_of(picture: Image.Image | Bytes, file_format: str = "PNG", **options: Any) -> bytes:
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    out = io.BytesIO()
+    image.save(out, file_format, **options)
+    return out.getvalue()
+
+
+def coloured(width: int, height: int, *colour: int) -> bytes:
+    return file_of(np.full((height, width, len(colour)), colour, np.uint8))
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that says how large it is and holds no pixel."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    packed = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def levels(image: torch.Tensor) -> NDArray[np.float32]:
+    return np.asarray(image * 255, np.float32)
+
+
+class TestExactness:
+    def test_every_level_is_level_over_255(self) -> None:
+        """The floats are those that ComfyUI's LoadImage gives: uint8 / 255 in float32, bit for bit."""
+        ramp = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+        decoded = pngs_to_image([file_of(ramp)])
+        assert decoded.image.dtype == torch.float32
+        assert np.array_equal(decoded.image[0].numpy(), ramp.astype(np.float32) / 255.0)
+
+    def test_opaque_pictures_have_three_channels_and_an_empty_alpha(self) -> None:
+        """An alpha channel without a transparent pixel is dropped: most nodes take RGB only."""
+        opaque = np.dstack([RGB, np.full(RGB.shape[:2], 255, np.uint8)])
+        decoded = pngs_to_image([file_of(opaque), file_of(OPAQUE)])
+        assert decoded.image.shape == (2, 12, 10, 3)
+        assert decoded.alpha.shape == (2, 12, 10)
+        assert not decoded.alpha.any()
+        assert decoded.notes == []
+        assert decoded.broken == []
+
+    def test_alpha_has_load_images_polarity(self) -> None:
+        """1 where transparent; the picture keeps the alpha channel as the file has it."""
+        decoded = pngs_to_image([file_of(TRANSPARENT)])
+        assert np.array_equal(levels(decoded.image[0]).round(), RGBA)
+        assert np.array_equal(decoded.alpha[0].numpy(), 1 - RGBA[..., 3].astype(np.float32) / 255)
+
+    def test_one_transparent_picture_gives_all_four_channels(self) -> None:
+        """A batch has one number of channels: opaque pictures get alpha 1."""
+        decoded = pngs_to_image([file_of(OPAQUE), file_of(TRANSPARENT)])
+        assert decoded.image.shape[3] == 4
+        assert (decoded.image[0, ..., 3] == 1).all()
+        assert not decoded.alpha[0].any()
+        assert np.array_equal(levels(decoded.image[0, ..., :3]).round(), RGB)
+
+    @pytest.mark.parametrize("picture", [OPAQUE, TRANSPARENT])
+    def test_alpha_of_an_image_is_that_of_the_file(self, picture: Image.Image) -> None:
+        """The mask can be had from the picture alone, for one that was changed after decoding."""
+        decoded = pngs_to_image([file_of(picture)])
+        assert torch.equal(alpha_of(decoded.image), decoded.alpha)
+
+    def test_tensors_are_ordinary_ones(self) -> None:
+        """Other nodes may write into them and save them."""
+        decoded = pngs_to_image([file_of(OPAQUE)])
+        assert decoded.image.is_contiguous()
+        assert decoded.alpha.is_contiguous()
+        decoded.alpha.add_(1)
+        decoded.image.mul_(0)
+
+
+class TestFormats:
+    @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA"])
+    def test_png_of_every_mode_is_read(self, mode: str) -> None:
+        """The result is what Pillow's own conversion of the file shows."""
+        data = file_of(TRANSPARENT.convert(mode))
+        with Image.open(io.BytesIO(data)) as picture:
+            expected = np.asarray(picture.convert("RGBA"))
+        image = pngs_to_image([data]).image
+        assert np.array_equal(levels(image[0, ..., :3]).round(), expected[..., :3])
+        assert image.shape[3] == (4 if (expected[..., 3] < 255).any() else 3)
+
+    def test_palette_with_a_transparent_colour_is_read(self) -> None:
+        """A colour of the palette may be transparent."""
+        flags = Image.fromarray(np.array([[0, 1, 2]], np.uint8), "L").convert("P")
+        decoded = pngs_to_image([file_of(flags, transparency=1)])
+        assert decoded.alpha[0, 0].tolist() == [0, 1, 0]
+
+    def test_transparent_colour_of_rgb_is_read(self) -> None:
+        """PNG can name one RGB colour as transparent."""
+        pixels = np.array([[[9, 8, 7], [1, 2, 3]]], np.uint8)
+        decoded = pngs_to_image([file_of(pixels, transparency=(1, 2, 3))])
+        assert decoded.alpha[0, 0].tolist() == [0, 1]
+
+    def test_sixteen_bits_keep_their_upper_eight(self) -> None:
+        """16-bit grey is scaled, not clipped to white."""
+        ramp = np.arange(256, dtype=np.uint16).reshape(16, 16)
+        decoded = pngs_to_image([file_of(Image.fromarray(ramp * 257))])
+        assert np.array_equal(levels(decoded.image[0, ..., 0]).round(), ramp)
+
+    @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+    def test_jpeg_of_every_mode_is_read(self, mode: str) -> None:
+        """JPEG may be grey, colour or for print."""
+        data = file_of(OPAQUE.convert(mode), "JPEG", quality=95)
+        with Image.open(io.BytesIO(data)) as picture:
+            expected = np.asarray(picture.convert("RGB"))
+        assert np.array_equal(levels(pngs_to_image([data]).image[0]).round(), expected)
+
+    @pytest.mark.parametrize("picture", [OPAQUE, TRANSPARENT])
+    def test_webp_is_read(self, picture: Image.Image) -> None:
+        """Lossless WebP is exact, with alpha and without."""
+        decoded = pngs_to_image([file_of(picture, "WEBP", lossless=True, exact=True)])
+        assert np.array_equal(levels(decoded.image[0]).round(), np.asarray(picture))
+
+    @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
+    @pytest.mark.parametrize(("orientation", "turn"), [(3, 2), (6, 3), (8, 1)])
+    def test_exif_orientation_is_applied(self, file_format: str, orientation: int, turn: int) -> None:
+        """A picture that says it lies on its side is put upright."""
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        stripes = np.zeros((16, 32, 3), np.uint8)
+        stripes[:, :8] = 255
+        options = {"lossless": True} if file_format == "WEBP" else {}
+        image = pngs_to_image([file_of(stripes, file_format, exif=exif, **options)]).image[0]
+        assert np.array_equal(image.numpy() > 0.5, np.rot90(stripes, turn) > 127)
+
+
+class TestSizes:
+    def test_nearly_equal_sizes_are_scaled_to_the_first(self) -> None:
+        """Up to 16 pixels on both sides: scaled, and said."""
+        decoded = pngs_to_image([coloured(64, 48, 255, 0, 0), coloured(80, 32, 0, 255, 0)])
+        assert decoded.image.shape == (2, 48, 64, 3)
+        assert decoded.notes == ["Picture 1 was scaled from 80x32 to 64x48, the size of picture 0."]
+        assert (decoded.image[1] == torch.tensor([0.0, 1.0, 0.0])).all()
+
+    def test_other_sizes_are_centred_on_black(self) -> None:
+        """More than 16 pixels on one side: nothing is cut off or distorted, and both sizes are said."""
+        decoded = pngs_to_image([coloured(64, 48, 255, 0, 0), coloured(32, 65, 0, 255, 0)])
+        assert decoded.image.shape == (2, 65, 64, 3)
+        assert decoded.notes == [
+            "Picture 0 is 64x48 and was centred on 64x65, as a batch has one size.",
+            "Picture 1 is 32x65 and was centred on 64x65, as a batch has one size.",
+        ]
+        expected = torch.zeros(2, 65, 64, 3)
+        expected[0, 8:56, :, 0] = 1
+        expected[1, :, 16:48, 1] = 1
+        assert torch.equal(decoded.image, expected)
+        assert not decoded.alpha.any()
+
+    def test_canvas_of_transparent_pictures_is_transparent(self) -> None:
+        """With alpha in the batch the added border is transparent, in the picture and in the mask."""
+        decoded = pngs_to_image([coloured(20, 20, 255, 0, 0, 128), coloured(60, 20, 0, 255, 0)])
+        assert decoded.image.shape == (2, 20, 60, 4)
+        assert not decoded.image[0, :, :20].any()
+        assert (decoded.alpha[0, :, :20] == 1).all()
+        assert (decoded.image[1, ..., 3] == 1).all()
+        assert not decoded.alpha[1].any()
+
+    def test_near_and_far_sizes_meet_on_one_canvas(self) -> None:
+        """Near sizes follow the first picture, the others decide the canvas."""
+        decoded = pngs_to_image([coloured(40, 40, 255, 0, 0), coloured(44, 40, 0, 255, 0), coloured(40, 90, 0, 0, 255)])
+        assert decoded.image.shape == (3, 90, 40, 3)
+        assert len(decoded.notes) == 3
+        assert decoded.notes[0].startswith("Picture 1 was scaled from 44x40 to 40x40")
+
+
+class TestBroken:
+    @pytest.mark.parametrize(
+        "damaged",
+        [
+            b"",
+            b"<html>502</html>",
+            file_of(OPAQUE)[:-30],
+            file_of(OPAQUE, "JPEG")[:200],
+            file_of(OPAQUE, "WEBP")[:40],
+            file_of(OPAQUE).replace(b"IDAT", b"IDAX"),
+        ],
+    )
+    def test_broken_picture_is_left_out(self, damaged: bytes) -> None:
+        """The others are paid for and are shown; the report says which one is missing and why."""
+        decoded = pngs_to_image([damaged, file_of(OPAQUE), file_of(OPAQUE)])
+        assert decoded.image.shape == (2, 12, 10, 3)
+        assert np.array_equal(levels(decoded.image[0]).round(), RGB)
+        assert decoded.broken == [0]
+        assert len(decoded.notes) == 1
+        assert decoded.notes[0].startswith("Picture 0 was left out: the picture ")
+
+    @pytest.mark.parametrize("pictures", [[], [b""], [b"nothing", file_of(OPAQUE)[:-30]]])
+    def test_nothing_to_show_is_an_error(self, pictures: list[bytes]) -> None:
+        """Never a blank picture: the error gives the reason for each."""
+        with pytest.raises(BrokenPictureError) as caught:
+            pngs_to_image(pictures)
+        assert str(caught.value).count("was left out") == len(pictures)
+
+    @pytest.mark.parametrize("size", [(10_000, 5_001), (2**31 - 1, 1), (60_000, 60_000)])
+    def test_huge_pictures_are_refused_by_their_header(self, size: tuple[int, int]) -> None:
+        """A picture of more than 50 megapixels is not decoded; Pillow's warning about it stays inside."""
+        with pytest.raises(BrokenPictureError, match=f"{size[0]}x{size[1]}, more than the 50 megapixels"):
+            pngs_to_image([png_header(*size)])
+
+    def test_largest_allowed_picture_gets_past_the_header(self) -> None:
+        """50 megapixels are allowed: this one fails for having no pixels."""
+        with pytest.raises(BrokenPictureError, match="damaged"):
+            pngs_to_image([png_header(10_000, 5_000)])
+
+    def test_limit_counts_for_each_format(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Every format is measured before it is decoded."""
+        monkeypatch.setattr(decoding, "MAX_PIXELS", 119)
+        for file_format in ("PNG", "JPEG", "WEBP", "GIF"):
+            with pytest.raises(BrokenPictureError, match="12, more than"):
+                decoding.open_picture(file_of(OPAQUE, file_format))
+
+    def test_damage_is_always_one_error(self) -> None:
+        """Whatever byte is damaged, the picture is read or left out: nothing else is raised."""
+        random = np.random.default_rng(0)
+        files = [
+            file_of(TRANSPARENT),
+            file_of(OPAQUE, "JPEG"),
+            file_of(TRANSPARENT, "WEBP"),
+            file_of(OPAQUE.convert("P")),
+        ]
+        for data in files:
+            for _ in range(150):
+                damaged = bytearray(data)
+                damaged[random.integers(4, len(data))] = random.integers(0, 256)
+                assert len(pngs_to_image([file_of(OPAQUE), bytes(damaged)]).broken) <= 1
+
+    def test_pillows_settings_stay_as_they_were(self) -> None:
+        """The host and its other packs share Pillow's globals."""
+        limit, truncated = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+        pngs_to_image([file_of(OPAQUE), file_of(OPAQUE)[:-30]])
+        assert limit == Image.MAX_IMAGE_PIXELS
+        assert truncated == ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+class TestGif:
+    def test_frames_are_composited_and_timed(self) -> None:
+        """Every frame is whole, though a GIF stores only what changed, and keeps its duration."""
+        frames = [np.zeros((20, 30, 3), np.uint8) for _ in range(3)]
+        for index, frame in enumerate(frames):
+            frame[: 5 * (index + 1)] = (255, 0, 0)
+        pictures = [Image.fromarray(frame) for frame in frames]
+        data = file_of(pictures[0], "GIF", save_all=True, append_images=pictures[1:], duration=[50, 100, 150])
+        decoded = gif_to_frames(data)
+        assert np.array_equal(levels(decoded.image), np.stack(frames))
+        assert decoded.durations_ms == [50, 100, 150]
+        assert decoded.alpha.shape == (3, 20, 30)
+        assert not decoded.alpha.any()
+
+    def test_transparent_frames_keep_their_alpha(self) -> None:
+        """A GIF with a transparent colour gives four channels."""
+        frames = [np.zeros((8, 8, 4), np.uint8) for _ in range(2)]
+        frames[0][:4], frames[1][4:] = (255, 0, 0, 255), (0, 0, 255, 255)
+        pictures = [Image.fromarray(frame) for frame in frames]
+        decoded = gif_to_frames(file_of(pictures[0], "GIF", save_all=True, append_images=pictures[1:], disposal=2))
+        assert decoded.image.shape == (2, 8, 8, 4)
+        assert np.array_equal(decoded.alpha.numpy(), [frame[..., 3] == 0 for frame in frames])
+
+    def test_still_gif_is_one_frame(self) -> None:
+        """A GIF need not move, and need not say how long it is shown."""
+        decoded = gif_to_frames(file_of(OPAQUE.convert("P"), "GIF"))
+        assert decoded.image.shape == (1, 12, 10, 3)
+        assert decoded.durations_ms == [0]
+
+    @pytest.mark.parametrize("data", [b"", b"GIF89a", file_of(OPAQUE, "GIF")[:60]])
+    def test_broken_gif_is_an_error(self, data: bytes) -> None:
+        """The message says why."""
+        with pytest.raises(BrokenPictureError, match="the picture "):
+            gif_to_frames(data)
+
+
+class TestPreview:
+    def test_preview_can_be_sent_as_jpeg(self) -> None:
+        """ComfyUI encodes previews as JPEG, so transparency is shown on white."""
+        preview = preview_image(coloured(4, 4, 0, 0, 0, 0))
+        assert preview.mode == "RGB"
+        assert preview.getpixel((0, 0)) == (255, 255, 255)
+        preview.save(io.BytesIO(), "JPEG")
+
+    def test_opaque_preview_is_the_picture(self) -> None:
+        """An opaque picture is shown as it is."""
+        assert np.array_equal(np.asarray(preview_image(file_of(OPAQUE))), RGB)
+
+    def test_broken_preview_is_an_error(self) -> None:
+        """The caller decides what a missing preview means."""
+        with pytest.raises(BrokenPictureError):
+            preview_image(b"half a picture")

@@ -1,0 +1,185 @@
+"""The bytes that come back to tensors: the mirror of images.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageSequence
+
+from .errors import BrokenPictureError
+from .mask_composite import lock_outside_mask
+from .read_image import decode_picture, open_picture, picture_to_pixels, reading
+from .tensors import Bytes, in_parallel, pixels_to_tensor, size_text
+
+if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
+    from torch import Tensor
+
+__all__ = [
+    "BrokenPictureError",
+    "Decoded",
+    "Frames",
+    "alpha_of",
+    "gif_to_frames",
+    "lock_outside_mask",
+    "pngs_to_image",
+    "preview_image",
+]
+
+NEAR_PX = 16  # sizes that differ by no more are made equal by scaling; the eye does not see that
+GONE = np.empty((0, 0, 3), np.uint8)
+
+
+class Decoded(NamedTuple):
+    """Pictures as ComfyUI has them.
+
+    image: float32 [n,H,W,3], or [n,H,W,4] if some pixel of some picture is transparent. alpha: float32 [n,H,W] in
+    LoadImage's polarity, 1 = transparent. notes: what was changed. broken: the indices of what could not be decoded.
+    """
+
+    image: Tensor
+    alpha: Tensor
+    notes: list[str]
+    broken: list[int]
+
+
+class Frames(NamedTuple):
+    """An animation: image and alpha as in Decoded, one per frame, and how long each is shown."""
+
+    image: Tensor
+    alpha: Tensor
+    durations_ms: list[int]
+
+
+def pngs_to_image(pictures: Sequence[bytes]) -> Decoded:
+    """Decode PNG, WebP or JPEG files into one batch; level k becomes k / 255 exactly.
+
+    Sizes that differ by up to NEAR_PX from the first one are scaled to it; others are centred on a canvas that holds
+    all: black, or transparent if some picture has transparency. What cannot be decoded is left out.
+
+    Raises:
+        BrokenPictureError: none can be decoded.
+    """
+    results = in_parallel(_decoded_or_error, pictures)
+    good = {index: result for index, result in enumerate(results) if not isinstance(result, BrokenPictureError)}
+    faults = {index: result for index, result in enumerate(results) if isinstance(result, BrokenPictureError)}
+    del results
+    notes = [f"Picture {index} was left out: {fault}." for index, fault in faults.items()]
+    if not good:
+        raise BrokenPictureError(" ".join(notes) or "There are no pictures.")
+    notes += _scale_near_sizes(good)
+    notes += _canvas_notes(good)
+    waiting = list(good.values())
+    good.clear()
+    return Decoded(*_batch(waiting), notes, list(faults))
+
+
+def alpha_of(image: Tensor) -> Tensor:
+    """Return the mask [n,H,W] of an image [n,H,W,3|4] in LoadImage's polarity, 1 = transparent."""
+    import torch
+
+    return 1 - image[..., 3] if image.shape[3] == 4 else torch.zeros(image.shape[:3])
+
+
+def gif_to_frames(data: bytes) -> Frames:
+    """Decode every frame of a GIF as it is seen, composited onto the ones before.
+
+    Raises:
+        BrokenPictureError: it cannot be decoded.
+    """
+    animation = open_picture(data)
+    frames: list[Bytes] = []
+    durations_ms: list[int] = []
+    with reading():
+        for frame in ImageSequence.Iterator(animation):
+            frames.append(picture_to_pixels(frame))
+            durations_ms.append(int(frame.info.get("duration", 0)))
+    return Frames(*_batch(frames), durations_ms)
+
+
+def preview_image(data: bytes) -> Image.Image:
+    """Decode a picture for ComfyUI's previews: RGB, as they are sent as JPEG; transparency is shown on white.
+
+    Raises:
+        BrokenPictureError: it cannot be decoded.
+    """
+    picture = Image.fromarray(decode_picture(data))
+    if picture.mode == "RGB":
+        return picture
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+def _decoded_or_error(data: bytes) -> Bytes | BrokenPictureError:
+    try:
+        return decode_picture(data)
+    except BrokenPictureError as exc:
+        return exc
+
+
+def _size(pixels: Bytes) -> tuple[int, int]:
+    return pixels.shape[1], pixels.shape[0]
+
+
+def _scale_near_sizes(pictures: dict[int, Bytes]) -> list[str]:
+    """Scale, in place, what is nearly of the first one's size to it; return the notes."""
+    first = next(iter(pictures))
+    size, notes = _size(pictures[first]), []
+    for index, pixels in pictures.items():
+        old = _size(pixels)
+        if old != size and max(abs(old[0] - size[0]), abs(old[1] - size[1])) <= NEAR_PX:
+            pictures[index] = np.array(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+            notes.append(
+                f"Picture {index} was scaled from {size_text(*old)} to {size_text(*size)}, the size of picture {first}."
+            )
+    return notes
+
+
+def _canvas(pictures: Sequence[Bytes]) -> tuple[int, int]:
+    """Return the (height, width) that holds all."""
+    return max(len(pixels) for pixels in pictures), max(pixels.shape[1] for pixels in pictures)
+
+
+def _canvas_notes(pictures: dict[int, Bytes]) -> list[str]:
+    height, width = _canvas(list(pictures.values()))
+    return [
+        f"Picture {index} is {size_text(*_size(pixels))} and was centred on {size_text(width, height)},"
+        " as a batch has one size."
+        for index, pixels in pictures.items()
+        if _size(pixels) != (width, height)
+    ]
+
+
+def _batch(pictures: list[Bytes]) -> tuple[Tensor, Tensor]:
+    """Return image [n,H,W,3|4] and alpha [n,H,W]; empties `pictures` on the way, to hold nothing twice."""
+    import torch
+
+    height, width = _canvas(pictures)
+    channels = max(pixels.shape[2] for pixels in pictures)
+    one_size = all(pixels.shape[:2] == (height, width) for pixels in pictures)
+    image = (torch.empty if one_size else _zeros)((len(pictures), height, width, channels))
+    alpha = _zeros((len(pictures), height, width))
+    in_parallel(partial(_fill, image, alpha, pictures), range(len(pictures)))
+    return image, alpha
+
+
+def _zeros(shape: tuple[int, ...]) -> Tensor:
+    """Return zeros that take no memory before they are written to, unlike torch's."""
+    import torch
+
+    return torch.from_numpy(np.zeros(shape, np.float32))
+
+
+def _fill(image: Tensor, alpha: Tensor, pictures: list[Bytes], index: int) -> None:
+    import torch
+
+    pixels, pictures[index] = pictures[index], GONE
+    (height, width, channels), canvas = pixels.shape, image[index]
+    top, left = (canvas.shape[0] - height) // 2, (canvas.shape[1] - width) // 2
+    window = canvas[top : top + height, left : left + width]  # HWC
+    pixels_to_tensor(pixels, window[..., :channels])
+    if canvas.shape[2] == 4:
+        if channels == 3:
+            window[..., 3] = 1
+        torch.sub(1, canvas[..., 3], out=alpha[index])

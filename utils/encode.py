@@ -1,0 +1,162 @@
+"""Tensors to the PNG files that go out."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from .errors import ImageInputError
+from .png import encode_png
+from .tensors import Bytes, beside, first_mask, in_parallel, size_text, tensor_to_pixels
+
+if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
+    from torch import Tensor
+
+__all__ = [
+    "ImageInputError",
+    "Png",
+    "images_to_pngs",
+    "is_no_mask",
+    "markup_to_png",
+    "mask_to_png",
+    "scaled_size",
+]
+
+NO_MASK_SIZE = (64, 64)  # ComfyUI's LoadImage: torch.zeros((64, 64)) for a picture without transparency
+
+
+class Png(NamedTuple):
+    """An encoded picture; `digest` names its pixels, whatever the encoder: SHA-256 of b"{H}x{W}x{C}:" + raw pixels."""
+
+    data: bytes
+    width: int
+    height: int
+    digest: str
+
+
+def images_to_pngs(image: Tensor | Sequence[Tensor], *, max_pixels: int) -> list[Png]:
+    """Encode every picture of one or more batches [B,H,W,C] or [H,W,C] of floats 0..1 with 1, 3 or 4 channels.
+
+    Pictures of more than `max_pixels` are scaled down, their ratio kept. Grey becomes RGB.
+
+    Raises:
+        ImageInputError: another number of axes or channels, an empty batch, an empty picture, or no floats.
+    """
+    batches = [image] if not isinstance(image, Sequence) else image
+    pictures = [picture for batch in batches for picture in _as_batch(batch)]
+    return in_parallel(partial(_picture_to_png, max_pixels=max_pixels), pictures)
+
+
+def scaled_size(width: int, height: int, max_pixels: int) -> tuple[int, int]:
+    """Return the largest (width, height) of the same ratio with at most `max_pixels`; never larger than it was."""
+    if width * height <= max_pixels:
+        return width, height
+    scaled_width = min(max(1, math.floor(width * math.sqrt(max_pixels / (width * height)))), max_pixels)
+    scaled_height = min(max(1, round(scaled_width * height / width)), max_pixels // scaled_width)
+    return scaled_width, scaled_height
+
+
+def mask_to_png(mask: Tensor, image_size: tuple[int, int], png_size: tuple[int, int]) -> Png:
+    """Encode a mask [H,W], [B,H,W] or [B,1,H,W] (the first one), 1 = replace, as RGBA: transparent = replace.
+
+    The polarity turns here and nowhere else. `image_size` is the (width, height) of the picture that the mask belongs
+    to, `png_size` the one that the picture was sent at; the mask is scaled to the latter.
+
+    Raises:
+        ImageInputError: the mask is of another size than the picture, or of no shape of a mask.
+    """
+    selected = tensor_to_pixels(first_mask(mask))  # HW
+    _check_size("mask", selected, image_size, "Scale the mask to the picture's size, or draw it on this picture.")
+    rgba = np.zeros((*selected.shape, 4), np.uint8)
+    rgba[..., 3] = 255 - selected
+    return _pixels_to_png(_resized(rgba, png_size, Image.Resampling.BILINEAR))
+
+
+def is_no_mask(mask: Tensor, image_size: tuple[int, int]) -> bool:
+    """Tell ComfyUI's stand-in for "this picture has no transparency" from a mask: 64x64 zeros, the picture not 64x64.
+
+    `image_size` is the picture's (width, height).
+
+    Raises:
+        ImageInputError: the tensor is of no shape of a mask.
+    """
+    first = first_mask(mask)
+    size = (first.shape[1], first.shape[0])
+    return size == NO_MASK_SIZE and size != image_size and not bool(first.any())
+
+
+def markup_to_png(markup: Tensor, image_size: tuple[int, int], png_size: tuple[int, int]) -> Png:
+    """Encode RGBA marks [B,H,W,4] or [H,W,4] (the first one), scaled to `png_size` as a mask is.
+
+    Raises:
+        ImageInputError: not four channels, another size than the picture's, or no transparent pixel.
+    """
+    pixels = tensor_to_pixels(_as_batch(markup)[0])  # HWC
+    if pixels.shape[2] != 4:
+        raise ImageInputError(
+            f"The markup has {pixels.shape[2]} channels and needs 4 (RGBA): marks on a transparent ground."
+            " Join the picture with an alpha mask first."
+        )
+    _check_size("markup", pixels, image_size, "Draw the markup at the picture's size.")
+    if pixels[..., 3].min() == 255:
+        raise ImageInputError(
+            "The markup has no transparent pixel, so it would cover the whole picture."
+            " Leave everything but the marks transparent."
+        )
+    return _pixels_to_png(_resized(pixels, png_size, Image.Resampling.BILINEAR))
+
+
+def _as_batch(image: Tensor) -> Tensor:
+    batch = image[None] if image.ndim == 3 else image
+    if batch.ndim != 4 or batch.shape[3] not in (1, 3, 4) or batch.numel() == 0:
+        raise ImageInputError(
+            f"A picture of shape {list(image.shape)} cannot be sent: connect an IMAGE [batch, height, width, channels]"
+            " with at least one picture and 1, 3 or 4 channels."
+        )
+    return batch
+
+
+def _check_size(what: str, pixels: Bytes, image_size: tuple[int, int], remedy: str) -> None:
+    height, width = pixels.shape[:2]
+    if (width, height) != image_size:
+        raise ImageInputError(
+            f"The {what} is {size_text(width, height)} and the first picture is {size_text(*image_size)}:"
+            f" they must be of one size. {remedy}"
+        )
+
+
+def _picture_to_png(picture: Tensor, max_pixels: int) -> Png:
+    pixels = tensor_to_pixels(picture)  # HWC
+    height, width, channels = pixels.shape
+    rgb = np.repeat(pixels, 3, axis=2) if channels == 1 else pixels
+    return _pixels_to_png(_resized(rgb, scaled_size(width, height, max_pixels), Image.Resampling.LANCZOS))
+
+
+def _resized(pixels: Bytes, size: tuple[int, int], resample: Image.Resampling) -> Bytes:
+    """Scale [H,W,3|4] to (width, height); Pillow weighs the colours of RGBA by their alpha.
+
+    Lanczos keeps pictures sharp. It also overshoots at edges, which would open a mask a little where it is closed:
+    masks and markup take the bilinear filter, which cannot.
+    """
+    if (pixels.shape[1], pixels.shape[0]) == size:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize(size, resample))
+
+
+def _pixels_to_png(pixels: Bytes) -> Png:
+    height, width, _ = pixels.shape
+    digest = beside(partial(_digest, pixels))
+    return Png(encode_png(pixels), width, height, digest.result())
+
+
+def _digest(pixels: Bytes) -> str:
+    height, width, channels = pixels.shape
+    digest = hashlib.sha256(f"{height}x{width}x{channels}:".encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
