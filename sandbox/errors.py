@@ -1,7 +1,8 @@
 """The refusals of the service, in its own words where a source has them, and their form on the wire.
 
-Sources: API.md 2.6; openai-ruby #311 and jezs00/pycasso #72 (files); Comfy-Org/ComfyUI #8430 (image mode);
-recorded answers with `invalid_mask_image_format`. Everything that the catalogue decides is worded by `api.rules`.
+Sources: docs/service.md, "Errors"; openai-ruby #311 and jezs00/pycasso #72 (files); Comfy-Org/ComfyUI #8430 (image
+mode); recorded answers with `invalid_mask_image_format`. What the catalog decides is worded by
+`api.catalog.validation`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 from ..api.errors import RefusedError
 
-# Faults of the pictures and of what is asked of them have a type of their own (API.md 2.6).
+# Faults of the pictures and of what is asked of them have a type of their own (docs/service.md, "Errors").
 USER_ERROR_CODES = frozenset({"invalid_image_file", "invalid_mask_image_format", "moderation_blocked"})
 
 

@@ -10,9 +10,9 @@ from ..api.catalog import pricing as prices
 from ..api.catalog.catalog import ModelSpec
 from .requests.validation import Order, Size, sheets_of
 
-PROMPT_OVERHEAD_TOKENS = 6  # API.md 4.1
-PARTIAL_IMAGE_TOKENS = 100  # API.md 2.2
-IMAGE_INPUT_TOKENS = (1024, 1536)  # API.md 4.1
+PROMPT_OVERHEAD_TOKENS = 6  # docs/service.md, "Input tokens"
+PARTIAL_IMAGE_TOKENS = 100  # docs/service.md, "Streaming"
+IMAGE_INPUT_TOKENS = (1024, 1536)  # docs/service.md, "Input tokens"
 STAND_IN_MODEL = "gpt-image-2.5-flare"
 BYTES_PER_TOKEN = 4
 
@@ -49,8 +49,8 @@ def image_tokens(order: Order) -> int:
 def picture_tokens(order: Order) -> int:
     """Return the output tokens of one picture, those of its partial images included.
 
-    A GIF is counted as the sheet that its frames are drawn on (API.md 1.6). Where nobody knows the tokens of a
-    model, as for gpt-image-2.6, those of gpt-image-2.5 are taken: a stand-in, not a price.
+    A GIF is counted as the sheet that its frames are drawn on (docs/service.md, "GIF"). Where nobody knows the tokens
+    of a model, as for gpt-image-2.6, those of gpt-image-2.5 are taken: a stand-in, not a price.
     """
     size = sheets_of(order.size, order.frame_count, order.spec)[0] if order.output_format == "gif" else order.size
     known = prices.output_tokens(order.spec, order.quality, *size)

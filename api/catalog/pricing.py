@@ -12,8 +12,8 @@ from .schemas import TokenDetails, Usage
 from .validation import parse_size
 
 CREDITS_PER_USD = 211.0  # comfy.org, docs.comfy.org/development/comfy-router/pricing
-AUTO_SIZES = ("1024x1024", "1024x1536", "1536x1024")  # what size auto is seen to choose among, API.md 4.1
-PROMPT_OVERHEAD_TOKENS = 6  # community.openai.com, API.md 4.1
+AUTO_SIZES = ("1024x1024", "1024x1536", "1536x1024")  # what auto chooses among: docs/service.md, "Output tokens"
+PROMPT_OVERHEAD_TOKENS = 6  # docs/service.md, "Input tokens"
 CHARACTERS_PER_TOKEN = 3  # a cautious count: English has about four
 BATCH_DISCOUNT = 0.5  # "50% cost discount compared to synchronous APIs", developers.openai.com/api/docs/guides/batch
 PARTIAL_IMAGE_TOKENS = 100  # each partial image, apidog.com citing OpenAI's guide

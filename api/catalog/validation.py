@@ -72,7 +72,7 @@ def gif_sheet_fault(spec: ModelSpec, size: str, frame_count: int) -> str | None:
     """Return why the service is likely to refuse a GIF, or None.
 
     All frames are drawn on one sheet that must keep the model's limits: derived from third-party measurements
-    (API.md 1.6), so it is a warning and never a refusal.
+    (docs/service.md, "GIF"), so it is a warning and never a refusal.
     """
     parsed = parse_size(size)
     grids = (spec.gif.sheet_grids if spec.gif else {}).items()

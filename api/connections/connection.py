@@ -14,7 +14,7 @@ from ..catalog.schemas import OpenAIImageGenerationRequest
 from ..errors import RefusedError
 
 BATCH_WINDOW = timedelta(hours=24)
-OWN_KEY_MAX_PIXELS = 8_294_400  # the largest picture the models make, API.md 1.3
+OWN_KEY_MAX_PIXELS = 8_294_400  # the largest picture the models make, docs/service.md, "Sizes"
 SHORTEST_SECRET = 8  # "none", as local services take it, is no secret and may occur in a picture's base64
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 

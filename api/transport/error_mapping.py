@@ -57,7 +57,7 @@ class ServiceWords:
 
 
 def service_words(body: bytes) -> ServiceWords:
-    """Read the error forms of OpenAI, Azure, comfy.org and relays (API.md 2.6 and 5), or plain text."""
+    """Read the error forms of OpenAI, Azure, comfy.org and relays (docs/service.md, "Errors"), or plain text."""
     try:
         answer = json.loads(lifted(body)[0])
     except ValueError:
@@ -97,7 +97,10 @@ def answered_failure(
 
 
 def retry_after_s(headers: Mapping[str, str], message: str) -> float | None:
-    """Return the seconds that the service asks us to wait, from its headers or its words, or None (API.md 2.4)."""
+    """Return the seconds that the service asks us to wait, from its headers or its words, or None.
+
+    Source: docs/service.md, "Rate limits".
+    """
     for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         with contextlib.suppress(ValueError):
             return max(0.0, float(headers.get(name, "")) * unit_s)

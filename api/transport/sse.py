@@ -1,6 +1,7 @@
 """Answers as a stream of events: partial pictures on the way, and at the end the same answer as without a stream.
 
-Source: API.md 2.2; openai-python 3.54.0 _streaming.py and types/image_gen_*_event.py, image_edit_*_event.py.
+Source: docs/service.md, "Streaming"; openai-python 3.54.0 _streaming.py, types/image_gen_*_event.py and
+image_edit_*_event.py.
 """
 
 from __future__ import annotations

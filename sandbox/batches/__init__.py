@@ -1,4 +1,4 @@
-"""The sandbox's files and batches (BATCH.md A): uploads on disk, and pictures drawn in the background from a file."""
+"""The sandbox's files and batches (docs/batch-api.md): uploads on disk, pictures drawn in the background."""
 
 from .clock import Clock
 from .file_store import Files

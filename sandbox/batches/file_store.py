@@ -17,7 +17,7 @@ PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals") 
 MAX_BYTES = 512_000_000  # SDK, resources/files.py; whether MB are 10^6 or 2^20 bytes it does not say: the stricter
 MAX_BATCH_BYTES = 200_000_000
 LIFE_S = (3600, 2_592_000)  # SDK, file_create_params.py
-BATCH_LIFE_S = 2_592_000  # SDK: files of purpose batch end after 30 days, BATCH.md A.4: outputs too
+BATCH_LIFE_S = 2_592_000  # SDK: files of purpose batch end after 30 days, docs/batch-api.md, "Results": outputs too
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Answers one line of a batch as its endpoint would, in the form of the result files (BATCH.md A.4)."""
+"""Answers one line of a batch as its endpoint would, in the form of the result files (docs/batch-api.md, "Results")."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def failed_on_purpose(custom_id: str, failure: Failure) -> Done:
 
 
 def unworked(custom_id: str, why: Literal["expired", "cancelled"]) -> Done:
-    """Return a line that nobody came to (BATCH.md A.4; OAS BatchRequestOutput names both codes)."""
+    """Return a line that nobody came to (docs/batch-api.md, "Results")."""
     code, message = UNWORKED[why]
     error = {"code": code, "message": message}
     return Done(json.dumps({"id": _new_id(), "custom_id": custom_id, "response": None, "error": error}).encode())

@@ -6,7 +6,7 @@ from .. import errors as refusals
 from ..requests.form import File
 from .file_store import Files
 
-PICTURE_PURPOSES = ("vision", "user_data")  # BATCH.md A.2: which ones images/edits takes is not documented
+PICTURE_PURPOSES = ("vision", "user_data")  # docs/batch-api.md, "Input file"
 
 
 def picture_of(files: Files, param: str, file_id: str) -> File:

@@ -22,7 +22,10 @@ class BatchRoutes:
         self._files = files
 
     def add_to(self, app: web.Application) -> None:
-        """Add the paths; under /v1 only: comfy.org has no batches, and Azure none for images (BATCH.md A.6)."""
+        """Add the paths; under /v1 only: comfy.org has no batches, and Azure none for images.
+
+        Source: docs/batch-api.md, "Azure, proxies".
+        """
         app.router.add_post("/v1/batches", self._create)
         app.router.add_get("/v1/batches", self._list)
         app.router.add_get("/v1/batches/{batch_id}", self._retrieve)

@@ -1,4 +1,4 @@
-"""The answers to an order: one JSON object, or a stream of events (API.md 2.1 and 2.2)."""
+"""The answers to an order: one JSON object, or a stream of events (docs/service.md, "Answers" and "Streaming")."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ BOOLEANS = frozenset({"stream"})
 SCALARS = STRINGS | INTEGERS | BOOLEANS
 GENERATION_FIELDS = SCALARS - {"input_fidelity"} | {"svg"}
 # image_edit_params.py has no moderation, but comfy.org's proxy and the JSON form (OAS EditImageBodyJsonParam) have:
-# whether the direct multipart form takes it is unconfirmed (API.md 1.4), so it is let through.
+# whether the direct multipart form takes it is unconfirmed (docs/service.md, "Parameters"), so it is let through.
 EDIT_FIELDS = SCALARS | {"svg"}
 EDIT_JSON_FIELDS = EDIT_FIELDS | {"images", "mask"}
 

@@ -21,7 +21,7 @@ Size = tuple[int, int]
 SIZE_WHEN_AUTO = (1024, 1024)
 GIF_SIDE_WHEN_AUTO = 512
 QUALITY_WHEN_AUTO = "medium"
-AZURE_OUTPUT_FORMATS = ("png", "jpeg")  # API.md 6
+AZURE_OUTPUT_FORMATS = ("png", "jpeg")  # docs/service.md, "Azure"
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _beyond_the_rules(form: Form, spec: ModelSpec, *, azure: bool) -> None:
 
 
 def _gif_size(size: str, frame_count: int | None, spec: ModelSpec) -> None:
-    """Refuse a GIF whose sheet, all frames in a grid, is larger than a picture may be (measured, API.md 1.6)."""
+    """Refuse a GIF whose sheet, all frames in a grid, is larger than a picture may be (docs/service.md, "GIF")."""
     parsed = rules.parse_size(size)
     if parsed is None and size != "auto":
         raise refusals.invalid("size", f"Invalid size '{size}'. Use auto or WIDTHxHEIGHT.")

@@ -124,7 +124,7 @@ def keys_in(content: bytes) -> list[str]:
 
 
 def test_comfy_gets_the_headers_of_its_own_clients(ends: dict[tuple[str, str], Run], faults: Faults) -> None:
-    """API.md section 5: where it comes from, which run it is, and how the answer should come."""
+    """docs/service.md, "comfy.org proxy": where it comes from, which run it is, and how the answer should come."""
     asked = [request for request in faults.requests if request.path.startswith("/proxy/")][-1]  # the latest are ours
     headers = {name.lower(): value for name, value in asked.headers.items()}
     wanted = ["comfy-env", "comfy-usage-source", "comfy-core-version", "comfy-job-id", "idempotency-key"]

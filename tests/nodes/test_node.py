@@ -9,7 +9,8 @@ import pytest
 from openai_image_nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, WEB_DIRECTORY
 from support.node_calls import GPTImage, References
 
-WIDGETS: list[tuple[str, Any, Any]] = [  # CONTRACT.md: name, type or values, default; only ever appended to
+# Name, type or values, default; only ever appended to: docs/contract.md, "OIN_GPTImage".
+WIDGETS: list[tuple[str, Any, Any]] = [
     ("prompt", "STRING", ""),
     ("seed", "INT", 0),
     ("quality", ["low", "medium", "high", "xhigh", "max", "auto"], "low"),

@@ -25,7 +25,7 @@ def spec(model: str) -> catalogue.ModelSpec:
     return found
 
 
-TABLE = {  # API.md 4.1; 1536x1024 and the upright sizes are the same by symmetry
+TABLE = {  # docs/service.md, "Output tokens"; 1536x1024 and the upright sizes are the same by symmetry
     16: [196, 158, 397, 157, 371],
     24: [439, 343, 892, 367, 865],
     48: [1756, 1372, 3568, 1413, 3336],
