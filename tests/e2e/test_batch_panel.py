@@ -126,7 +126,11 @@ class Page(Canvas):
         """Collect as soon as that can be done."""
         expect(self.panel.get_by_role("button", name="Collect")).to_be_enabled()
         self.click("Collect")
-        expect(self.panel.get_by_text("Run the workflow again: the pictures come from the store.")).to_be_visible()
+        expect(
+            self.panel.get_by_text(
+                "Run the workflow again: the pictures you paid for are read from your disk, at no cost."
+            )
+        ).to_be_visible()
 
     def has_pictures(self) -> bool:
         """Tell whether Save Image shows anything."""
@@ -287,7 +291,7 @@ def test_batch_is_cancelled_after_a_yes(opened: Opened, studio: ComfyUI, batches
     expect(panel.get_by_text("2 planned again").first).to_be_visible()
     page.shot("cancelled")
     assert told(studio)["count"] == 2
-    page.click("Forget the plan")
+    page.click("Discard the plan")
     assert "2 jobs" in page.answer(yes=True)
     expect(panel.get_by_text("Nothing is planned.")).to_be_visible()
     assert told(studio)["count"] == 0
@@ -408,7 +412,7 @@ def test_panel_is_used_with_the_keyboard(opened: Opened, studio: ComfyUI, batche
     page.set("seed", 12)
     page.command("Comfy.QueuePrompt")  # not by Run: a click would move the focus
     expect(panel.get_by_role("button", name=re.compile("^Submit 2 jobs"))).to_be_focused()
-    page.click("Forget the plan")
+    page.click("Discard the plan")
     page.answer(yes=True)
     expect(panel.get_by_text("Nothing is planned.")).to_be_visible()
 

@@ -103,7 +103,7 @@ function wording({ text, usd }) {
   function state(batch, doing) {
     if (batch.state === "refused") return text("not_begun", "not begun; its jobs are planned again");
     if (batch.state !== "submitted" && batch.state !== "collected")
-      return doing === "submit" ? text("being_submitted", "being submitted") : text("half_way", "half-way to being submitted");
+      return doing === "submit" ? text("being_submitted", "being submitted") : text("half_way", "only partly submitted");
     const { done, count, failed, unfinished } = batch;
     const collected = batch.state === "collected";
     return [
@@ -118,7 +118,7 @@ function wording({ text, usd }) {
   const doing = (name) =>
     ({
       submit: text("doing_submit", "Submitting"),
-      look: text("doing_look", "Looking how far the batches are"),
+      look: text("doing_look", "Checking the batches"),
       collect: text("doing_collect", "Collecting"),
       cancel: text("doing_cancel", "Cancelling"),
     })[name] ?? text("doing", "Working");
@@ -147,7 +147,7 @@ export function batches({ app, api, attempt, text, json, usd }) {
     const told = await json(path ?? ROUTES, body).catch((exc) => void (error = exc));
     if (mine !== asked) return error;
     if (told) view = told;
-    if (!body) unreachable = error ? `${text("no_view", "The server did not tell the plan")}: ${error.message}` : "";
+    if (!body) unreachable = error ? `${text("no_view", "The plan could not be read from the server")}: ${error.message}` : "";
     attempt(noteWhatEnded);
     attempt(draw);
     const share = SHARE * (performance.now() - began);
@@ -157,7 +157,7 @@ export function batches({ app, api, attempt, text, json, usd }) {
 
   function noteWhatEnded() {
     if (!collecting || view.busy) return;
-    if (collected().some((id) => !collecting.before.includes(id))) hint = text("run_again", "Run the workflow again: the pictures come from the store.");
+    if (collected().some((id) => !collecting.before.includes(id))) hint = text("run_again", "Run the workflow again: the pictures you paid for are read from your disk, at no cost.");
     collecting = null;
   }
 
@@ -195,7 +195,7 @@ export function batches({ app, api, attempt, text, json, usd }) {
     const { count, left } = view;
     const lines = view.parts.map((part) => `${words.kind(part)}: ${words.jobs(part.count)}, ${words.price(part)}`);
     if (left.count)
-      lines.push(`${text("from_before", "left half-way before")}: ${words.jobs(left.count)}, ${words.price(left)}`);
+      lines.push(`${text("from_before", "only partly submitted before")}: ${words.jobs(left.count)}, ${words.price(left)}`);
     const paid = [view, left].some((one) => one.count && one.high_usd !== 0);
     const message = [
       count && [words.jobs(count), sized(view.bytes), words.price(view)].join(", "),
@@ -211,7 +211,7 @@ export function batches({ app, api, attempt, text, json, usd }) {
 
   async function forget() {
     const message = `${words.jobs(view.count + view.failed_count)}. ${text("ask_forget_note", "Running the workflow plans them again.")}`;
-    const heading = view.count ? text("ask_forget", "Forget the plan?") : text("ask_forget_failed", "Forget the failed jobs?");
+    const heading = view.count ? text("ask_forget", "Discard the plan?") : text("ask_forget_failed", "Discard the failed jobs?");
     if (await isSure(heading, message)) await act("forget");
   }
 
@@ -233,18 +233,18 @@ export function batches({ app, api, attempt, text, json, usd }) {
     const disabled = isBusy();
     const lines = view.parts.map((part) => {
       const line = `${words.kind(part)}: ${words.jobs(part.count)}, ${sized(part.bytes)}, ${words.price(part)}`;
-      const doubt = text("doubt", "no source says that batches take this model: if not, it is refused and costs nothing");
+      const doubt = text("doubt", "no source says that batches take this model; if they do not, the batch is refused and costs nothing");
       return made("li", {}, part.sure ? line : `${line}; ${doubt}`);
     });
     const goOn = `${text("go_on", "Finish submitting")} (${words.jobs(left.count)})`;
-    const nothing = text("nothing_planned", "Nothing is planned. Run a workflow over the connection openai batch, or over sandbox batch to try it for free.");
+    const nothing = text("nothing_planned", "Nothing is planned. Run a workflow with the connection openai batch, or with sandbox batch to try it for free.");
     return [
       made("h3", {}, text("plan", "Plan")),
       count ? made("p", { className: "oin-sum" }, `${words.jobs(count)}, ${words.price(view)}`) : made("p", {}, nothing),
       lines.length > 0 && made("ul", {}, ...lines),
       buttons(
         (count || left.count) && button("submit", count ? words.submit(view) : goOn, submit, { first: true, disabled }),
-        count && button("forget", text("forget_plan", "Forget the plan"), forget, { disabled })
+        count && button("forget", text("forget_plan", "Discard the plan"), forget, { disabled })
       ),
     ];
   }
@@ -349,7 +349,7 @@ export function batches({ app, api, attempt, text, json, usd }) {
       count && `${text("plan", "Plan")}: ${words.jobs(count)}, ${words.price(plan)}.`,
       open && `${text("batches", "Batches")}: ${words.jobs(open)}.`,
       failed_count && `${text("failed_jobs", "Failed")}: ${words.jobs(failed_count)}.`,
-      text("see_panel", "Submit and collect in the panel OpenAI batches (menu View)."),
+      text("see_panel", "Submit the plan and collect the pictures in the OpenAI batches panel (View menu)."),
     ];
     const summary = text("waits", "No picture yet: it waits for a batch.");
     const add = app.extensionManager?.toast?.add;

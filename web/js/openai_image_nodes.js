@@ -215,7 +215,7 @@ function stateLine(connection) {
   if (connection.takes_key && !connection.ready && connection.key === "none") return text("no_key", "no key yet");
   if (!connection.ready) return connection.reason;
   if (connection.key === "environment") return text("environment", "key from an environment variable");
-  return connection.key === "stored" ? text("stored", "key stored") : text("no_key_needed", "without a key");
+  return connection.key === "stored" ? text("stored", "key stored") : text("no_key_needed", "no key needed");
 }
 
 const BUTTON = {

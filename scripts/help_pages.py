@@ -1,0 +1,96 @@
+"""Writes the lists of inputs and outputs in web/docs anew: labels and tooltips as the nodes and locales/ have them.
+
+The examples and everything else in a page stay as they are: they are written by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import declared
+import pack
+
+DOCS = pack.ROOT / "web" / "docs"
+LOCALES = pack.ROOT / "locales"
+LISTED = re.compile(r"^- (?:\*\*[^*]+\*\* \()?`(?P<name>\w+)`\)? ?[:：].*$", re.MULTILINE)
+EXAMPLE = re.compile(r"`(?P<value>[^`]+)`[.。]$")
+
+
+class Style(NamedTuple):
+    """How a language writes a line of the list and its example."""
+
+    line: str
+    example: str
+
+
+COMMON = "- **{label}** (`{name}`): {tooltip}"
+STYLES = {
+    "en": Style("- `{name}`: {tooltip}", " Example: `{value}`."),
+    "zh": Style("- **{label}** (`{name}`)：{tooltip}", "示例：`{value}`。"),
+    "ja": Style(COMMON, "例: `{value}`。"),
+    "ko": Style(COMMON, " 예: `{value}`."),
+    "fr": Style("- **{label}** (`{name}`) : {tooltip}", " Exemple : `{value}`."),
+    "de": Style(COMMON, " Beispiel: `{value}`."),
+    "es": Style(COMMON, " Ejemplo: `{value}`."),
+}
+
+
+def main() -> None:
+    """Rewrite every page that differs."""
+    for node, language in product(pack.load().NODE_DISPLAY_NAME_MAPPINGS, STYLES):
+        page = DOCS / node / f"{language}.md"
+        before = page.read_text(encoding="utf-8")
+        after = rewritten(before, node, language)
+        if after != before:
+            page.write_text(after, encoding="utf-8", newline="\n")
+            print(page.relative_to(pack.ROOT))
+
+
+def rewritten(page: str, node: str, language: str) -> str:
+    """Return a page with its first two lists, the inputs and the outputs, as the node and the locale have them.
+
+    Raises: ValueError for a page without two such lists.
+    """
+    head, inputs, outputs, *rest = page.split("\n## ")
+    inputs_now, outputs_now = words_of(node, language)
+    return "\n## ".join(
+        [head, _section(inputs, inputs_now, STYLES[language]), _section(outputs, outputs_now, STYLES[language]), *rest]
+    )
+
+
+def words_of(node: str, language: str) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str]]]:
+    """Return (label, tooltip) of each input and of each output by name, as a reader of the language meets them."""
+    kind = pack.load().NODE_CLASS_MAPPINGS[node]
+    inputs = {name: (name, declared.options_of(each)["tooltip"]) for name, each in declared.inputs_of(kind).items()}
+    names = [name for name, _ in declared.outputs_of(kind)]
+    outputs = {name: (name, tooltip) for name, tooltip in zip(names, kind.OUTPUT_TOOLTIPS, strict=True)}
+    if language == "en":
+        return inputs, outputs
+    translated = node_texts(language)[node]
+    own = {name: (text["name"], text["tooltip"]) for name, text in translated["inputs"].items()}
+    listed = zip(names, translated["outputs"].values(), strict=True)
+    return own, {name: (text["name"], text["tooltip"]) for name, text in listed}
+
+
+def node_texts(language: str) -> Any:
+    """Return locales/LANGUAGE/nodeDefs.json."""
+    return json.loads((LOCALES / language / "nodeDefs.json").read_text(encoding="utf-8"))
+
+
+def _section(section: str, words: dict[str, tuple[str, str]], style: Style) -> str:
+    examples = {found["name"]: EXAMPLE.search(found[0]) for found in LISTED.finditer(section)}
+    heading, _, _ = section.partition("\n")
+    lines = []
+    for name, (label, tooltip) in words.items():
+        example = examples.get(name)
+        shown = style.example.format(value=example["value"]) if example else ""
+        lines.append(style.line.format(label=label, name=name, tooltip=tooltip) + shown)
+    return "\n".join([heading, "", *lines, ""])
+
+
+if __name__ == "__main__":
+    main()
