@@ -8,40 +8,23 @@ from __future__ import annotations
 import json
 import re
 from itertools import product
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import declared
 import pack
 
 DOCS = pack.ROOT / "web" / "docs"
 LOCALES = pack.ROOT / "locales"
-LISTED = re.compile(r"^- (?:\*\*[^*]+\*\* \()?`(?P<name>\w+)`\)? ?[:：].*$", re.MULTILINE)
-EXAMPLE = re.compile(r"`(?P<value>[^`]+)`[.。]$")
-
-
-class Style(NamedTuple):
-    """How a language writes a line of the list and its example."""
-
-    line: str
-    example: str
-
-
-COMMON = "- **{label}** (`{name}`): {tooltip}"
-STYLES = {
-    "en": Style("- `{name}`: {tooltip}", " Example: `{value}`."),
-    "zh": Style("- **{label}** (`{name}`)：{tooltip}", "示例：`{value}`。"),
-    "ja": Style(COMMON, "例: `{value}`。"),
-    "ko": Style(COMMON, " 예: `{value}`."),
-    "fr": Style("- **{label}** (`{name}`) : {tooltip}", " Exemple : `{value}`."),
-    "de": Style(COMMON, " Beispiel: `{value}`."),
-    "es": Style(COMMON, " Ejemplo: `{value}`."),
-}
+LISTED = re.compile(  # "- **label** (`name`): tooltip Example: `value`.", with the marks of the page's language
+    r"^- (?:\*\*[^*]+\*\* \()?`(?P<name>\w+)`\)?(?P<colon> ?[:\uff1a] ?)"
+    r".*?(?P<example>(?: |(?<=\u3002))\w+ ?[:\uff1a] ?`[^`]+`[.\u3002])?$",
+    re.MULTILINE,
+)
 
 
 def main() -> None:
     """Rewrite every page that differs."""
-    for node, language in product(pack.load().NODE_DISPLAY_NAME_MAPPINGS, STYLES):
+    for node, language in product(pack.load().NODE_DISPLAY_NAME_MAPPINGS, ("en", *languages())):
         page = DOCS / node / f"{language}.md"
         before = page.read_text(encoding="utf-8")
         after = rewritten(before, node, language)
@@ -57,9 +40,7 @@ def rewritten(page: str, node: str, language: str) -> str:
     """
     head, inputs, outputs, *rest = page.split("\n## ")
     inputs_now, outputs_now = words_of(node, language)
-    return "\n## ".join(
-        [head, _section(inputs, inputs_now, STYLES[language]), _section(outputs, outputs_now, STYLES[language]), *rest]
-    )
+    return "\n## ".join([head, _section(inputs, inputs_now), _section(outputs, outputs_now), *rest])
 
 
 def words_of(node: str, language: str) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str]]]:
@@ -76,20 +57,25 @@ def words_of(node: str, language: str) -> tuple[dict[str, tuple[str, str]], dict
     return own, {name: (text["name"], text["tooltip"]) for name, text in listed}
 
 
+def languages() -> list[str]:
+    """Return the languages that there are translations for."""
+    return sorted(folder.name for folder in LOCALES.iterdir())
+
+
 def node_texts(language: str) -> Any:
     """Return locales/LANGUAGE/nodeDefs.json."""
     return json.loads((LOCALES / language / "nodeDefs.json").read_text(encoding="utf-8"))
 
 
-def _section(section: str, words: dict[str, tuple[str, str]], style: Style) -> str:
-    examples = {found["name"]: EXAMPLE.search(found[0]) for found in LISTED.finditer(section)}
-    heading, _, _ = section.partition("\n")
+def _section(section: str, words: dict[str, tuple[str, str]]) -> str:
+    listed = {found["name"]: found for found in LISTED.finditer(section)}
+    colon = next(iter(listed.values()))["colon"]
     lines = []
     for name, (label, tooltip) in words.items():
-        example = examples.get(name)
-        shown = style.example.format(value=example["value"]) if example else ""
-        lines.append(style.line.format(label=label, name=name, tooltip=tooltip) + shown)
-    return "\n".join([heading, "", *lines, ""])
+        named = f"`{name}`" if label == name and "**" not in section else f"**{label}** (`{name}`)"
+        example = (listed[name]["example"] or "") if name in listed else ""
+        lines.append(f"- {named}{colon}{tooltip}{example}")
+    return "\n".join([section.partition("\n")[0], "", *lines, ""])
 
 
 if __name__ == "__main__":
