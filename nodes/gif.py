@@ -24,14 +24,14 @@ class GPTImageGIF:
     RETURN_TYPES = ("IMAGE", "MASK", "FLOAT", "STRING")
     RETURN_NAMES = ("frames", "alpha", "fps", "report")
     OUTPUT_TOOLTIPS = (
-        "The frames as a batch; with four channels only where something is transparent.",
+        "The frames as a batch; with 4 channels only where something is transparent.",
         "What is transparent in each frame, as a mask: white (1) is see-through.",
         "Frames per second, for a video or animation saver.",
-        "What was asked, what it cost and what was changed on the way, as JSON text.",
+        "What was requested, what it cost and what was changed on the way, as JSON text.",
     )
     DESCRIPTION = (
-        "Makes a short animation with OpenAI's image models, as a batch of frames. Your account needs access to the"
-        " GIF preview. Frames you paid for are kept and never bought twice."
+        "Makes a short animation with OpenAI's image models, as a batch of frames. Your account needs access to"
+        " GIF output (a preview release). Frames you paid for are kept and never bought twice."
     )
     SEARCH_ALIASES = ("gpt image gif", "openai animation", "animated gif")
 
@@ -45,7 +45,9 @@ class GPTImageGIF:
         optional = {
             "seed": common["seed"],
             "quality": common["quality"],
-            "background": inputs.choice(["opaque", "transparent"], "opaque", "transparent gives cut-out frames."),
+            "background": inputs.choice(
+                ["opaque", "transparent"], "opaque", "transparent leaves the background out of every frame."
+            ),
             "size": inputs.choice(
                 sizes, "512x512", "Width x height of a frame in pixels. Many frames need small ones."
             ),

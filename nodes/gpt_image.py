@@ -21,9 +21,9 @@ class GPTImage:
     RETURN_TYPES = ("IMAGE", "MASK", "STRING")
     RETURN_NAMES = ("image", "alpha", "report")
     OUTPUT_TOOLTIPS = (
-        "The picture or pictures; with four channels only where something is transparent.",
+        "The picture or pictures; with 4 channels only where something is transparent.",
         "What is transparent, as a mask: white (1) is see-through, as Load Image has it.",
-        "What was asked, what it cost and what was changed on the way, as JSON text.",
+        "What was requested, what it cost and what was changed on the way, as JSON text.",
     )
     DESCRIPTION = (
         "Makes or edits pictures with OpenAI's image models, on your own account, your comfy.org account or a free"

@@ -62,8 +62,8 @@ def _wanted() -> dict[str, Any]:
             0,
             SEED_MAX,
             0,
-            "Which of your paid pictures this is. The service has no seed and never sees it: the same inputs with the"
-            " same seed give the picture you already paid for, another seed buys a new one.",
+            "Chooses between different results for the same inputs. Same inputs and seed: the picture you already paid"
+            " for. New seed: a new, paid picture. The seed itself is never sent.",
             control_after_generate=True,
         ),
         "quality": choice(
@@ -75,7 +75,8 @@ def _wanted() -> dict[str, Any]:
         "background": choice(
             ["opaque", "transparent", "auto"],
             "opaque",
-            "transparent gives a cut-out: the image gets four channels and alpha holds the mask. Needs png or webp.",
+            "transparent leaves the background out: the image then has 4 channels, and alpha holds the mask. Needs png"
+            " or webp.",
         ),
         "size": choice(
             list(SIZES),
@@ -93,7 +94,7 @@ def _pictures() -> dict[str, Any]:
             "IMAGE", "The picture to edit, or a batch of up to 16. Without a picture, the prompt alone makes one."
         ),
         "mask": socket(
-            "MASK", "White (1) is redrawn, black (0) stays. It belongs to the first picture and has its size."
+            "MASK", "White (1) is redrawn, black (0) stays. It belongs to the first picture and must have its size."
         ),
     }
 
@@ -103,21 +104,21 @@ def _asked() -> dict[str, Any]:
         "model": choice(
             catalogue.choices(),
             DEFAULT_MODEL,
-            "flare is the fast one, sunburst the thorough one. An id that is not listed can be sent to a compatible"
-            " connection.",
+            "flare is fast, sunburst is thorough. An id that is not in the list works only with a connection to a"
+            " compatible server.",
         ),
         "connection": choice(
             connections.offered(),
             "auto",
-            "Who is asked and who pays. auto: your own OpenAI key if there is one, else your comfy.org account."
-            " sandbox: free, offline, for trying things out."
-            " openai batch: half the price, within a day; a run only plans, you submit later.",
+            "Which service makes the picture, and who pays. auto: your own OpenAI key if there is one, else your"
+            " comfy.org account. sandbox: free, offline, for trying things out. openai batch: half the price, within"
+            " 24 hours; a run is only added to the plan, and you submit it later in the OpenAI batches panel.",
         ),
     }
 
 
 def _shape_and_file() -> dict[str, Any]:
-    side = "Only with size custom. A multiple of 16, at most three times the other side."
+    side = "Only with size custom. A multiple of 16, at most 3 times the other side."
     return {
         "custom_width": whole(480, 3840, 1024, f"Width in pixels. {side}", advanced=True, step=16),
         "custom_height": whole(480, 3840, 1024, f"Height in pixels. {side}", advanced=True, step=16),
@@ -141,7 +142,8 @@ def _model_and_run() -> dict[str, Any]:
         "input_fidelity": choice(
             ["auto", "low", "high"],
             "auto",
-            "How closely the style and faces of your pictures are kept, for models that have this. auto: not sent.",
+            "How closely the style and faces of your pictures are kept, only for models that have this."
+            " auto: not sent.",
             advanced=True,
         ),
         "complexity": choice(
@@ -162,14 +164,15 @@ def _model_and_run() -> dict[str, Any]:
             3,
             0,
             "How many sketches to show while the picture is made; each costs about 100 tokens more. Not on comfy.org,"
-            " and for one picture at a time.",
+            " and only for one picture at a time. 0: none.",
             advanced=True,
         ),
         "reuse": (
             "BOOLEAN",
             {
                 "default": True,
-                "tooltip": "On: what you already paid for comes back free. Off: always ask, and pay, again.",
+                "tooltip": "On: what you already paid for comes back free. Off: every run sends a new request and pays"
+                " again.",
                 "advanced": True,
             },
         ),
@@ -181,7 +184,7 @@ def _more_pictures() -> dict[str, Any]:
         "references": socket("OIN_REFERENCES", "More pictures, each in its own size, from OpenAI Image References."),
         "markup": socket(
             "IMAGE",
-            "Scribbles and notes over the first picture, on a transparent ground (four channels), for models that read"
+            "Scribbles and notes over the first picture, on a transparent background (4 channels), for models that read"
             " them. Not together with a mask.",
         ),
     }

@@ -34,7 +34,10 @@ class References:
             f"image_{number}": ("IMAGE", {"tooltip": f"Picture {number}. A batch counts as several pictures."})
             for number in range(1, SOCKETS + 1)
         }
-        chained = ("OIN_REFERENCES", {"tooltip": "The pictures of another references node; they come first."})
+        chained = (
+            "OIN_REFERENCES",
+            {"tooltip": "The pictures of another OpenAI Image References node; they come first."},
+        )
         return {"required": {}, "optional": {**pictures, "references": chained}}
 
     def collect(self, references: list[Tensor] | None = None, **images: Tensor) -> tuple[list[Tensor]]:

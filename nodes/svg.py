@@ -27,10 +27,10 @@ class GPTImageSVG:
     OUTPUT_TOOLTIPS = (
         "The drawing, for Save SVG.",
         "The drawing as text.",
-        "What was asked, what it cost and what was changed on the way, as JSON text.",
+        "What was requested, what it cost and what was changed on the way, as JSON text.",
     )
     DESCRIPTION = (
-        "Makes a vector drawing with OpenAI's image models: an image model draws a reference, a text model writes the"
+        "Makes a vector drawing with OpenAI's image models: an image model draws a draft, a text model writes the"
         " SVG. Your project needs access to SVG output. A drawing you paid for is kept and never bought twice."
     )
     SEARCH_ALIASES = ("gpt image svg", "openai vector", "vector drawing")
@@ -42,12 +42,14 @@ class GPTImageSVG:
         able = [spec.id for spec in catalogue.listed() if spec.svg]
         author = "The text model that writes the SVG, if your project may choose one; else leave it empty."
         optional = {
-            **{name: common[name] for name in ("seed", "quality", "background", "size", "image")},
-            "model": inputs.choice(able, inputs.DEFAULT_MODEL, "A model that makes SVGs; it draws the reference."),
+            **{name: common[name] for name in ("seed", "quality")},
+            "background": inputs.choice(common["background"][0], "opaque", "transparent leaves the background out."),
+            **{name: common[name] for name in ("size", "image")},
+            "model": inputs.choice(able, inputs.DEFAULT_MODEL, "A model that makes SVGs; it draws the draft."),
             "connection": common["connection"],
             "svg_model": ("STRING", {"default": "", "tooltip": author}),
             "svg_effort": inputs.choice(
-                EFFORTS, "auto", "How long the author thinks. Needs svg_model. auto: not sent."
+                EFFORTS, "auto", "How much the text model of the SVG reasons. Needs svg_model. auto: not sent."
             ),
             **{name: common[name] for name in ("custom_width", "custom_height", "moderation", "complexity", "reuse")},
             "references": common["references"],

@@ -42,8 +42,8 @@ def _part_inputs() -> dict[str, Any]:
             1,
             ROWS_MAX,
             1,
-            "Which portion of limit rows to run, from 1. Set it to increment below and queue several runs: each takes"
-            " the next one. Not used with limit 0.",
+            "Which portion to run, counted from 1; a portion has as many rows as limit says. Set control after generate"
+            " below to increment and queue several runs: each takes the next portion. Not used with limit 0.",
             control_after_generate=True,
         ),
     }
@@ -51,7 +51,7 @@ def _part_inputs() -> dict[str, Any]:
 
 def _missing_inputs() -> dict[str, Any]:
     seed = (
-        "The seed of rows that have none. A row that asks for the same as one above gets the next number, so that it"
+        "The seed of rows that have none. A row that asks for the same as one above gets the next number, and so"
         " buys a picture of its own."
     )
     return {
