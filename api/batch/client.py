@@ -5,32 +5,26 @@ Source: openai-python 3.54.0, resources/files.py, resources/batches.py, types/ba
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timezone
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
-import requests
 from pydantic import BaseModel, ValidationError
 
 from ..connections.resolve import Connection
-from ..errors import BadAnswerError, OpenAIImageError, OutcomeUnknownError, RefusedError, ServiceDownError
+from ..errors import BadAnswerError, OpenAIImageError, RefusedError
 from ..transport.bodies import FilePart, RequestBody, json_body, multipart_body
-from ..transport.error_mapping import answered_failure, service_words, unanswered_failure
-from ..transport.operation import read_whole
-from ..transport.retry import Retries
-from ..transport.sessions import session_for
+from ..transport.client import request
+from ..transport.error_mapping import service_words
+from ..transport.retry import RetryPolicy
 from .objects import BatchObject, FileObject, Page
 
 WINDOW = "24h"  # the only one there is
 WINDOW_S = 86_400.0
 OUR_ID = "openai_image_nodes"
 PAGE = 100
-TIMEOUT_S = (10.0, 600.0)
-READ_BYTES = 1 << 20
 CLOCK_DIFFERENCE_S = 3600.0
 BOUNDARY = "openai-image-nodes-{}"
 
@@ -137,7 +131,7 @@ class BatchService:
         return self._repeated(lambda: self._read(model, self._once(method, path, body, query)))
 
     def _repeated(self, work: Callable[[], T]) -> T:
-        retries = Retries(idempotent=True)  # repeating these costs nothing
+        retries = RetryPolicy(idempotent=True)  # repeating these costs nothing
         while True:
             try:
                 return work()
@@ -150,67 +144,9 @@ class BatchService:
     def _once(
         self, method: str, path: str, body: RequestBody | None = None, query: Mapping[str, str] | None = None
     ) -> bytes:
-        with self._answered(method, path, body, query) as response:
-            return self._connection.without_secrets(read_whole(response))
-
-    @contextlib.contextmanager
-    def _answered(
-        self,
-        method: str,
-        path: str,
-        body: RequestBody | None = None,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Iterator[requests.Response]:
-        """Give a success to be read in the `with`; everything else is an error of ours."""
-        sent_at = datetime.now(timezone.utc)
-        try:
-            with self._sent(method, path, body, query, headers) as response:
-                if not 200 <= response.status_code < 300:
-                    raise self._refused(response, method, path)
-                yield response
-        except requests.RequestException as exc:
-            complete = body is not None and _may_cost(method, path) and body.complete
-            raise unanswered_failure(
-                self._connection, exc, complete=complete, sent_at=f"{sent_at:%H:%M:%S} UTC"
-            ) from exc
-
-    def _sent(
-        self,
-        method: str,
-        path: str,
-        body: RequestBody | None,
-        query: Mapping[str, str] | None,
-        headers: Mapping[str, str] | None,
-    ) -> requests.Response:
-        url = f"{self._connection.base_url}/{path}"
-        content = {"Content-Type": body.content_type} if body else {}
-        return session_for(url).request(
-            method,
-            url,
-            params={**self._connection.query, **(query or {})},
-            data=cast(Iterable[bytes], body) if body else None,
-            headers={**self._connection.auth_headers(), **content, **(headers or {})},
-            timeout=TIMEOUT_S,
-            allow_redirects=False,  # a redirect could carry the key to another host
-            stream=True,
-        )
-
-    def _refused(self, response: requests.Response, method: str, path: str) -> OpenAIImageError:
-        clean = self._connection.without_secrets
-        headers = {name.lower(): clean(value.encode()).decode() for name, value in response.headers.items()}
-        said = b""
-        with contextlib.suppress(requests.RequestException):
-            said = clean(read_whole(response))
-        error = answered_failure(self._connection, response.status_code, headers, said, model=path)
-        if _may_cost(method, path) or not isinstance(error, OutcomeUnknownError):
-            return error
-        return ServiceDownError(
-            f"{self._connection.name}: a gateway gave up before the service answered (HTTP {error.status}). Nothing is"
-            " lost by it; do it again in a while.",
-            status=error.status,
-            request_id=error.request_id,
-        )
+        may_cost = (method, path) == ("POST", "batches")
+        with request(self._connection, method, path, body=body, query=query, may_cost=may_cost) as response:
+            return response.checked().read()
 
     def _read(self, model: type[Model], body: bytes) -> Model:
         try:
@@ -224,18 +160,13 @@ class BatchService:
     def _downloaded(self, file_id: str, part: Path, told: Callable[[int], None]) -> None:
         have = part.stat().st_size if part.exists() else 0
         wanted = {"Range": f"bytes={have}-"} if have else {}
-        with self._answered("GET", f"files/{file_id}/content", headers=wanted) as response:
-            goes_on = response.status_code == 206
+        with request(self._connection, "GET", f"files/{file_id}/content", headers=wanted) as response:
+            goes_on = response.checked().status == 206
             with part.open("ab" if goes_on else "wb") as file:
                 told(have if goes_on else 0)
-                for chunk in response.iter_content(READ_BYTES):
+                for chunk in response.chunks(max_bytes=None):
                     file.write(chunk)
                     told(len(chunk))
-
-
-def _may_cost(method: str, path: str) -> bool:
-    """Tell whether a request may begin something that is billed: only the creation of a batch does."""
-    return (method, path) == ("POST", "batches")
 
 
 def as_json(value: object) -> bytes:

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 from ..catalog.schemas import OpenAIImageGenerationResponse
 from ..connections.resolve import Connection
 from ..errors import OpenAIImageError, ServiceDownError
-from ..transport.base64_json import lifted
-from ..transport.error_mapping import answered_failure
+from ..transport.base64_json import extract_base64
+from ..transport.error_mapping import error_from_response
 from .client import as_json
 from .plan import Plan, Planned, PlannedFile
 
@@ -78,7 +78,7 @@ def result_of(line: bytes, connection: Connection) -> Result | None:
 
     Its pictures' base64 is not copied.
     """
-    outline, long_texts = lifted(connection.without_secrets(line))
+    outline, long_texts = extract_base64(connection.without_secrets(line))
     try:
         told = json.loads(outline)
         identity = str(told["custom_id"])
@@ -93,7 +93,7 @@ def result_of(line: bytes, connection: Connection) -> Result | None:
         return Result(identity)
     said = body if status else {"error": told.get("error") or {}}
     headers = {"x-request-id": request_id} if request_id else {}
-    error = answered_failure(connection, status or 500, headers, json.dumps(said).encode(), model=identity[:12])
+    error = error_from_response(connection, status or 500, headers, json.dumps(said).encode(), subject=identity[:12])
     return Result(identity, request_id=request_id, error=error)
 
 

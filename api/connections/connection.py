@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from urllib.parse import quote, urlsplit
@@ -50,9 +50,9 @@ class Connection:
         """Whether requests stay on this machine."""
         return is_loopback(self.base_url)
 
-    def url(self, path: str, model: str) -> str:
-        """Return the address of an endpoint for a model."""
-        middle = f"/deployments/{quote(model, safe='')}" if self.deployment_paths else ""
+    def url(self, path: str, model: str | None = None) -> str:
+        """Return the address of a path, of a model's endpoint where each model has its own."""
+        middle = f"/deployments/{quote(model, safe='')}" if self.deployment_paths and model else ""
         return f"{self.base_url}{middle}/{path}"
 
     def auth_headers(self) -> dict[str, str]:
@@ -65,12 +65,24 @@ class Connection:
 
     def without_secrets(self, said: bytes) -> bytes:
         """Return what a service says without our key: some say it back, and answers are shown and kept."""
+        return b"".join(self.redacted_chunks([said]))
+
+    def redacted_chunks(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield what a service says, in about the same pieces, without our key, wherever the pieces are cut."""
+        secrets, rest = self._secrets(), b""
+        for chunk in chunks:
+            said = rest + chunk if rest else chunk
+            for secret in secrets:
+                said = said.replace(secret, b"[key]")
+            end = len(said) - _begun(secrets, said)
+            yield said[:end]
+            rest = said[end:]
+        yield rest
+
+    def _secrets(self) -> list[bytes]:
         key = [self.key.get_secret_value()] if self.key else []
         own_headers = self.headers.values() if self.kind == "compatible" else []
-        for secret in [*key, *own_headers]:
-            if len(secret) >= SHORTEST_SECRET:
-                said = said.replace(secret.encode(), b"[key]")
-        return said
+        return [secret.encode() for secret in [*key, *own_headers] if len(secret) >= SHORTEST_SECRET]
 
     def check(self, request: OpenAIImageGenerationRequest) -> None:
         """Refuse what this connection cannot carry although the model could.
@@ -125,3 +137,10 @@ class HostSecrets:
 def is_loopback(url: str) -> bool:
     """Tell whether a URL's host is this machine."""
     return urlsplit(url).hostname in LOOPBACK_HOSTS
+
+
+def _begun(secrets: Sequence[bytes], said: bytes) -> int:
+    """Return how many of the last bytes may be the beginning of a secret."""
+    most = min(max(map(len, secrets), default=1) - 1, len(said))
+    tails = range(most, 0, -1)
+    return next((size for size in tails if any(secret.startswith(said[-size:]) for secret in secrets)), 0)

@@ -16,7 +16,7 @@ from ..store import spending as budget
 from ..store.records import Answer, Record, unreadable
 from ..store.store import Store
 from ..transport.downloads import Pictures, pictures_of
-from ..transport.error_mapping import answered_failure, service_words
+from ..transport.error_mapping import error_from_response, service_words
 from ..transport.operation import RawAnswer, SynchronousOperation
 
 KEPT_HEADERS = ("x-request-id", "idempotent-replayed", "openai-processing-ms", "date")
@@ -93,7 +93,7 @@ class Keeping:
 def _parsed(raw: RawAnswer, operation: Operation) -> OpenAIImageGenerationResponse:
     response = operation.parse(raw)
     if not response.data and service_words(raw.body).from_service:
-        raise answered_failure(operation.connection, 200, raw.headers, raw.body, model=operation.request.model)
+        raise error_from_response(operation.connection, 200, raw.headers, raw.body, subject=operation.request.model)
     return response
 
 

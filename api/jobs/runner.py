@@ -25,7 +25,7 @@ from ..store.records import Answer, Record, unreadable
 from ..store.store import Store
 from ..transport.error_mapping import MAYBE_BILLED, PAY_AGAIN_ADVICE, RUN_AGAIN_ADVICE
 from ..transport.operation import RawAnswer
-from ..transport.retry import Retries
+from ..transport.retry import RetryPolicy
 from . import durations as history
 from .job import Running, Unwanted
 from .recorder import Keeping
@@ -121,7 +121,7 @@ class Asking:
             ) from exc
 
     def _exchanged(self, record: Record) -> Answer:
-        retries = Retries(idempotent=self._job.connection.idempotent)
+        retries = RetryPolicy(idempotent=self._job.connection.idempotent)
         try:
             while True:
                 try:
@@ -173,7 +173,7 @@ class Asking:
             self._running.not_sent_after_all()
             raise ClaimLost
 
-    def _wait_after(self, error: OpenAIImageError, record: Record, retries: Retries) -> None:
+    def _wait_after(self, error: OpenAIImageError, record: Record, retries: RetryPolicy) -> None:
         """Wait until the request may be sent again.
 
         Raises: OpenAIImageError if it never may be, Unwanted if everybody left meanwhile.

@@ -16,7 +16,7 @@ STEP_CHARS = 1 << 18  # decoded at a time, in well under a millisecond; a multip
 DATA_PREFIX_MAX_CHARS = 256
 
 
-def lifted(body: bytes) -> tuple[bytes, dict[str, memoryview]]:
+def extract_base64(body: bytes) -> tuple[bytes, dict[str, memoryview]]:
     """Return JSON with each long value of `b64_json` replaced by a name, and the values, not copied, by these names.
 
     No quote stands inside of a JSON string without a backslash before it, so the field's name with both its quotes and

@@ -10,14 +10,13 @@ import requests
 from ..catalog.schemas import Image, OpenAIImageGenerationResponse
 from ..connections.resolve import is_loopback
 from ..errors import BadAnswerError
+from . import client
 from .base64_json import base64_to_bytes
-from .sessions import session_for
 
 MAX_PICTURE_BYTES = 256 << 20
 MAX_REDIRECTS = 3
 DOWNLOAD_TRIES = 3
-DOWNLOAD_TIMEOUT_S = (10.0, 120.0)
-READ_BYTES = 1 << 20
+SILENCE_TIMEOUT_S = 120.0
 
 
 @dataclass
@@ -87,10 +86,10 @@ def fetched(url: str) -> bytes:
 def _fetched_once(url: str) -> bytes:
     for _ in range(MAX_REDIRECTS + 1):
         _refuse_foreign(url)
-        with session_for(url).get(url, timeout=DOWNLOAD_TIMEOUT_S, stream=True, allow_redirects=False) as response:
+        with client.send("GET", url, silence_s=SILENCE_TIMEOUT_S) as response:
             if not response.is_redirect:
                 response.raise_for_status()
-                return _bounded(response)
+                return b"".join(client.bounded_chunks(response, client.READ_BYTES, MAX_PICTURE_BYTES))
             url = urljoin(url, response.headers["location"])
     raise ValueError(f"more than {MAX_REDIRECTS} redirects")
 
@@ -98,13 +97,3 @@ def _fetched_once(url: str) -> bytes:
 def _refuse_foreign(url: str) -> None:
     if not (url.startswith("https://") or (url.startswith("http://") and is_loopback(url))):
         raise ValueError("the picture's address is neither https nor on this machine")
-
-
-def _bounded(response: requests.Response) -> bytes:
-    chunks, total = [], 0
-    for chunk in response.iter_content(READ_BYTES):
-        chunks.append(chunk)
-        total += len(chunk)
-        if total > MAX_PICTURE_BYTES:
-            raise ValueError(f"the picture has more than {MAX_PICTURE_BYTES:,} bytes")
-    return b"".join(chunks)

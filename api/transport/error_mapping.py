@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -25,12 +25,9 @@ from ..errors import (
     ServiceDownError,
     StillRunningError,
 )
-from .base64_json import lifted
+from .base64_json import extract_base64
 
 WORDS_MAX_CHARS = 600
-MODERATION_CODES = {"moderation_blocked", "contentfilter", "content_filter", "content_policy_violation"}
-MODERATION_WORDS = ("safety system", "content management policy", "generated image was filtered")
-CREDIT_CODES = re.compile(r"insufficient_quota|billing|spend_limit|usage_limit|credit_balance|exhausted")
 SPENT_KEY_CODES = ("idempotency_consumed", "idempotency_mismatch")
 RATE_LIMIT_RESET_HEADERS = ("x-ratelimit-reset-images", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
 TRY_AGAIN_PATTERN = re.compile(r"try again in ([\d.]+\s?(?:ms|s|m)[\d.ms]*)", re.IGNORECASE)
@@ -45,6 +42,16 @@ MAYBE_BILLED_KEYED = "it may have been billed"
 RUN_AGAIN_ADVICE = "Run again: it is asked for under the same key and billed once."
 
 
+KEY_ADVICE = {
+    "comfy": "Sign in again under Settings > User in ComfyUI, then run again.",
+    "own": "Check the key of the connection {name} (openai-image doctor), then run again.",
+}
+CREDIT_ADVICE = {
+    "comfy": "Add credits under Settings > Credits in ComfyUI, then run again.",
+    "own": "Add credit or raise the limit on the billing page of your account, then run again.",
+}
+
+
 @dataclass(frozen=True)
 class ServiceWords:
     """What an error answer says of itself; everything may be missing."""
@@ -56,10 +63,89 @@ class ServiceWords:
     from_service: bool = False
 
 
+@dataclass(frozen=True)
+class Rule:
+    """What an answer means: an error, what happened and what to do next; it holds where all that it names fits.
+
+    `codes` is looked for in the service's code and type, `words` in its message, both in lower case. The texts may
+    name {name} (the connection), {subject}, {billed}, {unknown}, {key} and {credit}.
+    """
+
+    error: type[OpenAIImageError]
+    happened: str
+    advice: str
+    statuses: Container[int] = range(1000)
+    codes: str = ""
+    words: str = ""
+    only_from_service: bool = False
+
+    def holds(self, status: int, said: ServiceWords) -> bool:
+        """Tell whether this is what an answer means."""
+        return (
+            status in self.statuses
+            and re.search(self.codes, f"{said.code or ''} {said.type or ''}".lower()) is not None
+            and re.search(self.words, said.message.lower()) is not None
+            and (said.from_service or not self.only_from_service)
+        )
+
+
+FLAGGED = "Your request was flagged by our content moderation system ({name})"  # gets a card of its own in ComfyUI
+CHANGE_IT = "Change the prompt or the pictures; asking again will not help."
+USED_UP = "{name}: quota, credit or a spend limit is used up"
+NOT_FOUND = "{name}: {subject} or the address was not found"
+MODERATION_CODES = r"\b(moderation_blocked|content_?filter|content_policy_violation)\b"
+MODERATION_WORDS = "safety system|content management policy|generated image was filtered"
+CREDIT_CODES = "insufficient_quota|billing|spend_limit|usage_limit|credit_balance|exhausted"
+
+RULES = (  # the first that holds
+    Rule(ModeratedError, FLAGGED, CHANGE_IT, codes=MODERATION_CODES),
+    Rule(ModeratedError, FLAGGED, CHANGE_IT, words=MODERATION_WORDS),
+    Rule(OutOfCreditError, USED_UP, "{credit}", {402}),
+    Rule(OutOfCreditError, USED_UP, "{credit}", {400, 403, 429}, codes=CREDIT_CODES),
+    Rule(RateLimitError, "{name}: too many requests at the moment", "Wait a little and run again.", {429}),
+    Rule(NoKeyError, "{name}: the key or sign-in was not accepted", "{key}", {401}),
+    Rule(NoKeyError, "{name}: this account has no access to {subject}", "Fix the account as the service says.", {403}),
+    Rule(RefusedError, NOT_FOUND, "Choose another model or connection.", {404}),
+    Rule(RefusedError, NOT_FOUND, "Choose another model or connection.", codes=r"\bmodel_not_found\b"),
+    Rule(
+        StillRunningError,
+        "{name}: the same request is still running there",
+        "It is waited for.",
+        codes=r"\bidempotency_in_flight\b",
+    ),
+    Rule(
+        OutcomeUnknownError,
+        "{name}: this request was made before and its answer is gone",
+        PAY_AGAIN_ADVICE,
+        codes=rf"\b({'|'.join(SPENT_KEY_CODES)})\b",
+    ),
+    Rule(RefusedError, "{name}: the pictures are too large together", "Connect fewer or smaller pictures.", {413}),
+    Rule(
+        ServiceDownError,
+        "{name}: the service failed",
+        "Nothing was made; run again later.",
+        {500, 503},
+        only_from_service=True,
+    ),
+    Rule(
+        OutcomeUnknownError,
+        "{name}: a gateway gave up before the answer came; {billed}",
+        "{unknown}",
+        {408, *range(500, 1000)},
+    ),
+    Rule(RefusedError, "{name}: the service refused the request", "Change what it names and run again."),
+)
+GATEWAY_HARMLESS = Rule(
+    ServiceDownError,
+    "{name}: a gateway gave up before the service answered",
+    "Nothing is lost by it; do it again in a while.",
+)
+
+
 def service_words(body: bytes) -> ServiceWords:
     """Read the error forms of OpenAI, Azure, comfy.org and relays (docs/service.md, "Errors"), or plain text."""
     try:
-        answer = json.loads(lifted(body)[0])
+        answer = json.loads(extract_base64(body)[0])
     except ValueError:
         return ServiceWords(_plain(body))
     if not isinstance(answer, dict):
@@ -73,17 +159,29 @@ def service_words(body: bytes) -> ServiceWords:
     return ServiceWords(message, code, from_service=code is not None)
 
 
-def answered_failure(
-    connection: Connection, status: int, headers: Mapping[str, str], body: bytes, *, model: str
+def error_from_response(
+    connection: Connection,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    subject: str,
+    may_cost: bool = True,
 ) -> OpenAIImageError:
-    """Return the error for an HTTP answer that is no success."""
+    """Return the error for an HTTP answer that is no success, about `subject`: a model, or a path.
+
+    Not `may_cost`: nothing is lost if nobody knows what became of the request.
+    """
     words = service_words(body)
     words = replace(words, code=headers.get("x-comfy-error-type") or words.code)
-    kind, happened, advice = _sorted(connection, status, words, model)
+    rule = next(rule for rule in RULES if rule.holds(status, words))
+    if rule.error is OutcomeUnknownError and not may_cost:
+        rule = GATEWAY_HARMLESS
+    happened, advice = (_filled(text, connection, subject) for text in (rule.happened, rule.advice))
     said = redacted(connection, words.message)[:WORDS_MAX_CHARS]
     request_id = headers.get("x-request-id")
     tail = f" (HTTP {status}{_named(', code ', words.code)}{_named(', request ', request_id)})"
-    return kind(
+    return rule.error(
         f"{happened}{tail}." + (f" The service says: {said.rstrip('.')}." if said else "") + f" {advice}",
         status=status,
         code=words.code,
@@ -120,14 +218,13 @@ def _duration_s(text: str) -> float | None:
     return sum(float(number) * UNITS_S[unit] for number, unit in parts) if parts else None
 
 
-def unanswered_failure(connection: Connection, exc: Exception, *, complete: bool, sent_at: str) -> OpenAIImageError:
+def error_from_exception(connection: Connection, exc: Exception, *, complete: bool, sent_at: str) -> OpenAIImageError:
     """Return the error for a request without an answer; `complete` tells whether the service may have all of it."""
     reason = redacted(connection, _reason(exc))
     if complete:
-        billed, advice = _unknown_words(connection)
         return OutcomeUnknownError(
             f"{connection.name}: the request went out at {sent_at} and the connection was lost before the whole"
-            f" answer came ({reason}); {billed}. {advice}"
+            f" answer came ({reason}); {_filled('{billed}. {unknown}', connection, '')}"
         )
     return ServiceDownError(
         f"{connection.name}: {connection.host} could not be reached ({reason}). Nothing was sent whole, so nothing"
@@ -142,56 +239,13 @@ def redacted(connection: Connection, text: str) -> str:
     return SECRET_PATTERN.sub("[key]", clean)
 
 
-def _sorted(
-    connection: Connection, status: int, words: ServiceWords, model: str
-) -> tuple[type[OpenAIImageError], str, str]:
-    """Return the kind of error, what happened and what to do next."""
-    name, code = connection.name, (words.code or "").lower()
-    if code in MODERATION_CODES or any(phrase in words.message.lower() for phrase in MODERATION_WORDS):
-        return (
-            ModeratedError,
-            f"Your request was flagged by our content moderation system ({name})",  # gets a card of its own in ComfyUI
-            "Change the prompt or the pictures; asking again will not help.",
-        )
-    if status == 402 or (CREDIT_CODES.search(f"{code} {words.type or ''}") and status in (400, 403, 429)):
-        return OutOfCreditError, f"{name}: quota, credit or a spend limit is used up", _credit_advice(connection)
-    if status == 429:
-        return RateLimitError, f"{name}: too many requests at the moment", "Wait a little and run again."
-    if status == 401:
-        return NoKeyError, f"{name}: the key or sign-in was not accepted", _key_advice(connection)
-    if status == 403:
-        return NoKeyError, f"{name}: this account has no access to {model}", "Mend the account as the service says."
-    if status == 404 or code == "model_not_found":
-        return RefusedError, f"{name}: {model} or the address was not found", "Choose another model or connection."
-    if code == "idempotency_in_flight":
-        return StillRunningError, f"{name}: the same request is still running there", "It is waited for."
-    if code in SPENT_KEY_CODES:
-        return OutcomeUnknownError, f"{name}: this request was made before and its answer is gone", PAY_AGAIN_ADVICE
-    if status == 413:
-        return RefusedError, f"{name}: the pictures are too large together", "Connect fewer or smaller pictures."
-    if status in (500, 503) and words.from_service:
-        return ServiceDownError, f"{name}: the service failed", "Nothing was made; run again later."
-    if status >= 500 or status == 408:
-        billed, advice = _unknown_words(connection)
-        return OutcomeUnknownError, f"{name}: a gateway gave up before the answer came; {billed}", advice
-    return RefusedError, f"{name}: the service refused the request", "Change what it names and run again."
-
-
-def _unknown_words(connection: Connection) -> tuple[str, str]:
-    """Return what to say of the bill and what to do next, where nobody knows whether the service did its work."""
-    return (MAYBE_BILLED_KEYED, RUN_AGAIN_ADVICE) if connection.idempotent else (MAYBE_BILLED, PAY_AGAIN_ADVICE)
-
-
-def _key_advice(connection: Connection) -> str:
-    if connection.kind == "comfy.org":
-        return "Sign in again under Settings > User in ComfyUI, then run again."
-    return f"Check the key of the connection {connection.name} (openai-image doctor), then run again."
-
-
-def _credit_advice(connection: Connection) -> str:
-    if connection.kind == "comfy.org":
-        return "Add credits under Settings > Credits in ComfyUI, then run again."
-    return "Add credit or raise the limit on the billing page of your account, then run again."
+def _filled(text: str, connection: Connection, subject: str) -> str:
+    own = "comfy" if connection.kind == "comfy.org" else "own"
+    billed, unknown = (
+        (MAYBE_BILLED_KEYED, RUN_AGAIN_ADVICE) if connection.idempotent else (MAYBE_BILLED, PAY_AGAIN_ADVICE)
+    )
+    key, credit = (advice[own].format(name=connection.name) for advice in (KEY_ADVICE, CREDIT_ADVICE))
+    return text.format(name=connection.name, subject=subject, billed=billed, unknown=unknown, key=key, credit=credit)
 
 
 def _reason(exc: Exception) -> str:

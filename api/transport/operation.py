@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
-import requests
 from pydantic import BaseModel, ValidationError
 
 from ..catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest, OpenAIImageGenerationResponse
 from ..connections.resolve import Connection
 from ..errors import BadAnswerError
-from .base64_json import lifted
+from . import client
+from .base64_json import extract_base64
 from .bodies import FilePart, RequestBody, json_body, multipart_body
-from .error_mapping import answered_failure, service_words, unanswered_failure
-from .sessions import session_for
-from .sse import StreamBroken, StreamRefused, plain_answer
-
-CONNECT_TIMEOUT_S = 10.0
-READ_TIMEOUT_S = 600.0
-MAX_ANSWER_BYTES = 1 << 30
-READ_BYTES = 1 << 20
+from .client import HttpResponse
+from .error_mapping import service_words
+from .sse import IncompleteStream, StreamRefused, response_from_events
 
 RequestT = TypeVar("RequestT", bound=OpenAIImageGenerationRequest)
 ResponseT = TypeVar("ResponseT", bound=BaseModel)
@@ -107,23 +102,20 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
 
         Raises: OpenAIImageError; OutcomeUnknownError if the request may have been billed without an answer.
         """
-        sent_at = datetime.now(timezone.utc)
+        started = time.monotonic()
         self.stage, self.received, self.body.handed, self.partials = "uploading", 0, 0, []
-        try:
-            with self._send() as response:
-                self.stage = "downloading"
-                headers = self.answered_headers = self._headers_of(response)
-                content = self.connection.without_secrets(self._content(response))
-        except StreamRefused as exc:
-            body = self.connection.without_secrets(exc.body)
-            raise answered_failure(self.connection, 200, headers, body, model=self.request.model) from exc
-        except (requests.RequestException, OSError, StreamBroken) as exc:
-            raise unanswered_failure(
-                self.connection, exc, complete=self.body.complete, sent_at=f"{sent_at:%H:%M:%S} UTC"
-            ) from exc
-        if not 200 <= response.status_code < 300:
-            raise answered_failure(self.connection, response.status_code, headers, content, model=self.request.model)
-        return RawAnswer(content, headers, (datetime.now(timezone.utc) - sent_at).total_seconds())
+        with client.request(
+            self.connection,
+            self.endpoint.method.value,
+            self.endpoint.path,
+            model=self.request.model,
+            body=self.body,
+            headers=self._headers,
+            may_cost=True,
+        ) as response:
+            self.stage, self.answered_headers = "downloading", response.headers
+            content = self._content(response.checked())
+        return RawAnswer(content, response.headers, time.monotonic() - started)
 
     def parse(self, raw: RawAnswer) -> ResponseT:
         """Return the response model of an answer.
@@ -131,7 +123,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         Raises: BadAnswerError if it does not fit.
         """
         try:
-            outline, long_texts = lifted(raw.body)
+            outline, long_texts = extract_base64(raw.body)
             return self.endpoint.response_model.model_validate_json(outline, context=long_texts)
         except ValidationError as exc:
             said = service_words(raw.body).message[:200] or "nothing readable"
@@ -141,35 +133,22 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
                 request_id=raw.request_id,
             ) from exc
 
-    def _send(self) -> requests.Response:
-        url = self.connection.url(self.endpoint.path, self.request.model)
-        headers = {**self.connection.auth_headers(), **self._headers, "Content-Type": self.body.content_type}
-        response = session_for(url).request(
-            self.endpoint.method.value,
-            url,
-            params=dict(self.connection.query),
-            data=cast(Iterable[bytes], self.body),
-            headers=headers,
-            timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
-            allow_redirects=False,  # a redirect could carry the key to another host
-            stream=True,
-        )
-        return response
-
-    def _content(self, response: requests.Response) -> bytes:
+    def _content(self, response: HttpResponse) -> bytes:
         """Return the answer, the one of a stream as if it had been a plain one; `partials` fills meanwhile."""
-        if response.ok and response.headers.get("content-type", "").startswith("text/event-stream"):
-            self.stage = "streaming"
-            return plain_answer(_chunks(response, None, self._count), self.partials.append)
-        return read_whole(response, self._count)
+        if not response.headers.get("content-type", "").startswith("text/event-stream"):
+            return b"".join(self._counted(response.chunks()))
+        self.stage = "streaming"
+        try:
+            return response_from_events(self._counted(response.chunks(None)), self.partials.append)
+        except StreamRefused as exc:
+            raise response.call.refused(response.status, response.headers, exc.body) from exc
+        except IncompleteStream as exc:
+            raise response.call.lost(exc) from exc
 
-    def _headers_of(self, response: requests.Response) -> dict[str, str]:
-        """Return the headers of an answer, names in lower case, without our key: some servers say it back."""
-        clean = self.connection.without_secrets
-        return {name.lower(): clean(value.encode()).decode() for name, value in response.headers.items()}
-
-    def _count(self, size: int) -> None:
-        self.received += size
+    def _counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self.received += len(chunk)
+            yield chunk
 
 
 def _body(request: OpenAIImageGenerationRequest, files: Sequence[FilePart]) -> RequestBody:
@@ -179,25 +158,3 @@ def _body(request: OpenAIImageGenerationRequest, files: Sequence[FilePart]) -> R
     # The boundary follows from the content: a repeated request is the same to the byte, as idempotency wants it.
     digest = hashlib.sha256("".join(file.digest for file in files).encode()).hexdigest()
     return multipart_body(fields, files, f"openai-image-nodes-{digest[:32]}")
-
-
-def read_whole(response: requests.Response, count: Callable[[int], None] = lambda _size: None) -> bytes:
-    """Return the whole content of an answer.
-
-    Raises: requests.RequestException if the connection breaks or there is more than a GiB.
-    """
-    return b"".join(_chunks(response, READ_BYTES, count))  # lets other threads run, unlike a buffer that grows
-
-
-def _chunks(response: requests.Response, size: int | None, count: Callable[[int], None]) -> Iterator[bytes]:
-    """Yield the content in pieces of `size` bytes, or as they come (None), of at most a GiB in all.
-
-    Raises: requests.RequestException if the connection breaks or there is more.
-    """
-    total = 0
-    for chunk in response.iter_content(size):
-        total += len(chunk)
-        count(len(chunk))
-        if total > MAX_ANSWER_BYTES:
-            raise requests.exceptions.ContentDecodingError(f"the answer has more than {MAX_ANSWER_BYTES:,} bytes")
-        yield chunk

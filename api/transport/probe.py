@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-import requests
 from requests.utils import get_environ_proxies
 
 from ..connections.resolve import Connection
-from .error_mapping import answered_failure, redacted
-from .sessions import session_for
+from ..errors import OpenAIImageError
+from . import client
 
-PROBE_TIMEOUT_S = (10.0, 20.0)
+SILENCE_TIMEOUT_S = 20.0
 SKEW_WORTH_TELLING_S = 60.0
 
 
@@ -30,24 +30,16 @@ class Probe:
 
 def probe(connection: Connection) -> Probe:
     """Ask a connection for its models; nothing is paid. comfy.org and classic Azure have no such list."""
-    url = f"{connection.base_url}/models"
+    result = Probe()
     try:
-        response = session_for(url).get(
-            url,
-            params=dict(connection.query),
-            headers=connection.auth_headers(),
-            timeout=PROBE_TIMEOUT_S,
-            allow_redirects=False,
-        )
-    except (requests.RequestException, OSError) as exc:
-        return Probe(fault=redacted(connection, f"not reachable: {exc}")[:300])
-    result = Probe(skew_s=_skew_s(response.headers.get("date", "")))
-    if response.status_code != 200:
-        failure = answered_failure(connection, response.status_code, response.headers, response.content, model="models")
-        result.fault = str(failure)
+        with client.request(connection, "GET", "models", silence_s=SILENCE_TIMEOUT_S) as response:
+            result.skew_s = _skew_s(response.headers.get("date", ""))
+            listed = response.checked().read()
+    except OpenAIImageError as exc:
+        result.fault = str(exc)
         return result
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-        for model in response.json()["data"]:
+        for model in json.loads(listed)["data"]:
             result.models.append(str(model["id"]))
             if model.get("shutdown_date"):
                 result.ending[str(model["id"])] = str(model["shutdown_date"])

@@ -20,7 +20,7 @@ FIRST_DELAY_S = 0.5
 JITTER = 0.25
 
 
-class Retries:
+class RetryPolicy:
     """Counts one job's failures and tells how long to wait before the next try, if there may be one."""
 
     def __init__(self, *, idempotent: bool) -> None:

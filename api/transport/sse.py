@@ -17,7 +17,7 @@ PARTIAL, COMPLETED = ".partial_image", ".completed"
 ANSWER_FIELDS = ("background", "output_format", "quality", "size", "usage", "svg_usage", "safety_identifier")
 
 
-class StreamBroken(Exception):
+class IncompleteStream(Exception):
     """The stream ended without its final event; a partial picture is not the picture."""
 
 
@@ -29,11 +29,11 @@ class StreamRefused(Exception):
         self.body = body
 
 
-def plain_answer(chunks: Iterable[bytes], on_partial: Callable[[bytes], object]) -> bytes:
+def response_from_events(chunks: Iterable[bytes], on_partial: Callable[[bytes], object]) -> bytes:
     """Read a stream to its end and return the answer as a plain request would have got it, as JSON.
 
     `on_partial` gets the encoded bytes of each partial picture. Only final events decide.
-    Raises: StreamRefused for an error event, StreamBroken for an end without a final event.
+    Raises: StreamRefused for an error event, IncompleteStream for an end without a final event.
     """
     finals = []
     for event in events(chunks):
@@ -46,7 +46,7 @@ def plain_answer(chunks: Iterable[bytes], on_partial: Callable[[bytes], object])
         elif kind.endswith(COMPLETED):
             finals.append(event)
     if not finals:
-        raise StreamBroken("the stream ended without its final event")
+        raise IncompleteStream("the stream ended without its final event")
     return json.dumps(_joined(finals)).encode()
 
 

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai_image_nodes.api.catalog.schemas import OpenAIImageGenerationResponse
 from openai_image_nodes.api.transport import base64_json as lifting
-from openai_image_nodes.api.transport.base64_json import SHORT_CHARS, STEP_CHARS, base64_to_bytes, lifted
+from openai_image_nodes.api.transport.base64_json import SHORT_CHARS, STEP_CHARS, base64_to_bytes, extract_base64
 from openai_image_nodes.api.transport.downloads import pictures_of
 from openai_image_nodes.api.transport.error_mapping import service_words
 from openai_image_nodes.utils import decode as pictures
@@ -123,7 +123,7 @@ def test_loop_goes_round_while_the_service_works(server: Capture) -> None:
 def test_long_base64_is_neither_parsed_nor_copied() -> None:
     """The model's field is a view of the answer's own bytes."""
     body = json.dumps({"data": [{"b64_json": LONG}]}).encode()
-    outline, values = lifted(body)
+    outline, values = extract_base64(body)
     assert len(outline) < 200
     assert [view.obj for view in values.values()] == [body]
 
@@ -144,7 +144,7 @@ FORMS = {
 def test_answers_mean_the_same_as_to_a_plain_parser(form: str, layout: dict[str, Any]) -> None:
     """Whatever the white space, and wherever the field's name occurs."""
     body = json.dumps(FORMS[form], **layout).encode()
-    outline, values = lifted(body)
+    outline, values = extract_base64(body)
     ours = OpenAIImageGenerationResponse.model_validate_json(outline, context=values)
     plain = OpenAIImageGenerationResponse.model_validate_json(body)
     texts = [
@@ -167,23 +167,23 @@ def test_any_json_is_the_same_with_its_pictures_put_back(value: Any) -> None:
     body = json.dumps(value, ensure_ascii=False).encode()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lifting, "SHORT_CHARS", 0)
-        outline, values = lifted(body)
+        outline, values = extract_base64(body)
     for name, view in values.items():
         outline = outline.replace(name.encode(), bytes(view))
     assert outline == body
-    json.loads(lifted(body)[0])
+    json.loads(extract_base64(body)[0])
 
 
 @pytest.mark.parametrize("damage", [b'{"data":[{"b64_json":"' + b"A" * 9000, b'{"b64_json"', b'"b64_json":', b""])
 def test_cut_answers_come_back_as_they_are(damage: bytes) -> None:
     """What is no JSON is the parser's business."""
-    assert lifted(damage) == (damage, {})
+    assert extract_base64(damage) == (damage, {})
 
 
 def test_escaped_base64_is_left_to_the_parser() -> None:
     """Some services write a slash as \\/."""
     body = json.dumps({"data": [{"b64_json": LONG}]}).replace("/", "\\/").encode()
-    assert lifted(body) == (body, {})
+    assert extract_base64(body) == (body, {})
     response = OpenAIImageGenerationResponse.model_validate_json(body)
     assert pictures_of(response).data == [base64.b64decode(LONG)]
 

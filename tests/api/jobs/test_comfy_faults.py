@@ -21,7 +21,7 @@ from openai_image_nodes.api.errors import (
 )
 from openai_image_nodes.api.jobs.job import Running
 from openai_image_nodes.api.store.records import Answer
-from openai_image_nodes.api.transport import operation
+from openai_image_nodes.api.transport import client
 from support.asker import Asker, PlainPainter, Server, large_part, painted, until
 from support.faults import Fault, Faults
 
@@ -261,10 +261,10 @@ def test_timed_out_request_is_joined_at_the_service(monkeypatch: pytest.MonkeyPa
 
     with Server(Slow()) as server:
         asker = Asker.afresh(server, "comfy.org", monkeypatch)
-        monkeypatch.setattr(operation, "READ_TIMEOUT_S", 0.2)
+        monkeypatch.setattr(client, "SILENCE_TIMEOUT_S", 0.2)
         running = asker.submit()
         until(lambda: "still works on it" in running.stage())
-        monkeypatch.setattr(operation, "READ_TIMEOUT_S", 30.0)
+        monkeypatch.setattr(client, "SILENCE_TIMEOUT_S", 30.0)
         Slow.let.set()
         assert running.future.result(30).pictures == [painted("a red fox")]
         running.leave()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from openai_image_nodes.api.errors import OutcomeUnknownError
-from openai_image_nodes.api.transport import operation
+from openai_image_nodes.api.transport import client
 from support.asker import Asker, Server, painted, until
 from support.faults import Faults
 
@@ -92,7 +92,7 @@ def test_what_may_be_billed_is_never_sent_again(asker: Asker, script: Script, bi
 
 def test_read_timeout_may_be_billed(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that works too long is not asked again."""
-    monkeypatch.setattr(operation, "READ_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(client, "SILENCE_TIMEOUT_S", 0.2)
     gate = asker.faults.hold()
     with pytest.raises(OutcomeUnknownError, match="time ran out"):
         asker.ask()

@@ -17,7 +17,7 @@ from openai_image_nodes.api.errors import (
     StillRunningError,
 )
 from openai_image_nodes.api.transport import retry as retries
-from openai_image_nodes.api.transport.retry import Retries
+from openai_image_nodes.api.transport.retry import RetryPolicy
 from support.asker import Asker, Server, until
 from support.faults import Faults
 
@@ -134,7 +134,7 @@ def test_rate_limits_are_waited_for_at_most_so_long_in_all(asker: Asker, monkeyp
 @pytest.mark.parametrize("kind", [RateLimitError, StillRunningError])
 def test_patience_with_a_service_that_wants_no_wait_ends_too(kind: type[OpenAIImageError]) -> None:
     """Told to come back at once, again and again, we come back ever more slowly, and then no more."""
-    told = Retries(idempotent=True)
+    told = RetryPolicy(idempotent=True)
     delays = [told.delay_after(kind("come back", retry_after_s=0.0)) for _ in range(200)]
     assert delays[0] == 0.0
     assert delays[-1] is None

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from openai_image_nodes.api.transport.sse import StreamBroken, StreamRefused, events, plain_answer
+from openai_image_nodes.api.transport.sse import IncompleteStream, StreamRefused, events, response_from_events
 
 
 def picture(content: bytes) -> str:
@@ -37,7 +37,7 @@ FINAL = {
 def read(*chunks: bytes) -> tuple[dict[str, Any], list[bytes]]:
     """Return the plain answer of a stream and the partial pictures that it showed."""
     partials: list[bytes] = []
-    body = plain_answer(chunks, partials.append)
+    body = response_from_events(chunks, partials.append)
     return json.loads(body), partials
 
 
@@ -70,8 +70,8 @@ def test_several_pictures_are_joined_and_their_tokens_added() -> None:
 def test_end_without_final_event_is_broken() -> None:
     """The last sketch is shown, and is not the picture."""
     partials: list[bytes] = []
-    with pytest.raises(StreamBroken):
-        plain_answer([sse(PARTIAL)], partials.append)
+    with pytest.raises(IncompleteStream):
+        response_from_events([sse(PARTIAL)], partials.append)
     assert partials == [b"sketch"]
 
 

@@ -1,0 +1,169 @@
+"""One request and its answer: the only place that sends anything to anybody.
+
+Here addresses are joined and the key is put on, answers are bounded and freed of our key, redirects are not followed
+and what the network raises becomes one of our errors. What an answer means is the callers' business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import cast
+
+import requests
+
+from ..connections.resolve import Connection
+from ..errors import OpenAIImageError
+from .bodies import RequestBody
+from .error_mapping import error_from_exception, error_from_response
+from .sessions import session_for
+
+CONNECT_TIMEOUT_S = 10.0
+SILENCE_TIMEOUT_S = 600.0  # nothing comes while a picture is made
+MAX_ANSWER_BYTES = 1 << 30
+READ_BYTES = 1 << 20
+
+
+class TooLargeError(requests.RequestException, ValueError):
+    """More came than may come; to ask again would bring as much."""
+
+
+def send(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    body: RequestBody | None = None,
+    silence_s: float | None = None,
+) -> requests.Response:
+    """Send one request and return its answer, of which only the headers were read; close it.
+
+    Raises: requests.RequestException, OSError.
+    """
+    return session_for(url).request(
+        method,
+        url,
+        params=query,
+        data=None if body is None else cast(Iterable[bytes], body),
+        headers=headers,
+        timeout=(CONNECT_TIMEOUT_S, SILENCE_TIMEOUT_S if silence_s is None else silence_s),
+        allow_redirects=False,  # a redirect could carry the key to another host
+        stream=True,
+    )
+
+
+def bounded_chunks(response: requests.Response, size: int | None, max_bytes: int | None) -> Iterator[bytes]:
+    """Yield the content of an answer in pieces of `size` bytes, or as they come (None).
+
+    Raises: requests.RequestException if the connection breaks, TooLargeError.
+    """
+    total = 0
+    for chunk in response.iter_content(size):
+        total += len(chunk)
+        if max_bytes is not None and total > max_bytes:
+            raise TooLargeError(f"more than {max_bytes:,} bytes came")
+        yield chunk
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to the service of a connection. `subject` is what its errors are about: a model, or a path.
+
+    Not `may_cost`: to repeat it costs nothing, whatever became of it.
+    """
+
+    connection: Connection
+    method: str
+    path: str
+    subject: str
+    body: RequestBody | None
+    may_cost: bool
+    sent_at: datetime
+
+    def lost(self, exc: Exception) -> OpenAIImageError:
+        """Return the error for a request whose answer did not come, or not whole."""
+        complete = self.may_cost and self.body is not None and self.body.complete
+        return error_from_exception(self.connection, exc, complete=complete, sent_at=f"{self.sent_at:%H:%M:%S} UTC")
+
+    def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> OpenAIImageError:
+        """Return the error for an answer that says so."""
+        return error_from_response(self.connection, status, headers, body, subject=self.subject, may_cost=self.may_cost)
+
+
+class HttpResponse:
+    """An answer whose content is still on the wire. Nothing that it gives holds the connection's key.
+
+    `headers` have their names in lower case.
+    """
+
+    def __init__(self, call: Call, response: requests.Response) -> None:
+        self.call = call
+        self.status = response.status_code
+        clean = call.connection.without_secrets
+        self.headers = {name.lower(): clean(value.encode()).decode() for name, value in response.headers.items()}
+        self._response = response
+
+    def checked(self) -> HttpResponse:
+        """Return this answer if it is a success.
+
+        Raises: OpenAIImageError, by kind.
+        """
+        if 200 <= self.status < 300:
+            return self
+        raise self.call.refused(self.status, self.headers, self.read())
+
+    def chunks(self, size: int | None = READ_BYTES, *, max_bytes: int | None = MAX_ANSWER_BYTES) -> Iterator[bytes]:
+        """Yield the content in pieces of about `size` bytes, or as they come (None).
+
+        Raises: OpenAIImageError if the connection breaks or there are more than `max_bytes`.
+        """
+        try:
+            yield from self.call.connection.redacted_chunks(bounded_chunks(self._response, size, max_bytes))
+        except (requests.RequestException, OSError) as exc:
+            raise self.call.lost(exc) from exc
+
+    def read(self) -> bytes:
+        """Return the whole content.
+
+        Raises: as `chunks`.
+        """
+        return b"".join(self.chunks())  # lets other threads run, unlike a buffer that grows
+
+
+@contextlib.contextmanager
+def request(
+    connection: Connection,
+    method: str,
+    path: str,
+    *,
+    model: str | None = None,
+    body: RequestBody | None = None,
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    silence_s: float | None = None,
+    may_cost: bool = False,
+) -> Iterator[HttpResponse]:
+    """Send a request to the service of a connection and give its answer, whatever it says, to be read in the `with`.
+
+    `path` is below the connection's base address, or below the deployment of `model`. Set `may_cost` for what must
+    not be repeated once it is out.
+    Raises: OpenAIImageError if no answer comes.
+    """
+    call = Call(connection, method, path, model or path, body, may_cost, datetime.now(timezone.utc))
+    content = {"Content-Type": body.content_type} if body is not None else {}
+    try:
+        response = send(
+            method,
+            connection.url(path, model),
+            headers={**connection.auth_headers(), **(headers or {}), **content},
+            query={**connection.query, **(query or {})},
+            body=body,
+            silence_s=silence_s,
+        )
+    except (requests.RequestException, OSError) as exc:
+        raise call.lost(exc) from exc
+    with response:
+        yield HttpResponse(call, response)
