@@ -1,4 +1,4 @@
-"""The way of ComfyUI's built-in node, written anew as the baseline: one picture after the other, on the event loop.
+"""The way of ComfyUI's built-in node, written again as the baseline: one picture after the other, on the event loop.
 
 What it does besides (a log of each answer on the disk, a line of progress each second) is left out in its favour.
 """

@@ -1,4 +1,4 @@
-"""Writes the lists of inputs and outputs in web/docs anew: labels and tooltips as the nodes and locales/ have them.
+"""Writes the lists of inputs and outputs in web/docs again: labels and tooltips as the nodes and locales/ have them.
 
 The examples and everything else in a page stay as they are: they are written by hand.
 """

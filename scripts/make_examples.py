@@ -1,4 +1,4 @@
-"""Makes example_workflows/ anew from real runs on the sandbox: NAME.json, NAME.png and NAME.jpg of each example."""
+"""Makes example_workflows/ again from real runs on the sandbox: NAME.json, NAME.png and NAME.jpg of each example."""
 
 from __future__ import annotations
 

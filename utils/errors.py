@@ -1,4 +1,4 @@
-"""What can be wrong with pictures. ComfyUI shows the class's name with its module, hence the short one."""
+"""What can be wrong with pictures. ComfyUI shows the class's name with its module, so it is the short one."""
 
 from __future__ import annotations
 

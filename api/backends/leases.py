@@ -2,7 +2,7 @@
 
 A claim is a file `claim.N` on the job's shelf, made exclusively. The highest N owns the job. A dead owner is followed
 by whoever makes N+1; two can never make the same file, so exactly one follows. Each claim holds a token of its own:
-a folder may be cleared and made anew, and then the same name belongs to somebody else.
+a folder may be cleared and made again, and then the same name belongs to somebody else.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def claim(place: Path | Shelf) -> Claim | None:
     if ours is None:
         return None
     if newest is not None:
-        if shelf.read(newest) != owner:  # cleared and made anew since we judged it: the new owner lives
+        if shelf.read(newest) != owner:  # cleared and made again since we judged it: the new owner lives
             ours.release()
             return None
         with contextlib.suppress(OSError, SharedStoreError):

@@ -80,7 +80,7 @@ def _defer_what_is_on_its_way(store: Store, identity: str) -> None:
 
 @dataclass
 class _Tally:
-    """What is in a plan, counted afresh now and then: a thousand runs must not count a thousand jobs each."""
+    """What is in a plan, counted again now and then: a thousand runs must not count a thousand jobs each."""
 
     store: Store
     counted_at: float = float("-inf")

@@ -128,7 +128,7 @@ class Plan:
         try:
             return Planned.model_validate_json((self._jobs / f"{identity}.json").read_bytes())
         except (OSError, ValidationError):
-            return None  # one that was cut off by a crash is planned afresh by the next run
+            return None  # one that was cut off by a crash is planned again by the next run
 
     def identities(self) -> list[str]:
         """Return the identities of all planned jobs, without reading them."""

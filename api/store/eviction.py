@@ -36,7 +36,7 @@ class Room:
     def is_short_after(self, added: int) -> bool:
         """Add the bytes of an answer; tell whether it is time to make room.
 
-        All is counted afresh now and then, for others write here too.
+        All is counted again now and then, for others write here too.
         """
         limit = limit_bytes()
         self._bytes += added

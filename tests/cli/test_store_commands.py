@@ -21,7 +21,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def asker(server: Server, monkeypatch: pytest.MonkeyPatch) -> Asker:
-    return Asker.afresh(server, "openai", monkeypatch)
+    return Asker.fresh(server, "openai", monkeypatch)
 
 
 def test_jobs_are_listed_without_their_prompts(asker: Asker, capsys: pytest.CaptureFixture[str]) -> None:

@@ -398,7 +398,7 @@ def test_panel_opens_as_a_dialog_where_there_is_no_sidebar(opened: Opened, studi
 
 
 def test_panel_is_used_with_the_keyboard(opened: Opened, studio: ComfyUI, batches: Sandbox) -> None:
-    """The focus stays where it is while what is around it is drawn afresh."""
+    """The focus stays where it is while what is around it is drawn again."""
     page = opened()
     page.plan(SERVICE, 11, prompt="by hand")
     panel = page.show()

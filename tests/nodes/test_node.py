@@ -170,7 +170,7 @@ def test_references_have_eight_pictures_and_a_chain() -> None:
     "kind", [GPTImage, NODE_CLASS_MAPPINGS["OIN_GPTImageGIF"], NODE_CLASS_MAPPINGS["OIN_GPTImageSVG"]]
 )
 def test_is_changed_is_the_same_for_every_value_of_a_direct_connection(kind: Any) -> None:
-    """Whatever ComfyUI hands over, it fits: one that raises would be NaN, and every run would run anew."""
+    """Whatever ComfyUI hands over, it fits: one that raises would be NaN, and every run would run again."""
     names = [*kind.INPUT_TYPES()["required"], *kind.INPUT_TYPES()["optional"], "an input of tomorrow"]
     for value in (None, "openai", 7, float("nan")):
         assert kind.IS_CHANGED(**{**dict.fromkeys(names, value), "connection": "openai"}) == ""

@@ -216,7 +216,7 @@ def test_a_note_tells_how_to_switch_the_connection(workflow: dict[str, Any]) -> 
 
 
 def test_nothing_overlaps(workflow: dict[str, Any]) -> None:
-    """Neither two nodes nor two groups lie upon each other."""
+    """Neither two nodes nor two groups overlap."""
     boxes = [[*node["pos"], *node["size"]] for node in workflow["nodes"]]
     for one, other in [*combinations(boxes, 2), *combinations([g["bounding"] for g in workflow["groups"]], 2)]:
         beside = one[0] + one[2] <= other[0] or other[0] + other[2] <= one[0]

@@ -69,7 +69,7 @@ def painted(prompt: str, index: int = 0) -> bytes:
 
 
 class Server:
-    """A sandbox with faults, which each test begins anew: use `faults` of tests/faults.py."""
+    """A sandbox with faults, which each test begins again: use `faults` of tests/faults.py."""
 
     __middleware_version__ = 1  # what aiohttp's @web.middleware sets
 
@@ -142,7 +142,7 @@ class Asker:
     jobs: Jobs = field(default_factory=Jobs)
 
     @classmethod
-    def afresh(cls, server: Server, name: str, monkeypatch: pytest.MonkeyPatch) -> Asker:
+    def fresh(cls, server: Server, name: str, monkeypatch: pytest.MonkeyPatch) -> Asker:
         """Return an asker of a server that has seen nothing and is to do nothing wrong yet."""
         server.faults = Faults()
         server.point(monkeypatch)

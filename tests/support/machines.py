@@ -28,8 +28,8 @@ class Farm:
     def __init__(self, server: Server, bucket: S3Server, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.url, self.bucket, self.folder = url(), bucket, folder
         self._patch = patch
-        self.asker = Asker.afresh(server, "openai", patch)
-        bucket.afresh()
+        self.asker = Asker.fresh(server, "openai", patch)
+        bucket.reset()
         for name, value in {**bucket.environment, STORE: self.url}.items():
             patch.setenv(name, value)
         patch.setattr("openai_image_nodes.api.backends.fsspec_client.RETRY_DELAYS_S", (0.01, 0.01))
@@ -38,7 +38,7 @@ class Farm:
         self.on("first")
 
     def on(self, machine: str) -> Asker:
-        """Go on as another machine, or as one that was started anew: with a state folder and memory of its own."""
+        """Go on as another machine, or as one that was started again: with a state folder and memory of its own."""
         self._patch.setenv(HOME, str(self.folder / machine))
         self.asker.restart()
         return self.asker

@@ -1,4 +1,4 @@
-"""A real S3 server on loopback: moto's, with one thing mended (a conditional write is one step) and faults on demand.
+"""A real S3 server on loopback: moto's, with one thing fixed (a conditional write is one step) and faults on demand.
 
 python s3_server.py        serves until its input ends, and says its address first
 """
@@ -49,7 +49,7 @@ class S3Server:
     def __exit__(self, *_exc: object) -> None:
         self.hang_up()
 
-    def afresh(self) -> None:
+    def reset(self) -> None:
         """Forget what was asked, and do nothing wrong."""
         self.conditional, self.fails = True, lambda _method, _path: False
         self.seen.clear()

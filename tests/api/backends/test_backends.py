@@ -30,7 +30,7 @@ def bucket() -> Iterator[S3Server]:
 
 @pytest.fixture
 def s3(bucket: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
-    bucket.afresh()
+    bucket.reset()
     for name, value in bucket.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("openai_image_nodes.api.backends.fsspec_client.RETRY_DELAYS_S", (0.01, 0.01))

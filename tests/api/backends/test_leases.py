@@ -51,7 +51,7 @@ def test_claim_of_another_machine_is_followed_when_its_heart_stops(tmp_path: Pat
 
 
 def test_claim_is_not_given_back_for_somebody_else(tmp_path: Path) -> None:
-    """A folder that was cleared and made anew belongs to its new owner, though the file has the same name."""
+    """A folder that was cleared and made again belongs to its new owner, though the file has the same name."""
     first = claims.claim(tmp_path)
     assert first is not None
     (tmp_path / first.name).unlink()
@@ -79,7 +79,7 @@ def test_claim_that_is_half_written_holds_until_it_is_old(tmp_path: Path) -> Non
 def test_claim_that_was_judged_dead_and_is_another_by_now_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the look and the step somebody else finished the job, and a third one began it anew."""
+    """Between the look and the step somebody else finished the job, and a third one began it again."""
     dead = elsewhere(tmp_path, age_s=1000).rename(tmp_path / "claim.1")
     made, others = claims._made, []
 

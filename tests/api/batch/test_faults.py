@@ -49,7 +49,7 @@ def states() -> list[str]:
 
 
 def test_lost_answer_of_a_batch_that_was_begun(sandbox: Sandbox, faults: Faults) -> None:
-    """The list of the service has it: it is taken from there, and none is begun anew."""
+    """The list of the service has it: it is taken from there, and no other one is begun."""
     plan()
     faults.normal().drop("after_work")
     (record,) = submit()

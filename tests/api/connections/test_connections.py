@@ -171,7 +171,7 @@ def test_http_may_be_allowed_for_one_connection() -> None:
 
 
 def test_broken_connections_file_is_told_and_does_not_break_the_widget() -> None:
-    """The list of connections still opens; a run says which file to mend, and nothing of its content."""
+    """The list of connections still opens; a run says which file to fix, and nothing of its content."""
     file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"], "connections.json")
     file.write_text(f'{{"connections": {{"relay": {{"key": "{KEY}"')
     message = validated(connection="relay")

@@ -51,7 +51,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def asker(server: Server, monkeypatch: pytest.MonkeyPatch) -> Asker:
-    asker = Asker.afresh(server, "openai", monkeypatch)
+    asker = Asker.fresh(server, "openai", monkeypatch)
     asker.jobs = JOBS  # the nodes'
     return asker
 

@@ -37,7 +37,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def asker(server: Server, monkeypatch: pytest.MonkeyPatch) -> Asker:
-    return Asker.afresh(server, "comfy.org", monkeypatch)
+    return Asker.fresh(server, "comfy.org", monkeypatch)
 
 
 def conflict(faults: Faults, kind: str, **headers: str) -> Faults:
@@ -260,7 +260,7 @@ def test_timed_out_request_is_joined_at_the_service(monkeypatch: pytest.MonkeyPa
             return super().generation(card, index=index, **options)
 
     with Server(Slow()) as server:
-        asker = Asker.afresh(server, "comfy.org", monkeypatch)
+        asker = Asker.fresh(server, "comfy.org", monkeypatch)
         monkeypatch.setattr(client, "SILENCE_TIMEOUT_S", 0.2)
         running = asker.submit()
         until(lambda: "still works on it" in running.stage())

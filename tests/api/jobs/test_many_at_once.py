@@ -38,7 +38,7 @@ def server() -> Iterator[Meter]:
 @pytest.fixture
 def asker(server: Meter, monkeypatch: pytest.MonkeyPatch) -> Asker:
     server.most = 0
-    return Asker.afresh(server, "openai", monkeypatch)
+    return Asker.fresh(server, "openai", monkeypatch)
 
 
 def all_of(asker: Asker, count: int) -> None:
@@ -72,7 +72,7 @@ def test_so_many_are_in_flight_and_no_more(
 @pytest.mark.parametrize("teacher", [Fault(), Fault(status=429)])
 def test_limit_of_the_service_is_respected(server: Meter, monkeypatch: pytest.MonkeyPatch, teacher: Fault) -> None:
     """comfy.org tells how many it takes at a time, with pictures and with refusals."""
-    asker = Asker.afresh(server, "comfy.org", monkeypatch)
+    asker = Asker.fresh(server, "comfy.org", monkeypatch)
     asker.faults.add(Fault(status=teacher.status, headers={"X-Concurrency-Limit": "1", "Retry-After": "0.01"}))
     asker.ask("the first")
     server.most = 0

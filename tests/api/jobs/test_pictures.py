@@ -22,7 +22,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def asker(server: Server, monkeypatch: pytest.MonkeyPatch) -> Asker:
-    return Asker.afresh(server, "openai", monkeypatch)
+    return Asker.fresh(server, "openai", monkeypatch)
 
 
 def test_broken_picture_among_good_ones_is_left_out_and_named(asker: Asker) -> None:
@@ -65,7 +65,7 @@ def test_text_that_is_no_base64_is_one_broken_picture(asker: Asker) -> None:
 @pytest.mark.parametrize("name", ["openai", "comfy.org"])
 def test_pictures_by_address_are_fetched_and_kept(server: Server, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """comfy.org and relays answer with addresses: the pictures lie beside the others."""
-    asker = Asker.afresh(server, name, monkeypatch)
+    asker = Asker.fresh(server, name, monkeypatch)
     if name == "openai":
         asker.faults.urls()
     assert asker.ask(n=2).pictures == [painted("a red fox", 0), painted("a red fox", 1)]

@@ -32,7 +32,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def asker(server: Server, monkeypatch: pytest.MonkeyPatch) -> Asker:
-    return Asker.afresh(server, "openai", monkeypatch)
+    return Asker.fresh(server, "openai", monkeypatch)
 
 
 REFUSED: dict[str, tuple[Script, type[OpenAIImageError], str]] = {
@@ -113,7 +113,7 @@ EXHAUSTED: dict[str, tuple[Script, int, type[OpenAIImageError]]] = {
 
 @pytest.mark.parametrize(("script", "posts", "kind"), EXHAUSTED.values(), ids=EXHAUSTED)
 def test_patience_ends(asker: Asker, script: Script, posts: int, kind: type[OpenAIImageError]) -> None:
-    """What the service says to have failed is tried twice more; the next run asks afresh."""
+    """What the service says to have failed is tried twice more; the next run asks again."""
     script(asker.faults)
     with pytest.raises(kind):
         asker.ask()

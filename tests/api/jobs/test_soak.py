@@ -110,7 +110,7 @@ def test_without_idempotency_all_that_came_is_kept_and_nothing_is_sent_twice(
     server: Numbered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was billed and lost on the wire can be had by nobody: exactly those jobs are known as lost."""
-    asker = Asker.afresh(server, "openai", monkeypatch)
+    asker = Asker.fresh(server, "openai", monkeypatch)
     monkeypatch.setenv("OPENAI_IMAGE_NODES_MAX_IN_FLIGHT", "16")
     planned = plans(ALL)
     first = run_all(asker, server, planned)
@@ -135,7 +135,7 @@ def test_with_idempotency_the_service_bills_what_the_store_holds(
     server: Numbered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every job is billed once and kept once, whatever was dropped on the way."""
-    asker = Asker.afresh(server, "comfy.org", monkeypatch)
+    asker = Asker.fresh(server, "comfy.org", monkeypatch)
     monkeypatch.setenv("OPENAI_IMAGE_NODES_MAX_IN_FLIGHT", "16")
     monkeypatch.setattr("openai_image_nodes.api.transport.retry.KEYED_TRIES", 1)  # so that some jobs end on the way
     planned = plans({**WAITS, **LOSES, **SPOILS})

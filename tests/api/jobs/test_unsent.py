@@ -22,7 +22,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def asker(server: Server, monkeypatch: pytest.MonkeyPatch) -> Asker:
-    return Asker.afresh(server, "openai", monkeypatch)
+    return Asker.fresh(server, "openai", monkeypatch)
 
 
 def test_upload_that_breaks_is_sent_again(asker: Asker) -> None:

@@ -45,7 +45,7 @@ def test_bucket_is_laid_out_as_the_folder(farm: Farm) -> None:
 
 
 def test_refused_request_leaves_nothing_in_the_bucket(farm: Farm) -> None:
-    """Another machine asks afresh, as this one does."""
+    """Another machine asks again, as this one does."""
     farm.asker.faults.status(400)
     with pytest.raises(RefusedError):
         farm.asker.ask()

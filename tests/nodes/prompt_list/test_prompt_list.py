@@ -1,4 +1,4 @@
-"""The prompt list: what its rows get, which of them run, and when ComfyUI runs them anew."""
+"""The prompt list: what its rows get, which of them run, and when ComfyUI runs them again."""
 
 from __future__ import annotations
 
