@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from openai_image_nodes import NODE_CLASS_MAPPINGS
 from support.pack import ROOT
 
 README_MAX_BYTES = 10_000
@@ -152,3 +153,32 @@ def test_names_of_the_readme_are_those_of_the_pack() -> None:
     contract = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
     variables = set(re.findall(r"`(OPENAI_IMAGE_NODES_\w+)`", README + contract))
     assert [name for name in sorted(variables) if name not in spoken()] == []
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of a table's rows whose first cell begins with a name in backticks."""
+    lines = re.findall(r"^\| (`.+) \|$", text, re.MULTILINE)
+    return [[cell.strip() for cell in line.split(" | ")] for line in lines]
+
+
+def test_contract_lists_the_inputs_of_the_node() -> None:
+    """In their order, with the values that a widget offers and what it begins with."""
+    declared = NODE_CLASS_MAPPINGS["OIN_GPTImage"].INPUT_TYPES()
+    inputs = {**declared["required"], **declared["optional"]}
+    contract = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
+    table = rows(section(f"\n{contract}", "Nodes").split("### OIN_References")[0])
+    assert [row[0].split("`")[1] for row in table] == list(inputs)
+    for row, (kind, *options) in zip(table, inputs.values(), strict=True):
+        default = options[0].get("default") if options else None
+        shown = str(default).lower() if isinstance(default, bool) else str(default)
+        assert default in (None, "") or shown in row[2], row[0]
+        if isinstance(kind, list) and row[0] not in ("`model`", "`connection`"):
+            assert row[1].split(", ") == kind, row[0]
+
+
+def test_contract_names_every_node_and_route() -> None:
+    """Whoever looks for a name that must not change finds it."""
+    contract = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
+    assert [node for node in NODE_CLASS_MAPPINGS if f"`{node}`" not in contract] == []
+    routes = json.loads((ROOT / "tests/support/golden/data/routes.json").read_text(encoding="utf-8"))
+    assert [route for route in routes if not re.search(rf"\b{route.rpartition('/')[2]}\b", contract)] == []
