@@ -1,7 +1,11 @@
-"""The state folder ("home"): connections, the user's models, the job store. Never below anything ComfyUI serves."""
+"""What the user may set: the state folder ("home"), and numbers in the environment.
+
+The state folder holds connections, the user's models and the job store. It is never below anything ComfyUI serves.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -9,6 +13,8 @@ from pathlib import Path
 
 HOME_VARIABLE = "OPENAI_IMAGE_NODES_HOME"
 NAME = "openai_image_nodes"
+
+LOG = logging.getLogger(__name__)
 
 _host_folder: Callable[[], str | None] = lambda: None  # noqa: E731
 
@@ -41,3 +47,13 @@ def _platform_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support" / NAME
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / NAME
+
+
+def whole_number(variable: str, default: int) -> int:
+    """Return an environment variable as a whole number; a text that is none is told in the log and not used."""
+    text = os.environ.get(variable, "").strip()
+    try:
+        return int(text) if text else default
+    except ValueError:
+        LOG.warning("%s is %r and should be a whole number: %d is used.", variable, text, default)
+        return default

@@ -41,7 +41,7 @@ def stored_answer(address: Address) -> str:
     """Ask once for what is in the store already: the whole node, and the store alone."""
     url = address.answering("small_1")
     ours.call(url, None, seed=0)
-    jobs, job = ours.part("api.jobs.manager").Jobs(), ours.job()
+    jobs, job = ours.part("api.jobs.manager").JobManager(), ours.job()
     node = [taken_s(lambda: ours.call(url, None, seed=0)) for _ in range(9)]
     store = [taken_s(lambda: jobs.submit(job).future.result()) for _ in range(9)]
     return f"{seconds(node)} with decoding, {seconds(store)} without"
@@ -50,7 +50,7 @@ def stored_answer(address: Address) -> str:
 def record_keeping(address: Address, rounds: int) -> str:
     """Take the exchange alone from the same request through the job store; most of it is waiting for the disk."""
     ours.point(address.answering("tiny_1"))
-    jobs = ours.part("api.jobs.manager").Jobs()
+    jobs = ours.part("api.jobs.manager").JobManager()
     kept, alone = [], []
     for number in range(rounds):
         job = ours.job("record keeping", seed=number)

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..api.errors import RefusedError, SharedStoreError
 from ..api.store import spending as budget
 from ..api.store.eviction import limit_bytes
-from ..api.store.records import Record
+from ..api.store.records import JobRecord
 from ..api.store.store import Store, stores
 
 DAYS_LISTED = 31
@@ -65,7 +65,7 @@ def _sync(paid: Store, *, everything: bool) -> int:
 
 
 def _list_sums(paid: Store) -> None:
-    shelf = paid.shelf
+    shelf = paid.backend
     for day in budget.days(paid.root)[:DAYS_LISTED]:
         try:
             sums = budget.spent(paid.root, day, shelf)
@@ -82,7 +82,7 @@ def _short(folder: Path) -> str:
     return folder.name[:12] + folder.suffix
 
 
-def _state(store: Store, folder: Path, record: Record) -> str:
+def _state(store: Store, folder: Path, record: JobRecord) -> str:
     if store.is_running(folder):
         return f"{record.state}, on its way"
     return "sent, outcome unknown" if record.state in ("sent", "unknown") else record.state

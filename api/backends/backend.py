@@ -1,4 +1,7 @@
-"""Where small things lie that several processes and machines share: a folder, or a bucket (see remote.py)."""
+"""Where small things lie that several processes and machines share: a folder, or a bucket by an fsspec URL.
+
+A URL is as in s3://bucket/folder, gs://, abfs:// or memory://.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,12 @@ from pathlib import Path
 from typing import Protocol
 
 from .atomic_files import PRIVATE_FILE, make_private_folder, write_atomic
+from .fsspec_client import FsspecClient, created
+
+SETTLE_S = 1.0  # for a bucket where to create an object is not one step
 
 
-class Shelf(Protocol):
+class Backend(Protocol):
     """Named bytes. Names have slashes for what lies deeper; each step is seen by others whole or not at all.
 
     `heartbeat_s` is how often a claim tells that its owner lives, `trusted_s` how long it need not be looked at again.
@@ -26,8 +32,8 @@ class Shelf(Protocol):
     def is_exclusive(self) -> bool:
         """Whether `create` is one step, and not a look, a write and another look."""
 
-    def at(self, name: str) -> Shelf:
-        """Return the shelf below."""
+    def at(self, name: str) -> Backend:
+        """Return the backend below."""
 
     def names(self, beginning: str = "") -> list[str]:
         """Return the names that begin so, those of everything deeper included."""
@@ -51,7 +57,7 @@ class Shelf(Protocol):
         """Return for how long `data` has certainly not been touched, by no clock of another machine."""
 
 
-class Folder:
+class LocalBackend:
     """A folder of this machine or of its network."""
 
     heartbeat_s = 5.0
@@ -61,9 +67,9 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def at(self, name: str) -> Folder:
+    def at(self, name: str) -> LocalBackend:
         """Return the folder below, which need not exist."""
-        return Folder(self.path / name)
+        return LocalBackend(self.path / name)
 
     def names(self, beginning: str = "") -> list[str]:
         """Return the names of files that begin so. Nothing is there where there is no folder."""
@@ -124,3 +130,64 @@ class Folder:
         with contextlib.suppress(FileNotFoundError):
             return now - path.stat().st_mtime
         return float("inf")
+
+
+class BucketBackend:
+    """Objects below one name in a bucket. Every step is made at least once: a lost answer must not stop a farm."""
+
+    heartbeat_s = 12.0
+    trusted_s = 20.0  # nobody follows a claim that was fresh so short a time ago
+
+    def __init__(self, bucket: FsspecClient, base: str = "") -> None:
+        self._bucket = bucket
+        self._base = base
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether the bucket can create an object only where there is none; where not, the last writer has it."""
+        return self._bucket.is_conditional
+
+    def at(self, name: str) -> BucketBackend:
+        """Return the backend below."""
+        return BucketBackend(self._bucket, f"{self._base}{name}/")
+
+    def names(self, beginning: str = "") -> list[str]:
+        """Return the names that begin so: one request for each thousand."""
+        full = self._path(beginning)
+        folder, _, prefix = full.rpartition("/")
+        found: list[str] = self._bucket.do(lambda fs: list(fs.find(folder, prefix=prefix)), missing=[])
+        start = len(self._path(""))
+        return [name[start:] for name in found if name.startswith(full)]
+
+    def read(self, name: str) -> bytes | None:
+        """Return an object, or None."""
+        return self._bucket.do(lambda fs: bytes(fs.cat_file(self._path(name))), missing=None)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace an object."""
+        self._bucket.do(lambda fs: fs.pipe_file(self._path(name), data))
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Make an object that is not there; looked at twice where this is not one step."""
+        if self.is_exclusive:
+            if self._bucket.do(lambda fs: created(fs, self._path(name), data)):
+                return True
+        elif self.read(name) is None:
+            self.write(name, data)
+            time.sleep(SETTLE_S)
+        return self.read(name) == data  # ours also where an earlier try arrived and only its answer was lost
+
+    def touch(self, name: str, data: bytes) -> None:
+        """Replace an object, so that others see it change."""
+        self.write(name, data)
+
+    def remove(self, name: str) -> None:
+        """Delete an object."""
+        self._bucket.do(lambda fs: fs.rm_file(self._path(name)), missing=None)
+
+    def age_s(self, name: str, data: bytes) -> float:
+        """Return for how long this process has seen an object unchanged: no two clocks are compared."""
+        return self._bucket.unchanged_s(self._path(name), data)
+
+    def _path(self, name: str) -> str:
+        return f"{self._bucket.root}/{self._base}{name}"

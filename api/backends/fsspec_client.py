@@ -44,7 +44,7 @@ def is_url(text: str) -> bool:
     return "://" in text and not text.startswith("file://")
 
 
-class Bucket:
+class FsspecClient:
     """The connection to one URL, opened when it is first used."""
 
     def __init__(self, url: str) -> None:

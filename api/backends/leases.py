@@ -1,7 +1,7 @@
-"""Who works on a job: claims that several processes and machines over a shared folder or bucket can trust.
+"""Who works on a job: leases that several processes and machines over a shared folder or bucket can trust.
 
-A claim is a file `claim.N` on the job's shelf, made exclusively. The highest N owns the job. A dead owner is followed
-by whoever makes N+1; two can never make the same file, so exactly one follows. Each claim holds a token of its own:
+A lease is a file `claim.N` in the job's backend, made exclusively. The highest N owns the job. A dead owner is followed
+by whoever makes N+1; two can never make the same file, so exactly one follows. Each lease holds a token of its own:
 a folder may be cleared and made again, and then the same name belongs to somebody else.
 """
 
@@ -20,47 +20,47 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SharedStoreError
-from .backend import Folder, Shelf
+from .backend import Backend, LocalBackend
 
 STALE_AFTER_S = 60.0
 INSTANCE = uuid.uuid4().hex
 PREFIX = "claim."
 
 
-def claim(place: Path | Shelf) -> Claim | None:
+def acquire(place: Path | Backend) -> Lease | None:
     """Take a job's folder for this process, or return None while a live owner has it.
 
     Raises: OSError if the folder cannot be written, SharedStoreError if the bucket cannot.
     """
-    shelf = _shelf(place)
-    newest = _newest(shelf)
-    owner = shelf.read(newest) if newest else None
-    if newest is not None and not _is_stale(shelf, newest, owner):
+    backend = _backend(place)
+    newest = _newest(backend)
+    owner = backend.read(newest) if newest else None
+    if newest is not None and not _is_stale(backend, newest, owner):
         return None
-    ours = _made(shelf, f"{PREFIX}{1 + (_number(newest) if newest else 0)}")
+    ours = _made(backend, f"{PREFIX}{1 + (_number(newest) if newest else 0)}")
     if ours is None:
         return None
     if newest is not None:
-        if shelf.read(newest) != owner:  # cleared and made again since we judged it: the new owner lives
+        if backend.read(newest) != owner:  # cleared and made again since we judged it: the new owner lives
             ours.release()
             return None
         with contextlib.suppress(OSError, SharedStoreError):
-            shelf.remove(newest)  # its owner may only sleep, and must not find itself the newest again
+            backend.remove(newest)  # its owner may only sleep, and must not find itself the newest again
     return ours
 
 
-class Claim:
+class Lease:
     """A job's folder in our hands, kept fresh by a heartbeat until it is released."""
 
-    def __init__(self, shelf: Shelf, name: str, owner: dict[str, Any]) -> None:
-        self.shelf = shelf
+    def __init__(self, backend: Backend, name: str, owner: dict[str, Any]) -> None:
+        self.backend = backend
         self.name = name
         self._owner = owner
         self._beats = 0
         self._is_given_back = False
         self._lock = threading.Lock()  # a beat that is on its way must not put back what is given back
         self._seen_at = _now()
-        _heart(shelf.heartbeat_s).add(self)
+        _heart(backend.heartbeat_s).add(self)
 
     @property
     def held(self) -> bool:
@@ -70,10 +70,10 @@ class Claim:
         """
         if self._is_given_back:
             return False
-        trusted_s = self.shelf.trusted_s
+        trusted_s = self.backend.trusted_s
         if all(0 <= now - seen < trusted_s for now, seen in zip(_now(), self._seen_at, strict=True)):
             return True
-        return self._is_ours() and _newest(self.shelf) == self.name
+        return self._is_ours() and _newest(self.backend) == self.name
 
     def beat(self) -> None:
         """Tell everybody that the owner lives; or give back what could not be given back before."""
@@ -83,7 +83,7 @@ class Claim:
                 self._give_back()
             elif self._is_ours():  # who wakes up must not put back what a follower took away
                 self._beats += 1
-                self.shelf.touch(self.name, _content(self._owner, self._beats))
+                self.backend.touch(self.name, _content(self._owner, self._beats))
                 self._seen_at = now
 
     def release(self) -> None:
@@ -94,12 +94,12 @@ class Claim:
 
     def _give_back(self) -> None:
         if self._is_ours():
-            self.shelf.remove(self.name)
-        _heart(self.shelf.heartbeat_s).discard(self)
+            self.backend.remove(self.name)
+        _heart(self.backend.heartbeat_s).discard(self)
 
     def _is_ours(self) -> bool:
         token: str = self._owner["token"]
-        return _owner(self.shelf.read(self.name)).get("token") == token
+        return _owner(self.backend.read(self.name)).get("token") == token
 
 
 class _Heart:
@@ -107,18 +107,18 @@ class _Heart:
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
-        self._claims: set[Claim] = set()
+        self._claims: set[Lease] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def add(self, held: Claim) -> None:
+    def add(self, held: Lease) -> None:
         with self._lock:
             self._claims.add(held)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._beat, name="openai-image-claims", daemon=True)
                 self._thread.start()
 
-    def discard(self, held: Claim) -> None:
+    def discard(self, held: Lease) -> None:
         with self._lock:
             self._claims.discard(held)
 
@@ -136,35 +136,35 @@ class _Heart:
 
 @cache
 def _heart(interval_s: float) -> _Heart:
-    """Return the heart of one kind of shelf: a bucket that does not answer must not let the claims of folders die."""
+    """Return the heart of one kind of backend: a bucket that does not answer must not let the claims of folders die."""
     return _Heart(interval_s)
 
 
-def is_claimed(place: Path | Shelf) -> bool:
+def is_leased(place: Path | Backend) -> bool:
     """Tell whether somebody alive works on a job."""
     with contextlib.suppress(OSError, SharedStoreError):
-        shelf = _shelf(place)
-        newest = _newest(shelf)
-        return newest is not None and not _is_stale(shelf, newest, shelf.read(newest))
+        backend = _backend(place)
+        newest = _newest(backend)
+        return newest is not None and not _is_stale(backend, newest, backend.read(newest))
     return False
 
 
-def _shelf(place: Path | Shelf) -> Shelf:
-    return Folder(place) if isinstance(place, Path) else place
+def _backend(place: Path | Backend) -> Backend:
+    return LocalBackend(place) if isinstance(place, Path) else place
 
 
-def _newest(shelf: Shelf) -> str | None:
-    return max((name for name in shelf.names(PREFIX) if name[len(PREFIX) :].isdigit()), key=_number, default=None)
+def _newest(backend: Backend) -> str | None:
+    return max((name for name in backend.names(PREFIX) if name[len(PREFIX) :].isdigit()), key=_number, default=None)
 
 
 def _number(name: str) -> int:
     return int(name[len(PREFIX) :])
 
 
-def _made(shelf: Shelf, name: str) -> Claim | None:
+def _made(backend: Backend, name: str) -> Lease | None:
     """Make the file of a claim; None if somebody was faster."""
     owner = {"host": _host(), "pid": os.getpid(), "instance": INSTANCE, "token": uuid.uuid4().hex}
-    return Claim(shelf, name, owner) if shelf.create(name, _content(owner, 0)) else None
+    return Lease(backend, name, owner) if backend.create(name, _content(owner, 0)) else None
 
 
 def _content(owner: dict[str, Any], beats: int) -> bytes:
@@ -179,14 +179,14 @@ def _owner(content: bytes | None) -> dict[str, Any]:
     return {}
 
 
-def _is_stale(shelf: Shelf, name: str, content: bytes | None) -> bool:
+def _is_stale(backend: Backend, name: str, content: bytes | None) -> bool:
     """Tell whether a claim's owner is dead: at once on this machine, by its heartbeat on others."""
     if content is None:
         return True
     owner = _owner(content)
     if owner.get("host") == _host() and _is_dead(owner):
         return True
-    return shelf.age_s(name, content) > STALE_AFTER_S
+    return backend.age_s(name, content) > STALE_AFTER_S
 
 
 def _is_dead(owner: dict[str, Any]) -> bool:

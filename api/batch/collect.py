@@ -15,8 +15,8 @@ from ..backends.atomic_files import write_atomic
 from ..catalog.schemas import OpenAIImageGenerationResponse
 from ..connections.resolve import Connection
 from ..errors import BadAnswerError
-from ..jobs.recorder import Keeping
-from ..store.records import Record
+from ..jobs.recorder import AnswerRecorder
+from ..store.records import JobRecord
 from ..store.store import Store
 from . import jsonl as lines
 from . import records as ledger
@@ -116,7 +116,7 @@ class Collecting:
         usd = self._kept_before(result.identity)
         if usd is None:
             usd = self._kept(result, self._plan.find(result.identity))
-        self._store.pending.take_back(result.identity, self._record.id)
+        self._store.journal.take_back(result.identity, self._record.id)
         self._plan.remove([result.identity])
         with self._counting:
             self._left.discard(result.identity)
@@ -134,12 +134,12 @@ class Collecting:
         record = self._record_of(result, planned)
         parsed = lambda: _readable(result)  # noqa: E731
         with contextlib.suppress(BadAnswerError):  # kept all the same: the run that wants it tells what is wrong
-            Keeping(self._store, result.identity).kept(record, parsed, result.raw)
+            AnswerRecorder(self._store, result.identity).kept(record, parsed, result.raw)
         return record.cost_usd or 0.0
 
-    def _record_of(self, result: Result, planned: Planned | None) -> Record:
+    def _record_of(self, result: Result, planned: Planned | None) -> JobRecord:
         batch, identity = self._record, result.identity
-        known = planned.record(batch.id) if planned else self._store.pending.read(identity)
+        known = planned.record(batch.id) if planned else self._store.journal.read(identity)
         known = known or Planned(identity=identity, **batch.model_dump(include=SHARED_FIELDS), fields={}).record(
             batch.id
         )
@@ -157,7 +157,7 @@ class Collecting:
         if planned is not None:
             planned.fault, planned.fault_is_final = fault, final
             self._plan.write(planned)
-        self._store.pending.take_back(identity, self._record.id)
+        self._store.journal.take_back(identity, self._record.id)
         with self._counting:
             self._left.discard(identity)
             self._record.failed += 1
@@ -166,7 +166,7 @@ class Collecting:
         """Let what was never worked on be planned again, as it was."""
         self._record.unfinished = len(self._left)
         for identity in self._left:
-            self._store.pending.take_back(identity, self._record.id)
+            self._store.journal.take_back(identity, self._record.id)
 
 
 @dataclass

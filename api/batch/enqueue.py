@@ -10,7 +10,7 @@ from ..errors import RefusedError
 from ..jobs.job import Job
 from ..jobs.runner import outcome_unknown
 from ..store.journal import BATCHED
-from ..store.records import Answer
+from ..store.records import StoredAnswer
 from ..store.store import Store, store_of, stores
 from .plan import Plan, Planned
 from .records import Ledger
@@ -26,7 +26,7 @@ class Deferred(Exception):
     """
 
 
-def answered_or_planned(job: Job) -> Answer:
+def answered_or_planned(job: Job) -> StoredAnswer:
     """Return the answer that the store has of a job.
 
     Raises: Deferred if it has none: the job is in the plan then, or in a batch; RefusedError for what no batch takes,
@@ -49,7 +49,7 @@ def answered_or_planned(job: Job) -> Answer:
     raise Deferred(f"planned, {_tally(store).counted_with(planned)}")
 
 
-def _known(store: Store, identity: str) -> Answer | None:
+def _known(store: Store, identity: str) -> StoredAnswer | None:
     """Return the answer that this machine has, or any other that shares the store."""
     return store.find(identity) or (store.find(identity) if store.fetch(identity) else None)
 
@@ -67,13 +67,13 @@ def no_markup(name: str) -> RefusedError:
 
 
 def _defer_what_is_on_its_way(store: Store, identity: str) -> None:
-    record = store.pending.read(identity)
+    record = store.journal.read(identity)
     if record is None or record.state == "prepared":
         return
     if record.state == BATCHED:
         sent = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.sent_at or record.prepared_at))
         raise Deferred(f"in a batch since {sent}; collect it when it is done")
-    if store.is_running(store.pending.root / identity):
+    if store.is_running(store.journal.root / identity):
         raise Deferred("asked for directly at this moment; run again when it is done")
     raise outcome_unknown(record)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ..backends.leases import claim
+from ..backends.leases import acquire
 from ..connections.resolve import Connection
 from ..errors import OpenAIImageError, RefusedError, ServiceDownError, StillRunningError
 from ..store.store import Store
@@ -176,7 +176,7 @@ class Office:
         record.state, record.unfinished = ledger.REFUSED, record.count
         self._ledger.write(record)
         for identity in self._ledger.jobs(record):
-            self._store.pending.take_back(identity, record.id)
+            self._store.journal.take_back(identity, record.id)
         self._ledger.drop_large_files(record)
         self.plan.touch()
         return record
@@ -187,7 +187,7 @@ class Office:
 
         Raises: StillRunningError if somebody does.
         """
-        ours = claim(self._ledger.folder(record.id))
+        ours = acquire(self._ledger.folder(record.id))
         if ours is None:
             raise StillRunningError(f"Another process works on batch {record.id} at this moment. Wait for it.")
         try:

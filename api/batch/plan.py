@@ -19,7 +19,7 @@ from ..backends.atomic_files import make_private_folder, write_atomic
 from ..catalog import pricing as prices
 from ..jobs.job import Job
 from ..store.journal import BATCHED
-from ..store.records import Record
+from ..store.records import JobRecord
 from ..store.store import Store
 
 FOLDER = "batch"
@@ -63,9 +63,9 @@ class Planned(BaseModel):
         """The digests of the pixels that go out, as `Job.digests` has them."""
         return [f"{file.name.removesuffix('[]')}:{file.digest}" for file in self.files]
 
-    def record(self, batch: str) -> Record:
+    def record(self, batch: str) -> JobRecord:
         """Return the record of this job as part of a batch of ours."""
-        return Record(
+        return JobRecord(
             identity=self.identity,
             state=BATCHED,
             batch=batch,

@@ -27,7 +27,7 @@ from ..errors import (
     ServiceDownError,
 )
 from ..store import spending as budget
-from ..store.records import Record
+from ..store.records import JobRecord
 from ..store.store import Store
 from ..transport.bodies import FilePart
 from . import jsonl as lines
@@ -95,7 +95,7 @@ class Submitting:
         """Mark all jobs as this batch's and return them: no direct run sends them from here on."""
         listed = self._ledger.jobs(record)
         found = [one for one in map(self._plan.find, listed) if one and not self._is_answered(one)]
-        taken = [one for one in found if self._store.pending.hand_over(_in_batch(one, record))]
+        taken = [one for one in found if self._store.journal.hand_over(_in_batch(one, record))]
         record.count, record.low_usd, record.high_usd = len(taken), _sum(taken, "low_usd"), _sum(taken, "high_usd")
         if len(taken) < len(listed):
             self._ledger.begin(record, [one.identity for one in taken])
@@ -213,7 +213,7 @@ class Submitting:
         self._ledger.write(record)
         if error is not None:
             for identity in self._ledger.jobs(record):
-                self._store.pending.take_back(identity, record.id)
+                self._store.journal.take_back(identity, record.id)
             self._ledger.drop_large_files(record)
             self._plan.touch()
 
@@ -226,7 +226,7 @@ class Submitting:
 
     def _refuse_over_budget(self, part: Part) -> None:
         if self._connection.kind != "sandbox":
-            with budget.reserved(self._store.root, part.high_usd or 0.0, self._store.shelf):
+            with budget.reserved(self._store.root, part.high_usd or 0.0, self._store.backend):
                 pass
 
 
@@ -247,7 +247,7 @@ def _words(fault: BatchFault) -> str:
     return f"{place}{fault.message or 'no reason was given'}{code}"
 
 
-def _in_batch(one: Planned, record: BatchRecord) -> Record:
+def _in_batch(one: Planned, record: BatchRecord) -> JobRecord:
     return one.record(record.id).model_copy(update={"sent_at": record.prepared_at})
 
 

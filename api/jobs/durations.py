@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from itertools import islice
 from pathlib import Path
 
-from ..store.records import Record
+from ..store.records import JobRecord
 from ..store.store import Store
 
 NEWEST = 300  # records that are read once for a start
@@ -19,7 +19,7 @@ _lock = threading.Lock()
 _times: dict[Path, dict[_Kind, deque[float]]] = {}
 
 
-def usual_s(store: Store, record: Record) -> float | None:
+def median_duration_s(store: Store, record: JobRecord) -> float | None:
     """Return the median time in seconds of requests like this one, or None if there were none."""
     with _lock:
         if store.root not in _times:
@@ -28,7 +28,7 @@ def usual_s(store: Store, record: Record) -> float | None:
         return statistics.median(times) if times else None
 
 
-def note(store: Store, record: Record) -> None:
+def note(store: Store, record: JobRecord) -> None:
     """Remember how long a request took."""
     with _lock:
         if store.root in _times and record.elapsed_s is not None:
@@ -43,7 +43,7 @@ def _read(store: Store) -> dict[_Kind, deque[float]]:
     return times
 
 
-def _kind(record: Record) -> _Kind:
+def _kind(record: JobRecord) -> _Kind:
     fields = record.fields
     size, quality = str(fields.get("size")), str(fields.get("quality"))
     return record.operation, record.model, size, quality, int(fields.get("n") or 1)

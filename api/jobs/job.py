@@ -14,7 +14,7 @@ from typing import Any
 
 from ..catalog.schemas import OpenAIImageGenerationRequest, OpenAIImageGenerationResponse
 from ..connections.resolve import Connection
-from ..store.records import Answer, Record
+from ..store.records import JobRecord, StoredAnswer
 from ..transport.bodies import FilePart
 from ..transport.operation import EDITS, GENERATIONS, SynchronousOperation
 
@@ -22,7 +22,7 @@ PROGRESS_MAX = 0.95  # only the picture itself is the rest
 TRANSPORT_FIELDS = ("stream", "partial_images")
 
 
-class Unwanted(Exception):
+class JobAbandoned(Exception):
     """Nobody waits for the job any more and it was not sent: it ends without a word."""
 
 
@@ -57,9 +57,9 @@ class Job:
         endpoint = EDITS if self.request.operation == "edits" else GENERATIONS
         return SynchronousOperation(endpoint, self.request, self.files, connection=self.connection, headers=headers)
 
-    def record(self, identity: str) -> Record:
+    def record(self, identity: str) -> JobRecord:
         """Return the record of this job before anything happened to it."""
-        return Record(
+        return JobRecord(
             identity=identity,
             service=self.connection.service,
             connection=self.connection.name,
@@ -73,20 +73,20 @@ class Job:
         )
 
 
-class Running:
+class JobHandle:
     """A job on its way and everybody who waits for it; `future` holds the answer or the error."""
 
     def __init__(self, job: Job, identity: str, name: str) -> None:
         self.job = job
         self.identity = identity
         self.name = name
-        self.future: Future[Answer] = Future()
+        self.future: Future[StoredAnswer] = Future()
         self.future.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it for the others
         self.unwanted = threading.Event()
         self.operation: SynchronousOperation[Any, Any] | None = None
         self.waiting_for: str | None = "its turn"
         self.sent = False
-        self.usual_s: float | None = None
+        self.median_duration_s: float | None = None
         self._sent_at = 0.0
         self._waiters = 1
         self._lock = threading.Lock()
@@ -119,7 +119,7 @@ class Running:
         """
         with self._lock:
             if self.unwanted.is_set():
-                raise Unwanted
+                raise JobAbandoned
             self.sent, self.waiting_for, self._sent_at = True, None, time.monotonic()
 
     def not_sent_after_all(self) -> None:
@@ -136,7 +136,7 @@ class Running:
         """
         self.waiting_for = f"{what}, next try in {seconds:.0f} s"
         if self.unwanted.wait(seconds):
-            raise Unwanted
+            raise JobAbandoned
         self.waiting_for = None
 
     @property
@@ -147,9 +147,9 @@ class Running:
     @property
     def progress(self) -> float | None:
         """How much of the usual time has passed, 0..0.95, or None where nobody knows."""
-        if not self.sent or not self.usual_s:
+        if not self.sent or not self.median_duration_s:
             return None
-        return min(PROGRESS_MAX, (time.monotonic() - self._sent_at) / self.usual_s)
+        return min(PROGRESS_MAX, (time.monotonic() - self._sent_at) / self.median_duration_s)
 
     def stage(self) -> str:
         """Tell in a few words where it is."""
@@ -163,4 +163,6 @@ class Running:
             return f"drawing, {count} {'sketch' if count == 1 else 'sketches'} so far"
         if operation.stage == "downloading":
             return f"downloading, {operation.received / 1e6:.1f} MB"
-        return "waiting for the picture" + (f" (usually {self.usual_s:.0f} s here)" if self.usual_s else "")
+        return "waiting for the picture" + (
+            f" (usually {self.median_duration_s:.0f} s here)" if self.median_duration_s else ""
+        )

@@ -10,28 +10,28 @@ from dataclasses import replace
 
 from ..errors import OpenAIImageError
 from ..store.journal import again
-from ..store.records import Answer
+from ..store.records import StoredAnswer
 from ..store.store import STORE_VARIABLE, mark_read, store_of
-from .job import Job, Running, Unwanted
-from .runner import Asking
-from .threads import Lane
+from .job import Job, JobAbandoned, JobHandle
+from .runner import JobRunner
+from .threads import ConcurrencyLimiter
 
 LOG = logging.getLogger(__name__)
 
 
-class Jobs:
+class JobManager:
     """All jobs of this process. `submit` is the only way in."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: dict[str, Running] = {}
-        self._lanes: dict[str, Lane] = {}
-        self._unkept: dict[str, Answer] = {}
+        self._running: dict[str, JobHandle] = {}
+        self._lanes: dict[str, ConcurrencyLimiter] = {}
+        self._unkept: dict[str, StoredAnswer] = {}
 
-    def submit(self, job: Job) -> Running:
+    def submit(self, job: Job) -> JobHandle:
         """Start a job, join it where it runs already, or take its answer from the store.
 
-        Call `leave()` on what comes back when done waiting, and `taken()` when the answer has reached somebody.
+        Call `leave()` on what comes back when done waiting, `mark_delivered()` when the answer has reached somebody.
         """
         identity = job.identity
         name = identity if job.reuse else again(identity)
@@ -39,24 +39,26 @@ class Jobs:
             running = self._running.get(name)
             if running is not None and running.join():
                 return running
-            running = self._running[name] = Running(job, identity, name)
-            lane = self._lanes.setdefault(job.connection.service, Lane(in_order=not os.environ.get(STORE_VARIABLE)))
+            running = self._running[name] = JobHandle(job, identity, name)
+            lane = self._lanes.setdefault(
+                job.connection.service, ConcurrencyLimiter(in_order=not os.environ.get(STORE_VARIABLE))
+            )
         if not self._answered_from_store(running):
             lane.run(lambda: self._ask(running, lane))
         return running
 
-    def taken(self, answer: Answer) -> Answer:
+    def mark_delivered(self, answer: StoredAnswer) -> StoredAnswer:
         """Note that an answer has reached somebody: from now on it may be forgotten when the store is full.
 
         Returns the answer as it is for this taker: of those who waited for it together, one has paid.
         """
         with self._lock:
             self._unkept.pop(answer.record.identity, None)
-            paid_by_another, answer.taken = answer.taken, True
+            paid_by_another, answer.delivered = answer.delivered, True
         mark_read(answer)
         return replace(answer, reused=True) if paid_by_another else answer
 
-    def _answered_from_store(self, running: Running) -> bool:
+    def _answered_from_store(self, running: JobHandle) -> bool:
         try:
             known = self._known(running)
         except Exception as exc:  # noqa: BLE001 - handed over to everybody who waits
@@ -66,33 +68,33 @@ class Jobs:
             self._finish(running, known)
         return known is not None
 
-    def _known(self, running: Running) -> Answer | None:
+    def _known(self, running: JobHandle) -> StoredAnswer | None:
         if not running.job.reuse:
             return None
         with self._lock:
             unkept = self._unkept.get(running.identity)
         return unkept or store_of(running.job.connection).find(running.identity)
 
-    def _ask(self, running: Running, lane: Lane) -> None:
-        asking = Asking(running, store_of(running.job.connection), known=lambda: self._known(running))
+    def _ask(self, running: JobHandle, lane: ConcurrencyLimiter) -> None:
+        asking = JobRunner(running, store_of(running.job.connection), known=lambda: self._known(running))
         try:
-            outcome: Answer | BaseException = asking.answer()
+            outcome: StoredAnswer | BaseException = asking.answer()
         except BaseException as exc:  # noqa: BLE001 - handed over to everybody who waits
             outcome = exc
         lane.respect(asking.service_limit)
-        if isinstance(outcome, Answer) and outcome.folder is None:
+        if isinstance(outcome, StoredAnswer) and outcome.folder is None:
             with self._lock:
                 self._unkept[running.identity] = replace(outcome, reused=True)
         self._finish(running, outcome)
 
-    def _finish(self, running: Running, outcome: Answer | BaseException) -> None:
+    def _finish(self, running: JobHandle, outcome: StoredAnswer | BaseException) -> None:
         """Put the outcome into the future, after the job is off the list: who asks now asks the store."""
         with self._lock:
             if self._running.get(running.name) is running:
                 del self._running[running.name]
         if running.is_deserted:
             _tell_the_log(outcome)
-        if isinstance(outcome, Unwanted):
+        if isinstance(outcome, JobAbandoned):
             running.future.set_exception(CancelledError())
         elif isinstance(outcome, BaseException):
             running.future.set_exception(outcome)
@@ -100,12 +102,12 @@ class Jobs:
             running.future.set_result(outcome)
 
 
-JOBS = Jobs()
+JOBS = JobManager()
 
 
-def _tell_the_log(outcome: Answer | BaseException) -> None:
+def _tell_the_log(outcome: StoredAnswer | BaseException) -> None:
     """Tell how a request ended that nobody waited for; without the service's words, which may repeat the prompt."""
-    if isinstance(outcome, Answer):
+    if isinstance(outcome, StoredAnswer):
         LOG.info("The picture of a run that was stopped is kept for the next run: %s", outcome.folder or "in memory")
     elif isinstance(outcome, OpenAIImageError):
         request_id = outcome.request_id or "unknown"

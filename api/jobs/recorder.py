@@ -13,7 +13,7 @@ from ..catalog import pricing as prices
 from ..catalog.schemas import OpenAIImageGenerationResponse
 from ..errors import BadAnswerError, OpenAIImageError
 from ..store import spending as budget
-from ..store.records import Answer, Record, unreadable
+from ..store.records import JobRecord, StoredAnswer, unreadable
 from ..store.store import Store
 from ..transport.downloads import Pictures, pictures_of
 from ..transport.error_mapping import error_from_response, service_words
@@ -27,13 +27,13 @@ Operation = SynchronousOperation[Any, OpenAIImageGenerationResponse]
 
 
 @dataclass(frozen=True)
-class Keeping:
+class AnswerRecorder:
     """Keeps the answer of one job; `name` is what it is called among the jobs on their way."""
 
     store: Store
     name: str
 
-    def answer(self, record: Record, raw: RawAnswer, operation: Operation) -> Answer:
+    def answer(self, record: JobRecord, raw: RawAnswer, operation: Operation) -> StoredAnswer:
         """Write an answer down, then return it.
 
         Raises: BadAnswerError if it holds no picture, when it is kept all the same; OpenAIImageError if the service
@@ -48,7 +48,7 @@ class Keeping:
 
         return self.kept(record, parsed, raw.body)
 
-    def kept(self, record: Record, parsed: Callable[[], OpenAIImageGenerationResponse], body: bytes) -> Answer:
+    def kept(self, record: JobRecord, parsed: Callable[[], OpenAIImageGenerationResponse], body: bytes) -> StoredAnswer:
         """Write down an answer that `parsed` gives from its bytes, then return it.
 
         Raises: as `answer`.
@@ -66,27 +66,27 @@ class Keeping:
         folder, notes = self._saved(record, pictures.data)
         with contextlib.suppress(OSError):
             budget.note_spent(self.store.root, record)
-        return Answer(record, pictures.data, folder, reused=False, notes=notes)
+        return StoredAnswer(record, pictures.data, folder, reused=False, notes=notes)
 
-    def fetched_before(self, record: Record) -> RawAnswer | None:
+    def fetched_before(self, record: JobRecord) -> RawAnswer | None:
         """Return an answer whose pictures a process began to fetch, with what the record knows of it."""
-        body = self.store.pending.read_raw_answer(self.name)
+        body = self.store.journal.read_raw_answer(self.name)
         return RawAnswer(body, record.headers, record.elapsed_s or 0.0) if body else None
 
-    def _write_addresses(self, response: OpenAIImageGenerationResponse, record: Record, raw: RawAnswer) -> None:
+    def _write_addresses(self, response: OpenAIImageGenerationResponse, record: JobRecord, raw: RawAnswer) -> None:
         if any(image.url and not image.b64_json for image in response.data or []):
             with contextlib.suppress(OSError):
-                self.store.pending.write(self.name, record)
-                self.store.pending.write_raw_answer(self.name, raw.body)
+                self.store.journal.write(self.name, record)
+                self.store.journal.write_raw_answer(self.name, raw.body)
 
-    def _saved(self, record: Record, pictures: list[bytes]) -> tuple[Path | None, list[str]]:
+    def _saved(self, record: JobRecord, pictures: list[bytes]) -> tuple[Path | None, list[str]]:
         record.state = "answered"
         try:
             folder = self.store.save(record, pictures)
         except OSError as exc:
-            self.store.pending.write(self.name, record)
+            self.store.journal.write(self.name, record)
             return None, [NOT_KEPT.format(exc.strerror or type(exc).__name__)]
-        self.store.pending.drop(self.name)
+        self.store.journal.drop(self.name)
         return folder, self.store.notes_on(folder)
 
 
@@ -97,7 +97,7 @@ def _parsed(raw: RawAnswer, operation: Operation) -> OpenAIImageGenerationRespon
     return response
 
 
-def _note_answer(record: Record, raw: RawAnswer) -> None:
+def _note_answer(record: JobRecord, raw: RawAnswer) -> None:
     record.answered_at, record.elapsed_s = time.time(), raw.elapsed_s
     kept = (*KEPT_HEADERS, *(name for name in raw.headers if name.startswith(KEPT_PREFIXES)))
     record.headers = {name: raw.headers[name] for name in kept if name in raw.headers}
@@ -106,7 +106,7 @@ def _note_answer(record: Record, raw: RawAnswer) -> None:
         record.credits = float(raw.headers.get("x-comfy-credits-used", ""))
 
 
-def _note_contents(record: Record, response: OpenAIImageGenerationResponse, pictures: Pictures) -> None:
+def _note_contents(record: JobRecord, response: OpenAIImageGenerationResponse, pictures: Pictures) -> None:
     record.usage, record.svg_usage, record.faults = response.usage, response.svg_usage, pictures.faults
     fields = {name: getattr(response, name) for name in ("size", "quality", "background", "output_format")}
     record.answer_fields = {name: value for name, value in fields.items() if value}

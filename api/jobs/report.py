@@ -9,10 +9,10 @@ from typing import Any
 from ..catalog import catalog as catalogue
 from ..catalog import pricing as prices
 from ..connections.resolve import Connection
-from ..store.records import Answer
+from ..store.records import StoredAnswer
 
 
-def report(answer: Answer, connection: Connection, notes: Sequence[str]) -> str:
+def report(answer: StoredAnswer, connection: Connection, notes: Sequence[str]) -> str:
     """Return the report as JSON text; figures that the service did not give are null.
 
     Keys: connection, host, model, operation, size, quality, n, request_id, elapsed_s (seconds), tokens,
@@ -42,7 +42,7 @@ def report(answer: Answer, connection: Connection, notes: Sequence[str]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False)
 
 
-def outcome(answer: Answer, connection: Connection) -> str:
+def outcome(answer: StoredAnswer, connection: Connection) -> str:
     """Return what a run came to, in the few words that the node shows when it is done."""
     record = answer.record
     if answer.reused:
@@ -60,7 +60,7 @@ def connection_notes(connection: Connection) -> list[str]:
     return []
 
 
-def fault_notes(answer: Answer) -> list[str]:
+def fault_notes(answer: StoredAnswer) -> list[str]:
     """Return a note for every picture of an answer that could not be had, with the place of its bytes."""
     place = f"; its bytes are in {answer.folder}" if answer.folder else ""
     return [
@@ -68,7 +68,7 @@ def fault_notes(answer: Answer) -> list[str]:
     ]
 
 
-def _estimate(answer: Answer, connection: Connection) -> list[float] | None:
+def _estimate(answer: StoredAnswer, connection: Connection) -> list[float] | None:
     """Return what was to be expected, from the cheapest to the dearest case in USD, or None."""
     record = answer.record
     images = [digest for digest in record.input_digests if digest.startswith("image")]

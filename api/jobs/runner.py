@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from ..backends.leases import Claim
+from ..backends.leases import Lease
 from ..catalog import pricing as prices
 from ..errors import (
     BadAnswerError,
@@ -21,14 +21,14 @@ from ..errors import (
 )
 from ..store import spending as budget
 from ..store.journal import BATCHED
-from ..store.records import Answer, Record, unreadable
+from ..store.records import JobRecord, StoredAnswer, unreadable
 from ..store.store import Store
 from ..transport.error_mapping import MAYBE_BILLED, PAY_AGAIN_ADVICE, RUN_AGAIN_ADVICE
 from ..transport.operation import RawAnswer
 from ..transport.retry import RetryPolicy
 from . import durations as history
-from .job import Running, Unwanted
-from .recorder import Keeping
+from .job import JobAbandoned, JobHandle
+from .recorder import AnswerRecorder
 
 FINAL_STATUSES = (400, 422)
 EARLIER_TRY = "An earlier try of it may have been billed."
@@ -44,21 +44,21 @@ class ClaimLost(Exception):
     """Another process took the job over before it was sent."""
 
 
-class Asking:
+class JobRunner:
     """Asks for one job on the calling thread. `service_limit` is what the service said of requests at a time."""
 
-    def __init__(self, running: Running, store: Store, *, known: Callable[[], Answer | None]) -> None:
+    def __init__(self, running: JobHandle, store: Store, *, known: Callable[[], StoredAnswer | None]) -> None:
         self.service_limit: int | None = None
         self._running = running
         self._job = running.job
         self._name = running.name
-        self._pending = store.pending
-        self._keeping = Keeping(store, running.name)
+        self._pending = store.journal
+        self._keeping = AnswerRecorder(store, running.name)
         self._known = known
-        self._claim: Claim | None = None
+        self._claim: Lease | None = None
         self._may_be_billed = False  # an earlier try, perhaps of a process that died, and its answer was not seen
 
-    def answer(self) -> Answer:
+    def answer(self) -> StoredAnswer:
         """Return the answer, from the service or from whoever was faster.
 
         Raises: Unwanted if everybody left before it was sent, OpenAIImageError by kind.
@@ -72,11 +72,11 @@ class Asking:
                 if self._claim is not None:
                     self._claim.release()
 
-    def _claimed_by_others(self) -> Answer | None:
+    def _claimed_by_others(self) -> StoredAnswer | None:
         """Take the job for us, or wait for the answer of the process that has it."""
         while True:
             if self._running.unwanted.is_set():
-                raise Unwanted
+                raise JobAbandoned
             try:
                 self._claim = self._keeping.store.claim(self._name)
             except FileNotFoundError:
@@ -91,7 +91,7 @@ class Asking:
                 return known
             self._running.wait(self._keeping.store.poll_s, "another process asks for the same")
 
-    def _resumed(self) -> Record:
+    def _resumed(self) -> JobRecord:
         """Return the record to go on with: a new one, or that of a process that died on the way.
 
         Raises: OutcomeUnknownError if it was sent and cannot safely be sent again.
@@ -111,7 +111,7 @@ class Asking:
         self._pending.write(self._name, record)
         return record
 
-    def _left_behind(self) -> Record | None:
+    def _left_behind(self) -> JobRecord | None:
         try:
             return self._pending.read(self._name) or (self._pending.adopt(self._name) if self._job.reuse else None)
         except OSError as exc:
@@ -120,7 +120,7 @@ class Asking:
                 f" read ({exc.strerror}), so it may have been sent before. Mend the folder, or set reuse to false."
             ) from exc
 
-    def _exchanged(self, record: Record) -> Answer:
+    def _exchanged(self, record: JobRecord) -> StoredAnswer:
         retries = RetryPolicy(idempotent=self._job.connection.idempotent)
         try:
             while True:
@@ -130,12 +130,12 @@ class Asking:
                     raise
                 except OpenAIImageError as error:
                     self._wait_after(error, record, retries)
-        except Unwanted:
+        except JobAbandoned:
             if not self._may_be_billed:
                 self._pending.drop(self._name)
             raise
 
-    def _kept(self, record: Record) -> Answer:
+    def _kept(self, record: JobRecord) -> StoredAnswer:
         raw = self._keeping.fetched_before(record)
         with self._in_budget() if raw is None else contextlib.nullcontext():  # what was paid before is had in any case
             raw = raw or self._sent(record)
@@ -151,13 +151,13 @@ class Asking:
         if connection.kind == "sandbox":
             return contextlib.nullcontext()
         amount = prices.cautious_usd(connection, self._job.request.wire_fields(), len(images))
-        return budget.reserved(self._keeping.store.root, amount, self._keeping.store.shelf)
+        return budget.reserved(self._keeping.store.root, amount, self._keeping.store.backend)
 
-    def _sent(self, record: Record) -> RawAnswer:
+    def _sent(self, record: JobRecord) -> RawAnswer:
         operation = self._job.operation({"Idempotency-Key": record.idempotency_key} if record.idempotency_key else {})
         self._running.operation = operation
         self._refuse_lost_claim()
-        self._running.usual_s = history.usual_s(self._keeping.store, record)
+        self._running.median_duration_s = history.median_duration_s(self._keeping.store, record)
         self._running.about_to_send()
         record.state, record.sent_at = "sent", time.time()
         self._pending.announce(self._name, record)
@@ -173,7 +173,7 @@ class Asking:
             self._running.not_sent_after_all()
             raise ClaimLost
 
-    def _wait_after(self, error: OpenAIImageError, record: Record, retries: RetryPolicy) -> None:
+    def _wait_after(self, error: OpenAIImageError, record: JobRecord, retries: RetryPolicy) -> None:
         """Wait until the request may be sent again.
 
         Raises: OpenAIImageError if it never may be, Unwanted if everybody left meanwhile.
@@ -192,7 +192,7 @@ class Asking:
         self._pending.write(self._name, record)
         self._running.wait(delay, REASONS.get(type(error), NO_ANSWER))
 
-    def _given_up(self, error: OpenAIImageError, record: Record) -> OpenAIImageError:
+    def _given_up(self, error: OpenAIImageError, record: JobRecord) -> OpenAIImageError:
         """Write down how it ended and return the error to raise: a key that may have paid for something is kept."""
         if not self._may_be_billed or _is_final(error, record):
             self._pending.drop(self._name)
@@ -211,18 +211,18 @@ class Asking:
         )
 
 
-def _may_go_on(old: Record) -> bool:
+def _may_go_on(old: JobRecord) -> bool:
     """Tell whether a job may be asked for once more: it was not sent, or was handed over, or its key is at hand."""
     return old.state in ("prepared", "answered") or (old.state == "sent" and old.idempotency_key is not None)
 
 
-def _is_final(error: OpenAIImageError, record: Record) -> bool:
+def _is_final(error: OpenAIImageError, record: JobRecord) -> bool:
     """Tell whether an error is the service's last word on all tries under the key, not only on the newest one."""
     replayed = error.replayed and record.idempotency_key is not None
     return replayed or isinstance(error, ModeratedError) or error.status in FINAL_STATUSES
 
 
-def outcome_unknown(old: Record) -> OutcomeUnknownError:
+def outcome_unknown(old: JobRecord) -> OutcomeUnknownError:
     """Return the error for a job that was sent before, without an answer and without a key to ask for it again."""
     sent = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(old.sent_at or old.prepared_at))
     return OutcomeUnknownError(
@@ -232,7 +232,7 @@ def outcome_unknown(old: Record) -> OutcomeUnknownError:
     )
 
 
-def _already_batched(old: Record) -> OutcomeUnknownError:
+def _already_batched(old: JobRecord) -> OutcomeUnknownError:
     sent = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(old.sent_at or old.prepared_at))
     return OutcomeUnknownError(
         f"{old.connection}: this very request is part of a batch since {sent} and is not paid a second time. Collect"

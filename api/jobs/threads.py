@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
-from ..settings import whole_number
+from ..config import whole_number
 
 MAX_IN_FLIGHT_VARIABLE = "OPENAI_IMAGE_NODES_MAX_IN_FLIGHT"
 MAX_IN_FLIGHT = 4
@@ -22,7 +22,7 @@ WORKERS_LEAST = 8  # some of the work waits for a disk
 T = TypeVar("T")
 
 
-class Lane:
+class ConcurrencyLimiter:
     """A queue of tasks of which at most a few run at a time, each on a thread of its own.
 
     Machines that run the same list over one store would all wait for whoever asks for its first row; not `in_order`,
@@ -76,10 +76,10 @@ class Lane:
             self._start_waiting()
 
 
-_workers = Lane(limit=max(WORKERS_LEAST, os.cpu_count() or 1))
+_workers = ConcurrencyLimiter(limit=max(WORKERS_LEAST, os.cpu_count() or 1))
 
 
-def in_turn(work: Callable[[], T]) -> Future[T]:
+def run_bounded(work: Callable[[], T]) -> Future[T]:
     """Run heavy work on one of a few daemon threads: a list of a thousand pictures must not be in work all at once.
 
     What is cancelled before its turn is never done.
@@ -98,7 +98,7 @@ def in_turn(work: Callable[[], T]) -> Future[T]:
     return future
 
 
-def in_thread(work: Callable[[], T]) -> Future[T]:
+def run_in_thread(work: Callable[[], T]) -> Future[T]:
     """Run work on a daemon thread; its result or error is in the future."""
     future: Future[T] = Future()
     future.set_running_or_notify_cancel()  # the work is done whether anybody waits or not

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from ..backends.atomic_files import folder_bytes, remove_folder
-from ..settings import whole_number
+from ..config import whole_number
 from .records import RECORD
 
 UNREAD = "unread"
@@ -17,7 +17,7 @@ COUNT_EVERY = 256
 SPARE = 0.05  # of the limit: a full store must not be searched for its oldest answer at every request
 
 
-class Room:
+class SizeLimit:
     """Counts the bytes of the answers in a folder and forgets the longest unused, never one that nobody has yet."""
 
     def __init__(self, jobs: Path, trash: Path) -> None:

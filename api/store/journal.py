@@ -1,6 +1,6 @@
 """Jobs on their way: how far each is, in a folder of its own, so that no crash makes anybody pay twice.
 
-pending/<identity>/             record.json, claim.N (see claims.py), answer.json where pictures are still fetched
+pending/<identity>/             record.json, claim.N (see leases.py), answer.json where pictures are still fetched
 pending/<identity>.again-<id>/  the same, for a job that is asked again on purpose
 
 Where machines share a bucket, claims lie there alone, and a record lies there too before its job is sent.
@@ -19,11 +19,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ..backends.atomic_files import make_private_folder, remove_folder, sync_folder, write_atomic
-from ..backends.backend import Shelf
-from ..backends.leases import Claim, claim, is_claimed
+from ..backends.backend import Backend
+from ..backends.leases import Lease, acquire, is_leased
 from ..errors import SharedStoreError
 from .outbox import Outbox
-from .records import RECORD, Record, read_record, record_bytes, suffix_of
+from .records import RECORD, JobRecord, read_record, record_bytes, suffix_of
 
 LOG = logging.getLogger(__name__)
 RAW_ANSWER = "answer.json"
@@ -32,13 +32,13 @@ BATCHED = "batched"
 LEFT_AFTER_S = 3600.0
 
 
-class Pending:
+class RequestJournal:
     """The jobs on their way below one folder. What the disk refuses is remembered by this process alone."""
 
     def __init__(self, root: Path, outbox: Outbox | None = None) -> None:
         self.root = root / "pending"
         self._trash = root / "trash"
-        self._unwritten: dict[str, Record] = {}
+        self._unwritten: dict[str, JobRecord] = {}
         self._outbox = outbox
         self._shared = outbox.shared if outbox else None
         self._announced: set[str] = set()
@@ -50,20 +50,20 @@ class Pending:
         """
         return make_private_folder(self.root / name)
 
-    def claim(self, name: str) -> Claim | None:
+    def claim(self, name: str) -> Lease | None:
         """Take a job for this process, or return None while a live owner has it.
 
         Raises: OSError, SharedStoreError.
         """
         if self._shared is None:
             self.folder(name)
-        return claim(self._place(name))
+        return acquire(self._place(name))
 
     def is_claimed(self, name: str) -> bool:
         """Tell whether somebody alive works on a job."""
-        return is_claimed(self._place(name))
+        return is_leased(self._place(name))
 
-    def announce(self, name: str, record: Record) -> None:
+    def announce(self, name: str, record: JobRecord) -> None:
         """Write down that a job goes out now, where everybody sees it who might send it too.
 
         Raises: SharedStoreError if those on other machines could not.
@@ -73,7 +73,7 @@ class Pending:
             self._announced.add(name)
             self._shared.write_job(name, record)
 
-    def write(self, name: str, record: Record) -> None:
+    def write(self, name: str, record: JobRecord) -> None:
         """Write down how far a job is. A record that says more than `prepared` is on the disk when this returns."""
         self._write_here(name, record)
         if self._shared is not None and (record.state != "prepared" or name in self._announced):
@@ -83,7 +83,7 @@ class Pending:
                 LOG.warning("The state of a request cannot be shared: %s", exc)
                 self._unwritten[name] = record.model_copy()
 
-    def _write_here(self, name: str, record: Record) -> None:
+    def _write_here(self, name: str, record: JobRecord) -> None:
         synced = record.state != "prepared"
         try:
             write_atomic(self.folder(name) / RECORD, record_bytes(record), synced=synced)
@@ -95,7 +95,7 @@ class Pending:
         if synced:
             sync_folder(self.root)
 
-    def read(self, name: str) -> Record | None:
+    def read(self, name: str) -> JobRecord | None:
         """Return what was last written of a job, or None.
 
         Raises: OSError if something is there and cannot be read, SharedStoreError.
@@ -109,7 +109,7 @@ class Pending:
                 return shared
         return self._read_here(name)
 
-    def _read_here(self, name: str) -> Record | None:
+    def _read_here(self, name: str) -> JobRecord | None:
         try:
             return read_record(self.root / name)
         except (FileNotFoundError, NotADirectoryError):
@@ -150,7 +150,7 @@ class Pending:
             self._outbox.drop(name, record)
         remove_folder(self.root / name, self._trash)
 
-    def adopt(self, identity: str) -> Record | None:
+    def adopt(self, identity: str) -> JobRecord | None:
         """Take over what a job that was asked again on purpose left behind, so that it is not asked once more."""
         for name in self._left_again(identity):
             record = self.read(name)
@@ -168,7 +168,7 @@ class Pending:
                     self._drop_unclaimed(name)
                 self._unwritten.pop(name, None)
 
-    def tidy(self, is_answered: Callable[[Record], bool]) -> None:
+    def tidy(self, is_answered: Callable[[JobRecord], bool]) -> None:
         """Remove what crashes left behind an hour ago or more: what was never sent, and what is answered."""
         with contextlib.suppress(SharedStoreError):
             for folder in self.root.glob("*"):
@@ -178,7 +178,7 @@ class Pending:
                         if record is None or record.state == "prepared" or is_answered(record):
                             self._drop_unclaimed(folder.name)
 
-    def hand_over(self, record: Record) -> bool:
+    def hand_over(self, record: JobRecord) -> bool:
         """Write down that a job goes out in a batch; False if it is on its way already, by another path or batch.
 
         The disk may have it later (see `files.sync_all`): a batch has many jobs.
@@ -216,7 +216,7 @@ class Pending:
         for name in sorted(written):
             ours = None
             with contextlib.suppress(OSError):
-                ours = claim(self._place(name))
+                ours = acquire(self._place(name))
             if ours is not None:
                 try:
                     yield name
@@ -224,12 +224,12 @@ class Pending:
                     ours.release()
 
     def _drop_unclaimed(self, name: str) -> None:
-        ours = claim(self._place(name))
+        ours = acquire(self._place(name))
         if ours is not None:
             self.drop(name)
             ours.release()
 
-    def _place(self, name: str) -> Path | Shelf:
+    def _place(self, name: str) -> Path | Backend:
         """Return where the claims of a job are; the folder need not be there."""
         return self._shared.job(name) if self._shared else self.root / name
 

@@ -22,8 +22,8 @@ from pydantic import ValidationError
 from ..backends.atomic_files import make_private_folder, write_synced
 from ..errors import SharedStoreError
 from .eviction import UNSHARED
-from .records import Record, read_record
-from .shared import Shared
+from .records import JobRecord, read_record
+from .shared import SharedBucket
 
 LOG = logging.getLogger(__name__)
 DROPPED = ".dropped"
@@ -34,7 +34,7 @@ FAILURES_MAX = 3
 class Outbox:
     """The notes of one store; `folders_of` tells where the answers of a job are."""
 
-    def __init__(self, root: Path, shared: Shared, folders_of: Callable[[str], Iterable[Path]]) -> None:
+    def __init__(self, root: Path, shared: SharedBucket, folders_of: Callable[[str], Iterable[Path]]) -> None:
         self._folder = root / "outbox"
         self.shared = shared
         self._folders_of = folders_of
@@ -62,7 +62,7 @@ class Outbox:
         """Tell whether an answer of a job has yet to be shared."""
         return any(name.startswith(f"{identity}.") and not name.endswith(DROPPED) for name in self.names())
 
-    def deliver(self, note: Path, folder: Path, record: Record, pictures: list[bytes]) -> None:
+    def deliver(self, note: Path, folder: Path, record: JobRecord, pictures: list[bytes]) -> None:
         """Share an answer, or leave its note for later."""
         try:
             self.shared.put(record, pictures)
@@ -79,7 +79,7 @@ class Outbox:
         _done(note)
         self._busy.discard(note.name)
 
-    def drop(self, name: str, record: Record | None) -> None:
+    def drop(self, name: str, record: JobRecord | None) -> None:
         """Let the others know that a job is on its way no more, at once or later."""
         try:
             self.shared.drop_job(name)

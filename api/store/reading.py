@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from ..backends.atomic_files import write_atomic
 from ..errors import BadAnswerError
 from ..transport.downloads import fetched
-from .records import RECORD, Answer, Record, read_record, record_bytes, suffix_of, unreadable
+from .records import RECORD, JobRecord, StoredAnswer, read_record, record_bytes, suffix_of, unreadable
 
 
-def read_answer(folder: Path) -> Answer:
+def read_answer(folder: Path) -> StoredAnswer:
     """Read an answer and touch it.
 
     Raises: FileNotFoundError, BadAnswerError if it holds no picture or cannot be read.
@@ -34,10 +34,10 @@ def read_answer(folder: Path) -> Answer:
     if record.fault:
         raise unreadable(record, folder)
     _late_downloads(folder, record, pictures)
-    return Answer(record, pictures, folder, reused=True)
+    return StoredAnswer(record, pictures, folder, reused=True)
 
 
-def _late_downloads(folder: Path, record: Record, pictures: list[bytes]) -> None:
+def _late_downloads(folder: Path, record: JobRecord, pictures: list[bytes]) -> None:
     """Fetch and keep what could not be fetched when the answer came; its address is all that was kept."""
     for index, data in enumerate(pictures):
         if suffix_of(data) == "url":

@@ -25,7 +25,7 @@ PICTURE_SIGNATURES = {
 }
 
 
-class Record(BaseModel):
+class JobRecord(BaseModel):
     """What is written down of a job. Times in seconds since 1970, UTC; `fields` are the service's own, prompt included.
 
     `state` is prepared (not sent), sent (on its way, or the process died), unknown (sent and no answer came, and no
@@ -67,31 +67,31 @@ class Record(BaseModel):
 
 
 @dataclass
-class Answer:
+class StoredAnswer:
     """A finished job: its record and the encoded pictures, `folder` None where it could not be kept."""
 
-    record: Record
+    record: JobRecord
     pictures: list[bytes] = field(repr=False)
     folder: Path | None = None
     reused: bool = False
     notes: list[str] = field(default_factory=list)
-    taken: bool = False
+    delivered: bool = False
 
 
-def record_bytes(record: Record) -> bytes:
+def record_bytes(record: JobRecord) -> bytes:
     """Return a record as it is written down."""
     return json.dumps(record.model_dump(exclude_none=True), indent=1, ensure_ascii=False).encode(errors="replace")
 
 
-def read_record(folder: Path) -> Record:
+def read_record(folder: Path) -> JobRecord:
     """Return the record in a folder.
 
     Raises: OSError, pydantic's ValidationError.
     """
-    return Record.model_validate_json((folder / RECORD).read_bytes())
+    return JobRecord.model_validate_json((folder / RECORD).read_bytes())
 
 
-def unreadable(record: Record, folder: Path | None) -> BadAnswerError:
+def unreadable(record: JobRecord, folder: Path | None) -> BadAnswerError:
     """Return the error for an answer without pictures: where its bytes are, and how to ask again."""
     place = f"It is kept in {folder}." if folder else "It could not be kept."
     return BadAnswerError(

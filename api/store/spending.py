@@ -17,9 +17,9 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from ..backends.atomic_files import make_private_folder, write_atomic
-from ..backends.backend import Folder, Shelf
+from ..backends.backend import Backend, LocalBackend
 from ..errors import OutOfCreditError
-from .records import Record
+from .records import JobRecord
 
 BUDGET_VARIABLE = "OPENAI_IMAGE_NODES_BUDGET_USD_PER_DAY"
 SPENT = "spent"
@@ -33,7 +33,7 @@ def today() -> str:
     return time.strftime("%Y-%m-%d")
 
 
-def note_of(record: Record) -> tuple[str, bytes]:
+def note_of(record: JobRecord) -> tuple[str, bytes]:
     """Return the name below a store and the content of the note of what an answer cost; always the same for one."""
     day = time.strftime("%Y-%m-%d", time.localtime(record.answered_at))
     usd = "unknown" if record.cost_usd is None else f"{record.cost_usd:.6f}"
@@ -42,7 +42,7 @@ def note_of(record: Record) -> tuple[str, bytes]:
     return f"{SPENT}/{day}/{name}", json.dumps(line).encode()
 
 
-def note_spent(root: Path, record: Record) -> None:
+def note_spent(root: Path, record: JobRecord) -> None:
     """Write down what an answer cost; `root` is the store's folder.
 
     Raises: OSError.
@@ -52,21 +52,21 @@ def note_spent(root: Path, record: Record) -> None:
     write_atomic(root / name, line, synced=False)
 
 
-def spent(root: Path, day: str, shared: Shelf | None = None) -> dict[str, float]:
-    """Return the known costs in USD of a day, by connection: of this machine, and of all that share a shelf.
+def spent(root: Path, day: str, shared: Backend | None = None) -> dict[str, float]:
+    """Return the known costs in USD of a day, by connection: of this machine, and of all that share a backend.
 
     Raises: SharedStoreError.
     """
-    here = Folder(root)
-    places: dict[str, Shelf] = {name: here for name in here.names(f"{SPENT}/{day}/")}
+    here = LocalBackend(root)
+    places: dict[str, Backend] = {name: here for name in here.names(f"{SPENT}/{day}/")}
     if shared is not None:
         places.update((name, shared) for name in shared.names(f"{SPENT}/{day}/") if name not in places)
     sums: dict[str, float] = {}
-    for name, shelf in places.items():
+    for name, backend in places.items():
         if not name.endswith(".json"):
             continue  # being written this moment
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            connection, usd = _named(name) or _read(shelf.read(name))
+            connection, usd = _named(name) or _read(backend.read(name))
             sums[connection] = sums.get(connection, 0.0) + usd
     return sums
 
@@ -77,7 +77,7 @@ def days(root: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def reserved(root: Path, amount_usd: float, shared: Shelf | None = None) -> Iterator[None]:
+def reserved(root: Path, amount_usd: float, shared: Backend | None = None) -> Iterator[None]:
     """Hold an amount of the day's budget while a request is out; what other processes have out is not counted.
 
     Raises: OutOfCreditError if the day's sum with everything on its way would pass the budget, SharedStoreError.

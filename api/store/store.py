@@ -2,11 +2,11 @@
 
     jobs/<identity>/            an answer: record.json, picture_0.png ..., `unread` until somebody took it
     jobs/<identity>.2/          the answer of the same job asked again on purpose
-    pending/...                 jobs on their way (see pending.py)
+    pending/...                 jobs on their way (see journal.py)
 
 A folder under `jobs` appears whole by one rename, and is never changed afterwards but for `unread`, the time of its
 last use, and a picture that could only be fetched later. Where machines share a bucket, this folder is in front of it:
-what is kept here is had without the bucket, what is kept there comes here first (see sharing.py and outbox.py).
+what is kept here is had without the bucket, what is kept there comes here first (see shared.py and outbox.py).
 """
 
 from __future__ import annotations
@@ -25,18 +25,17 @@ from pydantic import ValidationError
 from .. import config as home
 from ..backends import atomic_files as files
 from ..backends.atomic_files import make_private_folder, sync_folder
-from ..backends.backend import Shelf
-from ..backends.fsspec_client import Bucket, is_url
-from ..backends.leases import Claim
-from ..backends.remote import RemoteShelf
+from ..backends.backend import Backend, BucketBackend
+from ..backends.fsspec_client import FsspecClient, is_url
+from ..backends.leases import Lease
 from ..connections.resolve import Connection
 from ..errors import BadAnswerError, SharedStoreError
-from .eviction import UNREAD, UNSHARED, Room, used_at
-from .journal import Pending, is_again
+from .eviction import UNREAD, UNSHARED, SizeLimit, used_at
+from .journal import RequestJournal, is_again
 from .outbox import Outbox
 from .reading import read_answer
-from .records import RECORD, Answer, Record, read_record, record_bytes, suffix_of
-from .shared import Shared
+from .records import RECORD, JobRecord, StoredAnswer, read_record, record_bytes, suffix_of
+from .shared import SharedBucket
 
 STORE_VARIABLE = "OPENAI_IMAGE_NODES_STORE"
 SANDBOX_STORE = "sandbox_store"
@@ -51,15 +50,15 @@ NOT_SHARED = (
 class Store:
     """The jobs below one folder. Safe for many threads, processes and machines at once."""
 
-    def __init__(self, root: Path, shared: Shared | None = None) -> None:
+    def __init__(self, root: Path, shared: SharedBucket | None = None) -> None:
         self.root = root
         self.jobs = root / "jobs"
         self.shared = shared
         self.outbox = Outbox(root, shared, self._newest_first) if shared else None
-        self.pending = Pending(root, self.outbox)
-        self._room = Room(self.jobs, root / "trash")
+        self.journal = RequestJournal(root, self.outbox)
+        self._room = SizeLimit(self.jobs, root / "trash")
 
-    def find(self, identity: str) -> Answer | None:
+    def find(self, identity: str) -> StoredAnswer | None:
         """Return the newest answer of a job, or None. Touches it, so that it is forgotten last.
 
         Raises: BadAnswerError if all that is kept of the job holds no picture or cannot be read.
@@ -79,25 +78,25 @@ class Store:
         return None
 
     @property
-    def shelf(self) -> Shelf | None:
+    def backend(self) -> Backend | None:
         """Where other machines' answers and costs are, or None."""
-        return self.shared.shelf if self.shared else None
+        return self.shared.backend if self.shared else None
 
     @property
     def poll_s(self) -> float:
         """How often to look whether somebody else's request for the same is answered, in seconds."""
         return SHARED_POLL_S if self.shared else POLL_S
 
-    def claim(self, name: str) -> Claim | None:
+    def claim(self, name: str) -> Lease | None:
         """Take a job for this process; None while a live owner has it, or if it is answered, and then it is here.
 
         Raises: OSError, SharedStoreError.
         """
         if self.outbox is None or is_again(name):
-            return self.pending.claim(name)
+            return self.journal.claim(name)
         if self.fetch(name):
             return None
-        ours = self.pending.claim(name)
+        ours = self.journal.claim(name)
         if ours is not None:
             try:
                 self.fetch(name)  # whoever had it until this moment may have answered it
@@ -122,7 +121,7 @@ class Store:
             return True
         return False
 
-    def save(self, record: Record, pictures: list[bytes]) -> Path:
+    def save(self, record: JobRecord, pictures: list[bytes]) -> Path:
         """Keep an answer, on the disk when this returns, and return its folder; then share it.
 
         Raises: OSError, for example when the disk is full.
@@ -163,7 +162,7 @@ class Store:
                 files.write_synced(folder / UNSHARED, b"", synced=False)
                 self.outbox.note(record.identity)
 
-    def _keep_and_share(self, outbox: Outbox, record: Record, files_of: dict[str, bytes]) -> Path:
+    def _keep_and_share(self, outbox: Outbox, record: JobRecord, files_of: dict[str, bytes]) -> Path:
         note = outbox.announce(record.identity)
         try:
             folder = self._keep(record, {**files_of, UNREAD: b"", UNSHARED: b""})
@@ -173,7 +172,7 @@ class Store:
         outbox.deliver(note, folder, record, list(files_of.values()))
         return folder
 
-    def _keep(self, record: Record, contents: dict[str, bytes]) -> Path:
+    def _keep(self, record: JobRecord, contents: dict[str, bytes]) -> Path:
         make_private_folder(self.jobs)
         fresh = make_private_folder(self.root / "incoming" / uuid.uuid4().hex)
         try:
@@ -191,15 +190,15 @@ class Store:
                 self.prune(self._room.wanted_bytes)
         return folder
 
-    def records(self) -> list[tuple[Path, Record]]:
+    def records(self) -> list[tuple[Path, JobRecord]]:
         """Return the folder and record of all jobs on their way, then of all answers, each the latest used first."""
-        kept, waiting = (list(_records_in(path)) for path in (self.jobs, self.pending.root))
+        kept, waiting = (list(_records_in(path)) for path in (self.jobs, self.journal.root))
         answered = {(record.identity, record.sent_at) for _, record in kept}
         return [(path, record) for path, record in waiting if (record.identity, record.sent_at) not in answered] + kept
 
     def is_running(self, folder: Path) -> bool:
         """Tell whether a folder of `records` belongs to a request that is on its way right now."""
-        return folder.parent == self.pending.root and self.pending.is_claimed(folder.name)
+        return folder.parent == self.journal.root and self.journal.is_claimed(folder.name)
 
     def prune(self, max_bytes: int) -> int:
         """Forget answers, the longest unused first, until at most `max_bytes` are kept; unread ones stay.
@@ -212,14 +211,14 @@ class Store:
             with contextlib.suppress(OSError):
                 if time.time() - folder.stat().st_mtime > CRASHED_AFTER_S:
                     shutil.rmtree(folder, ignore_errors=True)
-        self.pending.tidy(self._is_answered)
+        self.journal.tidy(self._is_answered)
         return self._room.make(max_bytes)
 
     def has(self, identity: str) -> bool:
         """Tell whether something is kept of a job, without reading it."""
         return (self.jobs / identity).exists()
 
-    def records_of(self, identity: str) -> list[Record]:
+    def records_of(self, identity: str) -> list[JobRecord]:
         """Return the records of all answers of a job, the newest first; those that cannot be read are left out."""
         found = []
         for folder in self._newest_first(identity):
@@ -248,7 +247,7 @@ class Store:
                     raise
             number += 1
 
-    def _is_answered(self, record: Record) -> bool:
+    def _is_answered(self, record: JobRecord) -> bool:
         for folder in self._newest_first(record.identity):
             with contextlib.suppress(OSError, ValidationError):
                 if read_record(folder).sent_at == record.sent_at:
@@ -277,11 +276,11 @@ def stores() -> list[Store]:
 def _store(root: Path, url: str | None = None) -> Store:
     if url is None:
         return Store(root)
-    bucket = Bucket(url)
-    return Store(root, Shared(RemoteShelf(bucket), bucket.url))
+    bucket = FsspecClient(url)
+    return Store(root, SharedBucket(BucketBackend(bucket), bucket.url))
 
 
-def mark_read(answer: Answer) -> None:
+def mark_read(answer: StoredAnswer) -> None:
     """Note that somebody has the answer, so that it may be forgotten when the store is full."""
     if answer.folder is not None:
         with contextlib.suppress(OSError):
@@ -294,7 +293,7 @@ def _number(name: str) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def _records_in(path: Path) -> Iterator[tuple[Path, Record]]:
+def _records_in(path: Path) -> Iterator[tuple[Path, JobRecord]]:
     for folder in sorted(path.glob("*"), key=used_at, reverse=True):
         with contextlib.suppress(OSError, ValidationError):
             yield folder, read_record(folder)

@@ -19,11 +19,11 @@ from ...api.catalog import validation as rules
 from ...api.connections import resolve as connections
 from ...api.connections.resolve import Connection, HostSecrets
 from ...api.errors import OpenAIImageError
-from ...api.jobs.job import Job, Running
+from ...api.jobs.job import Job, JobHandle
 from ...api.jobs.manager import JOBS
 from ...api.jobs.report import model_notes, outcome, report
-from ...api.jobs.threads import in_thread, in_turn
-from ...api.store.records import Answer, unreadable
+from ...api.jobs.threads import run_bounded, run_in_thread
+from ...api.store.records import StoredAnswer, unreadable
 from ...utils import comfyui as host
 from ...utils import decode as pictures
 from .input_images import Sources, Upload, upload_of
@@ -105,7 +105,7 @@ class Run:
         decoded = await self.on_thread(lambda: _decoded(answer, wish, upload))
         return decoded.image, decoded.alpha, self.report(answer, [*upload.notes, *decoded.notes])
 
-    async def answer(self, wish: Wish, sources: Sources) -> tuple[Answer, Upload]:
+    async def answer(self, wish: Wish, sources: Sources) -> tuple[StoredAnswer, Upload]:
         """Return the answer, not yet decoded, and what went out for it.
 
         Raises: as `picture`.
@@ -116,7 +116,7 @@ class Run:
             return await self.on_thread(lambda: planning.answered_or_planned(self._job(wish, upload))), upload
         if wish.live_preview and (reason := wish.without_previews(self.connection)):
             upload.notes.append(f"No sketches were shown while waiting: {reason}.")
-        submitted = in_thread(lambda: JOBS.submit(self._job(wish, upload)))
+        submitted = run_in_thread(lambda: JOBS.submit(self._job(wish, upload)))
         try:
             running = await self._finished(submitted, lambda: "preparing")
         except BaseException:
@@ -131,9 +131,9 @@ class Run:
         finally:
             running.leave()
 
-    def report(self, answer: Answer, notes: list[str]) -> str:
+    def report(self, answer: StoredAnswer, notes: list[str]) -> str:
         """Return the report of a decoded answer; from here on the store may forget it when it is full."""
-        answer = JOBS.taken(answer)
+        answer = JOBS.mark_delivered(answer)
         room().end(self.node_id, "; ".join([outcome(answer, self.connection), *model_notes(answer.record.model)]))
         return report(answer, self.connection, [*model_notes(answer.record.model), *notes])
 
@@ -142,7 +142,7 @@ class Run:
 
         Raises: what work raises, ComfyUI's interruption.
         """
-        return await self._finished(in_turn(work), lambda: "preparing")
+        return await self._finished(run_bounded(work), lambda: "preparing")
 
     def _job(self, wish: Wish, upload: Upload) -> Job:
         request = wish.request(
@@ -167,12 +167,12 @@ class Run:
         finally:
             waiting.cancel()  # only this wrapper: else asyncio complains of an error that nobody fetched
 
-    def _leave(self, submitted: Future[Running]) -> None:
+    def _leave(self, submitted: Future[JobHandle]) -> None:
         if submitted.exception() is None:
             self._tell_what_goes_on(submitted.result())
             submitted.result().leave()
 
-    def _tell_what_goes_on(self, running: Running) -> None:
+    def _tell_what_goes_on(self, running: JobHandle) -> None:
         if running.sent and not running.future.done():
             LOG.info("A paid request goes on in the background; its picture is kept for the next run.")
             host.show_text("stopped; the request is out, its picture will be kept for the next run", self.node_id)
@@ -181,7 +181,7 @@ class Run:
 class Watch:
     """Moves a node's progress bar by how long this usually takes, and shows the sketches that came, each once."""
 
-    def __init__(self, running: Running, node_id: str | None) -> None:
+    def __init__(self, running: JobHandle, node_id: str | None) -> None:
         self._running, self._node_id = running, node_id
         self._sketches = self._percent = 0
 
@@ -191,14 +191,14 @@ class Watch:
         if len(partials) > self._sketches:
             self._sketches, newest = len(partials), partials[-1]
             with contextlib.suppress(pictures.BrokenPictureError):
-                preview = await asyncio.wrap_future(in_thread(lambda: pictures.preview_image(newest)))
+                preview = await asyncio.wrap_future(run_in_thread(lambda: pictures.preview_image(newest)))
                 host.show_progress(max(percent, 1), 100, self._node_id, preview)
         elif percent > self._percent:
             host.show_progress(percent, 100, self._node_id)
         self._percent = max(percent, self._percent)
 
 
-def readable(answer: Answer, decode: Callable[[], T]) -> T:
+def readable(answer: StoredAnswer, decode: Callable[[], T]) -> T:
     """Return what decode makes of an answer.
 
     Raises: BadAnswerError that says where the bytes are, if decode raises ValueError.
@@ -209,7 +209,7 @@ def readable(answer: Answer, decode: Callable[[], T]) -> T:
         raise unreadable(answer.record.model_copy(update={"fault": str(exc)}), answer.folder) from exc
 
 
-def _decoded(answer: Answer, wish: Wish, upload: Upload) -> pictures.Decoded:
+def _decoded(answer: StoredAnswer, wish: Wish, upload: Upload) -> pictures.Decoded:
     """Return the answer's pictures as tensors, with everything outside the mask put back if that was asked for."""
     decoded = readable(answer, lambda: pictures.pngs_to_image(answer.pictures))
     if answer.folder and decoded.broken:

@@ -17,7 +17,7 @@ from ...api.batch.plan import Plan, Planned
 from ...api.batch.records import BatchRecord, Ledger
 from ...api.catalog import catalog as catalogue
 from ...api.errors import OpenAIImageError, RefusedError, StillRunningError
-from ...api.jobs.threads import in_thread
+from ...api.jobs.threads import run_in_thread
 from ...api.store.store import Store, stores
 
 SHOWN = 20
@@ -147,7 +147,7 @@ class Desk:
             self._doing, self._words = doing, ""
             if doing != "look":  # the panel looks by itself: that must not wipe out what went wrong before
                 self._fault = self._fault_of_look = ""
-        in_thread(lambda: self._do(work))
+        run_in_thread(lambda: self._do(work))
 
     def _do(self, work: Callable[[], object]) -> None:
         fault = ""

@@ -11,7 +11,7 @@ from aiohttp import web
 from ...api.connections import resolve as connections
 from ...api.connections.resolve import Connection, HostSecrets
 from ...api.errors import OpenAIImageError
-from ...api.jobs.threads import in_thread
+from ...api.jobs.threads import run_in_thread
 from ..run.execution import sandbox_url
 from .batch_panel import Desk
 from .responses import answering, refusal, refuse_other_pages
@@ -34,7 +34,7 @@ def add_to(routes: web.RouteTableDef, prefix: str) -> None:
 async def view(_request: web.Request) -> web.Response:
     """Answer what is planned and under way; a large plan is read on a thread."""
     try:
-        return web.json_response(await asyncio.wrap_future(in_thread(DESK.view)))
+        return web.json_response(await asyncio.wrap_future(run_in_thread(DESK.view)))
     except OpenAIImageError as exc:
         return refusal(400, str(exc))
     except OSError as exc:
@@ -47,8 +47,8 @@ def _acting(act: Callable[[dict[str, Any]], None]) -> Callable[[web.Request], An
     async def handle(request: web.Request) -> dict[str, Any]:
         refuse_other_pages(request)
         asked = dict(await request.json())
-        await asyncio.wrap_future(in_thread(lambda: act(asked)))
-        return await asyncio.wrap_future(in_thread(DESK.view))
+        await asyncio.wrap_future(run_in_thread(lambda: act(asked)))
+        return await asyncio.wrap_future(run_in_thread(DESK.view))
 
     return handle
 

@@ -24,10 +24,10 @@ from openai_image_nodes.api.catalog.schemas import OpenAIImageEditRequest, OpenA
 from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.resolve import Connection, HostSecrets
 from openai_image_nodes.api.errors import OpenAIImageError
-from openai_image_nodes.api.jobs.job import Job, Running
-from openai_image_nodes.api.jobs.manager import Jobs
+from openai_image_nodes.api.jobs.job import Job, JobHandle
+from openai_image_nodes.api.jobs.manager import JobManager
 from openai_image_nodes.api.store import store
-from openai_image_nodes.api.store.records import Answer, Record
+from openai_image_nodes.api.store.records import JobRecord, StoredAnswer
 from openai_image_nodes.api.store.store import Store
 from openai_image_nodes.api.transport import retry as retries
 from openai_image_nodes.api.transport.bodies import FilePart
@@ -139,7 +139,7 @@ class Asker:
 
     server: Server
     name: str = "openai"
-    jobs: Jobs = field(default_factory=Jobs)
+    jobs: JobManager = field(default_factory=JobManager)
 
     @classmethod
     def fresh(cls, server: Server, name: str, monkeypatch: pytest.MonkeyPatch) -> Asker:
@@ -154,32 +154,32 @@ class Asker:
         """What the server is to do wrong, and what it saw."""
         return self.server.faults
 
-    def submit(self, prompt: str = "a red fox", **options: Any) -> Running:
+    def submit(self, prompt: str = "a red fox", **options: Any) -> JobHandle:
         """Submit a job and return at once."""
         return self.jobs.submit(job(connection(self.name), prompt, **options))
 
-    def ask(self, prompt: str = "a red fox", **options: Any) -> Answer:
+    def ask(self, prompt: str = "a red fox", **options: Any) -> StoredAnswer:
         """Run a job to its end, as a node does. Raises: the job's error."""
         running = self.submit(prompt, **options)
         try:
             answer = running.future.result(PATIENCE_S)
         finally:
             running.leave()
-        self.jobs.taken(answer)
+        self.jobs.mark_delivered(answer)
         return answer
 
     def restart(self) -> None:
         """Forget everything that is not on the disk, as a new process has."""
         store._store.cache_clear()
-        self.jobs = Jobs()
+        self.jobs = JobManager()
 
-    def next_run(self, prompt: str = "a red fox", **options: Any) -> tuple[int, Answer | OpenAIImageError]:
+    def next_run(self, prompt: str = "a red fox", **options: Any) -> tuple[int, StoredAnswer | OpenAIImageError]:
         """Run a job once more after a restart, the server healthy; return its POSTs and how it ended."""
         assert self.faults.waiting == 0, "the first run did not meet all its faults"
         before = self.faults.posts
         self.restart()
         try:
-            outcome: Answer | OpenAIImageError = self.ask(prompt, **options)
+            outcome: StoredAnswer | OpenAIImageError = self.ask(prompt, **options)
         except OpenAIImageError as exc:
             outcome = exc
         return self.faults.posts - before, outcome
@@ -195,7 +195,7 @@ class Asker:
         return {path.name for path in self.store.jobs.iterdir()}
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> list[JobRecord]:
         """The records of everything that is kept or on its way."""
         return [record for _, record in self.store.records()]
 
@@ -205,7 +205,7 @@ class Asker:
         return path
 
 
-def name_of(answer: Answer) -> str:
+def name_of(answer: StoredAnswer) -> str:
     """Return the name of an answer's folder."""
     assert answer.folder is not None
     return answer.folder.name

@@ -31,18 +31,18 @@ from openai_image_nodes.api.catalog.schemas import OpenAIImageGenerationRequest 
 from openai_image_nodes.api.connections import resolve as connections  # noqa: E402
 from openai_image_nodes.api.connections.resolve import HostSecrets  # noqa: E402
 from openai_image_nodes.api.errors import OpenAIImageError  # noqa: E402
-from openai_image_nodes.api.jobs.job import Job, Running  # noqa: E402
-from openai_image_nodes.api.jobs.manager import JOBS, Jobs  # noqa: E402
-from openai_image_nodes.api.store.journal import Pending  # noqa: E402
+from openai_image_nodes.api.jobs.job import Job, JobHandle  # noqa: E402
+from openai_image_nodes.api.jobs.manager import JOBS, JobManager  # noqa: E402
+from openai_image_nodes.api.store.journal import RequestJournal  # noqa: E402
 from openai_image_nodes.api.store.outbox import Outbox  # noqa: E402
 from openai_image_nodes.api.store.store import Store  # noqa: E402
 
 POINTS: dict[str, tuple[type[Any], str]] = {
-    "prepared": (Running, "about_to_send"),
+    "prepared": (JobHandle, "about_to_send"),
     "answered": (Store, "save"),
     "kept": (Outbox, "deliver"),
-    "saved": (Pending, "drop"),
-    "not taken": (Jobs, "taken"),
+    "saved": (RequestJournal, "drop"),
+    "not taken": (JobManager, "mark_delivered"),
 }
 
 
@@ -64,7 +64,7 @@ def wait_at(point: str) -> None:
     setattr(owner, name, waiting)
 
 
-def tell_stages(running: Running) -> None:
+def tell_stages(running: JobHandle) -> None:
     """Say where the job is whenever that changes."""
     stage = ""
     while not running.future.done():
@@ -88,7 +88,7 @@ def ask(connection: str, point: str) -> None:
     except OpenAIImageError as exc:
         say("error", type(exc).__name__)
         return
-    JOBS.taken(answer)
+    JOBS.mark_delivered(answer)
     say("picture", hashlib.sha256(answer.pictures[0]).hexdigest(), "reused" if answer.reused else "new")
 
 
@@ -105,7 +105,7 @@ def many(connection: str, count: str) -> None:
 def claim(folder: str) -> None:
     say("ready")
     sys.stdin.readline()
-    ours = claims.claim(Path(folder))
+    ours = claims.acquire(Path(folder))
     say("mine" if ours else "theirs")
     sys.stdin.readline()
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from openai_image_nodes.api.backends import remote
-from openai_image_nodes.api.store.records import Record
+from openai_image_nodes.api.backends import backend
+from openai_image_nodes.api.store.records import JobRecord
 
 from support.asker import Asker, Server
 from support.s3_server import BUCKET, S3Server
@@ -33,8 +33,8 @@ class Farm:
         for name, value in {**bucket.environment, STORE: self.url}.items():
             patch.setenv(name, value)
         patch.setattr("openai_image_nodes.api.backends.fsspec_client.RETRY_DELAYS_S", (0.01, 0.01))
-        patch.setattr(remote, "SETTLE_S", 0.2)
-        patch.setattr(remote.RemoteShelf, "heartbeat_s", 1.0)
+        patch.setattr(backend, "SETTLE_S", 0.2)
+        patch.setattr(backend.BucketBackend, "heartbeat_s", 1.0)
         self.on("first")
 
     def on(self, machine: str) -> Asker:
@@ -51,15 +51,15 @@ class Farm:
     @property
     def objects(self) -> list[str]:
         """The names of everything in the bucket."""
-        shelf = self.asker.store.shelf
-        assert shelf is not None
-        return sorted(name for name in shelf.names() if not name.startswith("probes/"))
+        backend = self.asker.store.backend
+        assert backend is not None
+        return sorted(name for name in backend.names() if not name.startswith("probes/"))
 
 
-def record(identity: str = "a" * 64, **options: object) -> Record:
+def record(identity: str = "a" * 64, **options: object) -> JobRecord:
     """Return a record of an answer."""
     told = {"service": "s", "connection": "openai", "operation": "generations", "model": "m", "state": "answered"}
-    return Record.model_validate({"identity": identity, **told, "sent_at": 1.0, "answered_at": 2.0, **options})
+    return JobRecord.model_validate({"identity": identity, **told, "sent_at": 1.0, "answered_at": 2.0, **options})
 
 
 @pytest.fixture(scope="module")

@@ -9,17 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from openai_image_nodes.api.backends import backend
 from openai_image_nodes.api.backends import leases as claims
-from openai_image_nodes.api.backends import remote
-from openai_image_nodes.api.backends.backend import Folder, Shelf
-from openai_image_nodes.api.backends.fsspec_client import Bucket
-from openai_image_nodes.api.backends.remote import RemoteShelf
+from openai_image_nodes.api.backends.backend import Backend, BucketBackend, LocalBackend
+from openai_image_nodes.api.backends.fsspec_client import FsspecClient
 from openai_image_nodes.api.errors import OpenAIImageError, RefusedError, SharedStoreError
 from support.machines import url
 from support.s3_server import SECRET, S3Server
 
 KINDS = ("folder", "memory", "s3", "s3 without conditions")
-Opened = Callable[[], Shelf]
+Opened = Callable[[], Backend]
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +33,16 @@ def s3(bucket: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     for name, value in bucket.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("openai_image_nodes.api.backends.fsspec_client.RETRY_DELAYS_S", (0.01, 0.01))
-    monkeypatch.setattr(remote, "SETTLE_S", 0.2)
+    monkeypatch.setattr(backend, "SETTLE_S", 0.2)
     return bucket
 
 
 @pytest.fixture(params=KINDS)
 def opened(request: pytest.FixtureRequest, s3: S3Server, tmp_path: Path) -> Opened:
-    """Return a way to open one and the same shelf, as several machines do."""
+    """Return a way to open one and the same backend, as several machines do."""
     s3.conditional = request.param != "s3 without conditions"
     address = f"memory://{uuid.uuid4().hex}" if request.param == "memory" else url()
-    return lambda: Folder(tmp_path) if request.param == "folder" else RemoteShelf(Bucket(address))
+    return lambda: LocalBackend(tmp_path) if request.param == "folder" else BucketBackend(FsspecClient(address))
 
 
 def test_what_is_written_can_be_read_listed_and_removed(opened: Opened) -> None:
@@ -67,67 +66,67 @@ def test_what_is_written_can_be_read_listed_and_removed(opened: Opened) -> None:
 
 def test_only_one_of_many_creates(opened: Opened) -> None:
     """Sixteen at once on four machines; who loses leaves the winner's bytes alone."""
-    shelves = [opened() for _ in range(4)]
-    shelves[0].write("there", b"")
+    backends = [opened() for _ in range(4)]
+    backends[0].write("there", b"")
     start, made = threading.Barrier(16), []
 
     def create(number: int) -> None:
         start.wait()
-        if shelves[number % 4].create("claim", str(number).encode()):
+        if backends[number % 4].create("claim", str(number).encode()):
             made.append(number)
 
     _together(create, 16)
     [winner] = made
-    assert shelves[0].read("claim") == str(winner).encode()
-    assert not shelves[1].create("claim", b"late")
+    assert backends[0].read("claim") == str(winner).encode()
+    assert not backends[1].create("claim", b"late")
 
 
 def test_create_whose_answer_got_lost_is_ours_all_the_same(s3: S3Server) -> None:
     """The first try arrived; the second finds our own bytes there."""
-    shelf = RemoteShelf(Bucket(url()))
-    shelf.write("warm", b"")
-    assert shelf.create("claim", b"ours")
-    assert shelf.create("claim", b"ours")
-    assert not shelf.create("claim", b"theirs")
+    backend = BucketBackend(FsspecClient(url()))
+    backend.write("warm", b"")
+    assert backend.create("claim", b"ours")
+    assert backend.create("claim", b"ours")
+    assert not backend.create("claim", b"theirs")
 
 
 def test_a_claim_has_one_owner(opened: Opened) -> None:
     """Of many that race on several machines, and it is free again when given back."""
-    shelves = [opened() for _ in range(4)]
+    backends = [opened() for _ in range(4)]
     start, owners = threading.Barrier(12), []
 
     def claim(number: int) -> None:
         start.wait()
-        ours = claims.claim(shelves[number % 4])
+        ours = claims.acquire(backends[number % 4])
         if ours is not None:
             owners.append(ours)
 
     _together(claim, 12)
     [owner] = owners
     assert owner.held
-    assert claims.is_claimed(shelves[1])
+    assert claims.is_leased(backends[1])
     owner.release()
-    assert not claims.is_claimed(shelves[1])
-    following = claims.claim(shelves[2])
+    assert not claims.is_leased(backends[1])
+    following = claims.acquire(backends[2])
     assert following is not None
     following.release()
 
 
 def test_a_claim_is_followed_when_its_heart_stops(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seen by the watcher's own clock; the sleeper owns nothing when it wakes, and its heart beats no more."""
-    sleeper, watcher = claims.claim(opened()), opened()
+    sleeper, watcher = claims.acquire(opened()), opened()
     assert sleeper is not None
-    claims._heart(sleeper.shelf.heartbeat_s).discard(sleeper)  # else the process's own heart beats in between
+    claims._heart(sleeper.backend.heartbeat_s).discard(sleeper)  # else the process's own heart beats in between
     monkeypatch.setattr(claims, "_host", lambda: "another machine")
     monkeypatch.setattr(claims, "STALE_AFTER_S", 2.0)
     monkeypatch.setattr(type(watcher), "trusted_s", 0.0)
-    assert claims.claim(watcher) is None
+    assert claims.acquire(watcher) is None
     for _ in range(4):
         time.sleep(0.6)
         sleeper.beat()
-        assert claims.claim(watcher) is None
+        assert claims.acquire(watcher) is None
     time.sleep(2.2)
-    ours = claims.claim(watcher)
+    ours = claims.acquire(watcher)
     assert ours is not None
     sleeper.beat()
     sleeper.release()
@@ -138,10 +137,10 @@ def test_a_claim_is_followed_when_its_heart_stops(opened: Opened, monkeypatch: p
 
 def test_conditional_writes_are_tried_out(s3: S3Server) -> None:
     """A server that does not know them overwrites without a word; ours finds out."""
-    assert Bucket(url()).is_conditional
+    assert FsspecClient(url()).is_conditional
     s3.conditional = False
-    assert not Bucket(url()).is_conditional
-    assert not Bucket("memory://x").is_conditional
+    assert not FsspecClient(url()).is_conditional
+    assert not FsspecClient("memory://x").is_conditional
 
 
 @pytest.mark.parametrize(
@@ -157,35 +156,35 @@ def test_conditional_writes_are_tried_out(s3: S3Server) -> None:
 def test_key_in_the_address_is_refused(address: str) -> None:
     """It would end up in lists and logs; the error does not repeat it."""
     with pytest.raises(RefusedError, match="AWS_ACCESS_KEY_ID") as caught:
-        Bucket(address)
+        FsspecClient(address)
     assert SECRET[8:] not in str(caught.value)
 
 
 def test_addresses_without_a_key_are_taken() -> None:
     """Also those of Azure, with a container, and hosts with a port."""
     for address in ("s3://farm", "abfs://container@account.dfs.core.windows.net/x", "sftp://host:22/x"):
-        assert Bucket(f"{address}/").url == address
+        assert FsspecClient(f"{address}/").url == address
 
 
 def test_missing_package_is_named() -> None:
     """With the command that installs it."""
-    shelf = RemoteShelf(Bucket("gs://bucket/x"))
+    backend = BucketBackend(FsspecClient("gs://bucket/x"))
     with pytest.raises(SharedStoreError, match="pip install gcsfs"):
-        shelf.read("x")
+        backend.read("x")
 
 
 @pytest.mark.parametrize("fault", ["down", "no bucket", "failing"])
 def test_error_tells_what_to_do_and_no_secret(s3: S3Server, fault: str) -> None:
     """Whatever is wrong, it is one kind of error, with the store's name and the way on."""
     address = "s3://nobody-made-this/x" if fault == "no bucket" else url()
-    shelf = RemoteShelf(Bucket(address))
+    backend = BucketBackend(FsspecClient(address))
     if fault == "failing":
         s3.fails = lambda _method, _path: True
     if fault == "down":
         s3.hang_up()
     try:
         with pytest.raises(SharedStoreError, match="unset OPENAI_IMAGE_NODES_STORE") as caught:
-            shelf.write("x", b"y")
+            backend.write("x", b"y")
     finally:
         if fault == "down":
             s3.listen()

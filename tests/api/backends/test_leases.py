@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from openai_image_nodes.api.backends import leases as claims
-from openai_image_nodes.api.backends.backend import Shelf
+from openai_image_nodes.api.backends.backend import Backend
 
 
 def elsewhere(folder: Path, *, age_s: float) -> Path:
@@ -24,8 +24,8 @@ def elsewhere(folder: Path, *, age_s: float) -> Path:
 def test_claim_of_another_machine_holds_while_its_heart_beats(tmp_path: Path) -> None:
     """A process there cannot be asked, but its heartbeat can be seen."""
     elsewhere(tmp_path, age_s=claims.STALE_AFTER_S - 10)
-    assert claims.claim(tmp_path) is None
-    assert claims.is_claimed(tmp_path)
+    assert claims.acquire(tmp_path) is None
+    assert claims.is_leased(tmp_path)
 
 
 def test_full_disk_does_not_make_a_live_owner_look_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,32 +36,32 @@ def test_full_disk_does_not_make_a_live_owner_look_dead(tmp_path: Path, monkeypa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "touch", full)
-    assert claims.claim(tmp_path) is None
+    assert claims.acquire(tmp_path) is None
 
 
 def test_claim_of_another_machine_is_followed_when_its_heart_stops(tmp_path: Path) -> None:
     """The owner is dead, or sleeps: when it wakes, it is no owner any more, whatever became of the new one."""
     old = elsewhere(tmp_path, age_s=claims.STALE_AFTER_S + 10)
-    ours = claims.claim(tmp_path)
+    ours = claims.acquire(tmp_path)
     assert ours is not None
     assert ours.held
     assert not old.exists()
     ours.release()
-    assert not claims.is_claimed(tmp_path)
+    assert not claims.is_leased(tmp_path)
 
 
 def test_claim_is_not_given_back_for_somebody_else(tmp_path: Path) -> None:
     """A folder that was cleared and made again belongs to its new owner, though the file has the same name."""
-    first = claims.claim(tmp_path)
+    first = claims.acquire(tmp_path)
     assert first is not None
     (tmp_path / first.name).unlink()
-    second = claims.claim(tmp_path)
+    second = claims.acquire(tmp_path)
     assert second is not None
     assert second.name == first.name
     assert not first.held
     first.release()
     assert second.held
-    assert claims.claim(tmp_path) is None
+    assert claims.acquire(tmp_path) is None
     second.release()
 
 
@@ -69,9 +69,9 @@ def test_claim_that_is_half_written_holds_until_it_is_old(tmp_path: Path) -> Non
     """It is being made this moment, or its owner was cut off: only its age can tell."""
     path = tmp_path / "claim.1"
     path.touch()
-    assert claims.claim(tmp_path) is None
+    assert claims.acquire(tmp_path) is None
     os.utime(path, (time.time() - 1000, time.time() - 1000))
-    ours = claims.claim(tmp_path)
+    ours = claims.acquire(tmp_path)
     assert ours is not None
     ours.release()
 
@@ -83,14 +83,14 @@ def test_claim_that_was_judged_dead_and_is_another_by_now_is_left_alone(
     dead = elsewhere(tmp_path, age_s=1000).rename(tmp_path / "claim.1")
     made, others = claims._made, []
 
-    def overtaken(shelf: Shelf, name: str) -> claims.Claim | None:
+    def overtaken(backend: Backend, name: str) -> claims.Lease | None:
         if not others:
             dead.unlink()
-            others.append(made(shelf, dead.name))
-        return made(shelf, name)
+            others.append(made(backend, dead.name))
+        return made(backend, name)
 
     monkeypatch.setattr(claims, "_made", overtaken)
-    assert claims.claim(tmp_path) is None
+    assert claims.acquire(tmp_path) is None
     (other,) = others
     assert other.held
     other.release()

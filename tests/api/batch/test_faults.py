@@ -106,7 +106,7 @@ def test_refused_batch_gives_its_jobs_back(sandbox: Sandbox, faults: Faults) -> 
         submit()
     seen = office().overview()
     assert (len(seen.ready), [record.state for record in seen.batches]) == (2, [ledger.REFUSED])
-    assert not list(store().pending.root.glob("*/record.json"))
+    assert not list(store().journal.root.glob("*/record.json"))
     submit()
     collected(2)
 

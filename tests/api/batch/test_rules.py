@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from openai_image_nodes.api import config as home
-from openai_image_nodes.api.backends.leases import claim
+from openai_image_nodes.api.backends.leases import acquire
 from openai_image_nodes.api.batch import jsonl as lines
 from openai_image_nodes.api.batch import parts
 from openai_image_nodes.api.batch.plan import Planned, PlannedFile
@@ -127,7 +127,7 @@ def test_what_was_sent_directly_and_got_lost_is_not_planned(sandbox: Sandbox) ->
     assert planned(seed=1)
     one = office().overview().ready[0]
     office().forget([one])
-    folder = store().pending.folder(one.identity)
+    folder = store().journal.folder(one.identity)
     record = {"state": "unknown", "identity": one.identity, "connection": "openai", "sent_at": 1.0}
     record |= {"service": one.service, "operation": one.operation, "model": one.model}
     folder.joinpath("record.json").write_text(json.dumps(record))
@@ -161,7 +161,7 @@ def test_nobody_works_on_a_batch_that_somebody_else_has(sandbox: Sandbox) -> Non
     """Two people, one store: who is second is told, and nothing happens twice."""
     assert planned(seed=1)
     (record,) = submit()
-    ours = claim(store().root / "batch" / "batches" / record.id)
+    ours = acquire(store().root / "batch" / "batches" / record.id)
     assert ours is not None
     with pytest.raises(StillRunningError, match="Another process"):
         office().collect(record)

@@ -10,7 +10,7 @@ from openai_image_nodes.api.catalog import pricing as prices
 from openai_image_nodes.api.connections.resolve import Connection
 from openai_image_nodes.api.errors import OutOfCreditError
 from openai_image_nodes.api.store import spending as budget
-from openai_image_nodes.api.store.records import Record
+from openai_image_nodes.api.store.records import JobRecord
 from openai_image_nodes.cli.store import jobs
 from openai_image_nodes.sandbox import Sandbox
 from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
@@ -27,9 +27,9 @@ def fields(**other: Any) -> dict[str, Any]:
     return {"model": "gpt-image-2", "prompt": "a fox", "size": "1024x1024", "quality": "medium", "n": 1, **other}
 
 
-def record(usd: float | None, connection: str = "openai") -> Record:
+def record(usd: float | None, connection: str = "openai") -> JobRecord:
     """Return the record of an answer that cost so much."""
-    return Record(identity="0", service="s", connection=connection, operation="generations", model="m", cost_usd=usd)
+    return JobRecord(identity="0", service="s", connection=connection, operation="generations", model="m", cost_usd=usd)
 
 
 def test_estimate_is_the_published_price_and_a_little_for_the_prompt() -> None:

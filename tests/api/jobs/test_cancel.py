@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from openai_image_nodes.api.errors import ModeratedError, OutcomeUnknownError
-from openai_image_nodes.api.jobs.job import Job, Running
-from openai_image_nodes.api.jobs.manager import JOBS, Jobs
+from openai_image_nodes.api.jobs.job import Job, JobHandle
+from openai_image_nodes.api.jobs.manager import JOBS, JobManager
 from support.asker import Asker, Server, painted, until, until_quiet
 from support.faults import Fault
 from support.node_calls import GPTImage, asked, node
@@ -131,14 +131,14 @@ def test_cancel_in_the_moment_of_sending_is_told_too(
 ) -> None:
     """The request was out before the node knew of it."""
     gate, submitting = asker.faults.hold(), threading.Event()
-    submit = Jobs.submit
+    submit = JobManager.submit
 
-    def slow(jobs: Jobs, job: Job) -> Running:
+    def slow(jobs: JobManager, job: Job) -> JobHandle:
         running = submit(jobs, job)
         assert submitting.wait(30)
         return running
 
-    monkeypatch.setattr(Jobs, "submit", slow)
+    monkeypatch.setattr(JobManager, "submit", slow)
     run = pool.submit(node, unique_id="7")
     until(lambda: asker.faults.posts)
     stop(host, run)

@@ -19,8 +19,8 @@ from openai_image_nodes.api.errors import (
     ServiceDownError,
     StillRunningError,
 )
-from openai_image_nodes.api.jobs.job import Running
-from openai_image_nodes.api.store.records import Answer
+from openai_image_nodes.api.jobs.job import JobHandle
+from openai_image_nodes.api.store.records import StoredAnswer
 from openai_image_nodes.api.transport import client
 from support.asker import Asker, PlainPainter, Server, large_part, painted, until
 from support.faults import Fault, Faults
@@ -175,14 +175,14 @@ def test_cancelled_run_does_not_forget_the_key_of_an_earlier_one(asker: Asker, m
     asker.faults.drop("after_work", times=4)
     with pytest.raises(OutcomeUnknownError):
         asker.ask()
-    about_to_send = Running.about_to_send
+    about_to_send = JobHandle.about_to_send
 
-    def left_before(running: Running) -> None:
+    def left_before(running: JobHandle) -> None:
         running.leave()
         about_to_send(running)
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(Running, "about_to_send", left_before)
+        stopped.setattr(JobHandle, "about_to_send", left_before)
         running = asker.submit()
         until(running.future.done)
     posts, answer = asker.next_run()
@@ -270,4 +270,4 @@ def test_timed_out_request_is_joined_at_the_service(monkeypatch: pytest.MonkeyPa
         running.leave()
         assert asker.faults.posts > 2
         assert (asker.faults.billed, len(set(server.keys))) == (1, 1)
-        assert isinstance(asker.next_run()[1], Answer)
+        assert isinstance(asker.next_run()[1], StoredAnswer)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from openai_image_nodes.api.errors import OutcomeUnknownError
-from openai_image_nodes.api.store.records import Answer
+from openai_image_nodes.api.store.records import StoredAnswer
 from openai_image_nodes.cli import main
 from support.asker import Asker, Server, until
 from support.processes import DIGEST, KINDS, PICTURE, Child
@@ -80,7 +80,7 @@ def test_killed_process_costs_nothing_twice(asker: Asker, start: Start, point: s
         assert [record.state for record in asker.records] == ["sent"]
         assert asker.next_run(reuse=False)[0] == 1
     else:
-        assert isinstance(outcome, Answer)
+        assert isinstance(outcome, StoredAnswer)
         assert outcome.pictures == [PICTURE]
         assert asker.faults.billed == 1
     assert [record.state for record in asker.records] == ["answered"]
@@ -159,7 +159,7 @@ def test_process_that_slept_through_its_claim_does_not_send(asker: Asker, start:
     """Another one took over and has the picture: the sleeper takes that."""
     sleeper = start("ask", "openai", "prepared")
     sleeper.says("prepared")
-    (folder,) = asker.store.pending.root.iterdir()
+    (folder,) = asker.store.journal.root.iterdir()
     (claim,) = folder.glob("claim.*")
     os.utime(claim, (time.time() - 1000, time.time() - 1000))
     answer = asker.ask()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from openai_image_nodes.api.errors import BadAnswerError, OpenAIImageError, OutcomeUnknownError
-from openai_image_nodes.api.store.records import Answer
+from openai_image_nodes.api.store.records import StoredAnswer
 from support.asker import Asker, Server, connection, job, painted
 from support.faults import Faults
 
@@ -81,7 +81,7 @@ def end_of(plan: list[str]) -> str | None:
     return next((fault for fault in plan if fault not in WAITS), None)
 
 
-def run_all(asker: Asker, server: Numbered, plans: list[list[str]]) -> list[Answer | OpenAIImageError]:
+def run_all(asker: Asker, server: Numbered, plans: list[list[str]]) -> list[StoredAnswer | OpenAIImageError]:
     """Run the jobs all at once, each with its plan of faults; return how each ended."""
     server.by_number = {str(number): Faults() for number in range(len(plans))}
     for faults, plan in zip(server.by_number.values(), plans, strict=True):
@@ -95,7 +95,7 @@ def run_all(asker: Asker, server: Numbered, plans: list[list[str]]) -> list[Answ
     return [outcome(one.future) for one in running]
 
 
-def outcome(future: Future[Answer]) -> Answer | OpenAIImageError:
+def outcome(future: Future[StoredAnswer]) -> StoredAnswer | OpenAIImageError:
     try:
         return future.result(120)
     except OpenAIImageError as exc:
@@ -142,7 +142,7 @@ def test_with_idempotency_the_service_bills_what_the_store_holds(
     first, billed = run_all(asker, server, planned), []
     assert any(isinstance(end, OutcomeUnknownError) for end in first)
     billed.append(counted(server, "billed"))
-    assert len(asker.kept) == sum(isinstance(end, Answer | BadAnswerError) for end in first)
+    assert len(asker.kept) == sum(isinstance(end, StoredAnswer | BadAnswerError) for end in first)
 
     asker.restart()
     second = run_all(asker, server, [[]] * COUNT)
@@ -153,10 +153,10 @@ def test_with_idempotency_the_service_bills_what_the_store_holds(
     check_pictures(planned, second)
 
 
-def check_pictures(planned: list[list[str]], ends: list[Answer | OpenAIImageError]) -> None:
+def check_pictures(planned: list[list[str]], ends: list[StoredAnswer | OpenAIImageError]) -> None:
     """Every answer is its own job's, but for what the server spoiled."""
     for number, (plan, end) in enumerate(zip(planned, ends, strict=True)):
-        if isinstance(end, Answer) and "broken_picture" not in plan:
+        if isinstance(end, StoredAnswer) and "broken_picture" not in plan:
             assert end.pictures == [painted(f"fox {number}")]
         if isinstance(end, BadAnswerError):
             assert {"broken_json", "no_data"} & set(plan)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 from openai_image_nodes.api.jobs import threads as lanes
-from openai_image_nodes.api.jobs.threads import Lane, in_turn
+from openai_image_nodes.api.jobs.threads import ConcurrencyLimiter, run_bounded
 
 
-def all_done(lane: Lane, count: int, work: Callable[[int], None]) -> None:
+def all_done(lane: ConcurrencyLimiter, count: int, work: Callable[[int], None]) -> None:
     """Run numbered work in a lane and wait for the end of all of it."""
     left = threading.Semaphore(0)
 
@@ -30,14 +30,14 @@ def all_done(lane: Lane, count: int, work: Callable[[int], None]) -> None:
 def test_lane_keeps_its_order() -> None:
     """One at a time: as they came."""
     done: list[int] = []
-    all_done(Lane(limit=1), 50, done.append)
+    all_done(ConcurrencyLimiter(limit=1), 50, done.append)
     assert done == list(range(50))
 
 
 def test_lane_without_order_does_each_once() -> None:
     """The first ones are not always the first: two machines with one list seldom meet."""
     begun = threading.Event()
-    lane, done = Lane(in_order=False, limit=1), []
+    lane, done = ConcurrencyLimiter(in_order=False, limit=1), []
     lane.run(lambda: begun.wait(30) and None)  # so that all others wait when the choice is made
     waiting = threading.Thread(target=lambda: all_done(lane, 50, done.append))
     waiting.start()
@@ -48,7 +48,7 @@ def test_lane_without_order_does_each_once() -> None:
 
 def test_only_so_many_work_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many pictures a list has."""
-    monkeypatch.setattr(lanes, "_workers", Lane(limit=3))
+    monkeypatch.setattr(lanes, "_workers", ConcurrencyLimiter(limit=3))
     lock, now, most = threading.Lock(), 0, 0
     together = threading.Barrier(3)
 
@@ -61,17 +61,17 @@ def test_only_so_many_work_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         with lock:
             now -= 1
 
-    for future in [in_turn(work) for _ in range(30)]:
+    for future in [run_bounded(work) for _ in range(30)]:
         future.result(30)
     assert most == 3
 
 
 def test_what_is_cancelled_before_its_turn_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that was stopped leaves no work behind."""
-    monkeypatch.setattr(lanes, "_workers", Lane(limit=1))
+    monkeypatch.setattr(lanes, "_workers", ConcurrencyLimiter(limit=1))
     gate, done = threading.Event(), []
-    first = in_turn(lambda: gate.wait(30))
-    second, third = in_turn(lambda: done.append(2)), in_turn(lambda: done.append(3))
+    first = run_bounded(lambda: gate.wait(30))
+    second, third = run_bounded(lambda: done.append(2)), run_bounded(lambda: done.append(3))
     assert second.cancel()
     gate.set()
     first.result(30)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from openai_image_nodes.api.errors import ServiceDownError
-from openai_image_nodes.api.store.records import Answer
+from openai_image_nodes.api.store.records import StoredAnswer
 from openai_image_nodes.api.transport import retry as retries
 from openai_image_nodes.api.transport.sessions import session_for
 from support.asker import Asker, Server, hurry, large_part, painted, until
@@ -29,7 +29,7 @@ def test_upload_that_breaks_is_sent_again(asker: Asker) -> None:
     """The service cannot have billed a request that it never had whole."""
     asker.faults.drop("before_body")
     answer = asker.ask(files=[large_part()])
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, StoredAnswer)
     assert (asker.faults.posts, asker.faults.billed) == (2, 1)
     assert asker.next_run(files=[large_part()])[0] == 0
 

@@ -144,7 +144,7 @@ def test_trash_that_cannot_be_made_keeps_nothing_alive(asker: Asker) -> None:
     asker.faults.status(400)
     with pytest.raises(RefusedError):
         asker.ask()
-    assert list(asker.store.pending.root.iterdir()) == []
+    assert list(asker.store.journal.root.iterdir()) == []
     assert asker.ask().pictures == [painted("a red fox")]
 
 

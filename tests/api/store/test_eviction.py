@@ -12,7 +12,7 @@ from openai_image_nodes.api.backends import atomic_files as files
 from openai_image_nodes.api.errors import OutcomeUnknownError
 from openai_image_nodes.api.store import eviction
 from openai_image_nodes.api.store import journal as pending
-from openai_image_nodes.api.store.records import Answer
+from openai_image_nodes.api.store.records import StoredAnswer
 from support.asker import Asker, Server, name_of, painted
 
 
@@ -27,7 +27,7 @@ def asker(server: Server, monkeypatch: pytest.MonkeyPatch) -> Asker:
     return Asker.fresh(server, "openai", monkeypatch)
 
 
-def used(answer: Answer, minutes_ago: int) -> Answer:
+def used(answer: StoredAnswer, minutes_ago: int) -> StoredAnswer:
     """Let an answer have been used last some time ago."""
     assert answer.folder is not None
     then = time.time() - 60 * minutes_ago
@@ -78,8 +78,8 @@ def test_full_store_is_not_searched_at_every_request(asker: Asker, monkeypatch: 
     """Where all is unread, looking for something to forget would be in vain each time."""
     monkeypatch.setenv("OPENAI_IMAGE_NODES_STORE_MAX_BYTES", "1")
     searches: list[int] = []
-    make = eviction.Room.make
-    monkeypatch.setattr(eviction.Room, "make", lambda self, limit: searches.append(limit) or make(self, limit))
+    make = eviction.SizeLimit.make
+    monkeypatch.setattr(eviction.SizeLimit, "make", lambda self, limit: searches.append(limit) or make(self, limit))
     monkeypatch.setattr(eviction, "SPARE", 1e6)
     for index in range(8):
         running = asker.submit(f"fox {index}")
@@ -131,10 +131,10 @@ def test_what_crashes_left_behind_is_cleared_up(asker: Asker) -> None:
 def test_job_that_was_answered_before_a_crash_is_not_left_as_sent(asker: Asker) -> None:
     """Killed between keeping the answer and clearing the way: it is not listed, and cleared up later."""
     answer = asker.ask()
-    shelf = asker.store.pending
-    shelf.write(answer.record.identity, answer.record.model_copy(update={"state": "sent"}))
+    backend = asker.store.journal
+    backend.write(answer.record.identity, answer.record.model_copy(update={"state": "sent"}))
     assert [record.state for record in asker.records] == ["answered"]
-    folder = shelf.root / answer.record.identity
+    folder = backend.root / answer.record.identity
     os.utime(folder, (time.time() - 2 * pending.LEFT_AFTER_S,) * 2)
     asker.store.prune(eviction.MAX_BYTES)
     assert not folder.exists()

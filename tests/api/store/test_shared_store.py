@@ -9,7 +9,7 @@ import pytest
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, OutOfCreditError, RefusedError
 from openai_image_nodes.api.jobs.manager import JOBS
 from openai_image_nodes.api.store import spending as budget
-from openai_image_nodes.api.store.records import Answer
+from openai_image_nodes.api.store.records import StoredAnswer
 from support.asker import name_of, painted, until, until_quiet
 from support.machines import STORE, Farm, bucket, farm, record, server
 from support.node_calls import node
@@ -62,7 +62,7 @@ def test_request_is_in_the_bucket_before_it_is_sent(farm: Farm) -> None:
     assert shared is not None
     job = shared.read_job(running.identity)
     assert job is not None
-    assert (job.state, farm.asker.store.is_running(farm.asker.store.pending.root / running.identity)) == ("sent", True)
+    assert (job.state, farm.asker.store.is_running(farm.asker.store.journal.root / running.identity)) == ("sent", True)
     gate.set()
     running.future.result(30)
     until_quiet()
@@ -142,11 +142,11 @@ def test_job_in_a_batch_of_one_machine_is_not_sent_by_another(farm: Farm) -> Non
     running = farm.asker.submit()
     identity = running.future.result(30).record.identity.replace("a", "b", 1)
     batched = record(identity, state="batched", batch="one", answered_at=None)
-    assert farm.asker.store.pending.hand_over(batched)
-    pending = farm.on("second").store.pending
+    assert farm.asker.store.journal.hand_over(batched)
+    pending = farm.on("second").store.journal
     assert pending.read(identity) == batched
     assert not pending.hand_over(batched.model_copy(update={"batch": "another"}))
-    farm.on("first").store.pending.take_back(identity, "one")
+    farm.on("first").store.journal.take_back(identity, "one")
     assert pending.read(identity) is None
 
 
@@ -170,7 +170,7 @@ def test_budget_is_that_of_the_farm(farm: Farm, monkeypatch: pytest.MonkeyPatch)
         shared.put(record(str(number) * 64, cost_usd=0.2, answered_at=None), [])
     budget.note_spent(farm.asker.store.root, record("0" * 64, cost_usd=0.2, answered_at=None))
     farm.bucket.seen.clear()
-    sums = budget.spent(farm.asker.store.root, budget.today(), shared.shelf)
+    sums = budget.spent(farm.asker.store.root, budget.today(), shared.backend)
     assert (sums, len(farm.bucket.seen)) == (pytest.approx({"openai": 0.6}), 1)
     monkeypatch.setenv(budget.BUDGET_VARIABLE, "0.60")
     with pytest.raises(OutOfCreditError, match=r"0\.6000 USD were spent today"):
@@ -208,5 +208,5 @@ def test_report_names_the_folder_and_nothing_else_changes(farm: Farm) -> None:
     farm.asker.jobs = JOBS
     report = node()[2]
     assert (report["notes"], Path(report["kept_in"]).is_dir()) == ([], True)
-    answer: Answer = farm.on("second").ask("an astronaut")
+    answer: StoredAnswer = farm.on("second").ask("an astronaut")
     assert answer.notes == []

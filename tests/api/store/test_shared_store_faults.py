@@ -164,12 +164,12 @@ def test_full_disk_here_keeps_the_picture_there(farm: Farm, monkeypatch: pytest.
 def test_damaged_answer_in_the_bucket_is_not_paid_again(farm: Farm, name: str) -> None:
     """The error names the object; a person decides."""
     identity = farm.asker.ask().record.identity
-    shelf = farm.asker.store.shelf
-    assert shelf is not None
+    backend = farm.asker.store.backend
+    assert backend is not None
     if name == "record.json":
-        shelf.write(f"jobs/{identity}/{name}", b"cut o")
+        backend.write(f"jobs/{identity}/{name}", b"cut o")
     else:
-        shelf.remove(f"jobs/{identity}/{name}")
+        backend.remove(f"jobs/{identity}/{name}")
     with pytest.raises(SharedStoreError, match=name):
         farm.on("second").ask()
     assert farm.posts == 1
@@ -214,9 +214,9 @@ def test_secret_and_prompt_are_nowhere(
     lines = [line for line in caplog.messages if not line.startswith("Using")]
     assert not [text for text in [said, *lines] if SECRET in text or KEY in text or "secret fox" in text]
     assert not [text for text in caplog.messages if "nobody may read of" in text]
-    shelf = farm.asker.store.shelf
-    assert shelf is not None
-    kept = [shelf.read(name) or b"" for name in farm.objects]
+    backend = farm.asker.store.backend
+    assert backend is not None
+    kept = [backend.read(name) or b"" for name in farm.objects]
     kept += [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert len(kept) > 5
     assert not [data for data in kept if SECRET.encode() in data or KEY.encode() in data]
