@@ -1,1 +1,1 @@
-"""The service: schemas, catalogue, connections, the synchronous client, the job store and the sandbox."""
+"""The service, without torch and without ComfyUI: what can be asked, of whom, over the wire, kept and paid once."""

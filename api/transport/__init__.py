@@ -1,1 +1,1 @@
-"""api/transport."""
+"""Everything that goes over the wire: one client, bodies, streams, downloads, foreign errors, retries."""

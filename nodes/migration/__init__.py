@@ -1,1 +1,1 @@
-"""nodes/migration."""
+"""What ComfyUI's own OpenAI nodes become: in saved workflows and in posted prompts."""

@@ -1,1 +1,1 @@
-"""nodes/prompt_list."""
+"""The node that reads lists: a text or a file, row by row, with its pictures."""

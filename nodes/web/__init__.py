@@ -1,1 +1,1 @@
-"""nodes/web."""
+"""Routes for the browser: connections, prices, keys, and the batch panel."""
