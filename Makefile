@@ -20,6 +20,7 @@ lint: $(READY)
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	$(PY) scripts/check_javascript.py
 
 e2e: $(READY)
 	$(PY) -m pytest tests/e2e
@@ -35,7 +36,7 @@ bench-quick: $(READY)
 	$(PY) -m bench --quick
 
 clean:
-	rm -rf $(VENV) demo_output e2e_output build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules demo_output e2e_output build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):

@@ -97,7 +97,7 @@ def test_translations_hold_nothing_that_vue_i18n_reads(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_texts_of_the_extension_are_translated(language: str) -> None:
     """Every text that the extension asks for is there, and no other."""
-    code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "web" / "js").glob("*.js")))
+    code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "web" / "js").rglob("*.js")))
     asked = set(PANEL_TEXTS.findall(code))
     assert asked
     assert set(locale(language, "main")["openaiImageNodes"]) == asked
@@ -107,7 +107,7 @@ def test_texts_of_the_extension_are_translated(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_translations_keep_the_blanks_of_the_texts(language: str) -> None:
     """A number, a price or a count of jobs has its place in every language."""
-    code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "web" / "js").glob("*.js")))
+    code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "web" / "js").rglob("*.js")))
     blanks = {name: sorted(BLANKS.findall(english)) for name, english in PANEL_ENGLISH.findall(code)}
     translated = locale(language, "main")["openaiImageNodes"]
     assert blanks["submit"] == ["[jobs]", "[price]"]
@@ -117,7 +117,7 @@ def test_translations_keep_the_blanks_of_the_texts(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_menu_entries_are_translated(language: str) -> None:
     """Under the English label, as ComfyUI's menus look for it."""
-    code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "web" / "js").glob("*.js")))
+    code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "web" / "js").rglob("*.js")))
     labels = set(re.findall(r'^const LABEL = "([^"]+)";$', code, re.MULTILINE))
     assert len(labels) == 2
     assert set(locale(language, "main")["menuLabels"]) == labels

@@ -1,0 +1,90 @@
+// What the extension asks of ComfyUI's page and server. What a frontend does not have is done without.
+
+/** @import { Api, App, Toast } from "./types" */
+
+export class Host {
+  /** @type {Record<string, string>} */
+  #translations = {};
+  #hasWarned = false;
+
+  /**
+   * @param {App} app
+   * @param {Api} api
+   */
+  constructor(app, api) {
+    this.app = app;
+    this.api = api;
+  }
+
+  /**
+   * Run something that a frontend we do not know may not have; the first failure is logged, and none does harm.
+   * @template T
+   * @param {() => T} work
+   * @returns {T | undefined}
+   */
+  attempt = (work) => {
+    try {
+      const result = work();
+      return result instanceof Promise ? /** @type {T} */ (result.catch(this.#warn)) : result;
+    } catch (error) {
+      this.#warn(error);
+      return undefined;
+    }
+  };
+
+  /** Return a text in the language of the interface, or else in English.
+   * @param {string} name
+   * @param {string} english
+   */
+  text = (name, english) => this.#translations[name] ?? english;
+
+  /** Return what the server answers to a GET, or to a POST of a body.
+   * @param {string} path
+   * @param {unknown} [body]
+   * @returns {Promise<any>}
+   */
+  json = async (path, body) => {
+    const sent = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+    const answer = await this.api.fetchApi(path, body === undefined ? {} : sent);
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(told.error ?? answer.statusText);
+    return told;
+  };
+
+  /** Learn the texts of the language that the interface is set to. */
+  async learnLanguage() {
+    const all = await this.json("/i18n");
+    this.#translations = all?.[String(this.setting("Comfy.Locale") ?? "en")]?.openaiImageNodes ?? {};
+  }
+
+  /** @param {string} id */
+  setting(id) {
+    const { extensionManager, ui } = this.app;
+    const store = extensionManager?.setting ?? ui?.settings;
+    return store?.get?.(id) ?? ui?.settings?.getSettingValue?.(id);
+  }
+
+  /** Show a toast; tell whether this frontend has any.
+   * @param {Toast} toast
+   */
+  toast(toast) {
+    const manager = this.app.extensionManager?.toast;
+    manager?.add?.(toast);
+    return Boolean(manager?.add);
+  }
+
+  /** Ask a person; `isCovered` says that something lies over ComfyUI's own dialogs.
+   * @param {{ title: string, message: string, itemList?: string[] }} question
+   * @param {boolean} [isCovered]
+   */
+  async isSure({ title, message, itemList = [] }, isCovered = false) {
+    const dialog = isCovered ? undefined : this.app.extensionManager?.dialog;
+    if (dialog?.confirm) return (await dialog.confirm({ title, message, itemList })) === true;
+    return window.confirm([title, message, ...itemList].join("\n"));
+  }
+
+  #warn = (/** @type {unknown} */ error) => {
+    if (!this.#hasWarned) console.warn("OpenAI Image Nodes: a part of the extension does not work here.", error);
+    this.#hasWarned = true;
+  };
+}

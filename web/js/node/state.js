@@ -1,0 +1,52 @@
+// How a node is set: what the server is asked the price of.
+
+/** @import { GraphNode, NodeState, Slot } from "../types" */
+
+const COLLECTOR = "OIN_References";
+const NOT_ASKED = ["prompt", "control_after_generate"];
+const MOST_PICTURES = 16;
+
+/**
+ * @param {GraphNode} node
+ * @param {string} name
+ */
+export function widgetNamed(node, name) {
+  return node.widgets?.find((widget) => widget.name === name);
+}
+
+/** Return the inputs that have a link, as [input, slot].
+ * @param {GraphNode} node
+ * @returns {[Slot, number][]}
+ */
+function linked(node) {
+  const inputs = (node.inputs ?? []).map((input, slot) => /** @type {[Slot, number]} */ ([input, slot]));
+  return inputs.filter(([input, slot]) => node.isInputConnected?.(slot) ?? input.link != null);
+}
+
+/** Return how many pictures will go out, as far as it is known before a run; a batch counts as one.
+ * @param {GraphNode} node
+ * @returns {number}
+ */
+export function pictureCount(node, depth = 0) {
+  if (depth > MOST_PICTURES) return 0;
+  const counts = linked(node).map(([{ name }, slot]) => {
+    if (name !== "references") return Number(/^image(_\d+)?$/.test(name));
+    const source = node.getInputNode?.(slot);
+    return source?.type === COLLECTOR ? pictureCount(source, depth + 1) : 1;
+  });
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/**
+ * @param {GraphNode} node
+ * @returns {NodeState}
+ */
+export function stateOf(node) {
+  const asked = (node.widgets ?? []).filter(({ name }) => name && !NOT_ASKED.includes(name));
+  return {
+    node: node.type,
+    values: Object.fromEntries(asked.map(({ name, value }) => [name, value])),
+    connected: linked(node).map(([input]) => input.name),
+    image_count: Math.min(pictureCount(node), MOST_PICTURES),
+  };
+}

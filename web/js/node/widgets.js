@@ -1,0 +1,65 @@
+// Widgets that are not used as the node is set are hidden; their order and values stay.
+
+import { widgetNamed } from "./state.js";
+
+/** @import { GraphNode, ModelFacts, NodeState, Widget } from "../types" */
+
+const HIDEABLE = ["custom_width", "custom_height", "output_compression", "input_fidelity", "complexity", "svg_effort"];
+const COMPRESSED = ["jpeg", "webp"];
+const noRoom = () => [0, -4]; // older frontends leave a row for what is hidden
+
+/** Return the widgets without any use. One that holds a value which matters stays to be seen.
+ * @param {NodeState["values"]} values
+ * @param {ModelFacts | undefined} facts
+ */
+export function unused(values, facts) {
+  const names = [];
+  if (values.size !== "custom") names.push("custom_width", "custom_height");
+  if (!COMPRESSED.includes(values.output_format) && values.output_compression === 100) names.push("output_compression");
+  for (const name of ["input_fidelity", "complexity"])
+    if (facts && !facts[name]?.length && values[name] === "auto") names.push(name);
+  if (values.svg_model === "" && values.svg_effort === "auto") names.push("svg_effort");
+  return names;
+}
+
+/** Hide or show a widget; tell whether that changed anything.
+ * @param {Widget} widget
+ * @param {boolean} hidden
+ */
+function setHidden(widget, hidden) {
+  if (Boolean(widget.hidden) === hidden) return false;
+  if (hidden && !widget.computeSize) widget.computeSize = noRoom;
+  else if (widget.computeSize === noRoom) delete widget.computeSize;
+  widget.hidden = hidden; // drawn on the canvas
+  if (widget.options) widget.options.hidden = hidden; // drawn by Vue
+  return true;
+}
+
+/** Show a widget without "show advanced" while it is the one that matters.
+ * @param {Widget} widget
+ * @param {boolean} advanced
+ */
+function setAdvanced(widget, advanced) {
+  if (widget.advanced !== undefined && widget.advanced !== advanced) widget.advanced = advanced;
+  if (widget.options?.advanced !== undefined) widget.options.advanced = advanced;
+}
+
+/** Show the widgets that are used and hide the others; a node that was just high enough stays so.
+ * @param {GraphNode} node
+ * @param {NodeState} state
+ * @param {ModelFacts | undefined} facts
+ */
+export function showUsed(node, state, facts) {
+  const hidden = unused(state.values, facts);
+  const wasTight = node.size?.[1] <= node.computeSize?.()[1] + 1;
+  let changed = false;
+  for (const name of HIDEABLE) {
+    const widget = widgetNamed(node, name);
+    if (!widget) continue;
+    if (name.startsWith("custom_")) setAdvanced(widget, state.values.size !== "custom");
+    changed = setHidden(widget, hidden.includes(name) && !state.connected.includes(name)) || changed;
+  }
+  if (!changed || !node.computeSize) return;
+  const height = node.computeSize()[1];
+  if (wasTight || node.size[1] < height) node.setSize([node.size[0], height]);
+}

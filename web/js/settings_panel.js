@@ -1,0 +1,137 @@
+// The list of connections in ComfyUI's settings, where a key can be stored. A key that is stored is never read back.
+
+import { made } from "./dom.js";
+
+/** @import { Host } from "./host.js" */
+/** @import { Connection, Text } from "./types" */
+
+const ROUTES = "/openai_image_nodes";
+const SANDBOXES = ["sandbox", "sandbox batch"];
+const LINE = "1px solid var(--border-color, #4e4e4e)";
+const BUTTON = {
+  padding: "4px 10px", borderRadius: "6px", cursor: "pointer", whiteSpace: "nowrap",
+  border: LINE, background: "var(--comfy-input-bg, #222)", color: "var(--input-text, #ddd)",
+};
+
+/** Return what is said of a connection: what it uses, or what it lacks.
+ * @param {Connection} connection
+ * @param {Text} text
+ */
+export function stateLine({ name, ready, key, reason, takes_key }, text) {
+  if (SANDBOXES.includes(name)) return text("sandbox", "free, offline");
+  if (name === "openai batch" && (ready || key === "none")) return text("key_of_openai", "uses the key of openai");
+  if (name === "comfy.org" && !ready)
+    return text("comfy", "uses the account you are signed in with in ComfyUI (Settings > User)");
+  if (takes_key && !ready && key === "none") return text("no_key", "no key yet");
+  if (!ready) return reason ?? "";
+  if (key === "environment") return text("environment", "key from an environment variable");
+  return key === "stored" ? text("stored", "key stored") : text("no_key_needed", "no key needed");
+}
+
+/** The panel: all connections, shown anew after each change, as some share a key. */
+class SettingsPanel {
+  /** @param {Host} host */
+  constructor(host) {
+    this.host = host;
+    this.box = made("div", { className: "oin-connections", style: { width: "min(27rem, 50vw)", textAlign: "left" } });
+  }
+
+  /** @param {Record<string, string>} [notes] what is said below a connection, by its name */
+  async show(notes = {}) {
+    try {
+      const { connections } = await this.host.json(`${ROUTES}/connections`);
+      this.box.replaceChildren(...connections.map((/** @type {Connection} */ one) => this.#row(one, notes[one.name])));
+    } catch (error) {
+      const failed = this.host.text("unreachable", "The connections could not be read from the server");
+      this.box.textContent = `${failed}: ${messageOf(error)}`;
+    }
+  }
+
+  /**
+   * @param {Connection} connection
+   * @param {string | undefined} note
+   */
+  #row(connection, note) {
+    const { name, ready, takes_key } = connection;
+    const { text } = this.host;
+    const head = { display: "flex", gap: "8px", alignItems: "baseline" };
+    const isMarked = ready || name !== "comfy.org"; // nobody knows here who is signed in
+    const small = { fontSize: "0.875rem", overflowWrap: "anywhere" };
+    return made("div", { style: { padding: "8px 0", borderBottom: LINE } },
+      made("div", { style: head }, made("strong", { textContent: name }), isMarked && readyMark(ready, text)),
+      made("div", { style: small, textContent: stateLine(connection, text) }),
+      takes_key && this.#keyForm(connection),
+      note && made("div", { role: "status", style: { ...small, marginTop: "4px" }, textContent: note }));
+  }
+
+  /** @param {Connection} connection */
+  #keyForm({ name, key }) {
+    const { text } = this.host;
+    const placeholder = text("placeholder", "Paste the key");
+    const field = made("input", {
+      ...{ type: "password", autocomplete: "off", spellcheck: false, name: `oin-key-${name}`, placeholder },
+      ...{ "aria-label": `${name}: ${placeholder}`, style: { ...BUTTON, flex: "1", minWidth: "0", cursor: "text" } },
+    });
+    const save = made("button", { style: BUTTON, textContent: text("save", "Save") });
+    const remove = { type: "button", style: BUTTON, textContent: text("forget", "Remove") };
+    const forget = key === "stored" && made("button", remove);
+    const form = made("form", { style: { display: "flex", gap: "6px", marginTop: "6px" } }, field, save, forget);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const typed = field.value;
+      field.value = "";
+      if (typed.trim()) this.#send(name, typed, save);
+    });
+    if (forget) forget.addEventListener("click", () => this.#send(name, null, save));
+    return form;
+  }
+
+  /**
+   * @param {string} name
+   * @param {string | null} key null forgets the one that is stored
+   * @param {HTMLButtonElement} save
+   */
+  async #send(name, key, save) {
+    const { json, text } = this.host;
+    save.disabled = true;
+    let said = key === null ? text("forgotten", "Removed.") : text("saved", "Saved. The key is never shown again.");
+    try {
+      await json(`${ROUTES}/key`, { name, key });
+    } catch (error) {
+      said = `${text("failed", "Not saved")}: ${messageOf(error)}`;
+    }
+    await this.show({ [name]: said });
+  }
+}
+
+/**
+ * @param {boolean} ready
+ * @param {Text} text
+ */
+function readyMark(ready, text) {
+  const [mark, color] = ready
+    ? [`\u2713 ${text("ready", "ready")}`, "var(--p-green-500, #3aa675)"]
+    : [`\u2013 ${text("not_ready", "not ready")}`, "var(--p-orange-400, #d98032)"];
+  return made("span", { style: { color, whiteSpace: "nowrap" }, textContent: mark });
+}
+
+/** @param {unknown} error */
+const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+
+/** Return what ComfyUI's settings get.
+ * @param {Host} host
+ */
+export function connectionSetting(host) {
+  const shown = () => {
+    const panel = new SettingsPanel(host);
+    panel.show();
+    return panel.box;
+  };
+  return {
+    id: "OpenAIImageNodes.Connections",
+    category: ["OpenAI Image Nodes", "Accounts", "Connections"],
+    name: "Connections and keys",
+    type: () => host.attempt(shown) ?? document.createElement("div"),
+    defaultValue: null,
+  };
+}

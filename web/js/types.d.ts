@@ -1,0 +1,251 @@
+// Types alone, for the checker: what of ComfyUI's page the extension touches, and what our routes answer.
+
+/** Return a text in the language of the interface, or else in English. */
+export type Text = (name: string, english: string) => string;
+
+// ---- ComfyUI's page; what not every frontend has is optional
+
+export interface Widget {
+  name: string;
+  value: any;
+  hidden?: boolean;
+  advanced?: boolean;
+  disabled?: boolean;
+  options?: { values?: unknown; min?: number; max?: number; hidden?: boolean; advanced?: boolean };
+  callback?: (value: unknown, canvas?: unknown, node?: GraphNode) => unknown;
+  computeSize?: (width?: number) => number[];
+}
+
+export interface Slot {
+  name: string;
+  type?: string;
+  link?: number | null;
+}
+
+export type Id = number | string;
+
+export interface GraphNode {
+  id: Id;
+  type: string;
+  comfyClass?: string;
+  title: string;
+  pos: number[];
+  size: number[];
+  mode?: number;
+  flags: object;
+  color?: string;
+  bgcolor?: string;
+  graph?: Graph | null;
+  inputs: Slot[];
+  outputs: Slot[];
+  widgets?: Widget[];
+  widgets_values?: SavedValues;
+  badges?: unknown[];
+  last_serialization?: { type?: string; widgets_values?: SavedValues };
+  computeSize: () => number[];
+  setSize: (size: number[]) => void;
+  connect: (slot: number, target: GraphNode, input: number, reroute?: Id) => unknown;
+  isInputConnected?: (slot: number) => boolean;
+  getInputNode?: (slot: number) => GraphNode | null | undefined;
+  setDirtyCanvas?: (front: boolean, back: boolean) => void;
+  onConfigure?: (saved: { widgets_values?: SavedValues }) => unknown;
+  onConnectionsChange?: (...change: any[]) => unknown;
+  onAdded?: (graph: Graph) => unknown;
+}
+
+export type SavedValues = unknown[] | Record<string, unknown>;
+
+export interface Link {
+  origin_id: Id;
+  origin_slot: number;
+  target_id: Id;
+  target_slot: number;
+  parentId?: Id;
+}
+
+interface SubgraphEnd {
+  slots: { connect: (slot: Slot, node: GraphNode, reroute?: Id) => unknown }[];
+}
+
+export interface Graph {
+  id?: string;
+  _nodes: GraphNode[];
+  links?: Map<Id, Link> | Record<string, Link>;
+  subgraphs?: Map<string, Graph>;
+  inputNode?: SubgraphEnd;
+  outputNode?: SubgraphEnd;
+  add: (node: GraphNode) => unknown;
+  remove: (node: GraphNode) => unknown;
+  getNodeById: (id: Id) => GraphNode | null | undefined;
+}
+
+export interface Toast {
+  severity: "success" | "info" | "warn" | "error";
+  summary: string;
+  detail?: string;
+  life?: number;
+}
+
+export interface SidebarTab {
+  id: string;
+  icon: string;
+  title: string;
+  label: string;
+  tooltip: string;
+  type: "custom";
+  render: (element: HTMLElement) => unknown;
+  destroy: () => unknown;
+}
+
+export interface App {
+  graph: Graph;
+  rootGraph?: Graph;
+  canvas?: { setDirty?: (front: boolean, back: boolean) => void };
+  collectCanvasMenuItems?: unknown;
+  registerExtension: (extension: object) => void;
+  ui?: { settings?: { getSettingValue?: (id: string) => unknown } & SettingStore };
+  extensionManager?: {
+    setting?: SettingStore;
+    toast?: { add?: (toast: Toast) => void };
+    dialog?: { confirm?: (asked: { title: string; message: string; itemList: string[] }) => Promise<boolean | null> };
+    command?: { execute?: (id: string) => unknown };
+    sidebarTab?: { activeSidebarTabId?: string | null; toggleSidebarTab?: (id: string) => void };
+    registerSidebarTab?: (tab: SidebarTab) => void;
+    workflow?: { activeWorkflow?: { changeTracker?: { beforeChange?: () => void; afterChange?: () => void } } };
+  };
+}
+
+interface SettingStore {
+  get?: (id: string) => unknown;
+}
+
+export interface Api {
+  fetchApi: (path: string, options?: RequestInit) => Promise<Response>;
+  addEventListener: (name: string, listener: (event: CustomEvent) => void) => void;
+}
+
+export interface Command {
+  id: string;
+  label: string | (() => string);
+  menubarLabel: string;
+  icon: string;
+  function: () => unknown;
+}
+
+declare global {
+  interface Window {
+    LGraphBadge?: new (options: { text: string }) => Badge;
+    LGraphCanvas?: { prototype: { getCanvasMenuOptions?: (...asked: unknown[]) => unknown[] } };
+    LiteGraph: { createNode: (type: string) => GraphNode };
+  }
+}
+
+export interface Badge {
+  text: string;
+  fgColor?: string;
+  bgColor?: string;
+}
+
+// ---- what our routes answer
+
+/** What a model takes, as far as widgets depend on it. */
+export type ModelFacts = Record<string, any>;
+
+/** How a node is set, as /estimate is asked for its price. */
+export interface NodeState {
+  node: string;
+  values: Record<string, any>;
+  connected: string[];
+  image_count: number;
+}
+
+export interface Estimate {
+  state: "free" | "no_key" | "impossible" | "known" | "unknown";
+  reason?: string;
+  low_usd?: number;
+  high_usd?: number;
+}
+
+export interface Connection {
+  name: string;
+  ready: boolean;
+  reason: string | null;
+  key: "none" | "environment" | "stored" | "not needed" | string;
+  takes_key: boolean;
+}
+
+export interface Price {
+  low_usd: number | null;
+  high_usd: number | null;
+}
+
+/** A count of jobs, their bytes and price. */
+export interface Sums extends Price {
+  count: number;
+  bytes: number;
+}
+
+/** What has one connection, model and operation. */
+export interface Kind {
+  connection: string;
+  model: string;
+  operation: string;
+}
+
+export interface PlanPart extends Kind, Sums {
+  sure: boolean;
+}
+
+export interface Batch extends Kind {
+  id: string;
+  batch_id: string | null;
+  count: number;
+  done: number;
+  failed: number;
+  unfinished: number;
+  usd: number | null;
+  state: string;
+  status: string;
+  fault: string;
+  open: boolean;
+  ready: boolean;
+}
+
+export interface FailedJob {
+  prompt: string;
+  model: string;
+  seed: number;
+  fault: string;
+}
+
+/** Plan, failed jobs, batches, and what is being done. */
+export interface BatchView extends Sums {
+  parts: PlanPart[];
+  left: Sums;
+  failed: FailedJob[];
+  failed_count: number;
+  batches: Batch[];
+  busy: boolean;
+  doing: string;
+  words: string;
+  fault: string;
+}
+
+/** How one of ComfyUI's own nodes becomes ours; nodes/replacements.py describes each field. */
+export interface Replacement {
+  old: string;
+  new: string;
+  inputs: Partial<Record<string, string>>;
+  layouts: string[][];
+  outputs: Partial<Record<string, number>>;
+  fixed: Record<string, unknown>;
+  pictures: string | null;
+  join: { node: string; inputs: Record<string, string>; target: string } | null;
+  values: Partial<Record<string, Partial<Record<string, string>>>>;
+}
+
+export interface Replacements {
+  nodes: Record<string, Replacement>;
+  models: Partial<Record<string, string>>; // live ones by those that are shut down
+  api_node_colour?: string;
+}
