@@ -45,7 +45,7 @@ export function put(node, name, value, attempt) {
 export function fill({ attempt, text }, node, { reading, values }, models) {
   Object.entries(reading.fixed).forEach(([name, value]) => put(node, name, value, attempt));
   if (!values)
-    return [text("unknown_layout", "its settings are saved in a way that is not known, they are at their defaults")];
+    return [text("unknown_layout", "its settings are saved in an unknown way, so they are at their defaults")];
   const told = Object.entries(values).map(([theirs, value]) => {
     const name = theirs === CONTROL ? theirs : reading.inputs[theirs];
     if (name && !widgetNamed(node, name)) return ""; // a socket of both

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { pictureCount, stateOf, widgetNamed } from "../../../web/js/node/state.js";
+
+/** Return a node with linked inputs: each name alone, or with the node it comes from. */
+function node(type, links, widgets = {}) {
+  const entries = links.map((link) => (Array.isArray(link) ? link : [link]));
+  return {
+    type,
+    widgets: Object.entries(widgets).map(([name, value]) => ({ name, value })),
+    inputs: [{ name: "free", link: null }, ...entries.map(([name], place) => ({ name, link: place + 1 }))],
+    getInputNode: (slot) => entries[slot - 1]?.[1],
+  };
+}
+
+test("each linked picture counts, the mask and the prompt do not", () => {
+  assert.equal(pictureCount(node("OIN_GPTImage", ["image", "mask", "prompt", "markup"])), 1);
+  assert.equal(pictureCount(node("OIN_References", ["image_1", "image_8"])), 2);
+});
+
+test("what is collected counts through any number of collecting nodes", () => {
+  const first = node("OIN_References", ["image_1", "image_2", "image_3"]);
+  const second = node("OIN_References", [["references", first], "image_1"]);
+  assert.equal(pictureCount(node("OIN_GPTImage", ["image", ["references", second]])), 5);
+});
+
+test("references that come from anything else count as one picture", () => {
+  assert.equal(pictureCount(node("OIN_GPTImage", [["references", node("Reroute", ["image"])]])), 1);
+});
+
+test("collecting nodes in a circle end", () => {
+  const circle = node("OIN_References", ["image_1"]);
+  circle.inputs.push({ name: "references", link: 9 });
+  circle.getInputNode = () => circle;
+  assert.ok(pictureCount(circle) < 100);
+  assert.equal(stateOf(circle).image_count, 16);
+});
+
+test("a frontend's own word on whether an input is linked comes first", () => {
+  const linked = node("OIN_GPTImage", ["image"]);
+  linked.isInputConnected = () => false;
+  assert.equal(pictureCount(linked), 0);
+});
+
+test("the server is asked without the prompt, which is still being written", () => {
+  const values = { prompt: "secret", model: "gpt-image-2", control_after_generate: "fixed", seed: 3 };
+  assert.deepEqual(stateOf(node("OIN_GPTImage", ["image", "mask"], values)), {
+    node: "OIN_GPTImage",
+    values: { model: "gpt-image-2", seed: 3 },
+    connected: ["image", "mask"],
+    image_count: 1,
+  });
+});
+
+test("a node without widgets and inputs has a state too", () => {
+  assert.deepEqual(stateOf({ type: "X" }), { node: "X", values: {}, connected: [], image_count: 0 });
+  assert.equal(widgetNamed({ type: "X" }, "seed"), undefined);
+});

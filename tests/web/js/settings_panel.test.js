@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { connectionSetting, stateLine } from "../../../web/js/settings_panel.js";
+import { english, fakeHost } from "./support/host.js";
+
+const line = (connection) =>
+  stateLine({ ready: false, reason: "the endpoint is missing", key: "none", takes_key: true, ...connection }, english);
+
+test("a connection says what it uses", () => {
+  assert.equal(line({ name: "openai", ready: true, key: "environment" }), "key from an environment variable");
+  assert.equal(line({ name: "openai", ready: true, key: "stored" }), "key stored");
+  assert.equal(line({ name: "local", ready: true, key: "none" }), "no key needed");
+  assert.equal(line({ name: "sandbox", ready: true, takes_key: false }), "free, offline");
+});
+
+test("a connection says what it lacks", () => {
+  assert.equal(line({ name: "openai" }), "no key yet");
+  assert.equal(line({ name: "azure", key: "stored" }), "the endpoint is missing");
+  assert.match(line({ name: "comfy.org", takes_key: false }), /signed in with in ComfyUI/);
+});
+
+test("openai batch has no key of its own", () => {
+  assert.equal(line({ name: "openai batch" }), "uses the key of openai");
+  assert.equal(line({ name: "openai batch", ready: true, key: "stored" }), "uses the key of openai");
+});
+
+test("a reason that is not told is not shown as null", () => {
+  assert.equal(line({ name: "mine", takes_key: false, reason: null }), "");
+});
+
+test("ComfyUI stores nothing of ours: what it is given has no value", () => {
+  const setting = connectionSetting(fakeHost());
+  assert.equal(setting.defaultValue, null);
+  assert.equal(setting.id, "OpenAIImageNodes.Connections"); // locales/*/settings.json
+});

@@ -1,0 +1,59 @@
+"""The extension in the browser: its logic by node's own test runner, its files as ComfyUI serves them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TESTS = sorted((ROOT / "tests" / "web" / "js").glob("*.test.js"))
+OLDEST_NODE = 20  # its test runner has timers that a test can move
+
+
+def node() -> str:
+    """Return node's path; without one the tests are skipped, and pytest says so."""
+    found = shutil.which("node")
+    if found is None:
+        pytest.skip("the JavaScript was NOT tested: there is no node")
+    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    if int(version.strip().removeprefix("v").split(".")[0]) < OLDEST_NODE:
+        pytest.skip(f"the JavaScript was NOT tested: node {version.strip()} is older than {OLDEST_NODE}")
+    return found
+
+
+@pytest.mark.parametrize("file", TESTS, ids=lambda path: path.name.removesuffix(".test.js"))
+def test_logic_of_the_extension(file: Path) -> None:
+    """Prices shown, values carried over, words of the panel: what needs no browser."""
+    command = [node(), "--test", "--test-reporter=spec", str(file)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)  # noqa: S603
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    passed = re.search(r"^\S+ pass (\d+)$", ran.stdout, re.MULTILINE)
+    assert passed, ran.stdout
+    assert int(passed[1]) > 0
+
+
+def test_compiler_is_pinned_and_nothing_of_npm_is_kept() -> None:
+    """One exact version; no lock file, which would name the index that it was made with."""
+    package = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in package["devDependencies"].values())
+    assert "dependencies" not in package
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    assert {"node_modules/", "package-lock.json"} <= set(ignored)
+
+
+def test_what_only_developers_need_is_not_in_the_registry_zip() -> None:
+    """Nor is anything of npm below web/, whose scripts ComfyUI imports every one."""
+    left_out = (ROOT / ".comfyignore").read_text(encoding="utf-8").split()
+    assert {"package.json", "jsconfig.json", "node_modules/", "*.d.ts"} <= set(left_out)
+    assert not list((ROOT / "web").rglob("package.json"))
+
+
+def test_scripts_end_with_js() -> None:
+    """ComfyUI forbids browsers to keep .js alone: another ending would mix versions after an update."""
+    assert [path.name for path in (ROOT / "web").rglob("*.*js") if path.suffix != ".js"] == []
+    assert (ROOT / "web" / "js" / "openai_image_nodes.js").is_file()
