@@ -28,7 +28,7 @@ export function stateLine({ name, ready, key, reason, takes_key }, text) {
   return key === "stored" ? text("stored", "key stored") : text("no_key_needed", "no key needed");
 }
 
-/** The panel: all connections, shown anew after each change, as some share a key. */
+/** The panel: all connections, shown again after each change, as some share a key. */
 class SettingsPanel {
   /** @param {Host} host */
   constructor(host) {

@@ -81,7 +81,7 @@ test("the price is asked once what is set has settled, and shown", async () => {
   assert.equal(one.redrawn, 1);
 });
 
-test("nothing is asked again while nothing is set anew, however often the node is drawn", async () => {
+test("nothing is asked again while nothing is set again, however often the node is drawn", async () => {
   const host = fakeHost({ [ESTIMATE]: { state: "free" } });
   const one = node();
   addPriceBadge(host, one, () => undefined);

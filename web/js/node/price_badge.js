@@ -34,7 +34,7 @@ export function priceColours(state) {
   return state === "impossible" || state === "no_key" ? WARNING_COLOURS : PRICE_COLOURS;
 }
 
-/** Follows one node: hides what it does not use, and asks its price whenever something is set anew. */
+/** Follows one node: hides what it does not use, and asks its price whenever something is set again. */
 class PriceBadge {
   #shown = { text: "", ...PRICE_COLOURS };
   #seen = "";
