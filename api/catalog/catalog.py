@@ -16,6 +16,8 @@ from .. import config as home
 LOG = logging.getLogger(__name__)
 MODELS_FILE = Path(__file__).with_name("models.json")
 ENDS_SOON = timedelta(days=30)
+BATCH_MAX_REQUESTS, BATCH_MAX_FILE_BYTES = 50_000, 200_000_000  # docs/batch-api.md, "Input file"
+BATCH_WINDOW_S = 86_400  # docs/batch-api.md, "Create, poll, limits, price"
 
 
 class Sizes(BaseModel):

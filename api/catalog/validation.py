@@ -75,15 +75,17 @@ def gif_sheet_fault(spec: ModelSpec, size: str, frame_count: int) -> str | None:
     (docs/service.md, "GIF"), so it is a warning and never a refusal.
     """
     parsed = parse_size(size)
-    grids = (spec.gif.sheet_grids if spec.gif else {}).items()
-    grid = next((grid for most, grid in sorted(grids) if frame_count <= most), None)
-    if parsed is None or grid is None:
-        return None
-    (width, height), (columns, rows) = parsed, grid
-    sheets = [(width * columns, height * rows), (width * rows, height * columns)]
-    if any(_sheet_fits(spec.sizes, *sheet) for sheet in sheets):
+    sheets = gif_sheets(spec, *parsed, frame_count) if parsed else []
+    if not sheets or any(_sheet_fits(spec.sizes, *sheet) for sheet in sheets):
         return None
     return f"{frame_count} frames of {size} are likely to be too large for {spec.id}: fewer or smaller frames work."
+
+
+def gif_sheets(spec: ModelSpec, width: int, height: int, frame_count: int) -> list[tuple[int, int]]:
+    """Return the sizes in pixels that the sheet of a GIF can have, its grid upright or turned; [] if unknown."""
+    grids = (spec.gif.sheet_grids if spec.gif else {}).items()
+    fitting = [grid for most, grid in sorted(grids) if frame_count <= most][:1]
+    return [(width * a, height * b) for columns, rows in fitting for a, b in ((columns, rows), (rows, columns))]
 
 
 def _sheet_fits(sizes: Sizes, width: int, height: int) -> bool:
