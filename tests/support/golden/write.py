@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).resolve().parent.parent
+TESTS = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "scripts")]
 
 import conftest  # noqa: E402
@@ -22,9 +22,8 @@ import pytest  # noqa: E402
 
 conftest.load_pack(TESTS.parent, conftest.PACKAGE)
 
-from asked import PlainPainter  # noqa: E402
-from faults import Faults  # noqa: E402
-
+from support.asker import plain  # noqa: E402
+from support.faults import Faults  # noqa: E402
 from support.golden import kept, pack, snapshots  # noqa: E402
 
 
@@ -44,7 +43,7 @@ def write_store() -> None:
 
     shutil.rmtree(kept.HOME, ignore_errors=True)
     os.environ.update(kept.ENVIRONMENT)
-    with pack.Sandbox(PlainPainter(), middlewares=[Middleware()], port=kept.PORT):
+    with pack.Sandbox(render=plain, middlewares=[Middleware()], port=kept.PORT):
         for inputs in kept.ANSWERED.values():
             kept.run(**inputs)
         kept.run(**kept.ANSWERED["asked again"], reuse=False)
