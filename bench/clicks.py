@@ -68,8 +68,7 @@ def _measure(folder: Path, rounds: int, delay_s: float) -> None:
     faults = Faults()
     faults.add(Fault(delay_before_s=delay_s), times=2 * rounds * len(JOBS))
     path, python = (Path(os.environ[name]).absolute() for name in ("COMFYUI_PATH", "COMFYUI_PYTHON"))
-    painter = ours.part("sandbox.rendering.painter").SandboxPainter()
-    with ours.part("sandbox").Sandbox(painter, middlewares=[faults]) as service:
+    with ours.part("sandbox").Sandbox(middlewares=[faults]) as service:
         comfyui = ComfyUI(path, python, folder, "--comfy-api-base", service.base_url)
         comfyui.connect(service=f"{service.base_url}/v1")
         with comfyui, sync_playwright() as playwright, launched(playwright) as browser:

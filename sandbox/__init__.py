@@ -4,8 +4,7 @@ It refuses what the service refuses and answers what the service would, with pic
 the same request gets the same bytes. aiohttp is imported when a sandbox starts, not before.
 """
 
-from .batches import Plan as BatchPlan
-from .rendering.painting import Card, Painter
+from .batches.scenarios import Scenario
 from .server import Sandbox, running
 
-__all__ = ["BatchPlan", "Card", "Painter", "Sandbox", "running"]
+__all__ = ["Sandbox", "Scenario", "running"]

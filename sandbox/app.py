@@ -1,34 +1,34 @@
-"""The sandbox's HTTP side: paths, headers and the way of a request from body to answer."""
+"""The sandbox's HTTP side: paths, headers, the way of a request from body to answer, and the shape of errors."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
-from collections import Counter
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any, Literal, TypeVar
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
-from ..api.catalog import catalog as catalogue
+from ..api.catalog import catalog
 from ..api.catalog.catalog import ModelSpec
 from ..api.errors import RefusedError
-from . import errors as refusals
-from . import usage
-from .batches import Batches, Shop
-from .batches.file_routes import FileRoutes
-from .batches.references import picture_of
-from .batches.routes import BatchRoutes
-from .bodies import read
-from .middleware import counting, in_the_services_shape, refusal
-from .rendering.painting import Painter
-from .rendering.responses import CREATED, events_of, json_answer
-from .requests.form import Form
-from .requests.validation import Order, order_of
-from .state import Answer, Assets, Replays
+from . import errors, usage
+from .batches.line_results import BatchContext
+from .batches.manager import Batches
+from .batches.routes import add_batch_routes, add_file_routes
+from .rendering.painter import Render
+from .rendering.responses import CREATED, events_of, json_response
+from .requests.form import ParsedRequest, json_object
+from .requests.json_body import parse_object
+from .requests.multipart import boundary_of, parse_multipart
+from .requests.validation import ValidatedRequest, validate
+from .state import CachedResponse, IdempotencyCache, ResponseCache
 
+LOG = logging.getLogger(__name__)
 MAX_BODY_BYTES = 16 * 50_000_000 + 100_000_000  # 16 images, mask, markup and text
 IMAGES = "/images/{operation:generations|edits}"
 Style = Literal["openai", "comfy", "azure"]
@@ -41,100 +41,127 @@ PREFIXES: dict[str, Style] = {
 T = TypeVar("T")
 
 
-class Service:
-    """The handlers of one sandbox and what it remembers between requests."""
+class SandboxApp:
+    """The handlers of one sandbox and what they remember between requests."""
 
-    def __init__(self, shop: Shop, batches: Batches, posts: Counter[str]) -> None:
-        self.assets = Assets()
-        self.replays = Replays()
-        self._shop = shop
+    def __init__(self, context: BatchContext, batches: Batches) -> None:
+        self._context = context
         self._batches = batches
-        self._posts = posts
+        self._assets = ResponseCache(context.clock)
+        self._idempotency = IdempotencyCache(context.clock)
         self._ids = itertools.count(1)
 
     def application(self, middlewares: Sequence[Middleware]) -> web.Application:
         """Return the aiohttp application; the first of the middlewares sees a request first."""
-        app = web.Application(
-            client_max_size=MAX_BODY_BYTES, middlewares=[counting(self._posts), *middlewares, in_the_services_shape]
-        )
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[*middlewares, errors_in_shape])
         app.on_response_prepare.append(self._sign)
         for prefix in PREFIXES:
             app.router.add_post(prefix + IMAGES, self._images)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/v1/models/{model}", self._model)
         app.router.add_get("/assets/{name}", self._asset)
-        FileRoutes(self._shop.files).add_to(app)
-        BatchRoutes(self._batches, self._shop.files).add_to(app)
+        add_file_routes(app, self._context.files)
+        add_batch_routes(app, self._batches, self._context.files)
         return app
 
     async def _sign(self, _request: web.Request, response: web.StreamResponse) -> None:
         response.headers.setdefault("x-request-id", f"req_sandbox_{next(self._ids):08d}")
 
     async def _images(self, request: web.Request) -> web.StreamResponse:
-        style, operation = _style(request), request.match_info["operation"]
         body = await request.read()
-        content_type = request.headers.get("Content-Type", "")
-        lookup = partial(picture_of, self._shop.files) if style == "openai" else None
-        form = await _in_thread(lambda: read(operation, content_type, body, lookup))
-        if "deployment" in request.match_info:
-            form.fields["model"] = request.match_info["deployment"]
-        key = request.headers.get("Idempotency-Key") if style == "comfy" else None
-        return await (self._once(request, form, key) if key else self._answered(request, form))
+        parsed = await _in_thread(lambda: self._parsed(request, body))
+        key = request.headers.get("Idempotency-Key") if _style(request) == "comfy" else None
+        return await (self._once(request, parsed, key) if key else self._answered(request, parsed))
 
-    async def _once(self, request: web.Request, form: Form, key: str) -> web.StreamResponse:
+    def _parsed(self, request: web.Request, body: bytes) -> ParsedRequest:
+        operation, kind = request.match_info["operation"], request.headers.get("Content-Type", "")
+        if request.content_type == "application/json":
+            lookup = self._context.files.picture if _style(request) == "openai" else None
+            parsed = parse_object(operation, json_object(body), lookup)
+        elif request.content_type == "multipart/form-data" and operation == "edits":
+            parsed = parse_multipart(body, boundary_of(kind) or "")
+        else:
+            forms = ["multipart/form-data"] if operation == "edits" else []
+            raise errors.content_type(request.content_type if kind else "none", *forms, "application/json")
+        if "deployment" in request.match_info:
+            parsed.fields["model"] = request.match_info["deployment"]
+        return parsed
+
+    async def _once(self, request: web.Request, parsed: ParsedRequest, key: str) -> web.StreamResponse:
         """Answer, or give the answer that the key had before."""
-        digest = await _in_thread(lambda: f"{request.path} {form.digest()}")
-        known = self.replays.begin(key, digest)
+        digest = await _in_thread(lambda: f"{request.path} {parsed.digest()}")
+        known = self._idempotency.begin(key, digest)
         if known is not None:
-            return web.Response(
-                status=known.status, body=known.body, headers=known.headers, content_type="application/json"
-            )
+            return _again(known)
         try:
-            response = await self._answered(request, form)
+            response = await self._answered(request, parsed)
         except RefusedError as exc:
-            response = refusal(exc)
+            response = _refusal(exc)
         except BaseException:
-            self.replays.drop(key)
+            self._idempotency.drop(key)
             raise
-        self.replays.finish(key, _replayable(response))
+        self._idempotency.finish(key, _replayable(response))
         return response
 
-    async def _answered(self, request: web.Request, form: Form) -> web.Response:
-        style, painter = _style(request), self._shop.painter
+    async def _answered(self, request: web.Request, parsed: ParsedRequest) -> web.Response:
+        style, render = _style(request), self._context.render
         operation = request.match_info["operation"]
-        order = await _in_thread(lambda: order_of(operation, form, painter, azure=style == "azure"))
-        headers = _credits(order) if style == "comfy" else {}
-        if order.stream:
-            self._bill(request, order)
-            return web.Response(body=_events(order, painter), content_type="text/event-stream", headers=headers)
+        asked = await _in_thread(lambda: validate(operation, parsed, azure=style == "azure"))
+        headers = _credits(asked) if style == "comfy" else {}
+        if asked.stream:
+            self._bill(request, asked)
+            return web.Response(body=_events(asked, render), content_type="text/event-stream", headers=headers)
         as_url = style == "comfy" and request.headers.get("Comfy-Asset-Format", "").lower() == "url"
-        origin, keep = request.url.origin(), self.assets.keep
-        link = (lambda data, kind: f"{origin}/assets/{keep(data, kind)}") if as_url else None
-        body = await _in_thread(lambda: json_answer(order, painter, link))
-        self._bill(request, order)
+        link = partial(self._linked, f"{request.url.origin()}") if as_url else None
+        body = await _in_thread(lambda: json_response(asked, render, link))
+        self._bill(request, asked)
         return web.Response(body=body, content_type="application/json", headers=headers)
 
-    def _bill(self, request: web.Request, order: Order) -> None:
-        spec = order.spec
-        usd_per_m = usage.comfy_usd_per_m(spec) if _style(request) == "comfy" else spec.price_usd_per_m
-        self._shop.ledger.bill(request.path, order, usd_per_m)
+    def _bill(self, request: web.Request, asked: ValidatedRequest) -> None:
+        spec, comfy = asked.spec, _style(request) == "comfy"
+        self._context.billing.bill(request.path, asked, usage.comfy_usd_per_m(spec) if comfy else spec.price_usd_per_m)
+
+    def _linked(self, origin: str, picture: bytes, mime_type: str) -> str:
+        name = hashlib.sha256(picture).hexdigest()
+        self._assets.keep(name, CachedResponse(200, picture, {"Content-Type": mime_type}))
+        return f"{origin}/assets/{name}"
 
     async def _models(self, _request: web.Request) -> web.Response:
-        listed = [_model_object(model, spec) for spec in catalogue.listed() for model in (spec.id, *spec.snapshots)]
+        listed = [_model_object(model, spec) for spec in catalog.listed() for model in (spec.id, *spec.snapshots)]
         return web.json_response({"object": "list", "data": listed})
 
     async def _model(self, request: web.Request) -> web.Response:
         model = request.match_info["model"]
-        spec = catalogue.find(model)
+        spec = catalog.find(model)
         if spec is None or spec.ended():
-            raise refusals.no_model(model)
+            raise errors.no_model(model)
         return web.json_response(_model_object(model, spec))
 
     async def _asset(self, request: web.Request) -> web.Response:
-        found = self.assets.find(request.match_info["name"])
+        found = self._assets.find(request.match_info["name"])
         if found is None:
             raise web.HTTPNotFound
-        return web.Response(body=found[0], content_type=found[1])
+        return _again(found)
+
+
+@web.middleware
+async def errors_in_shape(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give every error the service's shape."""
+    try:
+        return await handler(request)
+    except RefusedError as exc:
+        return _refusal(exc)
+    except web.HTTPException as exc:
+        words = {404: "Invalid URL", 405: "Not allowed to"}.get(exc.status, exc.reason)
+        message = f"{words} ({request.method} {request.path})"
+        return web.json_response(errors.shape(message, "invalid_request_error"), status=exc.status)
+    except Exception:
+        LOG.exception("the sandbox failed")
+        return _refusal(errors.server_error())
+
+
+def _refusal(exc: RefusedError) -> web.Response:
+    return web.json_response(errors.on_the_wire(exc), status=errors.status_of(exc))
 
 
 def _style(request: web.Request) -> Style:
@@ -142,22 +169,26 @@ def _style(request: web.Request) -> Style:
     return PREFIXES[resource.canonical.split("/images/")[0]] if resource else "openai"
 
 
-def _replayable(response: web.Response) -> Answer | None:
+def _replayable(response: web.Response) -> CachedResponse | None:
     body = response.body
     if not isinstance(body, bytes):
         return None
     kept = {name: value for name, value in response.headers.items() if name.lower().startswith("x-comfy-")}
-    return Answer(response.status, body, kept)
+    return CachedResponse(response.status, body, {**kept, "Content-Type": "application/json"})
 
 
-def _credits(order: Order) -> dict[str, str]:
-    amount = usage.credits_of(order)
+def _again(cached: CachedResponse) -> web.Response:
+    return web.Response(status=cached.status, body=cached.body, headers=cached.headers)
+
+
+def _credits(asked: ValidatedRequest) -> dict[str, str]:
+    amount = usage.credits_of(asked)
     return {} if amount is None else {"X-Comfy-Credits-Used": f"{amount:.4f}"}
 
 
-async def _events(order: Order, painter: Painter) -> AsyncIterator[bytes]:
-    for index in range(order.n):
-        yield await _in_thread(partial(events_of, order, painter, index))
+async def _events(asked: ValidatedRequest, render: Render) -> AsyncIterator[bytes]:
+    for index in range(asked.n):
+        yield await _in_thread(partial(events_of, asked, render, index))
 
 
 def _model_object(model: str, spec: ModelSpec) -> dict[str, Any]:

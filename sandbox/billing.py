@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any, NamedTuple
 
 from . import usage
-from .requests.validation import Order
+from .requests.validation import ValidatedRequest
 
 
-class Entry(NamedTuple):
+class BillingEntry(NamedTuple):
     """One request that was answered with pictures. `usd` is None where no source tells the price.
 
     `path` is the endpoint, such as "/v1/images/edits"; `batch_id` and `custom_id` are None for a direct request.
@@ -23,44 +22,28 @@ class Entry(NamedTuple):
     custom_id: str | None = None
 
 
-class Ledger:
-    """All entries in the order of the work, failed requests and replayed answers not among them. Thread-safe."""
+class Billing:
+    """All entries in the order of the work, failed requests and replayed answers not among them."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._entries: list[Entry] = []
+        self.entries: list[BillingEntry] = []  # appended to by several threads, which a list allows
 
-    def bill(self, path: str, order: Order, usd_per_m: dict[str, float] | None) -> None:
-        """Add a direct request at prices in USD per million tokens."""
-        self.add(Entry(path, str(order.fields["model"]), usage.usage_of(order), usage.usd_of(order, usd_per_m)))
-
-    def add(self, entry: Entry) -> None:
-        """Add an entry."""
-        with self._lock:
-            self._entries.append(entry)
-
-    @property
-    def entries(self) -> list[Entry]:
-        """Everything that was worked."""
-        with self._lock:
-            return list(self._entries)
-
-    @property
-    def direct(self) -> list[Entry]:
-        """What was asked for directly."""
-        return [entry for entry in self.entries if entry.batch_id is None]
-
-    @property
-    def batched(self) -> list[Entry]:
-        """What was worked for batches."""
-        return [entry for entry in self.entries if entry.batch_id is not None]
+    def bill(
+        self,
+        path: str,
+        request: ValidatedRequest,
+        usd_per_m: dict[str, float] | None,
+        *,
+        batch_id: str | None = None,
+        custom_id: str | None = None,
+    ) -> BillingEntry:
+        """Add a request at prices in USD per million tokens and return its entry."""
+        used, usd = usage.usage_of(request), usage.usd_of(request, usd_per_m)
+        entry = BillingEntry(path, request.model, used, usd, batch_id, custom_id)
+        self.entries.append(entry)
+        return entry
 
     @property
     def usd(self) -> float:
         """The sum of all entries with a known price, in USD."""
         return sum(entry.usd or 0.0 for entry in self.entries)
-
-    def clear(self) -> None:
-        """Forget all entries."""
-        with self._lock:
-            self._entries.clear()

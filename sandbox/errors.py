@@ -7,6 +7,7 @@ mode); recorded answers with `invalid_mask_image_format`. What the catalog decid
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..api.errors import RefusedError
@@ -18,6 +19,12 @@ USER_ERROR_CODES = frozenset({"invalid_image_file", "invalid_mask_image_format",
 def refused(message: str, *, param: str | None, code: str | None, status: int = 400) -> RefusedError:
     """Return a refusal; the status is 400 unless said otherwise."""
     return RefusedError(message, param=param, code=code, status=status)
+
+
+def server_error(what: str = "request") -> RefusedError:
+    """Return the failure of the service itself."""
+    message = f"The server had an error while processing your {what}."
+    return refused(message, param=None, code=None, status=500)
 
 
 def unknown(param: str) -> RefusedError:
@@ -49,23 +56,30 @@ def invalid(param: str, message: str) -> RefusedError:
     return refused(message, param=param, code="invalid_value")
 
 
+def not_one_of(param: str, got: object, values: Sequence[str]) -> RefusedError:
+    """Return the refusal of a value outside a closed set."""
+    return invalid(param, f"Invalid value: '{got}'. Supported values are: {_listed(values)}.")
+
+
+def too_long(param: str, limits: str) -> RefusedError:
+    """Return the refusal of a text by its length."""
+    return refused(f"Invalid '{param}': string too long. {limits}", param=param, code="string_above_max_length")
+
+
 def unparsable(what: str) -> RefusedError:
     """Return the refusal of a body that is not what its content type says."""
     return refused(f"We could not parse the {what} body of your request.", param=None, code=None)
 
 
-def content_type(got: str, accepted: str) -> RefusedError:
+def content_type(got: str, *accepted: str) -> RefusedError:
     """Return the refusal of a body of another kind."""
-    message = f"Unsupported content type: '{got}'. This API method only accepts {accepted} requests."
+    message = f"Unsupported content type: '{got}'. This API method only accepts {_listed(accepted)} requests."
     return refused(message, param=None, code="unsupported_content_type")
 
 
-def mimetype(param: str, got: str, accepted: list[str]) -> RefusedError:
+def mimetype(param: str, got: str, accepted: Sequence[str]) -> RefusedError:
     """Return the refusal of a file part by its content type."""
-    formats = (
-        ", ".join(f"'{name}'" for name in accepted[:-1]) + (", and " if accepted[1:] else "") + f"'{accepted[-1]}'"
-    )
-    message = f"Invalid file '{param}': unsupported mimetype ('{got}'). Supported file formats are {formats}."
+    message = f"Invalid file '{param}': unsupported mimetype ('{got}'). Supported file formats are {_listed(accepted)}."
     return refused(message, param=param, code="unsupported_file_mimetype")
 
 
@@ -101,9 +115,15 @@ def on_the_wire(error: RefusedError) -> dict[str, Any]:
     """Return the JSON that the service sends for a refusal."""
     of_pictures = error.code in USER_ERROR_CODES or (error.code, error.param) == ("invalid_value", "background")
     kind = "image_generation_user_error" if of_pictures else "invalid_request_error"
-    return shape(str(error), kind, error.param, error.code)
+    return shape(str(error), "server_error" if status_of(error) >= 500 else kind, error.param, error.code)
 
 
-def shape(message: str, kind: str, param: str | None, code: str | None) -> dict[str, Any]:
+def shape(message: str, kind: str, param: str | None = None, code: str | None = None) -> dict[str, Any]:
     """Return an error object in the service's shape (OAS Error: all four are always there)."""
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def _listed(values: Sequence[str]) -> str:
+    """Return "'a', 'b', and 'c'", as the service lists."""
+    *others, last = (f"'{value}'" for value in values)
+    return ", ".join(others) + (", and " if others[1:] else " and " if others else "") + last

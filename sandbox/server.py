@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from typing_extensions import Self
 
-from .batches import Batches, Clock, Files, Shop
-from .billing import Ledger
-from .rendering.painting import Painter
+from .batches.file_store import FileStore
+from .batches.line_results import BatchContext
+from .batches.manager import Batches
+from .batches.scenarios import Scenario
+from .billing import Billing
+from .rendering.painter import Render, render
+from .state import Clock
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
-
-    from .app import Service
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
@@ -28,25 +30,31 @@ PATIENCE_WITH_OPEN_REQUESTS_S = 0.2
 class Sandbox:
     """A stand-in for the images service. Use it as a context manager, or `start` and `stop` it.
 
-    `middlewares` are aiohttp's, the first one outermost; port 0 takes a free one. For tests: `ledger` has what was
-    worked and its price, `posts` the number of POSTs by path, `batches` says how batches go wrong, `files` holds
-    the uploads, `clock` lets time pass. Files and batches end with `stop`.
+    What it is to do otherwise is passed in: `middlewares` are aiohttp's, the first one outermost, and see every request
+    and answer; `render` draws picture `index` of a request; a `scenario` is made for each batch and lets it go wrong;
+    files, batches and what is remembered end by the `clock`. Port 0 takes a free one. `billing` has what was worked
+    and its price, `files` the uploads, `batches` the batches; the last two end with `stop`.
     """
 
     def __init__(
-        self, painter: Painter, *, middlewares: Sequence[Middleware] = (), host: str = "127.0.0.1", port: int = 0
+        self,
+        *,
+        middlewares: Sequence[Middleware] = (),
+        render: Render = render,
+        scenario: Callable[[], Scenario] = Scenario,
+        clock: Clock = time.time,
+        host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
-        self.clock, self.ledger, self.posts = Clock(), Ledger(), Counter[str]()
-        self.files = Files(self.clock)
-        self._shop = Shop(painter, self.files, self.ledger, self.clock)
-        self.batches = Batches(self._shop)
+        self.billing, self.files = Billing(), FileStore(clock)
+        self._context = BatchContext(render, self.files, self.billing, clock, scenario)
+        self.batches = Batches(self._context)
         self._middlewares = middlewares
         self._host = host
         self._port = port
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
-        self._service: Service | None = None
 
     @property
     def base_url(self) -> str:
@@ -79,12 +87,6 @@ class Sandbox:
         self._thread.join(STOP_TIMEOUT_S)
         self._thread = self._loop = self._stopping = None
 
-    def forget(self) -> None:
-        """Forget pictures and answers, as when their time has lapsed: links give 404, keys idempotency_consumed."""
-        if self._service is not None:
-            self._service.assets.forget()
-            self._service.replays.forget()
-
     def __enter__(self) -> Self:
         return self.start()
 
@@ -102,15 +104,11 @@ class Sandbox:
     async def _serve(self, listening: Future[int]) -> None:
         from aiohttp import web
 
-        from .app import Service
+        from .app import SandboxApp
 
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        self._service = Service(self._shop, self.batches, self.posts)
-        runner = web.AppRunner(
-            self._service.application(self._middlewares),
-            access_log=None,
-            shutdown_timeout=PATIENCE_WITH_OPEN_REQUESTS_S,
-        )
+        app = SandboxApp(self._context, self.batches).application(self._middlewares)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=PATIENCE_WITH_OPEN_REQUESTS_S)
         await runner.setup()
         try:
             await web.TCPSite(runner, self._host, self._port).start()
@@ -126,9 +124,9 @@ _lock = threading.Lock()
 _shared: list[Sandbox] = []
 
 
-def running(painter: Painter) -> Sandbox:
-    """Return the sandbox of this process, started on first use; later painters are not used."""
+def running() -> Sandbox:
+    """Return the sandbox of this process, started on first use."""
     with _lock:
         if not _shared or not _shared[0].is_running:
-            _shared[:] = [Sandbox(painter).start()]
+            _shared[:] = [Sandbox().start()]
         return _shared[0]

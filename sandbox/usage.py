@@ -1,27 +1,20 @@
-"""What an order uses, in tokens and in comfy.org's credits: estimates, the same for the same order."""
+"""What a request uses, in tokens and in comfy.org's credits: estimates, the same for the same request."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from ..api.catalog import catalog as catalogue
-from ..api.catalog import pricing as prices
+from ..api.catalog import catalog, pricing
 from ..api.catalog.catalog import ModelSpec
-from .requests.validation import Order, Size, sheets_of
+from .requests.validation import ValidatedRequest
 
-PROMPT_OVERHEAD_TOKENS = 6  # docs/service.md, "Input tokens"
-PARTIAL_IMAGE_TOKENS = 100  # docs/service.md, "Streaming"
-IMAGE_INPUT_TOKENS = (1024, 1536)  # docs/service.md, "Input tokens"
-STAND_IN_MODEL = "gpt-image-2.5-flare"
+STAND_IN = "gpt-image-2.5-flare"  # for models whose tokens nobody knows: a stand-in, not a price
 BYTES_PER_TOKEN = 4
 
 
-def usage_of(order: Order) -> dict[str, Any]:
-    """Return the `usage` object of a whole order."""
-    text, image = text_tokens(order), image_tokens(order)
-    output = order.n * picture_tokens(order)
-    return shaped(text, image, output)
+def usage_of(request: ValidatedRequest) -> dict[str, Any]:
+    """Return the `usage` object of a whole request."""
+    return shaped(text_tokens(request), image_tokens(request), request.n * picture_tokens(request))
 
 
 def shaped(text: int, image: int, output: int) -> dict[str, Any]:
@@ -35,51 +28,52 @@ def shaped(text: int, image: int, output: int) -> dict[str, Any]:
     }
 
 
-def text_tokens(order: Order) -> int:
-    """Return about the tokens of the prompt: a token for each 4 bytes of UTF-8, and 6."""
-    return math.ceil(len(str(order.fields["prompt"]).encode()) / BYTES_PER_TOKEN) + PROMPT_OVERHEAD_TOKENS
+def text_tokens(request: ValidatedRequest) -> int:
+    """Return about the tokens of the prompt: a token for each 4 bytes of UTF-8, and what comes on top."""
+    return bytes_tokens(len(str(request.fields["prompt"]).encode())) + pricing.PROMPT_OVERHEAD_TOKENS
 
 
-def image_tokens(order: Order) -> int:
+def bytes_tokens(count: int) -> int:
+    """Return about the tokens of so many bytes of text."""
+    return -(-count // BYTES_PER_TOKEN)
+
+
+def image_tokens(request: ValidatedRequest) -> int:
     """Return the tokens of the images that came in: the second number for large ones that are not square."""
-    few, many = order.spec.image_input_tokens or IMAGE_INPUT_TOKENS
-    return sum(many if w * h > 1024 * 1024 and w != h else few for w, h in order.input_sizes)
+    few, many = request.spec.image_input_tokens or _stand_in().image_input_tokens or (0, 0)
+    return sum(many if w * h > 1024 * 1024 and w != h else few for w, h in request.input_sizes)
 
 
-def picture_tokens(order: Order) -> int:
+def picture_tokens(request: ValidatedRequest) -> int:
     """Return the output tokens of one picture, those of its partial images included.
 
-    A GIF is counted as the sheet that its frames are drawn on (docs/service.md, "GIF"). Where nobody knows the tokens
-    of a model, as for gpt-image-2.6, those of gpt-image-2.5 are taken: a stand-in, not a price.
+    A GIF is counted as the sheet that its frames are drawn on (docs/service.md, "GIF").
     """
-    size = sheets_of(order.size, order.frame_count, order.spec)[0] if order.output_format == "gif" else order.size
-    known = prices.output_tokens(order.spec, order.quality, *size)
-    tokens = known if known is not None else _stand_in_tokens(order.quality, size)
-    return tokens + order.partial_images * PARTIAL_IMAGE_TOKENS
+    known = (pricing.output_tokens(spec, request.quality, *request.sheet) for spec in (request.spec, _stand_in()))
+    tokens = next((count for count in known if count is not None), 0)
+    return tokens + request.partial_images * pricing.PARTIAL_IMAGE_TOKENS
 
 
-def _stand_in_tokens(quality: str, size: Size) -> int:
-    spec = catalogue.find(STAND_IN_MODEL)
-    return (prices.output_tokens(spec, quality, *size) if spec else None) or 0
+def _stand_in() -> ModelSpec:
+    return catalog.find(STAND_IN) or catalog.unknown_model(STAND_IN)
 
 
-def credits_of(order: Order) -> float | None:
+def credits_of(request: ValidatedRequest) -> float | None:
     """Return what comfy.org would charge, by its own prices or else the list prices; None where none is known."""
-    usd = usd_of(order, comfy_usd_per_m(order.spec))
-    return None if usd is None else usd * prices.CREDITS_PER_USD
+    usd = usd_of(request, comfy_usd_per_m(request.spec))
+    return None if usd is None else usd * pricing.CREDITS_PER_USD
 
 
-def usd_of(order: Order, usd_per_m: dict[str, float] | None) -> float | None:
-    """Return what an order costs at prices in USD per million tokens; None where they are not known."""
+def usd_of(request: ValidatedRequest, usd_per_m: dict[str, float] | None) -> float | None:
+    """Return what a request costs at prices in USD per million tokens; None where they are not known."""
     if usd_per_m is None:
         return None
-    used = usage_of(order)
     amounts = {
-        "text_in": used["input_tokens_details"]["text_tokens"],
-        "image_in": used["input_tokens_details"]["image_tokens"],
-        "image_out": used["output_tokens"],
+        "text_in": text_tokens(request),
+        "image_in": image_tokens(request),
+        "image_out": request.n * picture_tokens(request),
     }
-    return sum(usd_per_m.get(kind, 0.0) * int(tokens) for kind, tokens in amounts.items()) / 1_000_000
+    return sum(usd_per_m.get(kind, 0.0) * tokens for kind, tokens in amounts.items()) / 1_000_000
 
 
 def comfy_usd_per_m(spec: ModelSpec) -> dict[str, float] | None:

@@ -82,9 +82,8 @@ def changed(connection: str | None) -> str:
 def sandbox_url() -> str:
     """Return the address of the sandbox inside this process, started on first use."""
     from ... import sandbox  # most people never need it, and every start of ComfyUI would pay for it
-    from ...sandbox.rendering import painter
 
-    return sandbox.running(painter.SandboxPainter()).base_url
+    return sandbox.running().base_url
 
 
 @dataclass

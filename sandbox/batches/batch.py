@@ -7,14 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .clock import Clock
-from .creation import Wish
-from .scenarios import Plan
+from ...api.catalog import catalog
+from ...api.errors import RefusedError
+from ..state import Clock
+from .creation import BatchRequest
+from .scenarios import Scenario
 
-WINDOW_S = 24 * 3600
 TIMES = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
 ENDS = ("completed", "failed", "expired", "cancelled")
-Fault = dict[str, Any]  # code, line, message, param
+BatchError = dict[str, Any]
+
+
+def batch_error(error: RefusedError, line: int | None = None) -> BatchError:
+    """Return what `errors.data` holds of a fault, with the number of its line (SDK, batch_error.py)."""
+    return {"code": error.code, "line": line, "message": str(error), "param": error.param}
 
 
 @dataclass
@@ -22,25 +28,24 @@ class Batch:
     """A batch. Read and written by several threads: its methods hold the lock."""
 
     id: str
-    wish: Wish
-    plan: Plan
+    request: BatchRequest
+    scenario: Scenario
     clock: Clock
     status: str = "validating"
     model: str | None = None
-    faults: Sequence[Fault] = ()
+    errors: Sequence[BatchError] = ()
     files: tuple[str | None, str | None] = (None, None)  # output, errors
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("total", "completed", "failed"), 0))
     tokens: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("input_tokens", "output_tokens", "total_tokens"), 0)
     )
     times: dict[str, int] = field(default_factory=dict)
-    released: threading.Event = field(default_factory=threading.Event)
     interrupted: threading.Event = field(default_factory=threading.Event)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
-        self.created_at = self.clock.now()
-        self.expires_at = self.created_at + WINDOW_S
+        self.created_at = int(self.clock())
+        self.expires_at = self.created_at + catalog.BATCH_WINDOW_S
 
     def object(self) -> dict[str, Any]:
         """Return what the service tells of it."""
@@ -48,10 +53,10 @@ class Batch:
             return {
                 "id": self.id,
                 "object": "batch",
-                "endpoint": self.wish.endpoint,
+                "endpoint": self.request.endpoint,
                 "model": self.model,
-                "errors": {"object": "list", "data": list(self.faults)} if self.faults else None,
-                "input_file_id": self.wish.input_file_id,
+                "errors": {"object": "list", "data": list(self.errors)} if self.errors else None,
+                "input_file_id": self.request.input_file_id,
                 "completion_window": "24h",
                 "status": self.status,
                 "output_file_id": self.files[0],
@@ -65,12 +70,12 @@ class Batch:
                     "input_tokens_details": {"cached_tokens": 0},
                     "output_tokens_details": {"reasoning_tokens": 0},
                 },
-                "metadata": self.wish.metadata,
+                "metadata": self.request.metadata,
             }
 
     def is_late(self) -> bool:
         """Tell whether the window of 24 hours is over."""
-        return self.clock.now() >= self.expires_at
+        return self.clock() >= self.expires_at
 
     def begin(self, model: str, total: int) -> None:
         """Its lines are in order and are being worked."""
@@ -78,10 +83,10 @@ class Batch:
             self.model, self.counts["total"] = model, total
             self._turn("in_progress")
 
-    def reject(self, faults: Sequence[Fault]) -> None:
+    def reject(self, errors: Sequence[BatchError]) -> None:
         """Its input is not in order: nothing was worked."""
         with self.lock:
-            self.faults = faults
+            self.errors = errors
             self._turn("failed")
 
     def count(self, tokens: dict[str, Any] | None) -> None:
@@ -116,4 +121,4 @@ class Batch:
         """Take a status, unless it is about to be cancelled and the status is not an end."""
         if self.status != "cancelling" or status in ENDS:
             self.status = status
-            self.times[status] = self.clock.now()
+            self.times[status] = int(self.clock())

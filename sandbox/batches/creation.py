@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
-from .. import errors as refusals
-from ..requests.form import called, known_object
-from .expiry import life_of
-from .file_store import Files
+from .. import errors
+from ..requests.form import json_object, known_object, typed
+from .file_store import FileStore, life_of
 
 FIELDS = ("input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after")
 ENDPOINTS = (
@@ -26,7 +23,7 @@ MAX_PAIRS, MAX_KEY_CHARS, MAX_VALUE_CHARS = 16, 64, 512
 
 
 @dataclass(frozen=True)
-class Wish:
+class BatchRequest:
     """A batch that may be made. `output_life_s` None leaves the life of its output to the service."""
 
     input_file_id: str
@@ -35,73 +32,49 @@ class Wish:
     output_life_s: int | None
 
 
-def wish_of(body: bytes, files: Files) -> Wish:
+def parse_batch_request(body: bytes, files: FileStore) -> BatchRequest:
     """Return what a body asks for.
 
     Raises: RefusedError for a field or value that the service does not take.
     """
-    sent = _object(body)
+    sent = json_object(body)
+    for name in sent:
+        if name not in FIELDS:
+            raise errors.unknown(name)
     for name in ("input_file_id", "endpoint", "completion_window"):
-        _text(sent, name)
-    _one_of(sent, "endpoint", ENDPOINTS)
-    _one_of(sent, "completion_window", ("24h",))
-    expiry = sent.get("output_expires_after")
-    life_s = None
+        if name not in sent:
+            raise errors.missing(name)
+        typed(name, sent[name], str)
+    for name, values in (("endpoint", ENDPOINTS), ("completion_window", ("24h",))):
+        if sent[name] not in values:
+            raise errors.not_one_of(name, sent[name], values)
+    expiry, life_s = sent.get("output_expires_after"), None
     if expiry is not None:
         life_s = life_of("output_expires_after", known_object("output_expires_after", expiry, {"anchor", "seconds"}))
     metadata = _metadata(sent.get("metadata"))
-    _input_file(sent["input_file_id"], files)
-    return Wish(sent["input_file_id"], sent["endpoint"], metadata, life_s)
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        sent = json.loads(body)
-    except (ValueError, RecursionError) as exc:
-        raise refusals.unparsable("JSON") from exc
-    if not isinstance(sent, dict):
-        raise refusals.unparsable("JSON")
-    for name in sent:
-        if name not in FIELDS:
-            raise refusals.unknown(name)
-    return sent
-
-
-def _text(sent: dict[str, Any], name: str) -> None:
-    if name not in sent:
-        raise refusals.missing(name)
-    if not isinstance(sent[name], str):
-        raise refusals.wrong_type(name, "a string", called(type(sent[name])))
-
-
-def _one_of(sent: dict[str, Any], name: str, values: tuple[str, ...]) -> None:
-    if sent[name] not in values:
-        known = ", ".join(f"'{value}'" for value in values)
-        raise refusals.invalid(name, f"Invalid value: '{sent[name]}'. Supported values are: {known}.")
+    _check_input_file(sent["input_file_id"], files)
+    return BatchRequest(sent["input_file_id"], sent["endpoint"], metadata, life_s)
 
 
 def _metadata(value: object) -> dict[str, str] | None:
     """Return metadata: at most 16 pairs of a key of 64 and a value of 512 characters (SDK, shared/metadata.py)."""
     if value is None:
         return None
-    if not isinstance(value, dict):
-        raise refusals.wrong_type("metadata", "an object", called(type(value)))
-    if len(value) > MAX_PAIRS:
-        raise refusals.invalid("metadata", f"Invalid 'metadata': {len(value)} pairs, at most {MAX_PAIRS} are allowed.")
-    for key, text in value.items():
-        if not isinstance(text, str):
-            raise refusals.wrong_type(f"metadata.{key}", "a string", called(type(text)))
+    pairs: dict[str, str] = typed("metadata", value, dict)
+    if len(pairs) > MAX_PAIRS:
+        raise errors.invalid("metadata", f"Invalid 'metadata': {len(pairs)} pairs, at most {MAX_PAIRS} are allowed.")
+    for key, text in pairs.items():
+        typed(f"metadata.{key}", text, str)
         if len(key) > MAX_KEY_CHARS or len(text) > MAX_VALUE_CHARS:
-            limits = f"a key has at most {MAX_KEY_CHARS} characters, a value {MAX_VALUE_CHARS}"
-            message = f"Invalid 'metadata.{key}': string too long: {limits}."
-            raise refusals.refused(message, param=f"metadata.{key}", code="string_above_max_length")
-    return value
+            limits = f"A key has at most {MAX_KEY_CHARS} characters, a value {MAX_VALUE_CHARS}."
+            raise errors.too_long(f"metadata.{key}", limits)
+    return pairs
 
 
-def _input_file(file_id: str, files: Files) -> None:
+def _check_input_file(file_id: str, files: FileStore) -> None:
     file = files.find(file_id)
     if file is None:
-        raise refusals.invalid("input_file_id", f"Invalid 'input_file_id': no such File object: {file_id}")
+        raise errors.invalid("input_file_id", f"Invalid 'input_file_id': no such File object: {file_id}")
     if file.purpose != "batch":
         message = f"Invalid 'input_file_id': the purpose of {file_id} is '{file.purpose}', it must be 'batch'."
-        raise refusals.invalid("input_file_id", message)
+        raise errors.invalid("input_file_id", message)

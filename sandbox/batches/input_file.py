@@ -10,19 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from ...api.catalog import catalog as catalogue
+from ...api.catalog import catalog
 from ...api.errors import RefusedError
-from .. import errors as refusals
-from ..requests.form import called
-from .batch import Fault
+from .. import errors
+from ..requests.form import typed
+from .batch import BatchError, batch_error
 
-MAX_REQUESTS = 50_000
 WORKED = ("/v1/images/generations", "/v1/images/edits")
 KEYS = ("custom_id", "method", "url", "body")
 
 
 @dataclass(frozen=True)
-class Line:
+class InputLine:
     """Where a request stands in the file: its offset and length in bytes."""
 
     custom_id: str
@@ -31,39 +30,38 @@ class Line:
 
 
 @dataclass
-class Index:
+class InputIndex:
     """The requests of a file, the model of them all, and what is wrong with the file."""
 
     endpoint: str
-    lines: dict[str, Line] = field(default_factory=dict)
+    lines: dict[str, InputLine] = field(default_factory=dict)
     model: str = ""
-    faults: list[Fault] = field(default_factory=list)
+    errors: list[BatchError] = field(default_factory=list)
+
+    def refuse(self, error: RefusedError, line: int | None = None) -> None:
+        """Note what is wrong, with the number of its line."""
+        self.errors.append(batch_error(error, line))
 
 
-def indexed(file: BinaryIO, endpoint: str) -> Index:
+def index_lines(file: BinaryIO, endpoint: str) -> InputIndex:
     """Return what is in a file, read one line at a time."""
-    index = Index(endpoint)
+    index = InputIndex(endpoint)
     if endpoint not in WORKED:
-        index.faults.append(fault("unsupported_endpoint", f"The sandbox does not work on {endpoint}.", "endpoint"))
+        index.refuse(_wrong("unsupported_endpoint", "endpoint", f"The sandbox does not work on {endpoint}."))
         return index
     number = 0
     for number, (offset, raw) in enumerate(_raw_lines(file), start=1):
         try:
             custom_id = _checked(raw, index)
-            index.lines[custom_id] = Line(custom_id, offset, len(raw))
+            index.lines[custom_id] = InputLine(custom_id, offset, len(raw))
         except RefusedError as exc:
-            index.faults.append(fault(exc.code, str(exc), exc.param, number))
+            index.refuse(exc, number)
     if number == 0:
-        index.faults.append(fault("empty_file", "The batch input file is empty.", None))
-    if number > MAX_REQUESTS:
-        message = f"The batch input file has {number:,} requests, at most {MAX_REQUESTS:,} are allowed."
-        index.faults.append(fault("too_many_tasks", message, None))
+        index.refuse(_wrong("empty_file", None, "The batch input file is empty."))
+    if number > catalog.BATCH_MAX_REQUESTS:
+        allowed = f"at most {catalog.BATCH_MAX_REQUESTS:,} are allowed"
+        index.refuse(_wrong("too_many_tasks", None, f"The batch input file has {number:,} requests, {allowed}."))
     return index
-
-
-def fault(code: str | None, message: str, param: str | None, line: int | None = None) -> Fault:
-    """Return what `errors.data` holds of a fault (SDK, batch_error.py)."""
-    return {"code": code, "line": line, "message": message, "param": param}
 
 
 def _raw_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -73,7 +71,7 @@ def _raw_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         offset += len(raw)
 
 
-def _checked(raw: bytes, index: Index) -> str:
+def _checked(raw: bytes, index: InputIndex) -> str:
     """Return the custom_id of a line that is in order. Raises: RefusedError."""
     entry = _entry(raw)
     custom_id = entry["custom_id"]
@@ -85,7 +83,7 @@ def _checked(raw: bytes, index: Index) -> str:
         message = f"The URL '{entry['url']}' of this request does not match the batch endpoint '{index.endpoint}'."
         raise _wrong("invalid_url", "url", message)
     if "stream" in entry["body"]:
-        raise refusals.invalid("body.stream", "Invalid 'body.stream': a batch has no streams. Leave it out.")
+        raise errors.invalid("body.stream", "Invalid 'body.stream': a batch has no streams. Leave it out.")
     _model(entry["body"], index)
     return str(custom_id)
 
@@ -100,35 +98,31 @@ def _entry(raw: bytes) -> dict[str, Any]:
         raise _wrong("invalid_json_line", None, "This line is not a JSON object.")
     for name in entry:
         if name not in KEYS:
-            raise refusals.unknown(name)
+            raise errors.unknown(name)
     for name in KEYS:
-        kind = dict if name == "body" else str
         if name not in entry:
-            raise refusals.missing(name)
-        if not isinstance(entry[name], kind):
-            raise refusals.wrong_type(name, called(kind), called(type(entry[name])))
+            raise errors.missing(name)
+        typed(name, entry[name], dict if name == "body" else str)
     if not entry["custom_id"]:
-        raise refusals.invalid("custom_id", "Invalid 'custom_id': empty string.")
+        raise errors.invalid("custom_id", "Invalid 'custom_id': empty string.")
     return entry
 
 
-def _model(body: dict[str, Any], index: Index) -> None:
+def _model(body: dict[str, Any], index: InputIndex) -> None:
     """Refuse a model that is another than the first line's, or that the catalogue says no batch takes."""
-    model = body.get("model")
-    if model is None:
-        raise refusals.missing("body.model")
-    if not isinstance(model, str):
-        raise refusals.wrong_type("body.model", "a string", called(type(model)))
+    if body.get("model") is None:
+        raise errors.missing("body.model")
+    model: str = typed("body.model", body["model"], str)
     index.model = index.model or model
     if model != index.model:
         message = f"The model for each request of a batch must be the same: '{model}' is not '{index.model}'."
         raise _wrong("mismatched_model", "body.model", message)
-    spec = catalogue.find(model)
+    spec = catalog.find(model)
     if spec is None or spec.ended():
-        raise _wrong("model_not_found", "body.model", str(refusals.no_model(model)))
+        raise _wrong("model_not_found", "body.model", str(errors.no_model(model)))
     if spec.batch.supported is False:
         raise _wrong("model_not_found", "body.model", f"The model '{model}' is not supported by the Batch API.")
 
 
 def _wrong(code: str, param: str | None, message: str) -> RefusedError:
-    return refusals.refused(message, param=param, code=code)
+    return errors.refused(message, param=param, code=code)

@@ -5,87 +5,77 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
-from ...api.catalog import pricing as prices
+from ...api.catalog import pricing
 from ...api.errors import RefusedError
-from .. import errors as refusals
-from .. import usage
-from ..billing import Entry, Ledger
-from ..rendering.painting import Painter
-from ..rendering.responses import json_answer
-from ..requests.json_body import form_of
-from ..requests.validation import order_of
+from .. import errors
+from ..billing import Billing
+from ..rendering.painter import Render
+from ..rendering.responses import json_response
+from ..requests.json_body import parse_object
+from ..requests.validation import validate
+from ..state import Clock
 from .batch import Batch
-from .clock import Clock
-from .file_store import Files
-from .references import picture_of
-from .scenarios import Failure
+from .file_store import FileStore
+from .scenarios import Scenario
 
 LOG = logging.getLogger(__name__)
-SERVER_ERROR = refusals.shape("The server had an error while processing your request.", "server_error", None, None)
-REJECTED = "Your request was rejected by the safety system."
-UNWORKED = {
+NOT_WORKED = {
     "expired": ("batch_expired", "This request could not be executed before the completion window expired."),
     "cancelled": ("batch_cancelled", "This request could not be executed because the batch was cancelled."),
 }
 
 
 @dataclass(frozen=True)
-class Shop:
+class BatchContext:
     """What batches are worked with."""
 
-    painter: Painter
-    files: Files
-    ledger: Ledger
+    render: Render
+    files: FileStore
+    billing: Billing
     clock: Clock
+    scenario: Callable[[], Scenario]
 
 
 @dataclass(frozen=True)
-class Done:
+class ResultLine:
     """A line of the output file, or, without `tokens`, of the error file."""
 
     text: bytes
     tokens: dict[str, Any] | None = None
 
 
-def answer(raw: bytes, batch: Batch, shop: Shop) -> Done:
+def answered(raw: bytes, batch: Batch, context: BatchContext) -> ResultLine:
     """Draw what a line asks for and bill it; what the endpoint refuses is a failed line."""
     sent = json.loads(raw)
-    custom_id, endpoint = sent["custom_id"], batch.wish.endpoint
+    custom_id, endpoint = sent["custom_id"], batch.request.endpoint
     operation = endpoint.rsplit("/", 1)[1]
     try:
-        order = order_of(operation, form_of(operation, sent["body"], partial(picture_of, shop.files)), shop.painter)
-        body = json_answer(order, shop.painter, None)
+        request = validate(operation, parse_object(operation, sent["body"], context.files.picture))
+        body = json_response(request, context.render)
     except RefusedError as exc:
-        return _failed(custom_id, refusals.status_of(exc), refusals.on_the_wire(exc))
+        return failed(custom_id, exc)
     except Exception:
         LOG.exception("the sandbox failed")
-        return _failed(custom_id, 500, SERVER_ERROR)
-    tokens, usd = usage.usage_of(order), usage.usd_of(order, prices.batch_usd_per_m(order.spec))
-    shop.ledger.add(Entry(endpoint, str(order.fields["model"]), tokens, usd, batch.id, custom_id))
-    return Done(_responded(custom_id, 200, body), tokens)
+        return failed(custom_id, errors.server_error())
+    prices = pricing.batch_usd_per_m(request.spec)
+    billed = context.billing.bill(endpoint, request, prices, batch_id=batch.id, custom_id=custom_id)
+    return ResultLine(_responded(custom_id, 200, body), billed.usage)
 
 
-def failed_on_purpose(custom_id: str, failure: Failure) -> Done:
-    """Return a line that failed because a plan said so."""
-    if failure == "server_error":
-        return _failed(custom_id, 500, SERVER_ERROR)
-    refusal = refusals.refused(REJECTED, param=None, code="moderation_blocked")
-    return _failed(custom_id, 400, refusals.on_the_wire(refusal))
+def failed(custom_id: str, error: RefusedError) -> ResultLine:
+    """Return the line of a request that the endpoint refused."""
+    return ResultLine(_responded(custom_id, errors.status_of(error), json.dumps(errors.on_the_wire(error)).encode()))
 
 
-def unworked(custom_id: str, why: Literal["expired", "cancelled"]) -> Done:
+def not_worked(custom_id: str, why: Literal["expired", "cancelled"]) -> ResultLine:
     """Return a line that nobody came to (docs/batch-api.md, "Results")."""
-    code, message = UNWORKED[why]
+    code, message = NOT_WORKED[why]
     error = {"code": code, "message": message}
-    return Done(json.dumps({"id": _new_id(), "custom_id": custom_id, "response": None, "error": error}).encode())
-
-
-def _failed(custom_id: str, status: int, error: dict[str, Any]) -> Done:
-    return Done(_responded(custom_id, status, json.dumps(error).encode()))
+    return ResultLine(json.dumps({"id": _new_id(), "custom_id": custom_id, "response": None, "error": error}).encode())
 
 
 def _responded(custom_id: str, status: int, body: bytes) -> bytes:

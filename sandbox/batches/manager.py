@@ -1,4 +1,4 @@
-"""The batches of one sandbox: made, looked at, cancelled, and told to go wrong."""
+"""The batches of one sandbox: made, looked at, cancelled."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from .batch import Batch
-from .creation import Wish
-from .input_file import fault
-from .line_results import Shop
-from .scenarios import Plan
+from .. import errors
+from .batch import Batch, batch_error
+from .creation import BatchRequest
+from .line_results import BatchContext
 from .worker import work
 
 LOG = logging.getLogger(__name__)
@@ -21,34 +20,20 @@ CLOSE_TIMEOUT_S = 20.0  # less than a sandbox takes to stop
 
 
 class Batches:
-    """The batches by their ids, each worked in the background. Thread-safe.
+    """The batches by their ids, each worked in the background. Thread-safe."""
 
-    For tests: `plan` says how the batches go that are made from then on, `release` lets those go on that a plan
-    holds.
-    """
-
-    def __init__(self, shop: Shop) -> None:
-        self._shop = shop
+    def __init__(self, context: BatchContext) -> None:
+        self._context = context
         self._lock = threading.Lock()
         self._batches: dict[str, Batch] = {}
         self._threads: list[threading.Thread] = []
         self._pool: ThreadPoolExecutor | None = None
-        self._plan, self._times = Plan(), 0
 
-    def plan(self, plan: Plan | None = None, *, times: int | None = None) -> None:
-        """Let the next `times` batches go so, or all that are made until the next call; None is back to normal."""
-        with self._lock:
-            self._plan, self._times = plan or Plan(), -1 if times is None else times
-
-    def release(self) -> None:
-        """Let all go on that are held now."""
-        for batch in self.listed():
-            batch.released.set()
-
-    def create(self, wish: Wish) -> Batch:
+    def create(self, request: BatchRequest) -> Batch:
         """Begin a batch and return at once."""
         with self._lock:
-            batch = Batch(f"batch_{secrets.token_hex(16)}", wish, self._next_plan(), self._shop.clock)
+            scenario, clock = self._context.scenario(), self._context.clock
+            batch = Batch(f"batch_{secrets.token_hex(16)}", request, scenario, clock)
             pool = self._pool = self._pool or ThreadPoolExecutor(WORKERS, "openai-image-sandbox-draw")
             thread = threading.Thread(
                 target=self._work, args=(batch, pool), name="openai-image-sandbox-batch", daemon=True
@@ -81,17 +66,9 @@ class Batches:
         if pool is not None:
             pool.shutdown(wait=not any(thread.is_alive() for thread in threads), cancel_futures=True)
 
-    def _next_plan(self) -> Plan:
-        plan = self._plan
-        if self._times == 0:
-            plan = Plan()
-        elif self._times > 0:
-            self._times -= 1
-        return plan
-
     def _work(self, batch: Batch, pool: ThreadPoolExecutor) -> None:
         try:
-            work(batch, self._shop, pool)
+            work(batch, self._context, pool)
         except Exception:
             LOG.exception("the sandbox failed")
-            batch.reject([fault("server_error", "The server had an error while processing your batch.", None)])
+            batch.reject([batch_error(errors.server_error("batch"))])

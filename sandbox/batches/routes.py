@@ -1,59 +1,142 @@
-"""The paths of batches: create, list, look at, cancel (SDK, resources/batches.py)."""
+"""The paths of files and batches (SDK, resources/files.py and resources/batches.py).
+
+Under /v1 only: comfy.org's proxy has neither, and Azure none for images (docs/batch-api.md, "Azure, proxies").
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 from aiohttp import web
 
-from .. import errors as refusals
+from .. import errors
 from .batch import Batch
-from .creation import wish_of
-from .file_store import Files
+from .creation import parse_batch_request
+from .file_store import FileStore, StoredFile
 from .manager import Batches
-from .paging import known_query, page
+from .uploads import upload
 
-PAGE, MOST = 20, 100  # SDK, batch_list_params.py
+PIECE_BYTES = 1 << 18
+FILES_PAGE = (10_000, 10_000)  # SDK, file_list_params.py: the default and the most
+BATCHES_PAGE = (20, 100)  # SDK, batch_list_params.py
 
 
-class BatchRoutes:
-    """The handlers over the batches of a sandbox."""
+def add_file_routes(app: web.Application, files: FileStore) -> None:
+    """Add upload, list, look at, download and delete."""
 
-    def __init__(self, batches: Batches, files: Files) -> None:
-        self._batches = batches
-        self._files = files
+    async def create(request: web.Request) -> web.Response:
+        return web.json_response((await upload(request, files)).object())
 
-    def add_to(self, app: web.Application) -> None:
-        """Add the paths; under /v1 only: comfy.org has no batches, and Azure none for images.
+    async def list_(request: web.Request) -> web.Response:
+        _check_query(request.query, ("purpose", "limit", "after", "order"))
+        order, purpose = request.query.get("order", "desc"), request.query.get("purpose")
+        if order not in ("asc", "desc"):
+            raise errors.not_one_of("order", order, ["asc", "desc"])
+        listed = [file for file in files.listed() if purpose in (None, file.purpose)]
+        return web.json_response(_page(listed if order == "asc" else listed[::-1], request.query, *FILES_PAGE))
 
-        Source: docs/batch-api.md, "Azure, proxies".
-        """
-        app.router.add_post("/v1/batches", self._create)
-        app.router.add_get("/v1/batches", self._list)
-        app.router.add_get("/v1/batches/{batch_id}", self._retrieve)
-        app.router.add_post("/v1/batches/{batch_id}/cancel", self._cancel)
+    async def retrieve(request: web.Request) -> web.Response:
+        return web.json_response(found(request).object())
 
-    async def _create(self, request: web.Request) -> web.Response:
+    async def content(request: web.Request) -> web.Response:
+        file = found(request)
+        headers = {"Content-Length": str(file.bytes), "Content-Disposition": "attachment"}
+        return web.Response(body=_pieces(file.path), content_type="application/octet-stream", headers=headers)
+
+    async def delete(request: web.Request) -> web.Response:
+        file = found(request)
+        files.delete(file.id)
+        return web.json_response({"object": "file", "id": file.id, "deleted": True})
+
+    def found(request: web.Request) -> StoredFile:
+        file_id = request.match_info["file_id"]
+        file = files.find(file_id)
+        if file is None:
+            raise errors.refused(f"No such File object: {file_id}", param="id", code=None, status=404)
+        return file
+
+    app.router.add_post("/v1/files", create)
+    app.router.add_get("/v1/files", list_)
+    app.router.add_get("/v1/files/{file_id}", retrieve)
+    app.router.add_get("/v1/files/{file_id}/content", content)
+    app.router.add_delete("/v1/files/{file_id}", delete)
+
+
+def add_batch_routes(app: web.Application, batches: Batches, files: FileStore) -> None:
+    """Add create, list, look at and cancel."""
+
+    async def create(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
-            raise refusals.content_type(request.content_type, "'application/json'")
-        wish = wish_of(await request.read(), self._files)
-        return web.json_response(self._batches.create(wish).object())
+            raise errors.content_type(request.content_type, "application/json")
+        asked = parse_batch_request(await request.read(), files)
+        return web.json_response(batches.create(asked).object())
 
-    async def _list(self, request: web.Request) -> web.Response:
-        known_query(request.query, ("after", "limit"))
-        return web.json_response(page(self._batches.listed(), request.query, default=PAGE, most=MOST))
+    async def list_(request: web.Request) -> web.Response:
+        _check_query(request.query, ("after", "limit"))
+        return web.json_response(_page(batches.listed(), request.query, *BATCHES_PAGE))
 
-    async def _retrieve(self, request: web.Request) -> web.Response:
-        return web.json_response(self._found(request).object())
+    async def retrieve(request: web.Request) -> web.Response:
+        return web.json_response(found(request).object())
 
-    async def _cancel(self, request: web.Request) -> web.Response:
-        batch = self._found(request)
+    async def cancel(request: web.Request) -> web.Response:
+        batch = found(request)
         if not batch.cancel():
             message = f"Cannot cancel a batch with status '{batch.status}'."
-            raise refusals.refused(message, param=None, code=None, status=409)
+            raise errors.refused(message, param=None, code=None, status=409)
         return web.json_response(batch.object())
 
-    def _found(self, request: web.Request) -> Batch:
+    def found(request: web.Request) -> Batch:
         batch_id = request.match_info["batch_id"]
-        batch = self._batches.find(batch_id)
+        batch = batches.find(batch_id)
         if batch is None:
-            raise refusals.refused(f"No batch found with id '{batch_id}'.", param="batch_id", code=None, status=404)
+            raise errors.refused(f"No batch found with id '{batch_id}'.", param="batch_id", code=None, status=404)
         return batch
+
+    app.router.add_post("/v1/batches", create)
+    app.router.add_get("/v1/batches", list_)
+    app.router.add_get("/v1/batches/{batch_id}", retrieve)
+    app.router.add_post("/v1/batches/{batch_id}/cancel", cancel)
+
+
+def _check_query(query: Mapping[str, str], known: Sequence[str]) -> None:
+    for name in query:
+        if name not in known:
+            raise errors.unknown(name)
+
+
+def _page(items: Sequence[StoredFile] | Sequence[Batch], query: Mapping[str, str], default: int, most: int) -> Any:
+    """Return the page of a list that a query asks for: `after` an id, at most `limit` objects.
+
+    Raises: RefusedError for a limit outside 1..most, or an `after` that is not in the list.
+    """
+    limit, begin, ids = _limit(query.get("limit", str(default)), most), 0, [item.id for item in items]
+    if "after" in query:
+        if query["after"] not in ids:
+            raise errors.invalid("after", f"Invalid 'after': no object has the id '{query['after']}'.")
+        begin = ids.index(query["after"]) + 1
+    found = items[begin : begin + limit]
+    return {
+        "object": "list",
+        "data": [item.object() for item in found],
+        "first_id": found[0].id if found else None,
+        "last_id": found[-1].id if found else None,
+        "has_more": begin + limit < len(items),
+    }
+
+
+def _limit(text: str, most: int) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise errors.wrong_type("limit", "an integer", "a string")
+    if not 1 <= int(text) <= most:
+        raise errors.invalid("limit", f"Invalid 'limit': {text} is not between 1 and {most}.")
+    return int(text)
+
+
+async def _pieces(path: Path) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    with path.open("rb") as file:
+        while piece := await loop.run_in_executor(None, file.read, PIECE_BYTES):
+            yield piece

@@ -1,45 +1,30 @@
-"""How batches are to go wrong, for tests and for whoever tries things out. Set from Python alone."""
+"""How batches go: well, unless somebody outside passes in a scenario in which they do not."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-Failure = Literal["server_error", "moderation_blocked"]
+if TYPE_CHECKING:
+    from .line_results import ResultLine
+
+Step = Literal["go on", "wait", "expire"]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The course of a batch. What is left out goes well; parts can be combined.
+class Scenario:
+    """The course of one batch: all goes well. A subclass overrides what is to go otherwise.
 
-    `fail`: the share 0..1 of lines that fail (rounded to whole lines, always the same ones for the same
-    custom_ids), or a function that tells by a custom_id; they fail in the form of `failure`.
-    `expire_after`: the batch expires when so many lines are done. `hold_after`: it stays in_progress when so many
-    lines are done, until `Batches.release`; 0 holds it before the first. `delay_s`: a pause before each line.
-    `fail_validation`: the message with which the whole batch fails.
+    It is made when its batch is, and its methods are called on the batch's threads.
     """
 
-    fail: float | Callable[[str], bool] = 0.0
-    failure: Failure = "server_error"
-    expire_after: int | None = None
-    hold_after: int | None = None
-    delay_s: float = 0.0
-    fail_validation: str | None = None
+    def validation_error(self, _custom_ids: Collection[str]) -> str | None:
+        """Return the message with which the batch fails before any of its lines is worked, or None."""
+        return None
 
-    def failing(self, custom_ids: Collection[str]) -> set[str]:
-        """Return the lines that fail, by their custom_ids."""
-        if callable(self.fail):
-            return {name for name in custom_ids if self.fail(name)}
-        return set(shuffled(custom_ids, "fail")[: round(self.fail * len(custom_ids))])
+    def next_step(self, _begun: int) -> Step:
+        """Tell what to do when so many lines were begun; asked again and again while it says "wait"."""
+        return "go on"
 
-    def most(self, total: int, *, released: bool) -> int:
-        """Return how many of all lines may be begun for now."""
-        held = None if released else self.hold_after
-        return min(total, *(stop for stop in (self.expire_after, held, total) if stop is not None))
-
-
-def shuffled(names: Collection[str], salt: str) -> list[str]:
-    """Return the names in an order that looks like chance and is always the same."""
-    return sorted(names, key=lambda name: hashlib.sha256(f"{salt} {name}".encode("utf-8", "surrogatepass")).digest())
+    def line(self, _custom_id: str, work: Callable[[], ResultLine]) -> ResultLine:
+        """Return the line of a request in the result files; `work` draws what it asks for and bills it."""
+        return work()

@@ -3,102 +3,149 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections import deque
+from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import BinaryIO, Literal
 
-from .batch import Batch
-from .input_file import Index, Line, fault, indexed
-from .line_results import Done, Shop, answer, failed_on_purpose, unworked
-from .results import Results
-from .scenarios import shuffled
+from .. import errors
+from .batch import Batch, batch_error
+from .file_store import FileStore
+from .input_file import InputIndex, InputLine, index_lines
+from .line_results import BatchContext, ResultLine, answered, not_worked
+from .scenarios import Step
 
 AHEAD = 4  # lines in memory: two being drawn, two waiting
 POLL_S = 0.02
+End = Literal["cancelled", "expired", "stopped"]
 
 
-def work(batch: Batch, shop: Shop, pool: ThreadPoolExecutor) -> None:
+def work(batch: Batch, context: BatchContext, pool: ThreadPoolExecutor) -> None:
     """Work a batch to its end; break off where `batch.interrupted` is set: it was cancelled, or the sandbox stops."""
-    stored = shop.files.find(batch.wish.input_file_id)
+    stored = context.files.find(batch.request.input_file_id)
     if stored is None:
-        batch.reject([fault("file_not_found", "The input file is no longer there.", "input_file_id")])
+        gone = errors.refused("The input file is no longer there.", param="input_file_id", code="file_not_found")
+        batch.reject([batch_error(gone)])
         return
     with stored.path.open("rb") as file:
-        index = indexed(file, batch.wish.endpoint)
-        if batch.plan.fail_validation is not None:
-            index.faults.append(fault("invalid_request", batch.plan.fail_validation, None))
-        if index.faults:
-            batch.reject(index.faults)
+        index = index_lines(file, batch.request.endpoint)
+        message = batch.scenario.validation_error(index.lines)
+        if message is not None:
+            index.refuse(errors.refused(message, param=None, code="invalid_request"))
+        if index.errors:
+            batch.reject(index.errors)
             return
         batch.begin(index.model, len(index.lines))
-        with contextlib.closing(Results(shop.files, batch)) as results:
-            _Run(batch, shop, pool, results).through(file, index)
+        with contextlib.closing(ResultFiles(context.files, batch)) as results:
+            _Worker(batch, context, pool, results).work(file, index)
 
 
-class _Run:
+class ResultFiles:
+    """The output and the error file while they are written, each made with its first line."""
+
+    def __init__(self, files: FileStore, batch: Batch) -> None:
+        self._files = files
+        self._batch = batch
+        self._open: dict[str, tuple[Path, BinaryIO]] = {}
+
+    def write(self, result: ResultLine) -> None:
+        """Add a line, to the output if it was answered, else to the errors, and count it."""
+        kind = "error" if result.tokens is None else "output"
+        if kind not in self._open:
+            path = self._files.scratch()
+            self._open[kind] = (path, path.open("wb"))
+        self._open[kind][1].write(result.text + b"\n")
+        self._batch.count(result.tokens)
+
+    def keep(self) -> tuple[str | None, str | None]:
+        """Return the ids of the output and the error file, which the store has from now on; None for one unmade."""
+        return self._kept("output"), self._kept("error")
+
+    def close(self) -> None:
+        """Drop what was not kept."""
+        for path, file in self._open.values():
+            file.close()
+            path.unlink(missing_ok=True)
+
+    def _kept(self, kind: str) -> str | None:
+        if kind not in self._open:
+            return None
+        path, file = self._open.pop(kind)
+        file.close()
+        name, life_s = f"{self._batch.id}_{kind}.jsonl", self._batch.request.output_life_s
+        return self._files.add(path, filename=name, purpose="batch_output", life_s=life_s).id
+
+
+class _Worker:
     """The lines of one batch on their way, in an order of their own that is the same each time."""
 
-    def __init__(self, batch: Batch, shop: Shop, pool: ThreadPoolExecutor, results: Results) -> None:
-        self._batch, self._shop, self._pool, self._results = batch, shop, pool, results
-        self._left: deque[Line] = deque()
-        self._ahead: deque[tuple[Line, Future[Done | None]]] = deque()
-        self._done = 0
+    def __init__(self, batch: Batch, context: BatchContext, pool: ThreadPoolExecutor, results: ResultFiles) -> None:
+        self._batch, self._context, self._pool, self._results = batch, context, pool, results
+        self._left: deque[InputLine] = deque()
+        self._ahead: deque[tuple[InputLine, Future[ResultLine | None]]] = deque()
+        self._begun = 0
 
-    def through(self, file: BinaryIO, index: Index) -> None:
+    def work(self, file: BinaryIO, index: InputIndex) -> None:
         """Work the lines of a file and finish the batch."""
-        failing = self._batch.plan.failing(index.lines)
         self._left.extend(index.lines[name] for name in shuffled(index.lines, "order"))
-        while (self._left or self._ahead) and self._why_stop() is None:
-            while self._left and self._may_begin(len(index.lines)):
-                self._begin(file, failing)
-            if self._ahead:
-                self._settle(*self._ahead.popleft())
-            else:
-                self._batch.interrupted.wait(POLL_S)  # held
-        why = self._why_stop()
+        end = self._work_until_end(file)
         while self._ahead:
-            self._settle(*self._ahead.popleft())
-        if why != "stopped":
-            self._finish(why)
-
-    def _why_stop(self) -> Literal["stopped", "cancelled", "expired"] | None:
-        batch, expire_after = self._batch, self._batch.plan.expire_after
-        if batch.interrupted.is_set():
-            return "cancelled" if batch.status == "cancelling" else "stopped"
-        return "expired" if batch.is_late() or (expire_after is not None and self._done >= expire_after) else None
-
-    def _may_begin(self, total: int) -> bool:
-        begun, released = self._done + len(self._ahead), self._batch.released.is_set()
-        return len(self._ahead) < AHEAD and begun < self._batch.plan.most(total, released=released)
-
-    def _begin(self, file: BinaryIO, failing: set[str]) -> None:
-        line = self._left.popleft()
-        file.seek(line.offset)
-        raw = file.read(line.length)
-        self._ahead.append((line, self._pool.submit(self._worked, line, raw, line.custom_id in failing)))
-
-    def _worked(self, line: Line, raw: bytes, fails: bool) -> Done | None:
-        """Answer a line, on a thread of the pool; None if it was not begun because all is to stop."""
-        if self._batch.interrupted.wait(self._batch.plan.delay_s):
-            return None
-        if fails:
-            return failed_on_purpose(line.custom_id, self._batch.plan.failure)
-        return answer(raw, self._batch, self._shop)
-
-    def _settle(self, line: Line, future: Future[Done | None]) -> None:
-        done = future.result()
-        if done is None:
-            self._left.append(line)
+            self._settle()
+        if end == "stopped":
             return
-        self._results.write(done)
-        self._batch.count(done.tokens)
-        self._done += 1
-
-    def _finish(self, why: Literal["cancelled", "expired"] | None) -> None:
         for line in self._left:
-            self._results.write(unworked(line.custom_id, why or "expired"))
-            self._batch.count(None)
-        ended_early = why if self._left else None
+            self._results.write(not_worked(line.custom_id, end or "expired"))
+        ended_early = end if self._left else None
         if ended_early is None:
             self._batch.finalize()
         self._batch.finish(ended_early or "completed", self._results.keep())
+
+    def _work_until_end(self, file: BinaryIO) -> End | None:
+        """Return what ended the work, None if all lines are done."""
+        while self._left or self._ahead:
+            if self._batch.interrupted.is_set():
+                return "cancelled" if self._batch.status == "cancelling" else "stopped"
+            step = self._next_step()
+            if self._batch.is_late() or (step == "expire" and not self._ahead):
+                return "expired"
+            if step == "go on":
+                self._begin(file)
+            elif self._ahead:
+                self._settle()
+            else:
+                self._batch.interrupted.wait(POLL_S)
+        return None
+
+    def _next_step(self) -> Step:
+        has_place = self._left and len(self._ahead) < AHEAD
+        return self._batch.scenario.next_step(self._begun) if has_place else "wait"
+
+    def _begin(self, file: BinaryIO) -> None:
+        line = self._left.popleft()
+        file.seek(line.offset)
+        raw = file.read(line.length)
+        self._ahead.append((line, self._pool.submit(self._worked, line, raw)))
+        self._begun += 1
+
+    def _worked(self, line: InputLine, raw: bytes) -> ResultLine | None:
+        """Answer a line, on a thread of the pool; None if it was not begun because all is to stop."""
+        if self._batch.interrupted.is_set():
+            return None
+        work = partial(answered, raw, self._batch, self._context)
+        return self._batch.scenario.line(line.custom_id, work)
+
+    def _settle(self) -> None:
+        line, future = self._ahead.popleft()
+        result = future.result()
+        if result is None:
+            self._left.append(line)
+        else:
+            self._results.write(result)
+
+
+def shuffled(names: Collection[str], salt: str) -> list[str]:
+    """Return the names in an order that looks like chance and is always the same."""
+    return sorted(names, key=lambda name: hashlib.sha256(f"{salt} {name}".encode("utf-8", "surrogatepass")).digest())

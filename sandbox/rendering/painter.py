@@ -3,114 +3,45 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ...utils.png import encode_png
+from ..requests.image_checks import read_image
+from ..requests.validation import ValidatedRequest
 from .primitives import Box, Pixels, ground, hatching, panel, rounded, widest_box, write
+from .svg import svg_text
 
-INPUT_FORMATS = ("PNG", "JPEG", "WEBP")
 DOT = "  \u00b7  "
 LABEL_MIN_PX = (72, 36)
+Render = Callable[[ValidatedRequest, int], bytes]  # a request and an index 0..n-1 -> the file of a picture
 
 
-class Card(Protocol):
-    """What the pictures tell about a request."""
+def render(request: ValidatedRequest, index: int) -> bytes:
+    """Return picture `index` of a request as a file of its format.
 
-    @property
-    def prompt(self) -> str: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def size(self) -> str: ...
-    @property
-    def quality(self) -> str: ...
+    A generation shows prompt, model, size and quality; transparent, it is a round card on nothing. An edit is the first
+    image with the opened area redrawn, or without a mask with a caption along its lower edge. Pixels where the mask's
+    alpha is 255 stay bit-exact (PNG, the image's own size); soft alpha is blended. A GIF is endless: the lights of a
+    generation, or of the caption, go round once. Called on worker threads, several at a time.
+    """
+    if request.output_format == "svg":
+        return svg_text(request).encode()
+    if request.output_format == "gif":
+        return _gif(request, index)
+    return encoded(np.asarray(_drawn(request, index)), request.output_format, request.compression)
 
 
-class SandboxPainter:
-    """Draws the answers of the sandbox: fits the protocol `Painter` of api.sandbox. Sizes are (width, height)."""
-
-    def measure(self, data: bytes) -> tuple[int, int]:
-        """Return the size of a PNG, JPEG or WebP after orientation; ValueError if it cannot be read whole."""
-        return _opened(data).size
-
-    def has_transparency(self, data: bytes) -> bool:
-        """Tell whether any pixel of the image is not fully opaque."""
-        return _lowest_alpha(_opened(data)) < 255
-
-    def generation(
-        self,
-        card: Card,
-        *,
-        size: tuple[int, int],
-        output_format: str,
-        compression: int,
-        transparent: bool,
-        index: int,
-    ) -> bytes:
-        """Return a picture of the prompt, model, size and quality; transparent: a round card on nothing."""
-        picture = _poster(card, size, index, transparent=transparent)
-        return encoded(np.asarray(picture), output_format, compression)
-
-    def edit(
-        self,
-        card: Card,
-        images: Sequence[bytes],
-        mask: bytes | None,
-        markup: bytes | None,
-        *,
-        size: tuple[int, int] | None,
-        output_format: str,
-        compression: int,
-        transparent: bool,
-        index: int,
-    ) -> bytes:
-        """Return the first image with the opened area redrawn, or with a caption along its lower edge.
-
-        Pixels where the mask's alpha is 255 stay bit-exact (PNG, and `size` None or the image's own); soft
-        alpha is blended. Without `transparent` an image with alpha is laid on white.
-        """
-        base = _base(images[0], markup, size, transparent=transparent)
-        if mask is None:
-            _caption(base, card, images[1:], index, transparent=transparent)
-        else:
-            base = _redrawn(base, _alpha(mask, base.size), card, index, transparent=transparent)
-        return encoded(np.asarray(base), output_format, compression)
-
-    def gif(
-        self,
-        card: Card,
-        images: Sequence[bytes],
-        markup: bytes | None,
-        *,
-        size: tuple[int, int] | None,
-        frame_count: int,
-        frame_duration_ms: int,
-        transparent: bool,
-        index: int,
-    ) -> bytes:
-        """Return an endless GIF whose lights go round once (generation) or whose caption does (edit)."""
-        frames = [
-            _frame(card, images, markup, size, index, turn=frame / frame_count, transparent=transparent)
-            for frame in range(frame_count)
-        ]
-        out = io.BytesIO()
-        frames[0].save(
-            out, "GIF", save_all=True, append_images=frames[1:], duration=frame_duration_ms, loop=0, disposal=2
-        )
-        return out.getvalue()
-
-    def partial(self, picture: bytes, *, step: int, steps: int, output_format: str, compression: int) -> bytes:
-        """Return the picture as it looks at `step` of `steps` (0-based) on its way: the earlier, the softer."""
-        whole = _opened(picture)
-        by = 2 ** (5 - 3 * step // max(1, steps))
-        small = whole.resize((max(1, whole.width // by), max(1, whole.height // by)), Image.Resampling.BOX)
-        soft = small.resize(whole.size, Image.Resampling.BICUBIC)
-        return encoded(np.asarray(soft), output_format, compression)
+def partial(request: ValidatedRequest, picture: bytes, step: int) -> bytes:
+    """Return a finished picture as it looks at a step (0-based) of its partial images: the earlier, the softer."""
+    whole = read_image(picture)
+    by = 2 ** (5 - 3 * step // max(1, request.partial_images))
+    small = whole.resize((max(1, whole.width // by), max(1, whole.height // by)), Image.Resampling.BOX)
+    soft = small.resize(whole.size, Image.Resampling.BICUBIC)
+    return encoded(np.asarray(soft), request.output_format, request.compression)
 
 
 def encoded(pixels: Pixels, output_format: str, compression: int) -> bytes:
@@ -126,44 +57,51 @@ def encoded(pixels: Pixels, output_format: str, compression: int) -> bytes:
     return out.getvalue()
 
 
-def _opened(data: bytes) -> Image.Image:
-    """Return the image upright, of mode RGB or RGBA."""
-    try:
-        with Image.open(io.BytesIO(data), formats=INPUT_FORMATS) as image:
-            upright = ImageOps.exif_transpose(image)
-            return upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-    except (OSError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
-        raise ValueError(f"unreadable image: {exc}") from exc
-
-
-def _lowest_alpha(picture: Image.Image) -> int:
-    return int(np.asarray(picture.getchannel("A")).min()) if picture.mode == "RGBA" else 255
-
-
 def _on_white(picture: Image.Image) -> Image.Image:
     white = Image.new("RGBA", picture.size, "white")
     return Image.alpha_composite(white, picture).convert("RGB")
 
 
-def _seed(card: Card, index: int) -> str:
-    return f"{card.model}|{card.quality}|{card.prompt}|{index}"
+def _gif(request: ValidatedRequest, index: int) -> bytes:
+    spec, count, out = request.spec.gif, request.frame_count, io.BytesIO()
+    asked = int(request.fields.get("frame_duration_ms", spec.frame_duration_ms_default if spec else 0))
+    step = spec.frame_duration_round_ms if spec else 1
+    duration_ms = max(step, (asked + step // 2) // step * step)
+    first, *others = (_drawn(request, index, turn=frame / count) for frame in range(count))
+    first.save(out, "GIF", save_all=True, append_images=others, duration=duration_ms, loop=0, disposal=2)
+    return out.getvalue()
 
 
-def _facts(card: Card, index: int, *more: str) -> str:
+def _drawn(request: ValidatedRequest, index: int, *, turn: float = 0.0) -> Image.Image:
+    if not request.images:
+        return _poster(request, index, turn=turn)
+    base = _base(request)
+    if request.mask is not None:
+        return _redrawn(base, request, index)
+    _caption(base, request, index, turn=turn)
+    return base
+
+
+def _seed(request: ValidatedRequest, index: int) -> str:
+    return f"{request.model}|{request.quality}|{request.prompt}|{index}"
+
+
+def _facts(request: ValidatedRequest, index: int, *more: str) -> str:
     number = [f"#{index + 1}"] if index else []
-    return DOT.join([card.model, card.size.replace("x", " x "), card.quality, *more, *number, "sandbox"])
+    size = request.size_text.replace("x", " x ")
+    return DOT.join([request.model, size, request.quality, *more, *number, "sandbox"])
 
 
-def _poster(card: Card, size: tuple[int, int], index: int, *, transparent: bool, turn: float = 0.0) -> Image.Image:
-    picture = Image.fromarray(ground(_seed(card, index), *size, turn=turn))
-    short = min(size)
-    if transparent:
+def _poster(request: ValidatedRequest, index: int, *, turn: float) -> Image.Image:
+    size = request.size
+    picture, short = Image.fromarray(ground(_seed(request, index), *size, turn=turn)), min(size)
+    if request.transparent:
         edge = short // 16
         shape = Image.new("L", size)
         shape.paste(rounded(size[0] - 2 * edge, size[1] - 2 * edge, short // 8), (edge, edge))
         picture.putalpha(shape)
     area = Box(0, size[1] // 4, *size).inset(short // 9)
-    _label(picture, area, card.prompt, _facts(card, index), largest=short // 11, small=max(11, short // 38))
+    _label(picture, area, request.prompt, _facts(request, index), largest=short // 11, small=max(11, short // 38))
     return picture
 
 
@@ -181,25 +119,21 @@ def _label(picture: Image.Image, area: Box, prompt: str, facts: str, *, largest:
     picture.paste(words, (area.left + pad, top + pad), words)
 
 
-def _base(first: bytes, markup: bytes | None, size: tuple[int, int] | None, *, transparent: bool) -> Image.Image:
-    base = _opened(first)
-    if size is not None and size != base.size:
-        base = base.resize(size, Image.Resampling.LANCZOS)
-    if markup is not None:
-        drawn = _opened(markup).convert("RGBA").resize(base.size)
+def _base(request: ValidatedRequest) -> Image.Image:
+    """Return the first image at the size asked, with the markup over it, as RGBA if transparent, else RGB."""
+    base = read_image(request.images[0])
+    if request.size != base.size:
+        base = base.resize(request.size, Image.Resampling.LANCZOS)
+    if request.markup is not None:
+        drawn = read_image(request.markup).convert("RGBA").resize(base.size)
         base.paste(drawn, (0, 0), drawn)
-    if transparent:
+    if request.transparent:
         return base.convert("RGBA")
     return _on_white(base) if base.mode == "RGBA" else base
 
 
-def _alpha(mask: bytes, size: tuple[int, int]) -> Pixels:
-    """Return the mask's alpha, uint8 [H,W]: 255 keeps the pixel, 0 opens it."""
-    alpha = _opened(mask).convert("RGBA").getchannel("A")
-    return np.asarray(alpha if alpha.size == size else alpha.resize(size, Image.Resampling.BILINEAR))
-
-
-def _redrawn(base: Image.Image, keep: Pixels, card: Card, index: int, *, transparent: bool) -> Image.Image:
+def _redrawn(base: Image.Image, request: ValidatedRequest, index: int) -> Image.Image:
+    keep = _alpha(request.mask or b"", base.size)
     rows, columns = np.flatnonzero((keep < 255).any(axis=1)), np.flatnonzero((keep < 255).any(axis=0))
     if not rows.size:
         return base
@@ -207,45 +141,49 @@ def _redrawn(base: Image.Image, keep: Pixels, card: Card, index: int, *, transpa
     pixels = np.array(base)
     window = pixels[area.top : area.bottom, area.left : area.right]  # a view: writing changes `pixels`
     alpha = keep[area.top : area.bottom, area.left : area.right]
-    new = np.asarray(_patch(window, alpha < 8, card, index, transparent=transparent)).astype(np.uint16)
+    new = np.asarray(_patch(window, alpha < 8, request, index)).astype(np.uint16)
     weight = alpha[:, :, None].astype(np.uint16)
     window[...] = (window * weight + new * (255 - weight) + 127) // 255
     return Image.fromarray(pixels)
 
 
-def _patch(old: Pixels, opened: NDArray[np.bool_], card: Card, index: int, *, transparent: bool) -> Image.Image:
+def _alpha(mask: bytes, size: tuple[int, int]) -> Pixels:
+    """Return the mask's alpha, uint8 [H,W]: 255 keeps the pixel, 0 opens it."""
+    alpha = read_image(mask).convert("RGBA").getchannel("A")
+    return np.asarray(alpha if alpha.size == size else alpha.resize(size, Image.Resampling.BILINEAR))
+
+
+def _patch(old: Pixels, opened: NDArray[np.bool_], request: ValidatedRequest, index: int) -> Image.Image:
     """Return what an area [H,W,3|4] is redrawn with: tinted by the prompt's colours, hatched, and labelled."""
     height, width = old.shape[:2]
     stripes = hatching(width, height, period=max(6, min(width, height) // 12))[:, :, None]
-    colour = ground(_seed(card, index), width, height)
+    colour = ground(_seed(request, index), width, height)
     grey = old[:, :, :3] @ np.full((3, 1), 0.25 / 3, dtype=np.float32)
     tinted = (0.75 * colour.astype(np.float32) + grey + 34 * (stripes - 0.5)).clip(0, 255).astype(np.uint8)
-    if transparent:
+    if request.transparent:
         tinted = np.concatenate([tinted, (stripes * 255).astype(np.uint8)], axis=2)
     picture, free = Image.fromarray(tinted), widest_box(opened)
     if free is not None and free.width >= LABEL_MIN_PX[0] and free.height >= LABEL_MIN_PX[1]:
         short = min(free.width, free.height)
         area = free.inset(short // 14)
-        _label(picture, area, card.prompt, _facts(card, index), largest=short // 7, small=max(10, short // 24))
+        _label(picture, area, request.prompt, _facts(request, index), largest=short // 7, small=max(10, short // 24))
     return picture
 
 
-def _caption(
-    base: Image.Image, card: Card, others: Sequence[bytes], index: int, *, transparent: bool, turn: float = 0.0
-) -> None:
+def _caption(base: Image.Image, request: ValidatedRequest, index: int, *, turn: float) -> None:
     """Draw a strip along the lower edge of the picture, in place: the prompt, and the further images small."""
-    width, height = base.size
+    (width, height), others = base.size, request.images[1:]
     strip = Box(0, height - max(1, min(height * 3 // 20, width // 3)), width, height)
-    colours = Image.fromarray(ground(_seed(card, index), width, strip.height, turn=turn)).convert(base.mode)
-    if transparent:
+    colours = Image.fromarray(ground(_seed(request, index), width, strip.height, turn=turn)).convert(base.mode)
+    if request.transparent:
         colours.putalpha(rounded(width, strip.height, strip.height // 3))
     base.paste(colours, (0, strip.top))
     pad = strip.height // 8
     right = _thumbnails(base, strip.inset(pad), others)
     text = Box(2 * pad, strip.top + pad, right - pad, strip.bottom - pad)
     if text.width >= LABEL_MIN_PX[0] and text.height >= LABEL_MIN_PX[1] // 2:
-        facts = _facts(card, index, *([f"{len(others) + 1} images"] if others else []))
-        _label(base, text, card.prompt, facts, largest=strip.height // 3, small=max(9, strip.height // 8))
+        facts = _facts(request, index, *([f"{len(others) + 1} images"] if others else []))
+        _label(base, text, request.prompt, facts, largest=strip.height // 3, small=max(9, strip.height // 8))
 
 
 def _thumbnails(base: Image.Image, strip: Box, images: Sequence[bytes]) -> int:
@@ -254,25 +192,8 @@ def _thumbnails(base: Image.Image, strip: Box, images: Sequence[bytes]) -> int:
     if side < 8:
         return left
     for data in reversed(images[: strip.width // 2 // (side + 4)]):
-        square = ImageOps.fit(_opened(data).convert("RGB"), (side, side))
+        square = ImageOps.fit(read_image(data).convert("RGB"), (side, side))
         left -= side
         base.paste(square.convert(base.mode), (left, strip.top), rounded(side, side, side // 8))
         left -= 4
     return left
-
-
-def _frame(
-    card: Card,
-    images: Sequence[bytes],
-    markup: bytes | None,
-    size: tuple[int, int] | None,
-    index: int,
-    *,
-    turn: float,
-    transparent: bool,
-) -> Image.Image:
-    if not images:
-        return _poster(card, size or (512, 512), index, transparent=transparent, turn=turn)
-    base = _base(images[0], markup, size, transparent=transparent)
-    _caption(base, card, images[1:], index, transparent=transparent, turn=turn)
-    return base

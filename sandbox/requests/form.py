@@ -1,4 +1,4 @@
-"""A request as the sandbox understands it, whatever the encoding of its body was."""
+"""A request as it came, whatever the encoding of its body was, and the readers of what JSON and forms share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import errors as refusals
+from .. import errors
 
 # openai 3.54.0 types/image_generate_params.py without response_format and style, which no live model takes.
 STRINGS = frozenset(
@@ -23,10 +23,19 @@ GENERATION_FIELDS = SCALARS - {"input_fidelity"} | {"svg"}
 # whether the direct multipart form takes it is unconfirmed (docs/service.md, "Parameters"), so it is let through.
 EDIT_FIELDS = SCALARS | {"svg"}
 EDIT_JSON_FIELDS = EDIT_FIELDS | {"images", "mask"}
+JSON_TYPES: dict[type, str] = {
+    str: "a string",
+    int: "an integer",
+    float: "a decimal number",
+    bool: "a boolean",
+    dict: "an object",
+    list: "an array",
+    type(None): "null",
+}
 
 
 @dataclass(frozen=True)
-class File:
+class ReceivedFile:
     """A picture that came in. `param` is the name that a refusal gives it."""
 
     param: str
@@ -35,51 +44,73 @@ class File:
 
 
 @dataclass
-class Form:
+class ParsedRequest:
     """A request: typed fields without nulls, and its files in the order of arrival."""
 
     fields: dict[str, Any] = field(default_factory=dict)
-    images: list[File] = field(default_factory=list)
-    mask: File | None = None
-    markup: File | None = None
+    images: list[ReceivedFile] = field(default_factory=list)
+    mask: ReceivedFile | None = None
+    markup: ReceivedFile | None = None
 
     def digest(self) -> str:
         """Return a SHA-256 of what is asked, whatever the encoding of the body was."""
-        sum_ = hashlib.sha256(json.dumps(self.fields, sort_keys=True).encode())
+        total = hashlib.sha256(json.dumps(self.fields, sort_keys=True).encode())
         for file in [*self.images, self.mask, self.markup]:
-            sum_.update(hashlib.sha256(file.data).digest() if file else b"-")
-        return sum_.hexdigest()
+            total.update(hashlib.sha256(file.data).digest() if file else b"-")
+        return total.hexdigest()
 
-    def judged(self) -> Mapping[str, Any]:
-        """Return the fields as `api.rules.check` takes them: with what is known of the files."""
+    def facts(self) -> Mapping[str, Any]:
+        """Return the fields as `api.catalog.validation.check` takes them: with what is known of the files."""
         files = {"image_count": len(self.images), "mask": self.mask is not None, "markup": self.markup is not None}
         return {**self.fields, **files}
 
 
-def called(kind: type) -> str:
-    """Return the service's word for a type of JSON."""
-    names = {str: "a string", int: "an integer", float: "a decimal number", bool: "a boolean", dict: "an object"}
-    return {**names, list: "an array", type(None): "null"}[kind]
+def typed(name: str, value: object, kind: type) -> Any:
+    """Return a value of JSON if it has exactly this type: a boolean is no integer.
+
+    Raises: RefusedError naming the field.
+    """
+    if type(value) is not kind:
+        raise errors.wrong_type(name, JSON_TYPES[kind], JSON_TYPES[type(value)])
+    return value
 
 
-def svg_object(value: object) -> dict[str, Any]:
-    """Return the object of `svg` if it holds what the SDK's `Svg` holds, and nothing else."""
-    svg = known_object("svg", value, {"model", "reasoning"})
-    reasoning = svg.get("reasoning")
-    if reasoning is not None:
-        effort = known_object("svg.reasoning", reasoning, {"effort"}).get("effort")
-        if effort is not None and not isinstance(effort, str):
-            raise refusals.wrong_type("svg.reasoning.effort", "a string", called(type(effort)))
-    if not isinstance(svg.get("model"), str):
-        raise refusals.missing("svg.model")
-    return svg
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the object in a body of JSON.
+
+    Raises: RefusedError if there is none.
+    """
+    try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise errors.unparsable("JSON") from exc
+    if not isinstance(sent, dict):
+        raise errors.unparsable("JSON")
+    return sent
 
 
 def known_object(name: str, value: object, known: set[str]) -> dict[str, Any]:
-    """Return an object of JSON if all its keys are known."""
-    if not isinstance(value, dict):
-        raise refusals.wrong_type(name, "an object", called(type(value)))
-    for key in value:
+    """Return an object of JSON if all its keys are known.
+
+    Raises: RefusedError naming the field, or the key as `name.key`.
+    """
+    sent: dict[str, Any] = typed(name, value, dict)
+    for key in sent:
         if key not in known:
-            raise refusals.unknown(f"{name}.{key}")
-    return value
+            raise errors.unknown(f"{name}.{key}")
+    return sent
+
+
+def svg_object(value: object) -> dict[str, Any]:
+    """Return the object of `svg` if it holds what the SDK's `Svg` holds, and nothing else.
+
+    Raises: RefusedError naming the key.
+    """
+    svg = known_object("svg", value, {"model", "reasoning"})
+    if svg.get("reasoning") is not None:
+        effort = known_object("svg.reasoning", svg["reasoning"], {"effort"}).get("effort")
+        if effort is not None:
+            typed("svg.reasoning.effort", effort, str)
+    if not isinstance(svg.get("model"), str):
+        raise errors.missing("svg.model")
+    return svg

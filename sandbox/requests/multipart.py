@@ -1,80 +1,152 @@
-"""Reads multipart/form-data (RFC 7578) from bytes: strict about delimiters, content types and text values."""
+"""Reads multipart/form-data (RFC 7578): strict about delimiters, content types and text values.
+
+The parser takes a body in pieces, so that a large file never has to be in memory. aiohttp's own reader warns of itself
+(`unread_data`), and hides that in a way that is not safe between threads.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
 from email import message_from_bytes
-from typing import Any
+from email.message import Message
+from typing import Any, NamedTuple
 
-from .. import errors as refusals
-from .form import BOOLEANS, EDIT_FIELDS, INTEGERS, File, Form, svg_object
+from .. import errors
+from .form import BOOLEANS, EDIT_FIELDS, INTEGERS, ParsedRequest, ReceivedFile, svg_object
 
 FILES = {"image": "image", "image[]": "image", "mask": "mask", "markup": "markup"}
 NESTED = re.compile(r"svg(?:\[(model)\]|\[(reasoning)\]\[(effort)\])")
+MAX_HEAD_BYTES = 16_384
+OCTETS = "application/octet-stream"
 
 
-@dataclass(frozen=True)
-class Part:
-    """One part of a form. Without a header of its own its content type is application/octet-stream."""
+class PartHead(NamedTuple):
+    """The head of a part. Without a header of its own its content type is application/octet-stream."""
 
     name: str
+    filename: str | None
     content_type: str
-    data: bytes
 
 
-def multipart_form(body: bytes, boundary: str) -> Form:
-    """Return the form in a multipart body of edits.
+class MultipartParser:
+    """Turns a body, a piece at a time, into the head of each part and then the bytes of its data."""
+
+    def __init__(self, boundary: str) -> None:
+        self._delimiter = b"\r\n--" + boundary.encode()
+        self._buffer = bytearray(b"\r\n")
+        self._in_data, self._begun, self._ended = True, False, False  # what comes before the first part is data too
+
+    def feed(self, piece: bytes) -> Iterator[PartHead | bytes]:
+        """Yield what the next piece of the body completes.
+
+        Raises: RefusedError for a part without a name, or one that does not begin as a part does.
+        """
+        self._buffer += piece
+        while not self._ended:
+            if self._in_data:
+                at = self._buffer.find(self._delimiter)
+                sure = at if at >= 0 else len(self._buffer) - len(self._delimiter) + 1
+                if sure > 0 and self._begun:
+                    yield bytes(self._buffer[:sure])
+                del self._buffer[: max(0, sure)]
+                if at < 0:
+                    return
+                del self._buffer[: len(self._delimiter)]
+                self._in_data = False
+            head, blank, _ = self._buffer[:MAX_HEAD_BYTES].partition(b"\r\n\r\n")
+            if head.startswith(b"--"):
+                self._ended = True
+                return
+            if len(head) == MAX_HEAD_BYTES or self._delimiter in head:
+                raise errors.unparsable("multipart form")
+            if not blank:
+                return
+            del self._buffer[: len(head) + len(blank)]
+            self._in_data = self._begun = True
+            yield _head(bytes(head))
+
+    def close(self) -> None:
+        """Tell that there are no more pieces.
+
+        Raises: RefusedError if the last delimiter did not come.
+        """
+        if not self._ended:
+            raise errors.unparsable("multipart form")
+
+
+def _head(raw: bytes) -> PartHead:
+    headers = message_from_bytes(raw.lstrip(b" \t\r\n"))
+    name, filename = headers.get_param("name", header="content-disposition"), headers.get_filename()
+    if not isinstance(name, str):
+        raise errors.unparsable("multipart form")
+    if filename is not None:  # UTF-8 where it is not ASCII
+        filename = filename.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return PartHead(name, filename, headers.get_content_type() if "content-type" in headers else OCTETS)
+
+
+def boundary_of(content_type: str) -> str | None:
+    """Return the boundary that a Content-Type names, None for what is no multipart form."""
+    header = Message()
+    header["content-type"] = content_type
+    boundary = header.get_boundary()
+    return boundary if header.get_content_type() == "multipart/form-data" else None
+
+
+def text_of(name: str, data: bytes | bytearray) -> str:
+    """Return the text in a part.
+
+    Raises: RefusedError if it is not UTF-8.
+    """
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise errors.invalid(name, f"Invalid '{name}': not UTF-8 text.") from exc
+
+
+def parse_multipart(body: bytes, boundary: str) -> ParsedRequest:
+    """Return the request in a form for edits.
 
     Raises: RefusedError for a part that the endpoint does not take.
     """
-    form = Form()
+    parsed = ParsedRequest()
     svg: dict[str, Any] = {}
-    for part in parts(body, boundary):
-        if part.name in FILES:
-            _add_file(form, File(FILES[part.name], part.data, part.content_type))
-        elif nested := NESTED.fullmatch(part.name):
-            _nest(svg, [step for step in nested.groups() if step], _text(part))
-        elif part.name not in EDIT_FIELDS or part.name == "svg":
-            raise refusals.unknown(part.name)
-        elif part.name in form.fields:
-            raise refusals.repeated(part.name)
+    for head, data in _parts(body, boundary):
+        if head.name in FILES:
+            _add_file(parsed, ReceivedFile(FILES[head.name], data, head.content_type))
+        elif nested := NESTED.fullmatch(head.name):
+            _nest(svg, [step for step in nested.groups() if step], text_of(head.name, data))
+        elif head.name not in EDIT_FIELDS or head.name == "svg":
+            raise errors.unknown(head.name)
+        elif head.name in parsed.fields:
+            raise errors.repeated(head.name)
         else:
-            form.fields[part.name] = _parsed(part.name, _text(part))
+            parsed.fields[head.name] = _scalar(head.name, text_of(head.name, data))
     if svg:
-        form.fields["svg"] = svg_object(svg)
-    return form
+        parsed.fields["svg"] = svg_object(svg)
+    return parsed
 
 
-def parts(body: bytes, boundary: str) -> list[Part]:
-    """Return the parts of a body in order.
-
-    Raises: RefusedError if there is no boundary, no closing delimiter, or a part without a name.
-    """
-    pieces = (b"\r\n" + body).split(b"\r\n--" + boundary.encode())
-    if not boundary or len(pieces) < 2 or not pieces[-1].startswith(b"--"):
-        raise refusals.unparsable("multipart form")
-    return [_part(piece) for piece in pieces[1:-1]]
-
-
-def _part(piece: bytes) -> Part:
-    head, blank, data = piece.partition(b"\r\n\r\n")
-    headers = message_from_bytes(head.lstrip(b" \t\r\n"))
-    name = headers.get_param("name", header="content-disposition")
-    if not blank or not isinstance(name, str):
-        raise refusals.unparsable("multipart form")
-    kind = headers.get_content_type() if "content-type" in headers else "application/octet-stream"
-    return Part(name, kind, data)
+def _parts(body: bytes, boundary: str) -> Iterator[tuple[PartHead, bytes]]:
+    parser = MultipartParser(boundary)
+    found: list[tuple[PartHead, list[bytes]]] = []
+    for event in parser.feed(body):
+        if isinstance(event, PartHead):
+            found.append((event, []))
+        else:
+            found[-1][1].append(event)
+    parser.close()
+    return ((head, b"".join(pieces)) for head, pieces in found)
 
 
-def _add_file(form: Form, file: File) -> None:
+def _add_file(parsed: ParsedRequest, file: ReceivedFile) -> None:
     """Put a file in its place. `image` may come again: it is read like `image[]`."""
     if file.param == "image":
-        form.images.append(file)
-    elif getattr(form, file.param) is not None:
-        raise refusals.repeated(file.param)
+        parsed.images.append(file)
+    elif getattr(parsed, file.param) is not None:
+        raise errors.repeated(file.param)
     else:
-        setattr(form, file.param, file)
+        setattr(parsed, file.param, file)
 
 
 def _nest(target: dict[str, Any], steps: list[str], value: str) -> None:
@@ -83,21 +155,14 @@ def _nest(target: dict[str, Any], steps: list[str], value: str) -> None:
     target[steps[-1]] = value
 
 
-def _text(part: Part) -> str:
-    try:
-        return part.data.decode("utf-8")
-    except UnicodeDecodeError as exc:
-        raise refusals.invalid(part.name, f"Invalid '{part.name}': not UTF-8 text.") from exc
-
-
-def _parsed(name: str, text: str) -> object:
+def _scalar(name: str, text: str) -> object:
     """Return a scalar of a form: integers as digits, booleans as true and false, nothing else."""
     if name in INTEGERS:
         if not re.fullmatch(r"-?[0-9]{1,18}", text):
-            raise refusals.wrong_type(name, "an integer", "a string")
+            raise errors.wrong_type(name, "an integer", "a string")
         return int(text)
     if name in BOOLEANS:
         if text not in ("true", "false"):
-            raise refusals.wrong_type(name, "a boolean", "a string")
+            raise errors.wrong_type(name, "a boolean", "a string")
         return text == "true"
     return text

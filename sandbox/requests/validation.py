@@ -1,6 +1,6 @@
-"""Checks a form as the service does and settles what was left to it: the result is an `Order`, ready to be drawn.
+"""Checks a request as the service does and settles what was left to it, so that it can be drawn.
 
-Scalar fields are judged by `api.rules` and the catalogue, so sandbox and client cannot disagree.
+Scalar fields are judged by `api.catalog.validation`, so sandbox and client cannot disagree.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...api.catalog import catalog as catalogue
+from ...api.catalog import catalog
 from ...api.catalog import validation as rules
 from ...api.catalog.catalog import ModelSpec
-from .. import errors as refusals
-from ..rendering.painting import Card, Painter
-from . import image_checks as files
-from .form import Form
+from .. import errors
+from . import image_checks
+from .form import ParsedRequest
+from .image_checks import Size, is_transparent, read_image
 
-Size = tuple[int, int]
 SIZE_WHEN_AUTO = (1024, 1024)
 GIF_SIDE_WHEN_AUTO = 512
 QUALITY_WHEN_AUTO = "medium"
@@ -25,7 +24,7 @@ AZURE_OUTPUT_FORMATS = ("png", "jpeg")  # docs/service.md, "Azure"
 
 
 @dataclass(frozen=True)
-class Order:
+class ValidatedRequest:
     """A request that is in order, with every choice made. `size` is in pixels, `input_sizes` one per image."""
 
     operation: str
@@ -33,18 +32,27 @@ class Order:
     spec: ModelSpec
     size: Size
     quality: str
-    output_format: str
-    transparent: bool
-    images: tuple[bytes, ...]
-    input_sizes: tuple[Size, ...]
-    mask: bytes | None
-    markup: bytes | None
+    output_format: str = "png"
+    transparent: bool = False
+    images: tuple[bytes, ...] = ()
+    input_sizes: tuple[Size, ...] = ()
+    mask: bytes | None = None
+    markup: bytes | None = None
 
     @property
-    def card(self) -> Card:
-        """What the pictures tell."""
-        size = f"{self.size[0]}x{self.size[1]}"
-        return Card(str(self.fields["prompt"]).strip(), str(self.fields["model"]), size, self.quality)
+    def prompt(self) -> str:
+        """What the pictures are to show."""
+        return str(self.fields["prompt"]).strip()
+
+    @property
+    def model(self) -> str:
+        """The model as it was asked for."""
+        return str(self.fields["model"])
+
+    @property
+    def size_text(self) -> str:
+        """The size as "WIDTHxHEIGHT"."""
+        return f"{self.size[0]}x{self.size[1]}"
 
     @property
     def n(self) -> int:
@@ -62,100 +70,93 @@ class Order:
         return int(self.fields.get("partial_images", 0)) if self.stream else 0
 
     @property
+    def compression(self) -> int:
+        """The quality of JPEG and WebP, 0..100."""
+        return int(self.fields.get("output_compression", 100))
+
+    @property
     def frame_count(self) -> int:
         """The number of frames of a GIF."""
         default = self.spec.gif.frame_count_default if self.spec.gif else 1
         return int(self.fields.get("frame_count", default))
 
+    @property
+    def sheet(self) -> Size:
+        """The size of what is drawn at once: of the picture, or of the sheet of a GIF's frames."""
+        sheets = rules.gif_sheets(self.spec, *self.size, self.frame_count) if self.output_format == "gif" else []
+        return sheets[0] if sheets else self.size
 
-def order_of(operation: str, form: Form, painter: Painter, *, azure: bool = False) -> Order:
-    """Return the order in a form.
+
+def validate(operation: str, parsed: ParsedRequest, *, azure: bool = False) -> ValidatedRequest:
+    """Return a request with every choice made.
 
     Raises: RefusedError for whatever the service would refuse.
     """
-    spec = _model(form)
-    if "prompt" not in form.fields:
-        raise refusals.missing("prompt")
-    if operation == "edits" and not form.images:
-        raise refusals.missing("image")
-    rules.check(form.judged(), operation=operation)
-    _beyond_the_rules(form, spec, azure=azure)
-    input_sizes = files.check(form, spec, painter)
-    output_format = form.fields.get("output_format", "png")
-    return Order(
+    spec, fields = _model(parsed), parsed.fields
+    if "prompt" not in fields:
+        raise errors.missing("prompt")
+    if operation == "edits" and not parsed.images:
+        raise errors.missing("image")
+    rules.check(parsed.facts(), operation=operation)
+    output_format = fields.get("output_format", "png")
+    if azure and output_format not in AZURE_OUTPUT_FORMATS:
+        raise errors.not_one_of("output_format", output_format, AZURE_OUTPUT_FORMATS)
+    _beyond_the_rules(fields, spec)
+    input_sizes = image_checks.check(parsed, spec)
+    return ValidatedRequest(
         operation=operation,
-        fields=form.fields,
+        fields=fields,
         spec=spec,
-        size=_size(form, input_sizes),
-        quality=_settled(form.fields.get("quality"), QUALITY_WHEN_AUTO),
+        size=_size(parsed, input_sizes),
+        quality=_settled(fields.get("quality"), QUALITY_WHEN_AUTO),
         output_format=output_format,
-        transparent=output_format != "jpeg" and _transparent(form, painter),
-        images=tuple(file.data for file in form.images),
+        transparent=output_format != "jpeg" and _transparent(parsed),
+        images=tuple(file.data for file in parsed.images),
         input_sizes=input_sizes,
-        mask=form.mask.data if form.mask else None,
-        markup=form.markup.data if form.markup else None,
+        mask=parsed.mask.data if parsed.mask else None,
+        markup=parsed.markup.data if parsed.markup else None,
     )
 
 
-def _model(form: Form) -> ModelSpec:
-    model = form.fields.get("model")
+def _model(parsed: ParsedRequest) -> ModelSpec:
+    model = parsed.fields.get("model")
     if not model:
-        raise refusals.missing("model")
-    if catalogue.find(str(model)) is None:
-        raise refusals.no_model(str(model))
-    return rules.spec_of(form.fields)
+        raise errors.missing("model")
+    if catalog.find(str(model)) is None:
+        raise errors.no_model(str(model))
+    return rules.spec_of(parsed.fields)
 
 
-def _beyond_the_rules(form: Form, spec: ModelSpec, *, azure: bool) -> None:
-    """Refuse what depends on the endpoint, or on facts that the client only warns of."""
-    output_format = form.fields.get("output_format", "png")
-    if azure and output_format not in AZURE_OUTPUT_FORMATS:
-        raise refusals.invalid(
-            "output_format", f"Invalid value: '{output_format}'. Supported values are: 'png' and 'jpeg'."
-        )
-    effort = (form.fields.get("svg", {}).get("reasoning") or {}).get("effort")
+def _beyond_the_rules(fields: Mapping[str, Any], spec: ModelSpec) -> None:
+    """Refuse what the client only warns of, or does not look at."""
+    effort = (fields.get("svg", {}).get("reasoning") or {}).get("effort")
     if effort is not None and spec.svg is not None and effort not in spec.svg.reasoning_effort:
-        values = ", ".join(f"'{value}'" for value in spec.svg.reasoning_effort)
-        raise refusals.invalid("svg.reasoning.effort", f"Invalid value: '{effort}'. Supported values are: {values}.")
-    if output_format == "gif":
-        _gif_size(str(form.fields.get("size", "auto")), form.fields.get("frame_count"), spec)
-
-
-def _gif_size(size: str, frame_count: int | None, spec: ModelSpec) -> None:
-    """Refuse a GIF whose sheet, all frames in a grid, is larger than a picture may be (docs/service.md, "GIF")."""
-    parsed = rules.parse_size(size)
-    if parsed is None and size != "auto":
-        raise refusals.invalid("size", f"Invalid size '{size}'. Use auto or WIDTHxHEIGHT.")
-    if parsed is None or spec.gif is None:
+        raise errors.not_one_of("svg.reasoning.effort", effort, spec.svg.reasoning_effort)
+    size = fields.get("size", "auto")
+    if fields.get("output_format") != "gif" or size == "auto" or spec.gif is None:
         return
-    sheets = sheets_of(parsed, frame_count or spec.gif.frame_count_default, spec)
-    if not any(max(w, h) <= spec.sizes.max_edge and w * h <= spec.sizes.max_pixels for w, h in sheets):
-        raise refusals.invalid("size", f"Size {size} is too large for this frame count.")
+    if rules.parse_size(size) is None:
+        raise errors.invalid("size", f"Invalid size '{size}'. Use auto or WIDTHxHEIGHT.")
+    if rules.gif_sheet_fault(spec, size, fields.get("frame_count", spec.gif.frame_count_default)):
+        raise errors.invalid("size", f"Size {size} is too large for this frame count.")
 
 
-def sheets_of(frame: Size, frame_count: int, spec: ModelSpec) -> list[Size]:
-    """Return the sizes that the sheet of a GIF's frames can have: its grid upright or turned."""
-    grids = spec.gif.sheet_grids if spec.gif else {}
-    across, down = next((grid for most, grid in sorted(grids.items()) if frame_count <= most), (1, 1))
-    return [(frame[0] * across, frame[1] * down), (frame[0] * down, frame[1] * across)]
-
-
-def _size(form: Form, input_sizes: tuple[Size, ...]) -> Size:
+def _size(parsed: ParsedRequest, input_sizes: tuple[Size, ...]) -> Size:
     """Return the size of the pictures: as asked, or for auto the first image's own, whatever the rules say."""
-    asked = rules.parse_size(str(form.fields.get("size", "auto")))
+    asked = rules.parse_size(str(parsed.fields.get("size", "auto")))
     own = input_sizes[0] if input_sizes else None
-    if asked is not None or form.fields.get("output_format") != "gif":
+    if asked is not None or parsed.fields.get("output_format") != "gif":
         return asked or own or SIZE_WHEN_AUTO
     width, height = own or SIZE_WHEN_AUTO
     scale = GIF_SIDE_WHEN_AUTO / max(width, height)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _transparent(form: Form, painter: Painter) -> bool:
+def _transparent(parsed: ParsedRequest) -> bool:
     """Tell whether the pictures have an alpha: as asked, or for auto as the first image has."""
-    background = _settled(form.fields.get("background"), "auto")
+    background = _settled(parsed.fields.get("background"), "auto")
     if background == "auto":
-        return bool(form.images) and painter.has_transparency(form.images[0].data)
+        return bool(parsed.images) and is_transparent(read_image(parsed.images[0].data))
     return background == "transparent"
 
 

@@ -12,9 +12,8 @@ from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.resolve import HostSecrets
 from openai_image_nodes.api.store.store import stores
 from openai_image_nodes.cli import main
-from openai_image_nodes.sandbox import BatchPlan, Sandbox
-from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
 from support.batch_plans import MODEL, faults, planned, run, sandbox, store
+from support.scenarios import BatchPlan, ScriptedSandbox
 
 __all__ = ["faults", "sandbox"]
 
@@ -33,7 +32,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
     return out.out + out.err
 
 
-def test_from_plan_to_pictures(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+def test_from_plan_to_pictures(sandbox: ScriptedSandbox, capsys: pytest.CaptureFixture[str]) -> None:
     """Plan, submit, status, collect: each says what there is and what it costs."""
     assert "Run a workflow over the connection openai batch first" in said(capsys, "plan")
     assert all(planned(seed=seed, prompt="a fox in the snow") for seed in range(3))
@@ -49,23 +48,23 @@ def test_from_plan_to_pictures(sandbox: Sandbox, capsys: pytest.CaptureFixture[s
     assert run(seed=1, prompt="a fox in the snow")[0] is not None
 
 
-def test_watch_does_it_all(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_does_it_all(sandbox: ScriptedSandbox, capsys: pytest.CaptureFixture[str]) -> None:
     """Submit to collect, and failed jobs by name with the service's words."""
     assert all(planned(seed=seed, prompt=f"fox number {seed}") for seed in range(4))
-    sandbox.batches.plan(BatchPlan(fail=0.25, failure="moderation_blocked"))
+    sandbox.scenarios.plan(BatchPlan(fail=0.25, failure="moderation_blocked"))
     told = said(capsys, "watch", "--yes", "--every", "0.05")
     assert "collected: 3 of 4 answered, 1 failed" in told
     assert "failed " in told
     assert "content moderation" in told
     assert "failed for good: 1" in said(capsys, "plan")
-    sandbox.batches.plan()
+    sandbox.scenarios.plan()
     assert "planned: 1 job," in said(capsys, "plan", "--retry")
     assert "1 of 1 answered" in said(capsys, "watch", "--yes", "--every", "0.05")
     assert len(store().records()) == 4
 
 
 def test_nothing_is_sent_without_a_yes(
-    sandbox: Sandbox, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    sandbox: ScriptedSandbox, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The question names count and price; a no, or nobody to ask, sends nothing."""
     assert planned(seed=1)
@@ -81,10 +80,10 @@ def test_nothing_is_sent_without_a_yes(
     assert sandbox.posts["/v1/batches"] == 1
 
 
-def test_cancel_and_collect(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cancel_and_collect(sandbox: ScriptedSandbox, capsys: pytest.CaptureFixture[str]) -> None:
     """What was finished is kept, the rest is planned again."""
     assert all(planned(seed=seed) for seed in range(3))
-    sandbox.batches.plan(BatchPlan(hold_after=1))
+    sandbox.scenarios.plan(BatchPlan(hold_after=1))
     said(capsys, "submit", "--yes")
     while not json.loads(said(capsys, "status", "--json"))[0]["counts"]["completed"]:
         pass
@@ -93,14 +92,16 @@ def test_cancel_and_collect(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
     assert "cancelled, collected: 1 of 3 answered, 2 planned again" in told
 
 
-def test_plan_can_be_forgotten(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plan_can_be_forgotten(sandbox: ScriptedSandbox, capsys: pytest.CaptureFixture[str]) -> None:
     """What is in no batch yet goes, with nothing sent."""
     assert planned(seed=1)
     assert "Nothing is planned" in said(capsys, "plan", "--forget")
     assert json.loads(said(capsys, "plan", "--json")) == []
 
 
-def test_prompt_over_a_batch_connection_is_planned(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prompt_over_a_batch_connection_is_planned(
+    sandbox: ScriptedSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The command for one picture says that there is none yet."""
     assert main(["a fox", "--connection", "openai batch", "--model", MODEL, "-o", "never.png"]) == 0
     assert "planned, nothing was sent" in capsys.readouterr().err
@@ -111,12 +112,12 @@ def test_sandbox_batch_of_another_process_is_looked_after(capsys: pytest.Capture
     """Each process has a sandbox of its own: the batch is where it was begun, and gone with it."""
     inputs = {"connection": "sandbox batch", "seed": 1}
     assert planned(**inputs)
-    with Sandbox(SandboxPainter()) as other:
+    with ScriptedSandbox() as other:
         begun = Office(stores()[1], lambda name: connections.resolve(name, HostSecrets(), lambda: other.base_url))
         begun.submit(begun.overview().parts)
         assert "1 of 1 answered" in said(capsys, "watch", "--yes", "--every", "0.05")
         assert run(**inputs)[0] is not None
-        other.batches.plan(BatchPlan(hold_after=0))
+        other.scenarios.plan(BatchPlan(hold_after=0))
         assert planned(**{**inputs, "seed": 2})
         begun.submit(begun.overview().parts)
     assert "the sandbox that worked on it has ended" in said(capsys, "status")

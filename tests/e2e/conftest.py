@@ -12,7 +12,7 @@ from support.comfyui import KEY, ComfyUI, named
 from support.faults import Faults
 
 if TYPE_CHECKING:
-    from openai_image_nodes.sandbox import Sandbox
+    from support.scenarios import ScriptedSandbox
 
 NEEDED = {
     "COMFYUI_PATH": "the folder with ComfyUI's main.py",
@@ -29,11 +29,10 @@ def pytest_sessionstart() -> None:
         pytest.exit(f"COMFYUI_PATH: {os.environ['COMFYUI_PATH']} holds no main.py", returncode=2)
 
 
-def _service(faults: Faults) -> Sandbox:
-    from openai_image_nodes.sandbox import Sandbox  # the pack is loaded after this file
-    from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
+def _service(faults: Faults) -> ScriptedSandbox:
+    from support.scenarios import ScriptedSandbox  # the pack is loaded after this file
 
-    return Sandbox(SandboxPainter(), middlewares=[faults])
+    return ScriptedSandbox(middlewares=[faults])
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +43,7 @@ def comfyui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
 
 
 @pytest.fixture(scope="session")
-def without_api_nodes(tmp_path_factory: pytest.TempPathFactory, service: Sandbox) -> Iterator[ComfyUI]:
+def without_api_nodes(tmp_path_factory: pytest.TempPathFactory, service: ScriptedSandbox) -> Iterator[ComfyUI]:
     """ComfyUI with the pack, its API nodes off, and an own account at the service."""
     account = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{service.base_url}/v1"}
     with named(tmp_path_factory.mktemp("without_api_nodes"), "--disable-api-nodes", **account) as running:
@@ -65,14 +64,14 @@ def faults() -> Faults:
 
 
 @pytest.fixture(scope="session")
-def service(faults: Faults) -> Iterator[Sandbox]:
+def service(faults: Faults) -> Iterator[ScriptedSandbox]:
     """A service in this process that can be told to be slow or to fail."""
     with _service(faults) as running:
         yield running
 
 
 @pytest.fixture
-def failing() -> Iterator[tuple[Sandbox, Faults]]:
+def failing() -> Iterator[tuple[ScriptedSandbox, Faults]]:
     """A second service, with its own faults."""
     faults = Faults()
     with _service(faults) as running:

@@ -18,7 +18,7 @@ except ModuleNotFoundError as exc:
     pytest.exit(f"The browser tests need Playwright for Python: pip install playwright ({exc})", returncode=2)
 
 if TYPE_CHECKING:
-    from openai_image_nodes.sandbox import Sandbox
+    from support.scenarios import ScriptedSandbox
 
 __all__ = ["chromium"]  # pytest finds it here
 
@@ -142,7 +142,7 @@ class Page(Canvas):
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory, service: Sandbox) -> Iterator[ComfyUI]:
+def studio(tmp_path_factory: pytest.TempPathFactory, service: ScriptedSandbox) -> Iterator[ComfyUI]:
     """ComfyUI with the pack, whose batches go to a service that can be told to be slow or to fail."""
     base_url = f"{service.base_url}/v1"
     account = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": base_url}
@@ -153,14 +153,14 @@ def studio(tmp_path_factory: pytest.TempPathFactory, service: Sandbox) -> Iterat
 
 
 @pytest.fixture(autouse=True)
-def batches(service: Sandbox, studio: ComfyUI) -> Iterator[Sandbox]:
+def batches(service: ScriptedSandbox, studio: ComfyUI) -> Iterator[ScriptedSandbox]:
     """The service that batches go to; nothing is planned and nothing on its way."""
     for folder in (studio.home / store / name for store in ("store", "sandbox_store") for name in ("batch", "pending")):
         shutil.rmtree(folder, ignore_errors=True)
-    service.batches.plan()
+    service.scenarios.plan()
     service.posts.clear()
     yield service
-    service.batches.release()
+    service.scenarios.release()
 
 
 @pytest.fixture
@@ -237,12 +237,12 @@ def test_plan_becomes_pictures(opened: Opened, studio: ComfyUI, mode: str) -> No
 
 @pytest.mark.parametrize("mode", MODES)
 def test_progress_is_shown_and_nothing_is_asked_for_twice(
-    opened: Opened, studio: ComfyUI, batches: Sandbox, mode: str
+    opened: Opened, studio: ComfyUI, batches: ScriptedSandbox, mode: str
 ) -> None:
     """Half done is shown as half done; after collecting, a run sends no request of its own."""
-    from openai_image_nodes.sandbox import BatchPlan
+    from support.scenarios import BatchPlan
 
-    batches.batches.plan(BatchPlan(hold_after=2))
+    batches.scenarios.plan(BatchPlan(hold_after=2))
     page = opened(mode)
     page.plan(SERVICE, 1, 2, 3, 4, prompt=f"A harbour at dusk, oil painting ({mode})")
     page.until(lambda: page.badge().startswith("~0.0"))
@@ -258,7 +258,7 @@ def test_progress_is_shown_and_nothing_is_asked_for_twice(
     expect(panel.get_by_role("button", name=re.compile("^Submit 2 jobs for about 0.003 USD"))).to_be_visible()
     page.shot("under way")
     assert page.faults() == []
-    batches.batches.release()
+    batches.scenarios.release()
     page.collect()
     posts = batches.posts.total()
     page.set("seed", 4)
@@ -271,11 +271,11 @@ def test_progress_is_shown_and_nothing_is_asked_for_twice(
     assert told(studio)["count"] == 2
 
 
-def test_batch_is_cancelled_after_a_yes(opened: Opened, studio: ComfyUI, batches: Sandbox) -> None:
+def test_batch_is_cancelled_after_a_yes(opened: Opened, studio: ComfyUI, batches: ScriptedSandbox) -> None:
     """A no leaves it; after a yes, what was not begun is planned again, and can be forgotten."""
-    from openai_image_nodes.sandbox import BatchPlan
+    from support.scenarios import BatchPlan
 
-    batches.batches.plan(BatchPlan(hold_after=1))
+    batches.scenarios.plan(BatchPlan(hold_after=1))
     page = opened()
     page.plan(SERVICE, 1, 2, 3, prompt="never finished")
     panel = page.show()
@@ -297,11 +297,11 @@ def test_batch_is_cancelled_after_a_yes(opened: Opened, studio: ComfyUI, batches
     assert told(studio)["count"] == 0
 
 
-def test_failed_jobs_are_named_and_planned_again(opened: Opened, studio: ComfyUI, batches: Sandbox) -> None:
+def test_failed_jobs_are_named_and_planned_again(opened: Opened, studio: ComfyUI, batches: ScriptedSandbox) -> None:
     """With the service's words, at the panel and at the node."""
-    from openai_image_nodes.sandbox import BatchPlan
+    from support.scenarios import BatchPlan
 
-    batches.batches.plan(BatchPlan(fail=0.5, failure="moderation_blocked"))
+    batches.scenarios.plan(BatchPlan(fail=0.5, failure="moderation_blocked"))
     page = opened()
     page.plan(SERVICE, 1, 2, prompt="something that the safety system may refuse")
     panel = page.show()
@@ -311,7 +311,7 @@ def test_failed_jobs_are_named_and_planned_again(opened: Opened, studio: ComfyUI
     expect(panel.get_by_role("button", name="Remove")).to_be_visible()
     page.shot("failed")
     assert page.faults() == []
-    batches.batches.plan()
+    batches.scenarios.plan()
     page.click("Plan failed ones again")
     expect(panel.get_by_text("rejected by the safety system")).to_be_hidden()
     expect(panel.get_by_role("button", name=re.compile("^Submit 1 job for about"))).to_be_visible()
@@ -321,9 +321,9 @@ def test_failed_jobs_are_named_and_planned_again(opened: Opened, studio: ComfyUI
     page.shows_picture()
 
 
-def test_errors_are_told(opened: Opened, studio: ComfyUI, batches: Sandbox) -> None:
+def test_errors_are_told(opened: Opened, studio: ComfyUI, batches: ScriptedSandbox) -> None:
     """A refusal of the service for the whole batch, a connection that is gone, and a plan that changed meanwhile."""
-    from openai_image_nodes.sandbox import BatchPlan
+    from support.scenarios import BatchPlan
 
     entries = json.loads((studio.home / "connections.json").read_text(encoding="utf-8"))["connections"]
     page = opened()
@@ -343,7 +343,7 @@ def test_errors_are_told(opened: Opened, studio: ComfyUI, batches: Sandbox) -> N
     page.answer(yes=True)
     expect(panel.get_by_role("alert")).to_contain_text("The plan has 0 jobs by now, not 1.")
     assert batches.posts == {}
-    batches.batches.plan(BatchPlan(fail_validation="The model is not supported in the Batch API."))
+    batches.scenarios.plan(BatchPlan(fail_validation="The model is not supported in the Batch API."))
     page.run()
     expect(panel.get_by_role("button", name=re.compile("^Submit 1 job"))).to_be_visible()
     page.submit()
@@ -353,18 +353,18 @@ def test_errors_are_told(opened: Opened, studio: ComfyUI, batches: Sandbox) -> N
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_panel_is_legible(opened: Opened, batches: Sandbox, theme: str) -> None:
+def test_panel_is_legible(opened: Opened, batches: ScriptedSandbox, theme: str) -> None:
     """In both themes and every language, also in the narrowest sidebar: nothing cut, nothing covered, good contrast."""
-    from openai_image_nodes.sandbox import BatchPlan
+    from support.scenarios import BatchPlan
 
-    batches.batches.plan(BatchPlan(fail=0.5, failure="moderation_blocked"))
+    batches.scenarios.plan(BatchPlan(fail=0.5, failure="moderation_blocked"))
     settings = {"Comfy.ColorPalette": theme, "Comfy.UseNewMenu": "Top"}
     page = opened(**settings)
     page.plan(SERVICE, 1, 2, prompt=f"a very long prompt without an end, {theme}, " * 3)
     page.show()
     page.submit()
     page.collect()
-    batches.batches.plan(BatchPlan(hold_after=0))
+    batches.scenarios.plan(BatchPlan(hold_after=0))
     for seed in (3, 4):
         page.set("seed", seed)
         page.run()
@@ -397,7 +397,7 @@ def test_panel_opens_as_a_dialog_where_there_is_no_sidebar(opened: Opened, studi
     expect(page.panel).to_be_hidden()
 
 
-def test_panel_is_used_with_the_keyboard(opened: Opened, studio: ComfyUI, batches: Sandbox) -> None:
+def test_panel_is_used_with_the_keyboard(opened: Opened, studio: ComfyUI, batches: ScriptedSandbox) -> None:
     """The focus stays where it is while what is around it is drawn again."""
     page = opened()
     page.plan(SERVICE, 11, prompt="by hand")

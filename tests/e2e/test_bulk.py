@@ -22,7 +22,7 @@ from PIL import Image
 from support.comfyui import KEY, ROOT, named
 
 if TYPE_CHECKING:
-    from openai_image_nodes.sandbox import Sandbox
+    from support.scenarios import ScriptedSandbox
 
 JOBS = int(os.environ.get("OIN_BULK_JOBS", "1000"))
 MODEL = "gpt-image-2"
@@ -33,19 +33,18 @@ RSS_LIMIT_MB = 300
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Sandbox]:
+def service() -> Iterator[ScriptedSandbox]:
     """The service, without faults of its own."""
-    from openai_image_nodes.sandbox import Sandbox  # the pack is loaded after this file
-    from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
+    from support.scenarios import ScriptedSandbox  # the pack is loaded after this file
 
-    with Sandbox(SandboxPainter()) as sandbox:
+    with ScriptedSandbox() as sandbox:
         yield sandbox
 
 
 class Farmhand:
     """One ComfyUI that can be killed and started again over the same folders."""
 
-    def __init__(self, folder: Path, service: Sandbox) -> None:
+    def __init__(self, folder: Path, service: ScriptedSandbox) -> None:
         self._folder, self._starts = folder, 0
         self.variables = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{service.base_url}/v1"}
         self.home = folder / "home"
@@ -67,7 +66,7 @@ class Farmhand:
 
 
 @pytest.fixture(scope="module")
-def farmhand(tmp_path_factory: pytest.TempPathFactory, service: Sandbox) -> Iterator[Farmhand]:
+def farmhand(tmp_path_factory: pytest.TempPathFactory, service: ScriptedSandbox) -> Iterator[Farmhand]:
     farmhand = Farmhand(tmp_path_factory.mktemp("bulk"), service)
     yield farmhand
     farmhand.stop()
@@ -124,12 +123,12 @@ def until(happened: Any, what: str) -> None:
         time.sleep(0.05)
 
 
-def test_a_thousand_jobs_with_a_kill_in_every_step(farmhand: Farmhand, service: Sandbox) -> None:
+def test_a_thousand_jobs_with_a_kill_in_every_step(farmhand: Farmhand, service: ScriptedSandbox) -> None:
     """Planned, submitted and collected, each killed in the middle; then from the store, with nothing sent directly."""
-    from openai_image_nodes.sandbox import BatchPlan
+    from support.scenarios import BatchPlan
 
     batch, store = farmhand.home / "store" / "batch", farmhand.home / "store" / "jobs"
-    service.batches.plan(BatchPlan(fail=FAILED, failure="moderation_blocked"))
+    service.scenarios.plan(BatchPlan(fail=FAILED, failure="moderation_blocked"))
 
     farmhand.comfyui.queue(prompt("openai batch"))
     until(lambda: len(list((batch / "planned").glob("*.json"))) > JOBS // 3, "planning")
@@ -170,8 +169,8 @@ def test_a_thousand_jobs_with_a_kill_in_every_step(farmhand: Farmhand, service: 
     assert len(run.images) == JOBS - expected
     assert not any("/images/" in path for path in service.posts)
     records = [json.loads(path.read_text("utf-8")) for path in store.glob("*/record.json")]
-    assert len(records) == JOBS - expected == len(service.ledger.entries)
-    assert sum(record["cost_usd"] for record in records) == pytest.approx(service.ledger.usd)
+    assert len(records) == JOBS - expected == len(service.billing.entries)
+    assert sum(record["cost_usd"] for record in records) == pytest.approx(service.billing.usd)
     compare_with_the_direct_path(service, store, records)
     sys.stdout.write(
         f"\n{JOBS} jobs: planned in {planning_s:.1f} s, the rest collected in {collecting_s:.1f} s with a peak of"
@@ -179,7 +178,7 @@ def test_a_thousand_jobs_with_a_kill_in_every_step(farmhand: Farmhand, service: 
     )
 
 
-def compare_with_the_direct_path(service: Sandbox, store: Path, records: list[dict[str, Any]]) -> None:
+def compare_with_the_direct_path(service: ScriptedSandbox, store: Path, records: list[dict[str, Any]]) -> None:
     """Ask directly for some of the jobs: the very same bytes."""
     for record in records[:: max(1, len(records) // COMPARED)]:
         body = dict(record["fields"])

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from openai_image_nodes.api.errors import ModeratedError, OutcomeUnknownError, RefusedError
 from openai_image_nodes.sandbox import Sandbox
-from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
 from PIL import Image
 from support.faults import Fault, Faults
 from support.node_calls import KEY, node, photo, together
@@ -33,7 +32,7 @@ def faults() -> Faults:
 @pytest.fixture(autouse=True)
 def service(monkeypatch: pytest.MonkeyPatch, faults: Faults) -> Iterator[Sandbox]:
     """A service that streams, as the connection openai."""
-    with Sandbox(SandboxPainter(), middlewares=[faults]) as running:
+    with Sandbox(middlewares=[faults]) as running:
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         monkeypatch.setenv("OPENAI_BASE_URL", f"{running.base_url}/v1")
         yield running

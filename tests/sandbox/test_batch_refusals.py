@@ -11,7 +11,7 @@ from typing import Any
 import openai
 import pytest
 import requests
-from support.asker import PlainPainter
+from support.asker import plain
 from support.batch_client import EDITS, GENERATIONS, MODEL, Client, client_of, counts, entries, entry, jsonl, refusal_of
 
 Refusal = tuple[int, str | None, str | None]
@@ -19,7 +19,7 @@ Refusal = tuple[int, str | None, str | None]
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with client_of(PlainPainter()) as made:
+    with client_of(plain) as made:
         yield made
 
 
@@ -97,14 +97,13 @@ def test_body_that_is_no_object_is_refused(client: Client, body: bytes, kind: st
 
 def faults_of(client: Client, lines: Any, **options: Any) -> list[tuple[str | None, int | None, str | None]]:
     """Return code, line and param of what is wrong with a file; the batch has failed and nothing was worked."""
-    client.sandbox.ledger.clear()
     batch = client.run(lines, **options)
     assert (batch.status, counts(batch)) == ("failed", (0, 0, 0))
     assert (batch.output_file_id, batch.error_file_id) == (None, None)
     assert batch.failed_at is not None
     assert batch.errors is not None
     assert batch.errors.object == "list"
-    assert client.sandbox.ledger.entries == []
+    assert batch.id not in {one.batch_id for one in client.sandbox.billing.entries}
     assert all(error.message for error in batch.errors.data or [])
     return [(error.code, error.line, error.param) for error in batch.errors.data or []]
 

@@ -11,9 +11,8 @@ import pytest
 import requests
 from openai.types import Batch
 from openai_image_nodes.api.catalog import catalog as catalogue
-from openai_image_nodes.sandbox import BatchPlan, Sandbox
-from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
-from support.asker import PlainPainter
+from openai_image_nodes.sandbox.rendering.painter import render
+from support.asker import plain
 from support.batch_client import (
     EDITS,
     GENERATIONS,
@@ -27,25 +26,26 @@ from support.batch_client import (
     refusal_of,
 )
 from support.sandbox_client import mask, photo, png
+from support.scenarios import BatchPlan, ScriptedSandbox
 
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Client]:
-    with client_of(PlainPainter()) as made:
+    with client_of(plain) as made:
         yield made
 
 
 @pytest.fixture
 def client(shared: Client) -> Client:
-    shared.sandbox.batches.plan()
-    shared.sandbox.ledger.clear()
+    shared.sandbox.scenarios.plan()
+    shared.sandbox.billing.entries.clear()
     shared.sandbox.posts.clear()
     return shared
 
 
 def test_new_batch_has_exactly_what_the_client_reads(client: Client) -> None:
     """Every field of the SDK's Batch is there, and no other."""
-    client.sandbox.batches.plan(BatchPlan(hold_after=0))
+    client.sandbox.scenarios.plan(BatchPlan(hold_after=0))
     batch = client.submit(entries(2), metadata={"uuid": "1"})
     assert set(batch.to_dict()) == set(Batch.model_fields)
     assert (batch.object, batch.endpoint, batch.completion_window) == ("batch", GENERATIONS, "24h")
@@ -53,7 +53,7 @@ def test_new_batch_has_exactly_what_the_client_reads(client: Client) -> None:
     assert (batch.output_file_id, batch.error_file_id, batch.errors) == (None, None, None)
     held = client.held(batch, 0)
     assert (held.model, counts(held), held.in_progress_at is not None) == (MODEL, (2, 0, 0), True)
-    client.sandbox.batches.release()
+    client.sandbox.scenarios.release()
     assert client.ended(batch).status == "completed"
 
 
@@ -104,17 +104,18 @@ def test_bill_is_at_the_batch_price(client: Client) -> None:
     wrong = entry("wrong", size="1x1")
     batch = client.run([*entries(2), wrong])
     client.official.images.generate(model=MODEL, prompt="fox j0", quality="low")
-    ledger = client.sandbox.ledger
-    assert {one.custom_id for one in ledger.batched} == {"j0", "j1"}
-    assert {(one.batch_id, one.path, one.model) for one in ledger.batched} == {(batch.id, GENERATIONS, MODEL)}
-    (direct,) = ledger.direct
+    billing = client.sandbox.billing
+    *batched, direct = billing.entries
+    assert {one.custom_id for one in batched} == {"j0", "j1"}
+    assert {(one.batch_id, one.path, one.model) for one in batched} == {(batch.id, GENERATIONS, MODEL)}
+    assert (direct.batch_id, direct.custom_id) == (None, None)
     spec = catalogue.find(MODEL)
     assert spec is not None
     assert spec.batch.usd_per_m is not None
     tokens = direct.usage["input_tokens"]
     assert direct.usd == pytest.approx((tokens * 5 + 196 * 30) / 1e6)
-    assert ledger.batched[0].usd == pytest.approx((tokens * 2.5 + 196 * 15) / 1e6)
-    assert ledger.usd == pytest.approx(2 * (direct.usd or 0))
+    assert batched[0].usd == pytest.approx((tokens * 2.5 + 196 * 15) / 1e6)
+    assert billing.usd == pytest.approx(2 * (direct.usd or 0))
 
 
 def test_posts_are_counted_by_path(client: Client) -> None:
@@ -145,7 +146,7 @@ def test_no_output_file_where_all_lines_fail(client: Client) -> None:
 
 @pytest.fixture(scope="module")
 def painted() -> Iterator[Client]:
-    with client_of(SandboxPainter()) as made:
+    with client_of(render) as made:
         yield made
 
 
@@ -213,16 +214,16 @@ def test_edits_of_files_that_are_not_there_fail_alone(client: Client) -> None:
 
 def test_input_file_may_be_deleted_once_work_has_begun(client: Client) -> None:
     """The requests were read."""
-    client.sandbox.batches.plan(BatchPlan(hold_after=1))
+    client.sandbox.scenarios.plan(BatchPlan(hold_after=1))
     batch = client.held(client.submit(entries(3)), 1)
     client.official.files.delete(batch.input_file_id)
-    client.sandbox.batches.release()
+    client.sandbox.scenarios.release()
     assert counts(client.ended(batch)) == (3, 3, 0)
 
 
 def test_list_is_in_pages_newest_first() -> None:
     """The official client walks through all of them."""
-    with client_of(PlainPainter()) as own:
+    with client_of(plain) as own:
         assert own.official.batches.list().data == []
         ids = [own.submit(entries(1)).id for _ in range(5)]
         page = own.official.batches.list(limit=2)
@@ -241,7 +242,7 @@ def test_unknown_batch_is_not_found(client: Client) -> None:
 
 def test_others_are_answered_while_a_batch_is_worked(client: Client) -> None:
     """Batches have threads of their own."""
-    client.sandbox.batches.plan(BatchPlan(delay_s=30))
+    client.sandbox.scenarios.plan(BatchPlan(delay_s=30))
     batch = client.submit(entries(4))
     assert client.official.images.generate(model=MODEL, prompt="fox").data
     assert client.official.batches.cancel(batch.id).status == "cancelling"
@@ -251,12 +252,12 @@ def test_others_are_answered_while_a_batch_is_worked(client: Client) -> None:
 def test_stop_breaks_off_what_is_worked() -> None:
     """No thread is left, whether a batch is held, waits or draws."""
     before = set(threading.enumerate())
-    sandbox = Sandbox(PlainPainter())
+    sandbox = ScriptedSandbox(render=plain)
     with sandbox:
         client = Client(sandbox)
         with client.official:
             for plan in (BatchPlan(hold_after=1), BatchPlan(delay_s=60), BatchPlan()):
-                sandbox.batches.plan(plan)
+                sandbox.scenarios.plan(plan)
                 client.submit(entries(99))
     assert set(threading.enumerate()) <= before
     assert sandbox.batches.listed() == []

@@ -11,7 +11,7 @@ import pytest
 import requests
 from openai.types import FileObject
 from openai_image_nodes.sandbox import Sandbox
-from support.asker import PlainPainter
+from support.asker import plain
 from support.batch_client import HOUR_S, Client, client_of, refusal_of
 from support.faults import Fault, Faults
 
@@ -21,7 +21,7 @@ MISSING = (404, None, "id")
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    with client_of(PlainPainter()) as made:
+    with client_of(plain) as made:
         yield made
 
 
@@ -38,7 +38,7 @@ def test_file_object_has_exactly_what_the_client_reads(client: Client) -> None:
     assert set(made.to_dict()) == set(FileObject.model_fields)
     assert (made.object, made.purpose, made.filename, made.bytes) == ("file", "vision", "a b.png", 4)
     assert (made.status, made.expires_at, made.status_details) == ("processed", None, None)
-    assert abs(made.created_at - client.sandbox.clock.now()) < 60
+    assert abs(made.created_at - client.sandbox.clock()) < 60
     assert client.official.files.retrieve(made.id) == made
 
 
@@ -74,7 +74,7 @@ def test_files_expire_when_asked_to(client: Client) -> None:
     expiry: Any = {"anchor": "created_at", "seconds": HOUR_S}
     made = client.official.files.create(file=("a.png", b"1"), purpose="vision", expires_after=expiry)
     assert made.expires_at == made.created_at + HOUR_S
-    client.sandbox.clock.advance(made.expires_at - client.sandbox.clock.now() - 10)
+    client.sandbox.clock.advance(made.expires_at - client.sandbox.clock() - 10)
     assert client.content(made.id) == b"1"
     client.sandbox.clock.advance(10)
     assert refusal_of(lambda: client.official.files.retrieve(made.id)) == MISSING
@@ -211,7 +211,7 @@ def test_files_are_under_v1_alone(client: Client) -> None:
 def test_upload_can_be_read_by_a_middleware_first() -> None:
     """Tests look at the body before the sandbox does."""
     faults = Faults()
-    with Sandbox(PlainPainter(), middlewares=[faults]) as sandbox:
+    with Sandbox(render=plain, middlewares=[faults]) as sandbox:
         client = Client(sandbox)
         with client.official:
             data = os.urandom(3_000_000)
@@ -222,7 +222,7 @@ def test_upload_can_be_read_by_a_middleware_first() -> None:
 def test_broken_download_is_noticed() -> None:
     """Tests can break the connection in the middle of a file."""
     faults = Faults().add(Fault(drop="in_answer"), method="GET")
-    with Sandbox(PlainPainter(), middlewares=[faults]) as sandbox:
+    with Sandbox(render=plain, middlewares=[faults]) as sandbox:
         client = Client(sandbox)
         with client.official:
             url = f"{sandbox.base_url}/v1/files/{client.upload(b'1' * 1_000_000)}/content"
@@ -233,7 +233,7 @@ def test_broken_download_is_noticed() -> None:
 
 def test_stop_removes_the_files() -> None:
     """Nothing is left on the disk, and the next start begins with nothing."""
-    sandbox = Sandbox(PlainPainter())
+    sandbox = Sandbox(render=plain)
     with sandbox:
         client = Client(sandbox)
         with client.official:

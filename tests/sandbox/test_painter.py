@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
-from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
+from openai_image_nodes.api.catalog import catalog
+from openai_image_nodes.sandbox.rendering.painter import partial, render
 from openai_image_nodes.sandbox.rendering.primitives import Box, fitted, ground, widest_box
+from openai_image_nodes.sandbox.requests.image_checks import is_transparent, read_image
+from openai_image_nodes.sandbox.requests.validation import ValidatedRequest
 from PIL import Image
 
-PAINTER = SandboxPainter()
+MODEL = "gpt-image-2.6-flare"
+PROMPT = "A red fox asleep in the snow"
 
 
-@dataclass(frozen=True)
-class Card:
-    prompt: str = "A red fox asleep in the snow"
-    model: str = "gpt-image-2.6-flare"
-    size: str = "320x240"
-    quality: str = "low"
-
-
-PLAIN = {"output_format": "png", "compression": 100, "transparent": False, "index": 0}
+def asked(
+    prompt: str = PROMPT, model: str = MODEL, size: tuple[int, int] = (320, 240), **options: Any
+) -> ValidatedRequest:
+    """Return a request; options that it has no room for are fields of the service."""
+    spec = catalog.find(MODEL)
+    assert spec is not None
+    own = {name: options.pop(name) for name in list(options) if name in ValidatedRequest.__dataclass_fields__}
+    fields = {"prompt": prompt, "model": model, **options}
+    return ValidatedRequest(
+        **{"operation": "generations", "quality": "low", **own}, fields=fields, spec=spec, size=size
+    )
 
 
 def pixels(data: bytes) -> np.ndarray:
@@ -51,47 +57,48 @@ def opened_box(width: int = 320, height: int = 240) -> np.ndarray:
     return alpha
 
 
-def edit(image: np.ndarray, mask: bytes | None = None, markup: bytes | None = None, **options: object) -> np.ndarray:
-    return pixels(PAINTER.edit(Card(), [file_of(image)], mask, markup, **{"size": None, **PLAIN, **options}))
+def edit(image: np.ndarray, **options: Any) -> np.ndarray:
+    size = (image.shape[1], image.shape[0])
+    return pixels(render(asked(**{"size": size, **options}, operation="edits", images=(file_of(image),)), 0))
 
 
 @pytest.mark.parametrize("size", [(1024, 1024), (480, 1440), (1440, 480), (16, 16)])
 def test_generation_has_the_size_asked(size: tuple[int, int]) -> None:
     """Any size is drawn, also one with no room for words."""
-    drawn = pixels(PAINTER.generation(Card(), size=size, **PLAIN))
+    drawn = pixels(render(asked(size=size), 0))
     assert drawn.shape == (size[1], size[0], 3)
 
 
 def test_same_request_same_bytes() -> None:
     """Nothing is drawn by chance."""
-    first, second = (PAINTER.generation(Card(), size=(320, 240), **PLAIN) for _ in range(2))
+    first, second = (render(asked(), 0) for _ in range(2))
     assert first == second
 
 
 @pytest.mark.parametrize(
-    "other", [Card(prompt="A blue fox"), Card(model="gpt-image-2"), Card(quality="high"), Card(size="240x320")]
+    "other", [{"prompt": "A blue fox"}, {"model": "gpt-image-2"}, {"quality": "high"}, {"size": (240, 320)}]
 )
-def test_another_request_is_another_picture(other: Card) -> None:
+def test_another_request_is_another_picture(other: dict[str, Any]) -> None:
     """Prompt, model, quality and size can each be seen."""
-    assert PAINTER.generation(Card(), size=(320, 240), **PLAIN) != PAINTER.generation(other, size=(320, 240), **PLAIN)
+    assert render(asked(), 0) != render(asked(**other), 0)
 
 
 def test_pictures_of_one_request_differ() -> None:
     """n pictures are n different ones."""
-    drawn = {PAINTER.generation(Card(), size=(320, 240), **{**PLAIN, "index": index}) for index in range(3)}
+    drawn = {render(asked(), index) for index in range(3)}
     assert len(drawn) == 3
 
 
 def test_transparent_generation_has_nothing_at_the_corners_and_something_within() -> None:
     """A transparent ground is truly transparent."""
-    alpha = pixels(PAINTER.generation(Card(), size=(320, 320), **{**PLAIN, "transparent": True}))[:, :, 3]
+    alpha = pixels(render(asked(size=(320, 320), transparent=True), 0))[:, :, 3]
     assert (alpha[0, 0], alpha[-1, -1], alpha[160, 160]) == (0, 0, 255)
 
 
 @pytest.mark.parametrize(("output_format", "mode"), [("png", "RGB"), ("jpeg", "RGB"), ("webp", "RGB")])
 def test_output_formats(output_format: str, mode: str) -> None:
     """A file is of the format asked."""
-    data = PAINTER.generation(Card(), size=(320, 240), **{**PLAIN, "output_format": output_format})
+    data = render(asked(output_format=output_format), 0)
     with Image.open(io.BytesIO(data)) as image:
         assert (image.format.lower(), image.mode, image.size) == (output_format, mode, (320, 240))
 
@@ -99,17 +106,14 @@ def test_output_formats(output_format: str, mode: str) -> None:
 def test_compression_makes_smaller_files() -> None:
     """output_compression is the quality of jpeg and webp."""
     for output_format in ("jpeg", "webp"):
-        options = {**PLAIN, "output_format": output_format}
-        small, large = (
-            PAINTER.generation(Card(), size=(320, 240), **{**options, "compression": level}) for level in (10, 100)
-        )
+        small, large = (render(asked(output_format=output_format, output_compression=level), 0) for level in (10, 100))
         assert len(small) < len(large)
 
 
 def test_masked_edit_leaves_other_pixels_exact_and_changes_the_opened_ones() -> None:
     """Only where the mask's alpha is below 255 may a pixel change, and where it is 0 all of them do."""
     image, alpha = photo(), opened_box()
-    result = edit(image, mask_of(alpha))
+    result = edit(image, mask=mask_of(alpha))
     assert np.array_equal(result[alpha == 255], image[alpha == 255])
     assert (result[alpha == 0] != image[alpha == 0]).any(axis=1).mean() > 0.99
 
@@ -117,7 +121,7 @@ def test_masked_edit_leaves_other_pixels_exact_and_changes_the_opened_ones() -> 
 def test_soft_mask_is_blended() -> None:
     """A pixel with alpha 128 lies about half way between the old and the new."""
     image = photo()
-    hard, soft = (edit(image, mask_of(np.full((240, 320), level, np.uint8))) for level in (0, 128))
+    hard, soft = (edit(image, mask=mask_of(np.full((240, 320), level, np.uint8))) for level in (0, 128))
     top = np.s_[:20]  # no label up there, which would not be drawn under a soft mask
     expected = (image[top].astype(int) * 128 + hard[top].astype(int) * 127) / 255
     assert np.abs(soft[top] - expected).max() <= 1
@@ -126,7 +130,7 @@ def test_soft_mask_is_blended() -> None:
 def test_mask_that_opens_nothing_changes_nothing() -> None:
     """An all-opaque mask gives the image back."""
     image = photo()
-    assert np.array_equal(edit(image, mask_of(np.full((240, 320), 255, np.uint8))), image)
+    assert np.array_equal(edit(image, mask=mask_of(np.full((240, 320), 255, np.uint8))), image)
 
 
 def test_edit_without_mask_writes_a_caption_at_the_foot_only() -> None:
@@ -140,7 +144,7 @@ def test_edit_without_mask_writes_a_caption_at_the_foot_only() -> None:
 def test_further_references_are_shown() -> None:
     """Another second image is another picture."""
     first, black, white = file_of(photo()), *(file_of(np.full((64, 64, 3), level, np.uint8)) for level in (0, 255))
-    results = {PAINTER.edit(Card(), [first, other], None, None, size=None, **PLAIN) for other in (black, white)}
+    results = {render(asked(operation="edits", images=(first, other)), 0) for other in (black, white)}
     assert len(results) == 2
 
 
@@ -149,12 +153,12 @@ def test_small_images_can_be_edited(size: tuple[int, int]) -> None:
     """No image is too small for an edit, with and without a mask."""
     image = photo(*size)
     nothing = mask_of(np.zeros((size[1], size[0]), np.uint8))
-    assert edit(image).shape == edit(image, nothing).shape == image.shape
+    assert edit(image).shape == edit(image, mask=nothing).shape == image.shape
 
 
 def test_edit_is_scaled_to_the_size_asked() -> None:
     """Image and mask are scaled together."""
-    result = edit(photo(), mask_of(opened_box()), size=(640, 480))
+    result = edit(photo(), mask=mask_of(opened_box()), size=(640, 480))
     scaled = np.array(Image.fromarray(photo()).resize((640, 480), Image.Resampling.LANCZOS))
     assert result.shape == (480, 640, 3)
     assert np.array_equal(result[:70], scaled[:70])
@@ -172,7 +176,7 @@ def test_markup_is_drawn_over_the_image() -> None:
 def test_transparent_edit_keeps_alpha_and_opens_some() -> None:
     """Kept pixels keep their alpha; in the redrawn area some pixels are transparent."""
     image, alpha = photo(channels=4), opened_box()
-    result = edit(image, mask_of(alpha), transparent=True)
+    result = edit(image, mask=mask_of(alpha), transparent=True)
     assert np.array_equal(result[alpha == 255], image[alpha == 255])
     assert result[alpha == 0][:, 3].min() == 0
 
@@ -190,14 +194,14 @@ def test_orientation_is_applied() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     data = file_of(photo(), "JPEG", exif=exif)
-    assert PAINTER.measure(data) == (240, 320)
-    assert pixels(PAINTER.edit(Card(), [data], None, None, size=None, **PLAIN)).shape == (320, 240, 3)
+    assert read_image(data).size == (240, 320)
+    assert pixels(render(asked(operation="edits", size=(240, 320), images=(data,)), 0)).shape == (320, 240, 3)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_measure_reads_the_three_input_formats(kind: str) -> None:
     """png, jpeg and webp are what the service takes."""
-    assert PAINTER.measure(file_of(photo(), kind)) == (320, 240)
+    assert read_image(file_of(photo(), kind)).size == (320, 240)
 
 
 @pytest.mark.parametrize(
@@ -208,32 +212,24 @@ def test_measure_reads_the_three_input_formats(kind: str) -> None:
 def test_measure_refuses_what_cannot_be_read_whole(data: bytes) -> None:
     """A damaged file is found out, not only a wrong beginning."""
     with pytest.raises(ValueError, match="unreadable image"):
-        PAINTER.measure(data)
+        read_image(data)
 
 
 def test_has_transparency_looks_at_the_pixels() -> None:
     """An alpha channel alone is not transparency; a palette's transparent colour is."""
     opaque = Image.new("RGBA", (4, 4), (1, 2, 3, 255))
     palette = Image.new("P", (4, 4))
-    assert not PAINTER.has_transparency(file_of(photo()))
-    assert not PAINTER.has_transparency(file_of(opaque))
-    assert PAINTER.has_transparency(file_of(palette, transparency=0))
+    assert not is_transparent(read_image(file_of(photo())))
+    assert not is_transparent(read_image(file_of(opaque)))
+    assert is_transparent(read_image(file_of(palette, transparency=0)))
 
 
 @pytest.mark.parametrize("transparent", [False, True])
-@pytest.mark.parametrize("images", [[], [file_of(photo())]], ids=["generation", "edit"])
-def test_gif_has_frames_and_timing(images: list[bytes], transparent: bool) -> None:
+@pytest.mark.parametrize("images", [(), (file_of(photo()),)], ids=["generation", "edit"])
+def test_gif_has_frames_and_timing(images: tuple[bytes, ...], transparent: bool) -> None:
     """Every frame is there, as long as asked, in an endless loop."""
-    data = PAINTER.gif(
-        replace(Card(), size="96x64"),
-        images,
-        None,
-        size=(96, 64),
-        frame_count=5,
-        frame_duration_ms=120,
-        transparent=transparent,
-        index=0,
-    )
+    options = {"output_format": "gif", "transparent": transparent, "frame_count": 5, "frame_duration_ms": 120}
+    data = render(asked(size=(96, 64), images=images, **options), 0)
     with Image.open(io.BytesIO(data)) as image:
         assert (image.format, image.size, image.n_frames) == ("GIF", (96, 64), 5)
         assert (image.info["duration"], image.info["loop"]) == (120, 0)
@@ -242,8 +238,9 @@ def test_gif_has_frames_and_timing(images: list[bytes], transparent: bool) -> No
 
 def test_partials_come_nearer_to_the_picture() -> None:
     """Each step differs less from the finished picture than the one before, and has its size."""
-    whole = PAINTER.generation(Card(), size=(320, 240), **PLAIN)
-    steps = [PAINTER.partial(whole, step=step, steps=3, output_format="png", compression=100) for step in range(3)]
+    request = asked(stream=True, partial_images=3)
+    whole = render(request, 0)
+    steps = [partial(request, whole, step) for step in range(3)]
     distances = [np.abs(pixels(step).astype(int) - pixels(whole)).mean() for step in steps]
     assert distances == sorted(distances, reverse=True)
     assert distances[-1] > 0
@@ -254,7 +251,7 @@ def test_partials_come_nearer_to_the_picture() -> None:
 )
 def test_any_prompt_can_be_drawn(prompt: str) -> None:
     """No prompt is too long or too strange for a picture."""
-    assert PAINTER.generation(Card(prompt=prompt), size=(320, 240), **PLAIN)
+    assert render(asked(prompt), 0)
 
 
 def test_fitted_text_stays_within_its_box() -> None:

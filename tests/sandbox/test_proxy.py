@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import requests
 from openai_image_nodes.sandbox import Sandbox
-from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
-from support.sandbox_client import ASK, PRICED, SlowPainter, file, photo, png, post
+from openai_image_nodes.sandbox.state import KEPT_S
+from support.sandbox_client import ASK, PRICED, SlowRender, file, photo, png, post
+from support.scenarios import ScriptedSandbox
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(SandboxPainter()) as started:
+def sandbox() -> Iterator[ScriptedSandbox]:
+    with ScriptedSandbox() as started:
         yield started
 
 
@@ -53,11 +54,11 @@ def test_asset_url_is_a_matter_of_the_proxy_only(sandbox: Sandbox) -> None:
     assert "b64_json" in answer.json()["data"][0]
 
 
-def test_forgotten_asset_is_gone(sandbox: Sandbox) -> None:
-    """After `forget` a link answers 404 in the service's shape."""
+def test_forgotten_asset_is_gone(sandbox: ScriptedSandbox) -> None:
+    """After a day a link answers 404 in the service's shape."""
     headers = {"Comfy-Asset-Format": "url"}
     answer = post(sandbox, "/proxy/openai/images/generations", json=ASK, headers=headers).json()
-    sandbox.forget()
+    sandbox.clock.advance(KEPT_S)
     gone = requests.get(answer["data"][0]["url"], timeout=30)
     assert gone.status_code == 404
     assert set(gone.json()["error"]) == {"message", "type", "param", "code"}
@@ -97,10 +98,10 @@ def test_refusals_are_replayed_too(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("second", "code"), [({"prompt": "other"}, "idempotency_mismatch"), ({}, "idempotency_consumed")]
 )
-def test_spent_key_is_final(sandbox: Sandbox, second: dict[str, str], code: str) -> None:
+def test_spent_key_is_final(sandbox: ScriptedSandbox, second: dict[str, str], code: str) -> None:
     """A key used for something else, or whose answer is forgotten, gives 409 and no answer."""
     keyed(sandbox, code)
-    sandbox.forget()
+    sandbox.clock.advance(KEPT_S)
     answer = keyed(sandbox, code, **second)
     assert (answer.status_code, answer.headers["X-Comfy-Error-Type"]) == (409, code)
     assert "Retry-After" not in answer.headers
@@ -121,12 +122,12 @@ def test_keys_mean_nothing_on_the_direct_path(sandbox: Sandbox) -> None:
 
 def test_key_in_flight_is_told_to_wait() -> None:
     """While the first request runs the second one gets 409 and Retry-After: 2; then it gets the first one's answer."""
-    painter = SlowPainter()
-    with Sandbox(painter) as own, ThreadPoolExecutor() as pool:
+    slow = SlowRender()
+    with Sandbox(render=slow) as own, ThreadPoolExecutor() as pool:
         first = pool.submit(keyed, own, "flying")
-        assert painter.begun.wait(30)
+        assert slow.begun.wait(30)
         second = keyed(own, "flying")
-        painter.let.set()
+        slow.let.set()
         assert first.result().status_code == 200
         assert (second.status_code, second.headers["Retry-After"]) == (409, "2")
         assert second.json()["error"]["code"] == "idempotency_in_flight"

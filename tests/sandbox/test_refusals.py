@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import requests
 from openai_image_nodes.sandbox import Sandbox
-from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
-from openai_image_nodes.sandbox.requests.png import png_facts
+from openai_image_nodes.sandbox.requests.image_checks import read_image
 from PIL import Image
 
 MODEL = "gpt-image-2.6-flare"
@@ -24,7 +23,7 @@ Refusal = tuple[int, str | None, str | None]
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(SandboxPainter()) as started:
+    with Sandbox() as started:
         yield started
 
 
@@ -356,30 +355,38 @@ def test_error_types(sandbox: Sandbox, fields: dict[str, Any], kind: str) -> Non
 
 
 def test_failure_of_the_sandbox_is_a_server_error() -> None:
-    """A bug in the painter is a 500 in the service's shape, not a dead connection."""
+    """A bug in what draws is a 500 in the service's shape, not a dead connection."""
 
-    class Broken(SandboxPainter):
-        def generation(self, *_args: Any, **_kwargs: Any) -> bytes:
-            raise RuntimeError("bug")
+    def broken(_request: Any, _index: int) -> bytes:
+        raise RuntimeError("bug")
 
-    with Sandbox(Broken()) as own:
+    with Sandbox(render=broken) as own:
         answer = generate(own)
         assert refusal(answer)[0] == 500
         assert answer.json()["error"]["type"] == "server_error"
 
 
-def test_png_facts_are_read_from_the_header() -> None:
-    """Size and alpha come from IHDR and tRNS; the pixels are not looked at."""
-    assert png_facts(file_of("RGB", (5, 7))) == (5, 7, False)
-    assert png_facts(file_of("LA", (5, 7))) == (5, 7, True)
-    assert png_facts(file_of("P", (5, 7), transparency=3)) == (5, 7, True)
-    assert png_facts(file_of(kind="JPEG")) is None
-    assert png_facts(b"") is None
+@pytest.mark.parametrize(
+    ("data", "mode"),
+    [
+        (file_of("RGB", (5, 7)), "RGB"),
+        (file_of("LA", (5, 7)), "RGBA"),
+        (file_of("P", (5, 7), transparency=3), "RGBA"),
+        (file_of("L", (5, 7), transparency=3), "RGBA"),
+        (file_of("RGB", (5, 7), kind="JPEG"), "RGB"),
+    ],
+)
+def test_alpha_is_a_channel_or_a_transparent_colour(data: bytes, mode: str) -> None:
+    """Size and alpha are those of the file: of its alpha channel or its tRNS chunk."""
+    image = read_image(data)
+    assert (image.size, image.mode) == ((5, 7), mode)
 
 
-def test_png_facts_survive_a_chunk_that_lies() -> None:
-    """A length beyond the end of the file ends the search."""
+def test_chunk_that_lies_is_unreadable() -> None:
+    """A length beyond the end of the file is found out."""
     head = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + b"IHDR" + head + struct.pack(">I", zlib.crc32(b"IHDR" + head))
     lie = struct.pack(">I", 0xFFFFFFFF) + b"tEXt"
-    assert png_facts(b"\x89PNG\r\n\x1a\n" + chunk + lie) == (1, 1, False)
+    for data in (b"", b"\x89PNG\r\n\x1a\n" + chunk + lie):
+        with pytest.raises(ValueError, match="unreadable image"):
+            read_image(data)

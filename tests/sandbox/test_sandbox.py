@@ -15,14 +15,13 @@ import pytest
 from openai_image_nodes.api.catalog import catalog as catalogue
 from openai_image_nodes.api.catalog import pricing as prices
 from openai_image_nodes.sandbox import Sandbox
-from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
 from PIL import Image
 from support.sandbox_client import ASK, MODEL, PRICED, file, mask, photo, picture, png, post
 
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(SandboxPainter()) as started:
+    with Sandbox() as started:
         yield started
 
 

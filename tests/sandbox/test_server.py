@@ -12,27 +12,26 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 from openai_image_nodes.sandbox import Sandbox, running
-from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
 from support.pack import ROOT
-from support.sandbox_client import ASK, SlowPainter, post
+from support.sandbox_client import ASK, SlowRender, post
 
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(SandboxPainter()) as started:
+    with Sandbox() as started:
         yield started
 
 
 def test_others_are_answered_while_one_is_drawn() -> None:
     """Drawing does not hold up the server."""
-    painter = SlowPainter()
-    with Sandbox(painter) as own, ThreadPoolExecutor() as pool:
+    slow = SlowRender()
+    with Sandbox(render=slow) as own, ThreadPoolExecutor() as pool:
         first = pool.submit(post, own, "/v1/images/generations", json=ASK)
-        assert painter.begun.wait(30)
+        assert slow.begun.wait(30)
         assert requests.get(f"{own.base_url}/v1/models", timeout=5).ok
         assert post(own, "/v1/images/generations", json={**ASK, "n": 11}).status_code == 400
         assert not first.done()
-        painter.let.set()
+        slow.let.set()
         assert first.result().ok
 
 
@@ -48,7 +47,7 @@ def test_sixteen_requests_at_once(sandbox: Sandbox) -> None:
 def test_running_is_one_sandbox_for_the_process() -> None:
     """Whoever asks, from whichever thread, gets the same one."""
     with ThreadPoolExecutor(8) as pool:
-        shared = list(pool.map(lambda _: running(SandboxPainter()), range(8)))
+        shared = list(pool.map(lambda _: running(), range(8)))
     try:
         assert len({id(one) for one in shared}) == 1
         assert requests.get(f"{shared[0].base_url}/v1/models", timeout=30).ok
@@ -58,16 +57,16 @@ def test_running_is_one_sandbox_for_the_process() -> None:
 
 def test_running_starts_again_after_a_stop() -> None:
     """A stopped one is replaced."""
-    first = running(SandboxPainter())
+    first = running()
     first.stop()
-    second = running(SandboxPainter())
+    second = running()
     second.stop()
     assert first is not second
 
 
 def test_stop_frees_the_port_and_the_thread() -> None:
     """After `stop` nobody listens; stopping again does nothing."""
-    own = Sandbox(SandboxPainter()).start()
+    own = Sandbox().start()
     url = own.base_url
     own.stop()
     own.stop()
@@ -78,12 +77,12 @@ def test_stop_frees_the_port_and_the_thread() -> None:
 
 def test_stop_does_not_wait_for_open_requests() -> None:
     """A request that hangs is broken off."""
-    painter = SlowPainter()
+    slow = SlowRender()
     with ThreadPoolExecutor() as pool:
-        with Sandbox(painter) as own:
+        with Sandbox(render=slow) as own:
             hanging = pool.submit(post, own, "/v1/images/generations", json=ASK)
-            assert painter.begun.wait(30)
-            threading.Timer(0.5, painter.let.set).start()
+            assert slow.begun.wait(30)
+            threading.Timer(0.5, slow.let.set).start()
             began = time.monotonic()
         assert time.monotonic() - began < 5
         with pytest.raises(requests.ConnectionError):
@@ -94,7 +93,7 @@ def test_taken_port_is_an_oserror(sandbox: Sandbox) -> None:
     """`start` fails in the caller's thread."""
     port = int(sandbox.base_url.rsplit(":", 1)[1])
     with pytest.raises(OSError, match="address"):
-        Sandbox(SandboxPainter(), port=port).start()
+        Sandbox(port=port).start()
 
 
 def test_importing_the_sandbox_starts_no_heavy_package() -> None:

@@ -32,31 +32,19 @@ from openai_image_nodes.api.store.store import Store
 from openai_image_nodes.api.transport import retry as retries
 from openai_image_nodes.api.transport.bodies import FilePart
 from openai_image_nodes.api.transport.sessions import session_for
-from openai_image_nodes.sandbox import Sandbox
 from PIL import Image
 
 from support.faults import Faults
+from support.scenarios import ScriptedSandbox
 
 MODEL = "gpt-image-2.6-flare"
 KEY = "sk-planted-0123456789abcdef"
 PATIENCE_S = 30.0  # for what a broken test would wait for in vain
 
 
-class PlainPainter:
-    """Paints small pictures of one colour, another for each prompt and index: fast, and told apart."""
-
-    def measure(self, data: bytes) -> tuple[int, int]:
-        with Image.open(io.BytesIO(data)) as image:
-            return image.size
-
-    def has_transparency(self, data: bytes) -> bool:
-        return True
-
-    def generation(self, card: Any, *, index: int, **_options: Any) -> bytes:
-        return painted(card.prompt, index)
-
-    def edit(self, card: Any, *_pictures: Any, index: int, **_options: Any) -> bytes:
-        return painted(card.prompt, index)
+def plain(request: Any, index: int) -> bytes:
+    """Draw a small picture of one colour, another for each prompt and index: fast, and told apart."""
+    return painted(request.prompt, index)
 
 
 @lru_cache(maxsize=1024)
@@ -73,9 +61,9 @@ class Server:
 
     __middleware_version__ = 1  # what aiohttp's @web.middleware sets
 
-    def __init__(self, painter: Any = None) -> None:
+    def __init__(self, render: Any = plain) -> None:
         self.faults = Faults()
-        self.sandbox = Sandbox(painter or PlainPainter(), middlewares=[self])
+        self.sandbox = ScriptedSandbox(render=render, middlewares=[self])
 
     async def __call__(self, request: Any, handler: Any) -> Any:
         return await self.faults(request, handler)

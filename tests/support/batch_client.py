@@ -11,9 +11,9 @@ from typing import Any
 import openai
 import pytest
 from openai.types import Batch
-from openai_image_nodes.sandbox import BatchPlan, Sandbox
 
 from support.asker import until
+from support.scenarios import BatchPlan, ScriptedSandbox
 
 MODEL = "gpt-image-2"
 GENERATIONS, EDITS = "/v1/images/generations", "/v1/images/edits"
@@ -41,7 +41,7 @@ def jsonl(lines: Iterable[object]) -> bytes:
 class Client:
     """The official client, and what tests often do with it."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: ScriptedSandbox) -> None:
         self.sandbox = sandbox
         self.official = openai.OpenAI(api_key="unused", base_url=f"{sandbox.base_url}/v1", max_retries=0)
 
@@ -58,7 +58,7 @@ class Client:
 
     def run(self, lines: Iterable[object], plan: BatchPlan | None = None, **options: Any) -> Batch:
         """Submit lines and wait for the batch to end."""
-        self.sandbox.batches.plan(plan)
+        self.sandbox.scenarios.plan(plan)
         return self.ended(self.submit(lines, **options))
 
     def now(self, batch: Batch) -> Batch:
@@ -93,9 +93,9 @@ def _done(batch: Batch) -> int:
 
 
 @contextmanager
-def client_of(painter: Any) -> Iterator[Client]:
+def client_of(render: Any) -> Iterator[Client]:
     """Start a sandbox and give a client of it."""
-    with Sandbox(painter) as sandbox:
+    with ScriptedSandbox(render=render) as sandbox:
         client = Client(sandbox)
         with client.official:
             yield client

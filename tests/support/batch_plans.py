@@ -14,11 +14,10 @@ from openai_image_nodes.api.batch.records import BatchRecord
 from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.resolve import Connection, HostSecrets
 from openai_image_nodes.api.store.store import Store, stores
-from openai_image_nodes.sandbox import Sandbox
-from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
 
 from support.faults import Fault, Faults
 from support.node_calls import KEY, GPTImage, asked, half_mask, photo
+from support.scenarios import ScriptedSandbox
 
 BATCH = "openai batch"
 MODEL = "gpt-image-2"
@@ -32,16 +31,16 @@ def faults() -> Faults:
 
 
 @pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch, faults: Faults) -> Iterator[Sandbox]:
+def sandbox(monkeypatch: pytest.MonkeyPatch, faults: Faults) -> Iterator[ScriptedSandbox]:
     """A sandbox that is what `openai` and `openai batch` reach; its list shows a batch soon."""
     monkeypatch.setattr(submitting, "SETTLES_AFTER_S", 0.2)
     monkeypatch.setattr(submitting, "LOOK_EVERY_S", 0.05)
-    with Sandbox(SandboxPainter(), middlewares=[faults]) as sandbox:
+    with ScriptedSandbox(middlewares=[faults]) as sandbox:
         use(monkeypatch, sandbox)
         yield sandbox
 
 
-def use(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+def use(monkeypatch: pytest.MonkeyPatch, sandbox: ScriptedSandbox) -> None:
     """Let `openai` and `openai batch` reach a sandbox."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_BASE_URL", f"{sandbox.base_url}/v1")
@@ -89,7 +88,7 @@ def finish() -> list[Any]:
     return office().watch(lambda _record: None, look_every_s=0.05)
 
 
-def direct_posts(sandbox: Sandbox) -> int:
+def direct_posts(sandbox: ScriptedSandbox) -> int:
     """Return how many pictures were asked for directly."""
     return sum(count for path, count in sandbox.posts.items() if "/images/" in path)
 

@@ -1,7 +1,7 @@
 """Misbehaviour for the sandbox, as an aiohttp middleware that a test scripts; none of it is in the sandbox itself.
 
     faults = Faults()
-    with Sandbox(SandboxPainter(), middlewares=[faults]) as sandbox:
+    with Sandbox(middlewares=[faults]) as sandbox:
         faults.status(429, code="rate_limit_exceeded", headers={"Retry-After": "1"})
         faults.drop("after_body")
         ...

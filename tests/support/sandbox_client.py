@@ -1,4 +1,4 @@
-"""What the tests of the sandbox share: pictures to send, ways to ask, and a painter that waits."""
+"""What the tests of the sandbox share: pictures to send, ways to ask, and one that draws only when let."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import requests
 from openai_image_nodes.sandbox import Sandbox
-from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
+from openai_image_nodes.sandbox.rendering.painter import render
 from PIL import Image
 
 MODEL = "gpt-image-2.6-flare"
@@ -52,13 +52,13 @@ def post(sandbox: Sandbox, path: str, **kwargs: Any) -> requests.Response:
     return requests.post(f"{sandbox.base_url}{path}", timeout=30, **kwargs)
 
 
-class SlowPainter(SandboxPainter):
+class SlowRender:
     """Draws only when let."""
 
     def __init__(self) -> None:
         self.begun, self.let = threading.Event(), threading.Event()
 
-    def generation(self, *args: Any, **kwargs: Any) -> bytes:
+    def __call__(self, request: Any, index: int) -> bytes:
         self.begun.set()
         assert self.let.wait(30)
-        return super().generation(*args, **kwargs)
+        return render(request, index)

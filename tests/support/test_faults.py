@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import requests
 from openai_image_nodes.sandbox import Sandbox
-from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
 from PIL import Image
 
 from support.faults import Drop, Fault, Faults
@@ -28,7 +27,7 @@ def shared() -> Iterator[tuple[Sandbox, list[Faults]]]:
         async def __call__(self, request: Any, handler: Any) -> Any:
             return await current[0](request, handler)
 
-    with Sandbox(SandboxPainter(), middlewares=[Current()]) as sandbox:
+    with Sandbox(middlewares=[Current()]) as sandbox:
         yield sandbox, current
 
 

@@ -8,7 +8,6 @@ from openai_image_nodes.api.batch import records as ledger
 from openai_image_nodes.api.batch.manager import refusal_of
 from openai_image_nodes.api.errors import RefusedError
 from openai_image_nodes.cli import main
-from openai_image_nodes.sandbox import BatchPlan, Sandbox
 from support.batch_plans import (
     answering,
     collected,
@@ -25,14 +24,15 @@ from support.batch_plans import (
     submit,
 )
 from support.faults import Faults
+from support.scenarios import BatchPlan, ScriptedSandbox
 
 __all__ = ["faults", "sandbox"]
 
 
-def test_failed_validation_names_its_reason_and_frees_the_jobs(sandbox: Sandbox) -> None:
+def test_failed_validation_names_its_reason_and_frees_the_jobs(sandbox: ScriptedSandbox) -> None:
     """Nothing ran; the service's words are kept with the batch."""
     plan()
-    sandbox.batches.plan(BatchPlan(fail_validation="The model is not supported in batches."), times=1)
+    sandbox.scenarios.plan(BatchPlan(fail_validation="The model is not supported in batches."), times=1)
     submit()
     (record,) = finish()
     assert (record.status, record.answered, record.unfinished) == ("failed", 0, 2)
@@ -42,10 +42,10 @@ def test_failed_validation_names_its_reason_and_frees_the_jobs(sandbox: Sandbox)
     collected(2)
 
 
-def test_moderated_lines_are_named_and_not_sent_again(sandbox: Sandbox) -> None:
+def test_moderated_lines_are_named_and_not_sent_again(sandbox: ScriptedSandbox) -> None:
     """The others are answered; what the safety system refused stays refused until somebody says otherwise."""
     plan(4)
-    sandbox.batches.plan(BatchPlan(fail=0.5, failure="moderation_blocked"), times=1)
+    sandbox.scenarios.plan(BatchPlan(fail=0.5, failure="moderation_blocked"), times=1)
     submit()
     (record,) = finish()
     assert (record.answered, record.failed) == (2, 2)
@@ -61,37 +61,37 @@ def test_moderated_lines_are_named_and_not_sent_again(sandbox: Sandbox) -> None:
     assert all(run(seed=seed)[0] is not None for seed in range(4))
 
 
-def test_lines_that_the_service_failed_are_named_and_sent_again(sandbox: Sandbox) -> None:
+def test_lines_that_the_service_failed_are_named_and_sent_again(sandbox: ScriptedSandbox) -> None:
     """A failure of the service costs nothing, and may be gone the next time."""
     plan(4)
-    sandbox.batches.plan(BatchPlan(fail=0.5), times=1)
+    sandbox.scenarios.plan(BatchPlan(fail=0.5), times=1)
     submit()
     assert finish()[0].failed == 2
     ready = office().overview().ready
     assert [bool(one.fault) for one in ready] == [True, True]
     submit()
     assert finish()[0].answered == 2
-    assert len(sandbox.ledger.entries) == 4
+    assert len(sandbox.billing.entries) == 4
     assert all(run(seed=seed)[0] is not None for seed in range(4))
 
 
-def test_expired_batch_keeps_what_was_finished(sandbox: Sandbox) -> None:
+def test_expired_batch_keeps_what_was_finished(sandbox: ScriptedSandbox) -> None:
     """The rest is planned again, as it was, and not as failed."""
     plan(5)
-    sandbox.batches.plan(BatchPlan(expire_after=2), times=1)
+    sandbox.scenarios.plan(BatchPlan(expire_after=2), times=1)
     submit()
     (record,) = finish()
     assert (record.status, record.answered, record.failed, record.unfinished) == ("expired", 2, 0, 3)
     assert [one.fault for one in office().overview().ready] == [None] * 3
     submit()
     assert finish()[0].answered == 3
-    assert len(sandbox.ledger.entries) == 5
+    assert len(sandbox.billing.entries) == 5
 
 
-def test_cancelled_batch_keeps_what_was_finished(sandbox: Sandbox) -> None:
+def test_cancelled_batch_keeps_what_was_finished(sandbox: ScriptedSandbox) -> None:
     """What is done by then is charged and comes back; the rest is planned again."""
     plan(4)
-    sandbox.batches.plan(BatchPlan(hold_after=2), times=1)
+    sandbox.scenarios.plan(BatchPlan(hold_after=2), times=1)
     (record,) = submit()
     counter = office()
     while counter.look(record).counts.completed < 2:
@@ -100,10 +100,10 @@ def test_cancelled_batch_keeps_what_was_finished(sandbox: Sandbox) -> None:
     (record,) = finish()
     assert (record.status, record.answered, record.unfinished) == ("cancelled", 2, 2)
     assert len(office().overview().ready) == 2
-    assert len(sandbox.ledger.entries) == 2
+    assert len(sandbox.billing.entries) == 2
 
 
-def test_broken_download_goes_on(sandbox: Sandbox, faults: Faults) -> None:
+def test_broken_download_goes_on(sandbox: ScriptedSandbox, faults: Faults) -> None:
     """The files of a finished batch are fetched until they are whole."""
     plan()
     submit()
@@ -115,7 +115,7 @@ def test_broken_download_goes_on(sandbox: Sandbox, faults: Faults) -> None:
     collected(2)
 
 
-def test_line_that_is_no_picture_fails_alone(sandbox: Sandbox, faults: Faults) -> None:
+def test_line_that_is_no_picture_fails_alone(sandbox: ScriptedSandbox, faults: Faults) -> None:
     """Its bytes are kept, for they may have been paid; all others are answered."""
     plan(3)
     submit()
@@ -137,7 +137,7 @@ def test_line_that_is_no_picture_fails_alone(sandbox: Sandbox, faults: Faults) -
     assert "may have been billed" in str(office().overview().failed[0].fault)
 
 
-def test_batch_whose_answers_are_gone_can_be_given_up(sandbox: Sandbox) -> None:
+def test_batch_whose_answers_are_gone_can_be_given_up(sandbox: ScriptedSandbox) -> None:
     """On purpose and by its id: the jobs are planned again."""
     plan()
     submit()
@@ -153,7 +153,7 @@ def test_batch_whose_answers_are_gone_can_be_given_up(sandbox: Sandbox) -> None:
     assert len(office().overview().ready) == 2
 
 
-def test_edits_with_large_pictures_upload_each_content_once(sandbox: Sandbox) -> None:
+def test_edits_with_large_pictures_upload_each_content_once(sandbox: ScriptedSandbox) -> None:
     """Three jobs with the same picture: one upload, and none for the next batch."""
     for prompt in ("a hat", "a coat", "a dog"):
         assert planned(**{**edit(1, 192, 192), "prompt": prompt})
@@ -167,7 +167,7 @@ def test_edits_with_large_pictures_upload_each_content_once(sandbox: Sandbox) ->
     assert direct_posts(sandbox) == 0
 
 
-def test_picture_that_was_deleted_at_the_service_is_sent_again(sandbox: Sandbox) -> None:
+def test_picture_that_was_deleted_at_the_service_is_sent_again(sandbox: ScriptedSandbox) -> None:
     """What was uploaded once need not be there for ever."""
     assert planned(**edit(1, 192, 192))
     submit()

@@ -16,7 +16,6 @@ from openai_image_nodes.api.errors import (
     ServiceDownError,
 )
 from openai_image_nodes.api.jobs.job import Job
-from openai_image_nodes.sandbox import BatchPlan, Sandbox
 from support.batch_plans import (
     BATCH,
     MODEL,
@@ -34,6 +33,7 @@ from support.batch_plans import (
     submit,
 )
 from support.faults import Fault, Faults
+from support.scenarios import BatchPlan, ScriptedSandbox
 
 __all__ = ["faults", "sandbox"]
 
@@ -48,7 +48,7 @@ def states() -> list[str]:
     return [record.state for record in office().overview().batches]
 
 
-def test_lost_answer_of_a_batch_that_was_begun(sandbox: Sandbox, faults: Faults) -> None:
+def test_lost_answer_of_a_batch_that_was_begun(sandbox: ScriptedSandbox, faults: Faults) -> None:
     """The list of the service has it: it is taken from there, and no other one is begun."""
     plan()
     faults.normal().drop("after_work")
@@ -58,7 +58,7 @@ def test_lost_answer_of_a_batch_that_was_begun(sandbox: Sandbox, faults: Faults)
     collected(2)
 
 
-def test_lost_request_for_a_batch_is_not_repeated_by_itself(sandbox: Sandbox, faults: Faults) -> None:
+def test_lost_request_for_a_batch_is_not_repeated_by_itself(sandbox: ScriptedSandbox, faults: Faults) -> None:
     """Nobody can tell at first: it is said, and the next submit searches again before it begins it."""
     plan()
     faults.normal().drop("after_body")
@@ -72,7 +72,7 @@ def test_lost_request_for_a_batch_is_not_repeated_by_itself(sandbox: Sandbox, fa
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_failure_of_the_service_is_not_taken_for_a_no(sandbox: Sandbox, faults: Faults, status: int) -> None:
+def test_failure_of_the_service_is_not_taken_for_a_no(sandbox: ScriptedSandbox, faults: Faults, status: int) -> None:
     """It may have begun the batch all the same: the list decides."""
     plan()
     faults.normal().status(status)
@@ -84,7 +84,7 @@ def test_failure_of_the_service_is_not_taken_for_a_no(sandbox: Sandbox, faults: 
     collected(2)
 
 
-def test_list_that_cannot_be_read_keeps_the_question_open(sandbox: Sandbox, faults: Faults) -> None:
+def test_list_that_cannot_be_read_keeps_the_question_open(sandbox: ScriptedSandbox, faults: Faults) -> None:
     """Without the list nobody may begin the batch again."""
     plan()
     faults.normal().drop("after_work")
@@ -98,7 +98,7 @@ def test_list_that_cannot_be_read_keeps_the_question_open(sandbox: Sandbox, faul
     collected(2)
 
 
-def test_refused_batch_gives_its_jobs_back(sandbox: Sandbox, faults: Faults) -> None:
+def test_refused_batch_gives_its_jobs_back(sandbox: ScriptedSandbox, faults: Faults) -> None:
     """A no is a no: the service's words, and all jobs planned as before."""
     plan()
     faults.normal().status(400, message="Billing hard limit has been reached", code="billing_hard_limit_reached")
@@ -111,7 +111,7 @@ def test_refused_batch_gives_its_jobs_back(sandbox: Sandbox, faults: Faults) -> 
     collected(2)
 
 
-def test_wrong_key_sends_nothing_on(sandbox: Sandbox, faults: Faults) -> None:
+def test_wrong_key_sends_nothing_on(sandbox: ScriptedSandbox, faults: Faults) -> None:
     """The file is refused already, the batch can be submitted again with a better key."""
     plan()
     faults.status(401)
@@ -122,7 +122,7 @@ def test_wrong_key_sends_nothing_on(sandbox: Sandbox, faults: Faults) -> None:
     collected(2)
 
 
-def test_upload_is_repeated_until_it_goes_through(sandbox: Sandbox, faults: Faults) -> None:
+def test_upload_is_repeated_until_it_goes_through(sandbox: ScriptedSandbox, faults: Faults) -> None:
     """A file costs nothing, so it may be sent again."""
     plan()
     faults.drop("after_body").status(503).drop("in_answer")
@@ -131,7 +131,7 @@ def test_upload_is_repeated_until_it_goes_through(sandbox: Sandbox, faults: Faul
     collected(2)
 
 
-def test_batch_that_was_not_begun_can_be_given_up(sandbox: Sandbox, faults: Faults) -> None:
+def test_batch_that_was_not_begun_can_be_given_up(sandbox: ScriptedSandbox, faults: Faults) -> None:
     """Its jobs are planned again and nothing was asked for."""
     plan()
     faults.status(401)
@@ -143,7 +143,7 @@ def test_batch_that_was_not_begun_can_be_given_up(sandbox: Sandbox, faults: Faul
     assert sandbox.posts["/v1/batches"] == 0
 
 
-def test_batch_that_cannot_be_submitted_does_not_hold_up_the_others(sandbox: Sandbox, faults: Faults) -> None:
+def test_batch_that_cannot_be_submitted_does_not_hold_up_the_others(sandbox: ScriptedSandbox, faults: Faults) -> None:
     """What went well is begun; the error is told all the same, and the rest begun the next time."""
     plan(1)
     assert planned(**edit(1))
@@ -156,9 +156,9 @@ def test_batch_that_cannot_be_submitted_does_not_hold_up_the_others(sandbox: San
     assert len(sandbox.batches.listed()) == 2
 
 
-def test_tally_counts_what_a_submit_would_send(sandbox: Sandbox) -> None:
+def test_tally_counts_what_a_submit_would_send(sandbox: ScriptedSandbox) -> None:
     """Not what is in a batch by now."""
-    sandbox.batches.plan(BatchPlan(hold_after=0))
+    sandbox.scenarios.plan(BatchPlan(hold_after=0))
     plan(2)
     submit()
     with pytest.raises(Deferred, match=r"^planned, 1 in the plan, about 0\.0016 USD$"):
@@ -166,7 +166,7 @@ def test_tally_counts_what_a_submit_would_send(sandbox: Sandbox) -> None:
 
 
 def test_question_whether_a_batch_was_begun_needs_the_key_that_asked(
-    sandbox: Sandbox, faults: Faults, monkeypatch: pytest.MonkeyPatch
+    sandbox: ScriptedSandbox, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another account's list does not show it: it would be begun, and paid, a second time."""
     plan()
@@ -182,7 +182,7 @@ def test_question_whether_a_batch_was_begun_needs_the_key_that_asked(
     collected(2)
 
 
-def test_batch_that_the_list_shows_late_is_not_begun_twice(sandbox: Sandbox, faults: Faults) -> None:
+def test_batch_that_the_list_shows_late_is_not_begun_twice(sandbox: ScriptedSandbox, faults: Faults) -> None:
     """The answer got lost and the list lags: the next submit finds it."""
     plan()
     faults.normal().drop("after_work")

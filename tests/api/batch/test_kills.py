@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from openai_image_nodes.api.batch import jsonl as lines
 from openai_image_nodes.api.store import spending as budget
-from openai_image_nodes.sandbox import Sandbox
 from support.batch_plans import direct_posts, edit, faults, finish, office, planned, run, sandbox, store, submit
+from support.scenarios import ScriptedSandbox
 
 __all__ = ["faults", "sandbox"]
 CHILD = Path(__file__).resolve().parents[2] / "support" / "batch_process.py"
@@ -44,7 +44,7 @@ def killed_at(point: str) -> None:
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_killed_in_the_middle(sandbox: Sandbox, point: str) -> None:
+def test_killed_in_the_middle(sandbox: ScriptedSandbox, point: str) -> None:
     """One batch in all, each picture worked once, all of them in the store, and the bill is the store's sum."""
     assert all(planned(**job) for job in JOBS)
     big = [file for one in office().overview().ready for file in one.files if not lines.is_inline(file)]
@@ -53,12 +53,12 @@ def test_killed_in_the_middle(sandbox: Sandbox, point: str) -> None:
     submit()
     finish()
     assert sandbox.posts["/v1/batches"] == 1
-    assert sorted(entry.custom_id or "" for entry in sandbox.ledger.entries) == sorted(
+    assert sorted(entry.custom_id or "" for entry in sandbox.billing.entries) == sorted(
         record.identity for _, record in store().records()
     )
     kept = [record for _, record in store().records()]
     assert len(kept) == len(JOBS)
-    assert sum(record.cost_usd or 0.0 for record in kept) == pytest.approx(sandbox.ledger.usd)
+    assert sum(record.cost_usd or 0.0 for record in kept) == pytest.approx(sandbox.billing.usd)
     assert {record.state for record in kept} == {"answered"}
     assert office().overview().ready == []
     assert all(run(**job)[0] is not None for job in JOBS)

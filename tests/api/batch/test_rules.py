@@ -15,7 +15,6 @@ from openai_image_nodes.api.batch.plan import Planned, PlannedFile
 from openai_image_nodes.api.catalog import pricing as prices
 from openai_image_nodes.api.connections.resolve import Connection
 from openai_image_nodes.api.errors import OutcomeUnknownError, OutOfCreditError, RefusedError, StillRunningError
-from openai_image_nodes.sandbox import BatchPlan, Sandbox
 from support.batch_plans import (
     BATCH,
     MODEL,
@@ -32,6 +31,7 @@ from support.batch_plans import (
     submit,
 )
 from support.node_calls import GPTImage, node, scribble, validated
+from support.scenarios import BatchPlan, ScriptedSandbox
 
 __all__ = ["faults", "sandbox"]
 DIRECT = {**SMALL, "connection": "openai"}
@@ -45,7 +45,7 @@ def ending(days: int) -> None:
 
 
 @pytest.mark.parametrize("days", [0, 1])
-def test_model_that_ends_before_the_batch_is_done_is_refused(sandbox: Sandbox, days: int) -> None:
+def test_model_that_ends_before_the_batch_is_done_is_refused(sandbox: ScriptedSandbox, days: int) -> None:
     """At the run, and at the submit of what was planned before."""
     assert planned(seed=1)
     ending(days)
@@ -58,7 +58,7 @@ def test_model_that_ends_before_the_batch_is_done_is_refused(sandbox: Sandbox, d
     assert len(submit()) == 1
 
 
-def test_model_that_no_batch_takes_is_refused(sandbox: Sandbox) -> None:
+def test_model_that_no_batch_takes_is_refused(sandbox: ScriptedSandbox) -> None:
     """The catalogue decides, and the message names a model that is known to work."""
     entry = {"id": "gpt-image-2.5-flare", "batch": {"supported": False}}
     home.made_folder().joinpath("models.json").write_text(json.dumps({"models": [entry]}))
@@ -69,13 +69,13 @@ def test_model_that_no_batch_takes_is_refused(sandbox: Sandbox) -> None:
     assert validated(connection="openai", model="gpt-image-2.5-flare") is True
 
 
-def test_unconfirmed_model_may_be_tried(sandbox: Sandbox) -> None:
+def test_unconfirmed_model_may_be_tried(sandbox: ScriptedSandbox) -> None:
     """No source says whether batches take it: the service will."""
     assert planned(model="gpt-image-2.6-flare")
     assert len(submit()) == 1
 
 
-def test_markup_is_refused(sandbox: Sandbox) -> None:
+def test_markup_is_refused(sandbox: ScriptedSandbox) -> None:
     """The form of a batch has no place for it."""
     with pytest.raises(RefusedError, match="markup"):
         run(**{**edit(1), "mask": None}, markup=scribble(), model="gpt-image-2.6-flare")
@@ -83,7 +83,7 @@ def test_markup_is_refused(sandbox: Sandbox) -> None:
     assert "a batch takes no markup" in str(told)
 
 
-def test_price_is_half(sandbox: Sandbox) -> None:
+def test_price_is_half(sandbox: ScriptedSandbox) -> None:
     """As the service lists it for gpt-image-2, and by its rule for a model without a list price of its own."""
     fields = {"model": MODEL, "prompt": "a fox", "size": "1024x1024", "quality": "high"}
     links = [Connection("openai", "https://api.openai.com/v1", batch=batch) for batch in (False, True)]
@@ -94,9 +94,9 @@ def test_price_is_half(sandbox: Sandbox) -> None:
         assert batch.high_usd == pytest.approx(direct.high_usd / 2)
 
 
-def test_direct_run_does_not_pay_for_what_a_batch_works_on(sandbox: Sandbox) -> None:
+def test_direct_run_does_not_pay_for_what_a_batch_works_on(sandbox: ScriptedSandbox) -> None:
     """It says so and sends nothing; with reuse off it is paid now, and both pictures are kept."""
-    sandbox.batches.plan(BatchPlan(hold_after=0))
+    sandbox.scenarios.plan(BatchPlan(hold_after=0))
     assert planned(seed=1)
     submit()
     with pytest.raises(OutcomeUnknownError, match=r"part of a batch since .* Collect the batch"):
@@ -106,12 +106,12 @@ def test_direct_run_does_not_pay_for_what_a_batch_works_on(sandbox: Sandbox) -> 
     assert office().overview().ready == []
     node(**DIRECT, seed=1, reuse=False)
     assert direct_posts(sandbox) == 1
-    sandbox.batches.release()
+    sandbox.scenarios.release()
     assert finish()[0].answered == 1
     assert len(store().records()) == 2
 
 
-def test_job_that_was_answered_directly_leaves_the_plan(sandbox: Sandbox) -> None:
+def test_job_that_was_answered_directly_leaves_the_plan(sandbox: ScriptedSandbox) -> None:
     """Planned today, needed at once after all: the batch does not pay for it again."""
     assert planned(seed=1)
     assert planned(seed=2)
@@ -119,10 +119,10 @@ def test_job_that_was_answered_directly_leaves_the_plan(sandbox: Sandbox) -> Non
     assert [one.seed for one in office().overview().ready] == [2]
     submit()
     assert finish()[0].count == 1
-    assert len(sandbox.ledger.entries) == 2
+    assert len(sandbox.billing.entries) == 2
 
 
-def test_what_was_sent_directly_and_got_lost_is_not_planned(sandbox: Sandbox) -> None:
+def test_what_was_sent_directly_and_got_lost_is_not_planned(sandbox: ScriptedSandbox) -> None:
     """It may have been billed: planning it would pay for it again."""
     assert planned(seed=1)
     one = office().overview().ready[0]
@@ -136,7 +136,7 @@ def test_what_was_sent_directly_and_got_lost_is_not_planned(sandbox: Sandbox) ->
     assert office().overview().ready == []
 
 
-def test_reuse_off_plans_what_the_store_has(sandbox: Sandbox) -> None:
+def test_reuse_off_plans_what_the_store_has(sandbox: ScriptedSandbox) -> None:
     """Asked for again on purpose: the next run with reuse on takes the newer answer."""
     node(**DIRECT, seed=1)
     assert run(seed=1)[0] is not None
@@ -147,7 +147,7 @@ def test_reuse_off_plans_what_the_store_has(sandbox: Sandbox) -> None:
     assert json.loads(run(seed=1)[2])["connection"] == "openai batch"
 
 
-def test_budget_is_asked_before_a_submit(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_budget_is_asked_before_a_submit(sandbox: ScriptedSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """What would pass the day's sum is not sent."""
     assert planned(seed=1)
     monkeypatch.setenv("OPENAI_IMAGE_NODES_BUDGET_USD_PER_DAY", "0.0001")
@@ -157,7 +157,7 @@ def test_budget_is_asked_before_a_submit(sandbox: Sandbox, monkeypatch: pytest.M
     assert len(office().overview().ready) == 1
 
 
-def test_nobody_works_on_a_batch_that_somebody_else_has(sandbox: Sandbox) -> None:
+def test_nobody_works_on_a_batch_that_somebody_else_has(sandbox: ScriptedSandbox) -> None:
     """Two people, one store: who is second is told, and nothing happens twice."""
     assert planned(seed=1)
     (record,) = submit()
@@ -169,7 +169,7 @@ def test_nobody_works_on_a_batch_that_somebody_else_has(sandbox: Sandbox) -> Non
     assert finish()[0].answered == 1
 
 
-def test_other_address_is_not_given_the_plan(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_address_is_not_given_the_plan(sandbox: ScriptedSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs that were planned for one service do not go to another."""
     assert planned(seed=1)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
@@ -177,7 +177,7 @@ def test_other_address_is_not_given_the_plan(sandbox: Sandbox, monkeypatch: pyte
         submit()
 
 
-def test_node_looks_again_after_collecting_and_not_before(sandbox: Sandbox) -> None:
+def test_node_looks_again_after_collecting_and_not_before(sandbox: ScriptedSandbox) -> None:
     """IS_CHANGED moves when answers may have come, and only over a batch connection."""
     assert planned(seed=1)
     before = GPTImage.IS_CHANGED(connection="openai batch")
@@ -218,7 +218,7 @@ def test_plan_is_cut_by_count_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None
     assert all(part.size <= 1_000_000 for part in cut)
 
 
-def test_bytes_of_a_line_are_never_less_than_it_has(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_bytes_of_a_line_are_never_less_than_it_has(sandbox: ScriptedSandbox, tmp_path: Path) -> None:
     """The count that a file is cut by, against the lines that go out, inline and by reference."""
     assert planned(prompt='a fox \u72d0 "quoted"\n', seed=1)
     assert planned(**edit(2))

@@ -13,7 +13,6 @@ from openai_image_nodes.api.store import spending as budget
 from openai_image_nodes.api.store.records import JobRecord
 from openai_image_nodes.cli.store import jobs
 from openai_image_nodes.sandbox import Sandbox
-from openai_image_nodes.sandbox.rendering.painter import SandboxPainter
 from support.capture import Capture
 from support.node_calls import KEY, node, use_openai
 
@@ -148,7 +147,7 @@ def test_run_that_would_pass_the_budget_sends_nothing(monkeypatch: pytest.Monkey
 
 def test_sums_of_the_day_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """`openai-image jobs` ends with what each connection cost on each day; the sandbox is no cost."""
-    with Sandbox(SandboxPainter()) as server:
+    with Sandbox() as server:
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         monkeypatch.setenv("OPENAI_BASE_URL", f"{server.base_url}/v1")
         _, _, report = node(model="gpt-image-2", size="1024x1024")

@@ -22,7 +22,8 @@ from openai_image_nodes.api.errors import (
 from openai_image_nodes.api.jobs.job import JobHandle
 from openai_image_nodes.api.store.records import StoredAnswer
 from openai_image_nodes.api.transport import client
-from support.asker import Asker, PlainPainter, Server, large_part, painted, until
+from openai_image_nodes.sandbox.state import KEPT_S
+from support.asker import Asker, Server, large_part, painted, plain, until
 from support.faults import Fault, Faults
 
 Script = Callable[[Faults], Any]
@@ -127,7 +128,7 @@ def test_key_whose_time_has_lapsed_is_not_replaced_by_itself(asker: Asker) -> No
     asker.faults.drop("after_work", times=4)
     with pytest.raises(OutcomeUnknownError):
         asker.ask()
-    asker.server.sandbox.forget()
+    asker.server.sandbox.clock.advance(KEPT_S)
     posts, outcome = asker.next_run()
     assert posts == 1
     assert isinstance(outcome, OutcomeUnknownError)
@@ -251,21 +252,19 @@ def test_answer_without_a_readable_picture_is_kept(asker: Asker, fault: Callable
 
 def test_timed_out_request_is_joined_at_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy answers 409 in flight while it works, and then gives the picture: billed once."""
+    let = threading.Event()
 
-    class Slow(PlainPainter):
-        let = threading.Event()
+    def slow(request: Any, index: int) -> bytes:
+        assert let.wait(30)
+        return plain(request, index)
 
-        def generation(self, card: Any, *, index: int, **options: Any) -> bytes:
-            assert self.let.wait(30)
-            return super().generation(card, index=index, **options)
-
-    with Server(Slow()) as server:
+    with Server(slow) as server:
         asker = Asker.fresh(server, "comfy.org", monkeypatch)
         monkeypatch.setattr(client, "SILENCE_TIMEOUT_S", 0.2)
         running = asker.submit()
         until(lambda: "still works on it" in running.stage())
         monkeypatch.setattr(client, "SILENCE_TIMEOUT_S", 30.0)
-        Slow.let.set()
+        let.set()
         assert running.future.result(30).pictures == [painted("a red fox")]
         running.leave()
         assert asker.faults.posts > 2

@@ -13,23 +13,21 @@ import pytest
 from openai_image_nodes.api.backends import atomic_files as files
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, RefusedError
 from openai_image_nodes.api.jobs.manager import JOBS
-from support.asker import Asker, PlainPainter, Server, painted, picture_part, until, until_quiet
+from support.asker import Asker, Server, painted, picture_part, plain, until, until_quiet
 from support.node_calls import node
 
 Break = Callable[[], None]
 LARGE_PICTURE = picture_part(300, 300, compress_level=0).data
 
 
-class Painter(PlainPainter):
-    """Paints large pictures for prompts that ask for them."""
-
-    def generation(self, card: Any, *, index: int, **options: Any) -> bytes:
-        return LARGE_PICTURE if "large" in card.prompt else super().generation(card, index=index, **options)
+def large_if_asked(request: Any, index: int) -> bytes:
+    """Draw large pictures for prompts that ask for them."""
+    return LARGE_PICTURE if "large" in request.prompt else plain(request, index)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with Server(Painter()) as started:
+    with Server(large_if_asked) as started:
         yield started
 
 

@@ -13,10 +13,10 @@ from openai_image_nodes.api.connections import keys
 from openai_image_nodes.api.errors import RefusedError
 from openai_image_nodes.nodes.web import batch_routes
 from openai_image_nodes.nodes.web.batch_panel import Desk
-from openai_image_nodes.sandbox import BatchPlan, Sandbox
 from support.batch_plans import BATCH, direct_posts, edit, faults, planned, resolved, run, sandbox, use
 from support.node_calls import KEY
 from support.route_client import LAN_ADDRESS, STRANGE, Told, ask
+from support.scenarios import BatchPlan, ScriptedSandbox
 
 __all__ = ["faults", "sandbox"]
 
@@ -85,7 +85,7 @@ def test_empty_view_is_told() -> None:
     assert (seen["busy"], seen["fault"], seen["left"]["count"]) == (False, "", 0)
 
 
-def test_plan_is_shown_with_its_price(sandbox: Sandbox) -> None:
+def test_plan_is_shown_with_its_price(sandbox: ScriptedSandbox) -> None:
     """By batch to be: what, how many, how large, from the cheapest to the dearest case."""
     assert planned(seed=1)
     assert planned(seed=2)
@@ -100,7 +100,7 @@ def test_plan_is_shown_with_its_price(sandbox: Sandbox) -> None:
     assert sandbox.posts == {}
 
 
-def test_plan_becomes_pictures(sandbox: Sandbox) -> None:
+def test_plan_becomes_pictures(sandbox: ScriptedSandbox) -> None:
     """Submitted, looked at, collected: the run that follows asks for nothing."""
     assert planned(seed=1)
     seen = submitted(1)
@@ -108,14 +108,14 @@ def test_plan_becomes_pictures(sandbox: Sandbox) -> None:
     assert seen["count"] == 0
     [batch] = done("collect")["batches"]
     assert (batch["state"], batch["open"], batch["done"], batch["failed"]) == ("collected", False, 1, 0)
-    assert batch["usd"] == pytest.approx(sandbox.ledger.usd)
+    assert batch["usd"] == pytest.approx(sandbox.billing.usd)
     assert run(seed=1)[0] is not None
     assert direct_posts(sandbox) == 0
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("headers", OTHER_PAGES.values(), ids=OTHER_PAGES)
-def test_another_page_can_do_nothing(sandbox: Sandbox, headers: dict[str, str], action: str) -> None:
+def test_another_page_can_do_nothing(sandbox: ScriptedSandbox, headers: dict[str, str], action: str) -> None:
     """Whatever page is open in another tab: no batch is begun, stopped or forgotten for it."""
     assert planned(seed=1)
     assert ask("POST", f"batch/{action}", headers=headers, **{**BODY, "count": 1}).status == 403
@@ -130,7 +130,7 @@ def test_page_under_another_name_may_act() -> None:
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_forms_are_refused(sandbox: Sandbox, action: str) -> None:
+def test_forms_are_refused(sandbox: ScriptedSandbox, action: str) -> None:
     """Only JSON, which a foreign page cannot send without being asked first."""
     told = ask("POST", f"batch/{action}", headers={"Content-Type": "text/plain"}, **BODY)
     assert (told.status, sandbox.posts) == (415, {})
@@ -145,7 +145,7 @@ def test_senseless_questions_are_refused(action: str, body: dict[str, Any]) -> N
     assert (told.status, told.body["error"]) == (400, "The request is not as expected.")
 
 
-def test_changed_plan_is_not_submitted(sandbox: Sandbox) -> None:
+def test_changed_plan_is_not_submitted(sandbox: ScriptedSandbox) -> None:
     """A yes to one job is no yes to two."""
     assert planned(seed=1)
     assert planned(seed=2)
@@ -154,7 +154,7 @@ def test_changed_plan_is_not_submitted(sandbox: Sandbox) -> None:
     assert (view()["count"], sandbox.posts) == (2, {})
 
 
-def test_one_thing_is_done_at_a_time(sandbox: Sandbox, fresh_desk: Desk) -> None:
+def test_one_thing_is_done_at_a_time(sandbox: ScriptedSandbox, fresh_desk: Desk) -> None:
     """What is asked meanwhile is refused, and the view tells what is being done."""
     going_on, let_go = threading.Event(), threading.Event()
 
@@ -175,7 +175,7 @@ def test_one_thing_is_done_at_a_time(sandbox: Sandbox, fresh_desk: Desk) -> None
     assert ended()["fault"] == "never mind"
 
 
-def test_missing_key_is_told_and_the_plan_stays(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_key_is_told_and_the_plan_stays(sandbox: ScriptedSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """In words, without a request; a look that the panel takes by itself does not wipe them out."""
     assert planned(seed=1)
     monkeypatch.delenv("OPENAI_API_KEY")
@@ -188,7 +188,7 @@ def test_missing_key_is_told_and_the_plan_stays(sandbox: Sandbox, monkeypatch: p
     assert KEY not in ask("GET", "batch").text
 
 
-def test_fault_of_one_store_does_not_hold_up_another(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+def test_fault_of_one_store_does_not_hold_up_another(monkeypatch: pytest.MonkeyPatch, sandbox: ScriptedSandbox) -> None:
     """Without a key for the paid plan, that of the free sandbox is sent all the same."""
     monkeypatch.setattr("openai_image_nodes.nodes.run.execution.sandbox_url", lambda: sandbox.base_url)
     monkeypatch.setattr(batch_routes, "DESK", Desk(batch_routes._resolved))
@@ -202,9 +202,9 @@ def test_fault_of_one_store_does_not_hold_up_another(monkeypatch: pytest.MonkeyP
     assert (seen["count"], seen["parts"][0]["connection"]) == (1, BATCH)
 
 
-def test_batch_is_cancelled_and_the_rest_planned_again(sandbox: Sandbox) -> None:
+def test_batch_is_cancelled_and_the_rest_planned_again(sandbox: ScriptedSandbox) -> None:
     """What was done by then is kept."""
-    sandbox.batches.plan(BatchPlan(hold_after=1))
+    sandbox.scenarios.plan(BatchPlan(hold_after=1))
     for seed in range(3):
         assert planned(seed=seed)
     [batch] = done("submit", count=3)["batches"]
@@ -217,9 +217,9 @@ def test_batch_is_cancelled_and_the_rest_planned_again(sandbox: Sandbox) -> None
     assert (seen["batches"][0]["unfinished"], seen["count"]) == (3 - batch["done"], 3 - batch["done"])
 
 
-def test_failed_jobs_are_named_and_planned_again_when_told(sandbox: Sandbox) -> None:
+def test_failed_jobs_are_named_and_planned_again_when_told(sandbox: ScriptedSandbox) -> None:
     """With the service's words; nothing that would fail again is submitted by itself."""
-    sandbox.batches.plan(BatchPlan(fail=1.0, failure="moderation_blocked"))
+    sandbox.scenarios.plan(BatchPlan(fail=1.0, failure="moderation_blocked"))
     assert planned(seed=7, prompt="something that is refused")
     submitted(1)
     seen = done("collect")
@@ -230,16 +230,16 @@ def test_failed_jobs_are_named_and_planned_again_when_told(sandbox: Sandbox) -> 
     assert (seen["failed_count"], seen["count"]) == (0, 1)
 
 
-def test_plan_is_forgotten(sandbox: Sandbox) -> None:
+def test_plan_is_forgotten(sandbox: ScriptedSandbox) -> None:
     """And nothing was sent."""
     assert planned(seed=1)
     assert done("forget")["count"] == 0
     assert sandbox.posts == {}
 
 
-def test_refused_batch_says_why(sandbox: Sandbox) -> None:
+def test_refused_batch_says_why(sandbox: ScriptedSandbox) -> None:
     """With the service's words; its jobs come back into the plan when it is collected."""
-    sandbox.batches.plan(BatchPlan(fail_validation="Model not supported in batch."))
+    sandbox.scenarios.plan(BatchPlan(fail_validation="Model not supported in batch."))
     assert planned(seed=1)
     [batch] = submitted(1)["batches"]
     assert (batch["status"], batch["ready"]) == ("failed", True)
@@ -247,7 +247,9 @@ def test_refused_batch_says_why(sandbox: Sandbox) -> None:
     assert done("collect")["count"] == 1
 
 
-def test_what_was_left_half_way_is_counted_and_finished(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_left_half_way_is_counted_and_finished(
+    sandbox: ScriptedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The person sees it, and a submit of an otherwise empty plan goes on with it."""
     assert planned(seed=1)
 
@@ -266,7 +268,7 @@ def test_what_was_left_half_way_is_counted_and_finished(sandbox: Sandbox, monkey
     assert batch["state"] == "submitted"
 
 
-def test_view_answers_while_the_plan_is_large(sandbox: Sandbox) -> None:
+def test_view_answers_while_the_plan_is_large(sandbox: ScriptedSandbox) -> None:
     """Off the server's loop: a second question is answered meanwhile."""
     for seed in range(20):
         assert planned(seed=seed)
