@@ -17,7 +17,7 @@ CHILD = Path(__file__).resolve().parents[2] / "support" / "batch_process.py"
 # The step before which the process is killed, and at which of its calls.
 POINTS = {
     "written down": ("batch.submit", "Submitting", "_taken", 1),
-    "half of the jobs taken": ("store.journal", "Pending", "hand_over", 4),
+    "half of the jobs taken": ("store.journal", "RequestJournal", "hand_over", 4),
     "pictures not sent": ("batch.client", "BatchService", "upload", 1),
     "half of the pictures sent": ("batch.client", "BatchService", "upload", 4),
     "not begun": ("batch.client", "BatchService", "create", 1),
@@ -26,7 +26,7 @@ POINTS = {
     "not downloaded": ("batch.client", "BatchService", "download", 1),
     "downloaded": ("batch.collect", "Collecting", "_keep_all", 1),
     "half of the answers kept": ("store.store", "Store", "save", 4),
-    "answer kept, job not taken back": ("store.journal", "Pending", "take_back", 3),
+    "answer kept, job not taken back": ("store.journal", "RequestJournal", "take_back", 3),
     "job taken back, still planned": ("batch.plan", "Plan", "remove", 3),
     "all kept": ("batch.records", "Ledger", "drop_large_files", 1),
 }
