@@ -7,14 +7,19 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 TORCH := torch==2.13.0
 
-.PHONY: demo test lint e2e examples bench bench-quick clean
+.PHONY: demo test test-fast lint e2e examples bench bench-quick clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
 	$(PY) scripts/demo.py
 
+# On all cores. Whoever runs out of tests takes some from another, so that a long file does not hold up the end.
 test: $(READY)
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --dist worksteal
+
+# Without what is marked slow: under a minute on two cores.
+test-fast: $(READY)
+	$(PY) -m pytest -n auto --dist worksteal -m "not slow"
 
 lint: $(READY)
 	$(PY) -m ruff format --check .

@@ -92,38 +92,34 @@ def submit(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """Ask the service how far each batch is."""
-    code, told = 0, []
-    for office in _offices():
-        for record in office.overview().batches:
-            code = max(code, _tried(lambda office=office, record=record: office.look(record)))
-            told.append(record)
+    known = [(office, record) for office in _offices() for record in office.overview().batches]
+    looked = [_tried(office.look, record) for office, record in known]
+    told = [found or record for found, (_, record) in zip(looked, known, strict=True)]
     if options.json:
         _print_json([record.model_dump() for record in told])
     else:
         _print_batches(told)
-    return code
+    return int(None in looked)
 
 
 def collect(options: argparse.Namespace) -> int:
     """Bring what finished batches gave into the store; may be stopped and repeated."""
-    code, told = 0, []
-    for office, record in _open_ones(options.id):
-        code = max(code, _tried(lambda office=office, record=record: told.append(office.collect(record))))
-    _print_batches(told)
-    for office in _offices():
-        _print_faults(office, told)
-    return code
+    collected = [_tried(office.collect, record) for office, record in _open_ones(options.id)]
+    _print_collected([record for record in collected if record])
+    return int(None in collected)
 
 
 def cancel(options: argparse.Namespace) -> int:
     """Stop batches; what the service has finished is charged, and comes with collect."""
-    code = 0
     if options.give_up and not options.id:
         raise RefusedError("Say which batch to give up: openai-image batch cancel ID --give-up")
+    failed = False
     for office, record in _open_ones(options.id):
-        end = office.give_up if options.give_up else office.cancel
-        code = max(code, _tried(lambda end=end, record=record: print(words.batch(end(record)))))
-    return code
+        ended = _tried(office.give_up if options.give_up else office.cancel, record)
+        failed = failed or ended is None
+        if ended:
+            print(words.batch(ended))
+    return int(failed)
 
 
 def watch(options: argparse.Namespace) -> int:
@@ -133,9 +129,7 @@ def watch(options: argparse.Namespace) -> int:
     for office in _offices():
         told += office.watch(_bar, look_every_s=options.every)
         print(file=sys.stderr)
-    _print_batches(told)
-    for office in _offices():
-        _print_faults(office, told)
+    _print_collected(told)
     return 0
 
 
@@ -184,14 +178,13 @@ def _open_ones(beginnings: Sequence[str]) -> list[tuple[Office, BatchRecord]]:
     return [pair for pair in found if any(pair[1].id.startswith(beginning) for beginning in beginnings)]
 
 
-def _tried(work: Callable[[], Any]) -> int:
-    """Do something for one batch; the others are done whatever becomes of it."""
+def _tried(work: Callable[[BatchRecord], BatchRecord], record: BatchRecord) -> BatchRecord | None:
+    """Return what becomes of one batch, or None where that failed: the others are done all the same."""
     try:
-        work()
+        return work(record)
     except OpenAIImageError as exc:
         print(f"openai-image: {exc}", file=sys.stderr)
-        return 1
-    return 0
+        return None
 
 
 def _print_batches(records: Sequence[BatchRecord]) -> None:
@@ -204,10 +197,12 @@ def _print_batches(records: Sequence[BatchRecord]) -> None:
         print("no batches")
 
 
-def _print_faults(office: Office, told: Sequence[BatchRecord]) -> None:
-    """Name the jobs that failed in these batches."""
-    if any(record.failed for record in told):
-        seen = office.overview()
+def _print_collected(told: Sequence[BatchRecord]) -> None:
+    """Name the batches, and the jobs that failed in them."""
+    _print_batches(told)
+    if not any(record.failed for record in told):
+        return
+    for seen in [office.overview() for office in _offices()]:
         for one in [*seen.ready, *seen.failed]:
             if one.fault:
                 print(f"failed  {one.identity[:12]}  {_asked(one)}  {one.fault}")

@@ -9,7 +9,7 @@ from .. import inputs
 NO_FILE = "none"
 ROWS_MAX = 1_000_000
 LEAST = {"start": 1, "limit": 0, "portion": 1, "first_seed": 0}
-DEFAULTS = {"text": "", "file": NO_FILE, **LEAST, "size": "auto", "quality": "low"}
+DEFAULTS: dict[str, Any] = {"text": "", "file": NO_FILE, **LEAST, "size": "auto", "quality": "low"}
 
 
 def optional_inputs(files: list[str]) -> dict[str, Any]:

@@ -81,9 +81,9 @@ def changed(connection: str | None) -> str:
 
 def sandbox_url() -> str:
     """Return the address of the sandbox inside this process, started on first use."""
-    from ... import sandbox  # most people never need it, and every start of ComfyUI would pay for it
+    from ...sandbox import running  # most people never need it, and every start of ComfyUI would pay for it
 
-    return sandbox.running().base_url
+    return running().base_url
 
 
 @dataclass
@@ -161,8 +161,11 @@ class Run:
         waiting = asyncio.wrap_future(future)
         try:
             with room().joined(Waiter(self.node_id, stage, meanwhile)) as stopped:
-                await asyncio.wait([waiting, stopped], return_when=asyncio.FIRST_COMPLETED)
-            return stopped.result() if stopped.done() else waiting.result()
+                first: list[asyncio.Future[Any]] = [waiting, stopped]
+                await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            if stopped.done():
+                stopped.result()  # raises
+            return waiting.result()
         finally:
             waiting.cancel()  # only this wrapper: else asyncio complains of an error that nobody fetched
 

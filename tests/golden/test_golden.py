@@ -48,6 +48,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
 # what makes two requests the same job
 
 
+@pytest.mark.slow
 def test_jobs_of_all_nodes_have_the_identities_they_had(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

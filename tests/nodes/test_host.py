@@ -102,6 +102,7 @@ def alone(root: Path, name: str, home: Path) -> dict[str, object]:
     return result
 
 
+@pytest.mark.slow
 def test_runs_with_torch_alone(tmp_path: Path) -> None:
     """Loaded by path under ComfyUI's kind of name: no module of ComfyUI is needed, and aiohttp only for the sandbox."""
     result = alone(ROOT, "/x/my-pack_x_v1", tmp_path)
@@ -110,6 +111,7 @@ def test_runs_with_torch_alone(tmp_path: Path) -> None:
     assert result["aiohttp"] is False
 
 
+@pytest.mark.slow
 def test_folder_may_have_any_name(tmp_path: Path) -> None:
     """A clone called my-pack.v1, with only what git keeps."""
     folder = tmp_path / "my-pack.v1"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
+import io
 import json
 import re
 import sys
-import timeit
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -264,6 +265,7 @@ def test_the_mask_is_saved_as_the_mask_editor_does() -> None:
     assert red.crop((240, 110, 270, 140)).getextrema()[0] > 100
 
 
+@pytest.mark.slow
 def test_an_example_runs_offline_and_gives_the_committed_picture(graph: Graph, tmp_path: Path) -> None:
     """The picture in the repository is what a run makes today, of a list the first; all were made for nothing."""
     nodes, save, preview, _ = examples.runnable(pack.PHOTOS, tmp_path)
@@ -278,6 +280,7 @@ def test_an_example_runs_offline_and_gives_the_committed_picture(graph: Graph, t
     assert made_for == {("sandbox", 1, "low")}
 
 
+@pytest.mark.slow
 def test_a_list_runs_once_for_each_row(tmp_path: Path) -> None:
     """Each picture has its row's name and size, and each row its report."""
     nodes, save, preview, _ = examples.runnable(pack.PHOTOS, tmp_path)
@@ -326,10 +329,13 @@ class TestInstalling:
         host.install_examples(pack.PHOTOS)
         assert (inputs / "oin-example-cat.png").read_bytes() == b"mine"
 
-    def test_it_costs_next_to_nothing_when_all_are_there(self, inputs: Path) -> None:
+    def test_it_opens_no_file_when_all_are_there(self, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Every start of ComfyUI pays for it."""
         host.install_examples(pack.PHOTOS)
-        assert min(timeit.repeat(lambda: host.install_examples(pack.PHOTOS), number=1, repeat=20)) < 0.005
+        with monkeypatch.context() as patch:
+            for module in (builtins, io):
+                patch.setattr(module, "open", lambda *_, **__: pytest.fail("a file was opened"))
+            host.install_examples(pack.PHOTOS)
 
     def test_a_folder_that_cannot_be_written_to_is_only_logged(
         self, inputs: Path, caplog: pytest.LogCaptureFixture

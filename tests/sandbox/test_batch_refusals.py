@@ -170,6 +170,7 @@ def test_empty_file_fails_the_batch(client: Client) -> None:
     assert faults_of(client, []) == [("empty_file", None, None)]
 
 
+@pytest.mark.slow
 def test_50_000_requests_are_the_most(client: Client) -> None:
     """One more fails the batch."""
     assert faults_of(client, entries(50_001)) == [("too_many_tasks", None, None)]

@@ -244,6 +244,7 @@ def test_gif(client: openai.OpenAI) -> None:
     assert answer.output_format == "gif"
 
 
+@pytest.mark.slow
 def test_gif_of_an_image(client: openai.OpenAI) -> None:
     """Edits make GIFs too: 9 frames unless said otherwise, the longer side 512 when the size is auto."""
     answer = client.images.edit(**ASK, image=file(png(photo())), output_format="gif")

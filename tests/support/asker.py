@@ -39,7 +39,7 @@ from support.scenarios import ScriptedSandbox
 
 MODEL = "gpt-image-2.6-flare"
 KEY = "sk-planted-0123456789abcdef"
-PATIENCE_S = 30.0  # for what a broken test would wait for in vain
+PATIENCE_S = 60.0  # for what a broken test would wait for in vain
 
 
 def plain(request: Any, index: int) -> bytes:

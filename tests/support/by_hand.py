@@ -34,7 +34,7 @@ EXAMPLES = {
     "inpainting with a mask": "Inpainting",
 }
 PHOTOS = {"text to image": 0, "image to image": 1, "several images": 2, "inpainting with a mask": 1}
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 OWN_PHOTOS = {"photo one.jpg": "oin-example-rocket.jpg", "photo two.jpg": "oin-example-coffee.jpg"}
 LOOK_MS, LOOKS = 50, 8  # so long it has to stay where it is before a hand goes there
 TRUSTED = """() => {

@@ -28,7 +28,7 @@ from openai_image_nodes.api.transport.sessions import session_for
 from PIL import Image
 
 POLL_S = 0.005
-PATIENCE_S = 10.0  # for a gate or a barrier that nobody opens: then the connection is closed
+PATIENCE_S = 60.0  # for a gate or a barrier that nobody opens: then the connection is closed
 
 
 def picture(width: int = 8, height: int = 8, *, kind: str = "PNG", color: tuple[int, ...] = (200, 100, 50)) -> bytes:

@@ -168,7 +168,7 @@ def test_client_that_gives_up_is_billed_all_the_same(sandbox: Sandbox, faults: F
     faults.delay(before_s=0.3)
     with pytest.raises(requests.ReadTimeout):
         requests.post(f"{sandbox.base_url}/v1/images/generations", json=ASK, timeout=0.1)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not faults.billed and time.monotonic() < deadline:
         time.sleep(0.02)
     assert faults.billed == 1

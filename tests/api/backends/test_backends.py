@@ -17,6 +17,8 @@ from openai_image_nodes.api.errors import OpenAIImageError, RefusedError, Shared
 from support.machines import url
 from support.s3_server import SECRET, S3Server
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("folder", "memory", "s3", "s3 without conditions")
 Opened = Callable[[], Backend]
 

@@ -12,6 +12,8 @@ from openai_image_nodes.api.store import spending as budget
 from support.batch_plans import direct_posts, edit, faults, finish, office, planned, run, sandbox, store, submit
 from support.scenarios import ScriptedSandbox
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["faults", "sandbox"]
 CHILD = Path(__file__).resolve().parents[2] / "support" / "batch_process.py"
 # The step before which the process is killed, and at which of its calls.

@@ -209,6 +209,7 @@ def test_plan_is_cut_by_model_and_endpoint() -> None:
     assert cut == [(MODEL, "generations", 2), ("gpt-image-2.5-flare", "generations", 1), (MODEL, "edits", 1)]
 
 
+@pytest.mark.slow
 def test_plan_is_cut_by_count_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """50,000 requests or 190 MB a file; no file is larger than was counted."""
     assert [len(part.jobs) for part in parts.parts_of(map(job, range(50_001)))] == [50_000, 1]

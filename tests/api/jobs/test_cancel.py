@@ -255,6 +255,7 @@ def test_cancelled_future_of_one_waiter_stays_a_future_for_the_others(asker: Ask
     assert running.future.result(30).pictures == [painted("a red fox")]
 
 
+@pytest.mark.slow
 def test_error_that_nobody_waits_for_is_no_noise_in_the_log(asker: Asker, caplog: pytest.LogCaptureFixture) -> None:
     """One line of ours tells of it; asyncio, whose loop may go on, has nothing to complain about."""
     gate = threading.Event()

@@ -50,6 +50,7 @@ def all_of(asker: Asker, count: int) -> None:
         one.leave()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("told", "places"), [(None, 4), ("7", 7), ("1", 1), ("0", 1)])
 def test_so_many_are_in_flight_and_no_more(
     asker: Asker, server: Meter, monkeypatch: pytest.MonkeyPatch, told: str | None, places: int

@@ -15,6 +15,8 @@ from openai_image_nodes.cli import main
 from support.asker import Asker, Server, until
 from support.processes import DIGEST, KINDS, PICTURE, Child
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:

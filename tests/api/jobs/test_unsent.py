@@ -34,6 +34,7 @@ def test_upload_that_breaks_is_sent_again(asker: Asker) -> None:
     assert asker.next_run(files=[large_part()])[0] == 0
 
 
+@pytest.mark.slow
 def test_upload_that_breaks_each_time_ends(asker: Asker) -> None:
     """Three more tries; nothing was billed, so the next run asks again."""
     asker.faults.drop("before_body", times=4)

@@ -14,6 +14,8 @@ from support.asker import name_of, painted, until, until_quiet
 from support.machines import STORE, Farm, bucket, farm, record, server
 from support.node_calls import node
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["bucket", "farm", "server"]  # pytest finds them here
 
 

@@ -16,6 +16,8 @@ from support.machines import HOME, STORE, Farm, bucket, farm, server
 from support.node_calls import node
 from support.s3_server import BUCKET, SECRET
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["bucket", "farm", "server"]  # pytest finds them here
 
 FOX = [painted("a red fox")]

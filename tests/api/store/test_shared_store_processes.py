@@ -12,6 +12,8 @@ from support.asker import painted, until
 from support.machines import HOME, STORE, Farm, bucket, farm, server
 from support.processes import DIGEST, KINDS, PICTURE, Child
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["bucket", "farm", "server"]  # pytest finds them here
 
 JOBS = 100

@@ -53,6 +53,7 @@ def arguments(options: dict[str, Any], operation: str) -> dict[str, Any]:
     return {**DEFAULTS, **moderation, **compression, **options}
 
 
+@pytest.mark.slow
 @MODELS
 @OPERATIONS
 def test_every_allowed_value_goes_out_as_the_official_client_sends_it(
