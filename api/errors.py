@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# what to do where nobody knows whether a request was billed, in every message about one
+RUN_ANYWAY = "To run it anyway (you may pay twice), switch reuse off or change the seed."
+
 
 class OpenAIImageError(Exception):
     """Base of all errors of this pack; the message never holds a key.
@@ -41,7 +44,7 @@ class RefusedError(OpenAIImageError):
 
 
 class NoKeyError(OpenAIImageError):
-    """No key, a wrong key, or an account without access; nothing was paid. Mend the connection."""
+    """No key, a wrong key, or an account without access; nothing was paid. Fix the connection."""
 
 
 class ModeratedError(OpenAIImageError):
@@ -65,11 +68,11 @@ class OutcomeUnknownError(OpenAIImageError):
 
 
 class StillRunningError(OpenAIImageError):
-    """The service is still working on this very request, sent before under the same idempotency key."""
+    """The service is still working on this request, sent before under the same idempotency key."""
 
 
 class SharedStoreError(OpenAIImageError):
-    """The store that machines share cannot be used, so nobody knows who else asks; nothing was sent. Mend the store."""
+    """The store that machines share cannot be used, so nobody knows who else asks; nothing was sent. Fix the store."""
 
 
 class BadAnswerError(OpenAIImageError):

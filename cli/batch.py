@@ -21,7 +21,7 @@ from ..nodes.run.execution import sandbox_url
 
 PROMPT_CHARS = 60
 BAR_CHARS = 30
-EPILOG = """Run a workflow over the connection "openai batch": nothing is sent, each job is planned. Then submit the
+EPILOG = """Run a workflow with the connection "openai batch": nothing is sent, each job is planned. Then submit the
 plan, wait (a batch takes up to a day), collect, and run the same workflow again: the pictures come from the store."""
 
 

@@ -83,7 +83,7 @@ def _lines_of(found: probes.Probe) -> Iterator[str]:
         pictures = [model for model in found.models if "image" in model]
         yield f"reachable, {len(found.models)} models, {len(pictures)} of them for pictures"
     for model, day in found.ending.items():
-        yield f"{model} ends on {day}"
+        yield f"{model} is shut down on {day}"
     if found.skew_s is not None and abs(found.skew_s) > probes.SKEW_WORTH_TELLING_S:
         yield f"this machine's clock is off by {found.skew_s:.0f} s"
 

@@ -100,7 +100,7 @@ def markup_to_png(markup: Tensor, image_size: tuple[int, int], png_size: tuple[i
     pixels = tensor_to_pixels(_as_batch(markup)[0])  # HWC
     if pixels.shape[2] != 4:
         raise ImageInputError(
-            f"The markup has {pixels.shape[2]} channels and needs 4 (RGBA): marks on a transparent ground."
+            f"The markup has {pixels.shape[2]} channels and needs 4 (RGBA): marks on a transparent background."
             " Join the picture with an alpha mask first."
         )
     _check_size("markup", pixels, image_size, "Draw the markup at the picture's size.")

@@ -34,7 +34,7 @@ CHATTY = ("fsspec", "s3fs", "aiobotocore", "botocore", "gcsfs", "adlfs", "azure"
 RETRY_DELAYS_S = (0.2, 0.8)
 PATIENCE_S = 10.0  # what took longer is not tried again: a request of the person waits for it
 SEEN_MAX = 4096
-ADVICE = "Mend the store, or unset OPENAI_IMAGE_NODES_STORE to work with this machine's own."
+ADVICE = "Fix the store, or unset OPENAI_IMAGE_NODES_STORE to work with this machine's own."
 
 T = TypeVar("T")
 

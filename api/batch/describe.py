@@ -37,7 +37,11 @@ def part(one: Part) -> str:
     """Return a batch to be in one line."""
     spec = catalogue.find(one.model)
     sure = spec is not None and spec.batch.supported
-    doubt = "" if sure else "; no source says that batches take this model: if not, it is refused and costs nothing"
+    doubt = (
+        ""
+        if sure
+        else "; no source says that batches take this model; if they do not, the batch is refused and costs nothing"
+    )
     return (
         f"{one.connection}, {one.model}, {one.operation}: {_jobs(len(one.jobs))}, {one.size / 1e6:.1f} MB,"
         f" {price(one.low_usd, one.high_usd)}{doubt}"
@@ -54,7 +58,7 @@ def progress(record: BatchRecord) -> str:
     if record.state == ledger.REFUSED:
         return "not begun, its jobs are planned again"
     if record.state != ledger.SUBMITTED:
-        return "half-way to being submitted; submit again to go on"
+        return "only partly submitted; submit again to go on"
     counts = record.counts
     failed = f", {counts.failed} failed" if counts.failed else ""
     ready = "; collect it" if record.is_over else ""
@@ -71,7 +75,7 @@ def empty(overview: Overview) -> str:
     """Return why there is nothing to submit."""
     if overview.open:
         return "Nothing is planned that is not in a batch already."
-    return "Nothing is planned. Run a workflow over the connection openai batch first."
+    return "Nothing is planned. Run a workflow with the connection openai batch first."
 
 
 def _jobs(count: int) -> str:

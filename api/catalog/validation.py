@@ -34,7 +34,9 @@ def check(fields: Fields, *, operation: str, today: date | None = None) -> None:
         message = "input_fidelity is about pictures, and none is connected. Connect an image or set it back to auto."
         raise _refusal("input_fidelity", "unknown_parameter", message)
     if operation not in spec.endpoints:
-        raise _refusal("model", "model_not_found", f"Model {fields['model']} does not do {operation}.")
+        raise _refusal(
+            "model", "model_not_found", f"Model {fields['model']} does not do {operation}. Choose another model."
+        )
 
 
 def check_files(model: str, files: Sequence[FilePart]) -> None:
@@ -90,6 +92,11 @@ def gif_sheets(spec: ModelSpec, width: int, height: int, frame_count: int) -> li
 
 def _sheet_fits(sizes: Sizes, width: int, height: int) -> bool:
     return max(width, height) <= sizes.max_edge and width * height <= sizes.max_pixels
+
+
+def out_of_range(name: str, value: object, low: int, high: int) -> str:
+    """Return what to say of a number outside its limits."""
+    return f"{name} is {value}, but must be from {low} to {high}."
 
 
 def parse_size(size: str) -> tuple[int, int] | None:
@@ -196,7 +203,7 @@ def _output_compression(spec: ModelSpec, fields: Fields) -> None:
         return
     low, high = spec.output_compression
     if not low <= value <= high:
-        raise _refusal("output_compression", "invalid_value", f"output_compression {value} is not in {low}..{high}.")
+        raise _refusal("output_compression", "invalid_value", out_of_range("output_compression", value, low, high))
     output_format = fields.get("output_format") or "png"
     if output_format not in ("jpeg", "webp") and value != high:
         message = (
@@ -209,7 +216,7 @@ def _output_compression(spec: ModelSpec, fields: Fields) -> None:
 def _n(spec: ModelSpec, fields: Fields) -> None:
     value, (low, high) = fields.get("n"), spec.n
     if value is not None and not low <= value <= high:
-        raise _refusal("n", "invalid_value", f"n {value} is not in {low}..{high}.")
+        raise _refusal("n", "invalid_value", out_of_range("n", value, low, high))
     if fields.get("output_format") == "svg" and value not in (None, 1):
         raise _refusal("n", "invalid_value", f"SVG output makes one picture a request, n is {value}. Set n to 1.")
 
@@ -228,7 +235,7 @@ def _gif(spec: ModelSpec, fields: Fields) -> None:
         ):
             value = fields.get(name)
             if value is not None and not low <= value <= high:
-                raise _refusal(name, "invalid_value", f"{name} {value} is not in {low}..{high}.")
+                raise _refusal(name, "invalid_value", out_of_range(name, value, low, high))
 
 
 def _svg(spec: ModelSpec, fields: Fields) -> None:
@@ -261,7 +268,7 @@ def _images(spec: ModelSpec, fields: Fields) -> None:
 def _partial_images(spec: ModelSpec, fields: Fields) -> None:
     value, (low, high) = fields.get("partial_images"), spec.partial_images
     if value is not None and not low <= value <= high:
-        raise _refusal("partial_images", "invalid_value", f"partial_images {value} is not in {low}..{high}.")
+        raise _refusal("partial_images", "invalid_value", out_of_range("partial_images", value, low, high))
 
 
 def _forbid(fields: Fields, output_format: str, *names: str) -> None:

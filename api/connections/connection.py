@@ -116,7 +116,7 @@ class Connection:
         if spec.batch.supported is False:
             why = "cannot be asked for in a batch"
         else:
-            why = f"ends on {spec.shutdown_date}, and a batch may take 24 hours"
+            why = f"is shut down on {spec.shutdown_date}, and a batch may take 24 hours"
         raise RefusedError(
             f"{self.name}: the model {model} {why}. Choose another, such as {catalogue.surest_in_batch()}.",
             param="model",

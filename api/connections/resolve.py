@@ -25,9 +25,10 @@ LAST = ("sandbox", "openai batch", "sandbox batch")
 BUILT_IN = (*FIRST, *LAST)
 
 NO_CONNECTION = (
-    "No connection is ready. Three ways on: sign in to comfy.org in ComfyUI's settings; or set the environment"
-    " variable OPENAI_API_KEY (or run: openai-image connect openai) and restart ComfyUI; or choose the connection"
-    " sandbox, which is free and needs no account."
+    "No connection is ready. The easiest way: paste an OpenAI key under Settings > OpenAI Image Nodes in ComfyUI; no"
+    " restart is needed. Or sign in to comfy.org under Settings > User. Or set the environment variable OPENAI_API_KEY"
+    " (or run: openai-image connect openai) and restart ComfyUI. Or choose the connection sandbox, which is free and"
+    " needs no account."
 )
 
 
@@ -57,7 +58,7 @@ def stored() -> dict[str, dict[str, Any]]:
         return {}
     except (OSError, ValueError, KeyError, TypeError):
         raise RefusedError(
-            "connections.json in the state folder cannot be read as JSON. Mend it or delete it; see the README."
+            "connections.json in the state folder cannot be read as JSON. Fix it or delete it; see the README."
         ) from None
     return {str(name): dict(entry) for name, entry in dict(entries).items()}
 
@@ -170,8 +171,9 @@ def _key_of(name: str, variable: str) -> SecretStr:
     key = _secret(os.environ.get(variable)) or _secret(stored().get(name, {}).get("key"))
     if key is None:
         raise NoKeyError(
-            f"{name}: there is no key. Set the environment variable {variable} and restart ComfyUI, or run:"
-            f" openai-image connect {name}. The connection sandbox is free and needs no key."
+            f"{name}: there is no key. The easiest way: paste it under Settings > OpenAI Image Nodes in ComfyUI; no"
+            f" restart is needed. Or set the environment variable {variable} and restart ComfyUI, or run: openai-image"
+            f" connect {name}. The connection sandbox is free and needs no key."
         )
     return key
 

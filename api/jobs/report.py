@@ -82,5 +82,7 @@ def model_notes(model: str) -> list[str]:
     if spec is None:
         return [f"The model {model} is not in the catalogue: only general rules were checked."]
     if spec.ends_soon():
-        return [f"The model {model} ends on {spec.shutdown_date}. Its successors: {', '.join(spec.replacement)}."]
+        return [
+            f"The model {model} is shut down on {spec.shutdown_date}. Its successors: {', '.join(spec.replacement)}."
+        ]
     return []

@@ -116,8 +116,8 @@ class JobRunner:
             return self._pending.read(self._name) or (self._pending.adopt(self._name) if self._job.reuse else None)
         except OSError as exc:
             raise OutcomeUnknownError(
-                f"{self._job.connection.name}: what was written of this very request in {self._pending.root} cannot be"
-                f" read ({exc.strerror}), so it may have been sent before. Mend the folder, or set reuse to false."
+                f"{self._job.connection.name}: the record of this request in {self._pending.root} cannot be read"
+                f" ({exc.strerror}), so it may have been sent before. Fix the folder, or switch reuse off."
             ) from exc
 
     def _exchanged(self, record: JobRecord) -> StoredAnswer:
@@ -226,8 +226,7 @@ def outcome_unknown(old: JobRecord) -> OutcomeUnknownError:
     """Return the error for a job that was sent before, without an answer and without a key to ask for it again."""
     sent = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(old.sent_at or old.prepared_at))
     return OutcomeUnknownError(
-        f"{old.connection}: this very request was sent at {sent} and no answer was seen; {MAYBE_BILLED}."
-        f" {PAY_AGAIN_ADVICE}",
+        f"{old.connection}: this request was sent at {sent} and no answer was seen; {MAYBE_BILLED}. {PAY_AGAIN_ADVICE}",
         request_id=old.request_id,
     )
 
@@ -235,6 +234,7 @@ def outcome_unknown(old: JobRecord) -> OutcomeUnknownError:
 def _already_batched(old: JobRecord) -> OutcomeUnknownError:
     sent = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(old.sent_at or old.prepared_at))
     return OutcomeUnknownError(
-        f"{old.connection}: this very request is part of a batch since {sent} and is not paid a second time. Collect"
-        " the batch when it is done (openai-image batch watch); to pay now, set reuse to false or change the seed."
+        f"{old.connection}: this request is already in a batch (since {sent}), so it is not sent again."
+        " Collect the batch when it is done (openai-image batch watch). To get it now and pay for it, switch reuse off"
+        " or change the seed."
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ..backends.atomic_files import write_atomic
-from ..errors import BadAnswerError
+from ..errors import RUN_ANYWAY, BadAnswerError
 from ..transport.downloads import fetched
 from .records import RECORD, JobRecord, StoredAnswer, read_record, record_bytes, suffix_of, unreadable
 
@@ -26,8 +26,8 @@ def read_answer(folder: Path) -> StoredAnswer:
         raise FileNotFoundError(folder) from exc
     except (OSError, ValidationError) as exc:
         raise BadAnswerError(
-            f"The answer of this very request is kept in {folder}, but cannot be read ({type(exc).__name__})."
-            " Mend the folder or look into it; to ask, and perhaps pay, again, set reuse to false."
+            f"The answer to this request is kept in {folder}, but cannot be read ({type(exc).__name__})."
+            f" Fix the folder or look into it. {RUN_ANYWAY}"
         ) from exc
     with contextlib.suppress(OSError):
         os.utime(folder / RECORD)

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..catalog.schemas import SvgUsage, Usage
-from ..errors import BadAnswerError
+from ..errors import RUN_ANYWAY, BadAnswerError
 
 RECORD = "record.json"
 PICTURE_SIGNATURES = {
@@ -96,7 +96,7 @@ def unreadable(record: JobRecord, folder: Path | None) -> BadAnswerError:
     place = f"It is kept in {folder}." if folder else "It could not be kept."
     return BadAnswerError(
         f"{record.connection}: the service answered, but not with a picture that can be read ({record.fault})."
-        f" {place} It may have been billed; to ask, and perhaps pay, again, set reuse to false or change the seed.",
+        f" {place} It may have been billed. {RUN_ANYWAY}",
         status=200,
         request_id=record.request_id,
     )

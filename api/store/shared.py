@@ -107,8 +107,8 @@ class SharedBucket:
             return None if data is None else JobRecord.model_validate_json(data)
         except ValidationError:
             raise SharedStoreError(
-                f"{folder}/{RECORD} in the shared store {self.name} cannot be read. It tells of this very request,"
-                " which may have been paid: look into it, and delete it to ask, and perhaps pay, again."
+                f"{folder}/{RECORD} in the shared store {self.name} cannot be read. It is about this request,"
+                " which may have been paid: look into it, and delete it to send the request again (you may pay twice)."
             ) from None
 
     def _picture(self, folder: str, name: str) -> bytes:
@@ -116,7 +116,7 @@ class SharedBucket:
         if data is None:
             raise SharedStoreError(
                 f"{folder}/{name} is missing in the shared store {self.name}, and its record is there. Put it back, or"
-                f" delete {folder}/{RECORD} to ask, and perhaps pay, again."
+                f" delete {folder}/{RECORD} to send the request again (you may pay twice)."
             )
         return data
 

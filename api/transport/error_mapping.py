@@ -15,6 +15,7 @@ import requests
 
 from ..connections.resolve import Connection
 from ..errors import (
+    RUN_ANYWAY,
     ModeratedError,
     NoKeyError,
     OpenAIImageError,
@@ -35,11 +36,9 @@ DURATION_PATTERN = re.compile(r"([\d.]+)\s?(ms|s|m|h)")
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 SECRET_PATTERN = re.compile(r"(sk-|comfyui-|org-|Bearer\s+|api[-_]key[=: ]+)[^\s'\",.;)]+", re.IGNORECASE)
 MAYBE_BILLED = "it may have been billed, so it is not sent again by itself"
-PAY_AGAIN_ADVICE = (
-    "Look at the usage page of your account; to ask, and perhaps pay, once more, set reuse to false or change the seed."
-)
+PAY_AGAIN_ADVICE = f"Look at the usage page of your account first. {RUN_ANYWAY}"
 MAYBE_BILLED_KEYED = "it may have been billed"
-RUN_AGAIN_ADVICE = "Run again: it is asked for under the same key and billed once."
+RUN_AGAIN_ADVICE = "Run again: the same request is repeated, and you are billed only once."
 
 
 KEY_ADVICE = {
@@ -92,6 +91,10 @@ class Rule:
 FLAGGED = "Your request was flagged by our content moderation system ({name})"  # gets a card of its own in ComfyUI
 CHANGE_IT = "Change the prompt or the pictures; asking again will not help."
 USED_UP = "{name}: quota, credit or a spend limit is used up"
+ASK_FOR_ACCESS = (
+    "Ask the owner of the account for access to {subject} (OpenAI may first want the organization verified), or choose"
+    " another model."
+)
 NOT_FOUND = "{name}: {subject} or the address was not found"
 MODERATION_CODES = r"\b(moderation_blocked|content_?filter|content_policy_violation)\b"
 MODERATION_WORDS = "safety system|content management policy|generated image was filtered"
@@ -104,13 +107,13 @@ RULES = (  # the first that holds
     Rule(OutOfCreditError, USED_UP, "{credit}", {400, 403, 429}, codes=CREDIT_CODES),
     Rule(RateLimitError, "{name}: too many requests at the moment", "Wait a little and run again.", {429}),
     Rule(NoKeyError, "{name}: the key or sign-in was not accepted", "{key}", {401}),
-    Rule(NoKeyError, "{name}: this account has no access to {subject}", "Fix the account as the service says.", {403}),
+    Rule(NoKeyError, "{name}: this account has no access to {subject}", ASK_FOR_ACCESS, {403}),
     Rule(RefusedError, NOT_FOUND, "Choose another model or connection.", {404}),
     Rule(RefusedError, NOT_FOUND, "Choose another model or connection.", codes=r"\bmodel_not_found\b"),
     Rule(
         StillRunningError,
         "{name}: the same request is still running there",
-        "It is waited for.",
+        "Nothing to do: the pack waits for it.",
         codes=r"\bidempotency_in_flight\b",
     ),
     Rule(
@@ -227,8 +230,8 @@ def error_from_exception(connection: Connection, exc: Exception, *, complete: bo
             f" answer came ({reason}); {_filled('{billed}. {unknown}', connection, '')}"
         )
     return ServiceDownError(
-        f"{connection.name}: {connection.host} could not be reached ({reason}). Nothing was sent whole, so nothing"
-        " was billed. Check the network, the proxy settings and the address, then run again."
+        f"{connection.name}: {connection.host} could not be reached ({reason}). The request was not sent"
+        " completely, so nothing was billed. Check the network, the proxy settings and the address, then run again."
     )
 
 

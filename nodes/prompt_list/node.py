@@ -149,7 +149,7 @@ def _refuse_counts(values: Mapping[str, Any]) -> None:
     for name, least in LEAST.items():
         most = inputs.SEED_MAX if name == "first_seed" else ROWS_MAX
         if not least <= values.get(name, least) <= most:
-            raise PromptListError(f"{name} {values[name]} is not in {least}..{most}.")
+            raise PromptListError(rules.out_of_range(name, values[name], least, most))
 
 
 def _table(text: str, file: str, folder: Path) -> Table:

@@ -177,7 +177,9 @@ class Run:
     def _tell_what_goes_on(self, running: JobHandle) -> None:
         if running.sent and not running.future.done():
             LOG.info("A paid request goes on in the background; its picture is kept for the next run.")
-            host.show_text("stopped; the request is out, its picture will be kept for the next run", self.node_id)
+            host.show_text(
+                "stopped; the request was already sent, its picture is saved and used by the next run", self.node_id
+            )
 
 
 class Watch:

@@ -148,10 +148,10 @@ def _refuse_widgets(values: Mapping[str, Any]) -> None:
     if mode not in (None, "guide", "lock"):
         raise RefusedError(f"mask_mode {mode!r} is not known. Choose guide or lock.", param="mask_mode")
     if preview is not None and not 0 <= preview <= PREVIEWS_MAX:
-        raise RefusedError(f"live_preview {preview} is not in 0..{PREVIEWS_MAX}.", param="live_preview")
+        raise RefusedError(rules.out_of_range("live_preview", preview, 0, PREVIEWS_MAX), param="live_preview")
     seed = values.get("seed")
     if seed is not None and not 0 <= seed <= SEED_MAX:
-        raise RefusedError(f"seed {seed} is not in 0..{SEED_MAX}.", param="seed")
+        raise RefusedError(rules.out_of_range("seed", seed, 0, SEED_MAX), param="seed")
 
 
 def _refuse_nothing_to_match(size: str | None, *, edits: bool) -> None:

@@ -34,7 +34,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
 
 def test_from_plan_to_pictures(sandbox: ScriptedSandbox, capsys: pytest.CaptureFixture[str]) -> None:
     """Plan, submit, status, collect: each says what there is and what it costs."""
-    assert "Run a workflow over the connection openai batch first" in said(capsys, "plan")
+    assert "Run a workflow with the connection openai batch first" in said(capsys, "plan")
     assert all(planned(seed=seed, prompt="a fox in the snow") for seed in range(3))
     listed = said(capsys, "plan")
     assert listed.count("a fox in the snow") == 3

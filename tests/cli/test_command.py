@@ -103,8 +103,8 @@ def test_doctor_tells_what_is_ready_and_shows_no_key(
     said = capsys.readouterr().out
     assert paths == [("GET", "/v1/models")]
     assert "reachable, 3 models, 2 of them for pictures" in said
-    assert "gpt-image-1.5 ends on 2026-12-01" in said
-    assert "not ready: there is no key. Set the environment variable AZURE_OPENAI_API_KEY" in said
+    assert "gpt-image-1.5 is shut down on 2026-12-01" in said
+    assert "not ready: there is no key. The easiest way: paste it under Settings > OpenAI Image Nodes" in said
     assert "ready: free and offline" in said
     assert KEY not in said
 

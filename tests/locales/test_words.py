@@ -5,7 +5,6 @@ A text that was changed in English alone is stale in every other language, and i
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Iterator
@@ -228,28 +227,3 @@ def quotes(line: str) -> list[str]:
     """Return the messages that a line of help quotes in bold before it explains them."""
     found = QUOTED.match(line)
     return re.findall(r"\*\*([^*]+)\*\*", found[0]) if found else []
-
-
-@cache
-def messages() -> str:
-    """Return every text in our code, one a line, with "..." for what a run fills in."""
-    found = []
-    for folder in ("api", "nodes", "utils", "sandbox"):
-        for path in sorted((pack.ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.JoinedStr):
-                    parts = [each.value if isinstance(each, ast.Constant) else "..." for each in node.values]
-                    found.append("".join(str(part) for part in parts))
-                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    found.append(node.value)
-    return "\n".join(found)
-
-
-@pytest.mark.parametrize("node", NODES)
-def test_help_quotes_messages_that_exist(node: str) -> None:
-    """Who searches the page for the words of an error finds them."""
-    page = (help_pages.DOCS / node / "en.md").read_text(encoding="utf-8")
-    quoted = [quote for line in page.splitlines() for quote in quotes(line)]
-    assert quoted
-    parts = {quote: [re.escape(part.strip()) for part in quote.split("...")] for quote in quoted}
-    assert [quote for quote in quoted if not re.search(".*".join(parts[quote]), messages())] == []

@@ -96,7 +96,7 @@ def test_one_broken_picture_of_several_does_not_lose_the_others(server: Capture)
 def test_answer_without_any_picture_is_an_error_and_never_a_blank_image(server: Capture) -> None:
     """It may have been billed: the message says where the bytes are and how to ask again."""
     server.reply(200, success(b"no picture at all"))
-    with pytest.raises(BadAnswerError, match=r"kept in .* set reuse to false or change the seed"):
+    with pytest.raises(BadAnswerError, match=r"kept in .* switch reuse off or change the seed"):
         node()
 
 

@@ -58,9 +58,9 @@ def test_gif_duration_becomes_the_rate() -> None:
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"frame_count": 17}, "frame_count 17 is not in 2..16"),
-        ({"frame_count": 1}, "frame_count 1 is not in 2..16"),
-        ({"frame_duration_ms": 700_000}, "frame_duration_ms 700000 is not in 10..655350"),
+        ({"frame_count": 17}, "frame_count is 17, but must be from 2 to 16"),
+        ({"frame_count": 1}, "frame_count is 1, but must be from 2 to 16"),
+        ({"frame_duration_ms": 700_000}, "frame_duration_ms is 700000, but must be from 10 to 655350"),
         ({"prompt": " "}, "prompt is empty"),
         ({"model": "gpt-image-1.5"}, "output_format gif is not available for gpt-image-1.5"),
     ],

@@ -49,14 +49,14 @@ WIDGETS: dict[str, Case] = {
         ["1280x720", FIXED, "1024x1024", "Choose"],
     ),
     "size unknown": ({"size": "huge"}, ["'huge'", "1024x1024", "match image", "Choose"]),
-    "n too small": ({"n": 0}, ["n 0", "1..10"]),
-    "n too large": ({"n": 11}, ["n 11", "1..10"]),
+    "n too small": ({"n": 0}, ["n is 0", "from 1 to 10"]),
+    "n too large": ({"n": 11}, ["n is 11", "from 1 to 10"]),
     "compression with png": (
         {"output_compression": 50},
         ["output_compression 50", "png", "Choose webp or jpeg", "set output_compression to 100"],
     ),
-    "compression too large": ({"output_format": "webp", "output_compression": 101}, ["101", "0..100"]),
-    "compression too small": ({"output_format": "jpeg", "output_compression": -1}, ["-1", "0..100"]),
+    "compression too large": ({"output_format": "webp", "output_compression": 101}, ["101", "from 0 to 100"]),
+    "compression too small": ({"output_format": "jpeg", "output_compression": -1}, ["-1", "from 0 to 100"]),
     "transparent jpeg": (
         {"background": "transparent", "output_format": "jpeg"},
         ["background transparent", "png or webp", "jpeg", "Change one"],
@@ -67,7 +67,7 @@ WIDGETS: dict[str, Case] = {
     "moderation unknown": ({"moderation": "none"}, ["moderation none", "auto, low", "Choose"]),
     "complexity unknown": ({"complexity": "total"}, ["complexity total", "low, medium, high", "Choose"]),
     "mask mode unknown": ({"mask_mode": "strict"}, ["mask_mode 'strict'", "guide or lock", "Choose"]),
-    "live preview": ({"live_preview": 4}, ["live_preview 4", "0..3"]),
+    "live preview": ({"live_preview": 4}, ["live_preview is 4", "from 0 to 3"]),
     "model empty": ({"model": " "}, ["model", "Choose"]),
     "connection unknown": (
         {"connection": "nowhere"},
@@ -135,8 +135,8 @@ def test_a_run_is_refused_before_it_starts(server: Capture, inputs: dict[str, An
 def test_seed_outside_its_widget_is_refused_before_the_run(server: Capture, seed: int) -> None:
     """The limits that ComfyUI no longer checks where a node checks by itself."""
     message = str(validated(seed=seed))
-    assert f"seed {seed}" in message
-    assert "0..2147483647" in message
+    assert f"seed is {seed}" in message
+    assert "from 0 to 2147483647" in message
 
 
 def test_linked_seed_may_be_any_whole_number(server: Capture) -> None:

@@ -51,7 +51,7 @@ def test_model_that_ends_before_the_batch_is_done_is_refused(sandbox: ScriptedSa
     ending(days)
     with pytest.raises(RefusedError, match=r"gpt-image-2"):
         run(seed=2)
-    with pytest.raises(RefusedError, match=r"gpt-image-2 ends on .* a batch may take 24 hours"):
+    with pytest.raises(RefusedError, match=r"gpt-image-2 is shut down on .* a batch may take 24 hours"):
         submit()
     assert sandbox.posts == {}
     ending(2)
@@ -99,7 +99,7 @@ def test_direct_run_does_not_pay_for_what_a_batch_works_on(sandbox: ScriptedSand
     sandbox.scenarios.plan(BatchPlan(hold_after=0))
     assert planned(seed=1)
     submit()
-    with pytest.raises(OutcomeUnknownError, match=r"part of a batch since .* Collect the batch"):
+    with pytest.raises(OutcomeUnknownError, match=r"already in a batch .* Collect the batch"):
         node(**DIRECT, seed=1)
     assert direct_posts(sandbox) == 0
     assert planned(seed=1)  # nor is it planned a second time

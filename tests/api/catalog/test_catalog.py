@@ -91,7 +91,7 @@ def test_ending_model_runs_and_the_report_says_so(server: Capture) -> None:
     day = date.today() + timedelta(days=10)
     override([{"id": "gpt-image-2", "shutdown_date": str(day), "replacement": ["gpt-image-2.6-flare"]}])
     notes = node(model="gpt-image-2")[2]["notes"]
-    assert notes == [f"The model gpt-image-2 ends on {day}. Its successors: gpt-image-2.6-flare."]
+    assert notes == [f"The model gpt-image-2 is shut down on {day}. Its successors: gpt-image-2.6-flare."]
 
 
 def test_unknown_model_passes_with_the_rules_that_hold_for_all(server: Capture) -> None:
@@ -168,5 +168,5 @@ def test_nearest_size_is_always_legal(width: int, height: int) -> None:
 
 def test_request_models_refuse_by_the_same_rules() -> None:
     """Whoever builds a request by hand meets the catalogue as well."""
-    with pytest.raises(RefusedError, match="n 11"):
+    with pytest.raises(RefusedError, match="n is 11"):
         OpenAIImageGenerationRequest(model="gpt-image-2", prompt="a", n=11)

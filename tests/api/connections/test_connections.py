@@ -60,11 +60,13 @@ def test_auto_takes_comfy_for_who_is_signed_in() -> None:
     assert resolved("auto", SIGNED_IN).name == "comfy.org"
 
 
-def test_auto_without_any_key_names_the_three_ways_on() -> None:
-    """Sign in, set a key, or choose the sandbox."""
+def test_auto_without_any_key_names_the_ways_on_and_the_easiest_first() -> None:
+    """Paste a key in the settings, sign in, set a variable, or choose the sandbox."""
     with pytest.raises(NoKeyError) as caught:
         node(connection="auto")
-    assert all(way in str(caught.value) for way in ("Three ways", "sign in to comfy.org", "OPENAI_API_KEY", "sandbox"))
+    ways = ("Settings > OpenAI Image Nodes", "sign in to comfy.org", "OPENAI_API_KEY", "sandbox")
+    places = [str(caught.value).index(way) for way in ways]
+    assert places == sorted(places)
 
 
 MISSING = {

@@ -83,7 +83,7 @@ def test_what_may_be_billed_is_never_sent_again(asker: Asker, script: Script, bi
         assert again == 0
         assert isinstance(outcome, OutcomeUnknownError)
         assert "was sent at 20" in str(outcome)
-        assert "set reuse to false or change the seed" in str(outcome)
+        assert "switch reuse off or change the seed" in str(outcome)
     paid, answer = asker.next_run(reuse=False)
     assert (paid, answer.pictures) == (1, [painted("a red fox")])
     assert asker.next_run()[0] == 0

@@ -112,7 +112,7 @@ def told(spec: catalogue.ModelSpec, prompt: str) -> set[str]:
         shown = values_of(spec, "edits")[name]
         return {name, value, *shown} if shown else {name, spec.id, "auto"}
     low, high = getattr(spec, name)
-    return {name, value, f"{low}..{high}"}
+    return {name, value, str(low), str(high)}
 
 
 def words(message: str) -> set[str]:
