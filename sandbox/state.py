@@ -34,7 +34,7 @@ class ResponseCache:
         self._kept: OrderedDict[str, tuple[float, CachedResponse]] = OrderedDict()
 
     def keep(self, name: str, response: CachedResponse) -> None:
-        """Keep an answer; its time begins anew."""
+        """Keep an answer; its time begins again."""
         with self._lock:
             self._kept.pop(name, None)
             self._kept[name] = (self._clock() + KEPT_S, response)

@@ -58,7 +58,8 @@ def stored() -> dict[str, dict[str, Any]]:
         return {}
     except (OSError, ValueError, KeyError, TypeError):
         raise RefusedError(
-            "connections.json in the state folder cannot be read as JSON. Fix it or delete it; see the README."
+            "connections.json in the state folder cannot be read as JSON. Fix it, or delete it and store the keys"
+            " again."
         ) from None
     return {str(name): dict(entry) for name, entry in dict(entries).items()}
 

@@ -71,6 +71,13 @@ def test_every_room_is_drawn_and_told() -> None:
     ] == []
 
 
+def test_every_room_says_what_it_holds() -> None:
+    """At its door: in the docstring of its `__init__`, in words and not by its name alone."""
+    doors = {name: ast.parse((ROOT / name / "__init__.py").read_text(encoding="utf-8")) for name in ROOMS}
+    said = {name: (ast.get_docstring(door) or "").strip(".") for name, door in doors.items()}
+    assert [name for name, words in said.items() if len(words.split()) < 3] == []
+
+
 def test_picture_is_drawn_from_the_rule() -> None:
     """python scripts/draw_architecture.py makes it."""
     assert draw_architecture.PICTURE.read_text(encoding="utf-8") == draw_architecture.drawn()
