@@ -156,10 +156,27 @@ def test_every_node_is_in_an_example() -> None:
 @pytest.mark.parametrize("node", OUR_NODES)
 def test_every_input_has_an_example_in_its_help(node: str, language: str) -> None:
     """A new input needs one: a value that it takes and that is not its default, or an output to connect to it."""
-    examples_of = help_examples(node, language)
+    examples_of, english = help_examples(node, language), help_examples(node, "en")
     declared = inputs_of(NODE_CLASS_MAPPINGS[node])
     assert list(examples_of) == list(declared)
-    assert [name for name, declaration in declared.items() if not shows(examples_of[name], declaration)] == []
+    shown = {name: (examples_of if is_widget(declared[name]) else english)[name] for name in declared}
+    assert [name for name, declaration in declared.items() if not shows(shown[name], declaration)] == []
+
+
+@pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
+def test_examples_name_outputs_as_the_language_does(language: str) -> None:
+    """A node and its output have one name in a language, ours the one that ComfyUI shows."""
+    ours = json.loads((pack.ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8"))[
+        "OIN_References"
+    ]
+    names: dict[str, set[str]] = {}
+    for node in OUR_NODES:
+        translated = help_examples(node, language)
+        for name, example in help_examples(node, "en").items():
+            if " > " in example:
+                names.setdefault(example, set()).add(translated[name])
+    assert names["OpenAI Image References > references"] == {f"{ours['display_name']} > {ours['outputs']['0']['name']}"}
+    assert {example: said for example, said in names.items() if len(said) > 1 or " > " not in min(said)} == {}
 
 
 def help_examples(node: str, language: str) -> dict[str, str]:
