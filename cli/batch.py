@@ -14,7 +14,7 @@ from ..api.batch.manager import Office, refusal_of
 from ..api.batch.plan import Planned
 from ..api.batch.records import BatchRecord
 from ..api.connections import resolve as connections
-from ..api.connections.resolve import Connection, HostSecrets
+from ..api.connections.connection import Connection, HostSecrets
 from ..api.errors import OpenAIImageError, RefusedError
 from ..api.store.store import stores
 from ..nodes.run.execution import sandbox_url

@@ -13,8 +13,9 @@ import certifi
 from ..api import config as home
 from ..api.connections import keys
 from ..api.connections import resolve as connections
-from ..api.connections.resolve import HostSecrets
+from ..api.connections.connection import HostSecrets
 from ..api.errors import OpenAIImageError
+from ..api.store.shared import SharedStore
 from ..api.store.store import stores
 from ..api.transport import probe as probes
 
@@ -39,12 +40,12 @@ def doctor(argv: Sequence[str]) -> int:
 def _line_about_store(*, offline: bool) -> str:
     try:
         paid = stores()[0]
-        if paid.shared is None or paid.outbox is None:
+        if not isinstance(paid, SharedStore):
             return str(paid.root)
-        place = f"{paid.shared.name}, in front of it {paid.root}"
+        place = f"{paid.bucket.name}, in front of it {paid.root}"
         if offline:
             return place
-        is_conditional = paid.shared.probe()
+        is_conditional = paid.bucket.probe()
     except OpenAIImageError as exc:
         return f"not ready: {exc}"
     exclusive = "yes" if is_conditional else "no: looked at twice instead, the last writer has it"

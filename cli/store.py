@@ -12,6 +12,7 @@ from ..api.errors import RefusedError, SharedStoreError
 from ..api.store import spending as budget
 from ..api.store.eviction import limit_bytes
 from ..api.store.records import JobRecord
+from ..api.store.shared import SharedStore
 from ..api.store.store import Store, stores
 
 DAYS_LISTED = 31
@@ -56,11 +57,11 @@ def _list(store: Store) -> None:
 
 
 def _sync(paid: Store, *, everything: bool) -> int:
-    if paid.shared is None:
+    if not isinstance(paid, SharedStore):
         raise RefusedError("OPENAI_IMAGE_NODES_STORE names no bucket: a folder is shared by itself.")
     if everything:
         paid.share_all()
-    print(f"{paid.sync()} things shared with {paid.shared.name}")
+    print(f"{paid.outbox.flush()} things shared with {paid.bucket.name}")
     return 0
 
 

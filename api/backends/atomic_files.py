@@ -39,11 +39,21 @@ def write_atomic(path: Path, data: bytes, *, synced: bool = True) -> None:
             fresh.unlink()
         raise
     if synced:
-        sync_folder(path.parent)
+        sync(path.parent)
 
 
-def sync_folder(path: Path) -> None:
-    """Wait until the disk has the names in a folder; systems that cannot do this are left alone."""
+def append(path: Path, data: bytes) -> None:
+    """Add to a file that only its owner reads, made if need be; the disk may have it later.
+
+    Raises: OSError.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), PRIVATE_FILE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+
+
+def sync(path: Path) -> None:
+    """Wait until the disk has a file, or the names in a folder; systems that cannot do this are left alone."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY)
         try:

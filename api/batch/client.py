@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ..connections.resolve import Connection
+from ..connections.connection import Connection
 from ..errors import BadAnswerError, OpenAIImageError, RefusedError
 from ..transport.bodies import FilePart, RequestBody, json_body, multipart_body
 from ..transport.client import request

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import threading
 import time
@@ -12,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..backends.atomic_files import write_atomic
-from ..catalog.schemas import OpenAIImageGenerationResponse
-from ..connections.resolve import Connection
+from ..connections.connection import Connection
 from ..errors import BadAnswerError
 from ..jobs.recorder import AnswerRecorder
 from ..store.records import JobRecord
 from ..store.store import Store
+from ..transport.downloads import pictures_of
+from ..transport.error_mapping import service_words
 from . import jsonl as lines
 from . import records as ledger
 from .client import BatchService
@@ -131,10 +131,15 @@ class Collecting:
         return None
 
     def _kept(self, result: Result, planned: Planned | None) -> float:
-        record = self._record_of(result, planned)
-        parsed = lambda: _readable(result)  # noqa: E731
-        with contextlib.suppress(BadAnswerError):  # kept all the same: the run that wants it tells what is wrong
-            AnswerRecorder(self._store, result.identity).kept(record, parsed, result.raw)
+        record, recorder = self._record_of(result, planned), AnswerRecorder(self._store, self._connection)
+        try:
+            if result.response is None:
+                raise BadAnswerError("the answer is not of the expected form")
+            pictures = pictures_of(result.response, said=service_words(result.raw).message)
+        except BadAnswerError as exc:  # kept all the same: the run that wants it tells what is wrong
+            recorder.keep_unreadable(result.identity, record, result.raw, str(exc))
+        else:
+            recorder.keep(result.identity, record, result.response, pictures)
         return record.cost_usd or 0.0
 
     def _record_of(self, result: Result, planned: Planned | None) -> JobRecord:
@@ -184,9 +189,3 @@ class _Counted:
 def _lines_of(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         yield from file
-
-
-def _readable(result: Result) -> OpenAIImageGenerationResponse:
-    if result.response is None:
-        raise BadAnswerError("the answer is not of the expected form")
-    return result.response

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ..errors import RefusedError
 from ..jobs.job import Job
+from ..jobs.recorder import AnswerRecorder
 from ..jobs.runner import outcome_unknown
 from ..store.journal import BATCHED
 from ..store.records import StoredAnswer
@@ -36,7 +37,7 @@ def answered_or_planned(job: Job) -> StoredAnswer:
     store, identity = store_of(job.connection), job.identity
     known = _known(store, identity) if job.reuse else None
     if known is not None:
-        return known
+        return AnswerRecorder(store, job.connection).completed(known)
     if any(file.name == "markup" for file in job.files):
         raise no_markup(job.connection.name)
     plan = Plan(store)

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..catalog.schemas import OpenAIImageGenerationResponse
-from ..connections.resolve import Connection
+from ..connections.connection import Connection
 from ..errors import OpenAIImageError, ServiceDownError
 from ..transport.base64_json import extract_base64
 from ..transport.error_mapping import error_from_response

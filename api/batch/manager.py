@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ..backends.leases import acquire
-from ..connections.resolve import Connection
+from ..connections.connection import Connection
 from ..errors import OpenAIImageError, RefusedError, ServiceDownError, StillRunningError
 from ..store.store import Store
 from . import records as ledger

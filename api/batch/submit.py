@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import cast
 
 from ..backends.atomic_files import sync_all
-from ..connections.resolve import Connection
+from ..connections.connection import Connection
 from ..errors import (
     BadAnswerError,
     OpenAIImageError,

@@ -8,7 +8,7 @@ import json
 import time
 
 from ..backends.atomic_files import make_private_folder, write_atomic
-from ..connections.resolve import Connection
+from ..connections.connection import Connection
 from ..store.store import Store
 from .objects import FileObject
 from .plan import FOLDER

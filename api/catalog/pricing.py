@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..connections.resolve import Connection
+from ..connections.connection import Connection
 from . import catalog as catalogue
 from .catalog import ModelSpec
 from .schemas import TokenDetails, Usage

@@ -10,7 +10,7 @@ from .. import config as home
 from ..backends.atomic_files import make_private_folder, write_atomic
 from ..errors import OpenAIImageError, RefusedError
 from . import resolve as connections
-from .resolve import HostSecrets
+from .connection import HostSecrets
 
 LONGEST_KEY = 4096
 WITHOUT_STORED_KEY = ("auto", "comfy.org", "sandbox", "openai batch", "sandbox batch")

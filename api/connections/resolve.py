@@ -13,9 +13,7 @@ from pydantic import SecretStr
 
 from .. import config as home
 from ..errors import NoKeyError, RefusedError
-from .connection import LOOPBACK_HOSTS, Connection, HostSecrets, is_loopback
-
-__all__ = ["LOOPBACK_HOSTS", "Connection", "HostSecrets", "is_loopback", "names", "offered", "resolve", "stored"]
+from .connection import Connection, HostSecrets
 
 COMFY_MAX_PIXELS = 2048 * 2048  # ComfyUI 0.28 scales references to this for its proxy
 COMFY_BASE_URL = "https://api.comfy.org"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..catalog.schemas import OpenAIImageGenerationRequest, OpenAIImageGenerationResponse
-from ..connections.resolve import Connection
+from ..connections.connection import Connection
 from ..store.records import JobRecord, StoredAnswer
 from ..transport.bodies import FilePart
 from ..transport.operation import EDITS, GENERATIONS, SynchronousOperation
@@ -82,7 +82,7 @@ class JobHandle:
         self.name = name
         self.future: Future[StoredAnswer] = Future()
         self.future.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it for the others
-        self.unwanted = threading.Event()
+        self.abandoned = threading.Event()
         self.operation: SynchronousOperation[Any, Any] | None = None
         self.waiting_for: str | None = "its turn"
         self.sent = False
@@ -94,7 +94,7 @@ class JobHandle:
     def join(self) -> bool:
         """Wait for it as well; False if it is being given up."""
         with self._lock:
-            if self.unwanted.is_set():
+            if self.abandoned.is_set():
                 return False
             self._waiters += 1
             return True
@@ -110,15 +110,15 @@ class JobHandle:
         with self._lock:
             self._waiters -= 1
             if self._waiters <= 0 and not self.sent:
-                self.unwanted.set()
+                self.abandoned.set()
 
     def about_to_send(self) -> None:
         """Pass the point of no return.
 
-        Raises: Unwanted if everybody left before.
+        Raises: JobAbandoned if everybody left before.
         """
         with self._lock:
-            if self.unwanted.is_set():
+            if self.abandoned.is_set():
                 raise JobAbandoned
             self.sent, self.waiting_for, self._sent_at = True, None, time.monotonic()
 
@@ -127,15 +127,15 @@ class JobHandle:
         with self._lock:
             self.sent = False
             if self._waiters <= 0:
-                self.unwanted.set()
+                self.abandoned.set()
 
     def wait(self, seconds: float, what: str) -> None:
         """Wait before the next try.
 
-        Raises: Unwanted if everybody left meanwhile.
+        Raises: JobAbandoned if everybody left meanwhile.
         """
         self.waiting_for = f"{what}, next try in {seconds:.0f} s"
-        if self.unwanted.wait(seconds):
+        if self.abandoned.wait(seconds):
             raise JobAbandoned
         self.waiting_for = None
 

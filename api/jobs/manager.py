@@ -25,7 +25,7 @@ class JobManager:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[str, JobHandle] = {}
-        self._lanes: dict[str, ConcurrencyLimiter] = {}
+        self._limiters: dict[str, ConcurrencyLimiter] = {}
         self._unkept: dict[str, StoredAnswer] = {}
 
     def submit(self, job: Job) -> JobHandle:
@@ -36,16 +36,24 @@ class JobManager:
         identity = job.identity
         name = identity if job.reuse else again(identity)
         with self._lock:
-            running = self._running.get(name)
-            if running is not None and running.join():
-                return running
-            running = self._running[name] = JobHandle(job, identity, name)
-            lane = self._lanes.setdefault(
+            handle = self._running.get(name)
+            if handle is not None and handle.join():
+                return handle
+            handle = self._running[name] = JobHandle(job, identity, name)
+            limiter = self._limiters.setdefault(
                 job.connection.service, ConcurrencyLimiter(in_order=not os.environ.get(STORE_VARIABLE))
             )
-        if not self._answered_from_store(running):
-            lane.run(lambda: self._ask(running, lane))
-        return running
+        try:
+            store_of(job.connection).flush_soon()
+            known = self._known(handle)
+        except Exception as exc:  # noqa: BLE001 - handed over to everybody who waits
+            self._finish(handle, exc)
+            return handle
+        if known is not None and known.is_whole:
+            self._finish(handle, known)
+        else:
+            limiter.run(lambda: self._ask(handle, limiter))
+        return handle
 
     def mark_delivered(self, answer: StoredAnswer) -> StoredAnswer:
         """Note that an answer has reached somebody: from now on it may be forgotten when the store is full.
@@ -58,48 +66,38 @@ class JobManager:
         mark_read(answer)
         return replace(answer, reused=True) if paid_by_another else answer
 
-    def _answered_from_store(self, running: JobHandle) -> bool:
-        try:
-            known = self._known(running)
-        except Exception as exc:  # noqa: BLE001 - handed over to everybody who waits
-            self._finish(running, exc)
-            return True
-        if known is not None:
-            self._finish(running, known)
-        return known is not None
-
-    def _known(self, running: JobHandle) -> StoredAnswer | None:
-        if not running.job.reuse:
+    def _known(self, handle: JobHandle) -> StoredAnswer | None:
+        if not handle.job.reuse:
             return None
         with self._lock:
-            unkept = self._unkept.get(running.identity)
-        return unkept or store_of(running.job.connection).find(running.identity)
+            unkept = self._unkept.get(handle.identity)
+        return unkept or store_of(handle.job.connection).find(handle.identity)
 
-    def _ask(self, running: JobHandle, lane: ConcurrencyLimiter) -> None:
-        asking = JobRunner(running, store_of(running.job.connection), known=lambda: self._known(running))
+    def _ask(self, handle: JobHandle, limiter: ConcurrencyLimiter) -> None:
+        runner = JobRunner(handle, store_of(handle.job.connection), known=lambda: self._known(handle))
         try:
-            outcome: StoredAnswer | BaseException = asking.answer()
+            outcome: StoredAnswer | BaseException = runner.answer()
         except BaseException as exc:  # noqa: BLE001 - handed over to everybody who waits
             outcome = exc
-        lane.respect(asking.service_limit)
+        limiter.respect(runner.service_limit)
         if isinstance(outcome, StoredAnswer) and outcome.folder is None:
             with self._lock:
-                self._unkept[running.identity] = replace(outcome, reused=True)
-        self._finish(running, outcome)
+                self._unkept[handle.identity] = replace(outcome, reused=True)
+        self._finish(handle, outcome)
 
-    def _finish(self, running: JobHandle, outcome: StoredAnswer | BaseException) -> None:
+    def _finish(self, handle: JobHandle, outcome: StoredAnswer | BaseException) -> None:
         """Put the outcome into the future, after the job is off the list: who asks now asks the store."""
         with self._lock:
-            if self._running.get(running.name) is running:
-                del self._running[running.name]
-        if running.is_deserted:
+            if self._running.get(handle.name) is handle:
+                del self._running[handle.name]
+        if handle.is_deserted:
             _tell_the_log(outcome)
         if isinstance(outcome, JobAbandoned):
-            running.future.set_exception(CancelledError())
+            handle.future.set_exception(CancelledError())
         elif isinstance(outcome, BaseException):
-            running.future.set_exception(outcome)
+            handle.future.set_exception(outcome)
         else:
-            running.future.set_result(outcome)
+            handle.future.set_result(outcome)
 
 
 JOBS = JobManager()

@@ -1,103 +1,110 @@
-"""From an answer as it came to one that is kept: written down before anything decodes its pictures."""
+"""From an answer as it came to one that is kept, and from one that is kept to all that can still be had of it."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ..catalog import pricing as prices
+from ..catalog import pricing
 from ..catalog.schemas import OpenAIImageGenerationResponse
+from ..connections.connection import Connection
 from ..errors import BadAnswerError, OpenAIImageError
-from ..store import spending as budget
-from ..store.records import JobRecord, StoredAnswer, unreadable
+from ..store import spending
+from ..store.records import JobRecord, StoredAnswer, suffix_of, unreadable
 from ..store.store import Store
-from ..transport.downloads import Pictures, pictures_of
-from ..transport.error_mapping import error_from_response, service_words
-from ..transport.operation import RawAnswer, SynchronousOperation
+from ..transport.answer import RawAnswer, parse_answer
+from ..transport.downloads import Pictures, fetched, pictures_of
+from ..transport.error_mapping import service_words
 
 KEPT_HEADERS = ("x-request-id", "idempotent-replayed", "openai-processing-ms", "date")
 KEPT_PREFIXES = ("x-comfy-", "x-concurrency-", "x-committed-spend-", "x-ratelimit-")
 NOT_KEPT = "The answer could not be kept on disk ({}): save the picture, to ask again may cost again."
 
-Operation = SynchronousOperation[Any, OpenAIImageGenerationResponse]
 
-
-@dataclass(frozen=True)
 class AnswerRecorder:
-    """Keeps the answer of one job; `name` is what it is called among the jobs on their way."""
+    """Keeps answers over one connection. Their bytes are written down before: see `RequestJournal.receiving`."""
 
-    store: Store
-    name: str
+    def __init__(self, store: Store, connection: Connection) -> None:
+        self._store, self._connection = store, connection
 
-    def answer(self, record: JobRecord, raw: RawAnswer, operation: Operation) -> StoredAnswer:
-        """Write an answer down, then return it.
+    def record(self, name: str, record: JobRecord, raw: RawAnswer) -> StoredAnswer:
+        """Read the answer to the request that is called `name` in the journal, and keep it.
 
         Raises: BadAnswerError if it holds no picture, when it is kept all the same; OpenAIImageError if the service
         says 200 and means an error.
         """
-        _note_answer(record, raw)
-
-        def parsed() -> OpenAIImageGenerationResponse:
-            response = _parsed(raw, operation)
-            self._write_addresses(response, record, raw)
-            return response
-
-        return self.kept(record, parsed, raw.body)
-
-    def kept(self, record: JobRecord, parsed: Callable[[], OpenAIImageGenerationResponse], body: bytes) -> StoredAnswer:
-        """Write down an answer that `parsed` gives from its bytes, then return it.
-
-        Raises: as `answer`.
-        """
+        _note_headers(record, raw)
         try:
-            response = parsed()
-            pictures = pictures_of(response, said=service_words(body).message)
+            response = parse_answer(raw, OpenAIImageGenerationResponse, self._connection, model=record.model)
+            if any(image.url and not image.b64_json for image in response.data or []):
+                self._store.journal.write(name, record)
+                self._store.journal.sync_answer(name)
+            pictures = pictures_of(response, said=service_words(raw.joined or raw.body).message)
         except Exception as exc:  # whatever is wrong with it, it may have been paid
             if isinstance(exc, OpenAIImageError) and not isinstance(exc, BadAnswerError):
                 raise
-            record.fault = str(exc) or type(exc).__name__
-            folder, _ = self._saved(record, [body])
-            raise unreadable(record, folder) from exc
+            raise self.keep_unreadable(name, record, raw.body, str(exc) or type(exc).__name__) from exc
+        return self.keep(name, record, response, pictures)
+
+    def keep(
+        self, name: str, record: JobRecord, response: OpenAIImageGenerationResponse, pictures: Pictures
+    ) -> StoredAnswer:
+        """Keep an answer that was read."""
         _note_contents(record, response, pictures)
-        folder, notes = self._saved(record, pictures.data)
+        folder, notes = self._saved(name, record, pictures.data)
         with contextlib.suppress(OSError):
-            budget.note_spent(self.store.root, record)
+            spending.note_spent(self._store.root, record)
         return StoredAnswer(record, pictures.data, folder, reused=False, notes=notes)
 
-    def fetched_before(self, record: JobRecord) -> RawAnswer | None:
-        """Return an answer whose pictures a process began to fetch, with what the record knows of it."""
-        body = self.store.journal.read_raw_answer(self.name)
-        return RawAnswer(body, record.headers, record.elapsed_s or 0.0) if body else None
+    def keep_unreadable(self, name: str, record: JobRecord, body: bytes, fault: str) -> BadAnswerError:
+        """Keep an answer without a picture that can be read, which may have been paid; return the error to raise."""
+        record.fault = fault
+        folder, _ = self._saved(name, record, [body])
+        return unreadable(record, folder)
 
-    def _write_addresses(self, response: OpenAIImageGenerationResponse, record: JobRecord, raw: RawAnswer) -> None:
-        if any(image.url and not image.b64_json for image in response.data or []):
-            with contextlib.suppress(OSError):
-                self.store.journal.write(self.name, record)
-                self.store.journal.write_raw_answer(self.name, raw.body)
+    def completed(self, answer: StoredAnswer) -> StoredAnswer:
+        """Return a kept answer with all that can be had of it by now, for nothing; what is new is kept as well.
 
-    def _saved(self, record: JobRecord, pictures: list[bytes]) -> tuple[Path | None, list[str]]:
+        Raises: BadAnswerError if it still holds no picture.
+        """
+        if answer.record.fault:
+            self._read_again(answer)
+        for index, data in enumerate(answer.pictures):
+            if suffix_of(data) == "url":
+                with contextlib.suppress(OSError, ValueError):
+                    answer.pictures[index] = fetched(data.decode())
+                    answer.record.faults.pop(index, None)
+                    self._store.amend(answer)
+        return answer
+
+    def _read_again(self, answer: StoredAnswer) -> None:
+        record = answer.record
+        try:
+            raw = RawAnswer(answer.pictures[0], record.headers, record.elapsed_s or 0.0)
+            response = parse_answer(raw, OpenAIImageGenerationResponse, self._connection, model=record.model)
+            pictures = pictures_of(response)
+        except Exception as exc:
+            raise unreadable(record, answer.folder) from exc
+        record.fault = None
+        _note_contents(record, response, pictures)
+        answer.pictures = pictures.data
+        with contextlib.suppress(OSError):
+            self._store.amend(answer)
+            spending.note_spent(self._store.root, record)
+
+    def _saved(self, name: str, record: JobRecord, pictures: list[bytes]) -> tuple[Path | None, list[str]]:
         record.state = "answered"
         try:
-            folder = self.store.save(record, pictures)
+            folder = self._store.save(record, pictures)
         except OSError as exc:
-            self.store.journal.write(self.name, record)
+            self._store.journal.write(name, record)
             return None, [NOT_KEPT.format(exc.strerror or type(exc).__name__)]
-        self.store.journal.drop(self.name)
-        return folder, self.store.notes_on(folder)
+        self._store.journal.drop(name)
+        return folder, self._store.notes_on(folder)
 
 
-def _parsed(raw: RawAnswer, operation: Operation) -> OpenAIImageGenerationResponse:
-    response = operation.parse(raw)
-    if not response.data and service_words(raw.body).from_service:
-        raise error_from_response(operation.connection, 200, raw.headers, raw.body, subject=operation.request.model)
-    return response
-
-
-def _note_answer(record: JobRecord, raw: RawAnswer) -> None:
+def _note_headers(record: JobRecord, raw: RawAnswer) -> None:
     record.answered_at, record.elapsed_s = time.time(), raw.elapsed_s
     kept = (*KEPT_HEADERS, *(name for name in raw.headers if name.startswith(KEPT_PREFIXES)))
     record.headers = {name: raw.headers[name] for name in kept if name in raw.headers}
@@ -111,4 +118,4 @@ def _note_contents(record: JobRecord, response: OpenAIImageGenerationResponse, p
     fields = {name: getattr(response, name) for name in ("size", "quality", "background", "output_format")}
     record.answer_fields = {name: value for name, value in fields.items() if value}
     record.revised_prompts = [image.revised_prompt for image in response.data or [] if image.revised_prompt]
-    record.cost_usd = prices.cost_usd(record.model, record.usage, record.credits, batch=bool(record.batch))
+    record.cost_usd = pricing.cost_usd(record.model, record.usage, record.credits, batch=bool(record.batch))

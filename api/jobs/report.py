@@ -8,7 +8,7 @@ from typing import Any
 
 from ..catalog import catalog as catalogue
 from ..catalog import pricing as prices
-from ..connections.resolve import Connection
+from ..connections.connection import Connection
 from ..store.records import StoredAnswer
 
 

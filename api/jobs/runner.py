@@ -8,8 +8,8 @@ import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from ..backends.leases import Lease
-from ..catalog import pricing as prices
+from ..backends.leases import Lease, acquire
+from ..catalog import pricing
 from ..errors import (
     BadAnswerError,
     ModeratedError,
@@ -19,14 +19,14 @@ from ..errors import (
     ServiceDownError,
     StillRunningError,
 )
-from ..store import spending as budget
+from ..store import spending
 from ..store.journal import BATCHED
 from ..store.records import JobRecord, StoredAnswer, unreadable
 from ..store.store import Store
+from ..transport.answer import RawAnswer, holds_picture
 from ..transport.error_mapping import MAYBE_BILLED, PAY_AGAIN_ADVICE, RUN_AGAIN_ADVICE
-from ..transport.operation import RawAnswer
 from ..transport.retry import RetryPolicy
-from . import durations as history
+from . import durations
 from .job import JobAbandoned, JobHandle
 from .recorder import AnswerRecorder
 
@@ -40,66 +40,75 @@ REASONS: dict[type[OpenAIImageError], str] = {
 }
 
 
-class ClaimLost(Exception):
+class LeaseLost(Exception):
     """Another process took the job over before it was sent."""
 
 
 class JobRunner:
     """Asks for one job on the calling thread. `service_limit` is what the service said of requests at a time."""
 
-    def __init__(self, running: JobHandle, store: Store, *, known: Callable[[], StoredAnswer | None]) -> None:
+    def __init__(self, handle: JobHandle, store: Store, *, known: Callable[[], StoredAnswer | None]) -> None:
         self.service_limit: int | None = None
-        self._running = running
-        self._job = running.job
-        self._name = running.name
-        self._pending = store.journal
-        self._keeping = AnswerRecorder(store, running.name)
+        self._handle = handle
+        self._job = handle.job
+        self._name = handle.name
+        self._store = store
+        self._journal = store.journal
+        self._recorder = AnswerRecorder(store, handle.job.connection)
         self._known = known
-        self._claim: Lease | None = None
+        self._lease: Lease | None = None
         self._may_be_billed = False  # an earlier try, perhaps of a process that died, and its answer was not seen
 
     def answer(self) -> StoredAnswer:
         """Return the answer, from the service or from whoever was faster.
 
-        Raises: Unwanted if everybody left before it was sent, OpenAIImageError by kind.
+        Raises: JobAbandoned if everybody left before it was sent, OpenAIImageError by kind.
         """
         while True:
             try:
-                return self._claimed_by_others() or self._exchanged(self._resumed())
-            except ClaimLost:
+                known = self._leased_or_known()
+                return self._exchanged(self._resumed()) if known is None else self._recorder.completed(known)
+            except LeaseLost:
                 continue  # another process took over while this one slept: join it
             finally:
-                if self._claim is not None:
-                    self._claim.release()
+                if self._lease is not None:
+                    self._lease.release()
 
-    def _claimed_by_others(self) -> StoredAnswer | None:
+    def _leased_or_known(self) -> StoredAnswer | None:
         """Take the job for us, or wait for the answer of the process that has it."""
         while True:
-            if self._running.unwanted.is_set():
+            if self._handle.abandoned.is_set():
                 raise JobAbandoned
+            self._lease = None
+            if self._fetched():
+                return self._known()
             try:
-                self._claim = self._keeping.store.claim(self._name)
+                self._lease = acquire(self._journal.open(self._name))
             except FileNotFoundError:
-                self._claim = None  # whoever had it finished and cleared the folder this moment
+                pass  # whoever had it finished and cleared the folder this moment
             except OSError:
-                self._claim = None
                 return self._known()  # no other process can write there either
+            if self._lease is not None:
+                self._fetched()  # whoever had it until this moment may have answered it
             known = self._known()
-            if known is not None and self._claim is not None:
-                self._pending.drop(self._name)
-            if known is not None or self._claim is not None:
+            if known is not None and self._lease is not None:
+                self._journal.drop(self._name)
+            if known is not None or self._lease is not None:
                 return known
-            self._running.wait(self._keeping.store.poll_s, "another process asks for the same")
+            self._handle.wait(self._store.poll_s, "another process asks for the same")
+
+    def _fetched(self) -> bool:
+        return self._job.reuse and self._store.fetch(self._handle.identity)
 
     def _resumed(self) -> JobRecord:
         """Return the record to go on with: a new one, or that of a process that died on the way.
 
         Raises: OutcomeUnknownError if it was sent and cannot safely be sent again.
         """
-        record, old = self._job.record(self._running.identity), self._left_behind()
+        record, old = self._job.record(self._handle.identity), self._left_behind()
         if old is not None and old.fault:
             raise unreadable(old, None)
-        if old is not None and self._keeping.fetched_before(old) is not None:
+        if old is not None and self._came_before(old) is not None:
             self._may_be_billed = True
             return old
         if old is not None and not _may_go_on(old):
@@ -108,75 +117,89 @@ class JobRunner:
             record.idempotency_key, record.sent_at = old.idempotency_key, old.sent_at
             self._may_be_billed = old.state != "prepared"
         record.state = "sent" if self._may_be_billed else "prepared"
-        self._pending.write(self._name, record)
+        self._journal.write(self._name, record)
         return record
 
     def _left_behind(self) -> JobRecord | None:
         try:
-            return self._pending.read(self._name) or (self._pending.adopt(self._name) if self._job.reuse else None)
+            return self._journal.read(self._name) or (self._journal.adopt(self._name) if self._job.reuse else None)
         except OSError as exc:
             raise OutcomeUnknownError(
-                f"{self._job.connection.name}: the record of this request in {self._pending.root} cannot be read"
+                f"{self._job.connection.name}: the record of this request in {self._journal.root} cannot be read"
                 f" ({exc.strerror}), so it may have been sent before. Fix the folder, or switch reuse off."
             ) from exc
 
+    def _came_before(self, record: JobRecord) -> RawAnswer | None:
+        """Return an answer that came, perhaps to a process that died, and is not kept yet."""
+        body = self._journal.answer(self._name)
+        if body is None:
+            half = self._journal.half_answer(self._name)
+            body = half if half and holds_picture(half, self._job.connection) else None
+        return RawAnswer(body, record.headers, record.elapsed_s or 0.0) if body else None
+
     def _exchanged(self, record: JobRecord) -> StoredAnswer:
         retries = RetryPolicy(idempotent=self._job.connection.idempotent)
+        raw = self._came_before(record)
         try:
             while True:
                 try:
-                    return self._kept(record)
+                    with self._in_budget() if raw is None else contextlib.nullcontext():  # else it is paid already
+                        return self._recorded(record, raw or self._sent(record))
                 except BadAnswerError:
                     raise
                 except OpenAIImageError as error:
+                    raw = None
                     self._wait_after(error, record, retries)
         except JobAbandoned:
             if not self._may_be_billed:
-                self._pending.drop(self._name)
+                self._journal.drop(self._name)
             raise
 
-    def _kept(self, record: JobRecord) -> StoredAnswer:
-        raw = self._keeping.fetched_before(record)
-        with self._in_budget() if raw is None else contextlib.nullcontext():  # what was paid before is had in any case
-            raw = raw or self._sent(record)
-            operation = self._running.operation or self._job.operation({})
-            answer = self._keeping.answer(record, raw, operation)
-        history.note(self._keeping.store, answer.record)
+    def _recorded(self, record: JobRecord, raw: RawAnswer) -> StoredAnswer:
+        try:
+            answer = self._recorder.record(self._name, record, raw)
+        except BadAnswerError:
+            raise
+        except OpenAIImageError:
+            self._journal.discard_answer(self._name)
+            raise
+        durations.note(self._store, answer.record)
         if not self._job.reuse:
-            self._pending.forget(self._running.identity)
+            self._journal.forget(self._handle.identity)
         return answer
 
     def _in_budget(self) -> AbstractContextManager[None]:
         connection, images = self._job.connection, [file for file in self._job.files if file.name.startswith("image")]
         if connection.kind == "sandbox":
             return contextlib.nullcontext()
-        amount = prices.cautious_usd(connection, self._job.request.wire_fields(), len(images))
-        return budget.reserved(self._keeping.store.root, amount, self._keeping.store.backend)
+        amount = pricing.cautious_usd(connection, self._job.request.wire_fields(), len(images))
+        return spending.reserved(self._store.root, amount, self._store.backend)
 
     def _sent(self, record: JobRecord) -> RawAnswer:
         operation = self._job.operation({"Idempotency-Key": record.idempotency_key} if record.idempotency_key else {})
-        self._running.operation = operation
-        self._refuse_lost_claim()
-        self._running.median_duration_s = history.median_duration_s(self._keeping.store, record)
-        self._running.about_to_send()
+        self._handle.operation = operation
+        self._refuse_lost_lease()
+        self._handle.median_duration_s = durations.median_duration_s(self._store, record)
+        self._handle.about_to_send()
         record.state, record.sent_at = "sent", time.time()
-        self._pending.announce(self._name, record)
-        self._refuse_lost_claim()  # this process may have slept while it wrote
+        self._journal.announce(self._name, record)
+        self._refuse_lost_lease()  # this process may have slept while it wrote
         try:
-            return operation.exchange()
+            with self._journal.receiving(self._name) as keep:
+                return operation.exchange(keep)
         finally:
             with contextlib.suppress(ValueError):
                 self.service_limit = int(operation.answered_headers.get("x-concurrency-limit", ""))
 
-    def _refuse_lost_claim(self) -> None:
-        if self._claim is not None and not self._claim.held:
-            self._running.not_sent_after_all()
-            raise ClaimLost
+    def _refuse_lost_lease(self) -> None:
+        if self._lease is not None and not self._lease.held:
+            self._handle.not_sent_after_all()
+            raise LeaseLost
 
     def _wait_after(self, error: OpenAIImageError, record: JobRecord, retries: RetryPolicy) -> None:
         """Wait until the request may be sent again.
 
-        Raises: OpenAIImageError if it never may be, Unwanted if everybody left meanwhile.
+        Raises: OpenAIImageError if it never may be, JobAbandoned if everybody left meanwhile.
         """
         if isinstance(error, (OutcomeUnknownError, StillRunningError)):
             self._may_be_billed = True
@@ -188,19 +211,19 @@ class JobRunner:
             record.idempotency_key, self._may_be_billed = uuid.uuid4().hex, False
         if not self._may_be_billed:
             record.state = "prepared"
-            self._running.not_sent_after_all()
-        self._pending.write(self._name, record)
-        self._running.wait(delay, REASONS.get(type(error), NO_ANSWER))
+            self._handle.not_sent_after_all()
+        self._journal.write(self._name, record)
+        self._handle.wait(delay, REASONS.get(type(error), NO_ANSWER))
 
     def _given_up(self, error: OpenAIImageError, record: JobRecord) -> OpenAIImageError:
         """Write down how it ended and return the error to raise: a key that may have paid for something is kept."""
         if not self._may_be_billed or _is_final(error, record):
-            self._pending.drop(self._name)
+            self._journal.drop(self._name)
             return error
         record.state = "sent" if record.idempotency_key and not error.key_is_spent else "unknown"
         record.request_id = error.request_id
-        self._pending.write(self._name, record)
-        self._pending.write_partials(self._name, self._running.partials)
+        self._journal.write(self._name, record)
+        self._journal.write_partials(self._name, self._handle.partials)
         if isinstance(error, (OutcomeUnknownError, StillRunningError)):
             return error
         return OutcomeUnknownError(

@@ -21,9 +21,9 @@ from pydantic import ValidationError
 
 from ..backends.atomic_files import make_private_folder, write_synced
 from ..errors import SharedStoreError
+from .bucket import SharedBucket
 from .eviction import UNSHARED
 from .records import JobRecord, read_record
-from .shared import SharedBucket
 
 LOG = logging.getLogger(__name__)
 DROPPED = ".dropped"
@@ -34,9 +34,9 @@ FAILURES_MAX = 3
 class Outbox:
     """The notes of one store; `folders_of` tells where the answers of a job are."""
 
-    def __init__(self, root: Path, shared: SharedBucket, folders_of: Callable[[str], Iterable[Path]]) -> None:
+    def __init__(self, root: Path, bucket: SharedBucket, folders_of: Callable[[str], Iterable[Path]]) -> None:
         self._folder = root / "outbox"
-        self.shared = shared
+        self._bucket = bucket
         self._folders_of = folders_of
         self._lock = threading.Lock()
         self._busy: set[str] = set()
@@ -65,7 +65,7 @@ class Outbox:
     def deliver(self, note: Path, folder: Path, record: JobRecord, pictures: list[bytes]) -> None:
         """Share an answer, or leave its note for later."""
         try:
-            self.shared.put(record, pictures)
+            self._bucket.put(record, pictures)
         except SharedStoreError as exc:
             LOG.warning("An answer is kept here and not yet shared: %s", exc)
             return
@@ -82,7 +82,7 @@ class Outbox:
     def drop(self, name: str, record: JobRecord | None) -> None:
         """Let the others know that a job is on its way no more, at once or later."""
         try:
-            self.shared.drop_job(name)
+            self._bucket.drop_job(name)
         except SharedStoreError as exc:
             LOG.warning("That a request is on its way no more could not be shared yet: %s", exc)
             with contextlib.suppress(OSError):
@@ -151,8 +151,8 @@ class Outbox:
 
     def _share(self, folder: Path) -> None:
         record = read_record(folder)
-        self.shared.put(record, [(folder / picture).read_bytes() for picture in record.pictures])
-        self.shared.drop_answered(record)
+        self._bucket.put(record, [(folder / picture).read_bytes() for picture in record.pictures])
+        self._bucket.drop_answered(record)
         _done(folder / UNSHARED)
 
     def _dropped(self, note: str) -> bool:
@@ -161,9 +161,9 @@ class Outbox:
             sent_at = (self._folder / note).read_text()
         except OSError:
             return False
-        job = self.shared.read_job(name)
+        job = self._bucket.read_job(name)
         if job is not None and str(job.sent_at) == sent_at:  # else somebody asks for it by now
-            self.shared.drop_job(name)
+            self._bucket.drop_job(name)
         _done(self._folder / note)
         return True
 

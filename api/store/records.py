@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,11 @@ class StoredAnswer:
     notes: list[str] = field(default_factory=list)
     delivered: bool = False
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has its pictures, and not what they could not be made of, or their addresses."""
+        return not self.record.fault and not any(suffix_of(data) == "url" for data in self.pictures)
+
 
 def record_bytes(record: JobRecord) -> bytes:
     """Return a record as it is written down."""
@@ -105,3 +111,8 @@ def unreadable(record: JobRecord, folder: Path | None) -> BadAnswerError:
 def suffix_of(data: bytes) -> str:
     """Return the file suffix of encoded data by its first bytes; `bin` for what is no picture."""
     return next((suffix for start, suffix in PICTURE_SIGNATURES.items() if data.startswith(start)), "bin")
+
+
+def picture_names(pictures: Sequence[bytes]) -> list[str]:
+    """Return the names of an answer's files in its folder."""
+    return [f"picture_{index}.{suffix_of(data)}" for index, data in enumerate(pictures)]

@@ -1,126 +1,153 @@
-"""What machines share on a backend of their own: answers, jobs on their way, costs; laid out as a store's folder is.
+"""A store in front of a bucket that machines share: what is kept here is had without the bucket.
 
-    jobs/<identity>[.N]/taken         which answer has this number, so that two machines never write into one
-                        picture_0.png ..., record.json: the record comes last, so one that can be seen is whole
-    pending/<name>/record.json, claim.N
-    spent/<day>/<amount>_<connection>_<answer>.json
-
-Nothing here is ever forgotten by itself. Whatever fails raises SharedStoreError.
+What is kept there comes here first. What could not be told to the others yet is noted in the outbox.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator, Sequence
-from itertools import count
+import contextlib
+import logging
+from pathlib import Path
 
-from pydantic import ValidationError
-
+from ..backends import atomic_files as files
 from ..backends.backend import Backend
 from ..errors import SharedStoreError
-from . import spending as budget
-from .records import RECORD, JobRecord, record_bytes
+from .bucket import SharedBucket
+from .eviction import UNREAD, UNSHARED
+from .journal import RequestJournal
+from .outbox import Outbox
+from .records import JobRecord
+from .store import Store, records_in
 
-JOBS = "jobs"
-PENDING = "pending"
-TAKEN = "taken"
-PROBES = "probes"
+LOG = logging.getLogger(__name__)
+POLL_S = 1.0  # each look is a few requests, which a bucket's owner pays
+NOT_SHARED = (
+    "Kept here, not yet shared: {} could not be reached. It is tried again; `openai-image jobs sync` does it now."
+)
 
 
-class SharedBucket:
-    """The store that several machines share; `name` is what people are told of it."""
+class SharedStore(Store):
+    """The jobs below one folder of this machine and in a bucket."""
 
-    def __init__(self, backend: Backend, name: str) -> None:
-        self.backend = backend
-        self.name = name
+    poll_s = POLL_S
 
-    def probe(self) -> bool:
-        """Write something and take it away; tell whether objects can be created exclusively."""
-        name = f"{PROBES}/{uuid.uuid4().hex}"
-        self.backend.write(name, b"")
-        self.backend.names(name)
-        self.backend.remove(name)
-        return self.backend.is_exclusive
+    def __init__(self, root: Path, bucket: SharedBucket) -> None:
+        super().__init__(root)
+        self.bucket = bucket
+        self.backend = bucket.backend
+        self.outbox = Outbox(root, bucket, self._newest_first)
+        self.journal = SharedJournal(root, bucket, self.outbox)
 
-    def answers(self, identity: str) -> Iterator[tuple[JobRecord, list[bytes]]]:
-        """Yield the answers of a job that are there whole, the newest first."""
-        names = self.backend.names(f"{JOBS}/{identity}")
-        folders = [name.rpartition("/")[0] for name in names if name.endswith(f"/{RECORD}")]
-        for folder in sorted(folders, key=_number, reverse=True):
-            record = self._record(folder)
-            if record is not None:
-                yield record, [self._picture(folder, name) for name in record.pictures]
+    def flush_soon(self) -> None:
+        """Try to share what waits, on a thread of its own."""
+        self.outbox.flush_soon()
 
-    def put(self, record: JobRecord, pictures: Sequence[bytes]) -> None:
-        """Let the others have an answer; once is enough, and twice or half before does no harm."""
-        folder, is_whole = self._place_of(record)
-        if not is_whole:
-            for name, data in zip(record.pictures, pictures, strict=True):
-                self.backend.write(f"{folder}/{name}", data)
-            self.backend.write(f"{folder}/{RECORD}", record_bytes(record))
-        if not record.fault:
-            self.backend.write(*budget.note_of(record))
+    def fetch(self, identity: str) -> bool:
+        """Bring the newest answer of a job here if other machines have one; tell whether they have.
 
-    def job(self, name: str) -> Backend:
-        """Return the backend of a job on its way, where its claims are."""
-        return self.backend.at(f"{PENDING}/{name}")
+        Raises: SharedStoreError.
+        """
+        for record, pictures in self.bucket.answers(identity):
+            try:
+                if not self._is_answered(record):
+                    self._keep(record, dict(zip(record.pictures, pictures, strict=True)))
+            except OSError as exc:
+                raise SharedStoreError(
+                    f"The picture is in the shared store, but {self.root} cannot take it ({exc.strerror}). Make room."
+                ) from exc
+            return True
+        return False
 
-    def jobs(self, beginning: str) -> set[str]:
-        """Return the names of jobs on their way that begin so."""
-        return {name.split("/")[1] for name in self.backend.names(f"{PENDING}/{beginning}")}
+    def notes_on(self, folder: Path) -> list[str]:
+        """Return that an answer is not shared yet, if so."""
+        return [NOT_SHARED.format(self.bucket.name)] if (folder / UNSHARED).exists() else []
 
-    def read_job(self, name: str) -> JobRecord | None:
-        """Return how far a job is, or None."""
-        return self._record(f"{PENDING}/{name}")
+    def share_all(self) -> None:
+        """Note that every answer is to be shared, also those from before there was anybody to share with.
 
-    def write_job(self, name: str, record: JobRecord) -> None:
-        """Let the others know how far a job is."""
-        self.job(name).write(RECORD, record_bytes(record))
+        Raises: OSError.
+        """
+        for folder, record in records_in(self.jobs):
+            files.write_synced(folder / UNSHARED, b"", synced=False)
+            self.outbox.note(record.identity)
 
-    def drop_job(self, name: str) -> None:
-        """Let the others know that a job is on its way no more."""
-        self.job(name).remove(RECORD)
-
-    def drop_answered(self, record: JobRecord) -> None:
-        """Drop the job that an answer belongs to, whatever its name was."""
-        for name in self.jobs(record.identity):
-            job = self.read_job(name)
-            if job is not None and (job.batch or job.sent_at) == (record.batch or record.sent_at):
-                self.drop_job(name)
-
-    def _place_of(self, record: JobRecord) -> tuple[str, bool]:
-        """Return the place of an answer, taken now or before, and whether it is there already."""
-        names = set(self.backend.names(f"{JOBS}/{record.identity}"))
-        ours = record.fingerprint.encode()
-        for number in count(1):
-            folder = f"{JOBS}/{record.identity}" + (f".{number}" if number > 1 else "")
-            is_whole, is_taken = f"{folder}/{RECORD}" in names, f"{folder}/{TAKEN}" in names
-            if is_taken and self.backend.read(f"{folder}/{TAKEN}") == ours:
-                return folder, is_whole
-            if not is_whole and not is_taken and self.backend.create(f"{folder}/{TAKEN}", ours):
-                return folder, False
-        raise AssertionError("numbers do not end")
-
-    def _record(self, folder: str) -> JobRecord | None:
-        data = self.backend.read(f"{folder}/{RECORD}")
+    def _save(self, record: JobRecord, contents: dict[str, bytes]) -> Path:
         try:
-            return None if data is None else JobRecord.model_validate_json(data)
-        except ValidationError:
-            raise SharedStoreError(
-                f"{folder}/{RECORD} in the shared store {self.name} cannot be read. It is about this request,"
-                " which may have been paid: look into it, and delete it to send the request again (you may pay twice)."
-            ) from None
-
-    def _picture(self, folder: str, name: str) -> bytes:
-        data = self.backend.read(f"{folder}/{name}")
-        if data is None:
-            raise SharedStoreError(
-                f"{folder}/{name} is missing in the shared store {self.name}, and its record is there. Put it back, or"
-                f" delete {folder}/{RECORD} to send the request again (you may pay twice)."
-            )
-        return data
+            note = self.outbox.announce(record.identity)
+            try:
+                folder = self._keep(record, {**contents, UNREAD: b"", UNSHARED: b""})
+            except OSError:
+                self.outbox.withdraw(note)
+                raise
+        except OSError:
+            with contextlib.suppress(SharedStoreError):
+                self.bucket.put(record, list(contents.values()))  # then it is kept at least there
+            raise
+        self.outbox.deliver(note, folder, record, list(contents.values()))
+        return folder
 
 
-def _number(folder: str) -> int:
-    number = folder.rpartition("/")[2].partition(".")[2]
-    return int(number) if number.isdigit() else 1
+class SharedJournal(RequestJournal):
+    """The requests on their way of all machines that share a bucket: leases lie there alone, records there too."""
+
+    def __init__(self, root: Path, bucket: SharedBucket, outbox: Outbox) -> None:
+        super().__init__(root)
+        self._bucket = bucket
+        self._outbox = outbox
+        self._announced: set[str] = set()
+
+    def place(self, name: str) -> Backend:
+        """Return where the leases of a job are."""
+        return self._bucket.job(name)
+
+    def open(self, name: str) -> Backend:
+        """Return where a lease of a job can be taken."""
+        return self._bucket.job(name)
+
+    def announce(self, name: str, record: JobRecord) -> None:
+        """Write down that a job goes out now, where everybody sees it who might send it too.
+
+        Raises: SharedStoreError if those on other machines could not.
+        """
+        super().announce(name, record)
+        self._announced.add(name)
+        self._tell_others(name, record)
+
+    def write(self, name: str, record: JobRecord) -> None:
+        """Write down how far a job is, for others too once it says more than `prepared`."""
+        super().write(name, record)
+        if record.state != "prepared" or name in self._announced:
+            try:
+                self._tell_others(name, record)
+            except SharedStoreError as exc:
+                LOG.warning("The state of a request cannot be shared: %s", exc)
+                self._unwritten[name] = record.model_copy()
+
+    def read(self, name: str) -> JobRecord | None:
+        """Return what was last written of a job by any machine, or None.
+
+        Raises: OSError if something is there and cannot be read, SharedStoreError.
+        """
+        if name in self._unwritten:
+            return self._unwritten[name]
+        self._outbox.settle(name)
+        return self._bucket.read_job(name) or self._read_here(name)
+
+    def drop(self, name: str) -> None:
+        """Forget a job: it is answered, or it was certainly not paid.
+
+        Others go on seeing a job whose answer they cannot have yet.
+        """
+        record = self._unwritten.get(name)
+        self._announced.discard(name)
+        if not self._outbox.holds(name.partition(".")[0]):
+            with contextlib.suppress(OSError):
+                record = record or self._read_here(name)
+            self._outbox.drop(name, record)
+        super().drop(name)
+
+    def _tell_others(self, name: str, record: JobRecord) -> None:
+        self._bucket.write_job(name, record)
+
+    def _names(self, prefix: str) -> set[str]:
+        return super()._names(prefix) | self._bucket.jobs(prefix)

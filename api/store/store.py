@@ -5,8 +5,8 @@
     pending/...                 jobs on their way (see journal.py)
 
 A folder under `jobs` appears whole by one rename, and is never changed afterwards but for `unread`, the time of its
-last use, and a picture that could only be fetched later. Where machines share a bucket, this folder is in front of it:
-what is kept here is had without the bucket, what is kept there comes here first (see shared.py and outbox.py).
+last use, and pictures that could only be fetched or read later. Where machines share a bucket, this folder is in front
+of it: see shared.py.
 """
 
 from __future__ import annotations
@@ -16,161 +16,108 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from .. import config as home
+from .. import config
 from ..backends import atomic_files as files
-from ..backends.atomic_files import make_private_folder, sync_folder
+from ..backends.atomic_files import make_private_folder, write_atomic
 from ..backends.backend import Backend, BucketBackend
 from ..backends.fsspec_client import FsspecClient, is_url
-from ..backends.leases import Lease
-from ..connections.resolve import Connection
-from ..errors import BadAnswerError, SharedStoreError
-from .eviction import UNREAD, UNSHARED, SizeLimit, used_at
-from .journal import RequestJournal, is_again
-from .outbox import Outbox
-from .reading import read_answer
-from .records import RECORD, JobRecord, StoredAnswer, read_record, record_bytes, suffix_of
-from .shared import SharedBucket
+from ..connections.connection import Connection
+from ..errors import RUN_ANYWAY, BadAnswerError
+from .bucket import SharedBucket
+from .eviction import UNREAD, SizeLimit, used_at
+from .journal import RequestJournal
+from .records import RECORD, JobRecord, StoredAnswer, picture_names, read_record, record_bytes
 
 STORE_VARIABLE = "OPENAI_IMAGE_NODES_STORE"
 SANDBOX_STORE = "sandbox_store"
 CRASHED_AFTER_S = 86_400.0
 POLL_S = 0.25
-SHARED_POLL_S = 1.0  # each look is a few requests, which a bucket's owner pays
-NOT_SHARED = (
-    "Kept here, not yet shared: {} could not be reached. It is tried again; `openai-image jobs sync` does it now."
-)
 
 
 class Store:
-    """The jobs below one folder. Safe for many threads, processes and machines at once."""
+    """The jobs below one folder. Safe for many threads, processes and machines at once.
 
-    def __init__(self, root: Path, shared: SharedBucket | None = None) -> None:
+    `poll_s` is how often to look whether somebody else's request for the same is answered, in seconds.
+    """
+
+    poll_s = POLL_S
+    backend: Backend | None = None  # where other machines' answers and costs are
+
+    def __init__(self, root: Path) -> None:
         self.root = root
         self.jobs = root / "jobs"
-        self.shared = shared
-        self.outbox = Outbox(root, shared, self._newest_first) if shared else None
-        self.journal = RequestJournal(root, self.outbox)
-        self._room = SizeLimit(self.jobs, root / "trash")
+        self.journal = RequestJournal(root)
+        self._limit = SizeLimit(self.jobs, root / "trash")
 
     def find(self, identity: str) -> StoredAnswer | None:
-        """Return the newest answer of a job, or None. Touches it, so that it is forgotten last.
+        """Return the newest answer of a job as it is kept, or None. Touches it, so that it is forgotten last.
 
-        Raises: BadAnswerError if all that is kept of the job holds no picture or cannot be read.
+        One that was found to hold no picture comes only where there is no other, with its `fault`.
+        Raises: BadAnswerError if all that is kept of the job cannot be read from the disk.
         """
-        if self.outbox is not None:
-            self.outbox.flush_soon()
-        fault: BadAnswerError | None = None
+        faulty, error = None, None
         for folder in self._newest_first(identity):
             try:
-                return read_answer(folder)
+                answer = _read_answer(folder)
             except FileNotFoundError:
                 continue  # there is none, or it was forgotten or deleted this moment
             except BadAnswerError as exc:
-                fault = fault or exc
-        if fault is not None:
-            raise fault
-        return None
-
-    @property
-    def backend(self) -> Backend | None:
-        """Where other machines' answers and costs are, or None."""
-        return self.shared.backend if self.shared else None
-
-    @property
-    def poll_s(self) -> float:
-        """How often to look whether somebody else's request for the same is answered, in seconds."""
-        return SHARED_POLL_S if self.shared else POLL_S
-
-    def claim(self, name: str) -> Lease | None:
-        """Take a job for this process; None while a live owner has it, or if it is answered, and then it is here.
-
-        Raises: OSError, SharedStoreError.
-        """
-        if self.outbox is None or is_again(name):
-            return self.journal.claim(name)
-        if self.fetch(name):
-            return None
-        ours = self.journal.claim(name)
-        if ours is not None:
-            try:
-                self.fetch(name)  # whoever had it until this moment may have answered it
-            except BaseException:
-                ours.release()
-                raise
-        return ours
+                error = error or exc
+                continue
+            if not answer.record.fault:
+                return answer
+            faulty = faulty or answer
+        if faulty is None and error is not None:
+            raise error
+        return faulty
 
     def fetch(self, identity: str) -> bool:
         """Bring the newest answer of a job here if other machines have one; tell whether they have.
 
         Raises: SharedStoreError.
         """
-        for record, pictures in self.shared.answers(identity) if self.shared else ():
-            try:
-                if not self._is_answered(record):
-                    self._keep(record, dict(zip(record.pictures, pictures, strict=True)))
-            except OSError as exc:
-                raise SharedStoreError(
-                    f"The picture is in the shared store, but {self.root} cannot take it ({exc.strerror}). Make room."
-                ) from exc
-            return True
         return False
 
-    def save(self, record: JobRecord, pictures: list[bytes]) -> Path:
-        """Keep an answer, on the disk when this returns, and return its folder; then share it.
+    def flush_soon(self) -> None:
+        """Share what waits to be shared, on a thread of its own."""
+
+    def save(self, record: JobRecord, pictures: Sequence[bytes]) -> Path:
+        """Keep an answer, on the disk when this returns, and return its folder.
 
         Raises: OSError, for example when the disk is full.
         """
-        record.pictures = [f"picture_{index}.{suffix_of(data)}" for index, data in enumerate(pictures)]
-        files_of = dict(zip(record.pictures, pictures, strict=True))
+        record.pictures = picture_names(pictures)
         try:
-            if self.outbox is None:
-                return self._keep(record, {**files_of, UNREAD: b""})
-            return self._keep_and_share(self.outbox, record, files_of)
+            return self._save(record, dict(zip(record.pictures, pictures, strict=True)))
         except OSError:
-            if self.shared is not None:
-                with contextlib.suppress(SharedStoreError):
-                    self.shared.put(record, pictures)  # then it is kept at least there
             record.pictures = []
             raise
 
-    def notes_on(self, folder: Path) -> list[str]:
-        """Return what somebody should know of an answer that was just kept."""
-        if self.shared is None or not (folder / UNSHARED).exists():
-            return []
-        return [NOT_SHARED.format(self.shared.name)]
-
-    def sync(self) -> int:
-        """Share all that could not be shared before; returns how many things that were.
-
-        Raises: SharedStoreError.
-        """
-        return self.outbox.flush() if self.outbox else 0
-
-    def share_all(self) -> None:
-        """Note that every answer is to be shared, also those from before there was anybody to share with.
+    def amend(self, answer: StoredAnswer) -> None:
+        """Keep the pictures of a kept answer that could be fetched or read only now.
 
         Raises: OSError.
         """
-        for folder, record in _records_in(self.jobs):
-            if self.outbox is not None:
-                files.write_synced(folder / UNSHARED, b"", synced=False)
-                self.outbox.note(record.identity)
+        if answer.folder is None:
+            return
+        answer.record.pictures = picture_names(answer.pictures)
+        for name, data in zip(answer.record.pictures, answer.pictures, strict=True):
+            if not (answer.folder / name).exists():
+                write_atomic(answer.folder / name, data)
+        write_atomic(answer.folder / RECORD, record_bytes(answer.record))
 
-    def _keep_and_share(self, outbox: Outbox, record: JobRecord, files_of: dict[str, bytes]) -> Path:
-        note = outbox.announce(record.identity)
-        try:
-            folder = self._keep(record, {**files_of, UNREAD: b"", UNSHARED: b""})
-        except OSError:
-            outbox.withdraw(note)
-            raise
-        outbox.deliver(note, folder, record, list(files_of.values()))
-        return folder
+    def notes_on(self, folder: Path) -> list[str]:
+        """Return what somebody should know of an answer that was just kept."""
+        return []
+
+    def _save(self, record: JobRecord, contents: dict[str, bytes]) -> Path:
+        return self._keep(record, {**contents, UNREAD: b""})
 
     def _keep(self, record: JobRecord, contents: dict[str, bytes]) -> Path:
         make_private_folder(self.jobs)
@@ -179,26 +126,26 @@ class Store:
             for name, data in contents.items():
                 files.write_synced(fresh / name, data, synced=bool(data))
             files.write_synced(fresh / RECORD, record_bytes(record))
-            sync_folder(fresh)
+            files.sync(fresh)
             folder = self._moved_into_place(fresh, record.identity)
         except OSError:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
-        sync_folder(self.jobs)
-        if self._room.is_short_after(files.folder_bytes(folder)):
+        files.sync(self.jobs)
+        if self._limit.is_short_after(files.folder_bytes(folder)):
             with contextlib.suppress(OSError):
-                self.prune(self._room.wanted_bytes)
+                self.prune(self._limit.wanted_bytes)
         return folder
 
     def records(self) -> list[tuple[Path, JobRecord]]:
         """Return the folder and record of all jobs on their way, then of all answers, each the latest used first."""
-        kept, waiting = (list(_records_in(path)) for path in (self.jobs, self.journal.root))
+        kept, waiting = (list(records_in(path)) for path in (self.jobs, self.journal.root))
         answered = {(record.identity, record.sent_at) for _, record in kept}
         return [(path, record) for path, record in waiting if (record.identity, record.sent_at) not in answered] + kept
 
     def is_running(self, folder: Path) -> bool:
         """Tell whether a folder of `records` belongs to a request that is on its way right now."""
-        return folder.parent == self.journal.root and self.journal.is_claimed(folder.name)
+        return folder.parent == self.journal.root and self.journal.is_leased(folder.name)
 
     def prune(self, max_bytes: int) -> int:
         """Forget answers, the longest unused first, until at most `max_bytes` are kept; unread ones stay.
@@ -212,7 +159,7 @@ class Store:
                 if time.time() - folder.stat().st_mtime > CRASHED_AFTER_S:
                     shutil.rmtree(folder, ignore_errors=True)
         self.journal.tidy(self._is_answered)
-        return self._room.make(max_bytes)
+        return self._limit.make(max_bytes)
 
     def has(self, identity: str) -> bool:
         """Tell whether something is kept of a job, without reading it."""
@@ -268,16 +215,18 @@ def stores() -> list[Store]:
     """
     told = os.environ.get(STORE_VARIABLE, "")
     url = told.rstrip("/") if is_url(told) else None
-    path = Path(told.removeprefix("file://")).expanduser() if told and not url else home.folder() / "store"
-    return [_store(path, url), _store(home.folder() / SANDBOX_STORE)]
+    path = Path(told.removeprefix("file://")).expanduser() if told and not url else config.folder() / "store"
+    return [_store(path, url), _store(config.folder() / SANDBOX_STORE)]
 
 
 @cache
 def _store(root: Path, url: str | None = None) -> Store:
     if url is None:
         return Store(root)
-    bucket = FsspecClient(url)
-    return Store(root, SharedBucket(BucketBackend(bucket), bucket.url))
+    from .shared import SharedStore  # it builds on this module
+
+    client = FsspecClient(url)
+    return SharedStore(root, SharedBucket(BucketBackend(client), client.url))
 
 
 def mark_read(answer: StoredAnswer) -> None:
@@ -287,13 +236,34 @@ def mark_read(answer: StoredAnswer) -> None:
             (answer.folder / UNREAD).unlink()
 
 
+def records_in(path: Path) -> Iterator[tuple[Path, JobRecord]]:
+    """Yield the folders below a path and the records in them, the latest used first."""
+    for folder in sorted(path.glob("*"), key=used_at, reverse=True):
+        with contextlib.suppress(OSError, ValidationError):
+            yield folder, read_record(folder)
+
+
+def _read_answer(folder: Path) -> StoredAnswer:
+    """Read an answer and touch it.
+
+    Raises: FileNotFoundError, BadAnswerError if it cannot be read.
+    """
+    try:
+        record = read_record(folder)
+        pictures = [(folder / name).read_bytes() for name in record.pictures]
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise FileNotFoundError(folder) from exc
+    except (OSError, ValidationError) as exc:
+        raise BadAnswerError(
+            f"The answer to this request is kept in {folder}, but cannot be read ({type(exc).__name__})."
+            f" Fix the folder or look into it. {RUN_ANYWAY}"
+        ) from exc
+    with contextlib.suppress(OSError):
+        os.utime(folder / RECORD)
+    return StoredAnswer(record, pictures, folder, reused=True)
+
+
 def _number(name: str) -> int:
     """Return the number of an answer that was asked for again, 0 for a name of somebody else's."""
     number = name.partition(".")[2]
     return int(number) if number.isdigit() else 0
-
-
-def _records_in(path: Path) -> Iterator[tuple[Path, JobRecord]]:
-    for folder in sorted(path.glob("*"), key=used_at, reverse=True):
-        with contextlib.suppress(OSError, ValidationError):
-            yield folder, read_record(folder)

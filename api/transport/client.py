@@ -14,7 +14,7 @@ from typing import cast
 
 import requests
 
-from ..connections.resolve import Connection
+from ..connections.connection import Connection
 from ..errors import OpenAIImageError
 from .bodies import RequestBody
 from .error_mapping import error_from_exception, error_from_response

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 import requests
 
 from ..catalog.schemas import Image, OpenAIImageGenerationResponse
-from ..connections.resolve import is_loopback
+from ..connections.connection import is_loopback
 from ..errors import BadAnswerError
 from . import client
 from .base64_json import base64_to_bytes

@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from ..connections.resolve import Connection
+from ..connections.connection import Connection
 from ..errors import (
     RUN_ANYWAY,
     ModeratedError,

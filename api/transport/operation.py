@@ -5,20 +5,18 @@ from __future__ import annotations
 import enum
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from ..catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest, OpenAIImageGenerationResponse
-from ..connections.resolve import Connection
-from ..errors import BadAnswerError
+from ..connections.connection import Connection
 from . import client
-from .base64_json import extract_base64
+from .answer import RawAnswer, parse_answer
 from .bodies import FilePart, RequestBody, json_body, multipart_body
 from .client import HttpResponse
-from .error_mapping import service_words
 from .sse import IncompleteStream, StreamRefused, response_from_events
 
 RequestT = TypeVar("RequestT", bound=OpenAIImageGenerationRequest)
@@ -46,20 +44,6 @@ GENERATIONS = ApiEndpoint(
     "images/generations", HttpMethod.POST, OpenAIImageGenerationRequest, OpenAIImageGenerationResponse
 )
 EDITS = ApiEndpoint("images/edits", HttpMethod.POST, OpenAIImageEditRequest, OpenAIImageGenerationResponse)
-
-
-@dataclass(frozen=True)
-class RawAnswer:
-    """A success as it came: nothing decoded yet, so that it can be written down first."""
-
-    body: bytes = field(repr=False)
-    headers: dict[str, str]
-    elapsed_s: float
-
-    @property
-    def request_id(self) -> str | None:
-        """The service's own id of the request, for its support."""
-        return self.headers.get("x-request-id")
 
 
 class SynchronousOperation(Generic[RequestT, ResponseT]):
@@ -97,9 +81,10 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         """
         return self.parse(self.exchange())
 
-    def exchange(self) -> RawAnswer:
+    def exchange(self, keep: Callable[[bytes], object] = lambda _piece: None) -> RawAnswer:
         """Send the request once and return what came back, if it is a success.
 
+        `keep` gets the bytes of a success as they come, before anything reads them.
         Raises: OpenAIImageError; OutcomeUnknownError if the request may have been billed without an answer.
         """
         started = time.monotonic()
@@ -114,39 +99,36 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             may_cost=True,
         ) as response:
             self.stage, self.answered_headers = "downloading", response.headers
-            content = self._content(response.checked())
-        return RawAnswer(content, response.headers, time.monotonic() - started)
+            body, joined = self._received(response.checked(), keep)
+        return RawAnswer(body, response.headers, time.monotonic() - started, joined)
 
     def parse(self, raw: RawAnswer) -> ResponseT:
         """Return the response model of an answer.
 
-        Raises: BadAnswerError if it does not fit.
+        Raises: BadAnswerError if it does not fit; OpenAIImageError if it is an error after all.
         """
-        try:
-            outline, long_texts = extract_base64(raw.body)
-            return self.endpoint.response_model.model_validate_json(outline, context=long_texts)
-        except ValidationError as exc:
-            said = service_words(raw.body).message[:200] or "nothing readable"
-            raise BadAnswerError(
-                f"{self.connection.name}: the answer is not of the expected form (the service says: {said}).",
-                status=200,
-                request_id=raw.request_id,
-            ) from exc
+        return parse_answer(raw, self.endpoint.response_model, self.connection, model=self.request.model)
 
-    def _content(self, response: HttpResponse) -> bytes:
-        """Return the answer, the one of a stream as if it had been a plain one; `partials` fills meanwhile."""
-        if not response.headers.get("content-type", "").startswith("text/event-stream"):
-            return b"".join(self._counted(response.chunks()))
+    def _received(self, response: HttpResponse, keep: Callable[[bytes], object]) -> tuple[bytes, bytes | None]:
+        """Return an answer as it came, and what a stream comes to; `partials` fills meanwhile."""
+        pieces: list[bytes] = []
+        is_stream = response.headers.get("content-type", "").startswith("text/event-stream")
+        coming = self._kept(response.chunks(None if is_stream else client.READ_BYTES), pieces, keep)
+        if not is_stream:
+            return b"".join(coming), None
         self.stage = "streaming"
         try:
-            return response_from_events(self._counted(response.chunks(None)), self.partials.append)
+            joined = response_from_events(coming, self.partials.append)
         except StreamRefused as exc:
             raise response.call.refused(response.status, response.headers, exc.body) from exc
         except IncompleteStream as exc:
             raise response.call.lost(exc) from exc
+        return b"".join(pieces), joined
 
-    def _counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def _kept(self, chunks: Iterable[bytes], pieces: list[bytes], keep: Callable[[bytes], object]) -> Iterator[bytes]:
         for chunk in chunks:
+            keep(chunk)
+            pieces.append(chunk)
             self.received += len(chunk)
             yield chunk
 

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 from requests.utils import get_environ_proxies
 
-from ..connections.resolve import Connection
+from ..connections.connection import Connection
 from ..errors import OpenAIImageError
 from . import client
 

@@ -12,7 +12,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 
-from ..connections.resolve import is_loopback
+from ..connections.connection import is_loopback
 
 POOL_SIZE = 32
 # Minutes pass without a byte while a picture is made. Routers forget such connections (some after a minute), and then

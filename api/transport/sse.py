@@ -50,6 +50,11 @@ def response_from_events(chunks: Iterable[bytes], on_partial: Callable[[bytes], 
     return json.dumps(_joined(finals)).encode()
 
 
+def is_event_stream(body: bytes) -> bool:
+    """Tell whether an answer is a stream of events, whatever it is labelled: JSON begins with none of these."""
+    return body.lstrip()[:6].startswith((b"event:", b"data:", b"id:", b"retry:", b":"))
+
+
 def events(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """Yield the data of server-sent events, with `type` taken from the event's name where the data has none."""
     name = ""

@@ -17,7 +17,7 @@ from ...api.batch import enqueue as planning
 from ...api.batch.enqueue import Deferred
 from ...api.catalog import validation as rules
 from ...api.connections import resolve as connections
-from ...api.connections.resolve import Connection, HostSecrets
+from ...api.connections.connection import Connection, HostSecrets
 from ...api.errors import OpenAIImageError
 from ...api.jobs.job import Job, JobHandle
 from ...api.jobs.manager import JOBS

@@ -10,7 +10,7 @@ from ...api.batch import enqueue as planning
 from ...api.catalog import validation as rules
 from ...api.catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest
 from ...api.connections import resolve as connections
-from ...api.connections.resolve import Connection
+from ...api.connections.connection import Connection
 from ...api.errors import OpenAIImageError, RefusedError
 from ..inputs import OUTPUT_FORMATS, SEED_MAX, SIZES
 

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from ...api.connections import resolve as connections
-from ...api.connections.resolve import Connection, HostSecrets
+from ...api.connections.connection import Connection, HostSecrets
 from ...api.errors import OpenAIImageError
 from ...api.jobs.threads import run_in_thread
 from ..run.execution import sandbox_url

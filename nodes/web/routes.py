@@ -19,7 +19,7 @@ from ...api.catalog import pricing as prices
 from ...api.catalog.catalog import ModelSpec
 from ...api.connections import keys
 from ...api.connections import resolve as connections
-from ...api.connections.resolve import LOOPBACK_HOSTS, Connection, HostSecrets
+from ...api.connections.connection import LOOPBACK_HOSTS, Connection, HostSecrets
 from ...api.errors import NoKeyError, OpenAIImageError
 from ..migration import replacements
 from ..run import parameters as wishes

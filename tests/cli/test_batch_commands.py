@@ -9,7 +9,7 @@ import sys
 import pytest
 from openai_image_nodes.api.batch.manager import Office
 from openai_image_nodes.api.connections import resolve as connections
-from openai_image_nodes.api.connections.resolve import HostSecrets
+from openai_image_nodes.api.connections.connection import HostSecrets
 from openai_image_nodes.api.store.store import stores
 from openai_image_nodes.cli import main
 from support.batch_plans import MODEL, faults, planned, run, sandbox, store

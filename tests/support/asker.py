@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from openai_image_nodes.api.catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest
 from openai_image_nodes.api.connections import resolve as connections
-from openai_image_nodes.api.connections.resolve import Connection, HostSecrets
+from openai_image_nodes.api.connections.connection import Connection, HostSecrets
 from openai_image_nodes.api.errors import OpenAIImageError
 from openai_image_nodes.api.jobs.job import Job, JobHandle
 from openai_image_nodes.api.jobs.manager import JobManager

@@ -12,7 +12,7 @@ from openai_image_nodes.api.batch import submit as submitting
 from openai_image_nodes.api.batch.manager import Office
 from openai_image_nodes.api.batch.records import BatchRecord
 from openai_image_nodes.api.connections import resolve as connections
-from openai_image_nodes.api.connections.resolve import Connection, HostSecrets
+from openai_image_nodes.api.connections.connection import Connection, HostSecrets
 from openai_image_nodes.api.store.store import Store, stores
 
 from support.faults import Fault, Faults

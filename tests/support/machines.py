@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from openai_image_nodes.api.backends import backend
 from openai_image_nodes.api.store.records import JobRecord
+from openai_image_nodes.api.store.shared import SharedStore
 
 from support.asker import Asker, Server
 from support.s3_server import BUCKET, S3Server
@@ -42,6 +43,13 @@ class Farm:
         self._patch.setenv(HOME, str(self.folder / machine))
         self.asker.restart()
         return self.asker
+
+    @property
+    def store(self) -> SharedStore:
+        """The store of the machine of this process, in front of the bucket."""
+        store = self.asker.store
+        assert isinstance(store, SharedStore)
+        return store
 
     @property
     def posts(self) -> int:

@@ -13,7 +13,7 @@ from openai_image_nodes.api.batch import jsonl as lines
 from openai_image_nodes.api.batch import parts
 from openai_image_nodes.api.batch.plan import Planned, PlannedFile
 from openai_image_nodes.api.catalog import pricing as prices
-from openai_image_nodes.api.connections.resolve import Connection
+from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import OutcomeUnknownError, OutOfCreditError, RefusedError, StillRunningError
 from support.batch_plans import (
     BATCH,

@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 from openai_image_nodes.api.batch.client import OUR_ID, BatchService
-from openai_image_nodes.api.connections.resolve import Connection
+from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.transport.bodies import FilePart
 from pydantic import SecretStr
 from support.capture import Capture, Captured

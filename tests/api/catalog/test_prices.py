@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from openai_image_nodes.api.catalog import pricing as prices
-from openai_image_nodes.api.connections.resolve import Connection
+from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import OutOfCreditError
 from openai_image_nodes.api.store import spending as budget
 from openai_image_nodes.api.store.records import JobRecord

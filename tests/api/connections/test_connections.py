@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from openai_image_nodes.api.connections import resolve as connections
-from openai_image_nodes.api.connections.resolve import Connection, HostSecrets
+from openai_image_nodes.api.connections.connection import Connection, HostSecrets, is_loopback
 from openai_image_nodes.api.errors import NoKeyError, RefusedError
 from pydantic import SecretStr
 from support.capture import Capture
@@ -163,7 +163,7 @@ def test_only_http_is_spoken(base_url: str) -> None:
 def test_loopback_look_alikes_are_not_loopback() -> None:
     """The host is compared as a whole, user names and suffixes do not count."""
     for address in ("http://127.0.0.1.example/v1", "http://localhost.example", "http://127.0.0.1@example/v1"):
-        assert not connections.is_loopback(address)
+        assert not is_loopback(address)
 
 
 def test_http_may_be_allowed_for_one_connection() -> None:

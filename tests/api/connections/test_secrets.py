@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from openai_image_nodes.api.connections import resolve as connections
-from openai_image_nodes.api.connections.resolve import HostSecrets
+from openai_image_nodes.api.connections.connection import HostSecrets
 from openai_image_nodes.api.errors import OpenAIImageError
 from openai_image_nodes.api.transport import retry as retries
 from support.capture import Capture, failure, picture, success

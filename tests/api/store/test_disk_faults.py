@@ -48,11 +48,15 @@ def broken_disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch,
             raise OSError(errno.ENOSPC, "No space left on device")
         write(path, data, synced=synced)
 
+    def no_room(_path: Path, _data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     if request.param == "no folder":
         (tmp_path / "file").touch()
         monkeypatch.setenv("OPENAI_IMAGE_NODES_STORE", str(tmp_path / "file" / "store"))
     else:
         monkeypatch.setattr(files, "write_synced", full)
+        monkeypatch.setattr(files, "append", no_room)
 
 
 @pytest.mark.usefixtures("broken_disk")

@@ -234,6 +234,4 @@ def test_state_folder_alone_tells_machines_apart(farm: Farm, monkeypatch: pytest
 
 
 def _waiting(farm: Farm) -> list[str]:
-    outbox = farm.asker.store.outbox
-    assert outbox is not None
-    return outbox.names()
+    return farm.store.outbox.names()

@@ -14,7 +14,7 @@ import pytest
 from openai_image_nodes import NODE_DISPLAY_NAME_MAPPINGS
 from openai_image_nodes.api.catalog import catalog as catalogue
 from openai_image_nodes.api.connections import resolve as connections
-from openai_image_nodes.api.connections.resolve import HostSecrets
+from openai_image_nodes.api.connections.connection import HostSecrets
 from openai_image_nodes.nodes.inputs import optional_inputs
 from openai_image_nodes.nodes.web import routes
 from support.route_client import LAN_ADDRESS, STRANGE, ask

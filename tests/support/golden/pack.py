@@ -6,7 +6,8 @@ from openai_image_nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 from openai_image_nodes.api.batch.manager import Office
 from openai_image_nodes.api.catalog.catalog import find as find_model
 from openai_image_nodes.api.catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest
-from openai_image_nodes.api.connections.resolve import Connection, HostSecrets, resolve
+from openai_image_nodes.api.connections.connection import Connection, HostSecrets
+from openai_image_nodes.api.connections.resolve import resolve
 from openai_image_nodes.api.errors import OpenAIImageError, OutcomeUnknownError
 from openai_image_nodes.api.jobs.job import Job
 from openai_image_nodes.api.store.store import stores

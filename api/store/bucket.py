@@ -1,0 +1,126 @@
+"""What machines share in a bucket: answers, jobs on their way, costs; laid out as a store's folder is.
+
+    jobs/<identity>[.N]/taken         which answer has this number, so that two machines never write into one
+                        picture_0.png ..., record.json: the record comes last, so one that can be seen is whole
+    pending/<name>/record.json, claim.N
+    spent/<day>/<amount>_<connection>_<answer>.json
+
+Nothing here is ever forgotten by itself. Whatever fails raises SharedStoreError.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from itertools import count
+
+from pydantic import ValidationError
+
+from ..backends.backend import Backend
+from ..errors import SharedStoreError
+from . import spending
+from .records import RECORD, JobRecord, record_bytes
+
+JOBS = "jobs"
+PENDING = "pending"
+TAKEN = "taken"
+PROBES = "probes"
+
+
+class SharedBucket:
+    """The bucket that several machines share; `name` is what people are told of it."""
+
+    def __init__(self, backend: Backend, name: str) -> None:
+        self.backend = backend
+        self.name = name
+
+    def probe(self) -> bool:
+        """Write something and take it away; tell whether objects can be created exclusively."""
+        name = f"{PROBES}/{uuid.uuid4().hex}"
+        self.backend.write(name, b"")
+        self.backend.names(name)
+        self.backend.remove(name)
+        return self.backend.is_exclusive
+
+    def answers(self, identity: str) -> Iterator[tuple[JobRecord, list[bytes]]]:
+        """Yield the answers of a job that are there whole, the newest first."""
+        names = self.backend.names(f"{JOBS}/{identity}")
+        folders = [name.rpartition("/")[0] for name in names if name.endswith(f"/{RECORD}")]
+        for folder in sorted(folders, key=_number, reverse=True):
+            record = self._record(folder)
+            if record is not None:
+                yield record, [self._picture(folder, name) for name in record.pictures]
+
+    def put(self, record: JobRecord, pictures: Sequence[bytes]) -> None:
+        """Let the others have an answer; once is enough, and twice or half before does no harm."""
+        folder, is_whole = self._place_of(record)
+        if not is_whole:
+            for name, data in zip(record.pictures, pictures, strict=True):
+                self.backend.write(f"{folder}/{name}", data)
+            self.backend.write(f"{folder}/{RECORD}", record_bytes(record))
+        if not record.fault:
+            self.backend.write(*spending.note_of(record))
+
+    def job(self, name: str) -> Backend:
+        """Return where a job on its way is, with its leases."""
+        return self.backend.at(f"{PENDING}/{name}")
+
+    def jobs(self, beginning: str) -> set[str]:
+        """Return the names of jobs on their way that begin so."""
+        return {name.split("/")[1] for name in self.backend.names(f"{PENDING}/{beginning}")}
+
+    def read_job(self, name: str) -> JobRecord | None:
+        """Return how far a job is, or None."""
+        return self._record(f"{PENDING}/{name}")
+
+    def write_job(self, name: str, record: JobRecord) -> None:
+        """Let the others know how far a job is."""
+        self.job(name).write(RECORD, record_bytes(record))
+
+    def drop_job(self, name: str) -> None:
+        """Let the others know that a job is on its way no more."""
+        self.job(name).remove(RECORD)
+
+    def drop_answered(self, record: JobRecord) -> None:
+        """Drop the job that an answer belongs to, whatever its name was."""
+        for name in self.jobs(record.identity):
+            job = self.read_job(name)
+            if job is not None and (job.batch or job.sent_at) == (record.batch or record.sent_at):
+                self.drop_job(name)
+
+    def _place_of(self, record: JobRecord) -> tuple[str, bool]:
+        """Return the place of an answer, taken now or before, and whether it is there already."""
+        names = set(self.backend.names(f"{JOBS}/{record.identity}"))
+        ours = record.fingerprint.encode()
+        for number in count(1):
+            folder = f"{JOBS}/{record.identity}" + (f".{number}" if number > 1 else "")
+            is_whole, is_taken = f"{folder}/{RECORD}" in names, f"{folder}/{TAKEN}" in names
+            if is_taken and self.backend.read(f"{folder}/{TAKEN}") == ours:
+                return folder, is_whole
+            if not is_whole and not is_taken and self.backend.create(f"{folder}/{TAKEN}", ours):
+                return folder, False
+        raise AssertionError("numbers do not end")
+
+    def _record(self, folder: str) -> JobRecord | None:
+        data = self.backend.read(f"{folder}/{RECORD}")
+        try:
+            return None if data is None else JobRecord.model_validate_json(data)
+        except ValidationError:
+            raise SharedStoreError(
+                f"{folder}/{RECORD} in the shared store {self.name} cannot be read. It is about this request,"
+                " which may have been paid: look into it, and delete it to send the request again (you may pay twice)."
+            ) from None
+
+    def _picture(self, folder: str, name: str) -> bytes:
+        data = self.backend.read(f"{folder}/{name}")
+        if data is None:
+            raise SharedStoreError(
+                f"{folder}/{name} is missing in the shared store {self.name}, and its record is there. Put it back, or"
+                f" delete {folder}/{RECORD} to send the request again (you may pay twice)."
+            )
+        return data
+
+
+def _number(folder: str) -> int:
+    number = folder.rpartition("/")[2].partition(".")[2]
+    return int(number) if number.isdigit() else 1
