@@ -117,7 +117,7 @@ def test_cancel_while_the_request_is_out_keeps_its_answer(
     until(lambda: asker.faults.posts)
     stop(host, run)
     assert not gate.is_set()
-    until(lambda: any("will be kept for the next run" in text for text in host.texts))
+    until(lambda: any("saved and used by the next run" in text for text in host.texts))
     until(lambda: any("goes on in the background" in line for line in caplog.messages))
     gate.set()
     until_quiet()
@@ -143,7 +143,7 @@ def test_cancel_in_the_moment_of_sending_is_told_too(
     until(lambda: asker.faults.posts)
     stop(host, run)
     submitting.set()
-    until(lambda: any("will be kept for the next run" in text for text in host.texts))
+    until(lambda: any("saved and used by the next run" in text for text in host.texts))
     gate.set()
     until_quiet()
     assert node()[2]["reused"] is True
