@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ..api.errors import OpenAIImageError
-from ..utils.encode import ImageInputError
+from ..utils.errors import ImageInputError
 from .batch import batch
 from .picture import picture
 from .setup import connect, doctor, serve_sandbox

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..api.catalog import catalog as catalogue
-from ..api.catalog import validation as rules
+from ..api.catalog import catalog, validation
 from ..api.errors import OpenAIImageError
 from ..nodes.gpt_image import GPTImage
 from ..nodes.inputs import DEFAULT_MODEL
-from ..utils import image_files as files
+from ..utils import image_files
 
 
 def picture(argv: Sequence[str]) -> int:
@@ -25,14 +24,14 @@ def picture(argv: Sequence[str]) -> int:
     allowed = GPTImage.VALIDATE_INPUTS(**asked)
     if allowed is not True:
         raise OpenAIImageError(str(allowed))
-    references = [files.read_picture(path) for path in options.image] or None
-    mask = files.read_mask(options.mask) if options.mask else None
+    references = [image_files.read_image(path)[0] for path in options.image] or None
+    mask = image_files.read_mask(options.mask) if options.mask else None
     run = GPTImage().api_call(**asked, references=references, mask=mask, reuse=not options.again)
     image, _alpha, report = asyncio.run(run)
     if image is None:
         print("planned, nothing was sent; see: openai-image batch plan", file=sys.stderr)
         return 0
-    for path in files.write_pictures(image, options.output):
+    for path in image_files.write_pictures(image, options.output):
         print(path)
     _print_summary(json.loads(report))
     return 0
@@ -53,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--image", action="append", default=[], type=Path, metavar="FILE", help="may be given again")
     parser.add_argument("--mask", type=Path, metavar="FILE", help="white is redrawn; or a PNG with a hole")
     parser.add_argument("--connection", default="auto", metavar="NAME")
-    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="ID", help=", ".join(catalogue.choices()))
+    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="ID", help=", ".join(catalog.choices()))
     parser.add_argument("--size", default="auto", metavar="WxH")
     parser.add_argument("--quality", default="low", metavar="Q")
     parser.add_argument("--background", default="opaque", metavar="B")
@@ -66,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _size(text: str) -> dict[str, Any]:
     """Return the size widgets for any size: one that no widget value names goes as custom."""
-    parsed = rules.parse_size(text)
+    parsed = validation.parse_size(text)
     if parsed is None:
         return {"size": text}
     return {"size": "custom", "custom_width": parsed[0], "custom_height": parsed[1]}

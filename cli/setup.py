@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 
 import certifi
 
-from ..api import config as home
+from ..api import config
 from ..api.connections import keys
 from ..api.connections import resolve as connections
 from ..api.connections.connection import HostSecrets
 from ..api.errors import OpenAIImageError
 from ..api.store.shared import SharedStore
 from ..api.store.store import stores
-from ..api.transport import probe as probes
+from ..api.transport import probe
 
 
 def doctor(argv: Sequence[str]) -> int:
@@ -25,7 +25,7 @@ def doctor(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="openai-image doctor", description=doctor.__doc__)
     parser.add_argument("--offline", action="store_true", help="look at the settings only, contact nobody")
     offline = parser.parse_args(argv).offline
-    print(f"state folder   {home.folder()}")
+    print(f"state folder   {config.folder()}")
     print(
         f"certificates   {os.environ.get('REQUESTS_CA_BUNDLE') or os.environ.get('CURL_CA_BUNDLE') or certifi.where()}"
     )
@@ -67,17 +67,17 @@ def _lines_about(name: str, *, offline: bool) -> Iterator[str]:
         yield f"ready: {link.host}, with the key of openai"
         return
     has_list = link.kind != "comfy.org" and not link.deployment_paths
-    found = probes.probe(link) if has_list and not offline else None
+    found = probe.probe(link) if has_list and not offline else None
     ready = "ready" if found is None or not found.fault else "not ready"
     yield f"{ready}: {link.host}, {'with a key' if link.key else 'without a key'}"
-    proxy = probes.proxy_of(link)
+    proxy = probe.proxy_of(link)
     if proxy:
         yield f"through the proxy {proxy}"
     if found is not None:
         yield from _lines_of(found)
 
 
-def _lines_of(found: probes.Probe) -> Iterator[str]:
+def _lines_of(found: probe.Probe) -> Iterator[str]:
     if found.fault:
         yield found.fault
     else:
@@ -85,7 +85,7 @@ def _lines_of(found: probes.Probe) -> Iterator[str]:
         yield f"reachable, {len(found.models)} models, {len(pictures)} of them for pictures"
     for model, day in found.ending.items():
         yield f"{model} is shut down on {day}"
-    if found.skew_s is not None and abs(found.skew_s) > probes.SKEW_WORTH_TELLING_S:
+    if found.skew_s is not None and abs(found.skew_s) > probe.SKEW_WORTH_TELLING_S:
         yield f"this machine's clock is off by {found.skew_s:.0f} s"
 
 

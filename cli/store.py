@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..api.errors import RefusedError, SharedStoreError
-from ..api.store import spending as budget
+from ..api.store import spending
 from ..api.store.eviction import limit_bytes
 from ..api.store.records import JobRecord
 from ..api.store.shared import SharedStore
@@ -67,13 +67,13 @@ def _sync(paid: Store, *, everything: bool) -> int:
 
 def _list_sums(paid: Store) -> None:
     shelf = paid.backend
-    for day in budget.days(paid.root)[:DAYS_LISTED]:
+    for day in spending.days(paid.root)[:DAYS_LISTED]:
         try:
-            sums = budget.spent(paid.root, day, shelf)
+            sums = spending.spent(paid.root, day, shelf)
         except SharedStoreError as exc:
             print(f"of this machine alone: {exc}")
             shelf = None
-            sums = budget.spent(paid.root, day)
+            sums = spending.spent(paid.root, day)
         each = ", ".join(f"{name} {usd:.4f} USD" for name, usd in sorted(sums.items()))
         print(f"{day}  spent {sum(sums.values()):.4f} USD: {each}")
 

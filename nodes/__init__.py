@@ -2,23 +2,22 @@
 
 from pathlib import Path
 
-from ..api import config as home
-from ..utils import comfyui as host
+from ..api import config
+from ..utils import comfyui
 from .gif import GPTImageGIF
 from .gpt_image import GPTImage
-from .migration import prompts as old_prompts
-from .migration import replacements
+from .migration import prompts, replacements
 from .prompt_list.node import PromptList
 from .references import References
 from .svg import GPTImageSVG
 
-home.use_host_folder(host.state_folder)
-_server_routes = host.web_routes()
+config.use_host_folder(comfyui.state_folder)
+_server_routes = comfyui.web_routes()
 if _server_routes is not None:
     from .web import routes
 
     routes.register(_server_routes)
-host.install_examples(Path(__file__).parent.parent / "example_workflows" / "input")
+comfyui.install_examples(Path(__file__).parent.parent / "example_workflows" / "input")
 
 NODE_CLASS_MAPPINGS = {
     "OIN_GPTImage": GPTImage,
@@ -30,10 +29,10 @@ NODE_CLASS_MAPPINGS = {
     "OpenAIGPTImage1": GPTImage,
 }
 # That id is ours by being ours; the others are offered as replacements where ComfyUI can do that.
-host.offer_replacements(
+comfyui.offer_replacements(
     replacements.for_host(entry) for entry in replacements.REPLACEMENTS if entry.old not in NODE_CLASS_MAPPINGS
 )
-host.on_prompt(old_prompts.translator(lambda name: host.has_node(name, besides=NODE_CLASS_MAPPINGS.get(name))))
+comfyui.on_prompt(prompts.translator(lambda name: comfyui.has_node(name, besides=NODE_CLASS_MAPPINGS.get(name))))
 NODE_DISPLAY_NAME_MAPPINGS = {
     "OIN_GPTImage": "OpenAI GPT Image",
     "OIN_References": "OpenAI Image References",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..api.catalog import catalog as catalogue
+from ..api.catalog import catalog
 from ..api.connections import resolve as connections
 
 SIZES = (
@@ -102,7 +102,7 @@ def _pictures() -> dict[str, Any]:
 def _asked() -> dict[str, Any]:
     return {
         "model": choice(
-            catalogue.choices(),
+            catalog.choices(),
             DEFAULT_MODEL,
             "flare is fast, sunburst is thorough. An id that is not in the list works only with a connection to a"
             " compatible server.",

@@ -1,4 +1,4 @@
-"""The bytes that come back to tensors: the mirror of images.py."""
+"""The bytes that come back to tensors: the mirror of encode.py."""
 
 from __future__ import annotations
 
@@ -10,23 +10,11 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from .errors import BrokenPictureError
-from .mask_composite import lock_outside_mask
-from .read_image import decode_picture, open_picture, picture_to_pixels, reading
-from .tensors import Bytes, in_parallel, pixels_to_tensor, size_text
+from .read_image import decode_picture, image_errors, image_to_pixels, open_picture
+from .tensors import Pixels, parallel_map, pixels_to_tensor, size_text
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
-
-__all__ = [
-    "BrokenPictureError",
-    "Decoded",
-    "Frames",
-    "alpha_of",
-    "gif_to_frames",
-    "lock_outside_mask",
-    "pngs_to_image",
-    "preview_image",
-]
 
 NEAR_PX = 16  # sizes that differ by no more are made equal by scaling; the eye does not see that
 GONE = np.empty((0, 0, 3), np.uint8)
@@ -62,7 +50,7 @@ def pngs_to_image(pictures: Sequence[bytes]) -> Decoded:
     Raises:
         BrokenPictureError: none can be decoded.
     """
-    results = in_parallel(_decoded_or_error, pictures)
+    results = parallel_map(_decoded_or_error, pictures)
     good = {index: result for index, result in enumerate(results) if not isinstance(result, BrokenPictureError)}
     faults = {index: result for index, result in enumerate(results) if isinstance(result, BrokenPictureError)}
     del results
@@ -90,11 +78,11 @@ def gif_to_frames(data: bytes) -> Frames:
         BrokenPictureError: it cannot be decoded.
     """
     animation = open_picture(data)
-    frames: list[Bytes] = []
+    frames: list[Pixels] = []
     durations_ms: list[int] = []
-    with reading():
+    with image_errors():
         for frame in ImageSequence.Iterator(animation):
-            frames.append(picture_to_pixels(frame))
+            frames.append(image_to_pixels(frame))
             durations_ms.append(int(frame.info.get("duration", 0)))
     return Frames(*_batch(frames), durations_ms)
 
@@ -111,18 +99,19 @@ def preview_image(data: bytes) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
 
 
-def _decoded_or_error(data: bytes) -> Bytes | BrokenPictureError:
+def _decoded_or_error(data: bytes) -> Pixels | BrokenPictureError:
     try:
         return decode_picture(data)
     except BrokenPictureError as exc:
         return exc
 
 
-def _size(pixels: Bytes) -> tuple[int, int]:
+def _size(pixels: Pixels) -> tuple[int, int]:
+    """Return (width, height)."""
     return pixels.shape[1], pixels.shape[0]
 
 
-def _scale_near_sizes(pictures: dict[int, Bytes]) -> list[str]:
+def _scale_near_sizes(pictures: dict[int, Pixels]) -> list[str]:
     """Scale, in place, what is nearly of the first one's size to it; return the notes."""
     first = next(iter(pictures))
     size, notes = _size(pictures[first]), []
@@ -136,12 +125,12 @@ def _scale_near_sizes(pictures: dict[int, Bytes]) -> list[str]:
     return notes
 
 
-def _canvas(pictures: Sequence[Bytes]) -> tuple[int, int]:
+def _canvas(pictures: Sequence[Pixels]) -> tuple[int, int]:
     """Return the (height, width) that holds all."""
     return max(len(pixels) for pixels in pictures), max(pixels.shape[1] for pixels in pictures)
 
 
-def _canvas_notes(pictures: dict[int, Bytes]) -> list[str]:
+def _canvas_notes(pictures: dict[int, Pixels]) -> list[str]:
     height, width = _canvas(list(pictures.values()))
     return [
         f"Picture {index} is {size_text(*_size(pixels))} and was centred on {size_text(width, height)},"
@@ -151,7 +140,7 @@ def _canvas_notes(pictures: dict[int, Bytes]) -> list[str]:
     ]
 
 
-def _batch(pictures: list[Bytes]) -> tuple[Tensor, Tensor]:
+def _batch(pictures: list[Pixels]) -> tuple[Tensor, Tensor]:
     """Return image [n,H,W,3|4] and alpha [n,H,W]; empties `pictures` on the way, to hold nothing twice."""
     import torch
 
@@ -160,7 +149,7 @@ def _batch(pictures: list[Bytes]) -> tuple[Tensor, Tensor]:
     one_size = all(pixels.shape[:2] == (height, width) for pixels in pictures)
     image = (torch.empty if one_size else _zeros)((len(pictures), height, width, channels))
     alpha = _zeros((len(pictures), height, width))
-    in_parallel(partial(_fill, image, alpha, pictures), range(len(pictures)))
+    parallel_map(partial(_fill, image, alpha, pictures), range(len(pictures)))
     return image, alpha
 
 
@@ -171,7 +160,7 @@ def _zeros(shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(np.zeros(shape, np.float32))
 
 
-def _fill(image: Tensor, alpha: Tensor, pictures: list[Bytes], index: int) -> None:
+def _fill(image: Tensor, alpha: Tensor, pictures: list[Pixels], index: int) -> None:
     import torch
 
     pixels, pictures[index] = pictures[index], GONE

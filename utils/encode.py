@@ -13,20 +13,10 @@ from PIL import Image
 
 from .errors import ImageInputError
 from .png import encode_png
-from .tensors import Bytes, beside, first_mask, in_parallel, size_text, tensor_to_pixels
+from .tensors import Pixels, first_mask, parallel_map, size_text, submit_part, tensor_to_pixels
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
-
-__all__ = [
-    "ImageInputError",
-    "Png",
-    "images_to_pngs",
-    "is_no_mask",
-    "markup_to_png",
-    "mask_to_png",
-    "scaled_size",
-]
 
 NO_MASK_SIZE = (64, 64)  # ComfyUI's LoadImage: torch.zeros((64, 64)) for a picture without transparency
 
@@ -50,7 +40,7 @@ def images_to_pngs(image: Tensor | Sequence[Tensor], *, max_pixels: int) -> list
     """
     batches = [image] if not isinstance(image, Sequence) else image
     pictures = [picture for batch in batches for picture in _as_batch(batch)]
-    return in_parallel(partial(_picture_to_png, max_pixels=max_pixels), pictures)
+    return parallel_map(partial(_picture_to_png, max_pixels=max_pixels), pictures)
 
 
 def scaled_size(width: int, height: int, max_pixels: int) -> tuple[int, int]:
@@ -122,7 +112,7 @@ def _as_batch(image: Tensor) -> Tensor:
     return batch
 
 
-def _check_size(what: str, pixels: Bytes, image_size: tuple[int, int], remedy: str) -> None:
+def _check_size(what: str, pixels: Pixels, image_size: tuple[int, int], remedy: str) -> None:
     height, width = pixels.shape[:2]
     if (width, height) != image_size:
         raise ImageInputError(
@@ -138,7 +128,7 @@ def _picture_to_png(picture: Tensor, max_pixels: int) -> Png:
     return _pixels_to_png(_resized(rgb, scaled_size(width, height, max_pixels), Image.Resampling.LANCZOS))
 
 
-def _resized(pixels: Bytes, size: tuple[int, int], resample: Image.Resampling) -> Bytes:
+def _resized(pixels: Pixels, size: tuple[int, int], resample: Image.Resampling) -> Pixels:
     """Scale [H,W,3|4] to (width, height); Pillow weighs the colours of RGBA by their alpha.
 
     Lanczos keeps pictures sharp. It also overshoots at edges, which would open a mask a little where it is closed:
@@ -149,13 +139,13 @@ def _resized(pixels: Bytes, size: tuple[int, int], resample: Image.Resampling) -
     return np.asarray(Image.fromarray(pixels).resize(size, resample))
 
 
-def _pixels_to_png(pixels: Bytes) -> Png:
+def _pixels_to_png(pixels: Pixels) -> Png:
     height, width, _ = pixels.shape
-    digest = beside(partial(_digest, pixels))
+    digest = submit_part(partial(_digest, pixels))
     return Png(encode_png(pixels), width, height, digest.result())
 
 
-def _digest(pixels: Bytes) -> str:
+def _digest(pixels: Pixels) -> str:
     height, width, channels = pixels.shape
     digest = hashlib.sha256(f"{height}x{width}x{channels}:".encode())
     digest.update(np.ascontiguousarray(pixels).data)

@@ -9,35 +9,48 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
+from .read_image import TRANSPARENT_MODES, image_errors, image_to_pixels
+from .tensors import pixels_to_tensor, tensor_to_pixels
+
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
 
+FLOAT_BYTES = 4
 
-def read_picture(path: Path) -> Tensor:
-    """Return a picture file as float32 [H,W,3] in 0..1, turned upright.
 
-    Raises: OSError if it cannot be read as a picture.
+def read_image(path: Path) -> tuple[Tensor, Tensor | None]:
+    """Return an upright image float32 [1,H,W,3] and its mask float32 [1,H,W], 1 = transparent; None without any.
+
+    Raises: BrokenPictureError if it is no picture, OSError if it cannot be read.
     """
-    import torch
-
-    with Image.open(path) as opened:
-        upright = ImageOps.exif_transpose(opened).convert("RGB")
-    return torch.from_numpy(np.asarray(upright, dtype=np.float32) / 255.0)
+    with path.open("rb") as file, image_errors(), Image.open(file) as opened:
+        pixels = image_to_pixels(ImageOps.exif_transpose(opened))  # HWC
+    floats = pixels_to_tensor(pixels)[None]
+    if pixels.shape[2] == 3:
+        return floats, None
+    return floats[..., :3].contiguous(), 1 - floats[..., 3]
 
 
 def read_mask(path: Path) -> Tensor:
-    """Return a mask file as float32 [H,W] in 0..1, 1 = replace: the holes of a PNG with alpha, else what is white.
+    """Return a mask file as float32 [1,H,W], 1 = replace: the holes of a PNG with alpha, else what is white.
 
-    Raises: OSError if it cannot be read as a picture.
+    Raises: as `read_image`.
     """
-    import torch
-
-    with Image.open(path) as opened:
+    with path.open("rb") as file, image_errors(), Image.open(file) as opened:
         upright = ImageOps.exif_transpose(opened)
-        if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-            alpha = np.asarray(upright.convert("RGBA").getchannel("A"), dtype=np.float32)
-            return torch.from_numpy(1.0 - alpha / 255.0)
-        return torch.from_numpy(np.asarray(upright.convert("L"), dtype=np.float32) / 255.0)
+        if upright.mode in TRANSPARENT_MODES or "transparency" in upright.info:
+            return 1 - pixels_to_tensor(np.asarray(upright.convert("RGBA").getchannel("A")))[None]
+        return pixels_to_tensor(np.asarray(upright.convert("L")))[None]
+
+
+def image_bytes(path: Path, *, mask: bool = False) -> int:
+    """Return how much memory `read_image` or `read_mask` takes, by the file's header.
+
+    Raises: as `read_image`.
+    """
+    with path.open("rb") as file, image_errors(), Image.open(file) as header:
+        channels = 1 if mask else 4 if header.has_transparency_data else 3
+        return int(header.width * header.height * channels * FLOAT_BYTES)
 
 
 def write_pictures(image: Tensor, path: Path) -> Iterator[Path]:
@@ -45,9 +58,7 @@ def write_pictures(image: Tensor, path: Path) -> Iterator[Path]:
 
     Raises: OSError, ValueError for a suffix that Pillow does not know.
     """
-    import torch
-
-    for index, picture in enumerate(image.mul(255.0).round().to(torch.uint8).cpu().numpy()):
+    for index, picture in enumerate(image):
         target = path if len(image) == 1 else path.with_name(f"{path.stem}_{index + 1}{path.suffix}")
-        Image.fromarray(picture).save(target)
+        Image.fromarray(tensor_to_pixels(picture)).save(target)
         yield target

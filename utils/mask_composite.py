@@ -44,12 +44,7 @@ def lock_outside_mask(result: Tensor, original: Tensor, mask: Tensor) -> Tensor:
 
 def _eight_bit(tensor: Tensor) -> Tensor:
     """Return floats rounded to the 8-bit levels that were sent."""
-    import torch
-
-    pixels = tensor_to_pixels(tensor)
-    levels = torch.empty(pixels.shape)
-    pixels_to_tensor(pixels, levels)
-    return levels
+    return pixels_to_tensor(tensor_to_pixels(tensor))
 
 
 def _has_transparency(picture: Tensor) -> bool:

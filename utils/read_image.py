@@ -1,4 +1,4 @@
-"""Bytes of a picture file to 8-bit pixels. Every way in which Pillow can fail becomes one error."""
+"""Pixels of a picture file to 8-bit pixels. Every way in which Pillow can fail becomes one error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from .errors import BrokenPictureError
-from .tensors import Bytes, size_text
+from .tensors import Pixels, size_text
 
 MAX_PIXELS = 50_000_000  # six times the largest picture that the service makes
 STRIP_ROWS = 64
@@ -49,7 +49,7 @@ READING_ERRORS = (
 )
 
 
-def decode_picture(data: bytes) -> Bytes:
+def decode_picture(data: bytes) -> Pixels:
     """Return a PNG, WebP, JPEG or GIF (its first frame) upright as [H,W,3], or [H,W,4] if some pixel is transparent.
 
     Any mode becomes 8-bit RGB; of 16 bits the upper 8 are kept.
@@ -58,9 +58,9 @@ def decode_picture(data: bytes) -> Bytes:
         BrokenPictureError: the bytes cannot be decoded, or are more than MAX_PIXELS.
     """
     picture = open_picture(data)
-    with reading():
+    with image_errors():
         ImageOps.exif_transpose(picture, in_place=True)
-        return picture_to_pixels(picture)
+        return image_to_pixels(picture)
 
 
 def open_picture(data: bytes) -> ImageFile:
@@ -74,7 +74,7 @@ def open_picture(data: bytes) -> ImageFile:
         raise BrokenPictureError(
             "the picture is empty" if not data else f"the picture begins with {data[:8]!r}, like no known one"
         )
-    with reading():
+    with image_errors():
         picture = opener(io.BytesIO(data))
     if picture.width * picture.height > MAX_PIXELS:
         raise BrokenPictureError(
@@ -84,7 +84,7 @@ def open_picture(data: bytes) -> ImageFile:
 
 
 @contextmanager
-def reading() -> Iterator[None]:
+def image_errors() -> Iterator[None]:
     """Turn what Pillow raises inside into BrokenPictureError."""
     try:
         yield
@@ -92,7 +92,7 @@ def reading() -> Iterator[None]:
         raise BrokenPictureError(f"the picture is damaged ({type(exc).__name__}: {exc})") from exc
 
 
-def picture_to_pixels(picture: Image.Image) -> Bytes:
+def image_to_pixels(picture: Image.Image) -> Pixels:
     """Return a picture of any mode as [H,W,3], or [H,W,4] if some pixel is transparent."""
     picture.load()
     if picture.mode.startswith("I"):  # 16-bit grey, which `convert` would clip
@@ -103,7 +103,7 @@ def picture_to_pixels(picture: Image.Image) -> Bytes:
     return pixels if pixels[..., 3].min() < 255 else np.ascontiguousarray(pixels[..., :3])
 
 
-def _converted(picture: Image.Image, mode: str) -> Bytes:
+def _converted(picture: Image.Image, mode: str) -> Pixels:
     """Return the pixels [H,W,len(mode)], copied in strips: Pillow's own way holds the picture four times."""
     width, height = picture.size
     pixels = np.empty((height, width, len(mode)), np.uint8)

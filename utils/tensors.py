@@ -16,14 +16,14 @@ from .errors import ImageInputError
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
 
-Bytes = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 T = TypeVar("T")
 R = TypeVar("R")
 
 BLOCK_ROWS = 64  # converted together; the scratch array stays in the processor's cache
 
 
-def tensor_to_pixels(tensor: Tensor) -> Bytes:
+def tensor_to_pixels(tensor: Tensor) -> Pixels:
     """Return floats 0..1 [H,W,...] as uint8 of the same shape: clamped, NaN as 0, rounded to the nearest level.
 
     Raises:
@@ -36,13 +36,13 @@ def tensor_to_pixels(tensor: Tensor) -> Bytes:
     source = tensor.detach().cpu()
     pixels = np.empty(source.shape, np.uint8)
     middle = len(source) // 2 // BLOCK_ROWS * BLOCK_ROWS
-    upper = beside(partial(_fill_levels, pixels[:middle], source[:middle]))
+    upper = submit_part(partial(_fill_levels, pixels[:middle], source[:middle]))
     _fill_levels(pixels[middle:], source[middle:])
     upper.result()
     return pixels
 
 
-def _fill_levels(pixels: Bytes, source: Tensor) -> None:
+def _fill_levels(pixels: Pixels, source: Tensor) -> None:
     for y in range(0, len(source), BLOCK_ROWS):
         block: NDArray[np.float32] = source[y : y + BLOCK_ROWS].float().numpy()
         clamped = np.fmin(np.fmax(block, 0), 1)  # fmax takes the number where the other is NaN
@@ -50,9 +50,13 @@ def _fill_levels(pixels: Bytes, source: Tensor) -> None:
         pixels[y : y + BLOCK_ROWS] = np.rint(clamped, out=clamped)
 
 
-def pixels_to_tensor(pixels: Bytes, out: Tensor) -> None:
-    """Write 8-bit levels as level / 255 into a float32 tensor of the same shape."""
-    np.divide(pixels, np.float32(255), out=out.numpy(), dtype=np.float32)
+def pixels_to_tensor(pixels: Pixels, out: Tensor | None = None) -> Tensor:
+    """Return 8-bit levels as float32 level / 255 of the same shape, written to `out` where it is given."""
+    import torch
+
+    tensor = torch.empty(pixels.shape) if out is None else out
+    np.divide(pixels, np.float32(255), out=tensor.numpy(), dtype=np.float32)
+    return tensor
 
 
 def first_mask(mask: Tensor) -> Tensor:
@@ -75,7 +79,7 @@ def size_text(width: int, height: int) -> str:
     return f"{width}x{height}"
 
 
-def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+def parallel_map(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """Return work of each item, in order, done on all cores: numpy, zlib and Pillow let other threads run.
 
     All callers share the threads, so that many nodes at once hold no more than one picture per core in work.
@@ -83,7 +87,7 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
     return list(_pool("pictures").map(work, items))
 
 
-def beside(work: Callable[[], R]) -> Future[R]:
+def submit_part(work: Callable[[], R]) -> Future[R]:
     """Start a part of the work on one picture on another core; such a part starts none itself, so none waits for ever.
 
     It is what a single picture gains from: several keep the cores busy by themselves.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ...api.catalog import catalog as catalogue
+from ...api.catalog import catalog
 
 CONTROL = "control_after_generate"  # the browser's own entry behind a seed
 SIZED = ("size", "custom_width", "custom_height", "background", "quality")
@@ -136,9 +136,9 @@ def described() -> dict[str, Any]:
 
 def renamed_models() -> dict[str, str]:
     """Return for each model that the service has shut down the live one that the catalogue names instead."""
-    found = {name: catalogue.find(name) for name in MODELS}
+    found = {name: catalog.find(name) for name in MODELS}
     ended = {name: spec for name, spec in found.items() if spec is not None and spec.ended()}
-    live = {name: [other for other in spec.replacement if other in catalogue.choices()] for name, spec in ended.items()}
+    live = {name: [other for other in spec.replacement if other in catalog.choices()] for name, spec in ended.items()}
     return {name: others[0] for name, others in live.items() if others}
 
 

@@ -1,34 +1,30 @@
-"""The pictures that rows of a list name: found, told apart by their state on the disk, and loaded once each."""
+"""The images that rows of a list name: found, told apart by their state on the disk, and loaded once each."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from PIL import Image, ImageOps
-
 from ...utils.encode import NO_MASK_SIZE
 from ...utils.errors import BrokenPictureError
-from ...utils.image_files import read_mask
-from ...utils.read_image import picture_to_pixels, reading
-from ...utils.tensors import in_parallel, pixels_to_tensor, size_text
-from .files import PromptListError, Table, fault, inside, leads_outside
+from ...utils.image_files import image_bytes, read_image, read_mask
+from ...utils.tensors import parallel_map, size_text
+from .files import Table, inside, leads_outside
 from .rows import Row
+from .tables import PromptListError, fault
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
 
 TOGETHER = 16  # files that are loaded before Cancel is looked at again
-FLOAT_BYTES = 4
 SHARE = 0.5  # of the free memory: what is made of the pictures takes as much again
 MISSING = "is not in ComfyUI's input folder. Copy it there, or correct the name."
 
 
-class Loaded(NamedTuple):
+class RowImages(NamedTuple):
     """What a row gives: image float32 [1,H,W,3] and mask float32 [1,H,W], 1 = replace; None for a row without."""
 
     image: Tensor | None
@@ -61,7 +57,7 @@ def fingerprint(table: Table, folder: Path) -> str:
 
 def load(
     rows: Sequence[Row], folder: Path, source: str, *, free_bytes: int | None, step: Callable[[int, int], None]
-) -> list[Loaded]:
+) -> list[RowImages]:
     """Return the pictures of each row, as Load Image has them; rows that name the same file share one tensor.
 
     A mask is the file of the column mask, else what is transparent in the picture, else Load Image's empty 64x64 one.
@@ -73,12 +69,12 @@ def load(
     refuse_missing(rows, folder, source)
     files = _files(rows, source, folder)
     _refuse_too_much(files, source, free_bytes)
-    tensors: dict[tuple[str, Path], tuple[Tensor, ...]] = {}
+    read: dict[tuple[str, Path], RowImages] = {}
     for at in range(0, len(files), TOGETHER):
         step(at, len(files))
         some = files[at : at + TOGETHER]
-        tensors.update(zip(((file.column, file.path) for file in some), in_parallel(_read, some), strict=True))
-    return [_loaded(row, folder, source, tensors) for row in rows]
+        read.update(zip(((file.column, file.path) for file in some), parallel_map(_read, some), strict=True))
+    return [_loaded(row, folder, source, read) for row in rows]
 
 
 class _File(NamedTuple):
@@ -89,6 +85,9 @@ class _File(NamedTuple):
     source: str
     row: Row
     name: str
+
+    def unreadable(self) -> PromptListError:
+        return fault(self.source, self.row.line, f"{self.name!r} cannot be read as a picture. Replace it.")
 
 
 def _named(rows: Iterable[Row], folder: Path) -> Iterator[tuple[Row, str, str, Path]]:
@@ -117,7 +116,7 @@ def _state(path: Path) -> tuple[int, int] | None:
 def _refuse_too_much(files: Sequence[_File], source: str, free_bytes: int | None) -> None:
     if free_bytes is None:
         return
-    needed, allowed = sum(in_parallel(_float_bytes, files)), int(free_bytes * SHARE)
+    needed, allowed = sum(parallel_map(_bytes, files)), int(free_bytes * SHARE)
     if needed > allowed:
         raise PromptListError(
             f"{source}: the {len(files)} pictures need {needed / 2**30:.1f} GB and {allowed / 2**30:.1f} GB are left"
@@ -125,34 +124,19 @@ def _refuse_too_much(files: Sequence[_File], source: str, free_bytes: int | None
         )
 
 
-def _float_bytes(file: _File) -> int:
-    with _readable(file), Image.open(file.path) as header:
-        channels = 1 if file.column == "mask" else 4 if header.has_transparency_data else 3
-        return int(header.width * header.height * channels * FLOAT_BYTES)
-
-
-@contextmanager
-def _readable(file: _File) -> Iterator[None]:
+def _bytes(file: _File) -> int:
     try:
-        with reading():
-            yield
-    except BrokenPictureError as exc:
-        raise fault(file.source, file.row.line, f"{file.name!r} cannot be read as a picture. Replace it.") from exc
+        return image_bytes(file.path, mask=file.column == "mask")
+    except (BrokenPictureError, OSError) as exc:
+        raise file.unreadable() from exc
 
 
-def _read(file: _File) -> tuple[Tensor, ...]:
-    """Return the mask [1,H,W] of a mask's file, and of a picture's [1,H,W,3] and, where it has holes, their mask."""
-    with _readable(file):
-        if file.column == "mask":
-            return (read_mask(file.path)[None],)
-        with Image.open(file.path) as opened:
-            pixels = picture_to_pixels(ImageOps.exif_transpose(opened))  # HWC
-    import torch
-
-    floats = torch.empty(pixels.shape)
-    pixels_to_tensor(pixels, floats)
-    image = floats[None, ..., :3]
-    return (image,) if pixels.shape[2] == 3 else (image.contiguous(), 1 - floats[None, ..., 3])
+def _read(file: _File) -> RowImages:
+    """Return what is in a file: a mask [1,H,W], or an image [1,H,W,3] and the mask of what is transparent in it."""
+    try:
+        return RowImages(None, read_mask(file.path)) if file.column == "mask" else RowImages(*read_image(file.path))
+    except (BrokenPictureError, OSError) as exc:
+        raise file.unreadable() from exc
 
 
 @cache
@@ -163,14 +147,14 @@ def _no_mask() -> Tensor:
     return torch.zeros(1, *NO_MASK_SIZE)
 
 
-def _loaded(row: Row, folder: Path, source: str, tensors: Mapping[tuple[str, Path], tuple[Tensor, ...]]) -> Loaded:
+def _loaded(row: Row, folder: Path, source: str, read: Mapping[tuple[str, Path], RowImages]) -> RowImages:
     if not row.image:
-        return Loaded(None, None)
-    image, *holes = tensors["image", inside(folder, row.image)]
+        return RowImages(None, None)
+    image, transparent = read["image", inside(folder, row.image)]
     if not row.mask:
-        return Loaded(image, holes[0] if holes else _no_mask())
-    [mask] = tensors["mask", inside(folder, row.mask)]
-    if mask.shape[1:] != image.shape[1:3]:
+        return RowImages(image, _no_mask() if transparent is None else transparent)
+    mask = read["mask", inside(folder, row.mask)].mask
+    if image is not None and mask is not None and mask.shape[1:] != image.shape[1:3]:
         sizes = [size_text(width, height) for height, width in (mask.shape[1:], image.shape[1:3])]
         raise fault(source, row.line, f"the mask is {sizes[0]} and the image is {sizes[1]}. They must be of one size.")
-    return Loaded(image, mask)
+    return RowImages(image, mask)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...api.catalog import validation as rules
-from ...utils import comfyui as host
+from ...api.catalog import validation
+from ...utils import comfyui
 from .. import inputs
-from . import files as prompt_files
+from . import files
 from . import images as row_pictures
 from . import inputs as prompt_inputs
 from .files import PromptListError, Table
@@ -70,7 +70,7 @@ class PromptList:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Return the inputs; the files are those that lie in ComfyUI's input folder now."""
-        optional = prompt_inputs.optional_inputs(prompt_files.list_files(host.input_folder()))
+        optional = prompt_inputs.optional_inputs(files.list_files(comfyui.input_folder()))
         return {"required": {}, "optional": optional, "hidden": {"unique_id": "UNIQUE_ID"}}
 
     @classmethod
@@ -120,10 +120,9 @@ class PromptList:
         """
         values = {"text": text, "file": file, "start": start, "limit": limit, "portion": portion}
         plan = self._plan({**values, "first_seed": first_seed, "size": size, "quality": quality})
-        loaded = row_pictures.load(
-            plan.rows, self.folder(), plan.table.source, free_bytes=host.available_memory(), step=_stepping(unique_id)
-        )
-        host.show_text(_summary(plan), unique_id)
+        free, step = comfyui.available_memory(), _stepping(unique_id)
+        loaded = row_pictures.load(plan.rows, self.folder(), plan.table.source, free_bytes=free, step=step)
+        comfyui.show_text(_summary(plan), unique_id)
         prompts, seeds = [row.prompt for row in plan.rows], [row.seed for row in plan.rows]
         sizes, qualities = [row.size for row in plan.rows], [row.quality for row in plan.rows]
         images, masks = [each.image for each in loaded], [each.mask for each in loaded]
@@ -132,7 +131,7 @@ class PromptList:
     @staticmethod
     def folder() -> Path:
         """Return ComfyUI's input folder, or without ComfyUI the folder that we are in."""
-        return host.input_folder() or Path()
+        return comfyui.input_folder() or Path()
 
     @classmethod
     def _plan(cls, values: Mapping[str, Any]) -> Plan:
@@ -149,20 +148,24 @@ def _refuse_counts(values: Mapping[str, Any]) -> None:
     for name, least in LEAST.items():
         most = inputs.SEED_MAX if name == "first_seed" else ROWS_MAX
         if not least <= values.get(name, least) <= most:
-            raise PromptListError(rules.out_of_range(name, values[name], least, most))
+            raise PromptListError(validation.out_of_range(name, values[name], least, most))
 
 
 def _table(text: str, file: str, folder: Path) -> Table:
     if file == NO_FILE:
-        return prompt_files.text_table(text)
+        return files.text_table(text)
     if text.strip():
         raise PromptListError(f"There are prompts in the text and in {file}. Empty the text, or set file to none.")
-    return prompt_files.file_table(folder, file)
+    return files.file_table(folder, file)
 
 
 def _terms(values: Mapping[str, Any]) -> Terms:
     defaults = {name: values[name] for name in ("size", "quality", "first_seed")}
-    return Terms(inputs.SIZES, prompt_inputs.qualities(), lambda size: rules.parse_size(size) is not None, **defaults)
+    return Terms(inputs.SIZES, prompt_inputs.qualities(), _is_size, **defaults)
+
+
+def _is_size(size: str) -> bool:
+    return validation.parse_size(size) is not None
 
 
 def _summary(plan: Plan) -> str:
@@ -174,7 +177,7 @@ def _summary(plan: Plan) -> str:
 
 def _stepping(node_id: str | None) -> Any:
     def step(done: int, total: int) -> None:
-        host.raise_if_stopped()
-        host.show_progress(done, total, node_id)
+        comfyui.raise_if_stopped()
+        comfyui.show_progress(done, total, node_id)
 
     return step

@@ -26,6 +26,8 @@ from ...api.jobs.threads import run_bounded, run_in_thread
 from ...api.store.records import StoredAnswer, unreadable
 from ...utils import comfyui as host
 from ...utils import decode as pictures
+from ...utils.errors import BrokenPictureError
+from ...utils.mask_composite import lock_outside_mask
 from .input_images import Sources, Upload, upload_of
 from .parameters import Wish
 from .progress import Waiter, room
@@ -194,7 +196,7 @@ class Watch:
         partials, percent = self._running.partials, int(100 * (self._running.progress or 0))
         if len(partials) > self._sketches:
             self._sketches, newest = len(partials), partials[-1]
-            with contextlib.suppress(pictures.BrokenPictureError):
+            with contextlib.suppress(BrokenPictureError):
                 preview = await asyncio.wrap_future(run_in_thread(lambda: pictures.preview_image(newest)))
                 host.show_progress(max(percent, 1), 100, self._node_id, preview)
         elif percent > self._percent:
@@ -223,6 +225,6 @@ def _decoded(answer: StoredAnswer, wish: Wish, upload: Upload) -> pictures.Decod
         return decoded
     if upload.mask is None or upload.first is None:
         return decoded._replace(notes=[*decoded.notes, "mask_mode lock: there is no mask, so nothing was put back."])
-    locked = pictures.lock_outside_mask(decoded.image, upload.first, upload.mask)
+    locked = lock_outside_mask(decoded.image, upload.first, upload.mask)
     notes = [*decoded.notes, "Every pixel outside the mask is from your picture."]
     return decoded._replace(image=locked, alpha=pictures.alpha_of(locked), notes=notes)

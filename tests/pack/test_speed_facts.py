@@ -27,7 +27,7 @@ from openai_image_nodes.api.transport.error_mapping import service_words
 from openai_image_nodes.utils import decode as pictures
 from openai_image_nodes.utils import encode as images
 from openai_image_nodes.utils import tensors as pixels_module
-from openai_image_nodes.utils.tensors import in_parallel
+from openai_image_nodes.utils.tensors import parallel_map
 from support.capture import Capture, picture, pixels, success
 from support.node_calls import GPTImage, asked, node, photo, use_openai
 from support.pack import PACKAGE, ROOT
@@ -237,7 +237,7 @@ def test_all_callers_share_the_threads_of_the_cores() -> None:
     def note(_item: int) -> None:
         names.add(threading.current_thread().name)
 
-    callers = [threading.Thread(target=in_parallel, args=(note, range(8))) for _ in range(32)]
+    callers = [threading.Thread(target=parallel_map, args=(note, range(8))) for _ in range(32)]
     for caller in callers:
         caller.start()
     for caller in callers:

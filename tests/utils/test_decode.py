@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from openai_image_nodes.utils import read_image as decoding
-from openai_image_nodes.utils.decode import BrokenPictureError, alpha_of, gif_to_frames, pngs_to_image, preview_image
+from openai_image_nodes.utils import read_image
+from openai_image_nodes.utils.decode import alpha_of, gif_to_frames, pngs_to_image, preview_image
+from openai_image_nodes.utils.errors import BrokenPictureError
 from PIL import Image, ImageFile
 
 Bytes = NDArray[np.uint8]
@@ -80,7 +81,7 @@ class TestExactness:
 
     @pytest.mark.parametrize("picture", [OPAQUE, TRANSPARENT])
     def test_alpha_of_an_image_is_that_of_the_file(self, picture: Image.Image) -> None:
-        """The mask can be had from the picture alone, for one that was changed after decoding."""
+        """The mask can be had from the picture alone, for one that was changed after read_image."""
         decoded = pngs_to_image([file_of(picture)])
         assert torch.equal(alpha_of(decoded.image), decoded.alpha)
 
@@ -229,10 +230,10 @@ class TestBroken:
 
     def test_limit_counts_for_each_format(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Every format is measured before it is decoded."""
-        monkeypatch.setattr(decoding, "MAX_PIXELS", 119)
+        monkeypatch.setattr(read_image, "MAX_PIXELS", 119)
         for file_format in ("PNG", "JPEG", "WEBP", "GIF"):
             with pytest.raises(BrokenPictureError, match="12, more than"):
-                decoding.open_picture(file_of(OPAQUE, file_format))
+                read_image.open_picture(file_of(OPAQUE, file_format))
 
     def test_damage_is_always_one_error(self) -> None:
         """Whatever byte is damaged, the picture is read or left out: nothing else is raised."""

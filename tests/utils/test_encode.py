@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from openai_image_nodes.utils.encode import (
-    ImageInputError,
     Png,
     images_to_pngs,
     is_no_mask,
@@ -21,6 +20,7 @@ from openai_image_nodes.utils.encode import (
     mask_to_png,
     scaled_size,
 )
+from openai_image_nodes.utils.errors import ImageInputError
 from PIL import Image
 from torch import Tensor
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from openai_image_nodes.utils.decode import lock_outside_mask
-from openai_image_nodes.utils.encode import ImageInputError
+from openai_image_nodes.utils.errors import ImageInputError
+from openai_image_nodes.utils.mask_composite import lock_outside_mask
 from torch import Tensor
 
 
