@@ -6,8 +6,10 @@ import contextlib
 import importlib
 import logging
 import os
+import re
 import shutil
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +19,23 @@ from typing import Any
 LOG = logging.getLogger(__name__)
 STATE_FOLDER = "openai_image_nodes"
 EXAMPLE_SUFFIXES = (".png", ".jpg", ".csv")
+SHOWN_CHARS = 300
+# What means something in HTML, to what looks like it. Frontends up to 1.42 put a node's text into innerHTML as it is,
+# and all make links of addresses and of [[word|address]], with a marker of their own in between that they trust.
+LOOK_ALIKES = str.maketrans(
+    {
+        "<": "\u2039",
+        ">": "\u203a",
+        "&": "\uff06",
+        '"': "\u201d",
+        "'": "\u2019",
+        "`": "\u2018",
+        "[": "\uff3b",
+        "]": "\uff3d",
+    }
+)
+LINK_STARTS = {"://": ":\u2215\u2215", "www.": "www\u2024", "__LNK": "_ _LNK"}
+INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # controls, bidi marks, halves of surrogates, line separators
 
 
 def state_folder() -> str | None:
@@ -63,10 +82,24 @@ def raise_if_stopped() -> None:
 
 
 def show_text(text: str, node_id: str | None) -> None:
-    """Show a line of text in the node while it runs."""
+    """Show a line of text in the node while it runs; whoever wrote it, in the page it is text and nothing else."""
     server = _server()
     if server is not None and node_id:
-        server.send_progress_text(text, node_id, sid=server.client_id)
+        server.send_progress_text(inert(text), node_id, sid=server.client_id)
+
+
+def inert(text: str) -> str:
+    """Return a text as one line of at most SHOWN_CHARS that no frontend takes for markup, a link or a line break.
+
+    What means something to a page becomes a letter that looks like it: to escape it would show `&lt;` in the frontends
+    that escape by themselves (since 1.49; docs/comfyui-host.md).
+    """
+    cut = text if len(text) <= 4 * SHOWN_CHARS else text[: 4 * SHOWN_CHARS]  # blanks and marks still go
+    visible = "".join(" " if unicodedata.category(letter) in INVISIBLE else letter for letter in cut)
+    line = " ".join(visible.split()).translate(LOOK_ALIKES)
+    for start, harmless in LINK_STARTS.items():
+        line = re.sub(re.escape(start), harmless, line, flags=re.IGNORECASE)
+    return line if len(line) <= SHOWN_CHARS and cut is text else f"{line[:SHOWN_CHARS].rstrip()} ..."
 
 
 def show_progress(value: int, total: int, node_id: str | None, preview: Any = None) -> None:
