@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..api.catalog import catalog
+from ..api.catalog.validation import SEED_MAX
 from ..api.connections import resolve as connections
 
 SIZES = (
@@ -22,7 +23,6 @@ SIZES = (
 )
 OUTPUT_FORMATS = ("png", "webp", "jpeg")
 DEFAULT_MODEL = "gpt-image-2.6-flare"
-SEED_MAX = 2**31 - 1
 
 
 def choice(values: tuple[str, ...] | list[str], default: str, tooltip: str, *, advanced: bool = False) -> Any:

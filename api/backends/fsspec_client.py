@@ -39,11 +39,6 @@ ADVICE = "Fix the store, or unset OPENAI_IMAGE_NODES_STORE to work with this mac
 T = TypeVar("T")
 
 
-def is_url(text: str) -> bool:
-    """Tell whether a store is named by a URL and not by a path."""
-    return "://" in text and not text.startswith("file://")
-
-
 class FsspecClient:
     """The connection to one URL, opened when it is first used."""
 

@@ -17,7 +17,6 @@ from ..jobs.recorder import AnswerRecorder
 from ..store.records import JobRecord
 from ..store.store import Store
 from ..transport.downloads import pictures_of
-from ..transport.error_mapping import service_words
 from . import jsonl as lines
 from . import records as ledger
 from .client import BatchService
@@ -135,7 +134,7 @@ class Collecting:
         try:
             if result.response is None:
                 raise BadAnswerError("the answer is not of the expected form")
-            pictures = pictures_of(result.response, said=service_words(result.raw).message)
+            pictures = pictures_of(result.response, body=result.raw)
         except BadAnswerError as exc:  # kept all the same: the run that wants it tells what is wrong
             recorder.keep_unreadable(result.identity, record, result.raw, str(exc))
         else:

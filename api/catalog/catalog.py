@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .. import config as home
+from .. import config
 
 LOG = logging.getLogger(__name__)
 MODELS_FILE = Path(__file__).with_name("models.json")
@@ -35,7 +35,7 @@ class Sizes(BaseModel):
     max_pixels: int = 8_294_400
 
 
-class Gif(BaseModel):
+class GifLimits(BaseModel):
     """Limits of GIF output: frames, milliseconds per frame, and the grids of the sheet that frames are drawn on."""
 
     model_config = ConfigDict(frozen=True)
@@ -48,7 +48,7 @@ class Gif(BaseModel):
     sheet_grids: dict[int, tuple[int, int]] = {}
 
 
-class Svg(BaseModel):
+class SvgLimits(BaseModel):
     """Limits of SVG output."""
 
     model_config = ConfigDict(frozen=True)
@@ -104,8 +104,8 @@ class ModelSpec(BaseModel):
     output_formats: list[str] = ["png", "webp", "jpeg"]
     input_fidelity: list[str] | None = ["low", "high"]
     complexity: list[str] | None = ["low", "medium", "high"]
-    gif: Gif | None = None
-    svg: Svg | None = None
+    gif: GifLimits | None = None
+    svg: SvgLimits | None = None
     markup: bool = True
     unconfirmed: list[str] = []
     price_usd_per_m: dict[str, float] | None = None
@@ -156,7 +156,7 @@ def surest_in_batch() -> str:
 
 
 def _catalogue() -> dict[str, ModelSpec]:
-    path = home.folder() / "models.json"
+    path = config.folder() / "models.json"
     return _load(path, path.stat().st_mtime_ns if path.is_file() else 0)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..connections.connection import Connection
-from . import catalog as catalogue
+from . import catalog
 from .catalog import ModelSpec
 from .schemas import TokenDetails, Usage
 from .validation import parse_size
@@ -72,7 +72,7 @@ def estimate(connection: Connection, fields: Mapping[str, Any], image_count: int
     """
     if connection.kind == "sandbox":
         return Estimate(0.0, 0.0)
-    spec = catalogue.find(str(fields.get("model")))
+    spec = catalog.find(str(fields.get("model")))
     prices = None if spec is None else _prices(spec, comfy=connection.kind == "comfy.org", batch=connection.batch)
     if spec is None or prices is None or fields.get("output_format") in ("gif", "svg"):
         return None
@@ -97,7 +97,7 @@ def cautious_usd(connection: Connection, fields: Mapping[str, Any], image_count:
         return known.high_usd
     dearest = (
         estimate(connection, {**fields, "model": spec.id, "quality": spec.quality[-1], "output_format": "png"}, 16)
-        for spec in catalogue.listed()
+        for spec in catalog.listed()
     )
     return max((one.high_usd for one in dearest if one), default=1.0)
 
@@ -110,7 +110,7 @@ def cost_usd(model: str, usage: Usage | None, credits: float | None, *, batch: b
     """
     if credits is not None:
         return credits / CREDITS_PER_USD
-    spec = catalogue.find(model)
+    spec = catalog.find(model)
     price = _prices(spec, comfy=False, batch=batch) if spec else None
     if price is None or usage is None:
         return None

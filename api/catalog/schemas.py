@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from typing_extensions import Self
 
-from . import validation as rules
+from . import validation
 
 Operation = Literal["generations", "edits"]
 
@@ -57,7 +57,7 @@ class OpenAIImageGenerationRequest(BaseModel):
 
     @model_validator(mode="after")
     def _allowed_by_the_catalogue(self) -> Self:
-        rules.check(dict(self), operation=self.operation)
+        validation.check(dict(self), operation=self.operation)
         return self
 
     def wire_fields(self) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from typing import Any
 
 from ..errors import RefusedError
 from ..transport.bodies import FilePart
-from . import catalog as catalogue
+from . import catalog
 from .catalog import ModelSpec, Sizes
 
 SIZE_PATTERN = re.compile(r"([1-9]\d{1,5})x([1-9]\d{1,5})")
 SHAPE_WEIGHT = 10.0  # a hundredth of distortion is worse than a tenth of difference in area
+SEED_MAX = 2**31 - 1  # ours: a seed is never sent, it tells one paid result from another
 Fields = Mapping[str, Any]
 
 
@@ -44,7 +45,7 @@ def check_files(model: str, files: Sequence[FilePart]) -> None:
 
     Raises: RefusedError with both sizes in bytes.
     """
-    spec = catalogue.find(model) or catalogue.unknown_model(model)
+    spec = catalog.find(model) or catalog.unknown_model(model)
     for file in files:
         limit = spec.mask_max_bytes if file.name == "mask" else spec.max_input_image_bytes
         if len(file.data) > limit:
@@ -60,9 +61,9 @@ def spec_of(fields: Fields, today: date | None = None) -> ModelSpec:
     Raises: RefusedError if the model has ended.
     """
     model = fields.get("model")
-    spec = catalogue.find(str(model)) if model else None
+    spec = catalog.find(str(model)) if model else None
     if spec is None:
-        return catalogue.unknown_model(str(model))
+        return catalog.unknown_model(str(model))
     if spec.ended(today):
         instead = " or ".join(spec.replacement) or "a live model"
         message = f"Model {model} was shut down on {spec.shutdown_date}. Choose {instead} instead."
@@ -249,7 +250,7 @@ def _markup(spec: ModelSpec, fields: Fields) -> None:
     if not fields.get("markup"):
         return
     if not spec.markup:
-        able = ", ".join(other.id for other in catalogue.listed() if other.markup)
+        able = ", ".join(other.id for other in catalog.listed() if other.markup)
         raise _refusal("markup", "invalid_value", f"Model {spec.id} does not read markup. Choose one of {able}.")
     if fields.get("mask"):
         raise _refusal("markup", "invalid_value", "markup and mask cannot go together. Disconnect one of the two.")

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import SecretStr
 
-from ..catalog import catalog as catalogue
+from ..catalog import catalog
 from ..catalog.schemas import OpenAIImageGenerationRequest
 from ..errors import RefusedError
 
@@ -89,7 +89,7 @@ class Connection:
 
         Raises: RefusedError.
         """
-        spec = catalogue.find(request.model)
+        spec = catalog.find(request.model)
         if self.batch:
             self.check_batch(request.model)
         if self.kind == "comfy.org" and (spec is None or spec.comfy.proxy is False):
@@ -110,7 +110,7 @@ class Connection:
 
         Raises: RefusedError.
         """
-        spec = catalogue.find(model)
+        spec = catalog.find(model)
         if spec is None or (spec.batch.supported is not False and not spec.ended(date.today() + BATCH_WINDOW)):
             return
         if spec.batch.supported is False:
@@ -118,7 +118,7 @@ class Connection:
         else:
             why = f"is shut down on {spec.shutdown_date}, and a batch may take 24 hours"
         raise RefusedError(
-            f"{self.name}: the model {model} {why}. Choose another, such as {catalogue.surest_in_batch()}.",
+            f"{self.name}: the model {model} {why}. Choose another, such as {catalog.surest_in_batch()}.",
             param="model",
             code="model_not_found",
         )

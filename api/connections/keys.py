@@ -6,10 +6,10 @@ import json
 import os
 from typing import Any, Literal
 
-from .. import config as home
+from .. import config
 from ..backends.atomic_files import make_private_folder, write_atomic
 from ..errors import OpenAIImageError, RefusedError
-from . import resolve as connections
+from . import resolve
 from .connection import HostSecrets
 
 LONGEST_KEY = 4096
@@ -17,7 +17,7 @@ WITHOUT_STORED_KEY = ("auto", "comfy.org", "sandbox", "openai batch", "sandbox b
 SAME_KEY = {"openai batch": "openai"}
 BASE_URL_VARIABLES = {"openai": "OPENAI_BASE_URL", "azure": "AZURE_OPENAI_ENDPOINT"}
 KEY_VARIABLES = {"openai": "OPENAI_API_KEY", "azure": "AZURE_OPENAI_API_KEY"}
-DEFAULT_BASE_URLS = {"openai": connections.OPENAI_BASE_URL}
+DEFAULT_BASE_URLS = {"openai": resolve.OPENAI_BASE_URL}
 
 KeySource = Literal["environment", "stored", "none"]
 
@@ -31,13 +31,13 @@ def store(name: str, key: str, base_url: str | None = None) -> None:
     key = key.strip()
     if not key or not key.isascii() or not key.isprintable() or " " in key or len(key) > LONGEST_KEY:
         raise RefusedError("That is no key: it is empty, too long, or holds spaces or letters that no key has.")
-    entries = connections.stored()
+    entries = resolve.stored()
     entry = entries.setdefault(name, {})
     told = base_url or os.environ.get(BASE_URL_VARIABLES.get(name, ""))
     base = told or entry.get("base_url") or DEFAULT_BASE_URLS.get(name)
     if base:
         entry["base_url"] = base  # a stored key is sent to this host only
-    if name not in connections.BUILT_IN and not entry.get("base_url"):
+    if name not in resolve.BUILT_IN and not entry.get("base_url"):
         raise RefusedError(f"The connection {name} needs --base-url, as https://host/v1.")
     entry["key"] = key
     _write(entries)
@@ -49,7 +49,7 @@ def forget(name: str) -> None:
     Raises: RefusedError, OSError.
     """
     refuse_name(name)
-    entries = connections.stored()
+    entries = resolve.stored()
     if entries.get(name, {}).pop("key", None) is not None:
         _write(entries)
 
@@ -60,7 +60,7 @@ def source(name: str) -> KeySource:
     Raises: RefusedError if the connections file cannot be read.
     """
     name = SAME_KEY.get(name, name)
-    entry = connections.stored().get(name, {})
+    entry = resolve.stored().get(name, {})
     variable = KEY_VARIABLES.get(name) or str(entry.get("key_env") or "")
     if os.environ.get(variable, "").strip():
         return "environment"
@@ -70,7 +70,7 @@ def source(name: str) -> KeySource:
 def fault(name: str) -> str | None:
     """Return why a connection is not ready, in words that hold no key, or None; nobody is contacted."""
     try:
-        connections.resolve(name, HostSecrets(), lambda: "")
+        resolve.resolve(name, HostSecrets(), lambda: "")
     except OpenAIImageError as exc:
         return str(exc).removeprefix(f"{name}: ")
     return None
@@ -89,5 +89,5 @@ def refuse_name(name: str) -> None:
 
 
 def _write(entries: dict[str, dict[str, Any]]) -> None:
-    make_private_folder(home.folder())
-    write_atomic(home.folder() / "connections.json", json.dumps({"connections": entries}, indent=1).encode())
+    make_private_folder(config.folder())
+    write_atomic(config.folder() / "connections.json", json.dumps({"connections": entries}, indent=1).encode())

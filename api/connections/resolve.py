@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from .. import config as home
+from .. import config
 from ..errors import NoKeyError, RefusedError
 from .connection import Connection, HostSecrets
 
@@ -49,7 +49,7 @@ def stored() -> dict[str, dict[str, Any]]:
 
     Raises: RefusedError if the file is not readable as JSON.
     """
-    path = home.folder() / "connections.json"
+    path = config.folder() / "connections.json"
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))["connections"]
     except FileNotFoundError:

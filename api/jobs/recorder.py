@@ -15,7 +15,6 @@ from ..store.records import JobRecord, StoredAnswer, suffix_of, unreadable
 from ..store.store import Store
 from ..transport.answer import RawAnswer, parse_answer
 from ..transport.downloads import Pictures, fetched, pictures_of
-from ..transport.error_mapping import service_words
 
 KEPT_HEADERS = ("x-request-id", "idempotent-replayed", "openai-processing-ms", "date")
 KEPT_PREFIXES = ("x-comfy-", "x-concurrency-", "x-committed-spend-", "x-ratelimit-")
@@ -40,7 +39,7 @@ class AnswerRecorder:
             if any(image.url and not image.b64_json for image in response.data or []):
                 self._store.journal.write(name, record)
                 self._store.journal.sync_answer(name)
-            pictures = pictures_of(response, said=service_words(raw.joined or raw.body).message)
+            pictures = pictures_of(response, body=raw.joined or raw.body)
         except Exception as exc:  # whatever is wrong with it, it may have been paid
             if isinstance(exc, OpenAIImageError) and not isinstance(exc, BadAnswerError):
                 raise
@@ -83,7 +82,7 @@ class AnswerRecorder:
         try:
             raw = RawAnswer(answer.pictures[0], record.headers, record.elapsed_s or 0.0)
             response = parse_answer(raw, OpenAIImageGenerationResponse, self._connection, model=record.model)
-            pictures = pictures_of(response)
+            pictures = pictures_of(response, body=raw.body)
         except Exception as exc:
             raise unreadable(record, answer.folder) from exc
         record.fault = None

@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ..catalog import catalog as catalogue
-from ..catalog import pricing as prices
+from ..catalog import catalog, pricing
 from ..connections.connection import Connection
 from ..store.records import StoredAnswer
 
@@ -72,13 +71,13 @@ def _estimate(answer: StoredAnswer, connection: Connection) -> list[float] | Non
     """Return what was to be expected, from the cheapest to the dearest case in USD, or None."""
     record = answer.record
     images = [digest for digest in record.input_digests if digest.startswith("image")]
-    expected = prices.estimate(connection, record.fields, len(images))
+    expected = pricing.estimate(connection, record.fields, len(images))
     return None if expected is None else [round(usd, 6) for usd in expected]
 
 
 def model_notes(model: str) -> list[str]:
     """Return what should be known about a model: that it ends soon, or that the catalogue does not know it."""
-    spec = catalogue.find(model)
+    spec = catalog.find(model)
     if spec is None:
         return [f"The model {model} is not in the catalogue: only general rules were checked."]
     if spec.ends_soon():

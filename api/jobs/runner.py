@@ -133,7 +133,7 @@ class JobRunner:
         """Return an answer that came, perhaps to a process that died, and is not kept yet."""
         body = self._journal.answer(self._name)
         if body is None:
-            half = self._journal.half_answer(self._name)
+            half = self._journal.answer(self._name, half=True)
             body = half if half and holds_picture(half, self._job.connection) else None
         return RawAnswer(body, record.headers, record.elapsed_s or 0.0) if body else None
 

@@ -85,29 +85,22 @@ def run_bounded(work: Callable[[], T]) -> Future[T]:
     What is cancelled before its turn is never done.
     """
     future: Future[T] = Future()
-
-    def run() -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        try:
-            future.set_result(work())
-        except BaseException as exc:  # noqa: BLE001 - handed over to whoever waits
-            future.set_exception(exc)
-
-    _workers.run(run)
+    _workers.run(lambda: _fulfill(future, work))
     return future
 
 
 def run_in_thread(work: Callable[[], T]) -> Future[T]:
-    """Run work on a daemon thread; its result or error is in the future."""
+    """Run work on a daemon thread, whether anybody waits or not; its result or error is in the future."""
     future: Future[T] = Future()
-    future.set_running_or_notify_cancel()  # the work is done whether anybody waits or not
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as exc:  # noqa: BLE001 - handed over to whoever waits
-            future.set_exception(exc)
-
-    threading.Thread(target=run, name="openai-image-work", daemon=True).start()
+    future.set_running_or_notify_cancel()
+    threading.Thread(target=_fulfill, args=(future, work), name="openai-image-work", daemon=True).start()
     return future
+
+
+def _fulfill(future: Future[T], work: Callable[[], T]) -> None:
+    if not future.running() and not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(work())
+    except BaseException as exc:  # noqa: BLE001 - handed over to whoever waits
+        future.set_exception(exc)

@@ -115,16 +115,10 @@ class RequestJournal:
         """Wait until the disk has an answer that only tells where its pictures are, before they are fetched."""
         files.sync(self.root / name / ANSWER)
 
-    def answer(self, name: str) -> bytes | None:
-        """Return the answer of a job whose pictures are not kept yet, or None."""
+    def answer(self, name: str, *, half: bool = False) -> bytes | None:
+        """Return the answer of a job whose pictures are not kept yet, or what came of a `half` one; None without."""
         with contextlib.suppress(OSError):
-            return (self.root / name / ANSWER).read_bytes()
-        return None
-
-    def half_answer(self, name: str) -> bytes | None:
-        """Return what came of an answer that did not come to its end, or None."""
-        with contextlib.suppress(OSError):
-            return (self.root / name / HALF_ANSWER).read_bytes()
+            return (self.root / name / (HALF_ANSWER if half else ANSWER)).read_bytes()
         return None
 
     def discard_answer(self, name: str) -> None:

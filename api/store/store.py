@@ -26,7 +26,7 @@ from .. import config
 from ..backends import atomic_files as files
 from ..backends.atomic_files import make_private_folder, write_atomic
 from ..backends.backend import Backend, BucketBackend
-from ..backends.fsspec_client import FsspecClient, is_url
+from ..backends.fsspec_client import FsspecClient
 from ..connections.connection import Connection
 from ..errors import RUN_ANYWAY, BadAnswerError
 from .bucket import SharedBucket
@@ -214,7 +214,7 @@ def stores() -> list[Store]:
     Raises: RefusedError if the store is named by a URL that holds a key.
     """
     told = os.environ.get(STORE_VARIABLE, "")
-    url = told.rstrip("/") if is_url(told) else None
+    url = told.rstrip("/") if "://" in told and not told.startswith("file://") else None
     path = Path(told.removeprefix("file://")).expanduser() if told and not url else config.folder() / "store"
     return [_store(path, url), _store(config.folder() / SANDBOX_STORE)]
 

@@ -12,7 +12,7 @@ from ..connections.connection import Connection
 from ..errors import BadAnswerError, OpenAIImageError
 from .base64_json import extract_base64
 from .error_mapping import error_from_response, service_words
-from .sse import IncompleteStream, StreamRefused, is_event_stream, response_from_events
+from .sse import EVENT_STREAM, IncompleteStream, StreamRefused, response_from_events
 
 ResponseT = TypeVar("ResponseT", bound=BaseModel)
 
@@ -68,6 +68,6 @@ def holds_picture(body: bytes, connection: Connection) -> bool:
 
 
 def _joined(raw: RawAnswer) -> bytes:
-    if raw.joined is not None:
-        return raw.joined
-    return response_from_events([raw.body], lambda _sketch: None) if is_event_stream(raw.body) else raw.body
+    if raw.joined is None and EVENT_STREAM.match(raw.body):
+        return response_from_events([raw.body], lambda _sketch: None)
+    return raw.joined or raw.body

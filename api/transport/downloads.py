@@ -12,6 +12,7 @@ from ..connections.connection import is_loopback
 from ..errors import BadAnswerError
 from . import client
 from .base64_json import base64_to_bytes
+from .error_mapping import service_words
 
 MAX_PICTURE_BYTES = 256 << 20
 MAX_REDIRECTS = 3
@@ -30,14 +31,15 @@ class Pictures:
     faults: dict[int, str] = field(default_factory=dict)
 
 
-def pictures_of(response: OpenAIImageGenerationResponse, *, said: str = "") -> Pictures:
+def pictures_of(response: OpenAIImageGenerationResponse, *, body: bytes = b"") -> Pictures:
     """Return the encoded pictures of an answer; a single one that fails is a fault, not an error.
 
-    `said` are the service's own words for an answer without pictures.
+    `body` is what the service said, to be told where it said no picture.
     Raises: BadAnswerError if the answer has no picture at all.
     """
     images = response.data or []
     if not any(image.b64_json or image.url for image in images):
+        said = service_words(body).message
         words = f" The service says: {said}." if said else ""
         raise BadAnswerError(
             f"The answer holds no picture.{words} Look at the account's usage page before asking again."

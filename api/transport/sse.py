@@ -9,9 +9,11 @@ from __future__ import annotations
 import binascii
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+EVENT_STREAM = re.compile(rb"\s*(event|data|id|retry)?:")  # JSON begins otherwise
 DONE = "[DONE]"
 PARTIAL, COMPLETED = ".partial_image", ".completed"
 ANSWER_FIELDS = ("background", "output_format", "quality", "size", "usage", "svg_usage", "safety_identifier")
@@ -48,11 +50,6 @@ def response_from_events(chunks: Iterable[bytes], on_partial: Callable[[bytes], 
     if not finals:
         raise IncompleteStream("the stream ended without its final event")
     return json.dumps(_joined(finals)).encode()
-
-
-def is_event_stream(body: bytes) -> bool:
-    """Tell whether an answer is a stream of events, whatever it is labelled: JSON begins with none of these."""
-    return body.lstrip()[:6].startswith((b"event:", b"data:", b"id:", b"retry:", b":"))
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:

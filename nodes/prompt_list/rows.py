@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, NamedTuple
 
+from ...api.catalog.validation import SEED_MAX
 from .files import PromptListError, Record, Table, fault, leads_outside
 
 PROMPT_MAX = 32_000  # characters
-SEED_MAX = 2**31 - 1
 
 
 class Row(NamedTuple):

@@ -12,7 +12,7 @@ from ...api.catalog.schemas import OpenAIImageEditRequest, OpenAIImageGeneration
 from ...api.connections import resolve as connections
 from ...api.connections.connection import Connection
 from ...api.errors import OpenAIImageError, RefusedError
-from ..inputs import OUTPUT_FORMATS, SEED_MAX, SIZES
+from ..inputs import OUTPUT_FORMATS, SIZES
 
 PREVIEWS_MAX = 3
 SOCKETS = ("image", "references", "mask", "markup")
@@ -150,8 +150,8 @@ def _refuse_widgets(values: Mapping[str, Any]) -> None:
     if preview is not None and not 0 <= preview <= PREVIEWS_MAX:
         raise RefusedError(rules.out_of_range("live_preview", preview, 0, PREVIEWS_MAX), param="live_preview")
     seed = values.get("seed")
-    if seed is not None and not 0 <= seed <= SEED_MAX:
-        raise RefusedError(rules.out_of_range("seed", seed, 0, SEED_MAX), param="seed")
+    if seed is not None and not 0 <= seed <= rules.SEED_MAX:
+        raise RefusedError(rules.out_of_range("seed", seed, 0, rules.SEED_MAX), param="seed")
 
 
 def _refuse_nothing_to_match(size: str | None, *, edits: bool) -> None:
