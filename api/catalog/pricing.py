@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from ..connections.connection import Connection
 from . import catalog
 from .catalog import ModelSpec
 from .schemas import TokenDetails, Usage
@@ -17,6 +16,18 @@ PROMPT_OVERHEAD_TOKENS = 6  # docs/service.md, "Input tokens"
 CHARACTERS_PER_TOKEN = 3  # a cautious count: English has about four
 BATCH_DISCOUNT = 0.5  # "50% cost discount compared to synchronous APIs", developers.openai.com/api/docs/guides/batch
 PARTIAL_IMAGE_TOKENS = 100  # each partial image, apidog.com citing OpenAI's guide
+
+
+class Payer(Protocol):
+    """By what prices a request is paid: those of comfy.org, of batches, or none on the sandbox."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of connection, as "comfy.org" or "sandbox"."""
+
+    @property
+    def batch(self) -> bool:
+        """Whether requests go out in batches."""
 
 
 class Estimate(NamedTuple):
@@ -65,18 +76,18 @@ def batch_usd_per_m(spec: ModelSpec) -> dict[str, float] | None:
     return {kind: usd * BATCH_DISCOUNT for kind, usd in spec.price_usd_per_m.items()}
 
 
-def estimate(connection: Connection, fields: Mapping[str, Any], image_count: int) -> Estimate | None:
+def estimate(payer: Payer, fields: Mapping[str, Any], image_count: int) -> Estimate | None:
     """Return what a request will cost, or None where no source tells; the sandbox is free.
 
     `fields` are the service's own; size or quality auto give a range over what the service may choose.
     """
-    if connection.kind == "sandbox":
+    if payer.kind == "sandbox":
         return Estimate(0.0, 0.0)
     spec = catalog.find(str(fields.get("model")))
-    prices = None if spec is None else _prices(spec, comfy=connection.kind == "comfy.org", batch=connection.batch)
+    prices = None if spec is None else _prices(spec, comfy=payer.kind == "comfy.org", batch=payer.batch)
     if spec is None or prices is None or fields.get("output_format") in ("gif", "svg"):
         return None
-    each = _picture_prices(spec, fields, connection)
+    each = _picture_prices(spec, fields, payer)
     if not each:
         return None
     few, many = spec.image_input_tokens or (0, 0)
@@ -87,16 +98,16 @@ def estimate(connection: Connection, fields: Mapping[str, Any], image_count: int
     return Estimate(n * min(each) + rest[0], n * max(each) + rest[1])
 
 
-def cautious_usd(connection: Connection, fields: Mapping[str, Any], image_count: int) -> float:
+def cautious_usd(payer: Payer, fields: Mapping[str, Any], image_count: int) -> float:
     """Return an amount in USD that a request should not pass, for a budget.
 
     Where the price is not known it is taken for the dearest known one of that size.
     """
-    known = estimate(connection, fields, image_count)
+    known = estimate(payer, fields, image_count)
     if known is not None:
         return known.high_usd
     dearest = (
-        estimate(connection, {**fields, "model": spec.id, "quality": spec.quality[-1], "output_format": "png"}, 16)
+        estimate(payer, {**fields, "model": spec.id, "quality": spec.quality[-1], "output_format": "png"}, 16)
         for spec in catalog.listed()
     )
     return max((one.high_usd for one in dearest if one), default=1.0)
@@ -133,11 +144,11 @@ def _prices(spec: ModelSpec, *, comfy: bool, batch: bool) -> dict[str, float] | 
     return batch_usd_per_m(spec) if batch else spec.price_usd_per_m
 
 
-def _picture_prices(spec: ModelSpec, fields: Mapping[str, Any], connection: Connection) -> list[float]:
+def _picture_prices(spec: ModelSpec, fields: Mapping[str, Any], payer: Payer) -> list[float]:
     size, quality = str(fields.get("size") or "auto"), str(fields.get("quality") or "auto")
     sizes: Iterable[str] = AUTO_SIZES if size == "auto" else [size]
     qualities = [value for value in spec.quality if value != "auto"] if quality == "auto" else [quality]
-    comfy, batch = connection.kind == "comfy.org", connection.batch
+    comfy, batch = payer.kind == "comfy.org", payer.batch
     prices = [picture_usd(spec, one, other, comfy=comfy, batch=batch) for one in qualities for other in sizes]
     return [] if None in prices else [price for price in prices if price is not None]
 

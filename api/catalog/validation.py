@@ -9,10 +9,9 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import RefusedError
-from ..transport.bodies import FilePart
 from . import catalog
 from .catalog import ModelSpec, Sizes
 
@@ -20,6 +19,22 @@ SIZE_PATTERN = re.compile(r"([1-9]\d{1,5})x([1-9]\d{1,5})")
 SHAPE_WEIGHT = 10.0  # a hundredth of distortion is worse than a tenth of difference in area
 SEED_MAX = 2**31 - 1  # ours: a seed is never sent, it tells one paid result from another
 Fields = Mapping[str, Any]
+
+
+class InputFile(Protocol):
+    """An encoded picture on its way out: image, mask or markup."""
+
+    @property
+    def name(self) -> str:
+        """The part of the form that it goes as."""
+
+    @property
+    def filename(self) -> str:
+        """What it is called in messages."""
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes."""
 
 
 def check(fields: Fields, *, operation: str, today: date | None = None) -> None:
@@ -40,7 +55,7 @@ def check(fields: Fields, *, operation: str, today: date | None = None) -> None:
         )
 
 
-def check_files(model: str, files: Sequence[FilePart]) -> None:
+def check_files(model: str, files: Sequence[InputFile]) -> None:
     """Refuse files that are larger than the service takes.
 
     Raises: RefusedError with both sizes in bytes.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...api.catalog import validation as rules
+from ...api.catalog import validation
 from .. import inputs
 
 NO_FILE = "none"
@@ -56,7 +56,7 @@ def _missing_inputs() -> dict[str, Any]:
         " buys a picture of its own."
     )
     return {
-        "first_seed": inputs.whole(0, rules.SEED_MAX, 0, seed),
+        "first_seed": inputs.whole(0, validation.SEED_MAX, 0, seed),
         "size": inputs.choice(list(inputs.SIZES), DEFAULTS["size"], "The size of rows that have none."),
         "quality": inputs.choice(qualities(), DEFAULTS["quality"], "The quality of rows that have none."),
     }

@@ -146,7 +146,7 @@ class PromptList:
 def _refuse_counts(values: Mapping[str, Any]) -> None:
     """Refuse numbers outside their widgets: ComfyUI does not look at them where a node looks itself."""
     for name, least in LEAST.items():
-        most = rules.SEED_MAX if name == "first_seed" else ROWS_MAX
+        most = validation.SEED_MAX if name == "first_seed" else ROWS_MAX
         if not least <= values.get(name, least) <= most:
             raise PromptListError(validation.out_of_range(name, values[name], least, most))
 
