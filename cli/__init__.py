@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from ..api.errors import OpenAIImageError
+from ..api import OpenAIImageError
 from ..utils.errors import ImageInputError
 from .batch import batch
 from .picture import picture

@@ -8,15 +8,13 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ..api import Connection, HostSecrets, OpenAIImageError, RefusedError, stores
 from ..api.batch import describe as words
 from ..api.batch import records as ledger
 from ..api.batch.manager import Office, refusal_of
 from ..api.batch.plan import Planned
 from ..api.batch.records import BatchRecord
 from ..api.connections import resolve as connections
-from ..api.connections.connection import Connection, HostSecrets
-from ..api.errors import OpenAIImageError, RefusedError
-from ..api.store.store import stores
 from ..nodes.run.execution import sandbox_url
 
 PROMPT_CHARS = 60

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..api import OpenAIImageError
 from ..api.catalog import catalog, validation
-from ..api.errors import OpenAIImageError
 from ..nodes.gpt_image import GPTImage
 from ..nodes.inputs import DEFAULT_MODEL
 from ..utils import image_files

@@ -10,13 +10,9 @@ from collections.abc import Iterator, Sequence
 
 import certifi
 
-from ..api import config
+from ..api import HostSecrets, OpenAIImageError, SharedStore, config, stores
 from ..api.connections import keys
 from ..api.connections import resolve as connections
-from ..api.connections.connection import HostSecrets
-from ..api.errors import OpenAIImageError
-from ..api.store.shared import SharedStore
-from ..api.store.store import stores
 from ..api.transport import probe
 
 

@@ -8,12 +8,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..api.errors import RefusedError, SharedStoreError
+from ..api import JobRecord, RefusedError, SharedStore, SharedStoreError, Store, stores
 from ..api.store import spending
 from ..api.store.eviction import limit_bytes
-from ..api.store.records import JobRecord
-from ..api.store.shared import SharedStore
-from ..api.store.store import Store, stores
 
 DAYS_LISTED = 31
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..api.errors import RefusedError
+from ..api import RefusedError
 
 if TYPE_CHECKING:
     from torch import Tensor

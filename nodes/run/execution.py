@@ -13,17 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import SecretStr
 
+from ...api import JOBS, Connection, HostSecrets, Job, JobHandle, OpenAIImageError, StoredAnswer
 from ...api.batch import enqueue as planning
 from ...api.batch.enqueue import Deferred
 from ...api.catalog import validation as rules
 from ...api.connections import resolve as connections
-from ...api.connections.connection import Connection, HostSecrets
-from ...api.errors import OpenAIImageError
-from ...api.jobs.job import Job, JobHandle
-from ...api.jobs.manager import JOBS
 from ...api.jobs.report import model_notes, outcome, report
 from ...api.jobs.threads import run_bounded, run_in_thread
-from ...api.store.records import StoredAnswer, unreadable
+from ...api.store.records import unreadable
 from ...utils import comfyui as host
 from ...utils import decode as pictures
 from ...utils.errors import BrokenPictureError

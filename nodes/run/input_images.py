@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ...api.transport.bodies import FilePart
+from ...api import FilePart
 from ...utils import encode as images
 
 if TYPE_CHECKING:

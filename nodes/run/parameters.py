@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ...api import Connection, OpenAIImageError, RefusedError
 from ...api.batch import enqueue as planning
 from ...api.catalog import validation as rules
 from ...api.catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest
 from ...api.connections import resolve as connections
-from ...api.connections.connection import Connection
-from ...api.errors import OpenAIImageError, RefusedError
 from ..inputs import OUTPUT_FORMATS, SIZES
 
 PREVIEWS_MAX = 3

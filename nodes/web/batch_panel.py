@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...api import OpenAIImageError, RefusedError, StillRunningError, Store, stores
 from ...api.batch import describe as words
 from ...api.batch import jsonl as lines
 from ...api.batch import records as ledger
@@ -16,9 +17,7 @@ from ...api.batch.parts import Part, parts_of
 from ...api.batch.plan import Plan, Planned
 from ...api.batch.records import BatchRecord, Ledger
 from ...api.catalog import catalog as catalogue
-from ...api.errors import OpenAIImageError, RefusedError, StillRunningError
 from ...api.jobs.threads import run_in_thread
-from ...api.store.store import Store, stores
 
 SHOWN = 20
 PROMPT_CHARS = 80

@@ -8,9 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
+from ...api import Connection, HostSecrets, OpenAIImageError
 from ...api.connections import resolve as connections
-from ...api.connections.connection import Connection, HostSecrets
-from ...api.errors import OpenAIImageError
 from ...api.jobs.threads import run_in_thread
 from ..run.execution import sandbox_url
 from .batch_panel import Desk

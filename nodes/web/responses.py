@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from ...api.errors import OpenAIImageError
+from ...api import OpenAIImageError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from pydantic import SecretStr
 
+from ...api import Connection, HostSecrets, NoKeyError, OpenAIImageError
 from ...api.catalog import catalog as catalogue
 from ...api.catalog import pricing as prices
 from ...api.catalog.catalog import ModelSpec
 from ...api.connections import keys
 from ...api.connections import resolve as connections
-from ...api.connections.connection import LOOPBACK_HOSTS, Connection, HostSecrets
-from ...api.errors import NoKeyError, OpenAIImageError
+from ...api.connections.connection import LOOPBACK_HOSTS
 from ..migration import replacements
 from ..run import parameters as wishes
 from . import batch_routes
