@@ -202,7 +202,7 @@ class Office:
         if other:
             raise RefusedError(
                 f"{part.connection}: jobs were planned for {', '.join(sorted(other))}, and the connection goes to"
-                f" {connection.service} now. Set it back, or forget the plan (openai-image batch plan --forget)."
+                f" {connection.service} now. Set it back, or discard the plan (openai-image batch plan --forget)."
             )
         return connection
 

@@ -18,7 +18,7 @@ from ..transport.downloads import Pictures, fetched, pictures_of
 
 KEPT_HEADERS = ("x-request-id", "idempotent-replayed", "openai-processing-ms", "date")
 KEPT_PREFIXES = ("x-comfy-", "x-concurrency-", "x-committed-spend-", "x-ratelimit-")
-NOT_KEPT = "The answer could not be kept on disk ({}): save the picture, to ask again may cost again."
+NOT_KEPT = "The answer could not be kept on disk ({}). Save the picture: running it again may cost again."
 
 
 class AnswerRecorder:

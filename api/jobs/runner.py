@@ -34,7 +34,7 @@ FINAL_STATUSES = (400, 422)
 EARLIER_TRY = "An earlier try of it may have been billed."
 NO_ANSWER = "no answer came"
 REASONS: dict[type[OpenAIImageError], str] = {
-    RateLimitError: "the service asks for patience",
+    RateLimitError: "the service asks to wait",
     ServiceDownError: "the service could not be reached, or failed",
     StillRunningError: "the service still works on it",
 }

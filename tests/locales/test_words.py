@@ -16,6 +16,7 @@ import declared
 import help_pages
 import pack
 import pytest
+import sentences
 from openai_image_nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
 
 LANGUAGES = ("zh", "ja", "ko", "fr", "de", "es")
@@ -81,10 +82,16 @@ def said_in_browser(language: str) -> Iterator[Said]:
         yield Said(name, english, translated[name])
 
 
+def said_by_the_server(language: str) -> Iterator[Said]:
+    """Yield refusals, errors and stages."""
+    for english, translated in sentences.messages(language).items():
+        yield Said(sentences.spoken().get(english, "nowhere"), english, translated)
+
+
 def said(language: str) -> list[Said]:
     """Return everything that is said in a language."""
     pages = [each for node in NODES for each in said_of_page(node, language)]
-    everything = [*said_of_nodes(language), *said_in_browser(language), *pages]
+    everything = [*said_of_nodes(language), *said_in_browser(language), *said_by_the_server(language), *pages]
     return [Said(place, plain(english), plain(translated)) for place, english, translated in everything]
 
 
@@ -115,7 +122,7 @@ def numbers_in_words(text: str) -> set[str]:
 
 def plain(text: str) -> str:
     """Return a text without its blanks, and a line of help without the messages that it quotes in English."""
-    return re.sub(r"\[[a-z_]+\]", "", text[len(found[0]) :] if (found := QUOTED.match(text)) else text)
+    return re.sub(r"\[[a-z_]+\]|\[\d\]", "", text[len(found[0]) :] if (found := QUOTED.match(text)) else text)
 
 
 @cache
@@ -174,6 +181,15 @@ def test_money_and_conditions_are_spoken_of_where_english_does(language: str, su
         each for each in said(language) if english.search(each.english) and not translated.search(each.translated)
     ]
     assert silent == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_the_server_says_is_translated(language: str) -> None:
+    """Every refusal, error and stage, and none that nobody says any more: `python -m scripts.sentences --missing`."""
+    translated = sentences.messages(language)
+    assert set(translated) == set(sentences.spoken())
+    blanks = {english: sorted(re.findall(r"\[\d\]", english)) for english in translated}
+    assert {english: sorted(re.findall(r"\[\d\]", own)) for english, own in translated.items()} == blanks
 
 
 @pytest.mark.parametrize("name", ["main", "nodeDefs", "settings"])

@@ -1,10 +1,16 @@
 // What the extension asks of ComfyUI's page and server. What a frontend does not have is done without.
 
+import { inOwnLanguage, translator } from "./messages.js";
+
 /** @import { Api, App, Toast } from "./types" */
 
 export class Host {
   /** @type {Record<string, string>} */
   #translations = {};
+  /** Return a message of the server in the language of the interface, as far as it is known.
+   * @type {(message: string) => string}
+   */
+  said = (message) => message;
   #hasWarned = false;
 
   /**
@@ -46,15 +52,18 @@ export class Host {
   json = async (path, body) => {
     const sent = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
     const answer = await this.api.fetchApi(path, body === undefined ? {} : sent);
-    const told = await answer.json();
+    const told = inOwnLanguage(await answer.json(), this.said);
     if (!answer.ok) throw new Error(told.error ?? answer.statusText);
     return told;
   };
 
   /** Learn the texts of the language that the interface is set to. */
   async learnLanguage() {
-    const all = await this.json("/i18n");
-    this.#translations = all?.[String(this.setting("Comfy.Locale") ?? "en")]?.openaiImageNodes ?? {};
+    const answer = await this.api.fetchApi("/i18n");
+    const all = await answer.json();
+    const own = all?.[String(this.setting("Comfy.Locale") ?? "en")] ?? {};
+    this.#translations = own.openaiImageNodes ?? {};
+    this.said = translator(own.openaiImageNodesMessages ?? {});
   }
 
   /** @param {string} id */

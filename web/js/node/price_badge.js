@@ -21,7 +21,7 @@ export function priceText(told, text) {
   if (told.state === "free") return text("free", "free");
   if (told.state === "no_key") return text("no_key", "no key yet");
   if (told.state === "impossible") {
-    const reason = (told.reason ?? "").split(". ")[0];
+    const reason = (told.reason ?? "").split(/\. |\u3002/)[0] ?? "";
     return reason.length <= LONGEST_REASON ? reason : text("impossible", "not possible as set");
   }
   if (told.state !== "known") return text("after", "price after the run");

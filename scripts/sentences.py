@@ -1,0 +1,169 @@
+"""Lists every sentence that a person can meet in ComfyUI, with its place, in English and in all translations.
+
+`python -m scripts.sentences` writes one table, tab-separated, to the standard output; `--missing` only what a language
+lacks. Three kinds of texts: those of the nodes (labels, tooltips, descriptions), those of the extension (badges, lines,
+toasts, panels, settings), and what the server says (refusals, errors, stages), whose variable parts stand in brackets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parent))  # the other scripts, wherever this one is started from
+
+import help_pages
+import pack
+
+SETTING = re.compile(r'id: "(OpenAIImageNodes\.\w+)".*?name: "([^"]+)"', re.DOTALL)
+BROWSER_TEXT = re.compile(r'\btext\(\s*"([a-z_]+)",\s*"([^"]*)"')
+SPOKEN = ("api", "nodes", "utils")
+SILENT_CALLS = re.compile(r"(LOG|logging|re|warnings)\.|(Assertion|Value|Type|Runtime)Error$|super\(")  # for developers
+WORDS = re.compile(r"[A-Za-z]{2,}")
+STAGE = re.compile(r"^\w+, \[1\]$")  # "planned, ..."
+NO_SENTENCE = re.compile(r"^[^ ]+$|^(multipart/form-data;|pip install|fsspec|Application|TLS:) ?|\\b|\w\|\w")
+BRACES = re.compile(r"\{\w*[^}]*\}")
+
+
+class Sentence(NamedTuple):
+    """One text: its kind, where it stands, its English, and the others by language."""
+
+    kind: str
+    place: str
+    english: str
+    translations: dict[str, str]
+
+
+def main() -> None:
+    """Write the table."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--missing", action="store_true", help="only what is not translated into every language")
+    missing = parser.parse_args().missing
+    languages = help_pages.languages()
+    print("kind", "place", "English", *languages, sep="\t")
+    for one in sentences():
+        if not missing or set(one.translations) < set(languages):
+            told = (one.translations.get(language, "") for language in languages)
+            print(one.kind, one.place, *(text.replace("\n", " ") for text in (one.english, *told)), sep="\t")
+
+
+def sentences() -> Iterator[Sentence]:
+    """Yield everything that a person can meet."""
+    yield from of_nodes()
+    yield from of_browser()
+    yield from of_server()
+
+
+def of_nodes() -> Iterator[Sentence]:
+    """Yield names, descriptions, labels and tooltips of the nodes."""
+    mappings, names = pack.load().NODE_CLASS_MAPPINGS, pack.load().NODE_DISPLAY_NAME_MAPPINGS
+    for node, name in names.items():
+        texts = {language: help_pages.node_texts(language)[node] for language in help_pages.languages()}
+        for place, english in (("display_name", name), ("description", mappings[node].DESCRIPTION)):
+            yield Sentence("node", f"{node}.{place}", english, {key: one[place] for key, one in texts.items()})
+        words = {language: help_pages.words_of(node, language) for language in ("en", *texts)}
+        for side, group in enumerate(("inputs", "outputs")):
+            for slot, english_words in words["en"][side].items():
+                for which, kind in enumerate(("label", "tooltip")):
+                    translated = {language: words[language][side][slot][which] for language in texts}
+                    yield Sentence(kind, f"{node}.{group}.{slot}", english_words[which], translated)
+
+
+def of_browser() -> Iterator[Sentence]:
+    """Yield the texts of the extension, its menu entries and its settings."""
+    translated = {language: locale(language, "main") for language in help_pages.languages()}
+    for path in sorted((pack.ROOT / "web" / "js").rglob("*.js")):
+        code = path.read_text(encoding="utf-8")
+        for setting, english in SETTING.findall(code):
+            names = {key: locale(key, "settings")[setting.replace(".", "_")]["name"] for key in translated}
+            yield Sentence("setting", setting, english, names)
+        for number, line in enumerate(code.splitlines(), 1):
+            for name, english in BROWSER_TEXT.findall(line):
+                told = {key: one["openaiImageNodes"][name] for key, one in translated.items()}
+                yield Sentence("browser", f"{path.relative_to(pack.ROOT)}:{number} {name}", english, told)
+    for group in ("menuLabels", "settingsCategories"):
+        for english in next(iter(translated.values()))[group]:
+            told = {key: one[group][english] for key, one in translated.items() if english in one[group]}
+            yield Sentence("menu", group, english, told)
+
+
+def of_server() -> Iterator[Sentence]:
+    """Yield what the server says to a person, each text once, at the first of its places."""
+    translated = {language: messages(language) for language in help_pages.languages()}
+    for english, place in spoken().items():
+        told = {language: one[english] for language, one in translated.items() if english in one}
+        yield Sentence("server", place, english, told)
+
+
+@cache
+def spoken() -> dict[str, str]:
+    """Return the server's texts with their places; their variable parts are "[1]", "[2]" and so on."""
+    of_the_nodes = [one.english for one in of_nodes()]
+    found: dict[str, str] = {}
+    for folder in SPOKEN:
+        for path in sorted((pack.ROOT / folder).rglob("*.py")):
+            for line, text in texts_of(ast.parse(path.read_text(encoding="utf-8"))):
+                if not any(pattern_of(text).search(each) for each in of_the_nodes):
+                    found.setdefault(text, f"{path.relative_to(pack.ROOT)}:{line}")
+    return found
+
+
+def texts_of(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield the sentences of a module with their lines, but for docstrings and lists of plain words."""
+    if isinstance(tree, ast.Expr | ast.Tuple) and all(isinstance(each, ast.Constant) for each in _parts(tree)):
+        return
+    if isinstance(tree, ast.Call) and SILENT_CALLS.match(ast.unparse(tree.func)):
+        return
+    if isinstance(tree, ast.JoinedStr | ast.Constant):
+        text = template_of(tree).strip(" ;,")
+        if is_sentence(text):
+            yield tree.lineno, text
+        return
+    for child in ast.iter_child_nodes(tree):
+        yield from texts_of(child)
+
+
+def is_sentence(text: str) -> bool:
+    """Tell a text for people from a name, a pattern or a header."""
+    fewest = 2 if "[1]" in text else 3
+    return bool(STAGE.match(text)) or (len(WORDS.findall(text)) >= fewest and not NO_SENTENCE.search(text))
+
+
+def _parts(tree: ast.Expr | ast.Tuple) -> list[ast.expr]:
+    return tree.elts if isinstance(tree, ast.Tuple) else [tree.value]
+
+
+def template_of(node: ast.JoinedStr | ast.Constant) -> str:
+    """Return a text with numbers in brackets for its variable parts."""
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    texts = [part.value if isinstance(part, ast.Constant) else "{}" for part in parts]
+    numbers = count(1)
+    return BRACES.sub(lambda _: f"[{next(numbers)}]", "".join(text for text in texts if isinstance(text, str)))
+
+
+def pattern_of(template: str) -> re.Pattern[str]:
+    """Return an expression for what a template may become."""
+    return re.compile(".+".join(map(re.escape, re.split(r"\[\d\]", template))))
+
+
+def messages(language: str) -> dict[str, str]:
+    """Return the translations of what the server says, by its English."""
+    told: dict[str, str] = locale(language, "main").get("openaiImageNodesMessages", {})
+    return told
+
+
+@cache
+def locale(language: str, name: str) -> Any:
+    return json.loads((help_pages.LOCALES / language / f"{name}.json").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { inOwnLanguage, translator } from "../../../web/js/messages.js";
+
+const locale = (language) =>
+  JSON.parse(readFileSync(new URL(`../../../locales/${language}/main.json`, import.meta.url), "utf8"));
+const german = translator(locale("de").openaiImageNodesMessages);
+const chinese = translator(locale("zh").openaiImageNodesMessages);
+
+test("a message is translated whole, with what a run filled in", () => {
+  const english = "Model gpt-image-1 was shut down on 2026-10-23. Choose gpt-image-2.6-flare instead.";
+  assert.equal(
+    german(english),
+    "Das Modell gpt-image-1 wurde am 2026-10-23 abgeschaltet. Wählen Sie stattdessen gpt-image-2.6-flare."
+  );
+});
+
+test("a message in another is translated too", () => {
+  const english = "Size 464x1392 has a side of 464, the smallest is 480 (gpt-image-2.6-flare). Choose another size or model.";
+  const own = german(english);
+  assert.match(own, /^Die Größe 464x1392 hat eine Seite von 464, die kleinste ist 480 \(gpt-image-2\.6-flare\)\./);
+  assert.match(own, /Wählen Sie eine andere Größe/);
+});
+
+test("texts in a row are translated one by one, and the service's own words are left", () => {
+  const english =
+    "openai: too many requests at the moment (HTTP 429, code rate_limit, request req_1)." +
+    " The service says: Slow down, please. Wait a little and run again.";
+  const own = german(english);
+  assert.match(own, /^openai: zurzeit zu viele Anfragen \(HTTP 429, code rate_limit, request req_1\)\./);
+  assert.match(own, /Der Dienst sagt: Slow down, please\./);
+  assert.match(own, /Warten Sie ein wenig und führen Sie es noch einmal aus\.$/);
+});
+
+test("what it may have cost is told in every part", () => {
+  const english =
+    "openai: the request went out at 10:00:00 and the connection was lost before the whole answer came (reset by peer);" +
+    " it may have been billed, so it is not sent again by itself. Look at the usage page of your account first." +
+    " To run it anyway (you may pay twice), switch reuse off or change the seed.";
+  const own = chinese(english);
+  assert.match(own, /可能已经计费，因此不会自动再次发送/);
+  assert.match(own, /请先查看账户的用量页面/);
+  assert.match(own, /可能会付两次费/);
+  assert.doesNotMatch(own, /billed|usage|twice/);
+});
+
+test("the last words of a run are translated, notes behind them too", () => {
+  assert.equal(german("done, 0.0150 USD"), "fertig, 0.0150 USD");
+  const noted = "done, free on the sandbox; The model gpt-image-2 is shut down on 2026-12-01. Its successors: gpt-image-2.6-flare.";
+  assert.match(german(noted), /^fertig, in der Sandbox kostenlos; Das Modell gpt-image-2 wird am 2026-12-01 abgeschaltet\./);
+  assert.match(german("planned, 37 in the plan, about 1.48 USD"), /^geplant, 37 im Plan, etwa 1\.48 USD$/);
+});
+
+test("what is not known is left as it is, around what is known", () => {
+  assert.equal(german("Something nobody has said before."), "Something nobody has said before.");
+  assert.equal(german(""), "");
+  assert.match(german("Something new. Choose another model or connection."), /^Something new\. Wählen Sie ein anderes Modell/);
+  assert.equal(translator({})("The prompt is empty."), "The prompt is empty.");
+});
+
+test("what is longer than any message of ours is left alone", () => {
+  const long = "There are no pictures. ".repeat(200);
+  assert.equal(german(long), long);
+  const many = "There are no pictures. ".repeat(60);
+  assert.equal(german(many), "Es gibt keine Bilder. ".repeat(60));
+});
+
+test("only messages in an answer are translated", () => {
+  const told = { error: "There are no pictures.", prompt: "There are no pictures.", batches: [{ fault: "no answer came" }] };
+  const upper = (text) => text.toUpperCase();
+  assert.deepEqual(inOwnLanguage(told, upper), {
+    error: "THERE ARE NO PICTURES.",
+    prompt: "There are no pictures.",
+    batches: [{ fault: "NO ANSWER CAME" }],
+  });
+  assert.equal(inOwnLanguage(null, upper), null);
+});
