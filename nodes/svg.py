@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..api.catalog import catalog as catalogue
 from ..utils import comfyui as host
+from ..utils.svg import clean_svg
 from . import inputs
 from .run import execution as runs
 from .run import input_images as uploads
@@ -120,16 +121,7 @@ class GPTImageSVG:
         link = await runs.connect(connection, auth_token, api_key)
         run = runs.Run(link, seed=seed, reuse=reuse, node_id=unique_id)
         answer, upload = await run.answer(wish, uploads.Sources(image=image, references=references))
-        text = runs.readable(answer, lambda: svg_text(answer.pictures[0]))
-        return host.svg([answer.pictures[0]]), text, run.report(answer, upload.notes)
-
-
-def svg_text(data: bytes) -> str:
-    """Return the text of an SVG.
-
-    Raises: ValueError if it is none.
-    """
-    text = data.decode("utf-8")
-    if "<svg" not in text:
-        raise ValueError("there is no <svg> element in the answer")
-    return text
+        drawing = await run.on_thread(lambda: runs.readable(answer, lambda: clean_svg(answer.pictures[0])))
+        kept = [f"The SVG as it came is kept in {answer.folder}."] if drawing.notes and answer.folder else []
+        report = run.report(answer, [*upload.notes, *drawing.notes, *kept])
+        return host.svg([drawing.data]), drawing.data.decode(), report

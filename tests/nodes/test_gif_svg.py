@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from openai_image_nodes import NODE_CLASS_MAPPINGS
 from openai_image_nodes.api.errors import BadAnswerError
-from support.capture import Capture
+from support.capture import Capture, success
 from support.node_calls import photo, use_openai
 
 GIF = NODE_CLASS_MAPPINGS["OIN_GPTImageGIF"]
@@ -116,3 +117,38 @@ def test_every_input_and_output_has_a_tooltip(node: Any) -> None:
     inputs = {**declared["required"], **declared["optional"]}
     assert all(len(spec[1]["tooltip"]) > 10 for spec in inputs.values())
     assert len(node.OUTPUT_TOOLTIPS) == len(node.RETURN_TYPES)
+
+
+DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(1)</script><path d="M0 0"/></svg>'
+
+
+def test_svg_reaches_save_svg_without_what_runs(server: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The drawing and its text are harmless, the report tells it, and the store has the drawing as it came."""
+    use_openai(monkeypatch, server)
+    server.reply(200, success(DRAWING.encode()))
+    for _ in range(2):  # asked for, then from the store
+        drawing, text, report = run(SVG, connection="openai")
+        assert drawing.data[0].read().decode() == text
+        assert "alert" not in text
+        assert '<path d="M0 0">' in text
+        notes = "\n".join(json.loads(report)["notes"])
+        assert "Taken out of the SVG" in notes
+        assert "1 onload, 1 script" in notes
+    folder = notes.rpartition(" is kept in ")[2].strip().rstrip(".")
+    assert Path(folder, "picture_0.svg").read_bytes() == DRAWING.encode()
+    assert len(server.posts) == 1
+
+
+@pytest.mark.parametrize("broken", ["<svg><g>", "a red fox", '<!DOCTYPE svg [<!ENTITY a "b">]><svg>&a;</svg>'])
+def test_svg_that_cannot_be_drawn_is_told_and_kept(
+    server: Capture, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """In words, with the place of its bytes; it was paid, and is not bought again."""
+    use_openai(monkeypatch, server)
+    server.reply(200, success(broken.encode()))
+    for _ in range(2):
+        with pytest.raises(BadAnswerError, match=r"the SVG (is not well formed|defines an entity)") as caught:
+            run(SVG, connection="openai")
+    folder = Path(str(caught.value).partition("It is kept in ")[2].partition(". It may")[0])
+    assert [path.read_bytes() for path in folder.glob("picture_0.*")] == [broken.encode()]
+    assert len(server.posts) == 1
