@@ -50,19 +50,18 @@ def prepare(folder: Path, answers: int, size: int) -> None:
     import pack
 
     os.environ["OPENAI_IMAGE_NODES_HOME"] = str(folder / "home")
-    ledger, plan, store = (
-        pack.part("api.batch.records"),
-        pack.part("api.batch.plan"),
-        pack.part("api.store.store").stores()[0],
-    )
+    records, plan = pack.part("api.batch.records"), pack.part("api.batch.plan")
+    store = pack.part("api.store.store").stores()[0]
     identities = [f"{number:064x}" for number in range(answers)]
     told = {"connection": "openai batch", "service": SERVICE, "operation": "generations", "model": MODEL}
     for identity in identities:
-        plan.Plan(store).write(plan.Planned(identity=identity, fields={"prompt": "noise"}, **told))
-    record = ledger.BatchRecord(id="bench", count=answers, state=ledger.SUBMITTED, output_file_id="file-bench", **told)
+        plan.JobPlan(store).write(plan.PlannedJob(identity=identity, fields={"prompt": "noise"}, **told))
+    record = records.BatchRecord(
+        id="bench", count=answers, state=records.SUBMITTED, output_file_id="file-bench", **told
+    )
     record.status = "completed"
-    ledger.Ledger(store).begin(record, identities)
-    with (ledger.Ledger(store).folder("bench") / "output.jsonl").open("wb") as file:
+    records.BatchLedger(store).begin(record, identities)
+    with (records.BatchLedger(store).folder("bench") / "output.jsonl").open("wb") as file:
         for identity in identities:
             picture = base64.b64encode(b"\x89PNG" + os.urandom(size - 4)).decode()
             body = {"created": 1, "data": [{"b64_json": picture}], "usage": USAGE}
@@ -78,12 +77,12 @@ def collect(folder: Path) -> None:
     os.environ["OPENAI_IMAGE_NODES_HOME"] = str(folder / "home")
     os.environ["OPENAI_IMAGE_NODES_STORE_MAX_BYTES"] = "1000000000000"
     store = pack.part("api.store.store").stores()[0]
-    ledger, collecting = pack.part("api.batch.records"), pack.part("api.batch.collect")
-    book = ledger.Ledger(store)
+    records, collect_module = pack.part("api.batch.records"), pack.part("api.batch.collect")
+    book = records.BatchLedger(store)
     book.drop_large_files = lambda _record: None
     link = pack.part("api.connections.resolve").Connection("openai batch", SERVICE, batch=True)
-    work = collecting.Collecting(store, link, book.all()[0], lambda _words: None)
-    work._ledger.drop_large_files = lambda _record: None
+    work = collect_module.BatchCollector(store, link, book.all()[0], lambda _words: None)
+    work._records.drop_large_files = lambda _record: None
     started = time.perf_counter()
     record = work.collect()
     _print("collect", record.answered, folder, time.perf_counter() - started)
@@ -123,10 +122,10 @@ def _forget_answers(folder: Path) -> None:
 
     os.environ["OPENAI_IMAGE_NODES_HOME"] = str(folder / "home")
     store = pack.part("api.store.store").stores()[0]
-    ledger = pack.part("api.batch.records")
-    book = ledger.Ledger(store)
+    records = pack.part("api.batch.records")
+    book = records.BatchLedger(store)
     for record in book.all():
-        record.state = ledger.SUBMITTED
+        record.state = records.SUBMITTED
         book.write(record)
 
 

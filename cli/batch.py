@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..api import Connection, HostSecrets, OpenAIImageError, RefusedError, stores
-from ..api.batch import describe as words
-from ..api.batch import records as ledger
-from ..api.batch.manager import Office, refusal_of
-from ..api.batch.plan import Planned
-from ..api.batch.records import BatchRecord
+from ..api.batch import describe
+from ..api.batch.manager import BatchManager, refusal_of
+from ..api.batch.plan import PlannedJob
+from ..api.batch.records import COLLECTED, BatchRecord
 from ..api.connections import resolve as connections
 from ..nodes.run.execution import sandbox_url
 
@@ -54,13 +53,13 @@ def batch(argv: Sequence[str]) -> int:
 
 def plan(options: argparse.Namespace) -> int:
     """List what is planned, with models and prices, and what failed."""
-    for office in _offices():
-        seen = office.overview()
+    for manager in _managers():
+        seen = manager.overview()
         if options.forget:
-            office.forget([*seen.ready, *seen.failed])
+            manager.forget([*seen.ready, *seen.failed])
         if options.retry:
-            office.plan_again(seen.failed)
-    views = [office.overview() for office in _offices()]
+            manager.plan_again(seen.failed)
+    views = [manager.overview() for manager in _managers()]
     if options.json:
         return _print_json([_job_json(one) for seen in views for one in [*seen.ready, *seen.failed]])
     for seen in views:
@@ -69,9 +68,9 @@ def plan(options: argparse.Namespace) -> int:
         for one in seen.failed:
             print(f"{one.identity[:12]}  {_asked(one)}  FAILED: {one.fault}")
         for part in seen.parts:
-            print(words.part(part))
+            print(describe.part(part))
     ready = [part for seen in views for part in seen.parts]
-    print(f"planned: {words.total(ready)}" if ready else words.empty(views[0]))
+    print(f"planned: {describe.total(ready)}" if ready else describe.empty(views[0]))
     failed = sum(len(seen.failed) for seen in views)
     if failed:
         print(f"failed for good: {failed}. Change them in the workflow, or: openai-image batch plan --retry")
@@ -82,7 +81,7 @@ def submit(options: argparse.Namespace) -> int:
     """Send the plan, after a yes to its count, bytes and price."""
     begun = _submitted(options)
     for record in begun:
-        print(words.batch(record))
+        print(describe.batch(record))
     if not begun:
         print("nothing was submitted")
     return 0
@@ -90,8 +89,8 @@ def submit(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """Ask the service how far each batch is."""
-    known = [(office, record) for office in _offices() for record in office.overview().batches]
-    looked = [_tried(office.look, record) for office, record in known]
+    known = [(manager, record) for manager in _managers() for record in manager.overview().batches]
+    looked = [_tried(manager.look, record) for manager, record in known]
     told = [found or record for found, (_, record) in zip(looked, known, strict=True)]
     if options.json:
         _print_json([record.model_dump() for record in told])
@@ -102,7 +101,7 @@ def status(options: argparse.Namespace) -> int:
 
 def collect(options: argparse.Namespace) -> int:
     """Bring what finished batches gave into the store; may be stopped and repeated."""
-    collected = [_tried(office.collect, record) for office, record in _open_ones(options.id)]
+    collected = [_tried(manager.collect, record) for manager, record in _open_ones(options.id)]
     _print_collected([record for record in collected if record])
     return int(None in collected)
 
@@ -112,11 +111,11 @@ def cancel(options: argparse.Namespace) -> int:
     if options.give_up and not options.id:
         raise RefusedError("Say which batch to give up: openai-image batch cancel ID --give-up")
     failed = False
-    for office, record in _open_ones(options.id):
-        ended = _tried(office.give_up if options.give_up else office.cancel, record)
+    for manager, record in _open_ones(options.id):
+        ended = _tried(manager.give_up if options.give_up else manager.cancel, record)
         failed = failed or ended is None
         if ended:
-            print(words.batch(ended))
+            print(describe.batch(ended))
     return int(failed)
 
 
@@ -124,8 +123,8 @@ def watch(options: argparse.Namespace) -> int:
     """Submit the plan after a yes, wait for every batch, and collect it; may be killed and started again."""
     _submitted(options)
     told = []
-    for office in _offices():
-        told += office.watch(_bar, look_every_s=options.every)
+    for manager in _managers():
+        told += manager.watch(_bar, look_every_s=options.every)
         print(file=sys.stderr)
     _print_collected(told)
     return 0
@@ -141,8 +140,8 @@ ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 
-def _offices() -> list[Office]:
-    return [Office(store, _resolved, _say) for store in stores()]
+def _managers() -> list[BatchManager]:
+    return [BatchManager(store, _resolved, _say) for store in stores()]
 
 
 def _resolved(name: str) -> Connection:
@@ -151,11 +150,11 @@ def _resolved(name: str) -> Connection:
 
 def _submitted(options: argparse.Namespace) -> list[BatchRecord]:
     begun = []
-    for office in _offices():
-        begun += office.go_on()  # what was agreed to before
-        parts = [part for part in office.overview().parts if options.model in (None, part.model)]
-        if parts and _agreed([words.part(part) for part in parts], words.total(parts), yes=options.yes):
-            begun += office.submit(parts)
+    for manager in _managers():
+        begun += manager.go_on()  # what was agreed to before
+        parts = [part for part in manager.overview().parts if options.model in (None, part.model)]
+        if parts and _agreed([describe.part(part) for part in parts], describe.total(parts), yes=options.yes):
+            begun += manager.submit(parts)
     return begun
 
 
@@ -169,8 +168,8 @@ def _agreed(lines: Iterable[str], total: str, *, yes: bool) -> bool:
     return input(f"Submit {total}? [y/N] ").strip().lower() in ("y", "yes")
 
 
-def _open_ones(beginnings: Sequence[str]) -> list[tuple[Office, BatchRecord]]:
-    found = [(office, record) for office in _offices() for record in office.overview().open]
+def _open_ones(beginnings: Sequence[str]) -> list[tuple[BatchManager, BatchRecord]]:
+    found = [(manager, record) for manager in _managers() for record in manager.overview().open]
     if not beginnings:
         return found
     return [pair for pair in found if any(pair[1].id.startswith(beginning) for beginning in beginnings)]
@@ -187,7 +186,7 @@ def _tried(work: Callable[[BatchRecord], BatchRecord], record: BatchRecord) -> B
 
 def _print_batches(records: Sequence[BatchRecord]) -> None:
     for record in records:
-        print(words.batch(record))
+        print(describe.batch(record))
         refusal = refusal_of(record)
         if refusal is not None:
             print(f"  {refusal}")
@@ -200,19 +199,19 @@ def _print_collected(told: Sequence[BatchRecord]) -> None:
     _print_batches(told)
     if not any(record.failed for record in told):
         return
-    for seen in [office.overview() for office in _offices()]:
+    for seen in [manager.overview() for manager in _managers()]:
         for one in [*seen.ready, *seen.failed]:
             if one.fault:
                 print(f"failed  {one.identity[:12]}  {_asked(one)}  {one.fault}")
 
 
-def _asked(one: Planned) -> str:
+def _asked(one: PlannedJob) -> str:
     prompt = " ".join(str(one.fields.get("prompt", "")).split())
     shown = prompt if len(prompt) <= PROMPT_CHARS else prompt[: PROMPT_CHARS - 3] + "..."
     return f"{one.model}  {one.fields.get('size')}  {one.fields.get('quality')}  seed {one.seed}  {shown}"
 
 
-def _job_json(one: Planned) -> dict[str, Any]:
+def _job_json(one: PlannedJob) -> dict[str, Any]:
     return one.model_dump(exclude={"files"}) | {"pictures": [file.filename for file in one.files]}
 
 
@@ -229,7 +228,7 @@ def _say(words: str) -> None:
 def _bar(record: BatchRecord) -> None:
     """Draw how far a batch is, over the line before."""
     counts = record.counts
-    done = record.count if record.state == ledger.COLLECTED else counts.completed + counts.failed
+    done = record.count if record.state == COLLECTED else counts.completed + counts.failed
     full = BAR_CHARS * done // max(1, counts.total or record.count)
-    line = f"[{'#' * full}{'.' * (BAR_CHARS - full)}] {words.progress(record)}"
+    line = f"[{'#' * full}{'.' * (BAR_CHARS - full)}] {describe.progress(record)}"
     print(f"\r{line:<100}" if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..api.batch.enqueue import Deferred
 from ..api.catalog import catalog as catalogue
 from ..api.catalog import validation as rules
 from ..utils import decode as pictures
@@ -97,7 +98,7 @@ class GPTImageGIF:
         auth_token: str | None = None,
         api_key: str | None = None,
         unique_id: str | None = None,
-    ) -> tuple[Tensor, Tensor, float, str]:
+    ) -> tuple[Tensor, Tensor, float, str] | Deferred:
         """Return frames float32 [f,H,W,3|4] in 0..1, alpha float32 [f,H,W], frames per second and the report.
 
         Raises: as GPTImage.api_call.
@@ -115,6 +116,8 @@ class GPTImageGIF:
         link = await runs.connect(connection, auth_token, api_key)
         run = runs.Run(link, seed=seed, reuse=reuse, node_id=unique_id)
         answer, upload = await run.answer(wish, uploads.Sources(image=image, references=references))
+        if isinstance(answer, Deferred):
+            return answer
         frames = await run.on_thread(lambda: runs.readable(answer, lambda: pictures.gif_to_frames(answer.pictures[0])))
         warning = rules.gif_sheet_fault(rules.spec_of({"model": model}), size, frame_count)
         report = run.report(answer, [*upload.notes, *([warning] if warning else [])])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..api.batch.enqueue import Deferred
 from . import inputs
 from .run import execution as runs
 from .run import input_images as uploads
@@ -78,7 +79,7 @@ class GPTImage:
         auth_token: str | None = None,
         api_key: str | None = None,
         unique_id: str | None = None,
-    ) -> tuple[Tensor, Tensor, str]:
+    ) -> tuple[Tensor, Tensor, str] | Deferred:
         """Return image float32 [n,H,W,3|4] in 0..1, alpha float32 [n,H,W] (1 = transparent) and the report as JSON.
 
         Raises: RefusedError and its siblings of `api.errors`, ImageInputError, ComfyUI's interruption on Cancel.

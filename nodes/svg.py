@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..api.batch.enqueue import Deferred
 from ..api.catalog import catalog as catalogue
 from ..utils import comfyui as host
 from ..utils.svg import clean_svg
@@ -101,7 +102,7 @@ class GPTImageSVG:
         auth_token: str | None = None,
         api_key: str | None = None,
         unique_id: str | None = None,
-    ) -> tuple[Any, str, str]:
+    ) -> tuple[Any, str, str] | Deferred:
         """Return the drawing as ComfyUI's SVG type, as text, and the report.
 
         Raises: as GPTImage.api_call.
@@ -121,6 +122,8 @@ class GPTImageSVG:
         link = await runs.connect(connection, auth_token, api_key)
         run = runs.Run(link, seed=seed, reuse=reuse, node_id=unique_id)
         answer, upload = await run.answer(wish, uploads.Sources(image=image, references=references))
+        if isinstance(answer, Deferred):
+            return answer
         drawing = await run.on_thread(lambda: runs.readable(answer, lambda: clean_svg(answer.pictures[0])))
         kept = [f"The SVG as it came is kept in {answer.folder}."] if drawing.notes and answer.folder else []
         report = run.report(answer, [*upload.notes, *drawing.notes, *kept])

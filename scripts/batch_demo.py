@@ -49,7 +49,7 @@ def _office() -> Any:
     connections, runs = pack.part("api.connections.resolve"), pack.part("nodes.run.execution")
     sandbox_store = pack.part("api.store.store").stores()[1]
     resolve = lambda name: connections.resolve(name, connections.HostSecrets(), runs.sandbox_url)  # noqa: E731
-    return pack.part("api.batch.manager").Office(sandbox_store, resolve)
+    return pack.part("api.batch.manager").BatchManager(sandbox_store, resolve)
 
 
 def _run_all() -> list[Image.Image | None]:

@@ -5,7 +5,6 @@ Source: openai-python 3.54.0, resources/files.py, resources/batches.py, types/ba
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,10 +18,9 @@ from ..transport.bodies import FilePart, RequestBody, json_body, multipart_body
 from ..transport.client import request
 from ..transport.error_mapping import service_words
 from ..transport.retry import RetryPolicy
-from .objects import BatchObject, FileObject, Page
+from .records import BatchObject, BatchPage, FileObject
 
 WINDOW = "24h"  # the only one there is
-WINDOW_S = 86_400.0
 OUR_ID = "openai_image_nodes"
 PAGE = 100
 CLOCK_DIFFERENCE_S = 3600.0
@@ -114,7 +112,7 @@ class BatchService:
     def _newest(self) -> Iterator[BatchObject]:
         after: dict[str, str] = {}
         while True:
-            page = self._told("GET", "batches", Page, query={"limit": str(PAGE), **after})
+            page = self._told("GET", "batches", BatchPage, query={"limit": str(PAGE), **after})
             yield from page.data
             if not page.has_more or not page.data:
                 return
@@ -167,8 +165,3 @@ class BatchService:
                 for chunk in response.chunks(max_bytes=None):
                     file.write(chunk)
                     told(len(chunk))
-
-
-def as_json(value: object) -> bytes:
-    """Return a value as one line of JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,24 +17,21 @@ from ..jobs.recorder import AnswerRecorder
 from ..store.records import JobRecord
 from ..store.store import Store
 from ..transport.downloads import pictures_of
-from . import jsonl as lines
-from . import records as ledger
 from .client import BatchService
-from .jsonl import Result
-from .plan import Plan, Planned
-from .records import BatchRecord, Ledger
+from .jsonl import LineResult, identity_of, is_final, result_of
+from .plan import JobPlan, PlannedJob
+from .records import COLLECTED, BatchLedger, BatchRecord, Told
 
-Told = Callable[[str], None]
 SHARED_FIELDS = {"connection", "service", "operation", "model"}  # of a batch and each of its jobs
 AT_A_TIME = 4  # each waits for the disk most of the time; more would only hold more pictures in memory
 
 
-class Collecting:
+class BatchCollector:
     """Brings the answers of one batch into the store. Its file stays on the disk until all of it is there."""
 
     def __init__(self, store: Store, connection: Connection, record: BatchRecord, told: Told) -> None:
         self._store, self._connection, self._told = store, connection, told
-        self._plan, self._ledger, self._service = Plan(store), Ledger(store), BatchService(connection)
+        self._plan, self._ledger, self._service = JobPlan(store), BatchLedger(store), BatchService(connection)
         self._record = record
         self._jobs = self._ledger.jobs(record)
         self._left = set(self._jobs)
@@ -54,7 +51,7 @@ class Collecting:
                 path = self._fetched(name, file_id)
                 self._keep_all(path)
         self._give_back_the_rest()
-        record.state = ledger.COLLECTED
+        record.state = COLLECTED
         self._ledger.write(record)
         self._ledger.drop_large_files(record)
         self._plan.tidy()
@@ -85,15 +82,15 @@ class Collecting:
         self._told(f"collecting, {record.answered + record.failed} of {record.count}")
 
     def _keep(self, line: bytes) -> None:
-        result = lines.result_of(line, self._connection)
+        result = result_of(line, self._connection)
         if result is None:
             self._unreadable(line)
         elif result.identity in self._left:
             self._settled(result)
 
-    def _settled(self, result: Result) -> None:
+    def _settled(self, result: LineResult) -> None:
         if result.error is not None:
-            self._failed(result.identity, str(result.error), final=lines.is_final(result.error))
+            self._failed(result.identity, str(result.error), final=is_final(result.error))
         elif result.raw:
             self._answered(result)
 
@@ -106,12 +103,12 @@ class Collecting:
         write_atomic(path, line)
         with self._counting:
             self._record.unreadable.append(str(path))
-        identity = lines.identity_of(line)
+        identity = identity_of(line)
         if identity in self._left:
             fault = f"the answer cannot be read and may have been billed; it is kept in {path}"
             self._failed(str(identity), fault, final=True)
 
-    def _answered(self, result: Result) -> None:
+    def _answered(self, result: LineResult) -> None:
         usd = self._kept_before(result.identity)
         if usd is None:
             usd = self._kept(result, self._plan.find(result.identity))
@@ -129,7 +126,7 @@ class Collecting:
                 return record.cost_usd or 0.0
         return None
 
-    def _kept(self, result: Result, planned: Planned | None) -> float:
+    def _kept(self, result: LineResult, planned: PlannedJob | None) -> float:
         record, recorder = self._record_of(result, planned), AnswerRecorder(self._store, self._connection)
         try:
             if result.response is None:
@@ -141,10 +138,10 @@ class Collecting:
             recorder.keep(result.identity, record, result.response, pictures)
         return record.cost_usd or 0.0
 
-    def _record_of(self, result: Result, planned: Planned | None) -> JobRecord:
+    def _record_of(self, result: LineResult, planned: PlannedJob | None) -> JobRecord:
         batch, identity = self._record, result.identity
         known = planned.record(batch.id) if planned else self._store.journal.read(identity)
-        known = known or Planned(identity=identity, **batch.model_dump(include=SHARED_FIELDS), fields={}).record(
+        known = known or PlannedJob(identity=identity, **batch.model_dump(include=SHARED_FIELDS), fields={}).record(
             batch.id
         )
         told = {"sent_at": batch.asked_at, "answered_at": time.time(), "request_id": result.request_id}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..catalog import catalog as catalogue
-from . import records as ledger
-from .manager import Overview
-from .parts import Part
-from .records import BatchRecord
+from ..catalog import catalog
+from .jsonl import BatchPart
+from .manager import BatchOverview
+from .plan import total_usd
+from .records import COLLECTED, REFUSED, SUBMITTED, BatchRecord
 
 
 def price(low_usd: float | None, high_usd: float | None) -> str:
@@ -21,21 +21,15 @@ def price(low_usd: float | None, high_usd: float | None) -> str:
     return f"{low} USD" if low == high else f"{low} to {high} USD"
 
 
-def total(parts: Sequence[Part]) -> str:
+def total(parts: Sequence[BatchPart]) -> str:
     """Return how many jobs parts have and what they will cost."""
-    count, low, high = sum(len(part.jobs) for part in parts), sum_of(parts, "low_usd"), sum_of(parts, "high_usd")
+    count, low, high = sum(len(part.jobs) for part in parts), total_usd(parts, "low_usd"), total_usd(parts, "high_usd")
     return f"{_jobs(count)}, {price(low, high)}"
 
 
-def sum_of(parts: Sequence[Part], name: str) -> float | None:
-    """Return the sum of `low_usd` or `high_usd` over parts, None where one is not known."""
-    known = [getattr(part, name) for part in parts]
-    return None if None in known else sum(known)
-
-
-def part(one: Part) -> str:
+def part(one: BatchPart) -> str:
     """Return a batch to be in one line."""
-    spec = catalogue.find(one.model)
+    spec = catalog.find(one.model)
     sure = spec is not None and spec.batch.supported
     doubt = (
         ""
@@ -50,14 +44,14 @@ def part(one: Part) -> str:
 
 def progress(record: BatchRecord) -> str:
     """Return how far a batch is."""
-    if record.state == ledger.COLLECTED:
+    if record.state == COLLECTED:
         rest = f", {record.failed} failed" if record.failed else ""
         rest += f", {record.unfinished} planned again" if record.unfinished else ""
         rest += "".join(f", a line that cannot be read is kept in {path}" for path in record.unreadable)
         return f"{record.status}, collected: {record.answered} of {record.count} answered{rest}, {record.usd:.4f} USD"
-    if record.state == ledger.REFUSED:
+    if record.state == REFUSED:
         return "not begun, its jobs are planned again"
-    if record.state != ledger.SUBMITTED:
+    if record.state != SUBMITTED:
         return "only partly submitted; submit again to go on"
     counts = record.counts
     failed = f", {counts.failed} failed" if counts.failed else ""
@@ -71,7 +65,7 @@ def batch(record: BatchRecord) -> str:
     return f"{name}  {record.model}, {record.operation}, {_jobs(record.count)}: {progress(record)}"
 
 
-def empty(overview: Overview) -> str:
+def empty(overview: BatchOverview) -> str:
     """Return why there is nothing to submit."""
     if overview.open:
         return "Nothing is planned that is not in a batch already."

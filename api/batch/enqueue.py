@@ -13,25 +13,28 @@ from ..jobs.runner import outcome_unknown
 from ..store.journal import BATCHED
 from ..store.records import StoredAnswer
 from ..store.store import Store, store_of, stores
-from .plan import Plan, Planned
-from .records import Ledger
+from .plan import JobPlan, PlannedJob
+from .records import BatchLedger
 
 RECOUNT_S = 2.0
 CENT = 0.01
 
 
-class Deferred(Exception):
-    """The job has no answer yet, and that is in order: it is planned, on its way in a batch, or failed in one.
+@dataclass(frozen=True)
+class Deferred:
+    """A job that has no answer yet, which is in order: planned, on its way in a batch, or failed in one.
 
-    The message is what the node shows.
+    `words` is what the node shows.
     """
 
+    words: str
 
-def answered_or_planned(job: Job) -> StoredAnswer:
-    """Return the answer that the store has of a job.
 
-    Raises: Deferred if it has none: the job is in the plan then, or in a batch; RefusedError for what no batch takes,
-    OutcomeUnknownError if the job was sent directly before and may have been billed; OSError.
+def answered_or_planned(job: Job) -> StoredAnswer | Deferred:
+    """Return the answer that the store has of a job; without one the job is in the plan from here on, or in a batch.
+
+    Raises: RefusedError for what no batch takes, OutcomeUnknownError if the job was sent directly before and may have
+    been billed; OSError.
     """
     job.connection.check(job.request)
     store, identity = store_of(job.connection), job.identity
@@ -40,14 +43,9 @@ def answered_or_planned(job: Job) -> StoredAnswer:
         return AnswerRecorder(store, job.connection).completed(known)
     if any(file.name == "markup" for file in job.files):
         raise no_markup(job.connection.name)
-    plan = Plan(store)
-    if job.reuse:
-        _defer_what_is_on_its_way(store, identity)
-        failed = plan.find(identity)
-        if failed is not None and failed.fault and failed.fault_is_final:
-            raise Deferred(f"failed in the batch: {failed.fault}")
-    planned = plan.add(job, identity)
-    raise Deferred(f"planned, {_tally(store).counted_with(planned)}")
+    plan = JobPlan(store)
+    words = _on_its_way(store, identity) or _failed_for_good(plan.find(identity)) if job.reuse else None
+    return Deferred(words or f"planned, {_tally(store).counted_with(plan.add(job, identity))}")
 
 
 def _known(store: Store, identity: str) -> StoredAnswer | None:
@@ -57,7 +55,7 @@ def _known(store: Store, identity: str) -> StoredAnswer | None:
 
 def generation() -> str:
     """Return a text that changes whenever a planned job may have been answered, in any store."""
-    return ".".join(str(Plan(store).generation) for store in stores())
+    return ".".join(str(JobPlan(store).generation) for store in stores())
 
 
 def no_markup(name: str) -> RefusedError:
@@ -67,16 +65,24 @@ def no_markup(name: str) -> RefusedError:
     )
 
 
-def _defer_what_is_on_its_way(store: Store, identity: str) -> None:
+def _on_its_way(store: Store, identity: str) -> str | None:
+    """Return where a job is that was handed over before, in words; None if it may be planned.
+
+    Raises: OutcomeUnknownError if it was sent directly and nobody knows what became of it.
+    """
     record = store.journal.read(identity)
     if record is None or record.state == "prepared":
-        return
+        return None
     if record.state == BATCHED:
         sent = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.sent_at or record.prepared_at))
-        raise Deferred(f"in a batch since {sent}; collect it when it is done")
+        return f"in a batch since {sent}; collect it when it is done"
     if store.is_running(store.journal.root / identity):
-        raise Deferred("asked for directly at this moment; run again when it is done")
+        return "asked for directly at this moment; run again when it is done"
     raise outcome_unknown(record)
+
+
+def _failed_for_good(planned: PlannedJob | None) -> str | None:
+    return f"failed in the batch: {planned.fault}" if planned and planned.fault and planned.fault_is_final else None
 
 
 @dataclass
@@ -89,13 +95,13 @@ class _Tally:
     jobs: dict[str, float | None] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def counted_with(self, planned: Planned) -> str:
+    def counted_with(self, planned: PlannedJob) -> str:
         """Return how many jobs are in the plan and what they will cost, in words."""
         with self.lock:
-            generation = Plan(self.store).generation
+            generation = JobPlan(self.store).generation
             if generation != self.generation or time.monotonic() - self.counted_at > RECOUNT_S:
                 self.generation = generation
-                names = set(Plan(self.store).identities()) - Ledger(self.store).taken()
+                names = set(JobPlan(self.store).identities()) - BatchLedger(self.store).taken()
                 self.jobs = {name: self.jobs[name] if name in self.jobs else self._usd(name) for name in names}
                 self.counted_at = time.monotonic()
             self.jobs[planned.identity] = planned.high_usd
@@ -104,7 +110,7 @@ class _Tally:
             return f"{len(self.jobs)} in the plan, {price}"
 
     def _usd(self, identity: str) -> float | None:
-        planned = Plan(self.store).find(identity)
+        planned = JobPlan(self.store).find(identity)
         return planned.high_usd if planned else None
 
 

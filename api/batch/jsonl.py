@@ -1,4 +1,4 @@
-"""The lines of a batch's files: a planned job as a request, and a result as an answer or an error of ours.
+"""The lines of a batch's files: which jobs go into one, each as a request, and each result as an answer or an error.
 
 Source of the forms: the service's batch guide, and `EditImageBodyJsonParam` of its OpenAPI description.
 """
@@ -9,28 +9,50 @@ import base64
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
+from ..catalog import catalog
 from ..catalog.schemas import OpenAIImageGenerationResponse
 from ..connections.connection import Connection
 from ..errors import OpenAIImageError, ServiceDownError
 from ..transport.base64_json import extract_base64
 from ..transport.error_mapping import error_from_response
-from .client import as_json
-from .plan import Plan, Planned, PlannedFile
+from .plan import JobPlan, PlannedFile, PlannedJob, total_usd
 
 INLINE_MAX_BYTES = 65_536  # larger pictures go out once each, as files; smaller ones cost less as text than a request
+MAX_FILE_BYTES = catalog.BATCH_MAX_FILE_BYTES - 10_000_000  # the lines' lengths are estimated
 REFERENCE_BYTES = 64  # {"file_id":"file-..."}
 CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([0-9a-f]{64})"')
 UNFINISHED_CODES = ("batch_expired", "batch_cancelled")
 
 
 @dataclass(frozen=True)
-class Result:
+class BatchPart:
+    """The jobs of one batch to be: one model, one endpoint, within the service's limits. Prices in USD or None."""
+
+    connection: str
+    model: str
+    operation: str
+    jobs: Sequence[PlannedJob] = field(repr=False)
+    size: int
+
+    @property
+    def low_usd(self) -> float | None:
+        """The cheapest case, where all prices are known."""
+        return total_usd(self.jobs, "low_usd")
+
+    @property
+    def high_usd(self) -> float | None:
+        """The dearest case, where all prices are known."""
+        return total_usd(self.jobs, "high_usd")
+
+
+@dataclass(frozen=True)
+class LineResult:
     """One line that came back: an answer (`raw` holds its bytes), an error, or neither: it was never worked on."""
 
     identity: str
@@ -38,6 +60,28 @@ class Result:
     raw: bytes = field(default=b"", repr=False)
     request_id: str | None = None
     error: OpenAIImageError | None = None
+
+
+def parts_of(jobs: Iterable[PlannedJob]) -> list[BatchPart]:
+    """Return the batches that jobs make, in the order of the jobs."""
+    groups: dict[tuple[str, str, str], list[PlannedJob]] = {}
+    for one in jobs:
+        groups.setdefault((one.connection, one.model, one.operation), []).append(one)
+    return [part for key, group in groups.items() for part in _split(key, group)]
+
+
+def _split(key: tuple[str, str, str], group: Sequence[PlannedJob]) -> Iterable[BatchPart]:
+    taken: list[PlannedJob] = []
+    size = 0
+    for one in group:
+        added = line_bytes(one)
+        if taken and (len(taken) >= catalog.BATCH_MAX_REQUESTS or size + added > MAX_FILE_BYTES):
+            yield BatchPart(*key, jobs=taken, size=size)
+            taken, size = [], 0
+        taken.append(one)
+        size += added
+    if taken:
+        yield BatchPart(*key, jobs=taken, size=size)
 
 
 def endpoint_of(operation: str) -> str:
@@ -50,21 +94,21 @@ def is_inline(file: PlannedFile) -> bool:
     return file.size <= INLINE_MAX_BYTES
 
 
-def line_bytes(planned: Planned) -> int:
+def line_bytes(planned: PlannedJob) -> int:
     """Return about how many bytes the line of a job will have, never less than it will."""
     files = sum(
         math.ceil(file.size / 3) * 4 + REFERENCE_BYTES if is_inline(file) else REFERENCE_BYTES for file in planned.files
     )
-    return len(as_json(_line(planned, []))) + files + REFERENCE_BYTES
+    return len(_as_json(_line(planned, []))) + files + REFERENCE_BYTES
 
 
-def request_line(planned: Planned, plan: Plan, file_ids: Mapping[str, str]) -> bytes:
+def request_line(planned: PlannedJob, plan: JobPlan, file_ids: Mapping[str, str]) -> bytes:
     """Return the line of a job; `file_ids` has the service's id for each content that is not inline, by its SHA-256.
 
     Raises: OSError if a picture is gone, KeyError if one was not uploaded.
     """
     references = [_reference(file, plan, file_ids) for file in planned.files]
-    return as_json(_line(planned, references)) + b"\n"
+    return _as_json(_line(planned, references)) + b"\n"
 
 
 def identity_of(broken: bytes) -> str | None:
@@ -73,7 +117,7 @@ def identity_of(broken: bytes) -> str | None:
     return found[1].decode() if found else None
 
 
-def result_of(line: bytes, connection: Connection) -> Result | None:
+def result_of(line: bytes, connection: Connection) -> LineResult | None:
     """Return what a line of an output or error file says, or None for one that cannot be read or names no job.
 
     Its pictures' base64 is not copied.
@@ -88,13 +132,13 @@ def result_of(line: bytes, connection: Connection) -> Result | None:
     body, request_id = answered.get("body"), answered.get("request_id")
     status = int(answered.get("status_code") or 0)
     if 200 <= status < 300:
-        return Result(identity, _response(body, long_texts), line, request_id)
+        return LineResult(identity, _response(body, long_texts), line, request_id)
     if status == 0 and (told.get("error") or {}).get("code") in UNFINISHED_CODES:
-        return Result(identity)
+        return LineResult(identity)
     said = body if status else {"error": told.get("error") or {}}
     headers = {"x-request-id": request_id} if request_id else {}
     error = error_from_response(connection, status or 500, headers, json.dumps(said).encode(), subject=identity[:12])
-    return Result(identity, request_id=request_id, error=error)
+    return LineResult(identity, request_id=request_id, error=error)
 
 
 def is_final(error: OpenAIImageError) -> bool:
@@ -102,7 +146,7 @@ def is_final(error: OpenAIImageError) -> bool:
     return not isinstance(error, ServiceDownError) and error.status is not None and error.status < 429
 
 
-def _line(planned: Planned, references: list[dict[str, str]]) -> dict[str, Any]:
+def _line(planned: PlannedJob, references: list[dict[str, str]]) -> dict[str, Any]:
     body = dict(planned.fields)
     images = [ref for file, ref in zip(planned.files, references, strict=False) if file.name.startswith("image")]
     masks = [ref for file, ref in zip(planned.files, references, strict=False) if file.name == "mask"]
@@ -113,7 +157,7 @@ def _line(planned: Planned, references: list[dict[str, str]]) -> dict[str, Any]:
     return {"custom_id": planned.identity, "method": "POST", "url": endpoint_of(planned.operation), "body": body}
 
 
-def _reference(file: PlannedFile, plan: Plan, file_ids: Mapping[str, str]) -> dict[str, str]:
+def _reference(file: PlannedFile, plan: JobPlan, file_ids: Mapping[str, str]) -> dict[str, str]:
     if not is_inline(file):
         return {"file_id": file_ids[file.sha256]}
     return {"image_url": "data:image/png;base64," + base64.b64encode(plan.picture(file)).decode()}
@@ -125,3 +169,7 @@ def _response(body: object, long_texts: Mapping[str, memoryview]) -> OpenAIImage
         return OpenAIImageGenerationResponse.model_validate(body, context=dict(long_texts))
     except ValidationError:
         return None
+
+
+def _as_json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")

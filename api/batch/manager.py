@@ -12,32 +12,30 @@ from ..backends.leases import acquire
 from ..connections.connection import Connection
 from ..errors import OpenAIImageError, RefusedError, ServiceDownError, StillRunningError
 from ..store.store import Store
-from . import records as ledger
 from .client import BatchService
-from .collect import Collecting
-from .parts import Part, parts_of
-from .plan import Plan, Planned
-from .records import BatchRecord, Ledger
-from .submit import Submitting, note
+from .collect import BatchCollector
+from .jsonl import BatchPart, parts_of
+from .plan import JobPlan, PlannedJob
+from .records import CREATING, PREPARING, REFUSED, SUBMITTED, BatchLedger, BatchRecord, Told
+from .submit import BatchSubmitter
 
 LOOK_EVERY_S = 10.0
 LOOK_SELDOM_S = 60.0
 GROWTH = 1.3
 
-Told = Callable[[str], None]
 Resolve = Callable[[str], Connection]
 
 
 @dataclass(frozen=True)
-class Overview:
+class BatchOverview:
     """What a store's plan and batches hold: jobs to be sent, jobs that would fail again, and all batches."""
 
-    ready: list[Planned]
-    failed: list[Planned]
+    ready: list[PlannedJob]
+    failed: list[PlannedJob]
     batches: list[BatchRecord]
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[BatchPart]:
         """The batches that a submit would begin now."""
         return parts_of(self.ready)
 
@@ -47,35 +45,35 @@ class Overview:
         return [record for record in self.batches if record.is_open]
 
 
-class Office:
+class BatchManager:
     """Plan and batches of one store. `resolve` gives the connection of a name, `told` hears what is being done."""
 
     def __init__(self, store: Store, resolve: Resolve, told: Told = lambda _words: None) -> None:
         self._store, self._resolve, self._told = store, resolve, told
-        self.plan, self._ledger = Plan(store), Ledger(store)
+        self.plan, self._ledger = JobPlan(store), BatchLedger(store)
 
-    def overview(self) -> Overview:
+    def overview(self) -> BatchOverview:
         """Return what is planned, what failed and what is under way."""
         batches = self._ledger.all()
         taken = self._ledger.taken()
         free = [one for one in self.plan.all() if one.identity not in taken]
         final = [one for one in free if one.fault and one.fault_is_final]
         ready = [one for one in free if not (one.fault and one.fault_is_final)]
-        return Overview([one for one in ready if not self._is_answered(one)], final, batches)
+        return BatchOverview([one for one in ready if not self._is_answered(one)], final, batches)
 
-    def forget(self, jobs: Iterable[Planned]) -> None:
+    def forget(self, jobs: Iterable[PlannedJob]) -> None:
         """Take jobs out of the plan."""
         self.plan.remove(one.identity for one in jobs)
         self.plan.tidy()
         self.plan.touch()
 
-    def plan_again(self, jobs: Iterable[Planned]) -> None:
+    def plan_again(self, jobs: Iterable[PlannedJob]) -> None:
         """Let jobs that failed be sent again."""
         for one in jobs:
             self.plan.write(one.model_copy(update={"fault": None, "fault_is_final": False}))
         self.plan.touch()
 
-    def submit(self, parts: Iterable[Part]) -> list[BatchRecord]:
+    def submit(self, parts: Iterable[BatchPart]) -> list[BatchRecord]:
         """Begin batches, after those that were left half-way; returns all that are submitted now.
 
         One that cannot be submitted does not hold up the others.
@@ -96,10 +94,10 @@ class Office:
 
         Raises: OpenAIImageError, OSError.
         """
-        if record.state == ledger.SUBMITTED and not record.is_over:
+        if record.state == SUBMITTED and not record.is_over:
             before, connection = record.status, self._connection(record)
             try:
-                note(record, BatchService(connection).retrieve(str(record.batch_id)))
+                record.update(BatchService(connection).retrieve(str(record.batch_id)))
             except (RefusedError, ServiceDownError) as exc:
                 if exc.status not in (None, 404) or connection.kind != "sandbox":
                     raise
@@ -116,9 +114,9 @@ class Office:
         Raises: StillRunningError if it is not over, OpenAIImageError, OSError.
         """
         with self._alone(record) as record:
-            if record.state != ledger.SUBMITTED or not self.look(record).is_over:
+            if record.state != SUBMITTED or not self.look(record).is_over:
                 return record
-            return Collecting(self._store, self._connection(record), record, self._told).collect()
+            return BatchCollector(self._store, self._connection(record), record, self._told).collect()
 
     def cancel(self, record: BatchRecord) -> BatchRecord:
         """Stop a batch; what the service has finished is charged, and comes with `collect`.
@@ -126,17 +124,17 @@ class Office:
         Raises: OpenAIImageError, OSError.
         """
         with self._alone(record) as record:
-            if record.state == ledger.CREATING:
-                Submitting(self._store, self._connection(record), self._told).settle(record)
-            if record.state == ledger.PREPARING:
+            if record.state == CREATING:
+                BatchSubmitter(self._store, self._connection(record), self._told).settle(record)
+            if record.state == PREPARING:
                 return self._abandoned(record)
-            if record.state == ledger.SUBMITTED and not self.look(record).is_over:
-                note(record, BatchService(self._connection(record)).cancel(str(record.batch_id)))
+            if record.state == SUBMITTED and not self.look(record).is_over:
+                record.update(BatchService(self._connection(record)).cancel(str(record.batch_id)))
                 self._ledger.write(record)
             return record
 
     def give_up(self, record: BatchRecord) -> BatchRecord:
-        """Plan the jobs of a batch again whose answers cannot be had any more; they may have been billed.
+        """JobPlan the jobs of a batch again whose answers cannot be had any more; they may have been billed.
 
         Raises: StillRunningError, OSError.
         """
@@ -150,7 +148,7 @@ class Office:
         """
         self.go_on()
         done, pause = [], look_every_s
-        while waiting := [one for one in self._ledger.all() if one.state == ledger.SUBMITTED]:
+        while waiting := [one for one in self._ledger.all() if one.state == SUBMITTED]:
             for record in waiting:
                 shown(self.look(record))
                 if record.is_over:
@@ -161,19 +159,19 @@ class Office:
                 pause = min(pause * GROWTH, max(look_every_s, LOOK_SELDOM_S))
         return done
 
-    def _begun(self, part: Part) -> BatchRecord | None:
-        submitting = Submitting(self._store, self._checked(part), self._told)
+    def _begun(self, part: BatchPart) -> BatchRecord | None:
+        submitting = BatchSubmitter(self._store, self._checked(part), self._told)
         record = submitting.prepare(part)
         with self._alone(record) as record:
             return submitting.go_on(record)
 
     def _gone_on(self, half: BatchRecord) -> BatchRecord | None:
         with contextlib.suppress(StillRunningError), self._alone(half) as record:  # else somebody else is at it
-            return Submitting(self._store, self._connection(record), self._told).go_on(record)
+            return BatchSubmitter(self._store, self._connection(record), self._told).go_on(record)
         return None
 
     def _abandoned(self, record: BatchRecord) -> BatchRecord:
-        record.state, record.unfinished = ledger.REFUSED, record.count
+        record.state, record.unfinished = REFUSED, record.count
         self._ledger.write(record)
         for identity in self._ledger.jobs(record):
             self._store.journal.take_back(identity, record.id)
@@ -195,7 +193,7 @@ class Office:
         finally:
             ours.release()
 
-    def _checked(self, part: Part) -> Connection:
+    def _checked(self, part: BatchPart) -> Connection:
         connection = self._resolve(part.connection)
         connection.check_batch(part.model)
         other = {one.service for one in part.jobs} - {connection.service}
@@ -217,11 +215,11 @@ class Office:
             )
         return connection
 
-    def _is_answered(self, planned: Planned) -> bool:
+    def _is_answered(self, planned: PlannedJob) -> bool:
         return not planned.again and self._store.has(planned.identity)
 
     def _halves(self) -> list[BatchRecord]:
-        return [one for one in self._ledger.all() if one.state in (ledger.PREPARING, ledger.CREATING)]
+        return [one for one in self._ledger.all() if one.state in (PREPARING, CREATING)]
 
 
 def _each(works: Iterable[Callable[[], BatchRecord | None]]) -> list[BatchRecord]:
@@ -241,7 +239,7 @@ def _each(works: Iterable[Callable[[], BatchRecord | None]]) -> list[BatchRecord
 
 def refusal_of(record: BatchRecord) -> OpenAIImageError | None:
     """Return the error of a batch that the service refused as a whole, with its words, or None."""
-    if record.status != "failed" and record.state != ledger.REFUSED:
+    if record.status != "failed" and record.state != REFUSED:
         return None
     said = "; ".join(record.faults) or "no reason was given"
     return RefusedError(f"The batch of {record.model} was refused: {said}")

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from ..backends.atomic_files import make_private_folder, write_atomic
-from ..catalog import pricing as prices
+from ..catalog import pricing
 from ..jobs.job import Job
 from ..store.journal import BATCHED
 from ..store.records import JobRecord
@@ -36,7 +36,7 @@ class PlannedFile(BaseModel):
     size: int
 
 
-class Planned(BaseModel):
+class PlannedJob(BaseModel):
     """A job as it is written down in the plan. Times in seconds since 1970, prices in USD; `fault` in words.
 
     `again` asks on purpose for what the store has. A job whose fault `is_final` would fail again and is not sent again
@@ -80,7 +80,13 @@ class Planned(BaseModel):
         )
 
 
-class Plan:
+def total_usd(priced: Iterable[object], name: str) -> float | None:
+    """Return the sum of `low_usd` or `high_usd` over jobs or parts, None where one is not known."""
+    known: list[float | None] = [getattr(one, name) for one in priced]
+    return None if None in known else sum(usd for usd in known if usd is not None)
+
+
+class JobPlan:
     """The planned jobs of one store. Safe for many threads and processes at once."""
 
     def __init__(self, store: Store) -> None:
@@ -88,7 +94,7 @@ class Plan:
         self._jobs = self.root / "planned"
         self._inputs = self.root / "inputs"
 
-    def add(self, job: Job, identity: str) -> Planned:
+    def add(self, job: Job, identity: str) -> PlannedJob:
         """Write a job down and return what was written. A job that is there already is replaced.
 
         Raises: OSError.
@@ -96,8 +102,8 @@ class Plan:
         files = [self._with_bytes_kept(part.name, part.filename, part.digest, part.data) for part in job.files]
         images = [file for file in files if file.name.startswith("image")]
         fields = job.fields
-        price = prices.estimate(job.connection, fields, len(images))
-        planned = Planned(
+        price = pricing.estimate(job.connection, fields, len(images))
+        planned = PlannedJob(
             identity=identity,
             connection=job.connection.name,
             service=job.connection.service,
@@ -114,7 +120,7 @@ class Plan:
         self.write(planned)
         return planned
 
-    def write(self, planned: Planned) -> None:
+    def write(self, planned: PlannedJob) -> None:
         """Write a job down.
 
         Raises: OSError.
@@ -123,10 +129,10 @@ class Plan:
         data = planned.model_dump_json(exclude_none=True).encode(errors="replace")
         write_atomic(self._jobs / f"{planned.identity}.json", data, synced=False)
 
-    def find(self, identity: str) -> Planned | None:
+    def find(self, identity: str) -> PlannedJob | None:
         """Return a planned job, or None."""
         try:
-            return Planned.model_validate_json((self._jobs / f"{identity}.json").read_bytes())
+            return PlannedJob.model_validate_json((self._jobs / f"{identity}.json").read_bytes())
         except (OSError, ValidationError):
             return None  # one that was cut off by a crash is planned again by the next run
 
@@ -136,7 +142,7 @@ class Plan:
             return [name[:-5] for name in os.listdir(self._jobs) if name.endswith(".json") and name[0] != "."]
         return []
 
-    def all(self) -> list[Planned]:
+    def all(self) -> list[PlannedJob]:
         """Return all planned jobs in the order in which they were planned."""
         found = (self.find(identity) for identity in self.identities())
         return sorted((one for one in found if one), key=lambda one: (one.planned_at, one.identity))

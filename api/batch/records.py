@@ -1,8 +1,10 @@
-"""The batches that were begun, each in a folder of its own, written down before the service hears of them.
+"""Batches as the service tells them, and as they are written down before it hears of them, each in its own folder.
 
 batch/batches/<id>/record.json    how far it is
                    jobs.txt       the identities in it, one a line; never changed
                    requests.jsonl, output.jsonl, errors.jsonl   what went out and came back, until it is collected
+
+Source of the service's part: openai-python 3.54.0, types/batch.py, types/batch_error.py, types/file_object.py.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import contextlib
 import shutil
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -24,15 +26,67 @@ RECORD = "record.json"
 JOBS = "jobs.txt"
 PREPARING, CREATING, SUBMITTED, COLLECTED, REFUSED = "preparing", "creating", "submitted", "collected", "refused"
 OPEN = (PREPARING, CREATING, SUBMITTED)
+Told = Callable[[str], None]  # hears in words what is being done
 LARGE = ("requests.jsonl", "output.jsonl", "errors.jsonl", "output.jsonl.part", "errors.jsonl.part")
 
 
-class Counts(BaseModel):
+class BatchCounts(BaseModel):
     """How many requests of a batch are done, by the service's own count."""
 
     total: int = 0
     completed: int = 0
     failed: int = 0
+
+
+class BatchFault(BaseModel):
+    """Why a batch was not begun: the service's words, for one line (from 1) or for all."""
+
+    code: str | None = None
+    line: int | None = None
+    message: str | None = None
+    param: str | None = None
+
+    @property
+    def words(self) -> str:
+        """What is wrong, and where."""
+        place = f"line {self.line}: " if self.line else ""
+        code = f" ({self.code})" if self.code else ""
+        return f"{place}{self.message or 'no reason was given'}{code}"
+
+
+class BatchFaults(BaseModel):
+    """The faults of a batch."""
+
+    data: list[BatchFault] | None = None
+
+
+class BatchObject(BaseModel):
+    """A batch as the service tells it; times in seconds since 1970."""
+
+    id: str
+    status: str
+    created_at: float = 0.0
+    expires_at: float | None = None
+    input_file_id: str | None = None
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    errors: BatchFaults | None = None
+    request_counts: BatchCounts | None = None
+    metadata: dict[str, str] | None = None
+
+
+class FileObject(BaseModel):
+    """A file as the service tells it; `expires_at` in seconds since 1970."""
+
+    id: str
+    expires_at: float | None = None
+
+
+class BatchPage(BaseModel):
+    """A part of the list of batches."""
+
+    data: list[BatchObject]
+    has_more: bool = False
 
 
 class BatchRecord(BaseModel):
@@ -60,7 +114,7 @@ class BatchRecord(BaseModel):
     input_file_id: str | None = None
     batch_id: str | None = None
     status: str | None = None
-    counts: Counts = Counts()
+    counts: BatchCounts = BatchCounts()
     output_file_id: str | None = None
     error_file_id: str | None = None
     expires_at: float | None = None
@@ -71,6 +125,16 @@ class BatchRecord(BaseModel):
     failed: int = 0
     unfinished: int = 0
     usd: float = 0.0
+
+    def update(self, told: BatchObject) -> None:
+        """Take over what the service tells of the batch."""
+        self.batch_id, self.status = told.id, told.status
+        self.output_file_id, self.error_file_id = told.output_file_id, told.error_file_id
+        self.expires_at = told.expires_at or self.expires_at
+        self.counts = told.request_counts or self.counts
+        faults = (told.errors.data if told.errors else None) or []
+        self.faults = [fault.words for fault in faults]
+        self.line_faults = {fault.line: fault.words for fault in faults if fault.line}
 
     @property
     def is_open(self) -> bool:
@@ -83,7 +147,7 @@ class BatchRecord(BaseModel):
         return self.status in ("completed", "failed", "expired", "cancelled")
 
 
-class Ledger:
+class BatchLedger:
     """The batches of one store."""
 
     def __init__(self, store: Store) -> None:
@@ -123,12 +187,11 @@ class Ledger:
 
     def taken(self) -> set[str]:
         """Return the identities of all jobs that are in a batch now."""
-        return {identity for record in self.all() if record.is_open for identity in self._listed(record)}
-
-    def _listed(self, record: BatchRecord) -> list[str]:
-        with contextlib.suppress(OSError):
-            return self.jobs(record)
-        return []
+        found: set[str] = set()
+        for record in self.all():
+            with contextlib.suppress(OSError):
+                found.update(self.jobs(record) if record.is_open else [])
+        return found
 
     def folder(self, batch: str) -> Path:
         """Return the folder of a batch."""

@@ -7,16 +7,19 @@ searched for its outcome.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import mmap
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
-from ..backends.atomic_files import sync_all
+from ..backends.atomic_files import make_private_folder, sync_all, write_atomic
+from ..catalog import catalog
 from ..connections.connection import Connection
 from ..errors import (
     BadAnswerError,
@@ -26,43 +29,49 @@ from ..errors import (
     RefusedError,
     ServiceDownError,
 )
-from ..store import spending as budget
+from ..store import spending
 from ..store.records import JobRecord
 from ..store.store import Store
 from ..transport.bodies import FilePart
-from . import jsonl as lines
-from . import records as ledger
 from .client import BatchService
-from .objects import BatchFault, BatchObject, FileObject
-from .parts import Part
-from .plan import Plan, Planned, PlannedFile
-from .records import BatchRecord, Ledger
-from .uploads import PICTURE_LIFETIME_S, Uploads, account_of
+from .jsonl import BatchPart, endpoint_of, is_inline, request_line
+from .plan import FOLDER, JobPlan, PlannedFile, PlannedJob, total_usd
+from .records import (
+    CREATING,
+    PREPARING,
+    REFUSED,
+    SUBMITTED,
+    BatchLedger,
+    BatchObject,
+    BatchRecord,
+    FileObject,
+    Told,
+    new_id,
+)
 
 PICTURE_PURPOSE = "vision"
-LINES_LIFETIME_S = 7 * 86_400
+FILE_LIFETIME_S = 7 * 86_400
+LONGEST_USE_S = 2 * catalog.BATCH_WINDOW_S  # what the service deletes sooner is uploaded again
 UPLOADS_AT_A_TIME = 4
 SETTLES_AFTER_S = 10.0  # how long a batch that was just begun may be missing in the service's list
 LOOK_EVERY_S = 2.0
 
-Told = Callable[[str], None]
 
-
-class Submitting:
+class BatchSubmitter:
     """Begins batches over one connection; `told` hears in words what is being done."""
 
     def __init__(self, store: Store, connection: Connection, told: Told) -> None:
         self._store, self._connection, self._told = store, connection, told
-        self._plan, self._ledger, self._service = Plan(store), Ledger(store), BatchService(connection)
+        self._plan, self._ledger, self._service = JobPlan(store), BatchLedger(store), BatchService(connection)
 
-    def prepare(self, part: Part) -> BatchRecord:
+    def prepare(self, part: BatchPart) -> BatchRecord:
         """Write down a batch to be; nothing is sent yet.
 
         Raises: OutOfCreditError if the day's budget would be passed, OSError.
         """
         self._refuse_over_budget(part)
         record = BatchRecord(
-            id=ledger.new_id(),
+            id=new_id(),
             connection=part.connection,
             service=self._connection.service,
             address=self._connection.base_url,
@@ -79,9 +88,9 @@ class Submitting:
 
         Raises: OpenAIImageError, OSError.
         """
-        if record.state == ledger.CREATING:
+        if record.state == CREATING:
             self.settle(record)
-        if record.state == ledger.PREPARING:
+        if record.state == PREPARING:
             jobs = self._taken(record)
             if not jobs:
                 self._ledger.forget(record)
@@ -91,19 +100,20 @@ class Submitting:
             self._create(record)
         return record
 
-    def _taken(self, record: BatchRecord) -> list[Planned]:
+    def _taken(self, record: BatchRecord) -> list[PlannedJob]:
         """Mark all jobs as this batch's and return them: no direct run sends them from here on."""
         listed = self._ledger.jobs(record)
         found = [one for one in map(self._plan.find, listed) if one and not self._is_answered(one)]
         taken = [one for one in found if self._store.journal.hand_over(_in_batch(one, record))]
-        record.count, record.low_usd, record.high_usd = len(taken), _sum(taken, "low_usd"), _sum(taken, "high_usd")
+        record.count = len(taken)
+        record.low_usd, record.high_usd = total_usd(taken, "low_usd"), total_usd(taken, "high_usd")
         if len(taken) < len(listed):
             self._ledger.begin(record, [one.identity for one in taken])
         sync_all()
         self._ledger.write(record)
         return taken
 
-    def _is_answered(self, planned: Planned) -> bool:
+    def _is_answered(self, planned: PlannedJob) -> bool:
         """Tell whether a direct run was faster; the job leaves the plan then."""
         answered = self._store.has(planned.identity) or self._store.fetch(planned.identity)
         if planned.again or not answered:
@@ -111,13 +121,13 @@ class Submitting:
         self._plan.remove([planned.identity])
         return True
 
-    def _with_files_sent(self, record: BatchRecord, jobs: Sequence[Planned]) -> str:
-        file_ids = self._pictures_sent([file for one in jobs for file in one.files if not lines.is_inline(file)])
+    def _with_files_sent(self, record: BatchRecord, jobs: Sequence[PlannedJob]) -> str:
+        file_ids = self._pictures_sent([file for one in jobs for file in one.files if not is_inline(file)])
         path = self._ledger.folder(record.id) / "requests.jsonl"
         digest = hashlib.sha256()
         with path.open("wb") as file:
             for one in jobs:
-                line = lines.request_line(one, self._plan, file_ids)
+                line = request_line(one, self._plan, file_ids)
                 digest.update(line)
                 file.write(line)
         self._told(f"uploading {len(jobs)} requests, {path.stat().st_size / 1e6:.1f} MB")
@@ -127,12 +137,12 @@ class Submitting:
         with path.open("rb") as file:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # 190 MB need not be in memory
         part = FilePart("file", path.name, cast(bytes, content), digest, "application/octet-stream")
-        return self._service.upload(part, purpose="batch", lifetime_s=LINES_LIFETIME_S).id
+        return self._service.upload(part, purpose="batch", lifetime_s=FILE_LIFETIME_S).id
 
     def _pictures_sent(self, pictures: Sequence[PlannedFile]) -> dict[str, str]:
         """Return the service's ids of pictures by content; each is uploaded once, whatever the number of jobs."""
         unique = list({file.sha256: file for file in pictures}.values())
-        sent = Uploads(self._store, self._connection)
+        sent = UploadedPictures(self._store, self._connection)
         done, lock = 0, threading.Lock()
 
         def send(file: PlannedFile) -> str:
@@ -150,7 +160,7 @@ class Submitting:
 
     def _picture_sent(self, file: PlannedFile) -> FileObject:
         part = FilePart("file", f"{file.sha256[:16]}.png", self._plan.picture(file), file.sha256)
-        return self._service.upload(part, purpose=PICTURE_PURPOSE, lifetime_s=PICTURE_LIFETIME_S)
+        return self._service.upload(part, purpose=PICTURE_PURPOSE, lifetime_s=FILE_LIFETIME_S)
 
     def _create(self, record: BatchRecord) -> None:
         """Ask for the batch, once.
@@ -158,17 +168,17 @@ class Submitting:
         Raises: OpenAIImageError by what happened; OutcomeUnknownError if nobody can tell, even from the list.
         """
         self._told("beginning the batch")
-        record.state, record.asked_at = ledger.CREATING, time.time()
+        record.state, record.asked_at = CREATING, time.time()
         self._ledger.write(record)
         try:
-            begun = self._service.create(str(record.input_file_id), lines.endpoint_of(record.operation), record.id)
+            begun = self._service.create(str(record.input_file_id), endpoint_of(record.operation), record.id)
         except (OutcomeUnknownError, BadAnswerError, ServiceDownError) as error:
             if isinstance(error, ServiceDownError) and error.status is None:
                 self._not_begun(record)  # it never arrived whole
                 raise
             self.settle(record)
-            if record.state == ledger.PREPARING:
-                record.state = ledger.CREATING  # the list may be late: whoever goes on searches it again first
+            if record.state == PREPARING:
+                record.state = CREATING  # the list may be late: whoever goes on searches it again first
                 self._ledger.write(record)
                 raise self._unknown(error) from error
             return
@@ -197,18 +207,18 @@ class Submitting:
                 break
             self._told("looking whether the batch was begun")
             time.sleep(LOOK_EVERY_S)
-        record.state = ledger.PREPARING
+        record.state = PREPARING
         self._ledger.write(record)
 
     def _note(self, record: BatchRecord, begun: BatchObject) -> None:
-        record.state = ledger.SUBMITTED
-        note(record, begun)
+        record.state = SUBMITTED
+        record.update(begun)
         self._ledger.write(record)
         self._plan.touch()
 
     def _not_begun(self, record: BatchRecord, error: OpenAIImageError | None = None) -> None:
         """Note that a batch was certainly not begun; with an error of the service's it never will be."""
-        record.state = ledger.PREPARING if error is None else ledger.REFUSED
+        record.state = PREPARING if error is None else REFUSED
         record.faults = [] if error is None else [str(error)]
         self._ledger.write(record)
         if error is not None:
@@ -224,33 +234,41 @@ class Submitting:
             f" there. What happened: {error}"
         )
 
-    def _refuse_over_budget(self, part: Part) -> None:
+    def _refuse_over_budget(self, part: BatchPart) -> None:
         if self._connection.kind != "sandbox":
-            with budget.reserved(self._store.root, part.high_usd or 0.0, self._store.backend):
+            with spending.reserved(self._store.root, part.high_usd or 0.0, self._store.backend):
                 pass
 
 
-def note(record: BatchRecord, told: BatchObject) -> None:
-    """Take over what the service tells of a batch."""
-    record.batch_id, record.status = told.id, told.status
-    record.output_file_id, record.error_file_id = told.output_file_id, told.error_file_id
-    record.expires_at = told.expires_at or record.expires_at
-    record.counts = told.request_counts or record.counts
-    faults = (told.errors.data if told.errors else None) or []
-    record.faults = [_words(fault) for fault in faults]
-    record.line_faults = {fault.line: _words(fault) for fault in faults if fault.line}
-
-
-def _words(fault: BatchFault) -> str:
-    place = f"line {fault.line}: " if fault.line else ""
-    code = f" ({fault.code})" if fault.code else ""
-    return f"{place}{fault.message or 'no reason was given'}{code}"
-
-
-def _in_batch(one: Planned, record: BatchRecord) -> JobRecord:
+def _in_batch(one: PlannedJob, record: BatchRecord) -> JobRecord:
     return one.record(record.id).model_copy(update={"sent_at": record.prepared_at})
 
 
-def _sum(jobs: Sequence[Planned], name: str) -> float | None:
-    known = [getattr(one, name) for one in jobs]
-    return None if None in known else sum(known)
+class UploadedPictures:
+    """Which pictures the service has already, for one account."""
+
+    def __init__(self, store: Store, connection: Connection) -> None:
+        self._folder = store.root / FOLDER / "uploads" / account_of(connection)
+
+    def known(self, sha256: str) -> str | None:
+        """Return the service's id of a picture that it keeps for long enough, or None."""
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            told = json.loads((self._folder / f"{sha256}.json").read_text(encoding="utf-8"))
+            if told["expires_at"] - time.time() > LONGEST_USE_S:
+                return str(told["id"])
+        return None
+
+    def note(self, sha256: str, sent: FileObject) -> str:
+        """Write down that the service has a picture, and return its id."""
+        expires_at = sent.expires_at or time.time() + FILE_LIFETIME_S
+        with contextlib.suppress(OSError):
+            folder = make_private_folder(self._folder)
+            content = json.dumps({"id": sent.id, "expires_at": expires_at}).encode()
+            write_atomic(folder / f"{sha256}.json", content, synced=False)
+        return sent.id
+
+
+def account_of(connection: Connection) -> str:
+    """Return 16 digits that differ from account to account; the key cannot be found from them."""
+    key = connection.key.get_secret_value() if connection.key else ""
+    return hashlib.sha256(f"{connection.service}\n{key}".encode()).hexdigest()[:16]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import SecretStr
 
 from ...api import JOBS, Connection, HostSecrets, Job, JobHandle, OpenAIImageError, StoredAnswer
-from ...api.batch import enqueue as planning
+from ...api.batch import enqueue
 from ...api.batch.enqueue import Deferred
 from ...api.catalog import validation as rules
 from ...api.connections import resolve as connections
@@ -54,16 +54,18 @@ async def connect(name: str, auth_token: str | None, api_key: str | None) -> Con
     return connections.resolve(name, secrets, sandbox_url)
 
 
-def blocked_while_planned(call: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., Coroutine[Any, Any, T]]:
+def blocked_while_planned(
+    call: Callable[..., Coroutine[Any, Any, T | Deferred]],
+) -> Callable[..., Coroutine[Any, Any, T]]:
     """Have a node's branch end without an error, with a word in the node, while its job waits for a batch."""
 
     @functools.wraps(call)
     async def api_call(self: Any, *args: Any, **values: Any) -> Any:
-        try:
-            return await call(self, *args, **values)
-        except Deferred as deferred:
-            room().end(values.get("unique_id"), str(deferred))
-            return tuple(host.blocker() for _ in self.RETURN_TYPES)
+        outputs = await call(self, *args, **values)
+        if not isinstance(outputs, Deferred):
+            return outputs
+        room().end(values.get("unique_id"), outputs.words)
+        return tuple(host.blocker() for _ in self.RETURN_TYPES)
 
     return api_call
 
@@ -75,7 +77,7 @@ def changed(connection: str | None) -> str:
             return ""
     except OpenAIImageError:
         return ""  # the run will tell
-    return planning.generation()
+    return enqueue.generation()
 
 
 def sandbox_url() -> str:
@@ -94,16 +96,18 @@ class Run:
     reuse: bool = True
     node_id: str | None = None
 
-    async def picture(self, wish: Wish, sources: Sources) -> tuple[Tensor, Tensor, str]:
-        """Return (image [n,H,W,3|4], alpha [n,H,W], report).
+    async def picture(self, wish: Wish, sources: Sources) -> tuple[Tensor, Tensor, str] | Deferred:
+        """Return (image [n,H,W,3|4], alpha [n,H,W], report), or that a batch has the job.
 
         Raises: OpenAIImageError by kind, ImageInputError, ComfyUI's interruption.
         """
         answer, upload = await self.answer(wish, sources)
+        if isinstance(answer, Deferred):
+            return answer
         decoded = await self.on_thread(lambda: _decoded(answer, wish, upload))
         return decoded.image, decoded.alpha, self.report(answer, [*upload.notes, *decoded.notes])
 
-    async def answer(self, wish: Wish, sources: Sources) -> tuple[StoredAnswer, Upload]:
+    async def answer(self, wish: Wish, sources: Sources) -> tuple[StoredAnswer | Deferred, Upload]:
         """Return the answer, not yet decoded, and what went out for it.
 
         Raises: as `picture`.
@@ -111,7 +115,7 @@ class Run:
         room().begin(self.node_id)
         upload = await self.on_thread(lambda: upload_of(sources, max_pixels=self.connection.max_image_pixels))
         if self.connection.batch:
-            return await self.on_thread(lambda: planning.answered_or_planned(self._job(wish, upload))), upload
+            return await self.on_thread(lambda: enqueue.answered_or_planned(self._job(wish, upload))), upload
         if wish.live_preview and (reason := wish.without_previews(self.connection)):
             upload.notes.append(f"No sketches were shown while waiting: {reason}.")
         submitted = run_in_thread(lambda: JOBS.submit(self._job(wish, upload)))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ...api import Connection, OpenAIImageError, RefusedError
-from ...api.batch import enqueue as planning
+from ...api.batch.enqueue import no_markup
 from ...api.catalog import validation as rules
 from ...api.catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest
 from ...api.connections import resolve as connections
@@ -165,7 +165,7 @@ def _refuse_in_batch(values: Mapping[str, Any], *, markup: bool) -> None:
     if name is None or not connections.is_batch(name):
         return
     if markup:
-        raise planning.no_markup(name)
+        raise no_markup(name)
     if model is not None:
         Connection(name=name, base_url="", batch=True).check_batch(model)
 

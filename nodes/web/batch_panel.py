@@ -1,4 +1,4 @@
-"""The counter for the browser: one piece of work at a time in the background, and what is to be seen meanwhile."""
+"""The batch panel of the browser: one piece of work at a time in the background, and what is to be seen meanwhile."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...api import OpenAIImageError, RefusedError, StillRunningError, Store, stores
-from ...api.batch import describe as words
-from ...api.batch import jsonl as lines
-from ...api.batch import records as ledger
-from ...api.batch.manager import Office, Overview, Resolve, refusal_of
-from ...api.batch.parts import Part, parts_of
-from ...api.batch.plan import Plan, Planned
-from ...api.batch.records import BatchRecord, Ledger
-from ...api.catalog import catalog as catalogue
+from ...api.batch import describe
+from ...api.batch.jsonl import BatchPart, is_inline, parts_of
+from ...api.batch.manager import BatchManager, BatchOverview, Resolve, refusal_of
+from ...api.batch.plan import JobPlan, PlannedJob, total_usd
+from ...api.batch.records import COLLECTED, SUBMITTED, BatchLedger, BatchRecord
+from ...api.catalog import catalog
 from ...api.jobs.threads import run_in_thread
 
 SHOWN = 20
 PROMPT_CHARS = 80
 
 
-class Desk:
+class BatchPanel:
     """What the panel in the browser shows and does. `resolve` gives the connection of a name."""
 
     def __init__(self, resolve: Resolve) -> None:
@@ -35,7 +33,7 @@ class Desk:
 
     def view(self) -> dict[str, Any]:
         """Return plan, what was left half-way, failed jobs, batches, and what is being done."""
-        seen = [(store, office.overview()) for store, office in self._offices()]
+        seen = [(store, manager.overview()) for store, manager in self._managers()]
         parts = [part for _, one in seen for part in one.parts]
         failed = [job for _, one in seen for job in one.failed]
         left = [part for store, one in seen for part in parts_of(_left_half_way(store, one))]
@@ -57,7 +55,7 @@ class Desk:
 
         Raises: RefusedError if it changed, StillRunningError if something is being done.
         """
-        plans = [(office, office.overview().parts) for _, office in self._offices()]
+        plans = [(manager, manager.overview().parts) for _, manager in self._managers()]
         now = sum(len(part.jobs) for _, parts in plans for part in parts)
         if now != count:
             raise RefusedError(f"The plan has {now} jobs by now, not {count}. Look at it again, then submit.")
@@ -82,11 +80,13 @@ class Desk:
 
         Raises: RefusedError for an unknown id, StillRunningError if something is being done.
         """
-        found = [(office, one) for _, office in self._offices() for one in office.overview().open if one.id == batch]
+        found = [
+            (manager, one) for _, manager in self._managers() for one in manager.overview().open if one.id == batch
+        ]
         if not found:
             raise RefusedError(f"There is no open batch {batch}.")
-        office, record = found[0]
-        self._start("cancel", lambda: office.cancel(record))
+        manager, record = found[0]
+        self._start("cancel", lambda: manager.cancel(record))
 
     def forget(self) -> None:
         """Begin to take everything out of the plan that is in no batch.
@@ -102,38 +102,38 @@ class Desk:
         """
         self._start("retry", self._plan_all_again)
 
-    def _submit_all(self, plans: Iterable[tuple[Office, Sequence[Part]]]) -> None:
+    def _submit_all(self, plans: Iterable[tuple[BatchManager, Sequence[BatchPart]]]) -> None:
         """Submit each store's plan: that one of them cannot be sent keeps none of the others."""
         faults = _Faults()
-        for office, parts in plans:
+        for manager, parts in plans:
             with faults.noted():
-                office.submit(parts)
+                manager.submit(parts)
         faults.tell()
 
     def _look_after_all(self, *, collected: bool) -> None:
         """Look after each batch, whatever is wrong with another."""
         faults = _Faults()
-        for _, office in self._offices():
-            for record in office.overview().open:
-                if record.state != ledger.SUBMITTED:
+        for _, manager in self._managers():
+            for record in manager.overview().open:
+                if record.state != SUBMITTED:
                     continue  # half-way: only a submit, which the person confirms, goes on with it
                 with faults.noted():
-                    seen = office.look(record)
+                    seen = manager.look(record)
                     if collected and seen.is_over:
-                        office.collect(seen)
+                        manager.collect(seen)
         faults.tell()
 
     def _forget_all(self) -> None:
-        for _, office in self._offices():
-            seen = office.overview()
-            office.forget([*seen.ready, *seen.failed])
+        for _, manager in self._managers():
+            seen = manager.overview()
+            manager.forget([*seen.ready, *seen.failed])
 
     def _plan_all_again(self) -> None:
-        for _, office in self._offices():
-            office.plan_again(office.overview().failed)
+        for _, manager in self._managers():
+            manager.plan_again(manager.overview().failed)
 
-    def _offices(self) -> list[tuple[Store, Office]]:
-        return [(store, Office(store, self._resolve, self._told)) for store in stores()]
+    def _managers(self) -> list[tuple[Store, BatchManager]]:
+        return [(store, BatchManager(store, self._resolve, self._told)) for store in stores()]
 
     def _told(self, said: str) -> None:
         with self._lock:
@@ -193,33 +193,33 @@ class _Faults:
             raise OpenAIImageError("\n".join(said))
 
 
-def _left_half_way(store: Store, seen: Overview) -> list[Planned]:
+def _left_half_way(store: Store, seen: BatchOverview) -> list[PlannedJob]:
     """Return the jobs of batches that a crash or an error left half-way to being submitted."""
-    halves = [record for record in seen.open if record.state != ledger.SUBMITTED]
-    found = (Plan(store).find(identity) for record in halves for identity in _jobs(store, record))
+    halves = [record for record in seen.open if record.state != SUBMITTED]
+    found = (JobPlan(store).find(identity) for record in halves for identity in _jobs(store, record))
     return [planned for planned in found if planned]
 
 
 def _jobs(store: Store, record: BatchRecord) -> list[str]:
     try:
-        return Ledger(store).jobs(record)
+        return BatchLedger(store).jobs(record)
     except OSError:
         return []
 
 
-def _sums(parts: Sequence[Part]) -> dict[str, Any]:
+def _sums(parts: Sequence[BatchPart]) -> dict[str, Any]:
     jobs = [job for part in parts for job in part.jobs]
-    files = {file.sha256: file.size for job in jobs for file in job.files if not lines.is_inline(file)}
+    files = {file.sha256: file.size for job in jobs for file in job.files if not is_inline(file)}
     return {
         "count": len(jobs),
         "bytes": sum(part.size for part in parts) + sum(files.values()),
-        "low_usd": words.sum_of(parts, "low_usd"),
-        "high_usd": words.sum_of(parts, "high_usd"),
+        "low_usd": total_usd(parts, "low_usd"),
+        "high_usd": total_usd(parts, "high_usd"),
     }
 
 
-def _part(one: Part) -> dict[str, Any]:
-    spec = catalogue.find(one.model)
+def _part(one: BatchPart) -> dict[str, Any]:
+    spec = catalog.find(one.model)
     return {
         "connection": one.connection,
         "model": one.model,
@@ -229,13 +229,13 @@ def _part(one: Part) -> dict[str, Any]:
     }
 
 
-def _newest(seen: Overview) -> Iterable[BatchRecord]:
+def _newest(seen: BatchOverview) -> Iterable[BatchRecord]:
     """Return the open batches and the newest of the others, newest first."""
     return list(reversed([one for one in seen.batches if one.is_open or one in seen.batches[-SHOWN:]]))
 
 
 def _batch(store: Store, record: BatchRecord) -> dict[str, Any]:
-    collected, counts = record.state == ledger.COLLECTED, record.counts
+    collected, counts = record.state == COLLECTED, record.counts
     refusal = refusal_of(record)
     return {
         "id": record.id,
@@ -251,12 +251,12 @@ def _batch(store: Store, record: BatchRecord) -> dict[str, Any]:
         "state": record.state,
         "status": record.status,
         "open": record.is_open,
-        "ready": record.state == ledger.SUBMITTED and record.is_over,
-        "words": words.progress(record),
+        "ready": record.state == SUBMITTED and record.is_over,
+        "words": describe.progress(record),
         "fault": str(refusal) if refusal else "",
     }
 
 
-def _failed(job: Planned) -> dict[str, Any]:
+def _failed(job: PlannedJob) -> dict[str, Any]:
     prompt = " ".join(str(job.fields.get("prompt", "")).split())[:PROMPT_CHARS]
     return {"id": job.identity[:12], "model": job.model, "seed": job.seed, "prompt": prompt, "fault": job.fault}

@@ -12,7 +12,7 @@ from ...api import Connection, HostSecrets, OpenAIImageError
 from ...api.connections import resolve as connections
 from ...api.jobs.threads import run_in_thread
 from ..run.execution import sandbox_url
-from .batch_panel import Desk
+from .batch_panel import BatchPanel
 from .responses import answering, refusal, refuse_other_pages
 
 
@@ -20,7 +20,7 @@ def _resolved(name: str) -> Connection:
     return connections.resolve(name, HostSecrets(), sandbox_url)
 
 
-DESK = Desk(_resolved)
+PANEL = BatchPanel(_resolved)
 
 
 def add_to(routes: web.RouteTableDef, prefix: str) -> None:
@@ -33,7 +33,7 @@ def add_to(routes: web.RouteTableDef, prefix: str) -> None:
 async def view(_request: web.Request) -> web.Response:
     """Answer what is planned and under way; a large plan is read on a thread."""
     try:
-        return web.json_response(await asyncio.wrap_future(run_in_thread(DESK.view)))
+        return web.json_response(await asyncio.wrap_future(run_in_thread(PANEL.view)))
     except OpenAIImageError as exc:
         return refusal(400, str(exc))
     except OSError as exc:
@@ -47,16 +47,16 @@ def _acting(act: Callable[[dict[str, Any]], None]) -> Callable[[web.Request], An
         refuse_other_pages(request)
         asked = dict(await request.json())
         await asyncio.wrap_future(run_in_thread(lambda: act(asked)))
-        return await asyncio.wrap_future(run_in_thread(DESK.view))
+        return await asyncio.wrap_future(run_in_thread(PANEL.view))
 
     return handle
 
 
 ACTIONS: dict[str, Callable[[dict[str, Any]], None]] = {
-    "submit": lambda asked: DESK.submit(int(asked["count"])),
-    "look": lambda _asked: DESK.look(),
-    "collect": lambda _asked: DESK.collect(),
-    "cancel": lambda asked: DESK.cancel(str(asked["id"])),
-    "forget": lambda _asked: DESK.forget(),
-    "retry": lambda _asked: DESK.retry(),
+    "submit": lambda asked: PANEL.submit(int(asked["count"])),
+    "look": lambda _asked: PANEL.look(),
+    "collect": lambda _asked: PANEL.collect(),
+    "cancel": lambda asked: PANEL.cancel(str(asked["id"])),
+    "forget": lambda _asked: PANEL.forget(),
+    "retry": lambda _asked: PANEL.retry(),
 }

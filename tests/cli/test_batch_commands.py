@@ -7,7 +7,7 @@ import json
 import sys
 
 import pytest
-from openai_image_nodes.api.batch.manager import Office
+from openai_image_nodes.api.batch.manager import BatchManager
 from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.connection import HostSecrets
 from openai_image_nodes.api.store.store import stores
@@ -113,7 +113,7 @@ def test_sandbox_batch_of_another_process_is_looked_after(capsys: pytest.Capture
     inputs = {"connection": "sandbox batch", "seed": 1}
     assert planned(**inputs)
     with ScriptedSandbox() as other:
-        begun = Office(stores()[1], lambda name: connections.resolve(name, HostSecrets(), lambda: other.base_url))
+        begun = BatchManager(stores()[1], lambda name: connections.resolve(name, HostSecrets(), lambda: other.base_url))
         begun.submit(begun.overview().parts)
         assert "1 of 1 answered" in said(capsys, "watch", "--yes", "--every", "0.05")
         assert run(**inputs)[0] is not None

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from openai_image_nodes.api.batch import records as ledger
+from openai_image_nodes.api.batch import records
 from openai_image_nodes.api.batch import submit as submitting
-from openai_image_nodes.api.batch.manager import Office
+from openai_image_nodes.api.batch.manager import BatchManager
 from openai_image_nodes.api.batch.records import BatchRecord
 from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.connection import Connection, HostSecrets
@@ -72,20 +72,20 @@ def resolved(name: str) -> Connection:
     return connections.resolve(name, HostSecrets(), lambda: "")
 
 
-def office() -> Office:
+def manager() -> BatchManager:
     """Return a counter for the paid store."""
-    return Office(store(), resolved)
+    return BatchManager(store(), resolved)
 
 
 def submit() -> list[Any]:
     """Submit all that is planned."""
-    counter = office()
+    counter = manager()
     return counter.submit(counter.overview().parts)
 
 
 def finish() -> list[Any]:
     """Wait for all batches and collect them."""
-    return office().watch(lambda _record: None, look_every_s=0.05)
+    return manager().watch(lambda _record: None, look_every_s=0.05)
 
 
 def direct_posts(sandbox: ScriptedSandbox) -> int:
@@ -101,7 +101,7 @@ def plan(count: int = 2) -> None:
 def collected(count: int) -> BatchRecord:
     """Finish the only batch and return it; its jobs are answered, and no picture was bought twice."""
     (record,) = finish()
-    assert (record.state, record.answered) == (ledger.COLLECTED, count)
+    assert (record.state, record.answered) == (records.COLLECTED, count)
     assert all(run(seed=seed)[0] is not None for seed in range(count))
     return record
 

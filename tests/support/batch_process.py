@@ -21,7 +21,7 @@ pack = ModuleType(PACKAGE)  # the floor `api` alone: it needs no torch, and star
 pack.__path__ = [str(ROOT)]
 sys.modules[PACKAGE] = pack
 
-from openai_image_nodes.api.batch.manager import Office  # noqa: E402
+from openai_image_nodes.api.batch.manager import BatchManager  # noqa: E402
 from openai_image_nodes.api.connections import resolve as connections  # noqa: E402
 from openai_image_nodes.api.connections.resolve import HostSecrets  # noqa: E402
 from openai_image_nodes.api.store.store import stores  # noqa: E402
@@ -50,9 +50,9 @@ def wait_at(module: str, owner_name: str, name: str, at: int) -> None:
 
 
 def main() -> None:
-    office = Office(stores()[0], lambda name: connections.resolve(name, HostSecrets(), lambda: ""))
-    office.submit(office.overview().parts)
-    office.watch(lambda _record: None, look_every_s=0.05)
+    manager = BatchManager(stores()[0], lambda name: connections.resolve(name, HostSecrets(), lambda: ""))
+    manager.submit(manager.overview().parts)
+    manager.watch(lambda _record: None, look_every_s=0.05)
     say("done")
 
 

@@ -11,7 +11,7 @@ from support.batch_plans import (
     edit,
     faults,
     finish,
-    office,
+    manager,
     planned,
     run,
     sandbox,
@@ -30,7 +30,7 @@ def test_a_run_plans_and_sends_nothing(sandbox: ScriptedSandbox) -> None:
     assert planned(seed=2)
     assert planned(seed=2)
     assert planned(**edit(3))
-    seen = office().overview()
+    seen = manager().overview()
     assert [(part.operation, len(part.jobs)) for part in seen.parts] == [("generations", 2), ("edits", 1)]
     assert sandbox.posts == {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import requests
-from openai_image_nodes.api.batch import records as ledger
+from openai_image_nodes.api.batch import records
 from openai_image_nodes.api.batch.manager import refusal_of
 from openai_image_nodes.api.errors import RefusedError
 from openai_image_nodes.cli import main
@@ -15,7 +15,7 @@ from support.batch_plans import (
     edit,
     faults,
     finish,
-    office,
+    manager,
     plan,
     planned,
     run,
@@ -37,7 +37,7 @@ def test_failed_validation_names_its_reason_and_frees_the_jobs(sandbox: Scripted
     (record,) = finish()
     assert (record.status, record.answered, record.unfinished) == ("failed", 0, 2)
     assert "The model is not supported in batches." in str(refusal_of(record))
-    assert len(office().overview().ready) == 2
+    assert len(manager().overview().ready) == 2
     submit()
     collected(2)
 
@@ -49,13 +49,13 @@ def test_moderated_lines_are_named_and_not_sent_again(sandbox: ScriptedSandbox) 
     submit()
     (record,) = finish()
     assert (record.answered, record.failed) == (2, 2)
-    seen = office().overview()
+    seen = manager().overview()
     assert (len(seen.ready), len(seen.failed)) == (0, 2)
     assert all("content moderation" in str(one.fault) for one in seen.failed)
     blocked = [seed for seed in range(4) if planned(seed=seed)]
     assert sorted(blocked) == sorted(one.seed for one in seen.failed)
-    assert len(office().overview().failed) == 2  # the run has not planned them again
-    office().plan_again(seen.failed)
+    assert len(manager().overview().failed) == 2  # the run has not planned them again
+    manager().plan_again(seen.failed)
     submit()
     assert finish()[0].answered == 2
     assert all(run(seed=seed)[0] is not None for seed in range(4))
@@ -67,7 +67,7 @@ def test_lines_that_the_service_failed_are_named_and_sent_again(sandbox: Scripte
     sandbox.scenarios.plan(BatchPlan(fail=0.5), times=1)
     submit()
     assert finish()[0].failed == 2
-    ready = office().overview().ready
+    ready = manager().overview().ready
     assert [bool(one.fault) for one in ready] == [True, True]
     submit()
     assert finish()[0].answered == 2
@@ -82,7 +82,7 @@ def test_expired_batch_keeps_what_was_finished(sandbox: ScriptedSandbox) -> None
     submit()
     (record,) = finish()
     assert (record.status, record.answered, record.failed, record.unfinished) == ("expired", 2, 0, 3)
-    assert [one.fault for one in office().overview().ready] == [None] * 3
+    assert [one.fault for one in manager().overview().ready] == [None] * 3
     submit()
     assert finish()[0].answered == 3
     assert len(sandbox.billing.entries) == 5
@@ -93,13 +93,13 @@ def test_cancelled_batch_keeps_what_was_finished(sandbox: ScriptedSandbox) -> No
     plan(4)
     sandbox.scenarios.plan(BatchPlan(hold_after=2), times=1)
     (record,) = submit()
-    counter = office()
+    counter = manager()
     while counter.look(record).counts.completed < 2:
         assert not record.is_over
     assert counter.cancel(record).status in ("cancelling", "cancelled")
     (record,) = finish()
     assert (record.status, record.answered, record.unfinished) == ("cancelled", 2, 2)
-    assert len(office().overview().ready) == 2
+    assert len(manager().overview().ready) == 2
     assert len(sandbox.billing.entries) == 2
 
 
@@ -107,7 +107,7 @@ def test_broken_download_goes_on(sandbox: ScriptedSandbox, faults: Faults) -> No
     """The files of a finished batch are fetched until they are whole."""
     plan()
     submit()
-    counter = office()
+    counter = manager()
     (record,) = counter.overview().open
     while not counter.look(record).is_over:
         pass
@@ -119,11 +119,11 @@ def test_line_that_is_no_picture_fails_alone(sandbox: ScriptedSandbox, faults: F
     """Its bytes are kept, for they may have been paid; all others are answered."""
     plan(3)
     submit()
-    counter = office()
+    counter = manager()
     (record,) = counter.overview().open
     while not counter.look(record).is_over:
         pass
-    path = ledger.Ledger(store()).folder(record.id) / "output.jsonl"
+    path = records.BatchLedger(store()).folder(record.id) / "output.jsonl"
     content = f"{sandbox.base_url}/v1/files/{record.output_file_id}/content"
     lines = requests.get(content, timeout=30).content.splitlines(keepends=True)
     path.write_bytes(lines[0].replace(b'"b64_json"', b'"b64"') + lines[1][:-20] + b"\n" + lines[2] + b"not JSON\n")
@@ -134,14 +134,14 @@ def test_line_that_is_no_picture_fails_alone(sandbox: ScriptedSandbox, faults: F
     assert sorted(file.read_bytes() for file in path.parent.glob("unreadable_*")) == sorted(
         [lines[1][:-20] + b"\n", b"not JSON\n"]
     )
-    assert "may have been billed" in str(office().overview().failed[0].fault)
+    assert "may have been billed" in str(manager().overview().failed[0].fault)
 
 
 def test_batch_whose_answers_are_gone_can_be_given_up(sandbox: ScriptedSandbox) -> None:
     """On purpose and by its id: the jobs are planned again."""
     plan()
     submit()
-    counter = office()
+    counter = manager()
     (record,) = counter.overview().open
     while not counter.look(record).is_over:
         pass
@@ -150,7 +150,7 @@ def test_batch_whose_answers_are_gone_can_be_given_up(sandbox: ScriptedSandbox) 
         counter.collect(record)
     assert main(["batch", "cancel", "--give-up"]) == 1
     assert main(["batch", "cancel", record.id, "--give-up"]) == 0
-    assert len(office().overview().ready) == 2
+    assert len(manager().overview().ready) == 2
 
 
 def test_edits_with_large_pictures_upload_each_content_once(sandbox: ScriptedSandbox) -> None:

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from openai_image_nodes.api.batch import jsonl as lines
+from openai_image_nodes.api.batch import jsonl
 from openai_image_nodes.api.store import spending as budget
-from support.batch_plans import direct_posts, edit, faults, finish, office, planned, run, sandbox, store, submit
+from support.batch_plans import direct_posts, edit, faults, finish, manager, planned, run, sandbox, store, submit
 from support.scenarios import ScriptedSandbox
 
 pytestmark = pytest.mark.slow
@@ -18,19 +18,19 @@ __all__ = ["faults", "sandbox"]
 CHILD = Path(__file__).resolve().parents[2] / "support" / "batch_process.py"
 # The step before which the process is killed, and at which of its calls.
 POINTS = {
-    "written down": ("batch.submit", "Submitting", "_taken", 1),
+    "written down": ("batch.submit", "BatchSubmitter", "_taken", 1),
     "half of the jobs taken": ("store.journal", "RequestJournal", "hand_over", 4),
     "pictures not sent": ("batch.client", "BatchService", "upload", 1),
     "half of the pictures sent": ("batch.client", "BatchService", "upload", 4),
     "not begun": ("batch.client", "BatchService", "create", 1),
-    "begun, not written down": ("batch.submit", "Submitting", "_note", 1),
-    "submitted": ("batch.manager", "Office", "look", 1),
+    "begun, not written down": ("batch.submit", "BatchSubmitter", "_note", 1),
+    "submitted": ("batch.manager", "BatchManager", "look", 1),
     "not downloaded": ("batch.client", "BatchService", "download", 1),
-    "downloaded": ("batch.collect", "Collecting", "_keep_all", 1),
+    "downloaded": ("batch.collect", "BatchCollector", "_keep_all", 1),
     "half of the answers kept": ("store.store", "Store", "save", 4),
     "answer kept, job not taken back": ("store.journal", "RequestJournal", "take_back", 3),
-    "job taken back, still planned": ("batch.plan", "Plan", "remove", 3),
-    "all kept": ("batch.records", "Ledger", "drop_large_files", 1),
+    "job taken back, still planned": ("batch.plan", "JobPlan", "remove", 3),
+    "all kept": ("batch.records", "BatchLedger", "drop_large_files", 1),
 }
 JOBS = [edit(seed, 192, 192) for seed in range(6)]
 
@@ -49,7 +49,7 @@ def killed_at(point: str) -> None:
 def test_killed_in_the_middle(sandbox: ScriptedSandbox, point: str) -> None:
     """One batch in all, each picture worked once, all of them in the store, and the bill is the store's sum."""
     assert all(planned(**job) for job in JOBS)
-    big = [file for one in office().overview().ready for file in one.files if not lines.is_inline(file)]
+    big = [file for one in manager().overview().ready for file in one.files if not jsonl.is_inline(file)]
     assert len(big) == len(JOBS)  # so that pictures are uploaded
     killed_at(point)
     submit()
@@ -62,7 +62,7 @@ def test_killed_in_the_middle(sandbox: ScriptedSandbox, point: str) -> None:
     assert len(kept) == len(JOBS)
     assert sum(record.cost_usd or 0.0 for record in kept) == pytest.approx(sandbox.billing.usd)
     assert {record.state for record in kept} == {"answered"}
-    assert office().overview().ready == []
+    assert manager().overview().ready == []
     assert all(run(**job)[0] is not None for job in JOBS)
     assert direct_posts(sandbox) == 0
     assert sum(sum(budget.spent(store().root, day).values()) for day in budget.days(store().root)) > 0

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from openai_image_nodes.api import config as home
 from openai_image_nodes.api.backends.leases import acquire
-from openai_image_nodes.api.batch import jsonl as lines
-from openai_image_nodes.api.batch import parts
-from openai_image_nodes.api.batch.plan import Planned, PlannedFile
+from openai_image_nodes.api.batch import jsonl
+from openai_image_nodes.api.batch.plan import PlannedFile, PlannedJob
 from openai_image_nodes.api.catalog import pricing as prices
 from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import OutcomeUnknownError, OutOfCreditError, RefusedError, StillRunningError
@@ -23,7 +22,7 @@ from support.batch_plans import (
     edit,
     faults,
     finish,
-    office,
+    manager,
     planned,
     run,
     sandbox,
@@ -64,7 +63,7 @@ def test_model_that_no_batch_takes_is_refused(sandbox: ScriptedSandbox) -> None:
     home.made_folder().joinpath("models.json").write_text(json.dumps({"models": [entry]}))
     with pytest.raises(RefusedError, match=r"gpt-image-2.5-flare cannot be asked for in a batch.*gpt-image-2\."):
         run(model="gpt-image-2.5-flare")
-    assert office().overview().ready == []
+    assert manager().overview().ready == []
     assert "cannot be asked for in a batch" in str(validated(connection=BATCH, model="gpt-image-2.5-flare"))
     assert validated(connection="openai", model="gpt-image-2.5-flare") is True
 
@@ -103,7 +102,7 @@ def test_direct_run_does_not_pay_for_what_a_batch_works_on(sandbox: ScriptedSand
         node(**DIRECT, seed=1)
     assert direct_posts(sandbox) == 0
     assert planned(seed=1)  # nor is it planned a second time
-    assert office().overview().ready == []
+    assert manager().overview().ready == []
     node(**DIRECT, seed=1, reuse=False)
     assert direct_posts(sandbox) == 1
     sandbox.scenarios.release()
@@ -116,7 +115,7 @@ def test_job_that_was_answered_directly_leaves_the_plan(sandbox: ScriptedSandbox
     assert planned(seed=1)
     assert planned(seed=2)
     node(**DIRECT, seed=1)
-    assert [one.seed for one in office().overview().ready] == [2]
+    assert [one.seed for one in manager().overview().ready] == [2]
     submit()
     assert finish()[0].count == 1
     assert len(sandbox.billing.entries) == 2
@@ -125,15 +124,15 @@ def test_job_that_was_answered_directly_leaves_the_plan(sandbox: ScriptedSandbox
 def test_what_was_sent_directly_and_got_lost_is_not_planned(sandbox: ScriptedSandbox) -> None:
     """It may have been billed: planning it would pay for it again."""
     assert planned(seed=1)
-    one = office().overview().ready[0]
-    office().forget([one])
+    one = manager().overview().ready[0]
+    manager().forget([one])
     folder = store().journal.folder(one.identity)
     record = {"state": "unknown", "identity": one.identity, "connection": "openai", "sent_at": 1.0}
     record |= {"service": one.service, "operation": one.operation, "model": one.model}
     folder.joinpath("record.json").write_text(json.dumps(record))
     with pytest.raises(OutcomeUnknownError, match="may have been billed"):
         run(seed=1)
-    assert office().overview().ready == []
+    assert manager().overview().ready == []
 
 
 def test_reuse_off_plans_what_the_store_has(sandbox: ScriptedSandbox) -> None:
@@ -154,7 +153,7 @@ def test_budget_is_asked_before_a_submit(sandbox: ScriptedSandbox, monkeypatch: 
     with pytest.raises(OutOfCreditError, match="Nothing was sent"):
         submit()
     assert sandbox.posts == {}
-    assert len(office().overview().ready) == 1
+    assert len(manager().overview().ready) == 1
 
 
 def test_nobody_works_on_a_batch_that_somebody_else_has(sandbox: ScriptedSandbox) -> None:
@@ -164,7 +163,7 @@ def test_nobody_works_on_a_batch_that_somebody_else_has(sandbox: ScriptedSandbox
     ours = acquire(store().root / "batch" / "batches" / record.id)
     assert ours is not None
     with pytest.raises(StillRunningError, match="Another process"):
-        office().collect(record)
+        manager().collect(record)
     ours.release()
     assert finish()[0].answered == 1
 
@@ -188,10 +187,10 @@ def test_node_looks_again_after_collecting_and_not_before(sandbox: ScriptedSandb
     assert GPTImage.IS_CHANGED(connection="openai") == ""
 
 
-def job(number: int, model: str = MODEL, operation: str = "generations", size: int = 0) -> Planned:
+def job(number: int, model: str = MODEL, operation: str = "generations", size: int = 0) -> PlannedJob:
     """Return a planned job, with a picture of so many bytes."""
     picture = PlannedFile(name="image", filename="a.png", digest="0", sha256=f"{number:064}", size=size)
-    return Planned(
+    return PlannedJob(
         identity=f"{number:064}",
         connection="openai batch",
         service="https://api.openai.com/v1",
@@ -205,16 +204,16 @@ def job(number: int, model: str = MODEL, operation: str = "generations", size: i
 def test_plan_is_cut_by_model_and_endpoint() -> None:
     """One model and one endpoint a file."""
     jobs = [job(1), job(2, "gpt-image-2.5-flare"), job(3), job(4, operation="edits", size=9)]
-    cut = [(part.model, part.operation, len(part.jobs)) for part in parts.parts_of(jobs)]
+    cut = [(part.model, part.operation, len(part.jobs)) for part in jsonl.parts_of(jobs)]
     assert cut == [(MODEL, "generations", 2), ("gpt-image-2.5-flare", "generations", 1), (MODEL, "edits", 1)]
 
 
 @pytest.mark.slow
 def test_plan_is_cut_by_count_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """50,000 requests or 190 MB a file; no file is larger than was counted."""
-    assert [len(part.jobs) for part in parts.parts_of(map(job, range(50_001)))] == [50_000, 1]
-    monkeypatch.setattr(parts, "MAX_BYTES", 1_000_000)
-    cut = parts.parts_of(job(number, operation="edits", size=60_000) for number in range(30))
+    assert [len(part.jobs) for part in jsonl.parts_of(map(job, range(50_001)))] == [50_000, 1]
+    monkeypatch.setattr(jsonl, "MAX_FILE_BYTES", 1_000_000)
+    cut = jsonl.parts_of(job(number, operation="edits", size=60_000) for number in range(30))
     assert [len(part.jobs) for part in cut] == [12, 12, 6]
     assert all(part.size <= 1_000_000 for part in cut)
 
@@ -224,8 +223,8 @@ def test_bytes_of_a_line_are_never_less_than_it_has(sandbox: ScriptedSandbox, tm
     assert planned(prompt='a fox \u72d0 "quoted"\n', seed=1)
     assert planned(**edit(2))
     assert planned(**edit(3, 256, 256))
-    counter = office()
+    counter = manager()
     for one in counter.overview().ready:
         ids = {file.sha256: "file-0123456789abcdef0123456789abcdef" for file in one.files}
-        line = lines.request_line(one, counter.plan, ids)
-        assert lines.line_bytes(one) - 200 <= len(line) <= lines.line_bytes(one)
+        line = jsonl.request_line(one, counter.plan, ids)
+        assert jsonl.line_bytes(one) - 200 <= len(line) <= jsonl.line_bytes(one)

@@ -12,7 +12,7 @@ import pytest
 from openai_image_nodes.api.connections import keys
 from openai_image_nodes.api.errors import RefusedError
 from openai_image_nodes.nodes.web import batch_routes
-from openai_image_nodes.nodes.web.batch_panel import Desk
+from openai_image_nodes.nodes.web.batch_panel import BatchPanel
 from support.batch_plans import BATCH, direct_posts, edit, faults, planned, resolved, run, sandbox, use
 from support.node_calls import KEY
 from support.route_client import LAN_ADDRESS, STRANGE, Told, ask
@@ -27,10 +27,10 @@ WITHIN_S = 120.0
 
 
 @pytest.fixture(autouse=True)
-def fresh_desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def fresh_desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchPanel]:
     """A counter at which nothing happened yet."""
-    desk = Desk(resolved)
-    monkeypatch.setattr(batch_routes, "DESK", desk)
+    desk = BatchPanel(resolved)
+    monkeypatch.setattr(batch_routes, "PANEL", desk)
     yield desk
     ended()
 
@@ -154,7 +154,7 @@ def test_changed_plan_is_not_submitted(sandbox: ScriptedSandbox) -> None:
     assert (view()["count"], sandbox.posts) == (2, {})
 
 
-def test_one_thing_is_done_at_a_time(sandbox: ScriptedSandbox, fresh_desk: Desk) -> None:
+def test_one_thing_is_done_at_a_time(sandbox: ScriptedSandbox, fresh_desk: BatchPanel) -> None:
     """What is asked meanwhile is refused, and the view tells what is being done."""
     going_on, let_go = threading.Event(), threading.Event()
 
@@ -191,7 +191,7 @@ def test_missing_key_is_told_and_the_plan_stays(sandbox: ScriptedSandbox, monkey
 def test_fault_of_one_store_does_not_hold_up_another(monkeypatch: pytest.MonkeyPatch, sandbox: ScriptedSandbox) -> None:
     """Without a key for the paid plan, that of the free sandbox is sent all the same."""
     monkeypatch.setattr("openai_image_nodes.nodes.run.execution.sandbox_url", lambda: sandbox.base_url)
-    monkeypatch.setattr(batch_routes, "DESK", Desk(batch_routes._resolved))
+    monkeypatch.setattr(batch_routes, "PANEL", BatchPanel(batch_routes._resolved))
     monkeypatch.setattr("openai_image_nodes.nodes.web.batch_routes.sandbox_url", lambda: sandbox.base_url)
     assert planned(seed=1)
     assert planned(seed=1, connection="sandbox batch")
@@ -257,7 +257,7 @@ def test_what_was_left_half_way_is_counted_and_finished(
         raise OSError("killed")
 
     with monkeypatch.context() as broken:
-        broken.setattr("openai_image_nodes.api.batch.submit.Submitting.go_on", lost)
+        broken.setattr("openai_image_nodes.api.batch.submit.BatchSubmitter.go_on", lost)
         seen = done("submit", count=1)
     assert "store" in seen["fault"]
     assert (seen["count"], seen["left"]["count"]) == (0, 1)

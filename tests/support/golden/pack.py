@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from openai_image_nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
-from openai_image_nodes.api.batch.manager import Office
+from openai_image_nodes.api.batch.manager import BatchManager
 from openai_image_nodes.api.catalog.catalog import find as find_model
 from openai_image_nodes.api.catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest
 from openai_image_nodes.api.connections.connection import Connection, HostSecrets
@@ -19,11 +19,11 @@ from openai_image_nodes.sandbox import Sandbox
 __all__ = [
     "NODE_CLASS_MAPPINGS",
     "NODE_DISPLAY_NAME_MAPPINGS",
+    "BatchManager",
     "Connection",
     "FilePart",
     "HostSecrets",
     "Job",
-    "Office",
     "OpenAIImageEditRequest",
     "OpenAIImageError",
     "OpenAIImageGenerationRequest",

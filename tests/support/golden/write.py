@@ -51,10 +51,10 @@ def write_store() -> None:
             faults.drop("after_body")
             with contextlib.suppress(pack.OutcomeUnknownError):
                 kept.run(**inputs)
-        office = pack.Office(pack.stores()[0], lambda name: pack.resolve(name, pack.HostSecrets(), lambda: ""))
-        plan(office, kept.COLLECTED)
-        office.watch(lambda _record: None, look_every_s=0.1)
-        plan(office, kept.UNDER_WAY)
+        manager = pack.BatchManager(pack.stores()[0], lambda name: pack.resolve(name, pack.HostSecrets(), lambda: ""))
+        plan(manager, kept.COLLECTED)
+        manager.watch(lambda _record: None, look_every_s=0.1)
+        plan(manager, kept.UNDER_WAY)
         kept.run(**kept.PLANNED)
     as_left_by_a_crash()
     spent = next((kept.HOME / "store" / "spent").iterdir())
@@ -65,10 +65,10 @@ def write_store() -> None:
         claim.unlink()
 
 
-def plan(office: Any, jobs: dict[str, Any]) -> None:
+def plan(manager: Any, jobs: dict[str, Any]) -> None:
     for inputs in jobs.values():
         assert kept.run(**inputs) is None
-    office.submit(office.overview().parts)
+    manager.submit(manager.overview().parts)
 
 
 def as_left_by_a_crash() -> None:
