@@ -128,7 +128,7 @@ def test_cancel_ends_the_run_while_the_server_is_still_working(server: Capture, 
     with pytest.raises(Interrupted):
         node(unique_id="7")
     assert server.answered == 0
-    assert any("kept for the next run" in text for text, _, _ in host.texts)
+    assert any("used by the next run" in text for text, _, _ in host.texts)
     server.gate.set()
     server.on_post = None
     assert node(unique_id="7")[0].shape == (1, 8, 8, 3)
