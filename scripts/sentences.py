@@ -28,7 +28,7 @@ BROWSER_TEXT = re.compile(r'\btext\(\s*"([a-z_]+)",\s*"([^"]*)"')
 SPOKEN = ("api", "nodes", "utils")
 SILENT_CALLS = re.compile(r"(LOG|logging|re|warnings)\.|(Assertion|Value|Type|Runtime)Error$|super\(")  # for developers
 WORDS = re.compile(r"[A-Za-z]{2,}")
-STAGE = re.compile(r"^\w+, \[1\]$")  # "planned, ..."
+SHORT = re.compile(r"^([a-z]+[,:] \[1\]|\[1\], [a-z]+ \[2\]: \[3\]|\[1\] [a-z]{3,})$")  # "planned, ...", "... jobs"
 NO_SENTENCE = re.compile(r"^[^ ]+$|^(multipart/form-data;|pip install|fsspec|Application|TLS:) ?|\\b|\w\|\w")
 BRACES = re.compile(r"\{\w*[^}]*\}")
 
@@ -134,7 +134,7 @@ def texts_of(tree: ast.AST) -> Iterator[tuple[int, str]]:
 def is_sentence(text: str) -> bool:
     """Tell a text for people from a name, a pattern or a header."""
     fewest = 2 if "[1]" in text else 3
-    return bool(STAGE.match(text)) or (len(WORDS.findall(text)) >= fewest and not NO_SENTENCE.search(text))
+    return bool(SHORT.match(text)) or (len(WORDS.findall(text)) >= fewest and not NO_SENTENCE.search(text))
 
 
 def _parts(tree: ast.Expr | ast.Tuple) -> list[ast.expr]:

@@ -50,9 +50,9 @@ def check(fields: Fields, *, operation: str, today: date | None = None) -> None:
         message = "input_fidelity is about pictures, and none is connected. Connect an image or set it back to auto."
         raise _refusal("input_fidelity", "unknown_parameter", message)
     if operation not in spec.endpoints:
-        raise _refusal(
-            "model", "model_not_found", f"Model {fields['model']} does not do {operation}. Choose another model."
-        )
+        lacking = "cannot edit pictures" if operation == "edits" else "cannot make a picture from a prompt alone"
+        message = f"Model {fields['model']} {lacking}. Choose another model."
+        raise _refusal("model", "model_not_found", message)
 
 
 def check_files(model: str, files: Sequence[InputFile]) -> None:

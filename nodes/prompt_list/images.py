@@ -21,7 +21,6 @@ if TYPE_CHECKING:  # and where it is used: the commands do without torch, which 
 
 TOGETHER = 16  # files that are loaded before Cancel is looked at again
 SHARE = 0.5  # of the free memory: what is made of the pictures takes as much again
-MISSING = "is not in ComfyUI's input folder. Copy it there, or correct the name."
 
 
 class RowImages(NamedTuple):
@@ -42,7 +41,8 @@ def refuse_missing(rows: Iterable[Row], folder: Path, source: str) -> None:
         if path not in there:
             there[path] = path.is_file()
         if not there[path]:
-            raise fault(source, row.line, f"{column} {name!r} {MISSING}")
+            told = f"{column} {name!r} is not in ComfyUI's input folder. Copy it there, or correct the name."
+            raise fault(source, row.line, told)
 
 
 def fingerprint(table: Table, folder: Path) -> str:

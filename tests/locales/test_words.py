@@ -40,6 +40,7 @@ NAMES = (
     r"|\.csv|\.jsonl|\.ndjson|\.txt|row_00001|filename_prefix|increment|flare|sunburst"
 )
 QUOTED = re.compile(r"- (?:\*\*[^*]+\*\*(?:, |\u3001)?)+ ?[:\uff1a]")
+LABELLED = re.compile(r"[\u201c\u300c\u2018\u00ab\u201e][^()]{1,40}?[\u201d\u300d\u2019\u00bb\u201c] ?\((\w+)\)")
 EVERYDAY = {"none", "transparent", "opaque", "auto", "low", "medium", "high"}  # values that are words as well
 
 # What each language says of money, what it denies, and what it makes a condition, as expressions.
@@ -121,8 +122,9 @@ def numbers_in_words(text: str) -> set[str]:
 
 
 def plain(text: str) -> str:
-    """Return a text without its blanks, and a line of help without the messages that it quotes in English."""
-    return re.sub(r"\[[a-z_]+\]|\[\d\]", "", text[len(found[0]) :] if (found := QUOTED.match(text)) else text)
+    """Return a text without blanks, without a label before its name, and help without the messages that it quotes."""
+    unquoted = text[len(found[0]) :] if (found := QUOTED.match(text)) else text
+    return LABELLED.sub(r"\1", re.sub(r"\[[a-z_]+\]|\[\d\]", "", unquoted))
 
 
 @cache

@@ -1,6 +1,6 @@
 // What the extension asks of ComfyUI's page and server. What a frontend does not have is done without.
 
-import { inOwnLanguage, translator } from "./messages.js";
+import { inOwnLanguage, labelsOf, translator } from "./messages.js";
 
 /** @import { Api, App, Toast } from "./types" */
 
@@ -63,7 +63,7 @@ export class Host {
     const all = await answer.json();
     const own = all?.[String(this.setting("Comfy.Locale") ?? "en")] ?? {};
     this.#translations = own.openaiImageNodes ?? {};
-    this.said = translator(own.openaiImageNodesMessages ?? {});
+    this.said = translator(own.openaiImageNodesMessages ?? {}, labelsOf(own.nodeDefs ?? {}));
   }
 
   /** @param {string} id */

@@ -5,60 +5,153 @@ const VARIABLE = /\[(\d)\]/g;
 const BREAK = /[.:;!?)]\s+|,\s+|\s+(?=\()/g;
 const LEADING = /^[\s;,.(]+/;
 const STOP = /[.:;,]$/;
+const WIDE_END = /[\u3000-\u303f\u3040-\u9fff\uff00-\uffef]$/; // Chinese and Japanese have marks of their own
+/** @type {Record<string, string>} */
+const WIDE = { ".": "\u3002", ":": "\uff1a", ";": "\uff1b", ",": "\uff0c" };
 const SPOKEN = ["error", "fault", "reason", "words"]; // the fields of the server's answers that hold a message
 const LONGEST = 2000; // characters; what is longer is somebody else's page or list
 const MOST_BREAKS = 16; // no text of ours has more
 
 /** @typedef {{ pattern: RegExp, longest: string, places: string[], own: string, weight: number }} Template */
+/** @typedef {{ own: string, known: number }} Reading what a text means, and how many characters of it are known */
 
 /** Return what translates a message as far as it is known.
  * @param {Record<string, string>} translations by their English
+ * @param {Record<string, string>} [labels] of inputs by their names
  * @returns {(message: string) => string}
  */
-export function translator(translations) {
-  const templates = Object.entries(translations)
-    .map(([english, own]) => templateOf(english, own))
-    .sort((one, other) => other.weight - one.weight);
+export function translator(translations, labels = {}) {
+  const templates = Object.entries(translations).map(([english, own]) => templateOf(english, own));
+  return (message) => (message.length > LONGEST ? message : new Reader(templates, labels).read(message).own);
+}
 
-  /** Return what one text means, its variable parts too, or undefined.
-   * @param {string} text
+/** Return how inputs of our nodes are labelled, by their names.
+ * @param {Record<string, { inputs?: Record<string, { name: string }> }>} nodes as ComfyUI's translations have them
+ * @returns {Record<string, string>}
+ */
+export function labelsOf(nodes) {
+  const ours = Object.keys(nodes).filter((node) => node.startsWith("OIN_"));
+  const inputs = ours.flatMap((node) => Object.entries(nodes[node]?.inputs ?? {}));
+  return Object.fromEntries(inputs.map(([name, { name: label }]) => [name, label]).reverse());
+}
+
+/** Reads one message: of all ways to take it apart, the one that knows most of it; of equal ones, the first part shorter. */
+class Reader {
+  /** @type {Map<string, Reading>} */
+  #read = new Map();
+  /** @type {Map<string, Reading | undefined>} */
+  #parts = new Map();
+
+  /**
+   * @param {Template[]} templates
+   * @param {Record<string, string>} labels
    */
-  function filled(text) {
-    for (const { pattern, longest, places, own } of templates) {
-      const found = text.includes(longest) && pattern.exec(text);
-      if (found) return own.replace(VARIABLE, (_, number) => translated(found[places.indexOf(number) + 1] ?? ""));
+  constructor(templates, labels) {
+    this.templates = templates;
+    this.labels = labels;
+  }
+
+  /** Return what a message means.
+   * @param {string} message
+   * @returns {Reading}
+   */
+  read(message) {
+    const before = this.#read.get(message);
+    if (before) return before;
+    this.#read.set(message, { own: message, known: 0 }); // a part that is the whole again adds nothing
+    const lead = LEADING.exec(message)?.[0] ?? "";
+    const text = message.slice(lead.length);
+    const ends = [...text.matchAll(BREAK)].map((found) => found.index + found[0].length);
+    const near = ends.filter((end) => end < text.length).slice(0, MOST_BREAKS);
+    let best = this.#split(text, near[0]);
+    for (const end of [...near, text.length]) {
+      const reading = this.#joined(text, end);
+      if (reading && reading.known > best.known) best = reading;
     }
-    return undefined;
+    const result = { own: lead + best.own, known: best.known };
+    this.#read.set(message, result);
+    return result;
+  }
+
+  /** Return a message whose beginning means nothing to us.
+   * @param {string} text
+   * @param {number | undefined} end
+   * @returns {Reading}
+   */
+  #split(text, end) {
+    if (end === undefined) return { own: text, known: 0 };
+    const { own, known } = this.read(text.slice(end));
+    return { own: text.slice(0, end) + own, known };
+  }
+
+  /** Return a message that begins with a text of ours, or undefined.
+   * @param {string} text
+   * @param {number} end
+   * @returns {Reading | undefined}
+   */
+  #joined(text, end) {
+    const part = text.slice(0, end).trimEnd();
+    const first = this.#meant(part);
+    if (!first) return undefined;
+    if (end === text.length) return { ...first, own: first.own + text.slice(part.length) };
+    const rest = this.read(text.slice(end));
+    const space = /[\u3002\uff01\uff1a\uff1b\uff1f]$/.test(first.own) ? "" : text.slice(part.length, end);
+    return { own: first.own + space + rest.own, known: first.known + rest.known };
   }
 
   /** Return what a part of a message means, which may have a mark at its end that the text lacks, or lack one.
    * @param {string} part
+   * @returns {Reading | undefined}
    */
-  function meant(part) {
-    const whole = filled(part);
-    if (whole !== undefined) return whole;
-    if (!STOP.test(part)) return filled(`${part}.`)?.replace(/[.\u3002]$/, "");
-    const own = filled(part.slice(0, -1));
-    return own === undefined ? undefined : own + part.slice(-1);
-  }
-
-  /** @param {string} message @returns {string} */
-  function translated(message) {
-    const lead = LEADING.exec(message)?.[0] ?? "";
-    const text = message.slice(lead.length);
-    if (!text) return message;
-    const ends = [...text.matchAll(BREAK)].map((found) => found.index + found[0].length);
-    const near = ends.filter((end) => end < text.length).slice(0, MOST_BREAKS);
-    for (const end of [text.length, ...near.slice().reverse()]) {
-      const part = text.slice(0, end).trimEnd();
-      const own = meant(part);
-      if (own !== undefined) return lead + own + text.slice(part.length, end) + translated(text.slice(end));
+  #meant(part) {
+    if (this.#parts.has(part)) return this.#parts.get(part);
+    this.#parts.set(part, undefined);
+    let reading = this.#filled(part);
+    if (!reading && STOP.test(part)) {
+      const bare = this.#filled(part.slice(0, -1));
+      if (bare) reading = { ...bare, own: bare.own + markAfter(bare.own, part.slice(-1)) };
+    } else if (!reading) {
+      const stopped = this.#filled(`${part}.`);
+      if (stopped) reading = { ...stopped, own: stopped.own.replace(/[.\u3002]$/, "") };
     }
-    const [first] = near;
-    return first === undefined ? message : lead + text.slice(0, first) + translated(text.slice(first));
+    this.#parts.set(part, reading);
+    return reading;
   }
 
-  return (message) => (message.length > LONGEST ? message : translated(message));
+  /** Return a variable part: an input by its label, its name in brackets, or else what it means as a message.
+   * @param {string} text
+   * @returns {Reading}
+   */
+  #variable(text) {
+    const label = Object.hasOwn(this.labels, text) ? this.labels[text] : undefined;
+    return label ? { own: `${label} (${text})`, known: 0 } : this.read(text);
+  }
+
+  /** Return what one text means, its variable parts too.
+   * @param {string} text
+   * @returns {Reading | undefined}
+   */
+  #filled(text) {
+    /** @type {Reading | undefined} */
+    let best;
+    for (const { pattern, longest, places, own, weight } of this.templates) {
+      const found = text.includes(longest) && pattern.exec(text);
+      if (!found) continue;
+      const groups = places.map((_, place) => this.#variable(found[place + 1] ?? ""));
+      const known = groups.reduce((sum, group) => sum + group.known, weight);
+      if (known <= (best?.known ?? 0)) continue;
+      best = { own: own.replace(VARIABLE, (_, number) => groups[places.indexOf(number)]?.own ?? ""), known };
+    }
+    return best;
+  }
+}
+
+/** Return a mark as the script before it has it.
+ * @param {string} before
+ * @param {string} mark
+ */
+function markAfter(before, mark) {
+  return WIDE_END.test(before) ? WIDE[mark] ?? mark : mark;
 }
 
 /** Return the server's answer with its messages translated.
@@ -83,5 +176,5 @@ function templateOf(english, own) {
   const pattern = new RegExp(`^${literal.join("(.*?)")}$`, "s");
   const longest = fixed.reduce((one, other) => (other.length > one.length ? other : one));
   const places = [...english.matchAll(VARIABLE)].map(([, number]) => number ?? "");
-  return { pattern, longest, places, own, weight: fixed.join("").length };
+  return { pattern, longest, places, own, weight: fixed.join("").trim().length };
 }

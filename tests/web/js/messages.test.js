@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { inOwnLanguage, translator } from "../../../web/js/messages.js";
+import { inOwnLanguage, labelsOf, translator } from "../../../web/js/messages.js";
 
 const locale = (language) =>
   JSON.parse(readFileSync(new URL(`../../../locales/${language}/main.json`, import.meta.url), "utf8"));
@@ -51,6 +51,23 @@ test("the last words of a run are translated, notes behind them too", () => {
   const noted = "done, free on the sandbox; The model gpt-image-2 is shut down on 2026-12-01. Its successors: gpt-image-2.6-flare.";
   assert.match(german(noted), /^fertig, in der Sandbox kostenlos; Das Modell gpt-image-2 wird am 2026-12-01 abgeschaltet\./);
   assert.match(german("planned, 37 in the plan, about 1.48 USD"), /^geplant, 37 im Plan, etwa 1\.48 USD$/);
+});
+
+test("of several ways to read a message the one that knows most of it is taken", () => {
+  const english =
+    "comfy.org: this account has no access to gpt-image-2 (HTTP 403). The service says: Verify first." +
+    " Ask the owner of the account for access to gpt-image-2 (OpenAI may first want the organization verified), or choose" +
+    " another model.";
+  assert.match(chinese(english), /^comfy\.org：此账户没有 gpt-image-2 的权限 \(HTTP 403\)/);
+  assert.match(chinese(english), /请向账户所有者申请 gpt-image-2 的权限/);
+});
+
+test("an input is named by its label, with its name in brackets", () => {
+  const nodes = { OIN_One: { inputs: { quality: { name: "Qualität" } } }, Other: { inputs: { quality: { name: "no" } } } };
+  assert.deepEqual(labelsOf(nodes), { quality: "Qualität" });
+  const labelled = translator(locale("de").openaiImageNodesMessages, labelsOf(nodes));
+  const english = "quality xhigh is not available for gpt-image-2. Choose one of low, medium, high.";
+  assert.match(labelled(english), /^Qualität \(quality\) xhigh gibt es bei gpt-image-2 nicht\./);
 });
 
 test("what is not known is left as it is, around what is known", () => {
