@@ -31,7 +31,7 @@ class PlainRoot:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(PlainRoot())
-    # Tests are generated from the catalogue while they are collected: the developer's own list must not change them.
+    # Tests are generated from the catalog while they are collected: the developer's own list must not change them.
     os.environ["OPENAI_IMAGE_NODES_HOME"] = os.devnull
     if PACKAGE not in sys.modules:
         load_pack(ROOT, PACKAGE)

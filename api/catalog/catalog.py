@@ -1,4 +1,4 @@
-"""The catalogue of models: read from `models.json`, overridden by a file of the same form in the state folder."""
+"""The catalog of models: read from `models.json`, overridden by a file of the same form in the state folder."""
 
 from __future__ import annotations
 
@@ -128,18 +128,18 @@ class ModelSpec(BaseModel):
 
 
 def unknown_model(model_id: str) -> ModelSpec:
-    """Return the rules that hold for every model, for an id that the catalogue does not have."""
+    """Return the rules that hold for every model, for an id that the catalog does not have."""
     return ModelSpec(id=model_id, known=False)
 
 
 def find(model_id: str) -> ModelSpec | None:
     """Return the entry of a model or of one of its dated snapshots, or None."""
-    return _catalogue().get(model_id)
+    return _catalog().get(model_id)
 
 
 def listed(today: date | None = None) -> list[ModelSpec]:
     """Return the models that can be chosen on `today`: newest first, ending ones last, no retired ones."""
-    alive = [spec for key, spec in _catalogue().items() if key == spec.id and not spec.ended(today)]
+    alive = [spec for key, spec in _catalog().items() if key == spec.id and not spec.ended(today)]
     return sorted(alive, key=lambda spec: spec.shutdown_date is not None)
 
 
@@ -155,7 +155,7 @@ def surest_in_batch() -> str:
     return known[0] if known else choices()[0]
 
 
-def _catalogue() -> dict[str, ModelSpec]:
+def _catalog() -> dict[str, ModelSpec]:
     path = config.folder() / "models.json"
     return _load(path, path.stat().st_mtime_ns if path.is_file() else 0)
 

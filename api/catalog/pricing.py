@@ -116,7 +116,7 @@ def cautious_usd(payer: Payer, fields: Mapping[str, Any], image_count: int) -> f
 def cost_usd(model: str, usage: Usage | None, credits: float | None, *, batch: bool = False) -> float | None:
     """Return what an answer cost in USD, or None where the service did not say enough.
 
-    comfy.org tells its credits; elsewhere it is the tokens of the answer at the catalogue's prices, for `batch` at
+    comfy.org tells its credits; elsewhere it is the tokens of the answer at the catalog's prices, for `batch` at
     those of its batches.
     """
     if credits is not None:

@@ -31,7 +31,7 @@ class Svg(BaseModel):
 
 
 class OpenAIImageGenerationRequest(BaseModel):
-    """A picture from a prompt alone. Checked against the catalogue when made.
+    """A picture from a prompt alone. Checked against the catalog when made.
 
     Raises: RefusedError for a value that the model does not take, pydantic's ValidationError for an unknown field.
     """
@@ -56,7 +56,7 @@ class OpenAIImageGenerationRequest(BaseModel):
     partial_images: int | None = None
 
     @model_validator(mode="after")
-    def _allowed_by_the_catalogue(self) -> Self:
+    def _allowed_by_the_catalog(self) -> Self:
         validation.check(dict(self), operation=self.operation)
         return self
 

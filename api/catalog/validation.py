@@ -1,4 +1,4 @@
-"""What can be asked of which model: the one place where the catalogue's facts turn into refusals.
+"""What can be asked of which model: the one place where the catalog's facts turn into refusals.
 
 The widgets' check before a run, the request models and the sandbox all call `check`, so they cannot disagree.
 """
@@ -71,7 +71,7 @@ def check_files(model: str, files: Sequence[InputFile]) -> None:
 
 
 def spec_of(fields: Fields, today: date | None = None) -> ModelSpec:
-    """Return the catalogue's entry for `fields["model"]`, or general rules for an id that it does not know.
+    """Return the catalog's entry for `fields["model"]`, or general rules for an id that it does not know.
 
     Raises: RefusedError if the model has ended.
     """

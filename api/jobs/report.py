@@ -76,10 +76,10 @@ def _estimate(answer: StoredAnswer, connection: Connection) -> list[float] | Non
 
 
 def model_notes(model: str) -> list[str]:
-    """Return what should be known about a model: that it ends soon, or that the catalogue does not know it."""
+    """Return what should be known about a model: that it ends soon, or that the catalog does not know it."""
     spec = catalog.find(model)
     if spec is None:
-        return [f"The model {model} is not in the catalogue: only general rules were checked."]
+        return [f"The model {model} is not in the catalog: only general rules were checked."]
     if spec.ends_soon():
         return [
             f"The model {model} is shut down on {spec.shutdown_date}. Its successors: {', '.join(spec.replacement)}."

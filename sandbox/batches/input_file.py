@@ -109,7 +109,7 @@ def _entry(raw: bytes) -> dict[str, Any]:
 
 
 def _model(body: dict[str, Any], index: InputIndex) -> None:
-    """Refuse a model that is another than the first line's, or that the catalogue says no batch takes."""
+    """Refuse a model that is another than the first line's, or that the catalog says no batch takes."""
     if body.get("model") is None:
         raise errors.missing("body.model")
     model: str = typed("body.model", body["model"], str)

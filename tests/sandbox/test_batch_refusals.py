@@ -157,7 +157,7 @@ def test_model_that_is_not_there_fails_the_batch(client: Client, model: str) -> 
     assert faults_of(client, [entry(model=model)]) == [("model_not_found", 1, "body.model")]
 
 
-def test_catalogue_decides_which_models_a_batch_takes(client: Client) -> None:
+def test_catalog_decides_which_models_a_batch_takes(client: Client) -> None:
     """true and unconfirmed ones are taken, those with false fail at validation."""
     assert client.run([entry(model="gpt-image-2.6-flare")]).status == "completed"
     override = [{"id": "gpt-image-2.6-flare", "batch": {"supported": False}}]

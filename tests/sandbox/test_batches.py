@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 from openai.types import Batch
-from openai_image_nodes.api.catalog import catalog as catalogue
+from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.sandbox.rendering.painter import render
 from support.asker import plain
 from support.batch_client import (
@@ -109,7 +109,7 @@ def test_bill_is_at_the_batch_price(client: Client) -> None:
     assert {one.custom_id for one in batched} == {"j0", "j1"}
     assert {(one.batch_id, one.path, one.model) for one in batched} == {(batch.id, GENERATIONS, MODEL)}
     assert (direct.batch_id, direct.custom_id) == (None, None)
-    spec = catalogue.find(MODEL)
+    spec = catalog.find(MODEL)
     assert spec is not None
     assert spec.batch.usd_per_m is not None
     tokens = direct.usage["input_tokens"]

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import openai
 import pytest
-from openai_image_nodes.api.catalog import catalog as catalogue
+from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.api.catalog import pricing as prices
 from openai_image_nodes.sandbox import Sandbox
 from PIL import Image
@@ -150,7 +150,7 @@ def test_same_request_same_bytes(sandbox: Sandbox) -> None:
 def test_usage_is_by_the_published_formula(client: openai.OpenAI) -> None:
     """Output tokens are the formula's times n; a prompt of 28 bytes is 7 tokens and 6 more."""
     answer = client.images.generate(**{**ASK, "model": PRICED}, n=2, size="2048x1152", quality="high")
-    spec = catalogue.find(PRICED)
+    spec = catalog.find(PRICED)
     assert spec is not None
     assert answer.usage is not None
     assert answer.usage.output_tokens == 2 * (prices.output_tokens(spec, "high", 2048, 1152) or 0) > 0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from openai_image_nodes import NODE_CLASS_MAPPINGS
-from openai_image_nodes.api.catalog import catalog as catalogue
+from openai_image_nodes.api.catalog import catalog
 
 from support.capture import Capture
 
@@ -82,5 +82,5 @@ def as_bytes(image: torch.Tensor) -> np.ndarray:
 
 def newest(**facts: Any) -> str:
     """Return the newest live model with these facts, such as `markup=True`."""
-    able = [spec for spec in catalogue.listed() if all(getattr(spec, name) == fact for name, fact in facts.items())]
+    able = [spec for spec in catalog.listed() if all(getattr(spec, name) == fact for name, fact in facts.items())]
     return able[0].id

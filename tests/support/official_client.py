@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import openai
-from openai_image_nodes.api.catalog import catalog as catalogue
+from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.api.catalog import validation as rules
 from openai_image_nodes.api.catalog.catalog import ModelSpec
 
@@ -50,7 +50,7 @@ def _for_edits(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def values_of(spec: ModelSpec, operation: str) -> dict[str, list[Any]]:
-    """Return every value of every parameter that the catalogue allows a model and the main node can send."""
+    """Return every value of every parameter that the catalog allows a model and the main node can send."""
     closed = {name: list(getattr(spec, name) or []) for name in ("quality", "background", "moderation", "complexity")}
     fidelity = {"input_fidelity": list(spec.input_fidelity or [])} if operation == "edits" else {}
     ranges = {"n": range(spec.n[0], spec.n[1] + 1), "output_compression": range(0, 101, 20)}
@@ -68,7 +68,7 @@ def others_of(spec: ModelSpec, operation: str) -> dict[str, list[Any]]:
     """Return values that other models have, and some that none has, but this one does not."""
     allowed = values_of(spec, operation)
     everything: dict[str, set[Any]] = {name: set() for name in allowed}
-    for other in catalogue.listed():
+    for other in catalog.listed():
         for name, values in values_of(other, operation).items():
             everything[name] |= set(values)
     for name in ("quality", "background", "moderation", "complexity", "input_fidelity", "output_format"):

@@ -37,7 +37,7 @@ DIRECT = {**SMALL, "connection": "openai"}
 
 
 def ending(days: int) -> None:
-    """Let the catalogue say that the model ends in so many days."""
+    """Let the catalog say that the model ends in so many days."""
     day = date.today() + timedelta(days=days)
     entry = {"id": MODEL, "shutdown_date": day.isoformat(), "replacement": ["gpt-image-2.5-flare"]}
     home.made_folder().joinpath("models.json").write_text(json.dumps({"models": [entry]}))
@@ -58,7 +58,7 @@ def test_model_that_ends_before_the_batch_is_done_is_refused(sandbox: ScriptedSa
 
 
 def test_model_that_no_batch_takes_is_refused(sandbox: ScriptedSandbox) -> None:
-    """The catalogue decides, and the message names a model that is known to work."""
+    """The catalog decides, and the message names a model that is known to work."""
     entry = {"id": "gpt-image-2.5-flare", "batch": {"supported": False}}
     home.made_folder().joinpath("models.json").write_text(json.dumps({"models": [entry]}))
     with pytest.raises(RefusedError, match=r"gpt-image-2.5-flare cannot be asked for in a batch.*gpt-image-2\."):

@@ -1,4 +1,4 @@
-"""The catalogue: which models live when, and what users add to it."""
+"""The catalog: which models live when, and what users add to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openai_image_nodes.api.catalog import catalog as catalogue
+from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.api.catalog import validation as rules
 from openai_image_nodes.api.catalog.schemas import OpenAIImageGenerationRequest
 from openai_image_nodes.api.errors import RefusedError
@@ -39,8 +39,8 @@ def override(content: object) -> Path:
     return file
 
 
-def spec(model: str) -> catalogue.ModelSpec:
-    found = catalogue.find(model)
+def spec(model: str) -> catalog.ModelSpec:
+    found = catalog.find(model)
     assert found is not None
     return found
 
@@ -60,16 +60,16 @@ def test_retired_models_are_known_but_not_listed(model: str, day: str) -> None:
     known = spec(model)
     assert (str(known.shutdown_date), known.ended(date(2020, 1, 1))) == (day, True)
     assert all(spec(name).shutdown_date is None for name in known.replacement)
-    assert model not in catalogue.choices(date(2020, 1, 1))
+    assert model not in catalog.choices(date(2020, 1, 1))
 
 
 def test_listed_models_are_the_newest_first_and_ending_ones_last() -> None:
     """The widget's order; from their end on, the ended ones are gone."""
-    alive = [known.id for known in catalogue.listed(LAST_DAY)]
+    alive = [known.id for known in catalog.listed(LAST_DAY)]
     assert alive[:2] == ["gpt-image-2.6-flare", "gpt-image-2.6-sunburst"]
     assert alive[2:5] == ["gpt-image-2.5-flare", "gpt-image-2.5-sunburst", "gpt-image-2"]
     assert sorted(alive[5:]) == sorted(ENDING)
-    assert [known.id for known in catalogue.listed(END)] == alive[:5]
+    assert [known.id for known in catalog.listed(END)] == alive[:5]
 
 
 def test_default_model_of_the_widget_is_listed_for_good() -> None:
@@ -98,7 +98,7 @@ def test_unknown_model_passes_with_the_rules_that_hold_for_all(server: Capture) 
     """Next month's model runs on a compatible connection, with a note; n, formats and prompt are still checked."""
     notes = node(model="gpt-image-9", quality="max", size="3840x2160")[2]["notes"]
     assert server.last.fields()["model"] == "gpt-image-9"
-    assert any("gpt-image-9" in note and "not in the catalogue" in note for note in notes)
+    assert any("gpt-image-9" in note and "not in the catalog" in note for note in notes)
     assert validated(model="gpt-image-9") is True
     for wrong in ({"n": 11}, {"prompt": ""}, {"background": "transparent", "output_format": "jpeg"}):
         assert isinstance(validated(model="gpt-image-9", **wrong), str)
@@ -116,7 +116,7 @@ def test_user_can_override_one_field() -> None:
 def test_user_can_add_a_model_that_is_like_another(server: Capture) -> None:
     """Adding next month's model is one entry: it is offered, checked and sent."""
     override([{"id": "gpt-image-3", "like": "gpt-image-2", "released": "2026-12-24", "quality": ["auto", "ultra"]}])
-    assert catalogue.choices()[0] == "gpt-image-3"
+    assert catalog.choices()[0] == "gpt-image-3"
     assert "gpt-image-3" in GPTImage.INPUT_TYPES()["optional"]["model"][0]
     assert "quality low" in str(validated(model="gpt-image-3"))
     node(model="gpt-image-3", quality="ultra")
@@ -126,9 +126,9 @@ def test_user_can_add_a_model_that_is_like_another(server: Capture) -> None:
 def test_change_of_the_users_list_is_seen_at_once() -> None:
     """No restart of ComfyUI is needed."""
     override([{"id": "gpt-image-3", "like": "gpt-image-2"}])
-    assert catalogue.find("gpt-image-3") is not None
+    assert catalog.find("gpt-image-3") is not None
     override([]).touch()
-    assert catalogue.find("gpt-image-3") is None
+    assert catalog.find("gpt-image-3") is None
 
 
 BROKEN: dict[str, Any] = {
@@ -152,7 +152,7 @@ def test_broken_list_of_the_user_is_told_and_the_shipped_one_used(
     file.write_bytes(text.encode("utf-8", "surrogateescape"))
     with caplog.at_level(logging.WARNING):
         assert spec("gpt-image-2").n == (1, 10)
-    assert len(catalogue.listed(LAST_DAY)) == 8
+    assert len(catalog.listed(LAST_DAY)) == 8
     assert str(file) in caplog.text
 
 
@@ -167,6 +167,6 @@ def test_nearest_size_is_always_legal(width: int, height: int) -> None:
 
 
 def test_request_models_refuse_by_the_same_rules() -> None:
-    """Whoever builds a request by hand meets the catalogue as well."""
+    """Whoever builds a request by hand meets the catalog as well."""
     with pytest.raises(RefusedError, match="n is 11"):
         OpenAIImageGenerationRequest(model="gpt-image-2", prompt="a", n=11)

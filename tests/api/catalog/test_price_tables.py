@@ -1,11 +1,11 @@
-"""Prices by the catalogue: the published tables come out, and what an answer cost is told."""
+"""Prices by the catalog: the published tables come out, and what an answer cost is told."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from openai_image_nodes.api.catalog import catalog as catalogue
+from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.api.catalog import pricing as prices
 from openai_image_nodes.api.catalog.schemas import Usage
 from support.capture import Capture, success
@@ -19,8 +19,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
         yield capture
 
 
-def spec(model: str) -> catalogue.ModelSpec:
-    found = catalogue.find(model)
+def spec(model: str) -> catalog.ModelSpec:
+    found = catalog.find(model)
     assert found is not None
     return found
 

@@ -190,7 +190,7 @@ def test_own_connections_are_offered_between_the_built_in_ones() -> None:
 
 
 def test_comfy_refuses_a_model_that_it_does_not_offer(server: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An id that the catalogue does not know runs on a compatible connection, but not on comfy.org."""
+    """An id that the catalog does not know runs on a compatible connection, but not on comfy.org."""
     monkeypatch.setenv("COMFY_API_BASE", server.base_url)
     with pytest.raises(RefusedError, match=r"comfy.org does not offer the model gpt-image-9\. Choose"):
         node(connection="comfy.org", api_key="comfyui-planted", model="gpt-image-9")

@@ -1,4 +1,4 @@
-"""The whole catalogue on the wire: what a model takes goes out as the official client sends it, the rest never."""
+"""The whole catalog on the wire: what a model takes goes out as the official client sends it, the rest never."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from openai_image_nodes.api.catalog import catalog as catalogue
+from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.api.errors import RefusedError
 from support.capture import Capture
 from support.node_calls import KEY, photo, together, use_openai, validated
@@ -15,7 +15,7 @@ from support.official_client import DEFAULTS, ask_as, official, others_of, seen,
 IMAGE = photo(8, 8)
 CLOSED = ("quality", "background", "moderation", "complexity", "input_fidelity", "output_format")
 OPERATIONS = pytest.mark.parametrize("operation", ["generations", "edits"])
-MODELS = pytest.mark.parametrize("model", catalogue.choices())
+MODELS = pytest.mark.parametrize("model", catalog.choices())
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_every_allowed_value_goes_out_as_the_official_client_sends_it(
     server: Capture, model: str, operation: str
 ) -> None:
     """Every value of every parameter of a model reaches the wire, in the client's form."""
-    spec = catalogue.find(model)
+    spec = catalog.find(model)
     assert spec is not None
     wanted = cases(values_of(spec, operation), model)
     results = together(*(inputs(options, operation) for options in wanted.values()))
@@ -77,7 +77,7 @@ def test_every_allowed_value_goes_out_as_the_official_client_sends_it(
 @OPERATIONS
 def test_every_other_value_is_refused_before_anything_is_sent(server: Capture, model: str, operation: str) -> None:
     """The refusal names the parameter, the value and all that is allowed; the server hears nothing."""
-    spec = catalogue.find(model)
+    spec = catalog.find(model)
     assert spec is not None
     unwanted = cases(others_of(spec, operation), model)
     assert unwanted
@@ -92,7 +92,7 @@ def test_every_other_value_is_refused_before_anything_is_sent(server: Capture, m
 @OPERATIONS
 def test_the_check_before_a_run_agrees_with_the_run(server: Capture, model: str, operation: str) -> None:
     """VALIDATE_INPUTS lets every allowed value through and stops every other one, in the same words."""
-    spec = catalogue.find(model)
+    spec = catalog.find(model)
     assert spec is not None
     picture = {"image": None} if operation == "edits" else {}
     allowed, others = (cases(of(spec, operation), model) for of in (values_of, others_of))
@@ -103,7 +103,7 @@ def test_the_check_before_a_run_agrees_with_the_run(server: Capture, model: str,
     assert [validated(**options, **picture) for options in others.values()] == [str(result) for result in results]
 
 
-def told(spec: catalogue.ModelSpec, prompt: str) -> set[str]:
+def told(spec: catalog.ModelSpec, prompt: str) -> set[str]:
     """Return the words that a refusal must have: the parameter, the value, and what is allowed instead."""
     name, _, value = prompt.partition(" ")
     if name == "size":
@@ -120,9 +120,9 @@ def words(message: str) -> set[str]:
 
 
 def test_retired_models_are_refused_with_their_replacement_and_date(server: Capture) -> None:
-    """Every ended entry of the catalogue names the day it ended and what to choose instead."""
-    alive = set(catalogue.choices())
-    ended = [spec for spec in map(catalogue.find, ("gpt-image-1", "dall-e-2", "dall-e-3")) if spec]
+    """Every ended entry of the catalog names the day it ended and what to choose instead."""
+    alive = set(catalog.choices())
+    ended = [spec for spec in map(catalog.find, ("gpt-image-1", "dall-e-2", "dall-e-3")) if spec]
     assert len(ended) == 3
     for spec, result in zip(ended, together(*({"model": spec.id} for spec in ended)), strict=True):
         assert isinstance(result, RefusedError)
