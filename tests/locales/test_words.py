@@ -40,7 +40,8 @@ NAMES = (
     r"|\.csv|\.jsonl|\.ndjson|\.txt|row_00001|filename_prefix|increment|flare|sunburst"
 )
 QUOTED = re.compile(r"- (?:\*\*[^*]+\*\*(?:, |\u3001)?)+ ?[:\uff1a]")
-LABELLED = re.compile(r"[\u201c\u300c\u2018\u00ab\u201e][^()]{1,40}?[\u201d\u300d\u2019\u00bb\u201c] ?\((\w+)\)")
+OPENED, CLOSED = "\u201c\u300c\u2018\u00ab\u201e", "\u201d\u300d\u2019\u00bb\u201c"
+LABELLED = re.compile(rf"[{OPENED}][^(){OPENED}{CLOSED}]{{1,40}}[{CLOSED}] ?\((\w+)\)")
 EVERYDAY = {"none", "transparent", "opaque", "auto", "low", "medium", "high"}  # values that are words as well
 
 # What each language says of money, what it denies, and what it makes a condition, as expressions.
