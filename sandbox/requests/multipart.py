@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from email import message_from_bytes
+from email import message_from_string
 from email.message import Message
 from typing import Any, NamedTuple
 
@@ -76,13 +76,11 @@ class MultipartParser:
 
 
 def _head(raw: bytes) -> PartHead:
-    headers = message_from_bytes(raw.lstrip(b" \t\r\n"))
-    name, filename = headers.get_param("name", header="content-disposition"), headers.get_filename()
+    headers = message_from_string(raw.lstrip(b" \t\r\n").decode("utf-8", "replace"))
+    name = headers.get_param("name", header="content-disposition")
     if not isinstance(name, str):
         raise errors.unparsable("multipart form")
-    if filename is not None:  # UTF-8 where it is not ASCII
-        filename = filename.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return PartHead(name, filename, headers.get_content_type() if "content-type" in headers else OCTETS)
+    return PartHead(name, headers.get_filename(), headers.get_content_type() if "content-type" in headers else OCTETS)
 
 
 def boundary_of(content_type: str) -> str | None:
