@@ -151,7 +151,7 @@ def _resolved(name: str) -> Connection:
 def _submitted(options: argparse.Namespace) -> list[BatchRecord]:
     begun = []
     for manager in _managers():
-        begun += manager.go_on()  # what was agreed to before
+        begun += manager.submit([])  # what was agreed to before
         parts = [part for part in manager.overview().parts if options.model in (None, part.model)]
         if parts and _agreed([describe.part(part) for part in parts], describe.total(parts), yes=options.yes):
             begun += manager.submit(parts)

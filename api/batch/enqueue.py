@@ -44,8 +44,13 @@ def answered_or_planned(job: Job) -> StoredAnswer | Deferred:
     if any(file.name == "markup" for file in job.files):
         raise no_markup(job.connection.name)
     plan = JobPlan(store)
-    words = _on_its_way(store, identity) or _failed_for_good(plan.find(identity)) if job.reuse else None
-    return Deferred(words or f"planned, {_tally(store).counted_with(plan.add(job, identity))}")
+    if job.reuse:
+        words, planned = _on_its_way(store, identity), plan.find(identity)
+        if words is None and planned and planned.failed_for_good:
+            words = f"failed in the batch: {planned.fault}"
+        if words:
+            return Deferred(words)
+    return Deferred(f"planned, {_tally(store).counted_with(plan.add(job, identity))}")
 
 
 def _known(store: Store, identity: str) -> StoredAnswer | None:
@@ -79,10 +84,6 @@ def _on_its_way(store: Store, identity: str) -> str | None:
     if store.is_running(store.journal.root / identity):
         return "asked for directly at this moment; run again when it is done"
     raise outcome_unknown(record)
-
-
-def _failed_for_good(planned: PlannedJob | None) -> str | None:
-    return f"failed in the batch: {planned.fault}" if planned and planned.fault and planned.fault_is_final else None
 
 
 @dataclass

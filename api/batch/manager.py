@@ -1,4 +1,4 @@
-"""The counter for people: what is planned and under way, submit, look, collect, cancel; used by shell and browser."""
+"""What people do with a plan and its batches: see, submit, look, collect, cancel; used by shell and browser."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class BatchManager:
         batches = self._ledger.all()
         taken = self._ledger.taken()
         free = [one for one in self.plan.all() if one.identity not in taken]
-        final = [one for one in free if one.fault and one.fault_is_final]
-        ready = [one for one in free if not (one.fault and one.fault_is_final)]
-        return BatchOverview([one for one in ready if not self._is_answered(one)], final, batches)
+        failed = [one for one in free if one.failed_for_good]
+        ready = [one for one in free if not one.failed_for_good and not self._is_answered(one)]
+        return BatchOverview(ready, failed, batches)
 
     def forget(self, jobs: Iterable[PlannedJob]) -> None:
         """Take jobs out of the plan."""
@@ -79,15 +79,9 @@ class BatchManager:
         One that cannot be submitted does not hold up the others.
         Raises: the first of their errors: OpenAIImageError, OSError. What was begun stays begun.
         """
-        halves = [partial(self._gone_on, half) for half in self._halves()]
-        return _each([*halves, *(partial(self._begun, part) for part in parts)])
-
-    def go_on(self) -> list[BatchRecord]:
-        """Finish submitting what a crash or an error left half-way.
-
-        Raises: OpenAIImageError, OSError.
-        """
-        return _each([partial(self._gone_on, half) for half in self._halves()])
+        halves = [one for one in self._ledger.all() if one.state in (PREPARING, CREATING)]
+        begin, go_on = (partial(self._begun, part) for part in parts), (partial(self._gone_on, half) for half in halves)
+        return _each([*go_on, *begin])
 
     def look(self, record: BatchRecord) -> BatchRecord:
         """Return how far a batch is by the service's word.
@@ -146,7 +140,7 @@ class BatchManager:
 
         Safe to stop anywhere and to start again. Raises: OpenAIImageError, OSError.
         """
-        self.go_on()
+        self.submit([])
         done, pause = [], look_every_s
         while waiting := [one for one in self._ledger.all() if one.state == SUBMITTED]:
             for record in waiting:
@@ -189,7 +183,7 @@ class BatchManager:
         if ours is None:
             raise StillRunningError(f"Another process works on batch {record.id} at this moment. Wait for it.")
         try:
-            yield next((one for one in self._ledger.all() if one.id == record.id), record)
+            yield self._ledger.find(record.id) or record
         finally:
             ours.release()
 
@@ -217,9 +211,6 @@ class BatchManager:
 
     def _is_answered(self, planned: PlannedJob) -> bool:
         return not planned.again and self._store.has(planned.identity)
-
-    def _halves(self) -> list[BatchRecord]:
-        return [one for one in self._ledger.all() if one.state in (PREPARING, CREATING)]
 
 
 def _each(works: Iterable[Callable[[], BatchRecord | None]]) -> list[BatchRecord]:

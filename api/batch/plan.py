@@ -63,6 +63,11 @@ class PlannedJob(BaseModel):
         """The digests of the pixels that go out, as `Job.digests` has them."""
         return [f"{file.name.removesuffix('[]')}:{file.digest}" for file in self.files]
 
+    @property
+    def failed_for_good(self) -> bool:
+        """Whether the service would refuse it again."""
+        return bool(self.fault) and self.fault_is_final
+
     def record(self, batch: str) -> JobRecord:
         """Return the record of this job as part of a batch of ours."""
         return JobRecord(

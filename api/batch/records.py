@@ -170,13 +170,16 @@ class BatchLedger:
         """
         write_atomic(self.folder(record.id) / RECORD, record.model_dump_json(exclude_none=True, indent=1).encode())
 
+    def find(self, batch: str) -> BatchRecord | None:
+        """Return a batch by our id, or None."""
+        with contextlib.suppress(OSError, ValidationError):
+            return BatchRecord.model_validate_json((self.folder(batch) / RECORD).read_bytes())
+        return None
+
     def all(self) -> list[BatchRecord]:
         """Return all batches, the oldest first."""
-        found = []
-        for path in self._root.glob(f"*/{RECORD}"):
-            with contextlib.suppress(OSError, ValidationError):
-                found.append(BatchRecord.model_validate_json(path.read_bytes()))
-        return sorted(found, key=lambda record: record.prepared_at)
+        found = (self.find(path.parent.name) for path in self._root.glob(f"*/{RECORD}"))
+        return sorted((one for one in found if one), key=lambda record: record.prepared_at)
 
     def jobs(self, record: BatchRecord) -> list[str]:
         """Return the identities of a batch's jobs.
