@@ -120,6 +120,6 @@ class GPTImageGIF:
             return answer
         frames = await run.on_thread(lambda: runs.readable(answer, lambda: pictures.gif_to_frames(answer.pictures[0])))
         warning = rules.gif_sheet_fault(rules.spec_of({"model": model}), size, frame_count)
-        report = run.report(answer, [*upload.notes, *([warning] if warning else [])])
+        report = run.report(answer, [*upload.notes, *frames.notes, *([warning] if warning else [])])
         seconds = sum(frames.durations_ms) / 1000.0
         return frames.image, frames.alpha, len(frames.durations_ms) / seconds if seconds else 0.0, report

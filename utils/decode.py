@@ -10,12 +10,15 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from .errors import BrokenPictureError
-from .read_image import decode_picture, image_errors, image_to_pixels, open_picture
+from .read_image import MAX_PIXELS, decode_picture, image_errors, image_to_pixels, open_picture
 from .tensors import Pixels, parallel_map, pixels_to_tensor, size_text
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
 
+MOST_PICTURES = 16  # and frames: the service makes at most 10 and 16
+LARGEST_PIXELS = 8_294_400  # of a picture that the service makes, 3840x2160 (docs/service.md)
+MARGIN = 2  # a compatible server may make larger ones
 NEAR_PX = 16  # sizes that differ by no more are made equal by scaling; the eye does not see that
 GONE = np.empty((0, 0, 3), np.uint8)
 
@@ -34,34 +37,45 @@ class Decoded(NamedTuple):
 
 
 class Frames(NamedTuple):
-    """An animation: image and alpha as in Decoded, one per frame, and how long each is shown."""
+    """An animation: image and alpha as in Decoded, one per frame, how long each is shown, and what was left out."""
 
     image: Tensor
     alpha: Tensor
     durations_ms: list[int]
+    notes: list[str]
 
 
-def pngs_to_image(pictures: Sequence[bytes]) -> Decoded:
+def pixel_limit(count: int) -> int:
+    """Return how many pixels a batch of `count` pictures may have in all, the canvas around them included."""
+    return max(MAX_PIXELS, count * LARGEST_PIXELS * MARGIN)
+
+
+def pngs_to_image(pictures: Sequence[bytes], *, at_most: int = MOST_PICTURES) -> Decoded:
     """Decode PNG, WebP or JPEG files into one batch; level k becomes k / 255 exactly.
 
     Sizes that differ by up to NEAR_PX from the first one are scaled to it; others are centred on a canvas that holds
-    all: black, or transparent if some picture has transparency. What cannot be decoded is left out.
+    all: black, or transparent if some picture has transparency. What cannot be decoded is left out, so is what comes
+    after the first `at_most`, and what makes more of all together than `pixel_limit`.
 
     Raises:
         BrokenPictureError: none can be decoded.
     """
-    results = parallel_map(_decoded_or_error, pictures)
-    good = {index: result for index, result in enumerate(results) if not isinstance(result, BrokenPictureError)}
-    faults = {index: result for index, result in enumerate(results) if isinstance(result, BrokenPictureError)}
-    del results
+    count = min(at_most, MOST_PICTURES)
+    results = dict(enumerate(parallel_map(_decoded_or_error, _within(pixel_limit(count), pictures[:count]))))
+    _leave_out_large_canvas(results, pixel_limit(count))
+    good = {index: result for index, result in results.items() if not isinstance(result, BrokenPictureError)}
+    faults = {index: result for index, result in results.items() if isinstance(result, BrokenPictureError)}
+    results.clear()
     notes = [f"Picture {index} was left out: {fault}." for index, fault in faults.items()]
     if not good:
         raise BrokenPictureError(" ".join(notes) or "There are no pictures.")
+    if len(pictures) > count:
+        notes.append(f"{len(pictures)} pictures came and {count} can be shown: those from {count} on were left out.")
     notes += _scale_near_sizes(good)
     notes += _canvas_notes(good)
     waiting = list(good.values())
     good.clear()
-    return Decoded(*_batch(waiting), notes, list(faults))
+    return Decoded(*_batch(waiting), notes, [*faults, *range(count, len(pictures))])
 
 
 def alpha_of(image: Tensor) -> Tensor:
@@ -72,7 +86,9 @@ def alpha_of(image: Tensor) -> Tensor:
 
 
 def gif_to_frames(data: bytes) -> Frames:
-    """Decode every frame of a GIF as it is seen, composited onto the ones before.
+    """Decode the frames of a GIF as they are seen, composited onto the ones before.
+
+    At most MOST_PICTURES, and no more than MAX_PIXELS have room for: all frames together are one picture's work.
 
     Raises:
         BrokenPictureError: it cannot be decoded.
@@ -80,11 +96,21 @@ def gif_to_frames(data: bytes) -> Frames:
     animation = open_picture(data)
     frames: list[Pixels] = []
     durations_ms: list[int] = []
-    with image_errors():
-        for frame in ImageSequence.Iterator(animation):
-            frames.append(image_to_pixels(frame))
-            durations_ms.append(int(frame.info.get("duration", 0)))
-    return Frames(*_batch(frames), durations_ms)
+    notes: list[str] = []
+    try:
+        with image_errors():
+            for frame in ImageSequence.Iterator(animation):
+                most = min(MOST_PICTURES, MAX_PIXELS // max(1, frame.width * frame.height))  # a later one may be larger
+                if len(frames) >= most:
+                    notes.append(f"The animation has more than {len(frames)} frames; those after them were left out.")
+                    break
+                frames.append(image_to_pixels(frame))
+                durations_ms.append(int(frame.info.get("duration", 0)))
+    except BrokenPictureError as exc:
+        if not frames:
+            raise
+        notes.append(f"The animation ends after {len(frames)} frames: {exc}.")
+    return Frames(*_batch(frames), durations_ms, notes)
 
 
 def preview_image(data: bytes) -> Image.Image:
@@ -99,7 +125,41 @@ def preview_image(data: bytes) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
 
 
-def _decoded_or_error(data: bytes) -> Pixels | BrokenPictureError:
+def _within(limit: int, pictures: Sequence[bytes]) -> list[bytes | BrokenPictureError]:
+    """Return the pictures, by their headers only as many as the limit has room for, and an error for each other."""
+    taken: list[bytes | BrokenPictureError] = []
+    for data in pictures:
+        try:
+            width, height = open_picture(data).size
+        except BrokenPictureError as exc:
+            taken.append(exc)
+            continue
+        fits = width * height <= limit
+        limit -= width * height if fits else 0
+        taken.append(data if fits else _too_large(width, height))
+    return taken
+
+
+def _leave_out_large_canvas(pictures: dict[int, Pixels | BrokenPictureError], limit: int) -> None:
+    """Put an error in place of each picture with which one size for all would have more pixels than the limit."""
+    height = width = count = 0
+    for index, pixels in pictures.items():
+        if isinstance(pixels, BrokenPictureError):
+            continue
+        larger = max(height, pixels.shape[0]), max(width, pixels.shape[1])
+        if larger[0] * larger[1] * (count + 1) > limit:
+            pictures[index] = _too_large(*_size(pixels))
+        else:
+            (height, width), count = larger, count + 1
+
+
+def _too_large(width: int, height: int) -> BrokenPictureError:
+    return BrokenPictureError(f"the picture is {size_text(width, height)}, too much for one batch with the others")
+
+
+def _decoded_or_error(data: bytes | BrokenPictureError) -> Pixels | BrokenPictureError:
+    if isinstance(data, BrokenPictureError):
+        return data
     try:
         return decode_picture(data)
     except BrokenPictureError as exc:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
-from .read_image import TRANSPARENT_MODES, image_errors, image_to_pixels
+from .read_image import TRANSPARENT_MODES, image_to_pixels, open_picture_file
 from .tensors import pixels_to_tensor, tensor_to_pixels
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
@@ -23,7 +23,7 @@ def read_image(path: Path) -> tuple[Tensor, Tensor | None]:
 
     Raises: BrokenPictureError if it is no picture, OSError if it cannot be read.
     """
-    with path.open("rb") as file, image_errors(), Image.open(file) as opened:
+    with open_picture_file(path) as opened:
         pixels = image_to_pixels(ImageOps.exif_transpose(opened))  # HWC
     floats = pixels_to_tensor(pixels)[None]
     if pixels.shape[2] == 3:
@@ -36,7 +36,7 @@ def read_mask(path: Path) -> Tensor:
 
     Raises: as `read_image`.
     """
-    with path.open("rb") as file, image_errors(), Image.open(file) as opened:
+    with open_picture_file(path) as opened:
         upright = ImageOps.exif_transpose(opened)
         if upright.mode in TRANSPARENT_MODES or "transparency" in upright.info:
             return 1 - pixels_to_tensor(np.asarray(upright.convert("RGBA").getchannel("A")))[None]
@@ -48,7 +48,7 @@ def image_bytes(path: Path, *, mask: bool = False) -> int:
 
     Raises: as `read_image`.
     """
-    with path.open("rb") as file, image_errors(), Image.open(file) as header:
+    with open_picture_file(path) as header:
         channels = 1 if mask else 4 if header.has_transparency_data else 3
         return int(header.width * header.height * channels * FLOAT_BYTES)
 

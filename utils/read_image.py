@@ -3,32 +3,50 @@
 from __future__ import annotations
 
 import io
+import stat
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from .errors import BrokenPictureError
 from .tensors import Pixels, size_text
 
 MAX_PIXELS = 50_000_000  # six times the largest picture that the service makes
+FILE_MAX_PIXELS = 178_956_970  # of a file somebody has: what Pillow refuses as a bomb, and so Load Image too
 STRIP_ROWS = 64
+STRIP_PIXELS = 1 << 22  # a strip of a picture a million wide would be one more picture
+SIGNATURE_BYTES = 8
 TRANSPARENT_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 
-# Image.open is not used: its check of the size warns, which is an error where warnings are, and its limit is global.
-OPENERS: tuple[tuple[bytes, type[ImageFile]], ...] = (
+# The bytes alone say what a picture is, never a name. Image.open is not used: it knows formats that start programs (an
+# EPS runs Ghostscript), its check of the size warns, which is an error where warnings are, and its limit is global.
+Openers = Sequence[tuple[bytes, type[ImageFile]]]
+OPENERS: Openers = (
     (b"\x89PNG", PngImageFile),
     (b"\xff\xd8\xff", JpegImageFile),
     (b"RIFF", WebPImageFile),
     (b"GIF8", GifImageFile),
+)
+FILE_OPENERS: Openers = (
+    *OPENERS,
+    (b"BM", BmpImageFile),
+    (b"II*\x00", TiffImageFile),
+    (b"MM\x00*", TiffImageFile),
+    (b"II+\x00", TiffImageFile),
+    (b"MM\x00+", TiffImageFile),
 )
 
 # What Pillow's readers may raise for damaged files (tests damage some); a warning only where warnings are errors.
@@ -69,18 +87,47 @@ def open_picture(data: bytes) -> ImageFile:
     Raises:
         BrokenPictureError: it is no picture, or one of more than MAX_PIXELS.
     """
-    opener = next((opener for signature, opener in OPENERS if data.startswith(signature)), None)
+    return _opened(io.BytesIO(data), OPENERS, MAX_PIXELS)
+
+
+@contextmanager
+def open_picture_file(path: Path) -> Iterator[ImageFile]:
+    """Read the header of a PNG, JPEG, WebP, GIF, BMP or TIFF file; what is raised inside is a damaged picture.
+
+    Raises:
+        BrokenPictureError: it is no ordinary file, no such picture, damaged, or one of more than FILE_MAX_PIXELS.
+        OSError: the file cannot be opened.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise BrokenPictureError("it is no ordinary file")  # to open a pipe waits for who writes to it
+    with path.open("rb") as file, _opened(file, FILE_OPENERS, FILE_MAX_PIXELS) as picture, image_errors():
+        yield picture
+
+
+def _opened(file: BinaryIO, openers: Openers, max_pixels: int) -> ImageFile:
+    start = file.read(SIGNATURE_BYTES)
+    file.seek(0)
+    opener = next((opener for signature, opener in openers if start.startswith(signature)), None)
     if opener is None:
         raise BrokenPictureError(
-            "the picture is empty" if not data else f"the picture begins with {data[:8]!r}, like no known one"
+            "the picture is empty" if not start else f"the picture begins with {start!r}, like no known one"
         )
     with image_errors():
-        picture = opener(io.BytesIO(data))
-    if picture.width * picture.height > MAX_PIXELS:
-        raise BrokenPictureError(
-            f"the picture is {size_text(*picture.size)}, more than the {MAX_PIXELS // 1_000_000} megapixels allowed"
-        )
+        picture = opener(file)
+    refuse_more_than(max_pixels, *picture.size)
     return picture
+
+
+def refuse_more_than(max_pixels: int, width: int, height: int) -> None:
+    """Refuse a size.
+
+    Raises:
+        BrokenPictureError: it has more pixels.
+    """
+    if width * height > max_pixels:
+        raise BrokenPictureError(
+            f"the picture is {size_text(width, height)}, more than the {max_pixels // 1_000_000} megapixels allowed"
+        )
 
 
 @contextmanager
@@ -107,7 +154,8 @@ def _converted(picture: Image.Image, mode: str) -> Pixels:
     """Return the pixels [H,W,len(mode)], copied in strips: Pillow's own way holds the picture four times."""
     width, height = picture.size
     pixels = np.empty((height, width, len(mode)), np.uint8)
-    for y in range(0, height, STRIP_ROWS):
-        strip = picture.crop((0, y, width, min(y + STRIP_ROWS, height)))
-        pixels[y : y + STRIP_ROWS] = np.asarray(strip.convert(mode))
+    rows = min(STRIP_ROWS, max(1, STRIP_PIXELS // max(1, width)))
+    for y in range(0, height, rows):
+        strip = picture.crop((0, y, width, min(y + rows, height)))
+        pixels[y : y + rows] = np.asarray(strip.convert(mode))
     return pixels

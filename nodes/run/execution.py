@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LOG = logging.getLogger(__name__)
+NAMES_TOLD = 16
 
 T = TypeVar("T")
 
@@ -218,10 +219,11 @@ def readable(answer: StoredAnswer, decode: Callable[[], T]) -> T:
 
 def _decoded(answer: StoredAnswer, wish: Wish, upload: Upload) -> pictures.Decoded:
     """Return the answer's pictures as tensors, with everything outside the mask put back if that was asked for."""
-    decoded = readable(answer, lambda: pictures.pngs_to_image(answer.pictures))
+    decoded = readable(answer, lambda: pictures.pngs_to_image(answer.pictures, at_most=wish.n))
     if answer.folder and decoded.broken:
-        names = ", ".join(answer.record.pictures[index] for index in decoded.broken)
-        decoded.notes.append(f"The bytes of what could not be read are kept in {answer.folder}: {names}.")
+        names = [answer.record.pictures[index] for index in decoded.broken]
+        told = ", ".join([*names[:NAMES_TOLD], *(["..."] if len(names) > NAMES_TOLD else [])])
+        decoded.notes.append(f"The bytes of what could not be read are kept in {answer.folder}: {told}.")
     if wish.mask_mode != "lock":
         return decoded
     if upload.mask is None or upload.first is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from openai_image_nodes.utils import read_image
+from openai_image_nodes.utils import decode, read_image
 from openai_image_nodes.utils.decode import alpha_of, gif_to_frames, pngs_to_image, preview_image
 from openai_image_nodes.utils.errors import BrokenPictureError
 from PIL import Image, ImageFile
@@ -292,6 +293,113 @@ class TestGif:
         """The message says why."""
         with pytest.raises(BrokenPictureError, match="the picture "):
             gif_to_frames(data)
+
+
+class TestBombs:
+    def test_pictures_beyond_those_asked_for_are_not_decoded(self) -> None:
+        """Who asks for one gets one, whatever came; the others are named, to be kept as they came."""
+        pictures = [coloured(4, 4, index, 0, 0) for index in range(20)]
+        decoded = pngs_to_image(pictures, at_most=1)
+        assert decoded.image.shape == (1, 4, 4, 3)
+        assert decoded.broken == list(range(1, 20))
+        assert decoded.notes == ["20 pictures came and 1 can be shown: those from 1 on were left out."]
+        assert pngs_to_image(pictures, at_most=1000).image.shape[0] == 16
+
+    def test_a_million_items_are_not_looked_at(self) -> None:
+        """Those beyond the first are not even read."""
+        decoded = pngs_to_image([file_of(OPAQUE), *[b"x"] * 1_000_000], at_most=1)
+        assert (len(decoded.image), len(decoded.notes), len(decoded.broken)) == (1, 1, 1_000_000)
+
+    def test_pictures_share_one_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each may be as large as one of them; all together may not, and are known by their headers."""
+        monkeypatch.setattr(decode, "pixel_limit", lambda _count: 1000)
+        decoded = pngs_to_image([coloured(20, 30, 9, 9, 9), png_header(30, 30), coloured(1, 1, 9, 9, 9)], at_most=3)
+        assert decoded.image.shape == (1, 30, 20, 3)
+        assert decoded.notes == [
+            "Picture 1 was left out: the picture is 30x30, too much for one batch with the others.",
+            "Picture 2 was left out: the picture is 1x1, too much for one batch with the others.",
+        ]
+
+    @pytest.mark.parametrize("count", [1, 4, 10])
+    def test_limit_is_twice_what_the_service_makes(self, count: int) -> None:
+        """And never less than one picture may have."""
+        assert count * 3840 * 2160 < decode.pixel_limit(count) <= max(read_image.MAX_PIXELS, count * 3840 * 2160 * 2)
+
+    def test_thin_pictures_do_not_meet_on_a_huge_canvas(self) -> None:
+        """A column and a row of a million pixels each would need one of a million million."""
+        column, row = coloured(1, 1_000_000, 255, 0, 0), coloured(1_000_000, 1, 0, 255, 0)
+        decoded = pngs_to_image([column, row, coloured(1, 999_990, 0, 0, 255)], at_most=3)
+        assert decoded.image.shape == (2, 1_000_000, 1, 3)
+        assert decoded.broken == [1]
+        assert "1000000x1, too much for one batch" in decoded.notes[0]
+
+    def test_pictures_that_are_turned_count_as_they_are_shown(self) -> None:
+        """The canvas is that of the pictures upright: two thin ones that lie and stand may be the same."""
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        turned = file_of(Image.new("RGB", (60_000, 1)), "JPEG", exif=exif)
+        decoded = pngs_to_image([turned, file_of(Image.new("RGB", (1, 60_000)))], at_most=2)
+        assert decoded.image.shape == (2, 60_000, 1, 3)
+        assert pngs_to_image([turned, file_of(Image.new("RGB", (60_000, 1)))], at_most=2).broken == [1]
+
+    @pytest.mark.parametrize("bomb", ["text", "profile", "pixels"])
+    def test_compressed_bombs_inside_of_a_picture_stay_small(self, bomb: str) -> None:
+        """Texts, profiles and pixels that unfold to a gigabyte are cut or refused."""
+        packer = zlib.compressobj(9)
+        packed = b"".join([packer.compress(bytes(1 << 20)) for _ in range(64)] + [packer.flush()])
+        kind, data = {
+            "text": (b"zTXt", b"a\0\0" + packed),
+            "profile": (b"iCCP", b"a\0\0" + packed),
+            "pixels": (b"IDAT", packed),
+        }[bomb]
+        whole = file_of(OPAQUE)
+        at = whole.index(b"IDAT") - 4
+        chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        tracemalloc.start()
+        pngs_to_image([whole[:at] + chunk + whole[at:], file_of(OPAQUE)])
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 16 << 20
+
+    def test_gif_of_many_frames_is_cut(self) -> None:
+        """Sixteen are decoded, and a note says that there were more."""
+        frames = [Image.new("P", (4, 4), index) for index in range(20)]
+        decoded = gif_to_frames(gif_of(*frames))
+        assert (len(decoded.image), len(decoded.durations_ms)) == (16, 16)
+        assert decoded.notes == ["The animation has more than 16 frames; those after them were left out."]
+        assert (len(gif_to_frames(gif_of(*frames[:16])).image), gif_to_frames(gif_of(*frames[:16])).notes) == (16, [])
+
+    def test_gif_of_large_frames_is_cut(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All frames together have the pixels of one picture."""
+        monkeypatch.setattr(decode, "MAX_PIXELS", 500)
+        assert len(gif_to_frames(gif_of(*[Image.new("P", (10, 10))] * 9)).image) == 5
+
+    @pytest.mark.parametrize("grown", [(9_000, 9_000), (65_535, 65_535), (65_535, 1_000)])
+    def test_gif_that_grows_is_cut_before_it_is_large(self, grown: tuple[int, int]) -> None:
+        """A later frame may be larger than the animation says: 4,000 million pixels in a hundred bytes."""
+        still, decoded = Image.new("P", (8, 8)), gif_to_frames(gif_of(*[Image.new("P", (8, 8))] * 2, grown=grown))
+        assert decoded.image.shape == (1, 8, 8, 3)
+        assert len(decoded.notes) == 1
+        with pytest.raises(BrokenPictureError):
+            gif_to_frames(gif_of(still, grown=grown))
+
+    def test_gif_that_breaks_off_keeps_what_came(self) -> None:
+        """The frames before the damage were paid for."""
+        whole = gif_of(*[Image.new("P", (8, 8), index) for index in range(4)])
+        decoded = gif_to_frames(gif_of(*[Image.new("P", (8, 8))] * 3, grown=(8, 9)))
+        assert len(decoded.image) == 2
+        assert decoded.notes[0].startswith("The animation ends after 2 frames: the picture is damaged")
+        assert len(gif_to_frames(whole).image) == 4
+
+
+def gif_of(*frames: Image.Image, grown: tuple[int, int] | None = None) -> bytes:
+    """Return a GIF of these frames; the last one says that it has the size `grown`, for which it holds too little."""
+    parts = [file_of(frame, "GIF") for frame in frames]
+    start = 13 + 3 * 2 ** ((parts[0][10] & 7) + 1)  # header and palette
+    blocks = [part[part.index(b"\x2c", start) : -1] for part in parts]
+    if grown:
+        blocks[-1] = blocks[-1][:5] + struct.pack("<HH", *grown) + blocks[-1][9:]
+    return parts[0][:start] + b"".join(blocks) + b"\x3b"
 
 
 class TestPreview:
