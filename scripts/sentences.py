@@ -26,10 +26,12 @@ import pack
 SETTING = re.compile(r'id: "(OpenAIImageNodes\.\w+)".*?name: "([^"]+)"', re.DOTALL)
 BROWSER_TEXT = re.compile(r'\btext\(\s*"([a-z_]+)",\s*"([^"]*)"')
 SPOKEN = ("api", "nodes", "utils")
-SILENT_CALLS = re.compile(r"(LOG|logging|re|warnings)\.|(Assertion|Value|Type|Runtime)Error$|super\(")  # for developers
+SILENT_CALLS = re.compile(
+    r"(LOG|logging|re|warnings)\.|(Assertion|Value|Type|Runtime)Error$|super\(|_words$"
+)  # for developers, or words
 WORDS = re.compile(r"[A-Za-z]{2,}")
 SHORT = re.compile(r"^([a-z]+[,:] \[1\]|\[1\], [a-z]+ \[2\]: \[3\]|\[1\] [a-z]{3,})$")  # "planned, ...", "... jobs"
-NO_SENTENCE = re.compile(r"^[^ ]+$|^(multipart/form-data;|pip install|fsspec|Application|TLS:) ?|\\b|\w\|\w")
+NO_SENTENCE = re.compile(r"^[^ ]+$|^(multipart/form-data;|pip install|fsspec|Application|TLS:) ?|\\b|\w\|\w|\w=\"")
 BRACES = re.compile(r"\{\w*[^}]*\}")
 
 
