@@ -8,13 +8,12 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..api import Connection, HostSecrets, OpenAIImageError, RefusedError, stores
+from ..api import OpenAIImageError, RefusedError, stores
 from ..api.batch import describe
 from ..api.batch.manager import BatchManager, refusal_of
 from ..api.batch.plan import PlannedJob
 from ..api.batch.records import COLLECTED, BatchRecord
-from ..api.connections import resolve as connections
-from ..nodes.run.execution import sandbox_url
+from ..nodes.run.execution import connection_of
 
 PROMPT_CHARS = 60
 BAR_CHARS = 30
@@ -141,11 +140,7 @@ ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
 
 
 def _managers() -> list[BatchManager]:
-    return [BatchManager(store, _resolved, _say) for store in stores()]
-
-
-def _resolved(name: str) -> Connection:
-    return connections.resolve(name, HostSecrets(), sandbox_url)
+    return [BatchManager(store, connection_of, _say) for store in stores()]
 
 
 def _submitted(options: argparse.Namespace) -> list[BatchRecord]:

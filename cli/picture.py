@@ -13,7 +13,7 @@ from typing import Any
 from ..api import OpenAIImageError
 from ..api.catalog import catalog, validation
 from ..nodes.gpt_image import GPTImage
-from ..nodes.inputs import DEFAULT_MODEL
+from ..nodes.run.parameters import ImageParameters
 from ..utils import image_files
 
 
@@ -52,11 +52,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--image", action="append", default=[], type=Path, metavar="FILE", help="may be given again")
     parser.add_argument("--mask", type=Path, metavar="FILE", help="white is redrawn; or a PNG with a hole")
     parser.add_argument("--connection", default="auto", metavar="NAME")
-    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="ID", help=", ".join(catalog.choices()))
-    parser.add_argument("--size", default="auto", metavar="WxH")
-    parser.add_argument("--quality", default="low", metavar="Q")
-    parser.add_argument("--background", default="opaque", metavar="B")
-    parser.add_argument("-n", type=int, default=1, metavar="N")
+    parser.add_argument("--model", default=ImageParameters.model, metavar="ID", help=", ".join(catalog.choices()))
+    parser.add_argument("--size", default=ImageParameters.size, metavar="WxH")
+    parser.add_argument("--quality", default=ImageParameters.quality, metavar="Q")
+    parser.add_argument("--background", default=ImageParameters.background, metavar="B")
+    parser.add_argument("-n", type=int, default=ImageParameters.n, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="which paid result; never sent")
     parser.add_argument("--again", action="store_true", help="ask, and pay, again for what is already kept")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.png")

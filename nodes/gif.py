@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..api.batch.enqueue import Deferred
-from ..api.catalog import catalog as catalogue
-from ..api.catalog import validation as rules
-from ..utils import decode as pictures
+from ..api import StoredAnswer
+from ..api.catalog import catalog, validation
+from ..api.catalog.catalog import GifLimits
+from ..utils.decode import gif_to_frames
 from . import inputs
-from .run import execution as runs
-from .run import input_images as uploads
-from .run import parameters as wishes
+from .base import ServiceNode
+from .run.execution import NodeRun
+from .run.input_images import EncodedInputs, InputImages
+from .run.parameters import ANY_MODEL, ImageParameters, validated
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class GPTImageGIF:
+SIZE, FRAME_COUNT, FRAME_DURATION_MS = "512x512", 9, 200
+NO_GIF = GifLimits(  # where no model makes any, the widgets stand still
+    frame_count=(FRAME_COUNT, FRAME_COUNT),
+    frame_count_default=FRAME_COUNT,
+    frame_duration_ms=(FRAME_DURATION_MS, FRAME_DURATION_MS),
+    frame_duration_ms_default=FRAME_DURATION_MS,
+    frame_duration_round_ms=1,
+    sizes=[SIZE],
+)
+
+
+class GPTImageGIF(ServiceNode):
     """An animation of 2 to 16 frames from a prompt, or from pictures."""
 
-    CATEGORY = "image/OpenAI"
-    FUNCTION = "api_call"
     RETURN_TYPES = ("IMAGE", "MASK", "FLOAT", "STRING")
     RETURN_NAMES = ("frames", "alpha", "fps", "report")
     OUTPUT_TOOLTIPS = (
@@ -40,24 +51,30 @@ class GPTImageGIF:
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Return the inputs: the main node's where they mean the same, and the animation's own."""
         common = inputs.optional_inputs()
-        able = [spec for spec in catalogue.listed() if spec.gif]
-        limits = able[0].gif if able else None
-        sizes = limits.sizes if limits else ["512x512"]
+        able = [spec for spec in catalog.listed() if spec.gif]
+        limits = (able[0].gif if able else None) or NO_GIF
         optional = {
             "seed": common["seed"],
             "quality": common["quality"],
-            "background": inputs.choice(
-                ["opaque", "transparent"], "opaque", "transparent leaves the background out of every frame."
+            "background": inputs.combo_input(
+                inputs.without_auto(ANY_MODEL.background),
+                ImageParameters.background,
+                "transparent leaves the background out of every frame.",
             ),
-            "size": inputs.choice(
-                sizes, "512x512", "Width x height of a frame in pixels. Many frames need small ones."
+            "size": inputs.combo_input(
+                limits.sizes, SIZE, "Width x height of a frame in pixels. Many frames need small ones."
             ),
-            "frame_count": inputs.whole(2, 16, 9, "How many frames. Billed in steps: 2-8, 9, 10-12, 13-16."),
-            "frame_duration_ms": inputs.whole(
-                10, 655_350, 200, "How long each frame is shown, in milliseconds; rounded to 10.", step=10
+            "frame_count": inputs.int_input(
+                *limits.frame_count, FRAME_COUNT, "How many frames. Billed in steps: 2-8, 9, 10-12, 13-16."
+            ),
+            "frame_duration_ms": inputs.int_input(
+                *limits.frame_duration_ms,
+                FRAME_DURATION_MS,
+                f"How long each frame is shown, in milliseconds; rounded to {limits.frame_duration_round_ms}.",
+                step=limits.frame_duration_round_ms,
             ),
             "image": common["image"],
-            "model": inputs.choice([spec.id for spec in able], inputs.DEFAULT_MODEL, "A model that makes GIFs."),
+            "model": inputs.combo_input([spec.id for spec in able], ImageParameters.model, "A model that makes GIFs."),
             "connection": common["connection"],
             **{name: common[name] for name in ("moderation", "complexity", "reuse", "references")},
         }
@@ -66,44 +83,33 @@ class GPTImageGIF:
     @classmethod
     def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:
         """Refuse what can be known before anything runs."""
-        names = ("frame_count", "frame_duration_ms")
-        return wishes.validated({**values, "extra": {**cls._extra(**{name: values.get(name) for name in names})}})
+        return validated({**values, "extra": _extra(values.get("frame_count"), values.get("frame_duration_ms"))})
 
-    @staticmethod
-    def _extra(frame_count: int | None, frame_duration_ms: int | None) -> dict[str, Any]:
-        return {"output_format": "gif", "frame_count": frame_count, "frame_duration_ms": frame_duration_ms}
-
-    @classmethod
-    def IS_CHANGED(cls, connection: str | None = "auto", **_values: Any) -> str:
-        """Look again over a batch connection whenever answers may have come; else only inputs matter."""
-        return runs.changed(connection)
-
-    @runs.blocked_while_planned
     async def api_call(
         self,
         prompt: str,
         seed: int = 0,
-        quality: str = "low",
-        background: str = "opaque",
-        size: str = "512x512",
-        frame_count: int = 9,
-        frame_duration_ms: int = 200,
+        quality: str = ImageParameters.quality,
+        background: str = ImageParameters.background,
+        size: str = SIZE,
+        frame_count: int = FRAME_COUNT,
+        frame_duration_ms: int = FRAME_DURATION_MS,
         image: Tensor | None = None,
-        model: str = inputs.DEFAULT_MODEL,
+        model: str = ImageParameters.model,
         connection: str = "auto",
-        moderation: str = "auto",
-        complexity: str = "auto",
+        moderation: str = ImageParameters.moderation,
+        complexity: str = ImageParameters.complexity,
         reuse: bool = True,
         references: list[Tensor] | None = None,
         auth_token: str | None = None,
         api_key: str | None = None,
         unique_id: str | None = None,
-    ) -> tuple[Tensor, Tensor, float, str] | Deferred:
+    ) -> tuple[Tensor, Tensor, float, str]:
         """Return frames float32 [f,H,W,3|4] in 0..1, alpha float32 [f,H,W], frames per second and the report.
 
         Raises: as GPTImage.api_call.
         """
-        wish = wishes.Wish(
+        parameters = ImageParameters(
             prompt=prompt,
             model=model,
             quality=quality,
@@ -111,15 +117,25 @@ class GPTImageGIF:
             size=size,
             moderation=moderation,
             complexity=complexity,
-            extra=self._extra(frame_count, frame_duration_ms),
+            extra=_extra(frame_count, frame_duration_ms),
         )
-        link = await runs.connect(connection, auth_token, api_key)
-        run = runs.Run(link, seed=seed, reuse=reuse, node_id=unique_id)
-        answer, upload = await run.answer(wish, uploads.Sources(image=image, references=references))
-        if isinstance(answer, Deferred):
-            return answer
-        frames = await run.on_thread(lambda: runs.readable(answer, lambda: pictures.gif_to_frames(answer.pictures[0])))
-        warning = rules.gif_sheet_fault(rules.spec_of({"model": model}), size, frame_count)
-        report = run.report(answer, [*upload.notes, *frames.notes, *([warning] if warning else [])])
-        seconds = sum(frames.durations_ms) / 1000.0
-        return frames.image, frames.alpha, len(frames.durations_ms) / seconds if seconds else 0.0, report
+
+        images = InputImages(image, references=references)
+        run = await NodeRun.connected(connection, auth_token, api_key, seed=seed, reuse=reuse, node_id=unique_id)
+        return await run.outputs(type(self), parameters, images, partial(_frames, parameters=parameters))
+
+
+def _extra(frame_count: int | None, frame_duration_ms: int | None) -> dict[str, Any]:
+    return {"output_format": "gif", "frame_count": frame_count, "frame_duration_ms": frame_duration_ms}
+
+
+def _frames(
+    answer: StoredAnswer, _encoded: EncodedInputs, *, parameters: ImageParameters
+) -> tuple[tuple[Tensor, Tensor, float], list[str]]:
+    """Return frames [f,H,W,3|4], alpha [f,H,W] and frames per second, and notes."""
+    frames = gif_to_frames(answer.pictures[0])
+    seconds = sum(frames.durations_ms) / 1000.0
+    spec, count = validation.spec_of({"model": parameters.model}), parameters.extra["frame_count"]
+    warning = validation.gif_sheet_fault(spec, parameters.size, count)
+    fps = len(frames.durations_ms) / seconds if seconds else 0.0
+    return (frames.image, frames.alpha, fps), [*frames.notes, *([warning] if warning else [])]

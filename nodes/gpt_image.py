@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..api.batch.enqueue import Deferred
+from ..api import StoredAnswer
+from ..utils.decode import alpha_of, pngs_to_image
+from ..utils.mask_composite import lock_outside_mask
 from . import inputs
-from .run import execution as runs
-from .run import input_images as uploads
-from .run import parameters as wishes
+from .base import ServiceNode
+from .run.execution import NodeRun
+from .run.input_images import EncodedInputs, InputImages
+from .run.parameters import ImageParameters, validated
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class GPTImage:
+NAMES_TOLD = 16  # of files, in a note
+
+
+class GPTImage(ServiceNode):
     """Text to image, editing, references and inpainting with OpenAI's image models."""
 
-    CATEGORY = "image/OpenAI"
-    FUNCTION = "api_call"
     RETURN_TYPES = ("IMAGE", "MASK", "STRING")
     RETURN_NAMES = ("image", "alpha", "report")
     OUTPUT_TOOLTIPS = (
@@ -44,47 +49,41 @@ class GPTImage:
     @classmethod
     def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:
         """Refuse what can be known before anything runs; linked values are None here and are checked in the run."""
-        return wishes.validated(values)
+        return validated(values)
 
-    @classmethod
-    def IS_CHANGED(cls, connection: str | None = "auto", **_values: Any) -> str:
-        """Look again over a batch connection whenever answers may have come; else only inputs matter."""
-        return runs.changed(connection)
-
-    @runs.blocked_while_planned
     async def api_call(
         self,
         prompt: str,
         seed: int = 0,
-        quality: str = "low",
-        background: str = "opaque",
-        size: str = "auto",
-        n: int = 1,
+        quality: str = ImageParameters.quality,
+        background: str = ImageParameters.background,
+        size: str = ImageParameters.size,
+        n: int = ImageParameters.n,
         image: Tensor | None = None,
         mask: Tensor | None = None,
-        model: str = inputs.DEFAULT_MODEL,
+        model: str = ImageParameters.model,
         connection: str = "auto",
-        custom_width: int = 1024,
-        custom_height: int = 1024,
-        output_format: str = "png",
-        output_compression: int = 100,
-        moderation: str = "auto",
-        input_fidelity: str = "auto",
-        complexity: str = "auto",
-        mask_mode: str = "guide",
-        live_preview: int = 0,
+        custom_width: int = ImageParameters.custom_width,
+        custom_height: int = ImageParameters.custom_height,
+        output_format: str = ImageParameters.output_format,
+        output_compression: int = ImageParameters.output_compression,
+        moderation: str = ImageParameters.moderation,
+        input_fidelity: str = ImageParameters.input_fidelity,
+        complexity: str = ImageParameters.complexity,
+        mask_mode: str = ImageParameters.mask_mode,
+        live_preview: int = ImageParameters.live_preview,
         reuse: bool = True,
         references: list[Tensor] | None = None,
         markup: Tensor | None = None,
         auth_token: str | None = None,
         api_key: str | None = None,
         unique_id: str | None = None,
-    ) -> tuple[Tensor, Tensor, str] | Deferred:
+    ) -> tuple[Tensor, Tensor, str]:
         """Return image float32 [n,H,W,3|4] in 0..1, alpha float32 [n,H,W] (1 = transparent) and the report as JSON.
 
         Raises: RefusedError and its siblings of `api.errors`, ImageInputError, ComfyUI's interruption on Cancel.
         """
-        wish = wishes.Wish(
+        parameters = ImageParameters(
             prompt=prompt,
             quality=quality,
             background=background,
@@ -101,7 +100,27 @@ class GPTImage:
             mask_mode=mask_mode,
             live_preview=live_preview,
         )
-        sources = uploads.Sources(image, mask, references, markup)
-        link = await runs.connect(connection, auth_token, api_key)
-        run = runs.Run(link, seed=seed, reuse=reuse, node_id=unique_id)
-        return await run.picture(wish, sources)
+        images = InputImages(image, mask, references, markup)
+        run = await NodeRun.connected(connection, auth_token, api_key, seed=seed, reuse=reuse, node_id=unique_id)
+        return await run.outputs(
+            type(self), parameters, images, partial(_locked if mask_mode == "lock" else _decoded, n=n)
+        )
+
+
+def _decoded(answer: StoredAnswer, _encoded: EncodedInputs, *, n: int) -> tuple[tuple[Tensor, Tensor], list[str]]:
+    """Return image [n,H,W,3|4] and alpha [n,H,W], and notes."""
+    decoded = pngs_to_image(answer.pictures, at_most=n)
+    if answer.folder and decoded.broken:
+        names = [answer.record.pictures[index] for index in decoded.broken]
+        told = ", ".join([*names[:NAMES_TOLD], *(["..."] if len(names) > NAMES_TOLD else [])])
+        decoded.notes.append(f"The bytes of what could not be read are kept in {answer.folder}: {told}.")
+    return (decoded.image, decoded.alpha), decoded.notes
+
+
+def _locked(answer: StoredAnswer, encoded: EncodedInputs, *, n: int) -> tuple[tuple[Tensor, Tensor], list[str]]:
+    """Return the same with everything outside the mask put back."""
+    (image, alpha), notes = _decoded(answer, encoded, n=n)
+    if encoded.mask is None or encoded.first is None:
+        return (image, alpha), [*notes, "mask_mode lock: there is no mask, so nothing was put back."]
+    locked = lock_outside_mask(image, encoded.first, encoded.mask)
+    return (locked, alpha_of(locked)), [*notes, "Every pixel outside the mask is from your picture."]

@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..api.catalog import catalog
+from ..api.catalog.catalog import Sizes
 from ..api.catalog.validation import SEED_MAX
 from ..api.connections import resolve as connections
-
-SIZES = (
-    "auto",
-    "1024x1024",
-    "1024x1536",
-    "1536x1024",
-    "2048x2048",
-    "2048x1152",
-    "1152x2048",
-    "3840x2160",
-    "2160x3840",
-    "match image",
-    "custom",
-)
-OUTPUT_FORMATS = ("png", "webp", "jpeg")
-DEFAULT_MODEL = "gpt-image-2.6-flare"
+from .run.parameters import ANY_MODEL, MASK_MODES, SIZES, ImageParameters
 
 
-def choice(values: tuple[str, ...] | list[str], default: str, tooltip: str, *, advanced: bool = False) -> Any:
+def combo_input(values: Sequence[str], default: str, tooltip: str, *, advanced: bool = False) -> Any:
     """Return the declaration of a widget with a closed set of values."""
     return list(values), {"default": default, "tooltip": tooltip, **_advanced(advanced)}
 
 
-def whole(low: int, high: int, default: int, tooltip: str, *, advanced: bool = False, **options: Any) -> Any:
+def int_input(low: int, high: int, default: int, tooltip: str, *, advanced: bool = False, **options: Any) -> Any:
     """Return the declaration of a widget for a whole number."""
     return "INT", {"default": default, "min": low, "max": high, "tooltip": tooltip, **_advanced(advanced), **options}
 
 
-def socket(kind: str, tooltip: str) -> Any:
+def socket_input(kind: str, tooltip: str) -> Any:
     """Return the declaration of an input without a widget."""
     return kind, {"tooltip": tooltip}
 
 
+def without_auto(values: Iterable[str]) -> list[str]:
+    """Return the values of a closed set that leave nothing to the model."""
+    return [value for value in values if value != "auto"]
+
+
 def required_inputs() -> dict[str, Any]:
     """Return the one input that nothing works without."""
-    tooltip = "What the picture should show, or what should change in the connected pictures. Up to 32,000 characters."
+    tooltip = (
+        "What the picture should show, or what should change in the connected pictures."
+        f" Up to {ANY_MODEL.prompt_max_chars:,} characters."
+    )
     return {"prompt": ("STRING", {"multiline": True, "default": "", "tooltip": tooltip})}
 
 
@@ -58,7 +53,7 @@ def hidden_inputs() -> dict[str, str]:
 
 def _wanted() -> dict[str, Any]:
     return {
-        "seed": whole(
+        "seed": int_input(
             0,
             SEED_MAX,
             0,
@@ -66,34 +61,34 @@ def _wanted() -> dict[str, Any]:
             " for. New seed: a new, paid picture. The seed itself is never sent.",
             control_after_generate=True,
         ),
-        "quality": choice(
-            ["low", "medium", "high", "xhigh", "max", "auto"],
-            "low",
+        "quality": combo_input(
+            ANY_MODEL.quality,
+            ImageParameters.quality,
             "How much work goes into the picture. Higher costs more and takes longer; xhigh and max need a 2.5 or 2.6"
             " model.",
         ),
-        "background": choice(
-            ["opaque", "transparent", "auto"],
-            "opaque",
+        "background": combo_input(
+            [*without_auto(ANY_MODEL.background), "auto"],
+            ImageParameters.background,
             "transparent leaves the background out: the image then has 4 channels, and alpha holds the mask. Needs png"
             " or webp.",
         ),
-        "size": choice(
-            list(SIZES),
-            "auto",
+        "size": combo_input(
+            SIZES,
+            ImageParameters.size,
             "Width x height in pixels. match image takes the nearest size to the first picture that the model can"
             " make; custom uses custom_width and custom_height.",
         ),
-        "n": whole(1, 10, 1, "How many pictures one request makes. Each is billed."),
+        "n": int_input(*ANY_MODEL.n, ImageParameters.n, "How many pictures one request makes. Each is billed."),
     }
 
 
 def _pictures() -> dict[str, Any]:
     return {
-        "image": socket(
+        "image": socket_input(
             "IMAGE", "The picture to edit, or a batch of up to 16. Without a picture, the prompt alone makes one."
         ),
-        "mask": socket(
+        "mask": socket_input(
             "MASK", "White (1) is redrawn, black (0) stays. It belongs to the first picture and must have its size."
         ),
     }
@@ -101,13 +96,13 @@ def _pictures() -> dict[str, Any]:
 
 def _asked() -> dict[str, Any]:
     return {
-        "model": choice(
+        "model": combo_input(
             catalog.choices(),
-            DEFAULT_MODEL,
+            ImageParameters.model,
             "flare is fast, sunburst is thorough. An id that is not in the list works only with a connection to a"
             " compatible server.",
         ),
-        "connection": choice(
+        "connection": combo_input(
             connections.offered(),
             "auto",
             "Which service makes the picture, and who pays. auto: your own OpenAI key if there is one, else your"
@@ -118,51 +113,60 @@ def _asked() -> dict[str, Any]:
 
 
 def _shape_and_file() -> dict[str, Any]:
-    side = "Only with size custom. A multiple of 16, at most 3 times the other side."
+    free = [spec.sizes for spec in catalog.listed() if spec.sizes.kind == "arbitrary"] or [Sizes()]
+    low, high = min(sizes.min_side for sizes in free), max(sizes.max_edge for sizes in free)
+    step, ratio = min(sizes.multiple_of for sizes in free), max(sizes.max_aspect_ratio for sizes in free)
+    side = f"Only with size custom. A multiple of {step}, at most {ratio:g} times the other side."
+    width, height = ImageParameters.custom_width, ImageParameters.custom_height
     return {
-        "custom_width": whole(480, 3840, 1024, f"Width in pixels. {side}", advanced=True, step=16),
-        "custom_height": whole(480, 3840, 1024, f"Height in pixels. {side}", advanced=True, step=16),
-        "output_format": choice(
-            OUTPUT_FORMATS,
-            "png",
+        "custom_width": int_input(low, high, width, f"Width in pixels. {side}", advanced=True, step=step),
+        "custom_height": int_input(low, high, height, f"Height in pixels. {side}", advanced=True, step=step),
+        "output_format": combo_input(
+            ANY_MODEL.output_formats,
+            ImageParameters.output_format,
             "The file that the service sends. png loses nothing; jpeg and webp are smaller and faster to load.",
             advanced=True,
         ),
-        "output_compression": whole(
-            0, 100, 100, "Quality of webp and jpeg, 100 is the best. Leave it at 100 for png.", advanced=True
+        "output_compression": int_input(
+            *ANY_MODEL.output_compression,
+            ImageParameters.output_compression,
+            "Quality of webp and jpeg, 100 is the best. Leave it at 100 for png.",
+            advanced=True,
         ),
     }
 
 
 def _model_and_run() -> dict[str, Any]:
     return {
-        "moderation": choice(
-            ["auto", "low"], "auto", "low makes the service's content filter less strict.", advanced=True
+        "moderation": combo_input(
+            ANY_MODEL.moderation,
+            ImageParameters.moderation,
+            "low makes the service's content filter less strict.",
+            advanced=True,
         ),
-        "input_fidelity": choice(
-            ["auto", "low", "high"],
-            "auto",
+        "input_fidelity": combo_input(
+            ["auto", *(ANY_MODEL.input_fidelity or [])],
+            ImageParameters.input_fidelity,
             "How closely the style and faces of your pictures are kept, only for models that have this."
             " auto: not sent.",
             advanced=True,
         ),
-        "complexity": choice(
-            ["auto", "low", "medium", "high"],
-            "auto",
+        "complexity": combo_input(
+            ["auto", *(ANY_MODEL.complexity or [])],
+            ImageParameters.complexity,
             "How much planning goes into the picture, apart from its quality. auto: not sent.",
             advanced=True,
         ),
-        "mask_mode": choice(
-            ["guide", "lock"],
-            "guide",
+        "mask_mode": combo_input(
+            MASK_MODES,
+            ImageParameters.mask_mode,
             "guide: the mask tells the model where to work, it may touch the rest. lock: every pixel outside the mask"
             " is put back from your picture.",
             advanced=True,
         ),
-        "live_preview": whole(
-            0,
-            3,
-            0,
+        "live_preview": int_input(
+            *ANY_MODEL.partial_images,
+            ImageParameters.live_preview,
             "How many sketches to show while the picture is made; each costs about 100 tokens more. Not on comfy.org,"
             " and only for one picture at a time. 0: none.",
             advanced=True,
@@ -181,8 +185,10 @@ def _model_and_run() -> dict[str, Any]:
 
 def _more_pictures() -> dict[str, Any]:
     return {
-        "references": socket("OIN_REFERENCES", "More pictures, each in its own size, from OpenAI Image References."),
-        "markup": socket(
+        "references": socket_input(
+            "OIN_REFERENCES", "More pictures, each in its own size, from OpenAI Image References."
+        ),
+        "markup": socket_input(
             "IMAGE",
             "Scribbles and notes over the first picture, on a transparent background (4 channels), for models that read"
             " them. Not together with a mask.",

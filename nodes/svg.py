@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..api.batch.enqueue import Deferred
-from ..api.catalog import catalog as catalogue
-from ..utils import comfyui as host
+from ..api import StoredAnswer
+from ..api.catalog import catalog
+from ..utils import comfyui
 from ..utils.svg import clean_svg
 from . import inputs
-from .run import execution as runs
-from .run import input_images as uploads
-from .run import parameters as wishes
+from .base import ServiceNode
+from .run.execution import NodeRun
+from .run.input_images import EncodedInputs, InputImages
+from .run.parameters import ImageParameters, validated
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-EFFORTS = ["auto", "none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
-
-class GPTImageSVG:
+class GPTImageSVG(ServiceNode):
     """A vector drawing from a prompt, or from pictures."""
 
-    CATEGORY = "image/OpenAI"
-    FUNCTION = "api_call"
     RETURN_TYPES = ("SVG", "STRING", "STRING")
     RETURN_NAMES = ("svg", "svg_text", "report")
     OUTPUT_TOOLTIPS = (
@@ -41,18 +38,22 @@ class GPTImageSVG:
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Return the inputs: the main node's where they mean the same, and the drawing's own."""
         common = inputs.optional_inputs()
-        able = [spec.id for spec in catalogue.listed() if spec.svg]
+        able = {spec.id: spec.svg for spec in catalog.listed() if spec.svg}
+        efforts = list(dict.fromkeys(effort for limits in able.values() for effort in limits.reasoning_effort))
         author = "The text model that writes the SVG, if your project may choose one; else leave it empty."
+        effort = "How much the text model of the SVG reasons. Needs svg_model. auto: not sent."
         optional = {
             **{name: common[name] for name in ("seed", "quality")},
-            "background": inputs.choice(common["background"][0], "opaque", "transparent leaves the background out."),
+            "background": inputs.combo_input(
+                common["background"][0], ImageParameters.background, "transparent leaves the background out."
+            ),
             **{name: common[name] for name in ("size", "image")},
-            "model": inputs.choice(able, inputs.DEFAULT_MODEL, "A model that makes SVGs; it draws the draft."),
+            "model": inputs.combo_input(
+                list(able), ImageParameters.model, "A model that makes SVGs; it draws the draft."
+            ),
             "connection": common["connection"],
             "svg_model": ("STRING", {"default": "", "tooltip": author}),
-            "svg_effort": inputs.choice(
-                EFFORTS, "auto", "How much the text model of the SVG reasons. Needs svg_model. auto: not sent."
-            ),
+            "svg_effort": inputs.combo_input(["auto", *efforts], "auto", effort),
             **{name: common[name] for name in ("custom_width", "custom_height", "moderation", "complexity", "reuse")},
             "references": common["references"],
         }
@@ -66,48 +67,35 @@ class GPTImageSVG:
         told = (
             f"svg_effort {effort} needs svg_model, which is empty. Name one, or set it to auto." if no_author else None
         )
-        return wishes.validated({**values, "extra": cls._extra(model, effort)}, told)
+        return validated({**values, "extra": _extra(model, effort)}, told)
 
-    @staticmethod
-    def _extra(svg_model: str | None, svg_effort: str | None) -> dict[str, Any]:
-        if not svg_model:
-            return {"output_format": "svg"}
-        effort = {} if svg_effort in (None, "auto") else {"reasoning": {"effort": svg_effort}}
-        return {"output_format": "svg", "svg": {"model": svg_model, **effort}}
-
-    @classmethod
-    def IS_CHANGED(cls, connection: str | None = "auto", **_values: Any) -> str:
-        """Look again over a batch connection whenever answers may have come; else only inputs matter."""
-        return runs.changed(connection)
-
-    @runs.blocked_while_planned
     async def api_call(
         self,
         prompt: str,
         seed: int = 0,
-        quality: str = "low",
-        background: str = "opaque",
-        size: str = "auto",
+        quality: str = ImageParameters.quality,
+        background: str = ImageParameters.background,
+        size: str = ImageParameters.size,
         image: Tensor | None = None,
-        model: str = inputs.DEFAULT_MODEL,
+        model: str = ImageParameters.model,
         connection: str = "auto",
         svg_model: str = "",
         svg_effort: str = "auto",
-        custom_width: int = 1024,
-        custom_height: int = 1024,
-        moderation: str = "auto",
-        complexity: str = "auto",
+        custom_width: int = ImageParameters.custom_width,
+        custom_height: int = ImageParameters.custom_height,
+        moderation: str = ImageParameters.moderation,
+        complexity: str = ImageParameters.complexity,
         reuse: bool = True,
         references: list[Tensor] | None = None,
         auth_token: str | None = None,
         api_key: str | None = None,
         unique_id: str | None = None,
-    ) -> tuple[Any, str, str] | Deferred:
+    ) -> tuple[Any, str, str]:
         """Return the drawing as ComfyUI's SVG type, as text, and the report.
 
         Raises: as GPTImage.api_call.
         """
-        wish = wishes.Wish(
+        parameters = ImageParameters(
             prompt=prompt,
             model=model,
             quality=quality,
@@ -117,14 +105,22 @@ class GPTImageSVG:
             custom_height=custom_height,
             moderation=moderation,
             complexity=complexity,
-            extra=self._extra(svg_model, svg_effort),
+            extra=_extra(svg_model, svg_effort),
         )
-        link = await runs.connect(connection, auth_token, api_key)
-        run = runs.Run(link, seed=seed, reuse=reuse, node_id=unique_id)
-        answer, upload = await run.answer(wish, uploads.Sources(image=image, references=references))
-        if isinstance(answer, Deferred):
-            return answer
-        drawing = await run.on_thread(lambda: runs.readable(answer, lambda: clean_svg(answer.pictures[0])))
-        kept = [f"The SVG as it came is kept in {answer.folder}."] if drawing.notes and answer.folder else []
-        report = run.report(answer, [*upload.notes, *drawing.notes, *kept])
-        return host.svg([drawing.data]), drawing.data.decode(), report
+        images = InputImages(image, references=references)
+        run = await NodeRun.connected(connection, auth_token, api_key, seed=seed, reuse=reuse, node_id=unique_id)
+        return await run.outputs(type(self), parameters, images, _drawing)
+
+
+def _extra(svg_model: str | None, svg_effort: str | None) -> dict[str, Any]:
+    if not svg_model:
+        return {"output_format": "svg"}
+    effort = {} if svg_effort in (None, "auto") else {"reasoning": {"effort": svg_effort}}
+    return {"output_format": "svg", "svg": {"model": svg_model, **effort}}
+
+
+def _drawing(answer: StoredAnswer, _encoded: EncodedInputs) -> tuple[tuple[Any, str], list[str]]:
+    """Return a drawing as ComfyUI's SVG type and as text, without what could run or load something."""
+    drawing = clean_svg(answer.pictures[0])
+    kept = [f"The SVG as it came is kept in {answer.folder}."] if drawing.notes and answer.folder else []
+    return (comfyui.svg([drawing.data]), drawing.data.decode()), [*drawing.notes, *kept]

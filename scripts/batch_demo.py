@@ -46,9 +46,8 @@ def run_batch() -> Told:
 
 
 def _office() -> Any:
-    connections, runs = pack.part("api.connections.resolve"), pack.part("nodes.run.execution")
     sandbox_store = pack.part("api.store.store").stores()[1]
-    resolve = lambda name: connections.resolve(name, connections.HostSecrets(), runs.sandbox_url)  # noqa: E731
+    resolve = pack.part("nodes.run.execution").connection_of
     return pack.part("api.batch.manager").BatchManager(sandbox_store, resolve)
 
 

@@ -135,7 +135,7 @@ def described() -> dict[str, Any]:
 
 
 def renamed_models() -> dict[str, str]:
-    """Return for each model that the service has shut down the live one that the catalogue names instead."""
+    """Return for each model that the service has shut down the live one that the catalog names instead."""
     found = {name: catalog.find(name) for name in MODELS}
     ended = {name: spec for name, spec in found.items() if spec is not None and spec.ended()}
     live = {name: [other for other in spec.replacement if other in catalog.choices()] for name, spec in ended.items()}

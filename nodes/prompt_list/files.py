@@ -4,34 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PureWindowsPath
-from typing import NamedTuple
 
-from .tables import PromptListError, Record, csv_records, fault, json_records, line_records
+from .tables import PromptListError, Table, csv_table, fault, json_table, line_table
 
-__all__ = [
-    "PromptListError",
-    "Record",
-    "Table",
-    "fault",
-    "file_table",
-    "inside",
-    "leads_outside",
-    "list_files",
-    "text_table",
-]
-
-SUFFIXES = (".csv", ".jsonl", ".ndjson", ".txt")
+READERS = {".csv": csv_table, ".jsonl": json_table, ".ndjson": json_table, ".txt": line_table}
+SUFFIXES = tuple(READERS)
 MAX_BYTES = 100_000_000  # twice a full batch of 50,000 prompts of 1,000 letters
-TEXT = "Text"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-
-
-class Table(NamedTuple):
-    """All records; `source` is what messages call the file, `ignored` are the columns that mean nothing here."""
-
-    source: str
-    records: list[Record]
-    ignored: list[str]
 
 
 def list_files(folder: Path | None) -> list[str]:
@@ -62,11 +41,6 @@ def inside(folder: Path, name: str) -> Path:
     return folder.joinpath(*PureWindowsPath(name).parts)
 
 
-def text_table(text: str) -> Table:
-    """Return the records of a text with one prompt per line; blank lines and lines that start with # are skipped."""
-    return Table(TEXT, list(line_records(text)), [])
-
-
 def file_table(folder: Path, name: str) -> Table:
     """Return the records of a list in a folder or below, read by its suffix.
 
@@ -74,16 +48,10 @@ def file_table(folder: Path, name: str) -> Table:
         PromptListError: it is not there, of another kind, too large, not UTF-8, or some line is not as it should be.
     """
     path = inside(folder, name)
-    if path.suffix.lower() not in SUFFIXES:
+    read = READERS.get(path.suffix.lower())
+    if read is None:
         raise PromptListError(f"{name} is no list of prompts. Choose a file that ends in {', '.join(SUFFIXES)}.")
-    text, ignored = _text(path, name), dict[str, None]()
-    if path.suffix.lower() == ".txt":
-        records = line_records(text)
-    elif path.suffix.lower() == ".csv":
-        records = csv_records(text, name, ignored)
-    else:
-        records = json_records(text, name, ignored)
-    return Table(name, list(records), list(ignored))
+    return read(_text(path, name), name)
 
 
 def _text(path: Path, name: str) -> str:

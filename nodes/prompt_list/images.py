@@ -12,9 +12,9 @@ from ...utils.encode import NO_MASK_SIZE
 from ...utils.errors import BrokenPictureError
 from ...utils.image_files import image_bytes, read_image, read_mask
 from ...utils.tensors import parallel_map, size_text
-from .files import Table, inside, leads_outside
+from .files import inside, leads_outside
 from .rows import Row
-from .tables import PromptListError, fault
+from .tables import PromptListError, Table, fault
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor

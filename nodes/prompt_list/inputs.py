@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...api.catalog import validation
-from .. import inputs
+from ...api.catalog.validation import SEED_MAX
+from ..inputs import combo_input, int_input
+from ..run.parameters import ANY_MODEL, SIZES, ImageParameters
 
 NO_FILE = "none"
 ROWS_MAX = 1_000_000
-LEAST = {"start": 1, "limit": 0, "portion": 1, "first_seed": 0}
-DEFAULTS: dict[str, Any] = {"text": "", "file": NO_FILE, **LEAST, "size": "auto", "quality": "low"}
+RANGES = {"start": (1, ROWS_MAX), "limit": (0, ROWS_MAX), "portion": (1, ROWS_MAX), "first_seed": (0, SEED_MAX)}
+DEFAULTS: dict[str, Any] = {
+    **{"text": "", "file": NO_FILE, "start": 1, "limit": 0, "portion": 1, "first_seed": 0},
+    **{"size": ImageParameters.size, "quality": ImageParameters.quality},  # of rows that have none
+}
 
 
 def optional_inputs(files: list[str]) -> dict[str, Any]:
     """Return all widgets; `files` are the lists to choose from."""
     return {**_source_inputs(files), **_part_inputs(), **_missing_inputs()}
-
-
-def qualities() -> list[str]:
-    """Return the qualities of the main node."""
-    return list(inputs.optional_inputs()["quality"][0])
 
 
 def _source_inputs(files: list[str]) -> dict[str, Any]:
@@ -31,18 +30,16 @@ def _source_inputs(files: list[str]) -> dict[str, Any]:
     )
     return {
         "text": ("STRING", {"multiline": True, "default": "", "tooltip": text}),
-        "file": inputs.choice([NO_FILE, *files], NO_FILE, file),
+        "file": combo_input([NO_FILE, *files], NO_FILE, file),
     }
 
 
 def _part_inputs() -> dict[str, Any]:
     return {
-        "start": inputs.whole(1, ROWS_MAX, 1, "The row to begin with, counted from 1 without the header."),
-        "limit": inputs.whole(0, ROWS_MAX, 0, "How many rows one run has at most. 0: all."),
-        "portion": inputs.whole(
-            1,
-            ROWS_MAX,
-            1,
+        "start": _number("start", "The row to begin with, counted from 1 without the header."),
+        "limit": _number("limit", "How many rows one run has at most. 0: all."),
+        "portion": _number(
+            "portion",
             "Which portion to run, counted from 1; a portion has as many rows as limit says. Set control after generate"
             " below to increment and queue several runs: each takes the next portion. Not used with limit 0.",
             control_after_generate=True,
@@ -56,7 +53,11 @@ def _missing_inputs() -> dict[str, Any]:
         " buys a picture of its own."
     )
     return {
-        "first_seed": inputs.whole(0, validation.SEED_MAX, 0, seed),
-        "size": inputs.choice(list(inputs.SIZES), DEFAULTS["size"], "The size of rows that have none."),
-        "quality": inputs.choice(qualities(), DEFAULTS["quality"], "The quality of rows that have none."),
+        "first_seed": _number("first_seed", seed),
+        "size": combo_input(SIZES, DEFAULTS["size"], "The size of rows that have none."),
+        "quality": combo_input(ANY_MODEL.quality, DEFAULTS["quality"], "The quality of rows that have none."),
     }
+
+
+def _number(name: str, tooltip: str, **options: Any) -> Any:
+    return int_input(*RANGES[name], DEFAULTS[name], tooltip, **options)

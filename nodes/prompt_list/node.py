@@ -6,20 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...api.catalog import validation
+from ...api.catalog.validation import out_of_range
 from ...utils import comfyui
-from .. import inputs
-from . import files
-from . import images as row_pictures
-from . import inputs as prompt_inputs
-from .files import PromptListError, Table
-from .inputs import DEFAULTS, LEAST, NO_FILE, ROWS_MAX
-from .rows import Row, Terms, portion_of, rows_of
+from . import files, images, inputs
+from .inputs import DEFAULTS, NO_FILE, RANGES
+from .rows import Row, portion_of, rows_of
+from .tables import PromptListError, Table, line_table
 
 Lists = tuple[list[str], list[int], list[str], list[str], list[Any], list[Any], list[str], int]
 
 
-class Choice(str):
+class AnyCombo(str):
     """The type of an output for widgets with a closed set of values: the canvas knows it as COMBO.
 
     ComfyUI compares it with the widget's own list, which no text equals, and on 0.3.64 not even "*" passes; what says
@@ -32,10 +29,10 @@ class Choice(str):
         return not isinstance(other, list) and str.__ne__(self, other)
 
 
-COMBO = Choice("COMBO")
+COMBO = AnyCombo("COMBO")
 
 
-class Plan(NamedTuple):
+class Selection(NamedTuple):
     """The rows of one run, and what they are a part of."""
 
     table: Table
@@ -70,7 +67,7 @@ class PromptList:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Return the inputs; the files are those that lie in ComfyUI's input folder now."""
-        optional = prompt_inputs.optional_inputs(files.list_files(comfyui.input_folder()))
+        optional = inputs.optional_inputs(files.list_files(comfyui.input_folder()))
         return {"required": {}, "optional": optional, "hidden": {"unique_id": "UNIQUE_ID"}}
 
     @classmethod
@@ -83,8 +80,8 @@ class PromptList:
             known = {name: value for name, value in values.items() if value is not None}
             _refuse_counts(known)
             if known.keys() >= values.keys() & DEFAULTS.keys():
-                plan = cls._plan(known)
-                row_pictures.refuse_missing(plan.rows, cls.folder(), plan.table.source)
+                selected = cls._selected(known)
+                images.refuse_missing(selected.rows, cls.folder(), selected.table.source)
         except PromptListError as exc:
             if "unique_id" in values:
                 raise
@@ -96,7 +93,7 @@ class PromptList:
         """Return what changes with the file and the pictures that it names; the widgets ComfyUI sees by itself."""
         name = values.get("file") or NO_FILE
         try:
-            return name if name == NO_FILE else row_pictures.fingerprint(_table("", name, cls.folder()), cls.folder())
+            return name if name == NO_FILE else images.fingerprint(_table("", name, cls.folder()), cls.folder())
         except PromptListError as exc:
             return str(exc)
 
@@ -119,14 +116,20 @@ class PromptList:
         Raises: PromptListError, ComfyUI's interruption.
         """
         values = {"text": text, "file": file, "start": start, "limit": limit, "portion": portion}
-        plan = self._plan({**values, "first_seed": first_seed, "size": size, "quality": quality})
-        free, step = comfyui.available_memory(), _stepping(unique_id)
-        loaded = row_pictures.load(plan.rows, self.folder(), plan.table.source, free_bytes=free, step=step)
-        comfyui.show_text(_summary(plan), unique_id)
-        prompts, seeds = [row.prompt for row in plan.rows], [row.seed for row in plan.rows]
-        sizes, qualities = [row.size for row in plan.rows], [row.quality for row in plan.rows]
-        images, masks = [each.image for each in loaded], [each.mask for each in loaded]
-        return prompts, seeds, sizes, qualities, images, masks, [row.name for row in plan.rows], len(plan.rows)
+        selected = self._selected({**values, "first_seed": first_seed, "size": size, "quality": quality})
+        rows, free = selected.rows, comfyui.available_memory()
+        loaded = images.load(rows, self.folder(), selected.table.source, free_bytes=free, step=_stepping(unique_id))
+        comfyui.show_text(_summary(selected), unique_id)
+        return (
+            [row.prompt for row in rows],
+            [row.seed for row in rows],
+            [row.size for row in rows],
+            [row.quality for row in rows],
+            [each.image for each in loaded],
+            [each.mask for each in loaded],
+            [row.name for row in rows],
+            len(rows),
+        )
 
     @staticmethod
     def folder() -> Path:
@@ -134,43 +137,33 @@ class PromptList:
         return comfyui.input_folder() or Path()
 
     @classmethod
-    def _plan(cls, values: Mapping[str, Any]) -> Plan:
+    def _selected(cls, values: Mapping[str, Any]) -> Selection:
         told = {**DEFAULTS, **values}
         _refuse_counts(told)
         table = _table(told["text"], told["file"], cls.folder())
-        rows = rows_of(table, _terms(told))
+        rows = rows_of(table, size=told["size"], quality=told["quality"], first_seed=told["first_seed"])
         part = {name: told[name] for name in ("start", "limit", "portion")}
-        return Plan(table, len(rows), portion_of(rows, table.source, **part))
+        return Selection(table, len(rows), portion_of(rows, table.source, **part))
 
 
 def _refuse_counts(values: Mapping[str, Any]) -> None:
     """Refuse numbers outside their widgets: ComfyUI does not look at them where a node looks itself."""
-    for name, least in LEAST.items():
-        most = validation.SEED_MAX if name == "first_seed" else ROWS_MAX
-        if not least <= values.get(name, least) <= most:
-            raise PromptListError(validation.out_of_range(name, values[name], least, most))
+    for name, (low, high) in RANGES.items():
+        if not low <= values.get(name, low) <= high:
+            raise PromptListError(out_of_range(name, values[name], low, high))
 
 
 def _table(text: str, file: str, folder: Path) -> Table:
     if file == NO_FILE:
-        return files.text_table(text)
+        return line_table(text, "Text")
     if text.strip():
         raise PromptListError(f"There are prompts in the text and in {file}. Empty the text, or set file to none.")
     return files.file_table(folder, file)
 
 
-def _terms(values: Mapping[str, Any]) -> Terms:
-    defaults = {name: values[name] for name in ("size", "quality", "first_seed")}
-    return Terms(inputs.SIZES, prompt_inputs.qualities(), _is_size, **defaults)
-
-
-def _is_size(size: str) -> bool:
-    return validation.parse_size(size) is not None
-
-
-def _summary(plan: Plan) -> str:
-    rows, ignored = plan.rows, plan.table.ignored
-    part = "" if len(rows) == plan.total else f", {rows[0].number} to {rows[-1].number} of {plan.total}"
+def _summary(selected: Selection) -> str:
+    rows, ignored = selected.rows, selected.table.ignored
+    part = "" if len(rows) == selected.total else f", {rows[0].number} to {rows[-1].number} of {selected.total}"
     unused = f"; columns not used: {', '.join(ignored)}" if ignored else ""
     return f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}{part}{unused}"
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import count
 from typing import Any, NamedTuple
 
-from ...api.catalog.validation import SEED_MAX
-from .files import PromptListError, Record, Table, fault, leads_outside
-
-PROMPT_MAX = 32_000  # characters
+from ...api.catalog.validation import SEED_MAX, parse_size
+from ..run.parameters import ANY_MODEL, SIZES
+from .files import leads_outside
+from .tables import PromptListError, Record, Table, fault
 
 
 class Row(NamedTuple):
@@ -27,18 +26,6 @@ class Row(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True)
-class Terms:
-    """What rows may ask for, and what a row gets that does not say; `is_size` tells sizes like 1280x720."""
-
-    sizes: Sequence[str]
-    qualities: Sequence[str]
-    is_size: Callable[[str], bool]
-    size: str = "auto"
-    quality: str = "low"
-    first_seed: int = 0
-
-
 class _Draft(NamedTuple):
     """A row whose seed may still have to be found."""
 
@@ -48,8 +35,8 @@ class _Draft(NamedTuple):
     name: str | None
 
 
-def rows_of(table: Table, terms: Terms) -> list[Row]:
-    """Return all rows of a list.
+def rows_of(table: Table, *, size: str, quality: str, first_seed: int) -> list[Row]:
+    """Return all rows of a list; `size` and `quality` are those of rows that have none.
 
     A row without a seed gets `first_seed`, or the next free number if rows above ask for exactly the same: equal rows
     are several pictures, and rows that are put in or moved leave the seeds of all others as they are.
@@ -57,12 +44,12 @@ def rows_of(table: Table, terms: Terms) -> list[Row]:
     Raises:
         PromptListError: some value is not as it should be, or there is no row.
     """
-    drafts = [_draft(record, table.source, terms) for record in table.records]
+    drafts = [_draft(record, table.source, size, quality) for record in table.records]
     if not drafts:
         raise PromptListError(f"{table.source} holds no prompt. Write one per line, or one per row.")
     return [
         Row(number, draft.line, draft.wanted[0], seed, *draft.wanted[1:], draft.name or f"row_{number:05}")
-        for number, (draft, seed) in enumerate(zip(drafts, _seeds(drafts, terms.first_seed), strict=True), 1)
+        for number, (draft, seed) in enumerate(zip(drafts, _seeds(drafts, first_seed), strict=True), 1)
     ]
 
 
@@ -80,17 +67,17 @@ def portion_of(rows: Sequence[Row], source: str, *, start: int, limit: int, port
     return taken
 
 
-def _draft(record: Record, source: str, terms: Terms) -> _Draft:
+def _draft(record: Record, source: str, default_size: str, default_quality: str) -> _Draft:
     def refuse(told: str) -> PromptListError:
         return fault(source, record.line, told)
 
     texts = {column: _text(column, value, refuse) for column, value in record.fields.items() if column != "seed"}
-    size = texts.get("size", terms.size).lower()
-    quality = texts.get("quality", terms.quality).lower()
-    if size not in terms.sizes and not terms.is_size(size):
-        raise refuse(f"size {size} is not known. Write WIDTHxHEIGHT in pixels or one of {', '.join(terms.sizes)}.")
-    if quality not in terms.qualities:
-        raise refuse(f"quality {quality} is not known. Choose one of {', '.join(terms.qualities)}.")
+    size = texts.get("size", default_size).lower()
+    quality = texts.get("quality", default_quality).lower()
+    if size not in SIZES and parse_size(size) is None:
+        raise refuse(f"size {size} is not known. Write WIDTHxHEIGHT in pixels or one of {', '.join(SIZES)}.")
+    if quality not in ANY_MODEL.quality:
+        raise refuse(f"quality {quality} is not known. Choose one of {', '.join(ANY_MODEL.quality)}.")
     if "mask" in texts and "image" not in texts:
         raise refuse("there is a mask and no image. Name the picture that it belongs to.")
     _refuse_paths(texts, refuse)
@@ -108,8 +95,9 @@ def _prompt(texts: dict[str, str], refuse: Callable[[str], PromptListError]) -> 
     prompt = texts.get("prompt", "")
     if not prompt:
         raise refuse("the prompt is empty. Write one, or take the row out.")
-    if len(prompt) > PROMPT_MAX:
-        raise refuse(f"the prompt has {len(prompt):,} characters, more than {PROMPT_MAX:,}. Shorten it.")
+    most = ANY_MODEL.prompt_max_chars
+    if len(prompt) > most:
+        raise refuse(f"the prompt has {len(prompt):,} characters, more than {most:,}. Shorten it.")
     return prompt
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
-import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+from ...utils.text_tables import TableError, csv_rows, json_rows, text_lines
 
 COLUMNS = ("prompt", "seed", "size", "quality", "image", "mask", "name")
 COMMENT = "#"
@@ -30,99 +29,86 @@ class Record(NamedTuple):
     fields: dict[str, Any]
 
 
+class Table(NamedTuple):
+    """All records; `source` is what messages call the file, `ignored` are the columns that mean nothing here."""
+
+    source: str
+    records: list[Record]
+    ignored: list[str]
+
+
 def fault(source: str, line: int, told: str) -> PromptListError:
     """Return the error for one line."""
     return PromptListError(f"{source}, line {line}: {told}")
 
 
-def line_records(text: str) -> Iterator[Record]:
-    """Yield a prompt per line; blank lines and lines that start with # are skipped."""
-    return (Record(number, {"prompt": line}) for number, line in _lines(text) if not line.startswith(COMMENT))
+def line_table(text: str, source: str) -> Table:
+    """Return a prompt per line; blank lines and lines that start with # are skipped."""
+    lines = ((number, line) for number, line in text_lines(text) if not line.startswith(COMMENT))
+    return Table(source, [Record(number, {"prompt": line}) for number, line in lines], [])
 
 
-def csv_records(text: str, source: str, ignored: dict[str, None]) -> Iterator[Record]:
-    """Yield a record per row; the first row names the columns and shows whether comma, semicolon or tab divides them.
-
-    What means nothing here is added to `ignored`.
+def csv_table(text: str, source: str) -> Table:
+    """Return a record per row; the first row names the columns.
 
     Raises:
         PromptListError: the columns or the quotes are not as they should be.
     """
-    _, header = next(_lines(text), (1, ""))
-    lines = io.StringIO(text, newline="")
-    reader = csv.reader(lines, delimiter=_delimiter(header), skipinitialspace=True, strict=True)
     columns: list[str] = []
-    for line, cells in _csv_rows(reader, source):
-        if not columns:
-            columns = _columns(cells, source, line, ignored)
-            if "prompt" not in columns:
-                raise fault(
-                    source, line, f"no column is called prompt. The first line names the columns: {_choices()}."
-                )
-        elif len(cells) != len(columns):
-            told = f"{_counted(len(cells))} here and {_counted(len(columns))} in the header."
-            raise fault(source, line, f"{told} Put a text that holds a comma or a line break in double quotes.")
-        else:
-            yield _record(line, zip(columns, cells, strict=True))
+    records: list[Record] = []
+    ignored: dict[str, None] = {}
+    with _told_of(source):
+        for line, cells in csv_rows(text):
+            if not columns:
+                columns = _columns(cells, line, ignored)
+                if "prompt" not in columns:
+                    told = f"no column is called prompt. The first line names the columns: {_choices()}."
+                    raise TableError(line, told)
+            elif len(cells) != len(columns):
+                told = f"{_counted(len(cells))} here and {_counted(len(columns))} in the header."
+                raise TableError(line, f"{told} Put a text that holds a comma or a line break in double quotes.")
+            else:
+                records.append(_record(line, zip(columns, cells, strict=True)))
+    return Table(source, records, list(ignored))
 
 
-def json_records(text: str, source: str, ignored: dict[str, None]) -> Iterator[Record]:
-    """Yield a record per line, which is a JSON object; what means nothing here is added to `ignored`.
+def json_table(text: str, source: str) -> Table:
+    """Return a record per line, which is a JSON object.
 
     Raises:
         PromptListError: a line is no JSON object, or its names are not as they should be.
     """
-    for line, content in _lines(text):
-        try:
-            pairs = json.loads(content, object_pairs_hook=tuple)  # a tuple is an object, a list an array
-        except (ValueError, RecursionError) as exc:
-            raise fault(source, line, f"this is no JSON ({exc}). Each line is an object of its own.") from exc
-        if not isinstance(pairs, tuple):
-            raise fault(source, line, 'this is no JSON object. Write {"prompt": "..."} on one line.')
-        columns = _columns([str(key) for key, _ in pairs], source, line, ignored)
-        yield _record(line, zip(columns, (value for _, value in pairs), strict=True))
+    records: list[Record] = []
+    ignored: dict[str, None] = {}
+    with _told_of(source):
+        for line, pairs in json_rows(text):
+            columns = _columns([str(name) for name, _ in pairs], line, ignored)
+            records.append(_record(line, zip(columns, (value for _, value in pairs), strict=True)))
+    return Table(source, records, list(ignored))
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield each line that is not blank, with its number; splitlines would break a prompt at U+2028 as well."""
-    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
-        if line.strip():
-            yield number, line.strip()
-
-
-def _delimiter(header: str) -> str:
-    bare = re.sub(r'"[^"]*"', "", header)
-    return max(",;\t", key=bare.count)
-
-
-def _csv_rows(reader: Any, source: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not empty, each with the line that it begins in."""
-    line = 1
+@contextmanager
+def _told_of(source: str) -> Iterator[None]:
     try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield line, cells
-            line = reader.line_num + 1
-    except csv.Error as exc:
-        raise fault(source, line, f"this is no CSV ({exc}). Look for a double quote without its second.") from exc
+        yield
+    except TableError as exc:
+        raise fault(source, exc.line, str(exc)) from exc
 
 
-def _record(line: int, pairs: Any) -> Record:
+def _record(line: int, pairs: Iterable[tuple[str, Any]]) -> Record:
     stripped = ((column, value.strip() if isinstance(value, str) else value) for column, value in pairs)
     return Record(line, {column: value for column, value in stripped if column in COLUMNS and value not in ("", None)})
 
 
-def _columns(names: Sequence[str], source: str, line: int, ignored: dict[str, None]) -> list[str]:
+def _columns(names: Sequence[str], line: int, ignored: dict[str, None]) -> list[str]:
     """Return the columns in lower case, and note those that mean nothing here."""
     columns = [name.strip().lower() for name in names]
     for name, column in zip(names, columns, strict=True):
         if column and columns.count(column) > 1:
-            raise fault(source, line, f"the column {column} is there twice. Keep one.")
+            raise TableError(line, f"the column {column} is there twice. Keep one.")
         if column and column not in COLUMNS:
             if meant := _meant(column):
-                raise fault(
-                    source, line, f"the column {column} is not known. If it is {meant}, rename it; else drop it."
-                )
+                raise TableError(line, f"the column {column} is not known. If it is {meant}, rename it; else drop it.")
             ignored[name.strip()] = None
     return columns
 

@@ -3,82 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from pydantic import SecretStr
 
-from ...api import JOBS, Connection, HostSecrets, Job, JobHandle, OpenAIImageError, StoredAnswer
-from ...api.batch import enqueue
-from ...api.batch.enqueue import Deferred
-from ...api.catalog import validation as rules
+from ...api import JOBS, Connection, HostSecrets, Job, JobHandle, StoredAnswer
+from ...api.batch.enqueue import Deferred, answered_or_planned
+from ...api.catalog import validation
 from ...api.connections import resolve as connections
 from ...api.jobs.report import model_notes, outcome, report
 from ...api.jobs.threads import run_bounded, run_in_thread
 from ...api.store.records import unreadable
-from ...utils import comfyui as host
-from ...utils import decode as pictures
+from ...utils import comfyui
 from ...utils.errors import BrokenPictureError
-from ...utils.mask_composite import lock_outside_mask
-from .input_images import Sources, Upload, upload_of
-from .parameters import Wish
-from .progress import Waiter, room
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from .input_images import EncodedInputs, InputImages, encode_inputs
+from .parameters import ImageParameters
+from .progress import ProgressReporter, prompt_monitor
 
 LOG = logging.getLogger(__name__)
-NAMES_TOLD = 16
 
+P = ParamSpec("P")
 T = TypeVar("T")
-
-
-async def connect(name: str, auth_token: str | None, api_key: str | None) -> Connection:
-    """Return the connection of a name, with what ComfyUI handed to the node.
-
-    Raises: NoKeyError, RefusedError.
-    """
-    # ComfyUI writes a node's inputs, our token and key among them, into its history when the node fails before it
-    # waits for the first time (0.20.1 execution.py, get_output_data): so wait before anything can fail.
-    await asyncio.sleep(0)
-    secrets = HostSecrets(
-        comfy_token=SecretStr(auth_token) if auth_token else None,
-        comfy_key=SecretStr(api_key) if api_key else None,
-        comfy_base_url=host.comfy_api_base(),
-        comfy_headers=host.comfy_headers(),
-    )
-    return connections.resolve(name, secrets, sandbox_url)
-
-
-def blocked_while_planned(
-    call: Callable[..., Coroutine[Any, Any, T | Deferred]],
-) -> Callable[..., Coroutine[Any, Any, T]]:
-    """Have a node's branch end without an error, with a word in the node, while its job waits for a batch."""
-
-    @functools.wraps(call)
-    async def api_call(self: Any, *args: Any, **values: Any) -> Any:
-        outputs = await call(self, *args, **values)
-        if not isinstance(outputs, Deferred):
-            return outputs
-        room().end(values.get("unique_id"), outputs.words)
-        return tuple(host.blocker() for _ in self.RETURN_TYPES)
-
-    return api_call
-
-
-def changed(connection: str | None) -> str:
-    """Return what IS_CHANGED answers: a text that changes when the store may have the answer of a planned job."""
-    try:
-        if connection is not None and not connections.is_batch(connection):
-            return ""
-    except OpenAIImageError:
-        return ""  # the run will tell
-    return enqueue.generation()
+Decoder = Callable[[StoredAnswer, EncodedInputs], tuple[tuple[Any, ...], list[str]]]
 
 
 def sandbox_url() -> str:
@@ -88,146 +38,120 @@ def sandbox_url() -> str:
     return running().base_url
 
 
+def connection_of(name: str, secrets: HostSecrets | None = None) -> Connection:
+    """Return the connection of a name; outside a prompt ComfyUI hands over no secrets.
+
+    Raises: NoKeyError, RefusedError.
+    """
+    return connections.resolve(name, secrets or HostSecrets(), sandbox_url)
+
+
 @dataclass
-class Run:
-    """One run over one connection; `node_id` is where progress is shown."""
+class NodeRun:
+    """One run of a node over one connection; `node_id` is where progress is shown."""
 
     connection: Connection
     seed: int = 0
     reuse: bool = True
     node_id: str | None = None
 
-    async def picture(self, wish: Wish, sources: Sources) -> tuple[Tensor, Tensor, str] | Deferred:
-        """Return (image [n,H,W,3|4], alpha [n,H,W], report), or that a batch has the job.
+    @classmethod
+    async def connected(
+        cls,
+        connection: str,
+        auth_token: str | None,
+        api_key: str | None,
+        *,
+        seed: int,
+        reuse: bool,
+        node_id: str | None,
+    ) -> NodeRun:
+        """Return a run over the connection of a name, with what ComfyUI handed to the node.
+
+        Raises: NoKeyError, RefusedError.
+        """
+        # ComfyUI writes a node's inputs, our token and key among them, into its history when the node fails before it
+        # waits for the first time (0.20.1 execution.py, get_output_data): so wait before anything can fail.
+        await asyncio.sleep(0)
+        secrets = HostSecrets(
+            comfy_token=SecretStr(auth_token) if auth_token else None,
+            comfy_key=SecretStr(api_key) if api_key else None,
+            comfy_base_url=comfyui.comfy_api_base(),
+            comfy_headers=comfyui.comfy_headers(),
+        )
+        return cls(connection_of(connection, secrets), seed, reuse, node_id)
+
+    async def outputs(
+        self, node: type[Any], parameters: ImageParameters, images: InputImages, decode: Decoder
+    ) -> tuple[Any, ...]:
+        """Return the outputs of a node: what `decode` makes of the answer, and the report as the last one.
+
+        While the job waits for a batch, the branch behind the node ends without an error. `decode` returns outputs and
+        notes for the report; it runs on a thread, and may raise BrokenPictureError.
 
         Raises: OpenAIImageError by kind, ImageInputError, ComfyUI's interruption.
         """
-        answer, upload = await self.answer(wish, sources)
+        monitor = prompt_monitor()
+        monitor.begin(self.node_id)
+        encoded = await self._in_thread(encode_inputs, images, max_pixels=self.connection.max_image_pixels)
+        answer = await (self._planned if self.connection.batch else self._asked)(parameters, encoded)
         if isinstance(answer, Deferred):
-            return answer
-        decoded = await self.on_thread(lambda: _decoded(answer, wish, upload))
-        return decoded.image, decoded.alpha, self.report(answer, [*upload.notes, *decoded.notes])
+            monitor.end(self.node_id, answer.words)
+            return tuple(comfyui.blocker() for _ in node.RETURN_TYPES)
+        outputs, notes = await self._in_thread(_decoded, answer, encoded, decode)
+        answer = JOBS.mark_delivered(answer)  # from here on the store may forget it when it is full
+        about_model = model_notes(answer.record.model)
+        monitor.end(self.node_id, "; ".join([outcome(answer, self.connection), *about_model]))
+        return *outputs, report(answer, self.connection, [*about_model, *encoded.notes, *notes])
 
-    async def answer(self, wish: Wish, sources: Sources) -> tuple[StoredAnswer | Deferred, Upload]:
-        """Return the answer, not yet decoded, and what went out for it.
+    async def _planned(self, parameters: ImageParameters, encoded: EncodedInputs) -> StoredAnswer | Deferred:
+        return await self._in_thread(lambda: answered_or_planned(self._job(parameters, encoded)))
 
-        Raises: as `picture`.
-        """
-        room().begin(self.node_id)
-        upload = await self.on_thread(lambda: upload_of(sources, max_pixels=self.connection.max_image_pixels))
-        if self.connection.batch:
-            return await self.on_thread(lambda: enqueue.answered_or_planned(self._job(wish, upload))), upload
-        if wish.live_preview and (reason := wish.without_previews(self.connection)):
-            upload.notes.append(f"No sketches were shown while waiting: {reason}.")
-        submitted = run_in_thread(lambda: JOBS.submit(self._job(wish, upload)))
+    async def _asked(self, parameters: ImageParameters, encoded: EncodedInputs) -> StoredAnswer:
+        if parameters.live_preview and (reason := parameters.without_previews(self.connection)):
+            encoded.notes.append(f"No sketches were shown while waiting: {reason}.")
+        submitted = run_in_thread(lambda: JOBS.submit(self._job(parameters, encoded)))
         try:
-            running = await self._finished(submitted, lambda: "preparing")
+            handle = await prompt_monitor().wait(submitted, self.node_id)
         except BaseException:
             submitted.add_done_callback(self._leave)  # stopped in this very moment: nobody waits for it
             raise
         try:
-            watch = Watch(running, self.node_id)
-            return await self._finished(running.future, running.stage, watch.show), upload
+            reporter = ProgressReporter(handle, self.node_id)
+            return await prompt_monitor().wait(handle.future, self.node_id, handle.stage, reporter.show)
         except BaseException:
-            self._tell_what_goes_on(running)
+            self._tell_what_goes_on(handle)
             raise
         finally:
-            running.leave()
+            handle.leave()
 
-    def report(self, answer: StoredAnswer, notes: list[str]) -> str:
-        """Return the report of a decoded answer; from here on the store may forget it when it is full."""
-        answer = JOBS.mark_delivered(answer)
-        room().end(self.node_id, "; ".join([outcome(answer, self.connection), *model_notes(answer.record.model)]))
-        return report(answer, self.connection, [*model_notes(answer.record.model), *notes])
+    def _job(self, parameters: ImageParameters, encoded: EncodedInputs) -> Job:
+        request = parameters.request(encoded, self.connection)
+        validation.check_files(request.model, encoded.files)
+        return Job(self.connection, request, encoded.files, seed=self.seed, reuse=self.reuse)
 
-    async def on_thread(self, work: Callable[[], T]) -> T:
-        """Return what work gives, done on a thread of our own.
-
-        Raises: what work raises, ComfyUI's interruption.
-        """
-        return await self._finished(run_bounded(work), lambda: "preparing")
-
-    def _job(self, wish: Wish, upload: Upload) -> Job:
-        request = wish.request(
-            image_size=upload.image_size,
-            image_count=upload.count,
-            mask=upload.mask is not None,
-            markup=upload.markup,
-            previews=wish.live_preview > 0 and wish.without_previews(self.connection) is None,
-        )
-        rules.check_files(request.model, upload.files)
-        return Job(self.connection, request, upload.files, seed=self.seed, reuse=self.reuse)
-
-    async def _finished(
-        self, future: Future[T], stage: Callable[[], str], meanwhile: Callable[[], Awaitable[None]] | None = None
-    ) -> T:
-        """Wait for a future, showing the stage each second; ends at once when the person cancels."""
-        waiting = asyncio.wrap_future(future)
-        try:
-            with room().joined(Waiter(self.node_id, stage, meanwhile)) as stopped:
-                first: list[asyncio.Future[Any]] = [waiting, stopped]
-                await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-            if stopped.done():
-                stopped.result()  # raises
-            return waiting.result()
-        finally:
-            waiting.cancel()  # only this wrapper: else asyncio complains of an error that nobody fetched
+    async def _in_thread(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        return await prompt_monitor().wait(run_bounded(lambda: work(*args, **options)), self.node_id)
 
     def _leave(self, submitted: Future[JobHandle]) -> None:
         if submitted.exception() is None:
             self._tell_what_goes_on(submitted.result())
             submitted.result().leave()
 
-    def _tell_what_goes_on(self, running: JobHandle) -> None:
-        if running.sent and not running.future.done():
+    def _tell_what_goes_on(self, handle: JobHandle) -> None:
+        if handle.sent and not handle.future.done():
             LOG.info("A paid request goes on in the background; its picture is kept for the next run.")
-            host.show_text(
+            comfyui.show_text(
                 "stopped; the request was already sent, its picture is saved and used by the next run", self.node_id
             )
 
 
-class Watch:
-    """Moves a node's progress bar by how long this usually takes, and shows the sketches that came, each once."""
+def _decoded(answer: StoredAnswer, encoded: EncodedInputs, decode: Decoder) -> tuple[tuple[Any, ...], list[str]]:
+    """Return outputs and notes.
 
-    def __init__(self, running: JobHandle, node_id: str | None) -> None:
-        self._running, self._node_id = running, node_id
-        self._sketches = self._percent = 0
-
-    async def show(self) -> None:
-        """Show what is new; a sketch is decoded off the loop."""
-        partials, percent = self._running.partials, int(100 * (self._running.progress or 0))
-        if len(partials) > self._sketches:
-            self._sketches, newest = len(partials), partials[-1]
-            with contextlib.suppress(BrokenPictureError):
-                preview = await asyncio.wrap_future(run_in_thread(lambda: pictures.preview_image(newest)))
-                host.show_progress(max(percent, 1), 100, self._node_id, preview)
-        elif percent > self._percent:
-            host.show_progress(percent, 100, self._node_id)
-        self._percent = max(percent, self._percent)
-
-
-def readable(answer: StoredAnswer, decode: Callable[[], T]) -> T:
-    """Return what decode makes of an answer.
-
-    Raises: BadAnswerError that says where the bytes are, if decode raises ValueError.
+    Raises: BadAnswerError that says where the bytes are, where `decode` raises BrokenPictureError.
     """
     try:
-        return decode()
-    except ValueError as exc:
+        return decode(answer, encoded)
+    except BrokenPictureError as exc:
         raise unreadable(answer.record.model_copy(update={"fault": str(exc)}), answer.folder) from exc
-
-
-def _decoded(answer: StoredAnswer, wish: Wish, upload: Upload) -> pictures.Decoded:
-    """Return the answer's pictures as tensors, with everything outside the mask put back if that was asked for."""
-    decoded = readable(answer, lambda: pictures.pngs_to_image(answer.pictures, at_most=wish.n))
-    if answer.folder and decoded.broken:
-        names = [answer.record.pictures[index] for index in decoded.broken]
-        told = ", ".join([*names[:NAMES_TOLD], *(["..."] if len(names) > NAMES_TOLD else [])])
-        decoded.notes.append(f"The bytes of what could not be read are kept in {answer.folder}: {told}.")
-    if wish.mask_mode != "lock":
-        return decoded
-    if upload.mask is None or upload.first is None:
-        return decoded._replace(notes=[*decoded.notes, "mask_mode lock: there is no mask, so nothing was put back."])
-    locked = lock_outside_mask(decoded.image, upload.first, upload.mask)
-    notes = [*decoded.notes, "Every pixel outside the mask is from your picture."]
-    return decoded._replace(image=locked, alpha=pictures.alpha_of(locked), notes=notes)

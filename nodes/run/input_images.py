@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...api import FilePart
-from ...utils import encode as images
+from ...utils import encode
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Sources:
+class InputImages:
     """The connected pictures: image [B,H,W,C], mask [B,H,W] or [H,W], references [H,W,C] each, markup [B,H,W,4]."""
 
     image: Tensor | None = None
@@ -29,7 +29,7 @@ class Sources:
 
 
 @dataclass
-class Upload:
+class EncodedInputs:
     """The files of one request; `first` is the first picture [H,W,C], `mask` what it is masked with."""
 
     files: list[FilePart] = field(default_factory=list)
@@ -45,55 +45,55 @@ class Upload:
         return None if self.first is None else (self.first.shape[1], self.first.shape[0])
 
 
-def upload_of(sources: Sources, *, max_pixels: int) -> Upload:
+def encode_inputs(images: InputImages, *, max_pixels: int) -> EncodedInputs:
     """Return the encoded pictures, mask and markup; larger pictures are scaled down to `max_pixels`.
 
     Raises: ImageInputError for shapes and sizes that do not fit.
     """
-    batches = sources.batches()
-    upload = Upload(count=sum(len(batch) for batch in batches))
+    batches = images.batches()
+    encoded = EncodedInputs(count=sum(len(batch) for batch in batches))
     if not batches:
-        upload.mask, upload.markup = sources.mask, sources.markup is not None
-        return upload
-    pngs = images.images_to_pngs(batches, max_pixels=max_pixels)
-    upload.first = batches[0][0]
+        encoded.mask, encoded.markup = images.mask, images.markup is not None
+        return encoded
+    pngs = encode.images_to_pngs(batches, max_pixels=max_pixels)
+    encoded.first = batches[0][0]
     name = "image" if len(pngs) == 1 else "image[]"
-    upload.files = [_part(name, f"image_{index}.png", png) for index, png in enumerate(pngs)]
-    upload.notes = list(_scaling_notes(batches, pngs))
-    _add_mask(upload, sources.mask, pngs[0])
-    _add_markup(upload, sources.markup, pngs[0])
-    return upload
+    encoded.files = [_part(name, f"image_{index}.png", png) for index, png in enumerate(pngs)]
+    encoded.notes = list(_scaling_notes(batches, pngs))
+    _add_mask(encoded, images.mask, pngs[0])
+    _add_markup(encoded, images.markup, pngs[0])
+    return encoded
 
 
-def _add_mask(upload: Upload, mask: Tensor | None, first: images.Png) -> None:
-    size = upload.image_size
+def _add_mask(encoded: EncodedInputs, mask: Tensor | None, first: encode.Png) -> None:
+    size = encoded.image_size
     if mask is None or size is None:
         return
-    if images.is_no_mask(mask, size):
-        upload.notes.append("The mask is the empty 64x64 one of a picture without transparency: no mask was sent.")
+    if encode.is_no_mask(mask, size):
+        encoded.notes.append("The mask is the empty 64x64 one of a picture without transparency: no mask was sent.")
         return
-    upload.files.append(_part("mask", "mask.png", images.mask_to_png(mask, size, (first.width, first.height))))
-    upload.mask = mask
+    encoded.files.append(_part("mask", "mask.png", encode.mask_to_png(mask, size, (first.width, first.height))))
+    encoded.mask = mask
     if mask.ndim > 2 and mask.shape[0] > 1:
-        upload.notes.append(f"{mask.shape[0]} masks are connected: only the first was used, for the first picture.")
-    elif upload.count > 1:
-        upload.notes.append("The mask belongs to the first of the pictures.")
+        encoded.notes.append(f"{mask.shape[0]} masks are connected: only the first was used, for the first picture.")
+    elif encoded.count > 1:
+        encoded.notes.append("The mask belongs to the first of the pictures.")
 
 
-def _add_markup(upload: Upload, markup: Tensor | None, first: images.Png) -> None:
-    size = upload.image_size
+def _add_markup(encoded: EncodedInputs, markup: Tensor | None, first: encode.Png) -> None:
+    size = encoded.image_size
     if markup is None or size is None:
         return
-    upload.files.append(_part("markup", "markup.png", images.markup_to_png(markup, size, (first.width, first.height))))
-    upload.markup = True
+    encoded.files.append(_part("markup", "markup.png", encode.markup_to_png(markup, size, (first.width, first.height))))
+    encoded.markup = True
 
 
-def _scaling_notes(batches: list[Tensor], pngs: list[images.Png]) -> Iterator[str]:
+def _scaling_notes(batches: list[Tensor], pngs: list[encode.Png]) -> Iterator[str]:
     sizes = [(picture.shape[1], picture.shape[0]) for batch in batches for picture in batch]
     for index, ((width, height), png) in enumerate(zip(sizes, pngs, strict=True)):
         if (width, height) != (png.width, png.height):
             yield f"Picture {index} was scaled from {width}x{height} to {png.width}x{png.height} for this connection."
 
 
-def _part(name: str, filename: str, png: images.Png) -> FilePart:
+def _part(name: str, filename: str, png: encode.Png) -> FilePart:
     return FilePart(name, filename, png.data, png.digest)

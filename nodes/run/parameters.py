@@ -8,21 +8,29 @@ from typing import Any
 
 from ...api import Connection, OpenAIImageError, RefusedError
 from ...api.batch.enqueue import no_markup
-from ...api.catalog import validation as rules
+from ...api.catalog import catalog, validation
 from ...api.catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest
 from ...api.connections import resolve as connections
-from ..inputs import OUTPUT_FORMATS, SIZES
+from .input_images import EncodedInputs
 
-PREVIEWS_MAX = 3
+ANY_MODEL = catalog.unknown_model("any")  # what some model takes; each has its own rules besides
+SIZES = (
+    *("auto", "1024x1024", "1024x1536", "1536x1024", "2048x2048", "2048x1152", "1152x2048", "3840x2160", "2160x3840"),
+    *("match image", "custom"),
+)
+MASK_MODES = ("guide", "lock")
 SOCKETS = ("image", "references", "mask", "markup")
 
 
 @dataclass(frozen=True)
-class Wish:
-    """The widgets of one run that say what is asked for; `extra` are the service's own fields of other nodes."""
+class ImageParameters:
+    """The widgets of one run that say what is asked for; `extra` are the service's own fields of other nodes.
+
+    The defaults are those of the widgets, and typed nowhere else.
+    """
 
     prompt: str
-    model: str
+    model: str = "gpt-image-2.6-flare"
     quality: str = "low"
     background: str = "opaque"
     size: str = "auto"
@@ -48,22 +56,22 @@ class Wish:
             return "sketches come for one picture at a time, and n is more"
         return None
 
-    def request(
-        self, *, image_size: tuple[int, int] | None, image_count: int, mask: bool, markup: bool, previews: bool = False
-    ) -> OpenAIImageGenerationRequest:
-        """Return the request. `image_size` is the first picture's (width, height), `previews` asks for a stream.
+    def request(self, encoded: EncodedInputs, connection: Connection) -> OpenAIImageGenerationRequest:
+        """Return the request for what goes out; it asks for a stream where sketches can be shown.
 
         Raises: RefusedError for what the model does not take.
         """
+        edits, mask = encoded.count > 0, encoded.mask is not None
         _refuse_widgets(asdict(self))
-        _refuse_nothing_to_match(self.size, edits=image_count > 0)
-        fields = service_fields(asdict(self), image_size=image_size, edits=image_count > 0)
-        if previews:
+        _refuse_nothing_to_match(self.size, edits=edits)
+        fields = service_fields(asdict(self), image_size=encoded.image_size, edits=edits)
+        if self.live_preview and self.without_previews(connection) is None:
             fields.update(stream=True, partial_images=self.live_preview)
-        if image_count == 0:
-            rules.check({**fields, "image_count": 0, "mask": mask, "markup": markup}, operation="generations")
+        if not edits:
+            sources = {"image_count": 0, "mask": mask, "markup": encoded.markup}
+            validation.check({**fields, **sources}, operation="generations")
             return OpenAIImageGenerationRequest(**fields)
-        return OpenAIImageEditRequest(**fields, image_count=image_count, mask=mask, markup=markup)
+        return OpenAIImageEditRequest(**fields, image_count=encoded.count, mask=mask, markup=encoded.markup)
 
 
 def validated(values: Mapping[str, Any], refused: str | None = None) -> bool | str:
@@ -81,7 +89,7 @@ def validated(values: Mapping[str, Any], refused: str | None = None) -> bool | s
 def refusal(values: Mapping[str, Any]) -> bool | str:
     """Return True, or why the run must not start; linked inputs are None, inputs that are absent are missing.
 
-    `values` are a node's inputs by name, and `extra` as in Wish.
+    `values` are a node's inputs by name, and `extra` as in ImageParameters.
     """
     try:
         _refuse_widgets(values)
@@ -90,7 +98,7 @@ def refusal(values: Mapping[str, Any]) -> bool | str:
         edits = bool(connected & {"image", "references"})
         fields = service_fields(values, image_size=None, edits=edits)
         sources = {"image_count": None if edits else 0, "mask": "mask" in connected, "markup": "markup" in connected}
-        rules.check({**fields, **sources}, operation="edits" if edits else "generations")
+        validation.check({**fields, **sources}, operation="edits" if edits else "generations")
         _refuse_nothing_to_match(values.get("size"), edits=edits)
         _refuse_in_batch(values, markup="markup" in connected)
     except OpenAIImageError as exc:
@@ -127,30 +135,27 @@ def _size(values: Mapping[str, Any], image_size: tuple[int, int] | None) -> str 
         return size
     if image_size is None:
         return None
-    width, height = rules.nearest_size(rules.spec_of(values).sizes, *image_size)
+    width, height = validation.nearest_size(validation.spec_of(values).sizes, *image_size)
     return f"{width}x{height}"
 
 
 def _refuse_widgets(values: Mapping[str, Any]) -> None:
-    """Refuse values that are ours alone, so that the catalogue has nothing to say about them."""
-    size, mode, preview = values.get("size"), values.get("mask_mode"), values.get("live_preview")
-    model, output_format = values.get("model"), values.get("output_format")
+    """Refuse values that are ours alone, so that the catalog has nothing to say about them."""
+    model, size = values.get("model"), values.get("size")
     if model is not None and not str(model).strip():
         raise RefusedError("The model is empty. Choose one from the list.", param="model")
-    if size is not None and size not in SIZES and rules.parse_size(str(size)) is None:
+    if size is not None and size not in SIZES and validation.parse_size(str(size)) is None:
         raise RefusedError(f"Size {size!r} is not known. Choose one of {', '.join(SIZES)}.", param="size")
-    if output_format not in (None, *OUTPUT_FORMATS):
-        formats = ", ".join(OUTPUT_FORMATS)
-        raise RefusedError(
-            f"output_format {output_format} is not known. Choose one of {formats}.", param="output_format"
-        )
-    if mode not in (None, "guide", "lock"):
-        raise RefusedError(f"mask_mode {mode!r} is not known. Choose guide or lock.", param="mask_mode")
-    if preview is not None and not 0 <= preview <= PREVIEWS_MAX:
-        raise RefusedError(rules.out_of_range("live_preview", preview, 0, PREVIEWS_MAX), param="live_preview")
-    seed = values.get("seed")
-    if seed is not None and not 0 <= seed <= rules.SEED_MAX:
-        raise RefusedError(rules.out_of_range("seed", seed, 0, rules.SEED_MAX), param="seed")
+    output_format, formats = values.get("output_format"), ANY_MODEL.output_formats
+    if output_format not in (None, *formats):
+        told = f"output_format {output_format} is not known. Choose one of {', '.join(formats)}."
+        raise RefusedError(told, param="output_format")
+    if values.get("mask_mode") not in (None, *MASK_MODES):
+        raise RefusedError(f"mask_mode {values['mask_mode']!r} is not known. Choose guide or lock.", param="mask_mode")
+    for name, (low, high) in (("live_preview", ANY_MODEL.partial_images), ("seed", (0, validation.SEED_MAX))):
+        value = values.get(name)
+        if value is not None and not low <= value <= high:
+            raise RefusedError(validation.out_of_range(name, value, low, high), param=name)
 
 
 def _refuse_nothing_to_match(size: str | None, *, edits: bool) -> None:

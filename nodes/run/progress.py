@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from ...utils import comfyui as host
+from ...api import JobHandle
+from ...api.jobs.threads import run_in_thread
+from ...utils import comfyui
+from ...utils.decode import preview_image
+from ...utils.errors import BrokenPictureError
 
 STOP_POLL_S = 0.1
 TEXT_EVERY_S = 1.0
 
+T = TypeVar("T")
+
 
 @dataclass(eq=False)
-class Waiter:
+class _Waiter:
     """One run that waits: where its text is shown, at which stage it is, and what to do ten times a second."""
 
     node_id: str | None
     stage: Callable[[], str]
-    meanwhile: Callable[[], Awaitable[None]] | None = None
+    on_tick: Callable[[], Awaitable[None]] | None
     since: float = field(default_factory=time.monotonic)
     shown_s: int = 0
 
@@ -32,7 +40,7 @@ class Waiter:
         elapsed_s = int(time.monotonic() - self.since)
         if elapsed_s > self.shown_s:
             self.shown_s = elapsed_s
-            host.show_text(f"{self.stage()}, {elapsed_s} s", self.node_id)
+            comfyui.show_text(f"{self.stage()}, {elapsed_s} s", self.node_id)
 
 
 @dataclass
@@ -49,11 +57,11 @@ class _Runs:
         return _counted(self.ended)
 
 
-class Room:
-    """The waiters of one event loop. The one who looks at Cancel clears ComfyUI's flag, so he tells all others."""
+class PromptMonitor:
+    """The runs that wait in one event loop. Whoever looks at Cancel clears ComfyUI's flag, so all are told at once."""
 
     def __init__(self) -> None:
-        self._waiters: dict[Waiter, None] = {}
+        self._waiters: dict[_Waiter, None] = {}
         self._runs: dict[str | None, _Runs] = {}
         self._stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ticker: asyncio.Task[None] | None = None
@@ -71,32 +79,46 @@ class Room:
         runs = self._runs.setdefault(node_id, _Runs(1))
         runs.ended[re.split("[,:;]", said)[0]] += 1
         if runs.begun == 1:
-            host.show_text(said, node_id)
+            comfyui.show_text(said, node_id)
         elif runs.begun == runs.ended.total():
-            host.show_text(runs.outcome(said), node_id)
+            comfyui.show_text(runs.outcome(said), node_id)
 
-    def alone(self, node_id: str | None) -> bool:
+    def _is_alone(self, node_id: str | None) -> bool:
         """Tell whether a node has one run, which then has the node's text and progress bar for itself."""
         return self._runs.get(node_id, _Runs(1)).begun == 1
 
-    @contextmanager
-    def joined(self, waiter: Waiter) -> Iterator[asyncio.Future[None]]:
-        """Wait together with the others; the future gets ComfyUI's interruption when the person cancels."""
+    async def wait(
+        self,
+        future: Future[T],
+        node_id: str | None,
+        stage: Callable[[], str] = lambda: "preparing",
+        on_tick: Callable[[], Awaitable[None]] | None = None,
+    ) -> T:
+        """Return what comes of a future, showing the stage each second; end at once when the person cancels.
+
+        Raises: what comes of the future, ComfyUI's interruption.
+        """
         self._look()
+        waiter, waiting = _Waiter(node_id, stage, on_tick), asyncio.wrap_future(future)
         self._waiters[waiter] = None
         if self._ticker is None or self._ticker.done():
             self._ticker = asyncio.get_running_loop().create_task(self._tick())
         try:
-            yield self._stopped
+            first: list[asyncio.Future[Any]] = [waiting, self._stopped]
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            if self._stopped.done():
+                self._stopped.result()  # raises
+            return waiting.result()
         finally:
-            self._waiters.pop(waiter, None)
+            del self._waiters[waiter]
+            waiting.cancel()  # only this wrapper: else asyncio complains of an error that nobody fetched
 
     def _look(self) -> None:
         if self._stopped.done() or time.monotonic() - self._looked < STOP_POLL_S / 2:
             return
         self._looked = time.monotonic()
         try:
-            host.raise_if_stopped()
+            comfyui.raise_if_stopped()
         except BaseException as exc:  # noqa: BLE001 - handed over to everybody who waits
             self._stop(exc)
 
@@ -109,8 +131,8 @@ class Room:
             while self._waiters and not self._stopped.done():
                 self._look()
                 self._show()
-                own = [each.meanwhile for each in self._waiters if each.meanwhile and self.alone(each.node_id)]
-                await asyncio.gather(*(meanwhile() for meanwhile in own))
+                own = [each.on_tick for each in self._waiters if each.on_tick and self._is_alone(each.node_id)]
+                await asyncio.gather(*(on_tick() for on_tick in own))
                 await asyncio.sleep(STOP_POLL_S)
         except asyncio.CancelledError:
             raise
@@ -120,9 +142,9 @@ class Room:
 
     def _show(self) -> None:
         """Show each node's line once a second: a single run's own, or for a list how far all its rows are."""
-        lists: dict[str | None, list[Waiter]] = {}
+        lists: dict[str | None, list[_Waiter]] = {}
         for waiter in self._waiters:
-            if self.alone(waiter.node_id):
+            if self._is_alone(waiter.node_id):
                 waiter.show()
             else:
                 lists.setdefault(waiter.node_id, []).append(waiter)
@@ -131,23 +153,43 @@ class Room:
             for node_id, waiters in lists.items():
                 self._show_list(node_id, waiters)
 
-    def _show_list(self, node_id: str | None, waiters: list[Waiter]) -> None:
+    def _show_list(self, node_id: str | None, waiters: list[_Waiter]) -> None:
         begun, ended = self._runs[node_id].begun, self._runs[node_id].ended.total()
         stages = Counter(waiter.stage() for waiter in waiters)
-        host.show_text(f"{ended} of {begun} done; {_counted(stages)}", node_id)
-        host.show_progress(ended, begun, node_id)
+        comfyui.show_text(f"{ended} of {begun} done; {_counted(stages)}", node_id)
+        comfyui.show_progress(ended, begun, node_id)
 
 
 def _counted(words: Counter[str]) -> str:
     return ", ".join(f"{count} {word}" for word, count in words.items())
 
 
-_ROOMS: WeakKeyDictionary[asyncio.AbstractEventLoop, Room] = WeakKeyDictionary()
+class ProgressReporter:
+    """Moves a node's progress bar by how long this usually takes, and shows the sketches that came, each once."""
+
+    def __init__(self, handle: JobHandle, node_id: str | None) -> None:
+        self._handle, self._node_id = handle, node_id
+        self._sketches = self._percent = 0
+
+    async def show(self) -> None:
+        """Show what is new; a sketch is decoded off the loop."""
+        partials, percent = self._handle.partials, int(100 * (self._handle.progress or 0))
+        if len(partials) > self._sketches:
+            self._sketches, newest = len(partials), partials[-1]
+            with contextlib.suppress(BrokenPictureError):
+                preview = await asyncio.wrap_future(run_in_thread(lambda: preview_image(newest)))
+                comfyui.show_progress(max(percent, 1), 100, self._node_id, preview)
+        elif percent > self._percent:
+            comfyui.show_progress(percent, 100, self._node_id)
+        self._percent = max(percent, self._percent)
 
 
-def room() -> Room:
-    """Return the room of the running event loop."""
+_MONITORS: WeakKeyDictionary[asyncio.AbstractEventLoop, PromptMonitor] = WeakKeyDictionary()
+
+
+def prompt_monitor() -> PromptMonitor:
+    """Return the monitor of the running event loop."""
     loop = asyncio.get_running_loop()
-    if loop not in _ROOMS:
-        _ROOMS[loop] = Room()
-    return _ROOMS[loop]
+    if loop not in _MONITORS:
+        _MONITORS[loop] = PromptMonitor()
+    return _MONITORS[loop]

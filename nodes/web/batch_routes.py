@@ -8,19 +8,13 @@ from typing import Any
 
 from aiohttp import web
 
-from ...api import Connection, HostSecrets, OpenAIImageError
-from ...api.connections import resolve as connections
+from ...api import OpenAIImageError
 from ...api.jobs.threads import run_in_thread
-from ..run.execution import sandbox_url
+from ..run.execution import connection_of
 from .batch_panel import BatchPanel
 from .responses import answering, refusal, refuse_other_pages
 
-
-def _resolved(name: str) -> Connection:
-    return connections.resolve(name, HostSecrets(), sandbox_url)
-
-
-PANEL = BatchPanel(_resolved)
+PANEL = BatchPanel(connection_of)
 
 
 def add_to(routes: web.RouteTableDef, prefix: str) -> None:

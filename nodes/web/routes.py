@@ -15,14 +15,13 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from ...api import Connection, HostSecrets, NoKeyError, OpenAIImageError
-from ...api.catalog import catalog as catalogue
-from ...api.catalog import pricing as prices
+from ...api.catalog import catalog, pricing
 from ...api.catalog.catalog import ModelSpec
 from ...api.connections import keys
 from ...api.connections import resolve as connections
 from ...api.connections.connection import LOOPBACK_HOSTS
 from ..migration import replacements
-from ..run import parameters as wishes
+from ..run import parameters
 from . import batch_routes
 from .responses import answering, refusal, refuse_other_pages
 
@@ -52,7 +51,7 @@ def register(routes: web.RouteTableDef | None) -> None:
 
 async def models(_request: web.Request) -> web.Response:
     """Answer what each model that can be chosen takes; the names are those of the widgets."""
-    specs = {name: spec for name in catalogue.choices() if (spec := catalogue.find(name))}
+    specs = {name: spec for name in catalog.choices() if (spec := catalog.find(name))}
     return web.json_response({"models": {name: _facts(spec) for name, spec in specs.items()}})
 
 
@@ -80,14 +79,14 @@ async def estimate(request: web.Request) -> dict[str, Any]:
     connected, count = set(map(str, asked.get("connected") or [])), int(asked.get("image_count") or 0)
     extra_format = EXTRA_FORMATS.get(str(asked.get("node")))
     values |= {"extra": {"output_format": extra_format}} if extra_format else {}
-    refused = wishes.refusal({**_unlinked(values, connected), **dict.fromkeys(connected)})
+    refused = parameters.refusal({**_unlinked(values, connected), **dict.fromkeys(connected)})
     if refused is not True:
         return {"state": "impossible", "reason": refused}
     try:
         link = connections.resolve(str(values.get("connection") or "auto"), SIGNED_IN, lambda: "")
     except NoKeyError:
         return {"state": "no_key"}
-    return _price(link, wishes.service_fields(values, image_size=None, edits=count > 0), count)
+    return _price(link, parameters.service_fields(values, image_size=None, edits=count > 0), count)
 
 
 async def store_key(request: web.Request) -> dict[str, Any]:
@@ -144,7 +143,7 @@ def _unlinked(values: Mapping[str, Any], connected: set[str]) -> dict[str, Any]:
 def _price(link: Connection, fields: Mapping[str, Any], image_count: int) -> dict[str, Any]:
     if link.kind == "sandbox":
         return {"state": "free"}
-    price = prices.estimate(link, fields, image_count)
+    price = pricing.estimate(link, fields, image_count)
     if price is None:
         return {"state": "unknown", "connection": link.name}
     return {"state": "known", "connection": link.name, "low_usd": price.low_usd, "high_usd": price.high_usd}

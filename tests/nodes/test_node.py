@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import pytest
 from openai_image_nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, WEB_DIRECTORY
+from openai_image_nodes.api.catalog import catalog
+from openai_image_nodes.nodes.run.parameters import ImageParameters
 from support.node_calls import GPTImage, References
+
+GIF, SVG = NODE_CLASS_MAPPINGS["OIN_GPTImageGIF"], NODE_CLASS_MAPPINGS["OIN_GPTImageSVG"]
+PromptList = NODE_CLASS_MAPPINGS["OIN_PromptList"]
+CALLING = (GPTImage, GIF, SVG)
 
 # Name, type or values, default; only ever appended to: docs/contract.md, "OIN_GPTImage".
 WIDGETS: list[tuple[str, Any, Any]] = [
@@ -53,6 +61,17 @@ BASIC = ["prompt", "seed", "quality", "background", "size", "n", "model", "conne
 def declared(node: Any = GPTImage) -> dict[str, tuple[Any, dict[str, Any]]]:
     inputs = node.INPUT_TYPES()
     return {**inputs["required"], **inputs["optional"]}
+
+
+def defaults(kind: Any) -> dict[str, Any]:
+    """Return the default of each widget."""
+    return {name: options["default"] for name, (_, options) in declared(kind).items() if "default" in options}
+
+
+def defaults_of(parameters: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+    """Return the defaults of a call but those of sockets and hidden inputs, which are None."""
+    found = {name: parameter.default for name, parameter in parameters.items()}
+    return {name: default for name, default in found.items() if default not in (None, inspect.Parameter.empty)}
 
 
 def is_socket(kind: Any) -> bool:
@@ -128,16 +147,46 @@ def test_outputs_are_image_alpha_and_report() -> None:
     assert GPTImage.RETURN_TYPES == ("IMAGE", "MASK", "STRING")
 
 
-def test_call_is_a_coroutine_that_takes_every_input_with_its_default() -> None:
+@pytest.mark.parametrize("kind", CALLING)
+def test_call_is_a_coroutine_that_takes_every_input_with_its_default(kind: Any) -> None:
     """ComfyUI leaves out what is not connected; the API may leave out more."""
-    assert inspect.iscoroutinefunction(getattr(GPTImage, GPTImage.FUNCTION))
-    parameters = inspect.signature(GPTImage.api_call).parameters
-    names = ["self", *declared(), *GPTImage.INPUT_TYPES()["hidden"]]
-    assert list(parameters) == names
-    defaults = {name: options["default"] for name, (kind, options) in declared().items() if "default" in options}
-    assert {name: parameters[name].default for name in defaults if name != "prompt"} == {
-        name: default for name, default in defaults.items() if name != "prompt"
+    assert inspect.iscoroutinefunction(getattr(kind, kind.FUNCTION))
+    parameters = inspect.signature(kind.api_call).parameters
+    assert list(parameters) == ["self", *declared(kind), *kind.INPUT_TYPES()["hidden"]]
+    assert defaults_of(parameters) == {name: default for name, default in defaults(kind).items() if name != "prompt"}
+
+
+def test_list_of_prompts_takes_every_input_with_its_default() -> None:
+    """It runs without any, as ComfyUI leaves out what is not connected."""
+    parameters = inspect.signature(PromptList.lists).parameters
+    assert list(parameters) == ["self", *declared(PromptList), *PromptList.INPUT_TYPES()["hidden"]]
+    assert defaults_of(parameters) == defaults(PromptList)
+
+
+@pytest.mark.parametrize("kind", CALLING)
+def test_widgets_have_the_defaults_of_a_request(kind: Any) -> None:
+    """A default is typed once: another one in a widget would ask for something else than the API does."""
+    asked = {field.name: field.default for field in fields(ImageParameters) if field.name in defaults(kind)}
+    own = {"prompt", "size"} if kind is GIF else {"prompt"}  # frames have sizes of their own
+    assert {name: value for name, value in asked.items() if name not in own} == {
+        name: value for name, value in defaults(kind).items() if name in asked and name not in own
     }
+
+
+def test_gif_widgets_have_the_defaults_of_the_catalog() -> None:
+    """Those of every model that makes GIFs."""
+    widgets = defaults(GIF)
+    for limits in [spec.gif for spec in catalog.listed() if spec.gif]:
+        assert widgets["frame_count"] == limits.frame_count_default
+        assert widgets["frame_duration_ms"] == limits.frame_duration_ms_default
+        assert widgets["size"] in limits.sizes
+
+
+def test_closed_sets_are_those_of_the_catalog() -> None:
+    """Every value that some model takes can be chosen, and no other but auto."""
+    for name in ("quality", "background", "moderation", "input_fidelity", "complexity"):
+        taken = {value for spec in catalog.listed() for value in getattr(spec, name) or []}
+        assert set(declared()[name][0]) == taken | {"auto"}, name
 
 
 def test_nodes_have_the_ids_of_the_contract() -> None:
@@ -166,9 +215,7 @@ def test_references_have_eight_pictures_and_a_chain() -> None:
     assert References.RETURN_TYPES == ("OIN_REFERENCES",)
 
 
-@pytest.mark.parametrize(
-    "kind", [GPTImage, NODE_CLASS_MAPPINGS["OIN_GPTImageGIF"], NODE_CLASS_MAPPINGS["OIN_GPTImageSVG"]]
-)
+@pytest.mark.parametrize("kind", CALLING)
 def test_is_changed_is_the_same_for_every_value_of_a_direct_connection(kind: Any) -> None:
     """Whatever ComfyUI hands over, it fits: one that raises would be NaN, and every run would run again."""
     names = [*kind.INPUT_TYPES()["required"], *kind.INPUT_TYPES()["optional"], "an input of tomorrow"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openai_image_nodes.api.catalog import catalog as catalogue
+from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.api.errors import OpenAIImageError, RefusedError
 from support.capture import Capture
 from support.node_calls import KEY, node, photo, use_openai, validated
@@ -199,7 +199,7 @@ def test_match_image_and_fidelity_pass_with_a_linked_picture(server: Capture, pi
 
 def test_match_image_finds_a_legal_size_for_every_model(server: Capture) -> None:
     """No picture, however thin, leads to a size that the model refuses."""
-    for index, model in enumerate([*catalogue.choices(), FIXED]):
+    for index, model in enumerate([*catalog.choices(), FIXED]):
         node(model=model, size="match image", image=photo(8, 640), seed=index)
     sent = [request.fields() for request in server.posts]
     assert {fields["size"] for fields in sent if fields["model"] == FIXED} == {"1536x1024"}

@@ -13,12 +13,10 @@ from typing import Any
 
 import pytest
 from openai_image_nodes import NODE_CLASS_MAPPINGS
-from openai_image_nodes.api.catalog import catalog as catalogue
-from openai_image_nodes.api.catalog import validation as rules
+from openai_image_nodes.api.catalog import catalog, validation
 from openai_image_nodes.api.errors import RefusedError
-from openai_image_nodes.nodes.migration import prompts as old_prompts
-from openai_image_nodes.nodes.migration import replacements
-from openai_image_nodes.utils import comfyui as host
+from openai_image_nodes.nodes.migration import prompts, replacements
+from openai_image_nodes.utils import comfyui
 from support.route_client import ask
 
 SIZES = [
@@ -81,7 +79,7 @@ def declared(old: str) -> dict[str, Any]:
 def translated(kind: str, has: bool = False, **inputs: Any) -> Any:
     """Return a prompt with a built-in node and one that takes its first output, as ours."""
     prompt = {"1": {"class_type": kind, "inputs": inputs}, "2": {"class_type": "Save", "inputs": {"images": ["1", 0]}}}
-    return old_prompts.translated(prompt, lambda _name: has)
+    return prompts.translated(prompt, lambda _name: has)
 
 
 def test_every_built_in_node_is_described() -> None:
@@ -158,15 +156,15 @@ def test_layouts_are_those_of_saved_workflows() -> None:
     assert (shorter["model.quality"], shorter["n"]) == ("low", 1)
 
 
-def test_retired_models_become_what_the_catalogue_names() -> None:
+def test_retired_models_become_what_the_catalog_names() -> None:
     """Each is refused, and its live one is not."""
     renamed = replacements.renamed_models()
     assert renamed["gpt-image-1"] == "gpt-image-2.5-sunburst"
     for retired, live in renamed.items():
         with pytest.raises(RefusedError, match=live):
-            rules.spec_of({"model": retired})
-        assert live in catalogue.choices()
-        assert rules.spec_of({"model": live}).id == live
+            validation.spec_of({"model": retired})
+        assert live in catalog.choices()
+        assert validation.spec_of({"model": live}).id == live
 
 
 def test_route_tells_the_description() -> None:
@@ -218,7 +216,7 @@ def test_links_to_moved_outputs_follow() -> None:
         "gif": {"class_type": "OpenAIGPTImageGIFNode", "inputs": {"model.prompt": "a"}},
         "video": {"class_type": "CreateVideo", "inputs": {"images": ["gif", 0], "fps": ["gif", 1]}},
     }
-    told = old_prompts.translated(prompt, lambda _name: False)
+    told = prompts.translated(prompt, lambda _name: False)
     assert told["video"]["inputs"] == {"images": ["gif", 0], "fps": ["gif", 2]}
     assert prompt["video"]["inputs"]["fps"] == ["gif", 1]
 
@@ -230,15 +228,15 @@ def test_prompts_that_are_not_ours_to_change_stay_the_same() -> None:
     own = translated("OpenAIGPTImage1", prompt="a", connection="sandbox")["1"]
     assert own == {"class_type": "OpenAIGPTImage1", "inputs": {"prompt": "a", "connection": "sandbox"}}
     for prompt in ({}, {"1": {"class_type": "Save", "inputs": {}}}, {"1": 5}, {"1": {"class_type": V2, "inputs": 5}}):
-        assert old_prompts.translated(prompt, lambda _name: False) is prompt
+        assert prompts.translated(prompt, lambda _name: False) is prompt
     body = {"prompt": [1], "client_id": "x"}
-    assert old_prompts.translator(lambda _name: False)(body) is body
+    assert prompts.translator(lambda _name: False)(body) is body
 
 
 def test_translator_keeps_the_rest_of_the_body() -> None:
     """Who asked, and the workflow that goes with it."""
     body = {"prompt": {"1": {"class_type": V2, "inputs": {"prompt": "a"}, "_meta": {"title": "x"}}}, "client_id": "me"}
-    told = old_prompts.translator(lambda _name: False)(body)
+    told = prompts.translator(lambda _name: False)(body)
     assert (told["client_id"], told["prompt"]["1"]["_meta"]) == ("me", {"title": "x"})
 
 
@@ -256,17 +254,17 @@ def test_host_is_told_the_same(monkeypatch: pytest.MonkeyPatch, old: str) -> Non
     monkeypatch.setitem(sys.modules, "server", server)
     monkeypatch.setitem(sys.modules, "comfy_api", ModuleType("comfy_api"))
     monkeypatch.setitem(sys.modules, "comfy_api.latest", latest)
-    host.offer_replacements([replacements.for_host(replacements.BY_OLD[old])])
+    comfyui.offer_replacements([replacements.for_host(replacements.BY_OLD[old])])
     [told] = registered
     assert (told.old_node_id, told.new_node_id) == (old, replacements.BY_OLD[old].new)
     assert {entry["new_id"] for entry in told.input_mapping} <= set(declared(old))
     monkeypatch.delattr(latest, "io")
-    host.offer_replacements([replacements.for_host(replacements.BY_OLD[old])])
+    comfyui.offer_replacements([replacements.for_host(replacements.BY_OLD[old])])
     assert len(registered) == 1
 
 
 def test_without_a_host_nothing_is_registered() -> None:
     """The pack loads all the same."""
-    host.offer_replacements([replacements.for_host(replacements.BY_OLD[V2])])
-    host.on_prompt(lambda body: body)
-    assert host.has_node(V2) is False
+    comfyui.offer_replacements([replacements.for_host(replacements.BY_OLD[V2])])
+    comfyui.on_prompt(lambda body: body)
+    assert comfyui.has_node(V2) is False

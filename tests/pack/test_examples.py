@@ -22,8 +22,8 @@ from canvas import ui_workflow
 from declared import by_position, default_of, inputs_of, is_widget, options_of, outputs_of, slots_of, widgets_of
 from graphs import Graph, api_prompt
 from openai_image_nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
-from openai_image_nodes.nodes.prompt_list import files as prompt_files
-from openai_image_nodes.utils import comfyui as host
+from openai_image_nodes.nodes.prompt_list import files
+from openai_image_nodes.utils import comfyui
 from PIL import Image
 
 GRAPHS = {graph.title: graph for graph in examples.graphs()}
@@ -256,7 +256,7 @@ def test_every_photograph_is_small_and_has_its_licence(graph: Graph) -> None:
 def test_the_list_shows_what_rows_can_be() -> None:
     """A picture from the prompt alone, the same once more, two edits of one picture, and one with a mask."""
     [name] = lists(GRAPHS["Prompt list"])
-    rows = [record.fields for record in prompt_files.file_table(pack.PHOTOS, name).records]
+    rows = [record.fields for record in files.file_table(pack.PHOTOS, name).records]
     assert ["image" in row for row in rows] == [False, False, False, True, True, True]
     assert rows[1]["prompt"] == rows[2]["prompt"]
     assert rows[3]["image"] == rows[4]["image"]
@@ -304,7 +304,7 @@ def test_a_list_runs_once_for_each_row(tmp_path: Path) -> None:
     palette, graph = examples.palette(), GRAPHS["Prompt list"]
     offline.run(api_prompt(graph, palette), nodes, ui_workflow(graph, palette))
     [name] = lists(graph)
-    records = prompt_files.file_table(pack.PHOTOS, name).records
+    records = files.file_table(pack.PHOTOS, name).records
     wanted = [f"{record.fields['name']}.png" for record in records]
     assert [path.relative_to(tmp_path).as_posix() for path in save.saved] == wanted
     operations = ["edits" if "image" in record.fields else "generations" for record in records]
@@ -336,42 +336,42 @@ class TestInstalling:
 
     def test_all_photographs_and_lists_are_copied_and_nothing_else(self, inputs: Path) -> None:
         """Each Load Image and each Prompt List of an example finds its files."""
-        host.install_examples(pack.PHOTOS)
+        comfyui.install_examples(pack.PHOTOS)
         wanted = {name for graph in GRAPHS.values() for name in [*photographs(graph), *lists(graph)]}
         assert {path.name for path in inputs.iterdir()} == wanted
 
     def test_a_file_that_is_there_is_left_as_it_is(self, inputs: Path) -> None:
         """It may be the person's own."""
         (inputs / "oin-example-cat.png").write_bytes(b"mine")
-        host.install_examples(pack.PHOTOS)
+        comfyui.install_examples(pack.PHOTOS)
         assert (inputs / "oin-example-cat.png").read_bytes() == b"mine"
 
     def test_it_opens_no_file_when_all_are_there(self, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Every start of ComfyUI pays for it."""
-        host.install_examples(pack.PHOTOS)
+        comfyui.install_examples(pack.PHOTOS)
         with monkeypatch.context() as patch:
             for module in (builtins, io):
                 patch.setattr(module, "open", lambda *_, **__: pytest.fail("a file was opened"))
-            host.install_examples(pack.PHOTOS)
+            comfyui.install_examples(pack.PHOTOS)
 
     def test_a_folder_that_cannot_be_written_to_is_only_logged(
         self, inputs: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         """The nodes still load."""
         inputs.rmdir()
-        host.install_examples(pack.PHOTOS)
+        comfyui.install_examples(pack.PHOTOS)
         assert str(inputs) in caplog.text
 
     def test_nothing_happens_without_comfyui(self, caplog: pytest.LogCaptureFixture) -> None:
         """In tests and on the command line."""
-        host.install_examples(pack.PHOTOS)
+        comfyui.install_examples(pack.PHOTOS)
         assert not caplog.records
 
 
 def photographs(graph: Graph) -> list[str]:
     """Return the names of the photographs that go in, those of the rows of lists among them."""
     shown = [node.widgets["image"] for node in graph.nodes.values() if node.kind == "LoadImage"]
-    records = [record for name in lists(graph) for record in prompt_files.file_table(pack.PHOTOS, name).records]
+    records = [record for name in lists(graph) for record in files.file_table(pack.PHOTOS, name).records]
     named = [record.fields[column] for record in records for column in ("image", "mask") if column in record.fields]
     return [*shown, *named]
 

@@ -20,13 +20,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from openai_image_nodes.api.catalog.schemas import OpenAIImageGenerationResponse
-from openai_image_nodes.api.transport import base64_json as lifting
+from openai_image_nodes.api.transport import base64_json
 from openai_image_nodes.api.transport.base64_json import SHORT_CHARS, STEP_CHARS, base64_to_bytes, extract_base64
 from openai_image_nodes.api.transport.downloads import pictures_of
 from openai_image_nodes.api.transport.error_mapping import service_words
-from openai_image_nodes.utils import decode as pictures
-from openai_image_nodes.utils import encode as images
-from openai_image_nodes.utils import tensors as pixels_module
+from openai_image_nodes.utils import decode, encode, tensors
 from openai_image_nodes.utils.tensors import parallel_map
 from support.capture import Capture, picture, pixels, success
 from support.node_calls import GPTImage, asked, node, photo, use_openai
@@ -95,11 +93,11 @@ def test_nothing_of_a_run_is_done_on_the_event_loop(server: Capture, monkeypatch
 
         monkeypatch.setattr(owner, name, noting)
 
-    watched(images, "encode_png")
-    watched(images, "_digest")
-    watched(pixels_module, "_fill_levels")
-    watched(pictures, "decode_picture")
-    watched(lifting.binascii, "a2b_base64")
+    watched(encode, "encode_png")
+    watched(encode, "_digest")
+    watched(tensors, "_fill_levels")
+    watched(decode, "decode_picture")
+    watched(base64_json.binascii, "a2b_base64")
     node(image=photo())
     assert set(seen) == {"encode_png", "_digest", "_fill_levels", "decode_picture", "a2b_base64"}
     assert here not in seen.values()
@@ -166,7 +164,7 @@ def test_any_json_is_the_same_with_its_pictures_put_back(value: Any) -> None:
     """Also with a limit so low that every text counts as long."""
     body = json.dumps(value, ensure_ascii=False).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lifting, "SHORT_CHARS", 0)
+        patch.setattr(base64_json, "SHORT_CHARS", 0)
         outline, values = extract_base64(body)
     for name, view in values.items():
         outline = outline.replace(name.encode(), bytes(view))
@@ -221,7 +219,7 @@ def test_what_is_no_base64_is_an_error(text: str) -> None:
 def test_large_answer_is_decoded_and_kept_exactly(server: Capture, tmp_path: Path) -> None:
     """A picture whose text is far longer than what is left to the parser."""
     noise = np.random.default_rng(3).integers(0, 256, (96, 96, 3), dtype=np.uint8)
-    data = images.encode_png(noise)
+    data = encode.encode_png(noise)
     assert len(data) > SHORT_CHARS
     server.reply(200, success(data, picture()))
     image, _, report = node(n=2)
@@ -248,5 +246,5 @@ def test_all_callers_share_the_threads_of_the_cores() -> None:
 def test_parts_of_pictures_never_wait_for_pictures() -> None:
     """More pictures than threads, each with parts of its own: they all end."""
     batch = torch.rand(33, 130, 5, 3)
-    pngs = images.images_to_pngs(batch, max_pixels=10_000)
+    pngs = encode.images_to_pngs(batch, max_pixels=10_000)
     assert len({png.digest for png in pngs}) == 33

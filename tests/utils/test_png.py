@@ -206,7 +206,7 @@ def test_loads_without_isal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "isal", None)
     monkeypatch.delitem(sys.modules, "isal.igzip_lib", raising=False)
     path = Path(png.__file__)
-    spec = spec_from_file_location("png_without_isal", path)
+    spec = spec_from_file_location("openai_image_nodes.utils.png_without_isal", path)
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openai_image_nodes.nodes.prompt_list import files as prompt_files
+from openai_image_nodes.nodes.prompt_list import files
 from openai_image_nodes.nodes.prompt_list.tables import PromptListError
 from support.prompt_lists import PromptList, inputs, lists, write
 
@@ -205,7 +205,7 @@ def test_files_that_are_no_lists(inputs: Path, monkeypatch: pytest.MonkeyPatch) 
     assert gone == "a.csv cannot be read from ComfyUI's input folder (No such file or directory)."
     kinds = ".csv, .jsonl, .ndjson, .txt"
     assert refused(inputs, "a.png", "") == f"a.png is no list of prompts. Choose a file that ends in {kinds}."
-    monkeypatch.setattr(prompt_files, "MAX_BYTES", 3)
+    monkeypatch.setattr(files, "MAX_BYTES", 3)
     assert refused(inputs, "a.csv", "prompt") == "a.csv has more than 0 MB. Split it into several files."
 
 

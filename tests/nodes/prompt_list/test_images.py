@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from openai_image_nodes.nodes.prompt_list import images as row_pictures
+from openai_image_nodes.nodes.prompt_list import images
 from openai_image_nodes.nodes.prompt_list.tables import PromptListError
 from PIL import Image
 from support.prompt_lists import Lists, inputs, lists, picture, write
@@ -98,8 +98,8 @@ def test_rows_without_a_picture_give_none(inputs: Path) -> None:
 def test_only_the_pictures_of_the_portion_are_loaded(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else takes time or memory."""
     read: list[str] = []
-    original = row_pictures._read
-    monkeypatch.setattr(row_pictures, "_read", lambda file: (read.append(file.name), original(file))[1])
+    original = images._read
+    monkeypatch.setattr(images, "_read", lambda file: (read.append(file.name), original(file))[1])
     rows = [f"fox,{picture(inputs, f'{number}.png')}," for number in range(6)]
     run(inputs, *rows, start=2, limit=2)
     assert sorted(read) == ["1.png", "2.png"]

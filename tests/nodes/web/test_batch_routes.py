@@ -191,8 +191,7 @@ def test_missing_key_is_told_and_the_plan_stays(sandbox: ScriptedSandbox, monkey
 def test_fault_of_one_store_does_not_hold_up_another(monkeypatch: pytest.MonkeyPatch, sandbox: ScriptedSandbox) -> None:
     """Without a key for the paid plan, that of the free sandbox is sent all the same."""
     monkeypatch.setattr("openai_image_nodes.nodes.run.execution.sandbox_url", lambda: sandbox.base_url)
-    monkeypatch.setattr(batch_routes, "PANEL", BatchPanel(batch_routes._resolved))
-    monkeypatch.setattr("openai_image_nodes.nodes.web.batch_routes.sandbox_url", lambda: sandbox.base_url)
+    monkeypatch.setattr(batch_routes, "PANEL", BatchPanel(batch_routes.connection_of))
     assert planned(seed=1)
     assert planned(seed=1, connection="sandbox batch")
     monkeypatch.delenv("OPENAI_API_KEY")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from openai_image_nodes import NODE_DISPLAY_NAME_MAPPINGS
-from openai_image_nodes.api.catalog import catalog as catalogue
+from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.connection import HostSecrets
 from openai_image_nodes.nodes.inputs import optional_inputs
@@ -49,7 +49,7 @@ def test_models_are_told_with_what_they_take() -> None:
 
 def test_facts_name_fields_of_the_catalogue() -> None:
     """A fact that the catalogue renamed would silently be missing."""
-    assert set(catalogue.ModelSpec.model_fields) >= routes.PUBLIC_FACTS
+    assert set(catalog.ModelSpec.model_fields) >= routes.PUBLIC_FACTS
 
 
 def test_price_follows_the_widgets(monkeypatch: pytest.MonkeyPatch) -> None:
