@@ -24,7 +24,6 @@ WINDOW = "24h"  # the only one there is
 OUR_ID = "openai_image_nodes"
 PAGE = 100
 CLOCK_DIFFERENCE_S = 3600.0
-BOUNDARY = "openai-image-nodes-{}"
 
 Model = TypeVar("Model", bound=BaseModel)
 T = TypeVar("T")
@@ -42,9 +41,7 @@ class BatchService:
         Raises: OpenAIImageError.
         """
         fields = {"purpose": purpose, "expires_after": {"anchor": "created_at", "seconds": lifetime_s}}
-        return self._told(
-            "POST", "files", FileObject, multipart_body(fields, [part], BOUNDARY.format(part.digest[:32]))
-        )
+        return self._told("POST", "files", FileObject, multipart_body(fields, [part]))
 
     def has_file(self, file_id: str) -> bool:
         """Tell whether the service still has a file.

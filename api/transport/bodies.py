@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from urllib3.fields import RequestField
 
 CHUNK_BYTES = 256 * 1024
+BOUNDARY_START = b"openai-image-nodes-"
 
 
 @dataclass(frozen=True)
@@ -58,21 +61,35 @@ def json_body(fields: Mapping[str, Any]) -> RequestBody:
     return RequestBody([json.dumps(fields, ensure_ascii=False).encode()], "application/json")
 
 
-def multipart_body(fields: Mapping[str, Any], files: Sequence[FilePart], boundary: str) -> RequestBody:
-    """Return fields and files as multipart/form-data; the same boundary gives the same bytes."""
-    parts: list[tuple[RequestField, bytes]] = []
-    for name, value in _flat(fields):
-        parts.append((RequestField(name, value), value.encode()))
+def multipart_body(fields: Mapping[str, Any], files: Sequence[FilePart]) -> RequestBody:
+    """Return fields and files as multipart/form-data; the same content gives the same bytes, as idempotency wants it.
+
+    The boundary is found in no part: a prompt that held it could add fields of its own.
+    """
+    texts = list(_flat(fields))
+    parts = [(_part_headers(RequestField(name, value)), value.encode()) for name, value in texts]
     for file in files:
-        parts.append((RequestField(file.name, file.data, filename=file.filename), file.data))
-        parts[-1][0].headers["Content-Type"] = file.content_type
-    pieces: list[bytes] = []
-    for field, data in parts:
-        content_type = field.headers.get("Content-Type")
-        field.make_multipart(content_type=content_type)
-        pieces += [f"--{boundary}\r\n{field.render_headers()}".encode(), data, b"\r\n"]
-    pieces.append(f"--{boundary}--\r\n".encode())
-    return RequestBody(pieces, f"multipart/form-data; boundary={boundary}")
+        field = RequestField(file.name, file.data, file.filename, {"Content-Type": file.content_type})
+        parts.append((_part_headers(field), file.data))
+    what = [texts, [(file.name, file.filename, file.digest) for file in files]]
+    boundary = _boundary(json.dumps(what).encode(), [piece for part in parts for piece in part])
+    pieces = [piece for headers, data in parts for piece in (b"--" + boundary + b"\r\n" + headers, data, b"\r\n")]
+    pieces.append(b"--" + boundary + b"--\r\n")
+    return RequestBody(pieces, f"multipart/form-data; boundary={boundary.decode()}")
+
+
+def _part_headers(field: RequestField) -> bytes:
+    field.make_multipart(content_type=field.headers.get("Content-Type"))
+    return field.render_headers().encode()
+
+
+def _boundary(what: bytes, pieces: Sequence[bytes]) -> bytes:
+    """Return a boundary that follows from `what` a request is, and from nothing less, and occurs in none of it."""
+    for number in count():
+        boundary = BOUNDARY_START + hashlib.sha256(b"%d %s" % (number, what)).hexdigest()[:32].encode()
+        if all(piece.find(boundary) < 0 for piece in pieces):  # not `in`, which a mapped file has for single bytes
+            return boundary
+    raise AssertionError("numbers do not end")
 
 
 def _flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -137,6 +136,4 @@ def _body(request: OpenAIImageGenerationRequest, files: Sequence[FilePart]) -> R
     fields: dict[str, Any] = request.wire_fields()
     if request.operation == "generations":
         return json_body(fields)
-    # The boundary follows from the content: a repeated request is the same to the byte, as idempotency wants it.
-    digest = hashlib.sha256("".join(file.digest for file in files).encode()).hexdigest()
-    return multipart_body(fields, files, f"openai-image-nodes-{digest[:32]}")
+    return multipart_body(fields, files)
