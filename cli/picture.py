@@ -20,7 +20,8 @@ from ..utils import image_files
 def picture(argv: Sequence[str]) -> int:
     """Make or edit a picture and write it to a file."""
     options = _parser().parse_args(argv)
-    asked = _asked(options)
+    same = ("prompt", "seed", "quality", "background", "n", "model", "connection")
+    asked = {**{name: getattr(options, name) for name in same}, **_size(options.size)}
     allowed = GPTImage.VALIDATE_INPUTS(**asked)
     if allowed is not True:
         raise OpenAIImageError(str(allowed))
@@ -35,11 +36,6 @@ def picture(argv: Sequence[str]) -> int:
         print(path)
     _print_summary(json.loads(report))
     return 0
-
-
-def _asked(options: argparse.Namespace) -> dict[str, Any]:
-    same = ("prompt", "seed", "quality", "background", "n", "model", "connection")
-    return {**{name: getattr(options, name) for name in same}, **_size(options.size)}
 
 
 def _parser() -> argparse.ArgumentParser:

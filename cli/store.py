@@ -63,13 +63,13 @@ def _sync(paid: Store, *, everything: bool) -> int:
 
 
 def _list_sums(paid: Store) -> None:
-    shelf = paid.backend
+    backend = paid.backend
     for day in spending.days(paid.root)[:DAYS_LISTED]:
         try:
-            sums = spending.spent(paid.root, day, shelf)
+            sums = spending.spent(paid.root, day, backend)
         except SharedStoreError as exc:
             print(f"of this machine alone: {exc}")
-            shelf = None
+            backend = None
             sums = spending.spent(paid.root, day)
         each = ", ".join(f"{name} {usd:.4f} USD" for name, usd in sorted(sums.items()))
         print(f"{day}  spent {sum(sums.values()):.4f} USD: {each}")

@@ -43,7 +43,26 @@ def required_inputs() -> dict[str, Any]:
 
 def optional_inputs() -> dict[str, Any]:
     """Return all other inputs, in the order of the contract."""
-    return {**_wanted(), **_pictures(), **_asked(), **_shape_and_file(), **_model_and_run(), **_more_pictures()}
+    return {
+        **_result_inputs(),
+        "image": socket_input(
+            "IMAGE", "The picture to edit, or a batch of up to 16. Without a picture, the prompt alone makes one."
+        ),
+        "mask": socket_input(
+            "MASK", "White (1) is redrawn, black (0) stays. It belongs to the first picture and must have its size."
+        ),
+        **_service_inputs(),
+        **_file_inputs(),
+        **_run_inputs(),
+        "references": socket_input(
+            "OIN_REFERENCES", "More pictures, each in its own size, from OpenAI Image References."
+        ),
+        "markup": socket_input(
+            "IMAGE",
+            "Scribbles and notes over the first picture, on a transparent background (4 channels), for models that read"
+            " them. Not together with a mask.",
+        ),
+    }
 
 
 def hidden_inputs() -> dict[str, str]:
@@ -51,7 +70,7 @@ def hidden_inputs() -> dict[str, str]:
     return {"auth_token": "AUTH_TOKEN_COMFY_ORG", "api_key": "API_KEY_COMFY_ORG", "unique_id": "UNIQUE_ID"}
 
 
-def _wanted() -> dict[str, Any]:
+def _result_inputs() -> dict[str, Any]:
     return {
         "seed": int_input(
             0,
@@ -83,18 +102,7 @@ def _wanted() -> dict[str, Any]:
     }
 
 
-def _pictures() -> dict[str, Any]:
-    return {
-        "image": socket_input(
-            "IMAGE", "The picture to edit, or a batch of up to 16. Without a picture, the prompt alone makes one."
-        ),
-        "mask": socket_input(
-            "MASK", "White (1) is redrawn, black (0) stays. It belongs to the first picture and must have its size."
-        ),
-    }
-
-
-def _asked() -> dict[str, Any]:
+def _service_inputs() -> dict[str, Any]:
     return {
         "model": combo_input(
             catalog.choices(),
@@ -112,7 +120,7 @@ def _asked() -> dict[str, Any]:
     }
 
 
-def _shape_and_file() -> dict[str, Any]:
+def _file_inputs() -> dict[str, Any]:
     free = [spec.sizes for spec in catalog.listed() if spec.sizes.kind == "arbitrary"] or [Sizes()]
     low, high = min(sizes.min_side for sizes in free), max(sizes.max_edge for sizes in free)
     step, ratio = min(sizes.multiple_of for sizes in free), max(sizes.max_aspect_ratio for sizes in free)
@@ -136,7 +144,7 @@ def _shape_and_file() -> dict[str, Any]:
     }
 
 
-def _model_and_run() -> dict[str, Any]:
+def _run_inputs() -> dict[str, Any]:
     return {
         "moderation": combo_input(
             ANY_MODEL.moderation,
@@ -179,19 +187,6 @@ def _model_and_run() -> dict[str, Any]:
                 " again.",
                 "advanced": True,
             },
-        ),
-    }
-
-
-def _more_pictures() -> dict[str, Any]:
-    return {
-        "references": socket_input(
-            "OIN_REFERENCES", "More pictures, each in its own size, from OpenAI Image References."
-        ),
-        "markup": socket_input(
-            "IMAGE",
-            "Scribbles and notes over the first picture, on a transparent background (4 channels), for models that read"
-            " them. Not together with a mask.",
         ),
     }
 

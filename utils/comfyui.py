@@ -66,7 +66,9 @@ def install_examples(folder: Path) -> None:
     try:
         for source in folder.iterdir():
             if source.suffix in EXAMPLE_SUFFIXES and not (target / source.name).exists():
-                _copy_whole(source, target / source.name)
+                part = target / f"{source.name}.part"  # a file is there whole or not at all
+                shutil.copyfile(source, part)
+                part.replace(target / source.name)
     except OSError as exc:
         LOG.warning("The pictures of the example workflows could not be copied to %s: %s", target, exc)
 
@@ -168,11 +170,13 @@ def comfy_headers(usage_source: str | None = None) -> Mapping[str, str]:
     version = _loaded("comfyui_version")
     if version is None:
         return {}
+    deploy, executing = _loaded("comfy.deploy_environment"), _loaded("comfy_execution.utils")  # since ComfyUI 0.20
+    context = getattr(executing, "get_executing_context", lambda: None)()
     headers: dict[str, str] = {
-        "Comfy-Env": _deploy_environment(),
+        "Comfy-Env": str(deploy.get_deploy_environment()) if deploy else "local-git",
         "Comfy-Usage-Source": usage_source or "comfyui-api",
         "Comfy-Core-Version": str(getattr(version, "__version__", "")),
-        "Comfy-Job-Id": _prompt_id() or "",
+        "Comfy-Job-Id": getattr(context, "prompt_id", None) or "",
     }
     return {name: value for name, value in headers.items() if value}
 
@@ -185,24 +189,6 @@ def svg(drawings: Sequence[bytes]) -> Any:
             if _loaded("folder_paths") is not None:
                 return importlib.import_module(name).SVG(streams)
     return SimpleNamespace(data=streams)
-
-
-def _copy_whole(source: Path, target: Path) -> None:
-    """Copy a file so that it is there whole or not at all."""
-    part = target.with_name(f"{target.name}.part")
-    shutil.copyfile(source, part)
-    part.replace(target)
-
-
-def _deploy_environment() -> str:
-    module = _loaded("comfy.deploy_environment")  # since ComfyUI 0.20
-    return str(module.get_deploy_environment()) if module else "local-git"
-
-
-def _prompt_id() -> str | None:
-    executing = _loaded("comfy_execution.utils")
-    context = executing.get_executing_context() if executing and hasattr(executing, "get_executing_context") else None
-    return getattr(context, "prompt_id", None)
 
 
 def _server() -> Any:

@@ -88,7 +88,7 @@ def parallel_map(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
 
 
 def submit_part(work: Callable[[], R]) -> Future[R]:
-    """Start a part of the work on one picture on another core; such a part starts none itself, so none waits for ever.
+    """Start a part of the work on one picture on another core; such a part starts none itself, so none blocks another.
 
     It is what a single picture gains from: several keep the cores busy by themselves.
     """

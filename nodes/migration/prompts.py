@@ -45,17 +45,13 @@ def _is_theirs(node: Any, has: Callable[[str], bool]) -> bool:
 def _replaced(key: str, node: Mapping[str, Any], replacement: Replacement) -> Nodes:
     """Return our node under the same key, and the nodes that it needs beside it."""
     given = node["inputs"]
-    inputs = {
-        ours: _value(replacement, ours, given[theirs]) for theirs, ours in replacement.inputs.items() if theirs in given
-    }
+    inputs = {ours: given[theirs] for theirs, ours in replacement.inputs.items() if theirs in given}
+    for name, words in replacement.values.items():
+        if isinstance(inputs.get(name), str):  # links stay what they are
+            inputs[name] = words.get(inputs[name], inputs[name])
     beside = {**_pictures(key, given, replacement, inputs), **_joined(key, given, replacement, inputs)}
     ours = {**node, "class_type": replacement.new, "inputs": {**replacement.fixed, **inputs}}
     return {key: ours, **beside}
-
-
-def _value(replacement: Replacement, name: str, value: Any) -> Any:
-    """Return our word for a value; links stay what they are."""
-    return replacement.values.get(name, {}).get(value, value) if isinstance(value, str) else value
 
 
 def _pictures(key: str, given: Mapping[str, Any], replacement: Replacement, inputs: dict[str, Any]) -> Nodes:

@@ -51,7 +51,12 @@ def fingerprint(table: Table, folder: Path) -> str:
     names = {str(record.fields.get(column, "")) for record in table.records for column in ("image", "mask")}
     for name in sorted(names):
         if name and not leads_outside(name):
-            digest.update(f"{name}:{_state(inside(folder, name))}".encode())
+            try:
+                status = inside(folder, name).stat()
+                state = status.st_mtime_ns, status.st_size
+            except (OSError, ValueError):
+                state = None
+            digest.update(f"{name}:{state}".encode())
     return digest.hexdigest()
 
 
@@ -103,14 +108,6 @@ def _files(rows: Sequence[Row], source: str, folder: Path) -> list[_File]:
     for row, column, name, path in _named(rows, folder):
         files.setdefault((column, path), _File(path, column, source, row, name))
     return list(files.values())
-
-
-def _state(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return None
-    return status.st_mtime_ns, status.st_size
 
 
 def _refuse_too_much(files: Sequence[_File], source: str, free_bytes: int | None) -> None:

@@ -19,23 +19,22 @@ DEFAULTS: dict[str, Any] = {
 
 def optional_inputs(files: list[str]) -> dict[str, Any]:
     """Return all widgets; `files` are the lists to choose from."""
-    return {**_source_inputs(files), **_part_inputs(), **_missing_inputs()}
-
-
-def _source_inputs(files: list[str]) -> dict[str, Any]:
-    text = "One prompt per line. Blank lines and lines that start with # are skipped. Not together with a file."
-    file = (
-        "A .csv, .jsonl, .ndjson or .txt file that lies in ComfyUI's input folder. Copy it there and press R to see it"
-        " here. none: the text is used."
-    )
     return {
-        "text": ("STRING", {"multiline": True, "default": "", "tooltip": text}),
-        "file": combo_input([NO_FILE, *files], NO_FILE, file),
-    }
-
-
-def _part_inputs() -> dict[str, Any]:
-    return {
+        "text": (
+            "STRING",
+            {
+                "multiline": True,
+                "default": DEFAULTS["text"],
+                "tooltip": "One prompt per line. Blank lines and lines that start with # are skipped. Not together with"
+                " a file.",
+            },
+        ),
+        "file": combo_input(
+            [NO_FILE, *files],
+            DEFAULTS["file"],
+            "A .csv, .jsonl, .ndjson or .txt file that lies in ComfyUI's input folder. Copy it there and press R to see"
+            " it here. none: the text is used.",
+        ),
         "start": _number("start", "The row to begin with, counted from 1 without the header."),
         "limit": _number("limit", "How many rows one run has at most. 0: all."),
         "portion": _number(
@@ -44,16 +43,11 @@ def _part_inputs() -> dict[str, Any]:
             " below to increment and queue several runs: each takes the next portion. Not used with limit 0.",
             control_after_generate=True,
         ),
-    }
-
-
-def _missing_inputs() -> dict[str, Any]:
-    seed = (
-        "The seed of rows that have none. A row that asks for the same as one above gets the next number, and so"
-        " buys a picture of its own."
-    )
-    return {
-        "first_seed": _number("first_seed", seed),
+        "first_seed": _number(
+            "first_seed",
+            "The seed of rows that have none. A row that asks for the same as one above gets the next number, and so"
+            " buys a picture of its own.",
+        ),
         "size": combo_input(SIZES, DEFAULTS["size"], "The size of rows that have none."),
         "quality": combo_input(ANY_MODEL.quality, DEFAULTS["quality"], "The quality of rows that have none."),
     }

@@ -94,18 +94,21 @@ class NodeRun:
         monitor = prompt_monitor()
         monitor.begin(self.node_id)
         encoded = await self._in_thread(encode_inputs, images, max_pixels=self.connection.max_image_pixels)
-        answer = await (self._planned if self.connection.batch else self._asked)(parameters, encoded)
+        if self.connection.batch:
+            answer = await self._in_thread(lambda: answered_or_planned(self._job(parameters, encoded)))
+        else:
+            answer = await self._asked(parameters, encoded)
         if isinstance(answer, Deferred):
             monitor.end(self.node_id, answer.words)
             return tuple(comfyui.blocker() for _ in node.RETURN_TYPES)
-        outputs, notes = await self._in_thread(_decoded, answer, encoded, decode)
+        try:
+            outputs, notes = await self._in_thread(decode, answer, encoded)
+        except BrokenPictureError as exc:
+            raise unreadable(answer.record.model_copy(update={"fault": str(exc)}), answer.folder) from exc
         answer = JOBS.mark_delivered(answer)  # from here on the store may forget it when it is full
         about_model = model_notes(answer.record.model)
         monitor.end(self.node_id, "; ".join([outcome(answer, self.connection), *about_model]))
         return *outputs, report(answer, self.connection, [*about_model, *encoded.notes, *notes])
-
-    async def _planned(self, parameters: ImageParameters, encoded: EncodedInputs) -> StoredAnswer | Deferred:
-        return await self._in_thread(lambda: answered_or_planned(self._job(parameters, encoded)))
 
     async def _asked(self, parameters: ImageParameters, encoded: EncodedInputs) -> StoredAnswer:
         if parameters.live_preview and (reason := parameters.without_previews(self.connection)):
@@ -144,14 +147,3 @@ class NodeRun:
             comfyui.show_text(
                 "stopped; the request was already sent, its picture is saved and used by the next run", self.node_id
             )
-
-
-def _decoded(answer: StoredAnswer, encoded: EncodedInputs, decode: Decoder) -> tuple[tuple[Any, ...], list[str]]:
-    """Return outputs and notes.
-
-    Raises: BadAnswerError that says where the bytes are, where `decode` raises BrokenPictureError.
-    """
-    try:
-        return decode(answer, encoded)
-    except BrokenPictureError as exc:
-        raise unreadable(answer.record.model_copy(update={"fault": str(exc)}), answer.folder) from exc

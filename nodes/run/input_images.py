@@ -60,32 +60,25 @@ def encode_inputs(images: InputImages, *, max_pixels: int) -> EncodedInputs:
     name = "image" if len(pngs) == 1 else "image[]"
     encoded.files = [_part(name, f"image_{index}.png", png) for index, png in enumerate(pngs)]
     encoded.notes = list(_scaling_notes(batches, pngs))
-    _add_mask(encoded, images.mask, pngs[0])
-    _add_markup(encoded, images.markup, pngs[0])
+    size, sent_size = (encoded.first.shape[1], encoded.first.shape[0]), (pngs[0].width, pngs[0].height)
+    if images.mask is not None:
+        _add_mask(encoded, images.mask, size, sent_size)
+    if images.markup is not None:
+        encoded.files.append(_part("markup", "markup.png", encode.markup_to_png(images.markup, size, sent_size)))
+        encoded.markup = True
     return encoded
 
 
-def _add_mask(encoded: EncodedInputs, mask: Tensor | None, first: encode.Png) -> None:
-    size = encoded.image_size
-    if mask is None or size is None:
-        return
+def _add_mask(encoded: EncodedInputs, mask: Tensor, size: tuple[int, int], sent_size: tuple[int, int]) -> None:
     if encode.is_no_mask(mask, size):
         encoded.notes.append("The mask is the empty 64x64 one of a picture without transparency: no mask was sent.")
         return
-    encoded.files.append(_part("mask", "mask.png", encode.mask_to_png(mask, size, (first.width, first.height))))
+    encoded.files.append(_part("mask", "mask.png", encode.mask_to_png(mask, size, sent_size)))
     encoded.mask = mask
     if mask.ndim > 2 and mask.shape[0] > 1:
         encoded.notes.append(f"{mask.shape[0]} masks are connected: only the first was used, for the first picture.")
     elif encoded.count > 1:
         encoded.notes.append("The mask belongs to the first of the pictures.")
-
-
-def _add_markup(encoded: EncodedInputs, markup: Tensor | None, first: encode.Png) -> None:
-    size = encoded.image_size
-    if markup is None or size is None:
-        return
-    encoded.files.append(_part("markup", "markup.png", encode.markup_to_png(markup, size, (first.width, first.height))))
-    encoded.markup = True
 
 
 def _scaling_notes(batches: list[Tensor], pngs: list[encode.Png]) -> Iterator[str]:

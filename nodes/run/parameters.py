@@ -93,7 +93,10 @@ def refusal(values: Mapping[str, Any]) -> bool | str:
     """
     try:
         _refuse_widgets(values)
-        _refuse_connection(values.get("connection"))
+        name = values.get("connection")
+        if name is not None and name not in connections.names():
+            known = ", ".join(connections.names())
+            raise RefusedError(f"There is no connection called {name!r}. Known are {known}.", param="connection")
         connected = {name for name in SOCKETS if name in values}
         edits = bool(connected & {"image", "references"})
         fields = service_fields(values, image_size=None, edits=edits)
@@ -173,9 +176,3 @@ def _refuse_in_batch(values: Mapping[str, Any], *, markup: bool) -> None:
         raise no_markup(name)
     if model is not None:
         Connection(name=name, base_url="", batch=True).check_batch(model)
-
-
-def _refuse_connection(name: str | None) -> None:
-    if name is not None and name not in connections.names():
-        known = ", ".join(connections.names())
-        raise RefusedError(f"There is no connection called {name!r}. Known are {known}.", param="connection")

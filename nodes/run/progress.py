@@ -61,7 +61,7 @@ class PromptMonitor:
     """The runs that wait in one event loop. Whoever looks at Cancel clears ComfyUI's flag, so all are told at once."""
 
     def __init__(self) -> None:
-        self._waiters: dict[_Waiter, None] = {}
+        self._waiters: dict[_Waiter, None] = {}  # in the order in which they came
         self._runs: dict[str | None, _Runs] = {}
         self._stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ticker: asyncio.Task[None] | None = None
@@ -151,13 +151,10 @@ class PromptMonitor:
         if time.monotonic() - self._shown >= TEXT_EVERY_S:
             self._shown = time.monotonic()
             for node_id, waiters in lists.items():
-                self._show_list(node_id, waiters)
-
-    def _show_list(self, node_id: str | None, waiters: list[_Waiter]) -> None:
-        begun, ended = self._runs[node_id].begun, self._runs[node_id].ended.total()
-        stages = Counter(waiter.stage() for waiter in waiters)
-        comfyui.show_text(f"{ended} of {begun} done; {_counted(stages)}", node_id)
-        comfyui.show_progress(ended, begun, node_id)
+                begun, ended = self._runs[node_id].begun, self._runs[node_id].ended.total()
+                stages = Counter(waiter.stage() for waiter in waiters)
+                comfyui.show_text(f"{ended} of {begun} done; {_counted(stages)}", node_id)
+                comfyui.show_progress(ended, begun, node_id)
 
 
 def _counted(words: Counter[str]) -> str:

@@ -46,7 +46,12 @@ class BatchPanel:
             "left": _sums(left),
             "failed_count": len(failed),
             "failed": [_failed(job) for job in failed[:SHOWN]],
-            "batches": [_batch(store, record) for store, one in seen for record in _newest(one)],
+            "batches": [
+                _batch(store, record)
+                for store, one in seen
+                for record in reversed(one.batches)
+                if record.is_open or record in one.batches[-SHOWN:]
+            ],
             **now,
         }
 
@@ -156,7 +161,7 @@ class BatchPanel:
             fault = str(exc)
         except OSError as exc:
             fault = f"The store cannot be read or written: {exc.strerror or exc}."
-        except Exception as exc:  # noqa: BLE001 - the panel must not wait for ever
+        except Exception as exc:  # noqa: BLE001 - the panel must not stay busy
             fault = f"{type(exc).__name__}: {exc}"
         finally:
             with self._lock:
@@ -227,11 +232,6 @@ def _part(one: BatchPart) -> dict[str, Any]:
         "sure": spec is not None and bool(spec.batch.supported),
         **_sums([one]),
     }
-
-
-def _newest(seen: BatchOverview) -> Iterable[BatchRecord]:
-    """Return the open batches and the newest of the others, newest first."""
-    return list(reversed([one for one in seen.batches if one.is_open or one in seen.batches[-SHOWN:]]))
 
 
 def _batch(store: Store, record: BatchRecord) -> dict[str, Any]:

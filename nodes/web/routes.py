@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from pydantic import SecretStr
 
-from ...api import Connection, HostSecrets, NoKeyError, OpenAIImageError
+from ...api import HostSecrets, NoKeyError, OpenAIImageError
 from ...api.catalog import catalog, pricing
 from ...api.catalog.catalog import ModelSpec
 from ...api.connections import keys
@@ -79,14 +78,21 @@ async def estimate(request: web.Request) -> dict[str, Any]:
     connected, count = set(map(str, asked.get("connected") or [])), int(asked.get("image_count") or 0)
     extra_format = EXTRA_FORMATS.get(str(asked.get("node")))
     values |= {"extra": {"output_format": extra_format}} if extra_format else {}
-    refused = parameters.refusal({**_unlinked(values, connected), **dict.fromkeys(connected)})
+    # Known before a run is neither the prompt, which is still being written, nor what is linked.
+    known = {name: value for name, value in values.items() if name != "prompt" and name not in connected}
+    refused = parameters.refusal({**known, **dict.fromkeys(connected)})
     if refused is not True:
         return {"state": "impossible", "reason": refused}
     try:
         link = connections.resolve(str(values.get("connection") or "auto"), SIGNED_IN, lambda: "")
     except NoKeyError:
         return {"state": "no_key"}
-    return _price(link, parameters.service_fields(values, image_size=None, edits=count > 0), count)
+    if link.kind == "sandbox":
+        return {"state": "free"}
+    price = pricing.estimate(link, parameters.service_fields(values, image_size=None, edits=count > 0), count)
+    if price is None:
+        return {"state": "unknown", "connection": link.name}
+    return {"state": "known", "connection": link.name, "low_usd": price.low_usd, "high_usd": price.high_usd}
 
 
 async def store_key(request: web.Request) -> dict[str, Any]:
@@ -133,17 +139,3 @@ def _connection(name: str) -> dict[str, Any]:
         "key": keys.source(name),
         "takes_key": name not in keys.WITHOUT_STORED_KEY,
     }
-
-
-def _unlinked(values: Mapping[str, Any], connected: set[str]) -> dict[str, Any]:
-    """Return what is known before a run: not the prompt, which is still being written, nor what is linked."""
-    return {name: value for name, value in values.items() if name != "prompt" and name not in connected}
-
-
-def _price(link: Connection, fields: Mapping[str, Any], image_count: int) -> dict[str, Any]:
-    if link.kind == "sandbox":
-        return {"state": "free"}
-    price = pricing.estimate(link, fields, image_count)
-    if price is None:
-        return {"state": "unknown", "connection": link.name}
-    return {"state": "known", "connection": link.name, "low_usd": price.low_usd, "high_usd": price.high_usd}

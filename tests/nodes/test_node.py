@@ -110,7 +110,7 @@ def test_numbers_have_their_limits(name: str, limits: tuple[int, int, int | None
     assert (options["min"], options["max"], options.get("step")) == limits
 
 
-def test_seed_can_be_drawn_anew_after_each_run() -> None:
+def test_seed_can_be_drawn_again_after_each_run() -> None:
     """ComfyUI adds its control widget."""
     assert declared()["seed"][1]["control_after_generate"] is True
 

@@ -197,7 +197,7 @@ def test_lists_of_the_input_folder_are_offered(inputs: Path) -> None:
     assert PromptList.INPUT_TYPES()["optional"]["file"][0] == ["none", "a.jsonl", "b.CSV", "c.ndjson", "d.txt"]
 
 
-def test_an_edited_file_runs_anew(inputs: Path) -> None:
+def test_an_edited_file_runs_again(inputs: Path) -> None:
     """ComfyUI compares what IS_CHANGED returns; an untouched file gives the same."""
     write(inputs, "a.csv", "prompt\nfox\n")
     before = PromptList.IS_CHANGED(text="", file="a.csv", start=None)
@@ -207,7 +207,7 @@ def test_an_edited_file_runs_anew(inputs: Path) -> None:
 
 
 @pytest.mark.parametrize("column", ["image", "mask"])
-def test_an_edited_picture_runs_anew(inputs: Path, column: str) -> None:
+def test_an_edited_picture_runs_again(inputs: Path, column: str) -> None:
     """By its time or its size."""
     write(
         inputs, "a.csv", f"prompt,image,mask\nfox,{picture(inputs, 'image.png')},{picture(inputs, 'mask.png', 'L')}\n"

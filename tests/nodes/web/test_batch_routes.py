@@ -27,11 +27,11 @@ WITHIN_S = 120.0
 
 
 @pytest.fixture(autouse=True)
-def fresh_desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchPanel]:
+def fresh_panel(monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchPanel]:
     """A counter at which nothing happened yet."""
-    desk = BatchPanel(resolved)
-    monkeypatch.setattr(batch_routes, "PANEL", desk)
-    yield desk
+    panel = BatchPanel(resolved)
+    monkeypatch.setattr(batch_routes, "PANEL", panel)
+    yield panel
     ended()
 
 
@@ -154,7 +154,7 @@ def test_changed_plan_is_not_submitted(sandbox: ScriptedSandbox) -> None:
     assert (view()["count"], sandbox.posts) == (2, {})
 
 
-def test_one_thing_is_done_at_a_time(sandbox: ScriptedSandbox, fresh_desk: BatchPanel) -> None:
+def test_one_thing_is_done_at_a_time(sandbox: ScriptedSandbox, fresh_panel: BatchPanel) -> None:
     """What is asked meanwhile is refused, and the view tells what is being done."""
     going_on, let_go = threading.Event(), threading.Event()
 
@@ -164,7 +164,7 @@ def test_one_thing_is_done_at_a_time(sandbox: ScriptedSandbox, fresh_desk: Batch
         raise RefusedError("never mind")
 
     assert planned(seed=1)
-    fresh_desk._resolve = slow
+    fresh_panel._resolve = slow
     assert act("submit", count=1).body["busy"]
     assert going_on.wait(WITHIN_S)
     for action in ("submit", "look", "collect", "forget", "retry"):

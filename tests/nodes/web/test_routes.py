@@ -47,8 +47,8 @@ def test_models_are_told_with_what_they_take() -> None:
     assert told["gpt-image-1.5"]["ends"] == "2026-12-01"
 
 
-def test_facts_name_fields_of_the_catalogue() -> None:
-    """A fact that the catalogue renamed would silently be missing."""
+def test_facts_name_fields_of_the_catalog() -> None:
+    """A fact that the catalog renamed would silently be missing."""
     assert set(catalog.ModelSpec.model_fields) >= routes.PUBLIC_FACTS
 
 
