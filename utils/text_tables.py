@@ -6,8 +6,14 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+MAX_LINES = 1_000_000  # rows may have several lines, and there may be blank ones
+MAX_ROW_CHARS = 1_000_000  # Python takes fifty times as much memory for a line of JSON
+MAX_DIGITS = 20  # of whole numbers that are read as such: to read a longer one takes the square of its length
 
 
 class TableError(ValueError):
@@ -19,42 +25,78 @@ class TableError(ValueError):
 
 
 def text_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield each line that is not blank, stripped; splitlines would break a line at U+2028 as well."""
-    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
-        if line.strip():
-            yield number, line.strip()
+    """Yield each line that is not blank, stripped; splitlines would break a line at U+2028 as well.
+
+    Raises:
+        TableError: there are more than MAX_LINES, or one has more than MAX_ROW_CHARS.
+    """
+    for number, line in enumerate(io.StringIO(text, newline=None), 1):
+        _refuse_long(number, len(line))
+        if stripped := line.strip():
+            yield number, stripped
 
 
 def csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows that are not empty; the first one shows whether comma, semicolon or tab divides them.
 
     Raises:
-        TableError: the quotes are not as they should be.
+        TableError: the quotes are not as they should be, or as `text_lines`; a row's lines count together.
     """
     _, header = next(text_lines(text), (1, ""))
     delimiter = max(",;\t", key=re.sub(r'"[^"]*"', "", header).count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
-    line = 1
+    begins, chars = 1, 0
+
+    def lines() -> Iterator[str]:
+        nonlocal chars
+        for number, line in enumerate(io.StringIO(text, newline=""), 1):
+            chars += len(line)
+            _refuse_long(number, chars)
+            yield line
+
+    reader = csv.reader(lines(), delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield line, cells
-            line = reader.line_num + 1
+                yield begins, cells
+            begins, chars = reader.line_num + 1, 0
     except csv.Error as exc:
-        raise TableError(line, f"this is no CSV ({exc}). Look for a double quote without its second.") from exc
+        raise TableError(begins, f"this is no CSV ({exc}). Look for a double quote without its second.") from exc
 
 
 def json_rows(text: str) -> Iterator[tuple[int, list[tuple[str, Any]]]]:
     """Yield the names and values of the JSON object in each line that is not blank; a name may be there twice.
 
     Raises:
-        TableError: a line is no JSON object.
+        TableError: a line is no JSON object, or as `text_lines`.
     """
     for line, content in text_lines(text):
-        try:
-            pairs = json.loads(content, object_pairs_hook=tuple)  # a tuple is an object, a list an array
+        try:  # a tuple is an object, a list an array
+            pairs = json.loads(content, object_pairs_hook=tuple, parse_int=_whole_number)
         except (ValueError, RecursionError) as exc:
             raise TableError(line, f"this is no JSON ({exc}). Each line is an object of its own.") from exc
         if not isinstance(pairs, tuple):
             raise TableError(line, 'this is no JSON object. Write {"prompt": "..."} on one line.')
         yield line, list(pairs)
+
+
+def at_most(count: int, rows: Iterable[tuple[int, T]]) -> Iterator[tuple[int, T]]:
+    """Yield the rows.
+
+    Raises:
+        TableError: there are more.
+    """
+    for number, (line, row) in enumerate(rows, 1):
+        if number > count:
+            raise TableError(line, f"there are more than {count:,} rows. Split the list into several files.")
+        yield line, row
+
+
+def _refuse_long(line: int, row_chars: int) -> None:
+    if line > MAX_LINES:
+        raise TableError(line, f"there are more than {MAX_LINES:,} lines. Split the list into several files.")
+    if row_chars > MAX_ROW_CHARS:
+        raise TableError(line, f"the row has more than {MAX_ROW_CHARS:,} characters. Shorten it.")
+
+
+def _whole_number(digits: str) -> int | float:
+    return int(digits) if len(digits) <= MAX_DIGITS else float(digits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -39,7 +40,7 @@ def refuse_missing(rows: Iterable[Row], folder: Path, source: str) -> None:
     there: dict[Path, bool] = {}
     for row, column, name, path in _named(rows, folder):
         if path not in there:
-            there[path] = path.is_file()
+            there[path] = os.path.isfile(path)  # unlike Path, for a name that is too long it says no
         if not there[path]:
             told = f"{column} {name!r} is not in ComfyUI's input folder. Copy it there, or correct the name."
             raise fault(source, row.line, told)
@@ -47,10 +48,10 @@ def refuse_missing(rows: Iterable[Row], folder: Path, source: str) -> None:
 
 def fingerprint(table: Table, folder: Path) -> str:
     """Return what changes with the rows of a list, and with the time or size of any picture that they name."""
-    digest = hashlib.sha256(repr(table).encode())
-    names = {str(record.fields.get(column, "")) for record in table.records for column in ("image", "mask")}
-    for name in sorted(names):
-        if name and not leads_outside(name):
+    digest = hashlib.sha256(table.digest.encode())
+    values = (record.fields.get(column) for record in table.records for column in ("image", "mask"))
+    for name in sorted({value for value in values if isinstance(value, str)}):
+        if not leads_outside(name):
             try:
                 status = inside(folder, name).stat()
                 state = status.st_mtime_ns, status.st_size

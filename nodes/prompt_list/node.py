@@ -74,12 +74,14 @@ class PromptList:
     def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:
         """Refuse what can be known before anything runs; linked values are None here and are checked in the run.
 
+        So is a long list: ComfyUI asks on the thread that serves every page and prompt.
+
         Raises: PromptListError in place of a text when ComfyUI asks: it writes a text once for every input.
         """
         try:
             known = {name: value for name, value in values.items() if value is not None}
             _refuse_counts(known)
-            if known.keys() >= values.keys() & DEFAULTS.keys():
+            if known.keys() >= values.keys() & DEFAULTS.keys() and not cls._is_long(known):
                 selected = cls._selected(known)
                 images.refuse_missing(selected.rows, cls.folder(), selected.table.source)
         except PromptListError as exc:
@@ -137,6 +139,12 @@ class PromptList:
         return comfyui.input_folder() or Path()
 
     @classmethod
+    def _is_long(cls, values: Mapping[str, Any]) -> bool:
+        text, file = values.get("text", ""), values.get("file", NO_FILE)
+        _refuse_both(text, file)
+        return files.is_long(text) if file == NO_FILE else files.is_long_file(cls.folder(), file)
+
+    @classmethod
     def _selected(cls, values: Mapping[str, Any]) -> Selection:
         told = {**DEFAULTS, **values}
         _refuse_counts(told)
@@ -154,11 +162,13 @@ def _refuse_counts(values: Mapping[str, Any]) -> None:
 
 
 def _table(text: str, file: str, folder: Path) -> Table:
-    if file == NO_FILE:
-        return line_table(text, "Text")
-    if text.strip():
+    _refuse_both(text, file)
+    return line_table(text, "Text") if file == NO_FILE else files.file_table(folder, file)
+
+
+def _refuse_both(text: str, file: str) -> None:
+    if file != NO_FILE and text.strip():
         raise PromptListError(f"There are prompts in the text and in {file}. Empty the text, or set file to none.")
-    return files.file_table(folder, file)
 
 
 def _summary(selected: Selection) -> str:

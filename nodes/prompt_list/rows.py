@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any, NamedTuple
@@ -87,7 +88,7 @@ def _draft(record: Record, source: str, default_size: str, default_quality: str)
 
 def _text(column: str, value: Any, refuse: Callable[[str], PromptListError]) -> str:
     if not isinstance(value, str):
-        raise refuse(f"{column} must be a text, and is {value!r}. Put it in double quotes.")
+        raise refuse(f"{column} must be a text, and is {reprlib.repr(value)}. Put it in double quotes.")
     return value
 
 
@@ -108,7 +109,9 @@ def _seed(value: Any, refuse: Callable[[str], PromptListError]) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:20])
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= SEED_MAX:
-        raise refuse(f"seed {value!r} is no whole number from 0 to {SEED_MAX}. Correct it, or leave it empty.")
+        raise refuse(
+            f"seed {reprlib.repr(value)} is no whole number from 0 to {SEED_MAX}. Correct it, or leave it empty."
+        )
     return value
 
 

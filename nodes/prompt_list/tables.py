@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ...utils.text_tables import TableError, csv_rows, json_rows, text_lines
+from ...utils.text_tables import TableError, at_most, csv_rows, json_rows, text_lines
 
 COLUMNS = ("prompt", "seed", "size", "quality", "image", "mask", "name")
+MAX_ROWS = 100_000  # twice a full batch
+MAX_COLUMNS = 100
+MAX_FAULT_CHARS = 600
 COMMENT = "#"
 NEARLY = 0.8  # of difflib: imgae and images are nearly image, frame is not nearly name
 
@@ -30,22 +34,33 @@ class Record(NamedTuple):
 
 
 class Table(NamedTuple):
-    """All records; `source` is what messages call the file, `ignored` are the columns that mean nothing here."""
+    """All records; `source` is what messages call the file, `ignored` are the columns that mean nothing here.
+
+    `digest` changes with what a file holds.
+    """
 
     source: str
     records: list[Record]
     ignored: list[str]
+    digest: str = ""
 
 
 def fault(source: str, line: int, told: str) -> PromptListError:
-    """Return the error for one line."""
-    return PromptListError(f"{source}, line {line}: {told}")
+    """Return the error for one line; of a long one the middle is left out."""
+    half = MAX_FAULT_CHARS // 2
+    short = told if len(told) <= MAX_FAULT_CHARS else f"{told[:half]} ... {told[-half:]}"
+    return PromptListError(f"{source}, line {line}: {short}")
 
 
 def line_table(text: str, source: str) -> Table:
-    """Return a prompt per line; blank lines and lines that start with # are skipped."""
+    """Return a prompt per line; blank lines and lines that start with # are skipped.
+
+    Raises:
+        PromptListError: there are too many lines, or one is too long.
+    """
     lines = ((number, line) for number, line in text_lines(text) if not line.startswith(COMMENT))
-    return Table(source, [Record(number, {"prompt": line}) for number, line in lines], [])
+    with _told_of(source):
+        return Table(source, [Record(number, {"prompt": line}) for number, line in at_most(MAX_ROWS, lines)], [])
 
 
 def csv_table(text: str, source: str) -> Table:
@@ -58,7 +73,7 @@ def csv_table(text: str, source: str) -> Table:
     records: list[Record] = []
     ignored: dict[str, None] = {}
     with _told_of(source):
-        for line, cells in csv_rows(text):
+        for line, cells in at_most(MAX_ROWS + 1, csv_rows(text)):  # one names the columns
             if not columns:
                 columns = _columns(cells, line, ignored)
                 if "prompt" not in columns:
@@ -81,7 +96,7 @@ def json_table(text: str, source: str) -> Table:
     records: list[Record] = []
     ignored: dict[str, None] = {}
     with _told_of(source):
-        for line, pairs in json_rows(text):
+        for line, pairs in at_most(MAX_ROWS, json_rows(text)):
             columns = _columns([str(name) for name, _ in pairs], line, ignored)
             records.append(_record(line, zip(columns, (value for _, value in pairs), strict=True)))
     return Table(source, records, list(ignored))
@@ -102,19 +117,26 @@ def _record(line: int, pairs: Iterable[tuple[str, Any]]) -> Record:
 
 def _columns(names: Sequence[str], line: int, ignored: dict[str, None]) -> list[str]:
     """Return the columns in lower case, and note those that mean nothing here."""
+    if len(names) > MAX_COLUMNS:
+        raise TableError(line, f"{len(names)} columns are here, at most {MAX_COLUMNS} are read. Drop the others.")
     columns = [name.strip().lower() for name in names]
+    times = Counter(columns)
     for name, column in zip(names, columns, strict=True):
-        if column and columns.count(column) > 1:
+        if column and times[column] > 1:
             raise TableError(line, f"the column {column} is there twice. Keep one.")
         if column and column not in COLUMNS:
             if meant := _meant(column):
                 raise TableError(line, f"the column {column} is not known. If it is {meant}, rename it; else drop it.")
             ignored[name.strip()] = None
+            if len(ignored) > MAX_COLUMNS:
+                raise TableError(line, f"more than {MAX_COLUMNS} different columns mean nothing here. Drop them.")
     return columns
 
 
-@lru_cache
+@lru_cache(2 * MAX_COLUMNS)
 def _meant(column: str) -> str | None:
+    if len(column) > 2 * max(map(len, COLUMNS)):
+        return None
     return next(iter(difflib.get_close_matches(column, COLUMNS, 1, NEARLY)), None)
 
 
