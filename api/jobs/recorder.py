@@ -14,7 +14,7 @@ from ..store import spending
 from ..store.records import JobRecord, StoredAnswer, suffix_of, unreadable
 from ..store.store import Store
 from ..transport.answer import RawAnswer, parse_answer
-from ..transport.downloads import Pictures, fetched, pictures_of
+from ..transport.downloads import MAX_PICTURES, Pictures, fetched, pictures_of
 
 KEPT_HEADERS = ("x-request-id", "idempotent-replayed", "openai-processing-ms", "date")
 KEPT_PREFIXES = ("x-comfy-", "x-concurrency-", "x-committed-spend-", "x-ratelimit-")
@@ -116,5 +116,7 @@ def _note_contents(record: JobRecord, response: OpenAIImageGenerationResponse, p
     record.usage, record.svg_usage, record.faults = response.usage, response.svg_usage, pictures.faults
     fields = {name: getattr(response, name) for name in ("size", "quality", "background", "output_format")}
     record.answer_fields = {name: value for name, value in fields.items() if value}
-    record.revised_prompts = [image.revised_prompt for image in response.data or [] if image.revised_prompt]
+    record.revised_prompts = [
+        image.revised_prompt for image in (response.data or [])[:MAX_PICTURES] if image.revised_prompt
+    ]
     record.cost_usd = pricing.cost_usd(record.model, record.usage, record.credits, batch=bool(record.batch))

@@ -14,6 +14,7 @@ from . import client
 from .base64_json import base64_to_bytes
 from .error_mapping import service_words
 
+MAX_PICTURES = 16  # of an answer; the service makes at most 10. More would each be a file or a download
 MAX_PICTURE_BYTES = 256 << 20
 MAX_REDIRECTS = 3
 DOWNLOAD_TRIES = 3
@@ -34,7 +35,8 @@ class Pictures:
 def pictures_of(response: OpenAIImageGenerationResponse, *, body: bytes = b"") -> Pictures:
     """Return the encoded pictures of an answer; a single one that fails is a fault, not an error.
 
-    `body` is what the service said, to be told where it said no picture.
+    `body` is what the service said: to be told where it said no picture, and kept whole, as one more file, where it has
+    more than MAX_PICTURES.
     Raises: BadAnswerError if the answer has no picture at all.
     """
     images = response.data or []
@@ -45,12 +47,15 @@ def pictures_of(response: OpenAIImageGenerationResponse, *, body: bytes = b"") -
             f"The answer holds no picture.{words} Look at the account's usage page before asking again."
         )
     pictures = Pictures()
-    for index, image in enumerate(images):
+    for index, image in enumerate(images[:MAX_PICTURES]):
         try:
             pictures.data.append(_bytes_of(image))
         except (ValueError, requests.RequestException, OSError) as exc:
             pictures.data.append(_as_it_came(image))
             pictures.faults[index] = f"{type(exc).__name__}: {exc}"
+    if len(images) > MAX_PICTURES:
+        pictures.faults[len(pictures.data)] = f"{len(images)} pictures came: this is the whole answer, as it came"
+        pictures.data.append(body)
     return pictures
 
 

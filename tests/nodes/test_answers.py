@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -142,3 +144,29 @@ def test_lock_without_a_mask_says_that_nothing_was_put_back(server: Capture) -> 
     """Nothing is silently ignored."""
     notes = node(image=photo(), mask_mode="lock")[2]["notes"]
     assert any("mask_mode lock" in note and "no mask" in note for note in notes)
+
+
+@pytest.mark.parametrize("count", [17, 5_000])
+def test_an_answer_writes_few_files_however_many_pictures_it_holds(server: Capture, count: int) -> None:
+    """A million items of `data` were a million synced files; the surplus stays inside the answer as it came."""
+    server.reply(200, success(*[picture(color=(shade % 256, 0, 0)) for shade in range(3)] * (count // 3 + 1)))
+    for _ in range(2):  # asked for, then from the store
+        image, _, report = node()
+        assert image.shape[0] == 1
+        notes = "\n".join(report["notes"])
+        assert "and 1 can be shown: those from 1 on were left out." in notes
+        folder = Path(report["kept_in"])
+        assert sorted(path.suffix for path in folder.glob("picture_*")) == [".bin", *[".png"] * 16]
+        [whole] = folder.glob("picture_*.bin")
+        assert len(json.loads(whole.read_bytes())["data"]) >= count
+        assert whole.name in notes
+        assert len(notes) < 2000
+    assert len(server.posts) == 1
+
+
+def test_twenty_pictures_for_one_are_one_picture(server: Capture) -> None:
+    """The first is the one that was asked for, the others are kept as they came: 12 GB are not taken for them."""
+    server.reply(200, success(picture(color=RED), *[picture(200, 100, color=BLUE)] * 9))
+    image, _, report = node()
+    assert image.shape == (1, 8, 8, 3)
+    assert len(list(Path(report["kept_in"]).glob("picture_*.png"))) == 10
