@@ -76,6 +76,12 @@ OPENAI_PART = """() => {
     });
     return dropped.map((node) => node.type);
 }"""
+CHANGE_PROMPT = """([kind, text]) => {
+    const node = app.graph._nodes.find((node) => node.type === kind || node.last_serialization?.type === kind);
+    const widget = node.widgets?.find((widget) => widget.name === "prompt");
+    if (widget) widget.value = text;
+    return Boolean(widget);
+}"""
 Opened = Callable[..., Canvas]
 
 
@@ -224,6 +230,22 @@ def test_sixteen_pictures_keep_their_order(opened: Opened, studio: ComfyUI) -> N
     canvas.run()
     assert studio.newest_run().end == "execution_success", studio.newest_run().failure
     assert len(studio.newest_run().images) == 2
+
+
+def test_file_is_believed_where_the_host_does_not_know_the_model(opened: Opened) -> None:
+    """Such a host puts values elsewhere and drops links; what a person changes afterwards comes first."""
+    values = ["a fox", "gpt-image-2.5-flare", "Custom", 1280, 768, "opaque", "medium", 2, 183495656, "randomize"]
+    canvas = opened(v2_workflow(8, mask=True, widgets_values=values))
+    canvas.settle()
+    is_known = canvas.page.evaluate(CHANGE_PROMPT, [NODE_V2, "a cat"])
+    replace(canvas)
+    canvas.shot("replaced")
+    [ours] = canvas.page.evaluate(OURS)
+    assert (ours["pictures"], ours["linked"]) == (list(range(10, 18)), ["mask"])
+    shown = ("model", "size", "custom_width", "custom_height", "background", "quality", "n", "seed")
+    assert [ours["values"][name] for name in shown] == ["gpt-image-2.5-flare", "custom", *values[3:9]]
+    assert ours["values"]["control_after_generate"] == "randomize"
+    assert ours["values"]["prompt"] == ("a cat" if is_known else "a fox")
 
 
 @pytest.mark.parametrize("mode", ["classic", "vue"])

@@ -53,6 +53,7 @@ attempt(() =>
     setup: batches.setup,
     nodeCreated,
     getCanvasMenuItems: replacing.getCanvasMenuItems,
+    beforeConfigureGraph: replacing.beforeConfigureGraph,
     afterConfigureGraph: replacing.afterConfigureGraph,
   })
 );

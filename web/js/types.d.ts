@@ -42,6 +42,7 @@ export interface GraphNode {
   widgets_values?: SavedValues;
   badges?: unknown[];
   last_serialization?: { type?: string; widgets_values?: SavedValues };
+  serialize: () => SavedNode;
   computeSize: () => number[];
   setSize: (size: number[]) => void;
   connect: (slot: number, target: GraphNode, input: number, reroute?: Id) => unknown;
@@ -55,11 +56,29 @@ export interface GraphNode {
 
 export type SavedValues = unknown[] | Record<string, unknown>;
 
+/** A node as a file has it. */
+export interface SavedNode {
+  id?: Id;
+  type?: string;
+  inputs?: Slot[];
+  widgets_values?: SavedValues;
+}
+
+/** A workflow as a file has it, or a subgraph in it. */
+export interface SavedWorkflow {
+  id?: string;
+  nodes?: SavedNode[];
+  links?: ([Id, Id, number, ...unknown[]] | { id: Id; origin_id: Id; origin_slot: number })[];
+  definitions?: { subgraphs?: SavedWorkflow[] };
+}
+
 export interface Link {
+  id: Id;
   origin_id: Id;
   origin_slot: number;
   target_id: Id;
   target_slot: number;
+  type?: string;
   parentId?: Id;
 }
 

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, test } from "node:test";
 
 import { widgetNamed } from "../../../web/js/node/state.js";
 import { MissingNodes, readOldValues } from "../../../web/js/replace/missing_nodes.js";
-import { namedValues, snapshot } from "../../../web/js/replace/reading.js";
+import { contentOf, namedValues, readingOf, snapshot } from "../../../web/js/replace/reading.js";
 import { swap } from "../../../web/js/replace/swap.js";
 import { fitting } from "../../../web/js/replace/values.js";
 import { Graph, createNode } from "./support/graph.js";
@@ -51,8 +51,14 @@ function missing(saved, look = {}) {
   return { graph, node };
 }
 
+/** Return everything of a built-in node, as it is. */
+function read(graph, node) {
+  const reading = readingOf(node, FACTS);
+  return snapshot(graph, node, reading, contentOf(graph, node, reading));
+}
+
 function replaced(graph) {
-  const found = graph._nodes.filter(({ type }) => type === OLD).map((node) => snapshot(graph, node, FACTS));
+  const found = graph._nodes.filter(({ type }) => type === OLD).map((node) => read(graph, node));
   return swap(host, found, FACTS);
 }
 
@@ -233,7 +239,7 @@ test("a node that ComfyUI put in the place of a missing one is completed once", 
   const { graph, node } = withPictures(3);
   const asked = fakeHost();
   const nodes = new MissingNodes(asked);
-  nodes.remember([snapshot(graph, node, FACTS)]);
+  nodes.remember([read(graph, node)]);
   graph.remove(node);
   const fresh = Object.assign(globalThis.window.LiteGraph.createNode("OIN_GPTImage"), { id: node.id });
   graph.add(fresh);
@@ -250,7 +256,7 @@ test("a node that was there before is left alone", () => {
   const { graph, node } = missing(SAVED);
   delete node.last_serialization;
   const nodes = new MissingNodes(host);
-  nodes.remember([snapshot(graph, node, FACTS)]);
+  nodes.remember([read(graph, node)]);
   const fresh = Object.assign(createNode("OIN_GPTImage"), { id: node.id, graph });
   nodes.complete(fresh, FACTS);
   assert.equal(values(fresh).seed, 0);

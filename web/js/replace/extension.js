@@ -3,12 +3,13 @@
 
 import { pause, present } from "../dom.js";
 import { widgetNamed } from "../node/state.js";
+import { LoadedNodes } from "./loaded.js";
 import { MissingNodes, readOldValues } from "./missing_nodes.js";
-import { OWN_WIDGET, snapshot, typeOf } from "./reading.js";
+import { OWN_WIDGET, contentOf, readingOf, snapshot, typeOf } from "./reading.js";
 import { swap } from "./swap.js";
 
 /** @import { Host } from "../host.js" */
-/** @import { Command, GraphNode, Replacements, Toast } from "../types" */
+/** @import { Command, GraphNode, Replacements, SavedWorkflow, Toast } from "../types" */
 
 const COMMAND = "OpenAIImageNodes.ReplaceBuiltIn";
 const LABEL = "Replace built-in OpenAI image nodes";
@@ -25,6 +26,7 @@ class Replacing {
   constructor(host) {
     this.host = host;
     this.missing = new MissingNodes(host);
+    this.loaded = new LoadedNodes();
   }
 
   async learn() {
@@ -40,8 +42,16 @@ class Replacing {
     return this.host.attempt(() => this.#found())?.length ? [{ content, callback: this.replace }] : [];
   };
 
+  /** Keep what the file says of built-in nodes, now that the host has made nodes of it; some of it takes a moment. */
   remember() {
     this.missing.remember(this.#found());
+    this.#keep();
+    setTimeout(() => this.host.attempt(() => this.#keep()), SETTLE_MS);
+  }
+
+  #keep() {
+    this.#theirs().forEach(({ graph, node, reading }) =>
+      this.loaded.keep(graph, node, reading, contentOf(graph, node, reading)));
   }
 
   /** @param {GraphNode} node */
@@ -55,13 +65,22 @@ class Replacing {
     return typeOf(node) in this.#facts.nodes;
   }
 
-  /** Return all built-in nodes of the workflow, as they are now. */
-  #found() {
+  /** Return all built-in nodes of the workflow, and how each is read. */
+  #theirs() {
     const { app } = this.host;
     const root = app.rootGraph ?? app.graph;
     const graphs = [root, ...(root.subgraphs?.values?.() ?? [])];
-    const theirs = (/** @type {GraphNode} */ node) => this.#isTheirs(node);
-    return graphs.flatMap((graph) => graph._nodes.filter(theirs).map((node) => snapshot(graph, node, this.#facts)));
+    const all = graphs.flatMap((graph) => graph._nodes.map((node) => ({ graph, node })));
+    const theirs = all.filter(({ node }) => this.#isTheirs(node));
+    return theirs.map((one) => ({ ...one, reading: readingOf(one.node, this.#facts) }));
+  }
+
+  /** Return what all built-in nodes of the workflow hold. */
+  #found() {
+    return this.#theirs().map(({ graph, node, reading }) => {
+      const content = this.loaded.believed(node, contentOf(graph, node, reading));
+      return snapshot(graph, node, reading, content);
+    });
   }
 
   async #replaceAll() {
@@ -129,6 +148,7 @@ export function replaceExtension(host) {
     menuCommands: [{ path: ["Edit"], commands: [COMMAND] }],
     learn: () => replacing.learn(),
     getCanvasMenuItems: replacing.entries,
+    beforeConfigureGraph: (/** @type {SavedWorkflow} */ workflow) => host.attempt(() => replacing.loaded.read(workflow)),
     afterConfigureGraph: () => host.attempt(() => replacing.remember()),
     nodeCreated: (/** @type {GraphNode} */ node) => replacing.nodeCreated(node),
   };

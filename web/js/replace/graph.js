@@ -10,6 +10,7 @@ const TO_SUBGRAPH = "-20";
 const GAP = 70; // room for a badge, and for what newer frontends draw below a node
 const WIDTH = 260; // a title in full
 const TITLE_HEIGHT = 30;
+const TYPES_WITHOUT_WIDGET = ["IMAGE", "MASK"];
 const STEP = 20;
 const MOST_STEPS = 200;
 
@@ -25,14 +26,18 @@ function linksOf({ links }) {
   return all.filter(Boolean);
 }
 
-/** Return what comes into a node, by the names of its inputs.
+/** Return what comes into a node, by the names of its inputs; `isStray` tells that a picture or mask came to be linked
+ * with an input of another type.
  * @param {Graph} graph
  * @param {GraphNode} node
  */
 export function incoming(graph, node) {
   const links = linksOf(graph).filter((link) => same(link.target_id, node.id));
   return links.map((link) => ({
+    id: Number(link.id),
     name: node.inputs?.[link.target_slot]?.name ?? "",
+    type: link.type,
+    isStray: TYPES_WITHOUT_WIDGET.includes(link.type ?? "") && node.inputs?.[link.target_slot]?.type !== link.type,
     from: link.origin_id,
     output: link.origin_slot,
     reroute: link.parentId,

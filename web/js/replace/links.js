@@ -41,7 +41,7 @@ export function carriedBy(old, fresh, replacedBy, text) {
  * @returns {End}
  */
 function fromOurs(end, source) {
-  return source ? { ...end, from: source.fresh.id, output: source.old.reading.outputs[end.output] } : end;
+  return source ? { ...end, from: source.fresh.id, output: source.old.reading.outputs[end.output ?? ""] } : end;
 }
 
 /** Return the ends by what becomes of them: pictures in their order, those that become one, and the others.

@@ -4,11 +4,13 @@ import { widgetNamed } from "../node/state.js";
 import { incoming, outgoing } from "./graph.js";
 
 /** @import { Graph, GraphNode, Replacement, Replacements, SavedValues } from "../types" */
+/** @import { Content } from "./loaded.js" */
 
 /** @typedef {ReturnType<typeof snapshot>} Old everything of a built-in node that ours takes over */
 /** @typedef {Record<string, unknown>} Named values by the names of their inputs */
 
 export const CONTROL = "control_after_generate";
+const LATE = 100; // behind all pictures that have a number
 export const OWN_WIDGET = "connection"; // no built-in node has it
 
 /** Return the type that a node has in the file, also when the host does not know it.
@@ -57,16 +59,35 @@ export function valuesOf(node, reading) {
   return { ...saved, ...Object.fromEntries(named.map(({ name, value }) => [name, value])) };
 }
 
+/** Return what is linked into a node and what it is set to. A host that does not know the node's options may have linked
+ * pictures and a mask with anything: they are known by their type.
+ * @param {Graph} graph
+ * @param {GraphNode} node
+ * @param {Replacement} reading
+ * @returns {Content}
+ */
+export function contentOf(graph, node, reading) {
+  const ends = incoming(graph, node);
+  const pictures = ends.filter((end) => reading.pictures && end.isStray && end.type === "IMAGE");
+  pictures.sort((one, other) => one.id - other.id); // as they were made
+  const mask = Object.keys(reading.inputs).find((name) => reading.inputs[name] === "mask");
+  const inputs = ends.map((end) => {
+    if (pictures.includes(end)) return { ...end, name: `${reading.pictures}image_${LATE + pictures.indexOf(end)}` };
+    return end.isStray && end.type === "MASK" && mask ? { ...end, name: mask } : end;
+  });
+  return { inputs, values: valuesOf(node, reading) };
+}
+
 /** Return everything of a built-in node that ours takes over.
  * @param {Graph} graph
  * @param {GraphNode} node
- * @param {Replacements} facts
+ * @param {Replacement} reading
+ * @param {Content} content
  */
-export function snapshot(graph, node, facts) {
-  const reading = readingOf(node, facts);
+export function snapshot(graph, node, reading, content) {
   const { id, pos, size, mode, flags, color, bgcolor, title } = node;
-  const inputs = incoming(graph, node).map((end) => ({ ...end, ours: reading.inputs[end.name] }));
+  const inputs = content.inputs.map((end) => ({ ...end, ours: reading.inputs[end.name] }));
   const outputs = outgoing(graph, node).map((end) => ({ ...end, ours: reading.outputs[end.slot] }));
   const looks = { pos: [...pos], size: [...size], mode, flags, color, bgcolor, title };
-  return { graph, node, reading, id, ...looks, inputs, outputs, values: valuesOf(node, reading) };
+  return { graph, node, reading, id, ...looks, inputs, outputs, values: content.values };
 }

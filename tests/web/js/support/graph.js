@@ -58,8 +58,8 @@ export class Graph {
   link(origin_id, origin_slot, target_id, target_slot, parentId) {
     for (const [id, link] of this.links)
       if (link.target_id === target_id && link.target_slot === target_slot) this.links.delete(id);
-    const link = { origin_id, origin_slot, target_id, target_slot, parentId };
-    this.links.set(this.links.size + 1 + Math.max(0, ...this.links.keys()), link);
+    const link = { id: 1 + Math.max(0, ...this.links.keys()), origin_id, origin_slot, target_id, target_slot, parentId };
+    this.links.set(link.id, link);
     return link;
   }
 
