@@ -212,6 +212,55 @@ def test_refusal_before_the_run_is_told_in_our_words(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_last_word_stays_after_the_run_and_a_reload(opened: Opened, mode: str) -> None:
+    """What a run came to, and that one which ComfyUI answers itself was not paid."""
+    canvas = opened(mode)
+    canvas.drop(ROOT / "example_workflows" / "Text to image.png")
+    canvas.set("seed", 100 + MODES.index(mode))
+    size = canvas.graph_size()
+    canvas.run()
+    canvas.settle(1500)
+    canvas.until(lambda: "done, free on the sandbox" in canvas.text())
+    canvas.shot("done")
+    canvas.page.reload(wait_until="domcontentloaded")
+    canvas.until(lambda: "done, free on the sandbox" in canvas.text())
+    assert canvas.graph_size() == size  # the line's room is no change of the workflow
+    canvas.shot("reloaded")
+    canvas.run()
+    canvas.settle(1500)
+    canvas.until(lambda: "the same picture: nothing was paid" in canvas.text())
+    canvas.shot("from the cache")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_reason_is_seen_with_what_to_do(opened: Opened, studio: ComfyUI, mode: str) -> None:
+    """At the node and in a toast; the buttons open our settings and the help, and choose what works without a key."""
+    canvas = opened(mode)
+    canvas.drop(ROOT / "example_workflows" / "Text to image.png")
+    canvas.set("connection", "openai")
+    canvas.run()
+    note = canvas.page.locator(".oin-note")
+    expect(note).to_contain_text("openai: there is no key")
+    canvas.settle()
+    canvas.shot("told")
+    assert canvas.text().count("openai: there is no key") >= 2
+    canvas.page.keyboard.press("Escape")  # older frontends tell an error in a dialog
+    note.get_by_role("button", name="Open settings").click()
+    expect(canvas.page.locator(".oin-connections").get_by_text("sandbox", exact=True)).to_be_visible()
+    canvas.shot("settings")
+    canvas.page.keyboard.press("Escape")
+    canvas.settle()
+    note.get_by_role("button", name="Show in help").click()
+    expect(canvas.page.get_by_role("heading", name=OURS, exact=True).first).to_be_visible()
+    canvas.shot("help")
+    note.get_by_role("button", name="Choose sandbox").click()
+    expect(note).to_be_hidden()
+    assert canvas.widget("connection") == "sandbox"
+    canvas.run()
+    assert studio.newest_run().end == "execution_success", studio.newest_run().failure
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_widgets_and_price_follow_what_is_chosen(opened: Opened, mode: str) -> None:
     """What is not used is hidden, in place and with its value; the badge shows what the run will cost."""
     canvas = opened(mode)

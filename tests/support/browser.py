@@ -110,6 +110,12 @@ class Canvas:
         """Return nodes, values and links as they would be saved."""
         return self.page.evaluate(GRAPH)
 
+    def graph_size(self, kind: str = "OIN_GPTImage") -> Any:
+        """Return the size of a node as it would be saved."""
+        script = "(kind) => [...app.graph.serialize().nodes.find((node) => node.type === kind).size]"
+        self.page.wait_for_function("(kind) => window.app?.graph?._nodes?.some((node) => node.type === kind)", arg=kind)
+        return self.page.evaluate(script, kind)
+
     def set(self, widget: str, value: Any, kind: str = "OIN_GPTImage") -> None:
         """Choose a widget's value."""
         self.page.evaluate(

@@ -7,19 +7,19 @@ import { api } from "../../../scripts/api.js";
 import { batchExtension } from "./batch/extension.js";
 import { Host } from "./host.js";
 import { addPriceBadge } from "./node/price_badge.js";
+import { hasSeed, makesPictures, typeOf } from "./node/ours.js";
 import { widgetNamed } from "./node/state.js";
+import { outcomeExtension } from "./outcome/extension.js";
 import { replaceExtension } from "./replace/extension.js";
 import { connectionSetting } from "./settings_panel.js";
 
 /** @import { GraphNode, ModelFacts } from "./types" */
 
-const PRICED = ["OIN_GPTImage", "OIN_GPTImageGIF", "OIN_GPTImageSVG"];
-const SEEDED = [...PRICED, "OIN_PromptList"];
-
 const host = new Host(app, api);
 const { attempt } = host;
 const batches = batchExtension(host);
 const replacing = replaceExtension(host);
+const outcomes = outcomeExtension(host);
 /** @type {Record<string, ModelFacts>} */
 let models = {};
 
@@ -38,9 +38,8 @@ function keepSeed(node) {
 /** @param {GraphNode} node */
 function nodeCreated(node) {
   attempt(() => replacing.nodeCreated(node));
-  const type = node.comfyClass ?? node.type;
-  if (SEEDED.includes(type)) attempt(() => keepSeed(node));
-  if (PRICED.includes(type)) attempt(() => addPriceBadge(host, node, (model) => models[model]));
+  if (hasSeed(typeOf(node))) attempt(() => keepSeed(node));
+  if (makesPictures(typeOf(node))) attempt(() => addPriceBadge(host, node, (model) => models[model]));
 }
 
 attempt(() =>
@@ -50,10 +49,10 @@ attempt(() =>
     menuCommands: [...replacing.menuCommands, ...batches.menuCommands],
     settings: [connectionSetting(host)],
     init: () => Promise.all([learnModels, () => host.learnLanguage(), replacing.learn].map(attempt)),
-    setup: batches.setup,
+    setup: () => [batches, outcomes].forEach(({ setup }) => setup()),
     nodeCreated,
     getCanvasMenuItems: replacing.getCanvasMenuItems,
     beforeConfigureGraph: replacing.beforeConfigureGraph,
-    afterConfigureGraph: replacing.afterConfigureGraph,
+    afterConfigureGraph: () => [replacing, outcomes].forEach((part) => part.afterConfigureGraph()),
   })
 );

@@ -11,9 +11,11 @@ export interface Widget {
   hidden?: boolean;
   advanced?: boolean;
   disabled?: boolean;
+  serialize?: boolean;
   options?: { values?: unknown; min?: number; max?: number; hidden?: boolean; advanced?: boolean };
   callback?: (value: unknown, canvas?: unknown, node?: GraphNode) => unknown;
   computeSize?: (width?: number) => number[];
+  computeLayoutSize?: unknown;
 }
 
 export interface Slot {
@@ -28,6 +30,7 @@ export interface GraphNode {
   id: Id;
   type: string;
   comfyClass?: string;
+  subgraph?: Graph; // of a node that stands for one
   title: string;
   pos: number[];
   size: number[];
@@ -46,6 +49,9 @@ export interface GraphNode {
   computeSize: () => number[];
   setSize: (size: number[]) => void;
   connect: (slot: number, target: GraphNode, input: number, reroute?: Id) => unknown;
+  addCustomWidget: (widget: Widget) => unknown;
+  onSerialize?: (saved: { size: number[] }) => unknown;
+  addDOMWidget?: (name: string, type: string, element: HTMLElement, options: object) => Widget;
   isInputConnected?: (slot: number) => boolean;
   getInputNode?: (slot: number) => GraphNode | null | undefined;
   setDirtyCanvas?: (front: boolean, back: boolean) => void;
@@ -119,7 +125,7 @@ export interface SidebarTab {
 export interface App {
   graph: Graph;
   rootGraph?: Graph;
-  canvas?: { setDirty?: (front: boolean, back: boolean) => void };
+  canvas?: { setDirty?: (front: boolean, back: boolean) => void; selectNode?: (node: GraphNode) => void };
   collectCanvasMenuItems?: unknown;
   registerExtension: (extension: object) => void;
   ui?: { settings?: { getSettingValue?: (id: string) => unknown } & SettingStore };
@@ -141,6 +147,28 @@ interface SettingStore {
 export interface Api {
   fetchApi: (path: string, options?: RequestInit) => Promise<Response>;
   addEventListener: (name: string, listener: (event: CustomEvent) => void) => void;
+  queuePrompt?: (number: number, prompt: QueuedPrompt, ...others: unknown[]) => Promise<{ prompt_id?: string }>;
+}
+
+/** The id of a node in a run: "5", or "3:5" for node 5 of the subgraph that node 3 stands for. */
+export type ExecutionId = string;
+
+/** What is sent to be run, and the workflow that it was made of. */
+export interface QueuedPrompt {
+  output: Record<ExecutionId, { class_type: string }>;
+  workflow?: { id?: string };
+}
+
+export interface ProgressText {
+  nodeId?: Id;
+  text?: string;
+}
+
+export interface ExecutionError {
+  node_id?: Id;
+  node_type?: string;
+  exception_message?: string;
+  exception_type?: string;
 }
 
 export interface Command {

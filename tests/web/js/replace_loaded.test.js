@@ -89,6 +89,13 @@ test("a file without an id is believed for the workflow that it became", () => {
   assert.deepEqual(loaded(new LoadedNodes(), file, garbled("made by the host")).values, VALUES);
 });
 
+test("what only the node has, as one of ours under the old name has it, stays", () => {
+  const content = (values) => ({ inputs: [], values });
+  const now = content({ model: "gpt-image-2", moderation: "low" });
+  const believed = merged({ file: content({ model: "gpt-image-9" }), loaded: now }, now);
+  assert.deepEqual(believed.values, { model: "gpt-image-9", moderation: "low" });
+});
+
 test("values in an unknown layout leave those of the host", () => {
   const file = { ...FILE, nodes: [{ ...FILE.nodes[0], widgets_values: [1, 2, 3] }] };
   const believed = loaded(new LoadedNodes(), file, garbled());

@@ -1,12 +1,12 @@
 // After a run whose job waits for a batch, a toast says so: newer frontends clear what the node says when a run ends.
 
+import { waitsForBatch } from "../outcome/texts.js";
+
 /** @import { Host } from "../host.js" */
 /** @import { BatchView } from "../types" */
 /** @import { BatchWords } from "./words.js" */
 
 const ENDS = ["execution_success", "execution_error", "execution_interrupted"];
-// what a node says that waits for a batch: of its one run, or of so many rows of a list
-const DEFERRED = /(^|\d )(planned, |in a batch since |failed in the batch)/;
 const TOAST_MS = 10_000;
 const SETTLE_MS = 400;
 
@@ -29,7 +29,7 @@ export class AfterRun {
 
   follow() {
     const { api } = this.host;
-    api.addEventListener("progress_text", ({ detail }) => (this.#isDeferred ||= DEFERRED.test(detail?.text ?? "")));
+    api.addEventListener("progress_text", ({ detail }) => (this.#isDeferred ||= waitsForBatch(detail?.text)));
     ENDS.forEach((name) => api.addEventListener(name, this.#soon));
   }
 

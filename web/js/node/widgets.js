@@ -26,7 +26,7 @@ export function unused(values, facts) {
  * @param {Widget} widget
  * @param {boolean} hidden
  */
-function setHidden(widget, hidden) {
+export function setHidden(widget, hidden) {
   if (Boolean(widget.hidden) === hidden) return false;
   if (hidden && !widget.computeSize) widget.computeSize = noRoom;
   else if (widget.computeSize === noRoom) delete widget.computeSize;

@@ -80,7 +80,7 @@ export function merged({ file, loaded }, now) {
   });
   if (!file.values || !now.values) return { inputs, values: file.values ?? now.values };
   const changed = Object.entries(now.values).filter(([name, value]) => loaded.values?.[name] !== value);
-  return { inputs, values: { ...file.values, ...Object.fromEntries(changed) } };
+  return { inputs, values: { ...now.values, ...file.values, ...Object.fromEntries(changed) } };
 }
 
 /** @param {Incoming | undefined} end */

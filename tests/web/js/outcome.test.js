@@ -1,0 +1,311 @@
+// What was said last of a node stays to be seen after its run, and why a run failed.
+
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+
+import { actionsFor, messageOf } from "../../../web/js/outcome/advice.js";
+import { Outcomes } from "../../../web/js/outcome/extension.js";
+import { RunMemory } from "../../../web/js/outcome/memory.js";
+import { isLastWord, waitsForBatch } from "../../../web/js/outcome/texts.js";
+import { fakeDocument } from "./support/dom.js";
+import { fakeHost, settled } from "./support/host.js";
+
+const SETTLE_MS = 300;
+const HOST_TEXT = "$$node-text-preview";
+const DONE = "done, 0.0150 USD";
+const SAME = "the same picture: nothing was paid";
+
+beforeEach(() => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  globalThis.document = fakeDocument();
+});
+
+afterEach(() => {
+  mock.timers.reset();
+  delete globalThis.document;
+});
+
+function storage() {
+  const kept = new Map();
+  return { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => kept.set(name, value) };
+}
+
+function node(id, { type = "OIN_GPTImage", connection = "openai", subgraph } = {}) {
+  const made = { id, type, title: `node ${id}`, size: [400, 600], subgraph, computeSize: () => [200, 100] };
+  made.widgets = [{ name: "connection", value: connection }];
+  made.setSize = (size) => (made.size = size);
+  made.addCustomWidget = (widget) => made.widgets.push(widget);
+  made.addDOMWidget = (name, _type, element) => {
+    const widget = { name, element };
+    made.addCustomWidget(widget);
+    return widget;
+  };
+  return made;
+}
+
+/** Return a page of a workflow, whose frontend clears what nodes say when a run ends, or not. */
+function page(nodes, { kept = storage(), clears = true, workflow = "w" } = {}) {
+  const listeners = {};
+  const app = { graph: { id: workflow, _nodes: nodes } };
+  const hostWidget = (one) => one.widgets.find(({ name }) => name === HOST_TEXT);
+  let count = 0;
+  const api = {
+    addEventListener: (name, listener) => (listeners[name] ??= []).push(listener),
+    queuePrompt: async () => ({ prompt_id: `job ${(count += 1)} of ${workflow}` }),
+  };
+  const host = Object.assign(fakeHost(), { app, api });
+  const outcomes = new Outcomes(host, new RunMemory(kept));
+  outcomes.follow();
+  const tell = (name, detail = {}) => listeners[name]?.forEach((listener) => listener({ detail }));
+  return {
+    ...{ app, host, kept, tell, outcomes, nodes },
+    /** Queue everything on the page; return the job's id. */
+    async queue() {
+      const output = Object.fromEntries(nodes.map((one) => [String(one.id), { class_type: one.type }]));
+      return (await api.queuePrompt(0, { output, workflow: { id: app.graph.id } })).prompt_id;
+    },
+    say(id, text) {
+      tell("progress_text", { nodeId: id, text });
+      const one = nodes.find((each) => String(each.id) === id);
+      if (one && !hostWidget(one)) one.widgets.push({ name: HOST_TEXT });
+      if (one) hostWidget(one).value = text;
+    },
+    end(how = "execution_success", detail = {}) {
+      tell(how, detail);
+      if (clears) nodes.forEach((one) => (one.widgets = one.widgets.filter((widget) => widget !== hostWidget(one))));
+      mock.timers.tick(SETTLE_MS);
+    },
+    /** Return the text that is to be seen in a node, or none. */
+    seen(one = nodes[0]) {
+      const note = one.widgets.find(({ name }) => name === "oin_note");
+      const text = note && !note.hidden ? note.element.children[0].textContent : undefined;
+      return [hostWidget(one)?.value, text].filter((each) => each !== undefined).join(" + ");
+    },
+    buttons(one = nodes[0]) {
+      return one.widgets.find(({ name }) => name === "oin_note").element.all("button");
+    },
+  };
+}
+
+async function run(on, { says = [["1", DONE]], cached = [], ends = ["execution_success"] } = {}) {
+  const prompt_id = await on.queue();
+  on.tell("execution_start", { prompt_id });
+  on.tell("execution_cached", { prompt_id, nodes: cached });
+  says.forEach(([id, text]) => on.say(id, text));
+  on.end(...ends);
+  return prompt_id;
+}
+
+test("the last word is seen after the run, wherever the frontend shows it", async () => {
+  for (const clears of [true, false]) {
+    const on = page([node(1)], { clears });
+    await run(on, { says: [["1", "preparing, 1 s"], ["1", DONE]] });
+    assert.equal(on.seen(), DONE);
+  }
+});
+
+test("it survives a reload of the page", async () => {
+  const on = page([node(1)]);
+  await run(on);
+  const again = page([node(1)], { kept: on.kept });
+  assert.equal(again.seen(), "");
+  again.outcomes.restore();
+  assert.equal(again.seen(), DONE);
+});
+
+test("another workflow with a node of that id shows nothing of it", async () => {
+  const on = page([node(1)]);
+  await run(on);
+  const other = page([node(1)], { kept: on.kept, workflow: "another" });
+  other.outcomes.restore();
+  assert.equal(other.seen(), "");
+});
+
+test("a run whose workflow is not looked at any more is told when one comes back to it", async () => {
+  const on = page([node(1)]);
+  const prompt_id = await on.queue();
+  on.app.graph.id = "another tab";
+  on.tell("execution_start", { prompt_id });
+  on.tell("progress_text", { nodeId: "1", text: DONE });
+  on.end();
+  assert.equal(on.seen(), "");
+  on.app.graph.id = "w";
+  on.outcomes.restore();
+  assert.equal(on.seen(), DONE);
+});
+
+test("while a node runs, nothing of the run before is seen", async () => {
+  const on = page([node(1)]);
+  await run(on);
+  on.tell("execution_start", { prompt_id: await on.queue() });
+  assert.equal(on.seen(), "");
+  on.say("1", "generating, 3 s");
+  assert.equal(on.seen(), "generating, 3 s");
+});
+
+test("a stage is no last word: what was known before stays", async () => {
+  const on = page([node(1)]);
+  await run(on);
+  await run(on, { says: [["1", "generating, 3 s"]], ends: ["execution_interrupted"] });
+  assert.equal(on.seen(), DONE);
+});
+
+test("what is said after the end is kept", async () => {
+  const on = page([node(1)]);
+  await run(on, { says: [["1", "generating, 3 s"]], ends: ["execution_interrupted"] });
+  const stopped = "Stopped. The request was already sent; its picture is saved and used by the next run.";
+  on.tell("progress_text", { nodeId: "1", text: stopped });
+  mock.timers.tick(SETTLE_MS);
+  assert.equal(on.seen(), stopped);
+});
+
+test("a node that ComfyUI answers from its cache says that nothing was paid", async () => {
+  for (const clears of [true, false]) {
+    const on = page([node(1), node(2, { type: "OIN_References" })], { clears });
+    await run(on);
+    await run(on, { says: [], cached: ["1", "2"] });
+    assert.equal(on.seen(), SAME);
+    assert.equal(on.seen(on.nodes[1]), "");
+  }
+});
+
+test("a job that still waits for its batch does not become a picture by ComfyUI's cache", async () => {
+  const on = page([node(1, { connection: "openai batch" })]);
+  await run(on, { says: [["1", "planned, 3 in the plan"]] });
+  await run(on, { says: [], cached: ["1"] });
+  assert.equal(on.seen(), "planned, 3 in the plan");
+  const fresh = page([node(1, { connection: "openai batch" })]); // nobody knows what was said before
+  await run(fresh, { says: [], cached: ["1"] });
+  assert.equal(fresh.seen(), "");
+});
+
+test("what ComfyUI had not answered from its cache is not said to be so in the next run", async () => {
+  const on = page([node(1)]);
+  await run(on, { says: [], cached: ["1"] });
+  await run(on, { says: [] });
+  await run(on, { says: [["1", DONE]] });
+  assert.equal(on.seen(), DONE);
+});
+
+const ERROR = { node_id: "1", node_type: "OIN_GPTImage", exception_message: "openai: there is no key.\n" };
+const failed = (type, detail = {}) => ["execution_error", { ...ERROR, exception_type: `openai_image_nodes.${type}`, ...detail }];
+
+test("why a run failed is told by a toast and in the node", async () => {
+  const on = page([node(1)]);
+  await run(on, { says: [["1", "preparing, 1 s"]], ends: failed("NoKeyError") });
+  assert.equal(on.seen(), "openai: there is no key.");
+  assert.deepEqual(on.host.toasts, [{ severity: "error", summary: "node 1", detail: "openai: there is no key." }]);
+  assert.deepEqual(on.buttons().map((button) => button.textContent), ["Open settings", "Choose sandbox", "Show in help"]);
+});
+
+test("markup in a message is text", async () => {
+  const on = page([node(1)]);
+  const exception_message = "<img src=x onerror=alert(1)>";
+  await run(on, { ends: failed("ModeratedError", { exception_message }) });
+  const { element } = on.nodes[0].widgets.find(({ name }) => name === "oin_note");
+  assert.equal(element.children[0].own, exception_message);
+  assert.deepEqual(element.all("img"), []);
+});
+
+test("a failure of somebody else's node is not ours to tell", async () => {
+  const on = page([node(1), node(2, { type: "SaveImage" })]);
+  await run(on, { ends: failed("Error", { node_id: "2", node_type: "SaveImage" }) });
+  assert.deepEqual(on.host.toasts, []);
+  assert.equal(on.seen(), DONE); // ours had been done
+});
+
+test("an error is forgotten when the node runs again, and by choosing the sandbox", async () => {
+  const on = page([node(1)]);
+  await run(on, { says: [], ends: failed("NoKeyError") });
+  await run(on, { says: [], ends: ["execution_interrupted"] });
+  assert.equal(on.seen(), "");
+  await run(on, { says: [], ends: failed("OutOfCreditError") });
+  on.buttons().find((button) => button.textContent === "Choose sandbox").listeners.click();
+  assert.equal(on.nodes[0].widgets[0].value, "sandbox");
+  assert.equal(on.seen(), "");
+});
+
+test("a node is as high after a note as before, and a note is in no file", async () => {
+  const on = page([node(1)]);
+  const [one] = on.nodes;
+  await run(on, { says: [], ends: failed("NoKeyError", { exception_message: "long ".repeat(100) }) });
+  assert.ok(one.size[1] > 700);
+  const saved = { size: [...one.size] };
+  one.onSerialize(saved);
+  assert.deepEqual(saved.size, [400, 600]);
+  assert.equal(one.widgets.find(({ name }) => name === "oin_note").serialize, false);
+  on.tell("execution_start", { prompt_id: await on.queue() });
+  assert.deepEqual(one.size, [400, 600]);
+});
+
+test("a node inside a subgraph is known by the ids of both", async () => {
+  const inner = node(5);
+  const on = page([node(3, { type: "subgraph", subgraph: { _nodes: [inner] } })]);
+  on.tell("progress_text", { nodeId: "3:5", text: DONE });
+  mock.timers.tick(SETTLE_MS);
+  assert.equal(on.seen(inner), DONE);
+});
+
+test("a frontend without elements in nodes is left as it is", async () => {
+  const bare = node(1);
+  delete bare.addDOMWidget;
+  const on = page([bare]);
+  await run(on, { ends: failed("NoKeyError") });
+  assert.equal(on.seen(), "");
+  assert.equal(on.host.toasts.length, 1);
+});
+
+test("a run that ends before its id is known is told all the same", async () => {
+  const on = page([node(1)]);
+  const { queuePrompt } = on.host.api;
+  const queued = queuePrompt(0, { output: { 1: { class_type: "OIN_GPTImage" } }, workflow: { id: "w" } });
+  on.tell("execution_start", { prompt_id: "not told yet" });
+  on.tell("execution_cached", { nodes: ["1"] });
+  on.end();
+  await queued;
+  await settled();
+  assert.equal(on.seen(), SAME);
+});
+
+// ---- what needs no page
+
+test("what is kept is bounded, the newest stays", () => {
+  const memory = new RunMemory(storage());
+  for (let number = 0; number < 500; number++) {
+    memory.keep("w", String(number), { kind: "said", text: DONE });
+    memory.queued(`job ${number}`, { workflow: "w", nodes: [String(number)] });
+  }
+  assert.equal(memory.note("w", "0"), undefined);
+  assert.equal(memory.note("w", "499").text, DONE);
+  assert.equal(memory.job("job 0"), undefined);
+  assert.deepEqual(memory.lastJobWith("499").nodes, ["499"]);
+});
+
+test("a browser that keeps nothing, or something else, does no harm", () => {
+  const forbidding = {
+    getItem: () => "{not json",
+    setItem: () => {
+      throw new Error("full");
+    },
+  };
+  for (const kept of [forbidding, undefined]) {
+    const memory = new RunMemory(kept);
+    memory.keep("w", "1", { kind: "said", text: DONE });
+    assert.equal(memory.note("w", "1").text, DONE);
+  }
+});
+
+test("each class of error has the buttons that help", () => {
+  assert.deepEqual(actionsFor("openai_image_nodes.NoKeyError"), ["settings", "sandbox", "help"]);
+  assert.deepEqual(actionsFor("openai_image_nodes.OutOfCreditError"), ["sandbox", "help"]);
+  for (const type of ["ValueError", "", undefined, "openai_image_nodes.New"]) assert.deepEqual(actionsFor(type), ["help"]);
+  assert.equal(messageOf("It failed.\n\n"), "It failed.");
+  assert.equal(messageOf(undefined), "");
+});
+
+test("lines that count seconds are stages, all others are last words", () => {
+  assert.deepEqual(["generating, 12 s", "waiting for row 3, 1 s", ""].filter(isLastWord), []);
+  const last = [DONE, "6 done", "Stopped. The request was already sent; its picture is saved and used by the next run."];
+  assert.deepEqual(last.filter(isLastWord), last);
+  assert.deepEqual([DONE, "planned, 1 in the plan", "2 planned, 1", undefined].map(waitsForBatch), [false, true, true, false]);
+});

@@ -1,0 +1,194 @@
+// Follows runs: what was said last of each node of ours stays to be seen after the run, and why one failed.
+
+import { isOurs, makesPictures, ourNodes, rootOf, typeOf } from "../node/ours.js";
+import { widgetNamed } from "../node/state.js";
+import { chooseSandbox, openSettings, showHelp } from "./actions.js";
+import { actionsFor, messageOf } from "./advice.js";
+import { RunMemory } from "./memory.js";
+import { hostShowsText, sayInHostsPlace, showNote } from "./note.js";
+import { isLastWord, waitsForBatch } from "./texts.js";
+
+/** @import { Host } from "../host.js" */
+/** @import { ExecutionError, ExecutionId, GraphNode, ProgressText, QueuedPrompt } from "../types" */
+/** @import { Action } from "./advice.js" */
+/** @import { Job, Note } from "./memory.js" */
+/** @import { Button } from "./note.js" */
+
+const ENDS = ["execution_success", "execution_error", "execution_interrupted"];
+const SETTLE_MS = 300; // until a frontend has cleared what was said during the run
+
+export class Outcomes {
+  /** @type {Map<ExecutionId, string>} what was said in this run */
+  #said = new Map();
+  /** @type {Set<ExecutionId>} answered from ComfyUI's own cache in this run */
+  #cached = new Set();
+  /** @type {Job | undefined} */
+  #running;
+  /** @type {Job | undefined} queued a moment ago, its id is not known yet */
+  #queued;
+
+  /**
+   * @param {Host} host
+   * @param {RunMemory} memory
+   */
+  constructor(host, memory) {
+    this.host = host;
+    this.memory = memory;
+  }
+
+  follow() {
+    this.#followQueue();
+    this.#on("execution_start", this.#start);
+    this.#on("execution_cached", ({ nodes = [] }) => (this.#cached = new Set(nodes.map(String))));
+    this.#on("progress_text", this.#say);
+    this.#on("execution_error", this.#fail);
+    ENDS.forEach((name) => this.#on(name, this.#end));
+  }
+
+  /** Show what is known of the workflow that was just loaded. */
+  restore = () => this.#show(Object.keys(ourNodes(this.host.app)));
+
+  /**
+   * @param {string} name
+   * @param {(detail: any) => void} work
+   */
+  #on(name, work) {
+    this.host.api.addEventListener(name, ({ detail }) => this.host.attempt(() => work(detail ?? {})));
+  }
+
+  /** Learn of each job which nodes of ours it has and of which workflow it is. */
+  #followQueue() {
+    const { api, attempt } = this.host;
+    const own = api.queuePrompt;
+    if (!own) return;
+    api.queuePrompt = async (number, prompt, ...others) => {
+      const job = (this.#queued = attempt(() => jobOf(prompt)));
+      const answer = await own.call(api, number, prompt, ...others);
+      const id = answer?.prompt_id;
+      if (job && id) attempt(() => this.memory.queued(id, job));
+      return answer;
+    };
+  }
+
+  #start = (/** @type {{ prompt_id?: string }} */ { prompt_id }) => {
+    const job = (this.#running = this.memory.job(prompt_id) ?? this.#queued);
+    this.#said.clear();
+    this.#cached.clear();
+    if (!job) return;
+    const failed = job.nodes.filter((id) => this.memory.note(job.workflow, id)?.kind === "error");
+    failed.forEach((id) => this.memory.keep(job.workflow, id, undefined));
+    this.#show(job.nodes);
+  };
+
+  #say = (/** @type {ProgressText} */ { nodeId, text }) => {
+    if (nodeId === undefined || !text) return;
+    this.#said.set(String(nodeId), text);
+    if (!this.#running) this.#keep([String(nodeId)]); // said after the run, or after a reload of the page
+  };
+
+  #fail = (/** @type {ExecutionError} */ { node_id, node_type, exception_message, exception_type }) => {
+    if (!isOurs(node_type)) return;
+    const [id, text] = [String(node_id), messageOf(exception_message)];
+    this.#said.delete(id);
+    this.memory.keep(this.#workflowOf(id), id, { kind: "error", text, type: exception_type });
+    const summary = ourNodes(this.host.app)[id]?.title ?? "OpenAI Image Nodes";
+    this.host.toast({ severity: "error", summary, detail: text });
+  };
+
+  #end = () => {
+    const ids = this.#running?.nodes ?? [...this.#said.keys()];
+    this.#keep(ids);
+    this.#running = undefined;
+  };
+
+  /** Keep the last words of nodes, and show them when the frontend has cleared its own.
+   * @param {ExecutionId[]} ids
+   */
+  #keep(ids) {
+    for (const id of ids) {
+      const workflow = this.#workflowOf(id);
+      const text = this.#said.get(id) ?? this.#fromCache(id, this.memory.note(workflow, id));
+      if (text && isLastWord(text)) this.memory.keep(workflow, id, { kind: "said", text });
+    }
+    setTimeout(() => this.host.attempt(() => this.#show(ids)), SETTLE_MS);
+  }
+
+  /** Return what is said of a node that ComfyUI answered from its own cache: nothing of one that still waits.
+   * @param {ExecutionId} id
+   * @param {Note | undefined} before
+   */
+  #fromCache(id, before) {
+    const node = this.#cached.has(id) ? ourNodes(this.host.app)[id] : undefined;
+    if (!node || !makesPictures(typeOf(node)) || waitsForBatch(before?.text)) return undefined;
+    const mayWait = !before && String(widgetNamed(node, "connection")?.value).includes("batch");
+    return mayWait ? undefined : this.host.text("same_picture", "the same picture: nothing was paid");
+  }
+
+  /** Show what is known of nodes: nothing while they run.
+   * @param {ExecutionId[]} ids
+   */
+  #show(ids) {
+    const nodes = ourNodes(this.host.app);
+    const workflow = rootOf(this.host.app).id ?? "";
+    for (const id of ids.filter((one) => one in nodes)) {
+      const isRunning = this.#running?.workflow === workflow && this.#running.nodes.includes(id);
+      const note = isRunning ? undefined : this.memory.note(workflow, id);
+      const isShown = note?.kind === "said" && hostShowsText(nodes[id]);
+      if (isShown) sayInHostsPlace(nodes[id], note.text);
+      showNote(nodes[id], isShown ? undefined : note, note?.kind === "error" ? this.#buttons(id, note) : []);
+    }
+  }
+
+  /**
+   * @param {ExecutionId} id
+   * @param {Note} note
+   * @returns {Button[]}
+   */
+  #buttons(id, note) {
+    const { host } = this;
+    const node = /** @type {GraphNode} */ (ourNodes(host.app)[id]);
+    /** @type {Record<Action, Button>} */
+    const all = {
+      settings: { label: host.text("open_settings", "Open settings"), work: () => openSettings(host) },
+      sandbox: { label: host.text("choose_sandbox", "Choose sandbox"), work: () => this.#chooseSandbox(id, node) },
+      help: { label: host.text("show_in_help", "Show in help"), work: () => showHelp(host, node) },
+    };
+    const actions = actionsFor(note.type).filter((name) => name !== "sandbox" || widgetNamed(node, "connection"));
+    return actions.map((name) => ({ ...all[name], work: () => host.attempt(all[name].work) }));
+  }
+
+  /**
+   * @param {ExecutionId} id
+   * @param {GraphNode} node
+   */
+  #chooseSandbox(id, node) {
+    chooseSandbox(node);
+    this.memory.keep(rootOf(this.host.app).id ?? "", id, undefined);
+    this.#show([id]);
+  }
+
+  /** @param {ExecutionId} id */
+  #workflowOf(id) {
+    return (this.#running ?? this.memory.lastJobWith(id))?.workflow ?? rootOf(this.host.app).id ?? "";
+  }
+}
+
+/**
+ * @param {QueuedPrompt} prompt
+ * @returns {Job}
+ */
+function jobOf({ output, workflow }) {
+  const nodes = Object.keys(output).filter((id) => isOurs(output[id].class_type));
+  return { workflow: workflow?.id ?? "", nodes };
+}
+
+/** Return what the extension registers.
+ * @param {Host} host
+ */
+export function outcomeExtension(host) {
+  const outcomes = new Outcomes(host, new RunMemory(host.attempt(() => window.sessionStorage)));
+  return {
+    setup: () => host.attempt(() => outcomes.follow()),
+    afterConfigureGraph: () => host.attempt(outcomes.restore),
+  };
+}

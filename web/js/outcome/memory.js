@@ -1,0 +1,87 @@
+// What was said last of each node, and which nodes each queued job has: kept until the browser's tab is closed, so that
+// a reload of the page brings it back.
+
+/** @import { ExecutionId } from "../types" */
+
+/** @typedef {{ kind: "said" | "error", text: string, type?: string }} Note `type` is the class of an error */
+/** @typedef {{ workflow: string, nodes: ExecutionId[] }} Job its nodes of ours, and the workflow that it was made of */
+
+const KEY = "OpenAIImageNodes.outcomes";
+const MOST_JOBS = 50;
+const MOST_NOTES = 200;
+
+export class RunMemory {
+  /** @type {{ jobs: Record<string, Job>, notes: Record<string, Note> }} in the order in which they came */
+  #kept = { jobs: {}, notes: {} };
+
+  /** @param {Pick<Storage, "getItem" | "setItem"> | undefined} storage */
+  constructor(storage) {
+    this.storage = storage;
+    try {
+      const { jobs = {}, notes = {} } = JSON.parse(storage?.getItem(KEY) ?? "{}");
+      this.#kept = { jobs, notes };
+    } catch {
+      // what somebody else wrote there, or a browser that lets nothing be kept: it begins empty
+    }
+  }
+
+  /**
+   * @param {string} id
+   * @param {Job} job
+   */
+  queued(id, job) {
+    this.#kept.jobs = newest({ ...this.#kept.jobs, [id]: job }, MOST_JOBS);
+    this.#write();
+  }
+
+  /** @param {string | undefined} id */
+  job(id) {
+    return id === undefined ? undefined : this.#kept.jobs[id];
+  }
+
+  /** Return the job that was queued last with a node.
+   * @param {ExecutionId} node
+   */
+  lastJobWith(node) {
+    return Object.values(this.#kept.jobs).reverse().find(({ nodes }) => nodes.includes(node));
+  }
+
+  /**
+   * @param {string} workflow
+   * @param {ExecutionId} node
+   */
+  note(workflow, node) {
+    /** @type {Note | undefined} */
+    const note = this.#kept.notes[`${workflow}/${node}`];
+    return note;
+  }
+
+  /** Keep what was said of a node, or forget it.
+   * @param {string} workflow
+   * @param {ExecutionId} node
+   * @param {Note | undefined} note
+   */
+  keep(workflow, node, note) {
+    const { [`${workflow}/${node}`]: _, ...others } = this.#kept.notes;
+    this.#kept.notes = note ? newest({ ...others, [`${workflow}/${node}`]: note }, MOST_NOTES) : others;
+    this.#write();
+  }
+
+  #write() {
+    try {
+      this.storage?.setItem(KEY, JSON.stringify(this.#kept));
+    } catch {
+      // full or forbidden: it is kept while the page is open
+    }
+  }
+}
+
+/**
+ * @template T
+ * @param {Record<string, T>} all
+ * @param {number} count
+ * @returns {Record<string, T>}
+ */
+function newest(all, count) {
+  return Object.fromEntries(Object.entries(all).slice(-count));
+}

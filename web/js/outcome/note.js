@@ -1,0 +1,149 @@
+// A line or an error in a node of ours, below its widgets: in a place of its own, because newer frontends clear what a
+// node says as soon as the run has ended.
+
+import { made } from "../dom.js";
+import { setHidden } from "../node/widgets.js";
+
+/** @import { GraphNode, Widget } from "../types" */
+/** @import { Note } from "./memory.js" */
+
+/** @typedef {{ label: string, work: () => unknown }} Button */
+
+const NAME = "oin_note"; // of a widget that is neither saved nor sent
+const HOST_TEXT = "$$node-text-preview"; // the frontend's own
+const LINE_HEIGHT = 18;
+const CHARACTER_WIDTH = 6.2;
+const MARGIN = 20; // that frontends leave around an element in a node, both sides
+const PADDING = 16;
+const BUTTON_ROW = 34;
+const MOST_LINES = 9;
+const BOX = {
+  boxSizing: "border-box", overflow: "auto", padding: "7px 8px", borderRadius: "6px", textAlign: "left",
+  fontSize: "12px", lineHeight: `${LINE_HEIGHT}px`, whiteSpace: "pre-wrap", overflowWrap: "anywhere", userSelect: "text",
+  color: "var(--input-text, #ddd)", background: "var(--comfy-input-bg, #222)",
+};
+const EDGES = { said: "3px solid #3aa675", error: "3px solid #e0483e" };
+const BUTTON = {
+  padding: "3px 8px", borderRadius: "6px", cursor: "pointer", font: "inherit", color: "inherit",
+  border: "1px solid var(--border-color, #4e4e4e)", background: "var(--comfy-menu-bg, #353535)",
+};
+
+/** The place of notes in one node, made for its first. */
+class NotePlace {
+  #height = 0;
+  #grown = 0; // by how much the node was made higher for the note that is shown
+
+  /**
+   * @param {GraphNode} node
+   * @param {NonNullable<GraphNode["addDOMWidget"]>} add
+   */
+  constructor(node, add) {
+    this.node = node;
+    this.element = made("div", { className: "oin-note", style: BOX });
+    const own = node.addCustomWidget;
+    node.addCustomWidget = (widget) => own.call(node, this.#ofOneHeight(widget));
+    try {
+      const options = { serialize: false, hideOnZoom: false, getValue: () => "" };
+      this.widget = add.call(node, NAME, NAME, this.element, options);
+    } finally {
+      node.addCustomWidget = own;
+    }
+    this.#keepOutOfFiles();
+  }
+
+  /** Have a widget be as high as its note: else it would take half of the room that the prompt has.
+   * @param {Widget} widget
+   */
+  #ofOneHeight(widget) {
+    widget.computeLayoutSize = undefined;
+    widget.computeSize = () => (widget.hidden ? [0, -4] : [0, this.#height]); // -4: older frontends leave a gap
+    return widget;
+  }
+
+  /** Neither the note nor the room that it takes is saved. */
+  #keepOutOfFiles() {
+    this.widget.serialize = false;
+    const own = this.node.onSerialize;
+    this.node.onSerialize = (saved) => {
+      own?.call(this.node, saved);
+      if (this.#grown) saved.size = [saved.size[0], saved.size[1] - this.#grown];
+    };
+  }
+
+  /**
+   * @param {Note | undefined} note
+   * @param {Button[]} buttons
+   */
+  show(note, buttons) {
+    if (note) this.#fill(note, buttons);
+    setHidden(this.widget, !note);
+    this.#fit(Boolean(note));
+    this.node.setDirtyCanvas?.(true, true);
+  }
+
+  /**
+   * @param {Note} note
+   * @param {Button[]} buttons
+   */
+  #fill({ kind, text }, buttons) {
+    const perLine = Math.max((this.node.size[0] - 2 * MARGIN - PADDING) / CHARACTER_WIDTH, 10);
+    const lines = text.split("\n").reduce((sum, line) => sum + Math.max(Math.ceil(line.length / perLine), 1), 0);
+    const row = buttons.length ? BUTTON_ROW : 0;
+    this.#height = Math.min(lines, MOST_LINES) * LINE_HEIGHT + PADDING + MARGIN + row;
+    this.element.style.maxHeight = `${this.#height - MARGIN}px`;
+    this.element.style.borderLeft = EDGES[kind];
+    this.element.setAttribute("role", kind === "error" ? "alert" : "status");
+    this.element.replaceChildren(made("span", { textContent: text }), buttonRow(buttons));
+  }
+
+  /** Make the node higher for a note, and as high as before without: what else is in it keeps its room.
+   * @param {boolean} isShown
+   */
+  #fit(isShown) {
+    const { node } = this;
+    const wanted = isShown ? this.#height : 0;
+    if (wanted === this.#grown) return;
+    node.setSize([node.size[0], node.size[1] + wanted - this.#grown]);
+    this.#grown = wanted;
+  }
+}
+
+/** @type {WeakMap<GraphNode, NotePlace>} */
+const places = new WeakMap();
+
+/** Show a note in a node, or none; a frontend without elements in nodes shows none.
+ * @param {GraphNode} node
+ * @param {Note | undefined} note
+ * @param {Button[]} [buttons]
+ */
+export function showNote(node, note, buttons = []) {
+  if (note && !places.has(node) && node.addDOMWidget) places.set(node, new NotePlace(node, node.addDOMWidget));
+  places.get(node)?.show(note, buttons);
+}
+
+/** Tell whether the frontend shows what the node says, in its own place.
+ * @param {GraphNode} node
+ */
+export function hostShowsText(node) {
+  return Boolean(node.widgets?.some(({ name }) => name === HOST_TEXT));
+}
+
+/** Have the frontend's own place say something, where it is there.
+ * @param {GraphNode} node
+ * @param {string} text
+ */
+export function sayInHostsPlace(node, text) {
+  const widget = node.widgets?.find(({ name }) => name === HOST_TEXT);
+  if (widget) widget.value = text;
+}
+
+/** @param {Button[]} buttons */
+function buttonRow(buttons) {
+  const row = made("div", { style: { display: buttons.length ? "flex" : "none", flexWrap: "wrap", gap: "6px", marginTop: "6px" } });
+  for (const { label, work } of buttons) {
+    const button = made("button", { type: "button", style: BUTTON, textContent: label });
+    button.addEventListener("click", work);
+    row.append(button);
+  }
+  return row;
+}
