@@ -7,6 +7,7 @@ import { api } from "../../../scripts/api.js";
 import { batchExtension } from "./batch/extension.js";
 import { Host } from "./host.js";
 import { addPriceBadge } from "./node/price_badge.js";
+import { keepFiveLines } from "./node/prompt_box.js";
 import { hasSeed, makesPictures, typeOf } from "./node/ours.js";
 import { widgetNamed } from "./node/state.js";
 import { outcomeExtension } from "./outcome/extension.js";
@@ -38,7 +39,7 @@ function keepSeed(node) {
 /** @param {GraphNode} node */
 function nodeCreated(node) {
   attempt(() => replacing.nodeCreated(node));
-  if (hasSeed(typeOf(node))) attempt(() => keepSeed(node));
+  if (hasSeed(typeOf(node))) [keepSeed, keepFiveLines].forEach((work) => attempt(() => work(node)));
   if (makesPictures(typeOf(node))) attempt(() => addPriceBadge(host, node, (model) => models[model]));
 }
 

@@ -12,7 +12,7 @@ export interface Widget {
   advanced?: boolean;
   disabled?: boolean;
   serialize?: boolean;
-  options?: { values?: unknown; min?: number; max?: number; hidden?: boolean; advanced?: boolean };
+  options?: { values?: unknown; min?: number; max?: number; hidden?: boolean; advanced?: boolean; getMinHeight?: () => number };
   callback?: (value: unknown, canvas?: unknown, node?: GraphNode) => unknown;
   computeSize?: (width?: number) => number[];
   computeLayoutSize?: unknown;
@@ -183,7 +183,7 @@ declare global {
   interface Window {
     LGraphBadge?: new (options: { text: string }) => Badge;
     LGraphCanvas?: { prototype: { getCanvasMenuOptions?: (...asked: unknown[]) => unknown[] } };
-    LiteGraph: { createNode: (type: string) => GraphNode };
+    LiteGraph: { createNode: (type: string) => GraphNode; vueNodesMode?: boolean };
   }
 }
 

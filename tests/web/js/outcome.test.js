@@ -31,8 +31,9 @@ function storage() {
 }
 
 function node(id, { type = "OIN_GPTImage", connection = "openai", subgraph } = {}) {
-  const made = { id, type, title: `node ${id}`, size: [400, 600], subgraph, computeSize: () => [200, 100] };
+  const made = { id, type, title: `node ${id}`, size: [400, 600], subgraph };
   made.widgets = [{ name: "connection", value: connection }];
+  made.computeSize = () => [200, 560 + made.widgets.reduce((sum, one) => sum + Math.max(one.computeSize?.()[1] ?? 0, 0), 0)];
   made.setSize = (size) => (made.size = size);
   made.addCustomWidget = (widget) => made.widgets.push(widget);
   made.addDOMWidget = (name, _type, element) => {
@@ -225,9 +226,13 @@ test("an error is forgotten when the node runs again, and by choosing the sandbo
   assert.equal(on.seen(), "");
 });
 
-test("a node is as high after a note as before, and a note is in no file", async () => {
+test("a node is higher for a note that it has no room for, as high as before without, and a note is in no file", async () => {
   const on = page([node(1)]);
   const [one] = on.nodes;
+  one.size = [400, 700];
+  await run(on);
+  assert.deepEqual([on.seen(), one.size], [DONE, [400, 700]]);
+  one.size = [400, 600];
   await run(on, { says: [], ends: failed("NoKeyError", { exception_message: "long ".repeat(100) }) });
   assert.ok(one.size[1] > 700);
   const saved = { size: [...one.size] };

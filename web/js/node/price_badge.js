@@ -1,7 +1,8 @@
 // The badge that says what a run of the node will cost. It knows no prices: the server does.
 
 import { usd } from "../format.js";
-import { stateOf, widgetNamed } from "./state.js";
+import { depend, redraw } from "./redraw.js";
+import { stateOf } from "./state.js";
 import { showUsed } from "./widgets.js";
 
 /** @import { Host } from "../host.js" */
@@ -71,7 +72,7 @@ class PriceBadge {
 
   /** @param {Badge} badge */
   #drawn(badge) {
-    this.host.attempt(() => void widgetNamed(this.node, "seed")?.disabled); // what Vue depends on, see #redraw
+    this.host.attempt(() => depend(this.node));
     this.host.attempt(this.follow);
     return Object.assign(badge, this.#shown);
   }
@@ -86,18 +87,7 @@ class PriceBadge {
     const text = told ? priceText(told, this.host.text) : "";
     if (asked !== this.#seen || text === this.#shown.text) return;
     this.#shown = { text, ...priceColours(told?.state) };
-    this.#redraw();
-  }
-
-  /** Have the badge drawn again: the canvas by redrawing it, Vue by touching what the badge depends on. */
-  #redraw() {
-    const widget = widgetNamed(this.node, "seed");
-    if (widget) {
-      const disabled = Boolean(widget.disabled);
-      widget.disabled = !disabled;
-      widget.disabled = disabled;
-    }
-    this.node.setDirtyCanvas?.(true, true);
+    redraw(this.node);
   }
 }
 

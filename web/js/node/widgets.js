@@ -1,5 +1,6 @@
 // Widgets that are not used as the node is set are hidden; their order and values stay.
 
+import { redraw } from "./redraw.js";
 import { widgetNamed } from "./state.js";
 
 /** @import { GraphNode, ModelFacts, NodeState, Widget } from "../types" */
@@ -59,7 +60,9 @@ export function showUsed(node, state, facts) {
     if (name.startsWith("custom_")) setAdvanced(widget, state.values.size !== "custom");
     changed = setHidden(widget, hidden.includes(name) && !state.connected.includes(name)) || changed;
   }
-  if (!changed || !node.computeSize) return;
+  if (!changed) return;
+  redraw(node);
+  if (!node.computeSize) return;
   const height = node.computeSize()[1];
   if (wasTight || node.size[1] < height) node.setSize([node.size[0], height]);
 }

@@ -2,6 +2,7 @@
 // node says as soon as the run has ended.
 
 import { made } from "../dom.js";
+import { redraw } from "../node/redraw.js";
 import { setHidden } from "../node/widgets.js";
 
 /** @import { GraphNode, Widget } from "../types" */
@@ -77,8 +78,8 @@ class NotePlace {
   show(note, buttons) {
     if (note) this.#fill(note, buttons);
     setHidden(this.widget, !note);
-    this.#fit(Boolean(note));
-    this.node.setDirtyCanvas?.(true, true);
+    this.#fit();
+    redraw(this.node);
   }
 
   /**
@@ -96,15 +97,13 @@ class NotePlace {
     this.element.replaceChildren(made("span", { textContent: text }), buttonRow(buttons));
   }
 
-  /** Make the node higher for a note, and as high as before without: what else is in it keeps its room.
-   * @param {boolean} isShown
-   */
-  #fit(isShown) {
+  /** Make the node higher for a note where there is no room for it, and as high as before without. */
+  #fit() {
     const { node } = this;
-    const wanted = isShown ? this.#height : 0;
-    if (wanted === this.#grown) return;
-    node.setSize([node.size[0], node.size[1] + wanted - this.#grown]);
-    this.#grown = wanted;
+    const before = node.size[1] - this.#grown;
+    const height = Math.max(before, this.widget.hidden ? 0 : node.computeSize()[1]);
+    if (height !== node.size[1]) node.setSize([node.size[0], height]);
+    this.#grown = height - before;
   }
 }
 
