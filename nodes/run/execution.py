@@ -121,7 +121,9 @@ class NodeRun:
             raise
         try:
             reporter = ProgressReporter(handle, self.node_id)
-            return await prompt_monitor().wait(handle.future, self.node_id, handle.stage, reporter.show)
+            answer = await prompt_monitor().wait(handle.future, self.node_id, handle.stage, reporter.show)
+            await reporter.finish(answer.pictures)
+            return answer
         except BaseException:
             self._tell_what_goes_on(handle)
             raise

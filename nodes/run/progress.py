@@ -7,7 +7,7 @@ import contextlib
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -172,13 +172,21 @@ class ProgressReporter:
         """Show what is new; a sketch is decoded off the loop."""
         partials, percent = self._handle.partials, int(100 * (self._handle.progress or 0))
         if len(partials) > self._sketches:
-            self._sketches, newest = len(partials), partials[-1]
-            with contextlib.suppress(BrokenPictureError):
-                preview = await asyncio.wrap_future(run_in_thread(lambda: preview_image(newest)))
-                comfyui.show_progress(max(percent, 1), 100, self._node_id, preview)
+            self._sketches = len(partials)
+            await self._show_picture(partials[-1], max(percent, 1))
         elif percent > self._percent:
             comfyui.show_progress(percent, 100, self._node_id)
         self._percent = max(percent, self._percent)
+
+    async def finish(self, pictures: Sequence[bytes]) -> None:
+        """Show the finished picture in the place of the last sketch, which would stay there after the run."""
+        if self._sketches and pictures:
+            await self._show_picture(pictures[0], 100)
+
+    async def _show_picture(self, data: bytes, percent: int) -> None:
+        with contextlib.suppress(BrokenPictureError):
+            preview = await asyncio.wrap_future(run_in_thread(lambda: preview_image(data)))
+            comfyui.show_progress(percent, 100, self._node_id, preview)
 
 
 _MONITORS: WeakKeyDictionary[asyncio.AbstractEventLoop, PromptMonitor] = WeakKeyDictionary()

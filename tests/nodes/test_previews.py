@@ -68,10 +68,22 @@ def test_sketches_are_shown_in_their_node_and_the_final_picture_is_the_answer(fa
     image, _, report = ask()
     sent = faults.requests[0].json()
     assert (sent["stream"], sent["partial_images"]) == (True, 2)
-    assert [(node_id, value, total) for node_id, value, total, _ in shown] == [("7", 1, 100), ("7", 1, 100)]
-    assert {picture.getpixel((0, 0)) for *_, picture in shown} == {(255, 0, 0)}
+    *sketches, finished = shown
+    assert [(node_id, value, total) for node_id, value, total, _ in sketches] == [("7", 1, 100), ("7", 1, 100)]
+    assert {picture.getpixel((0, 0)) for *_, picture in sketches} == {(255, 0, 0)}
+    assert finished[:3] == ("7", 100, 100)
+    assert finished[3].getpixel((0, 0)) == (0, 0, 255)  # it stays in the node, where the last sketch would
     assert image[0, 0, 0].tolist() == [0, 0, 1]
     assert report["tokens"]["output_tokens"] == 5
+
+
+def test_picture_without_sketches_is_not_shown_as_one(faults: Faults, shown: Shown) -> None:
+    """Who asked for none sees none in the node, also where the picture comes from the store."""
+    ask(live_preview=0)
+    faults.answer(200, json.dumps(plain_answer()).encode(), headers={"Content-Type": "application/json"})
+    ask(seed=1)
+    ask(seed=1)
+    assert [picture for *_, picture in shown if picture is not None] == []
 
 
 def test_stream_of_the_sandbox_is_understood(faults: Faults) -> None:
