@@ -199,6 +199,22 @@ test("why a run failed is told by a toast and in the node", async () => {
   assert.deepEqual(on.buttons().map((button) => button.textContent), ["Open settings", "Choose sandbox", "Show in help"]);
 });
 
+test("lines, last words and errors are in the language of the interface, what is kept is not", async () => {
+  const on = page([node(1)]);
+  on.host.said = (message) => `\u00fc ${message}`;
+  on.tell("execution_start", { prompt_id: await on.queue() });
+  on.say("1", "generating, 3 s");
+  mock.timers.tick(1);
+  assert.equal(on.seen(), "\u00fc generating, 3 s");
+  on.say("1", DONE);
+  on.end();
+  assert.equal(on.seen(), `\u00fc ${DONE}`);
+  assert.equal(new RunMemory(on.kept).note("w", "1").text, DONE);
+  await run(on, { says: [], ends: failed("NoKeyError") });
+  assert.equal(on.seen(), "\u00fc openai: there is no key.");
+  assert.equal(on.host.toasts[0].detail, "\u00fc openai: there is no key.");
+});
+
 test("markup in a message is text", async () => {
   const on = page([node(1)]);
   const exception_message = "<img src=x onerror=alert(1)>";

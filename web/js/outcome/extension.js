@@ -82,8 +82,11 @@ export class Outcomes {
 
   #say = (/** @type {ProgressText} */ { nodeId, text }) => {
     if (nodeId === undefined || !text) return;
-    this.#said.set(String(nodeId), text);
-    if (!this.#running) this.#keep([String(nodeId)]); // said after the run, or after a reload of the page
+    const id = String(nodeId);
+    this.#said.set(id, text);
+    if (!this.#running) this.#keep([id]); // said after the run, or after a reload of the page
+    const own = this.host.said(text);
+    if (own !== text) setTimeout(() => this.host.attempt(() => sayInHostsPlace(ourNodes(this.host.app)[id], own)), 0);
   };
 
   #fail = (/** @type {ExecutionError} */ { node_id, node_type, exception_message, exception_type }) => {
@@ -92,7 +95,7 @@ export class Outcomes {
     this.#said.delete(id);
     this.memory.keep(this.#workflowOf(id), id, { kind: "error", text, type: exception_type });
     const summary = ourNodes(this.host.app)[id]?.title ?? "OpenAI Image Nodes";
-    this.host.toast({ severity: "error", summary, detail: text });
+    this.host.toast({ severity: "error", summary, detail: this.host.said(text) });
   };
 
   #end = () => {
@@ -134,8 +137,9 @@ export class Outcomes {
       const isRunning = this.#running?.workflow === workflow && this.#running.nodes.includes(id);
       const note = isRunning ? undefined : this.memory.note(workflow, id);
       const isShown = note?.kind === "said" && hostShowsText(nodes[id]);
-      if (isShown) sayInHostsPlace(nodes[id], note.text);
-      showNote(nodes[id], isShown ? undefined : note, note?.kind === "error" ? this.#buttons(id, note) : []);
+      const told = note && { ...note, text: this.host.said(note.text) };
+      if (isShown) sayInHostsPlace(nodes[id], told?.text ?? "");
+      showNote(nodes[id], isShown ? undefined : told, note?.kind === "error" ? this.#buttons(id, note) : []);
     }
   }
 

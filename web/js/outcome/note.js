@@ -128,11 +128,11 @@ export function hostShowsText(node) {
 }
 
 /** Have the frontend's own place say something, where it is there.
- * @param {GraphNode} node
+ * @param {GraphNode | undefined} node
  * @param {string} text
  */
 export function sayInHostsPlace(node, text) {
-  const widget = node.widgets?.find(({ name }) => name === HOST_TEXT);
+  const widget = node?.widgets?.find(({ name }) => name === HOST_TEXT);
   if (widget) widget.value = text;
 }
 

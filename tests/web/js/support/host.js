@@ -8,6 +8,7 @@ export function fakeHost(answers = {}) {
     asked: [],
     toasts: [],
     text: english,
+    said: (message) => message,
     attempt: (work) => work(),
     toast: (toast) => Boolean(host.toasts.push(toast)),
     async json(path, body) {
