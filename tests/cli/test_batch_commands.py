@@ -108,6 +108,7 @@ def test_prompt_over_a_batch_connection_is_planned(
     assert "1 job" in said(capsys, "plan")
 
 
+@pytest.mark.slow
 def test_sandbox_batch_of_another_process_is_looked_after(capsys: pytest.CaptureFixture[str]) -> None:
     """Each process has a sandbox of its own: the batch is where it was begun, and gone with it."""
     inputs = {"connection": "sandbox batch", "seed": 1}

@@ -134,6 +134,7 @@ def test_plan_of_the_folder_is_read(store: Path, capsys: pytest.CaptureFixture[s
     assert len(list((store / "batch" / "inputs").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_batches_of_the_folder_are_read(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One is collected, one is with a service that cannot be reached now, and stays so."""
     batches = json.loads(said(capsys, "batch", "status", "--json", code=1))

@@ -123,6 +123,7 @@ def test_empty_mask_of_load_image_is_no_mask(server: Capture) -> None:
     assert any("64x64" in note and "no mask was sent" in note for note in report["notes"])
 
 
+@pytest.mark.slow
 def test_mask_of_an_enlarged_image_is_scaled_with_it(server: Capture) -> None:
     """A picture larger than the model uses is scaled down, its mask to exactly the same size; the report tells."""
     report = node(image=torch.zeros(1, 2200, 4400, 1), mask=torch.ones(1, 2200, 4400), size="1024x1024")[2]

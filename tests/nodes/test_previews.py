@@ -184,6 +184,7 @@ def events(*data: dict[str, Any]) -> bytes:
     return "".join(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in data).encode()
 
 
+@pytest.mark.slow
 def test_bar_moves_by_how_long_it_took_before(faults: Faults, shown: Shown) -> None:
     """The second picture of a kind knows the time of the first; only the picture itself is the end."""
     faults.delay(before_s=0.6)

@@ -66,6 +66,7 @@ def test_all_code_is_checked_by_mypy() -> None:
     assert links == {name: ROOT / name for name in folders | modules}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("plugin", "code", "ended"), [(FROM_ELSEWHERE, "", 0), ("", "import warnings; warnings.warn('ours')", 1)]
 )

@@ -58,6 +58,7 @@ def added_modules() -> list[str]:
     return list(json.loads(done.stdout))
 
 
+@pytest.mark.slow
 def test_start_of_comfyui_loads_no_other_package_than_it_has(added_modules: list[str]) -> None:
     """pydantic's own helper and the PNG packer are all that comes from elsewhere."""
     foreign = {name.partition(".")[0] for name in added_modules} - sys.stdlib_module_names
@@ -65,6 +66,7 @@ def test_start_of_comfyui_loads_no_other_package_than_it_has(added_modules: list
     assert {name for name in foreign - have if not name.startswith("_")} <= {PACKAGE, "annotated_types", "isal"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sandbox", "sandbox.rendering.painter", "sandbox.rendering.primitives"])
 def test_sandbox_is_loaded_on_first_use(added_modules: list[str], name: str) -> None:
     """Most people never need it, and every start of ComfyUI would pay for it."""

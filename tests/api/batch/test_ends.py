@@ -26,6 +26,8 @@ from support.batch_plans import (
 from support.faults import Faults
 from support.scenarios import BatchPlan, ScriptedSandbox
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["faults", "sandbox"]
 
 

@@ -156,6 +156,7 @@ def test_broken_list_of_the_user_is_told_and_the_shipped_one_used(
     assert str(file) in caplog.text
 
 
+@pytest.mark.slow
 @given(width=st.integers(1, 9000), height=st.integers(1, 9000))
 def test_nearest_size_is_always_legal(width: int, height: int) -> None:
     """For every picture there is a size that the model takes, and a legal size is its own nearest."""

@@ -191,6 +191,7 @@ def test_cancelled_run_does_not_forget_the_key_of_an_earlier_one(asker: Asker, m
     assert (asker.faults.billed, len(set(asker.server.keys))) == (1, 1)
 
 
+@pytest.mark.slow
 def test_upload_that_breaks_after_a_lost_answer_keeps_the_key(asker: Asker) -> None:
     """The newest try was never whole, but an older one may have been paid."""
     asker.faults.drop("after_work").drop("before_body", times=4)
@@ -250,6 +251,7 @@ def test_answer_without_a_readable_picture_is_kept(asker: Asker, fault: Callable
     assert isinstance(outcome, BadAnswerError)
 
 
+@pytest.mark.slow
 def test_timed_out_request_is_joined_at_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy answers 409 in flight while it works, and then gives the picture: billed once."""
     let = threading.Event()

@@ -25,6 +25,7 @@ def asker(server: Server, monkeypatch: pytest.MonkeyPatch) -> Asker:
     return Asker.fresh(server, "openai", monkeypatch)
 
 
+@pytest.mark.slow
 def test_upload_that_breaks_is_sent_again(asker: Asker) -> None:
     """The service cannot have billed a request that it never had whole."""
     asker.faults.drop("before_body")
