@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..api import JobRecord, RefusedError, SharedStore, SharedStoreError, Store, stores
+from ..api.backends.atomic_files import read_regular
 from ..api.store import spending
 from ..api.store.eviction import limit_bytes
+from ..api.store.read_record import PICTURE_MAX_BYTES
 
 DAYS_LISTED = 31
 
@@ -50,7 +51,14 @@ def _list(store: Store) -> None:
             "?" if record.cost_usd is None else f"{record.cost_usd:.4f} USD",
             f"{folder}: {', '.join(record.pictures) or '-'}",
         ]
-        print(*words, sep="  ")
+        print(*(_printable(str(word)) for word in words), sep="  ")
+    for folder, fault in store.unfit():
+        print(_printable(f"{folder}: cannot be used and is left alone ({fault})"))
+
+
+def _printable(text: str) -> str:
+    """Return a text on one line, without what a terminal would obey: records may come from elsewhere."""
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _sync(paid: Store, *, everything: bool) -> int:
@@ -95,5 +103,7 @@ def _export(beginning: str, target: Path) -> int:
     folder, record = found[0]
     target.mkdir(parents=True, exist_ok=True)
     for name in record.pictures:
-        print(shutil.copyfile(folder / name, target / f"{_short(folder)}_{name}").as_posix())
+        path = target / f"{_short(folder)}_{name}"
+        path.write_bytes(read_regular(folder / name, PICTURE_MAX_BYTES))
+        print(path.as_posix())
     return 0

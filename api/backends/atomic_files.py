@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
+import stat
 import uuid
 from pathlib import Path
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+# where others can write too, a name may be a link to somewhere else, or a pipe that never ends
+NO_DETOURS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def read_regular(path: Path, max_bytes: int) -> bytes:
+    """Return what an ordinary file holds, of at most `max_bytes`; a link, a pipe or a device is not opened.
+
+    Raises: OSError, also for what is no ordinary file or too large.
+    """
+    if not stat.S_ISREG(os.lstat(path).st_mode):  # some systems cannot refuse links when they open
+        raise OSError(errno.EINVAL, "no ordinary file", str(path))
+    with os.fdopen(os.open(path, os.O_RDONLY | NO_DETOURS), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "no ordinary file", str(path))
+        data = file.read(max_bytes + 1) if found.st_size <= max_bytes else b""
+    if found.st_size > max_bytes or len(data) > max_bytes:
+        raise OSError(errno.EFBIG, f"larger than {max_bytes:,} bytes", str(path))
+    return data
 
 
 def write_synced(path: Path, data: bytes, *, synced: bool = True) -> None:
@@ -17,7 +38,7 @@ def write_synced(path: Path, data: bytes, *, synced: bool = True) -> None:
 
     Raises: OSError.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), PRIVATE_FILE)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_DETOURS, PRIVATE_FILE)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         if synced:
@@ -47,7 +68,7 @@ def append(path: Path, data: bytes) -> None:
 
     Raises: OSError.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), PRIVATE_FILE)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_DETOURS, PRIVATE_FILE)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
 

@@ -12,9 +12,10 @@ import uuid
 from pathlib import Path
 from typing import Protocol
 
-from .atomic_files import PRIVATE_FILE, make_private_folder, write_atomic
+from .atomic_files import PRIVATE_FILE, make_private_folder, read_regular, write_atomic
 from .fsspec_client import FsspecClient, created
 
+READ_MAX_BYTES = 1 << 20  # of a claim or a note; records and pictures are larger
 SETTLE_S = 1.0  # for a bucket where to create an object is not one step
 
 
@@ -38,8 +39,8 @@ class Backend(Protocol):
     def names(self, beginning: str = "") -> list[str]:
         """Return the names that begin so, those of everything deeper included."""
 
-    def read(self, name: str) -> bytes | None:
-        """Return what lies there, or None."""
+    def read(self, name: str, max_bytes: int = READ_MAX_BYTES) -> bytes | None:
+        """Return the first `max_bytes` of what lies there, or None."""
 
     def write(self, name: str, data: bytes) -> None:
         """Put it there, in the place of what was there."""
@@ -80,10 +81,10 @@ class LocalBackend:
             found += [f"{deeper}/{name}" for name in names] if deeper else names
         return [name for name in found if name.startswith(beginning)]
 
-    def read(self, name: str) -> bytes | None:
-        """Return what a file holds, or None."""
+    def read(self, name: str, max_bytes: int = READ_MAX_BYTES) -> bytes | None:
+        """Return what an ordinary file of at most `max_bytes` holds, or None."""
         try:
-            return (self.path / name).read_bytes()
+            return read_regular(self.path / name, max_bytes)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -159,9 +160,9 @@ class BucketBackend:
         start = len(self._path(""))
         return [name[start:] for name in found if name.startswith(full)]
 
-    def read(self, name: str) -> bytes | None:
-        """Return an object, or None."""
-        return self._bucket.do(lambda fs: bytes(fs.cat_file(self._path(name))), missing=None)
+    def read(self, name: str, max_bytes: int = READ_MAX_BYTES) -> bytes | None:
+        """Return the beginning of an object, or None."""
+        return self._bucket.do(lambda fs: bytes(fs.cat_file(self._path(name), start=0, end=max_bytes)), missing=None)
 
     def write(self, name: str, data: bytes) -> None:
         """Replace an object."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import sys
 import threading
@@ -25,6 +26,8 @@ from .backend import Backend, LocalBackend
 STALE_AFTER_S = 60.0
 INSTANCE = uuid.uuid4().hex
 PREFIX = "claim."
+CLAIM = re.compile(r"claim\.([1-9][0-9]{0,14})")
+PID_MAX = 1 << 31
 
 
 def acquire(place: Path | Backend) -> Lease | None:
@@ -154,7 +157,7 @@ def _backend(place: Path | Backend) -> Backend:
 
 
 def _newest(backend: Backend) -> str | None:
-    return max((name for name in backend.names(PREFIX) if name[len(PREFIX) :].isdigit()), key=_number, default=None)
+    return max((name for name in backend.names(PREFIX) if CLAIM.fullmatch(name)), key=_number, default=None)
 
 
 def _number(name: str) -> int:
@@ -162,7 +165,14 @@ def _number(name: str) -> int:
 
 
 def _made(backend: Backend, name: str) -> Lease | None:
-    """Make the file of a claim; None if somebody was faster."""
+    """Make the file of a claim; None if somebody was faster.
+
+    Raises: SharedStoreError where somebody counted so far that no claim can follow.
+    """
+    if not CLAIM.fullmatch(name):
+        raise SharedStoreError(
+            f"The claim before {name} is none of this pack's, and this request waits for it. Delete that file."
+        )
     owner = {"host": _host(), "pid": os.getpid(), "instance": INSTANCE, "token": uuid.uuid4().hex}
     return Lease(backend, name, owner) if backend.create(name, _content(owner, 0)) else None
 
@@ -173,7 +183,7 @@ def _content(owner: dict[str, Any], beats: int) -> bytes:
 
 def _owner(content: bytes | None) -> dict[str, Any]:
     """Return what a claim says of its owner; nothing for one that is gone, half written or cut off by a crash."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         owner = json.loads(content or b"")
         return owner if isinstance(owner, dict) else {}
     return {}
@@ -193,7 +203,7 @@ def _is_dead(owner: dict[str, Any]) -> bool:
     pid = owner.get("pid")
     if pid == os.getpid():
         return owner.get("instance") != INSTANCE
-    if sys.platform == "win32" or not isinstance(pid, int):
+    if sys.platform == "win32" or not isinstance(pid, int) or not 0 < pid < PID_MAX:
         return False  # os.kill would end the process there; the heartbeat decides
     try:
         os.kill(pid, 0)

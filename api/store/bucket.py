@@ -14,12 +14,20 @@ import uuid
 from collections.abc import Iterator, Sequence
 from itertools import count
 
-from pydantic import ValidationError
-
 from ..backends.backend import Backend
 from ..errors import SharedStoreError
 from . import spending
-from .records import RECORD, JobRecord, record_bytes
+from .read_record import (
+    JOB_NAME,
+    PICTURE_MAX_BYTES,
+    RECORD_MAX_BYTES,
+    UnfitRecord,
+    identity_of,
+    number_of,
+    record_from,
+    tell_once,
+)
+from .records import RECORD, JobRecord, exchanged, record_bytes
 
 JOBS = "jobs"
 PENDING = "pending"
@@ -43,13 +51,27 @@ class SharedBucket:
         return self.backend.is_exclusive
 
     def answers(self, identity: str) -> Iterator[tuple[JobRecord, list[bytes]]]:
-        """Yield the answers of a job that are there whole, the newest first."""
-        names = self.backend.names(f"{JOBS}/{identity}")
-        folders = [name.rpartition("/")[0] for name in names if name.endswith(f"/{RECORD}")]
-        for folder in sorted(folders, key=_number, reverse=True):
-            record = self._record(folder)
-            if record is not None:
-                yield record, [self._picture(folder, name) for name in record.pictures]
+        """Yield the answers of a job that are there whole, the newest first.
+
+        Raises: SharedStoreError if the bucket fails, or if something is there and none of it can be used.
+        """
+        names = [name.split("/") for name in self.backend.names(f"{JOBS}/{identity}")]
+        folders = {name[1] for name in names if len(name) == 3 and name[2] == RECORD}
+        numbers = {number: name for name in folders if (number := number_of(name, identity)) is not None}
+        unfit: UnfitRecord | None = None
+        was_found = False
+        for number in sorted(numbers, reverse=True):
+            try:
+                answer = self._answer(f"{JOBS}/{numbers[number]}", identity)
+            except UnfitRecord as exc:
+                unfit = unfit or exc
+                tell_once(f"{exc.filename} in the shared store {self.name} cannot be used ({exc.strerror})")
+                continue
+            if answer is not None:
+                was_found = True
+                yield answer
+        if unfit is not None and not was_found:
+            raise self._told(unfit)
 
     def put(self, record: JobRecord, pictures: Sequence[bytes]) -> None:
         """Let the others have an answer; once is enough, and twice or half before does no harm."""
@@ -67,11 +89,29 @@ class SharedBucket:
 
     def jobs(self, beginning: str) -> set[str]:
         """Return the names of jobs on their way that begin so."""
-        return {name.split("/")[1] for name in self.backend.names(f"{PENDING}/{beginning}")}
+        names = {name.split("/")[1] for name in self.backend.names(f"{PENDING}/{beginning}")}
+        return {name for name in names if JOB_NAME.fullmatch(name)}
 
     def read_job(self, name: str) -> JobRecord | None:
-        """Return how far a job is, or None."""
-        return self._record(f"{PENDING}/{name}")
+        """Return how far a job is, or None.
+
+        Raises: SharedStoreError, also if something is there that cannot be used.
+        """
+        try:
+            return self._record(f"{PENDING}/{name}", identity_of(name) or "")
+        except UnfitRecord as exc:
+            raise self._told(exc) from None
+
+    def usable_job(self, name: str) -> JobRecord | None:
+        """Return how far a job is, or None, also where what is there cannot be used.
+
+        Raises: SharedStoreError if the bucket fails.
+        """
+        try:
+            return self._record(f"{PENDING}/{name}", identity_of(name) or "")
+        except UnfitRecord as exc:
+            tell_once(f"{exc.filename} in the shared store {self.name} cannot be used ({exc.strerror})")
+            return None
 
     def write_job(self, name: str, record: JobRecord) -> None:
         """Let the others know how far a job is."""
@@ -84,7 +124,7 @@ class SharedBucket:
     def drop_answered(self, record: JobRecord) -> None:
         """Drop the job that an answer belongs to, whatever its name was."""
         for name in self.jobs(record.identity):
-            job = self.read_job(name)
+            job = self.usable_job(name)
             if job is not None and (job.batch or job.sent_at) == (record.batch or record.sent_at):
                 self.drop_job(name)
 
@@ -101,26 +141,31 @@ class SharedBucket:
                 return folder, False
         raise AssertionError("numbers do not end")
 
-    def _record(self, folder: str) -> JobRecord | None:
-        data = self.backend.read(f"{folder}/{RECORD}")
-        try:
-            return None if data is None else JobRecord.model_validate_json(data)
-        except ValidationError:
-            raise SharedStoreError(
-                f"{folder}/{RECORD} in the shared store {self.name} cannot be read. It is about this request,"
-                " which may have been paid: look into it, and delete it to send the request again (you may pay twice)."
-            ) from None
+    def _record(self, folder: str, identity: str) -> JobRecord | None:
+        data = self.backend.read(f"{folder}/{RECORD}", RECORD_MAX_BYTES + 1)
+        return None if data is None else record_from(data, identity, f"{folder}/{RECORD}")
 
-    def _picture(self, folder: str, name: str) -> bytes:
-        data = self.backend.read(f"{folder}/{name}")
+    def _answer(self, folder: str, identity: str) -> tuple[JobRecord, list[bytes]] | None:
+        record = self._record(folder, identity)
+        if record is None:
+            return None
+        pictures = [self._picture(f"{folder}/{name}") for name in record.pictures]
+        for name in exchanged(record, pictures):
+            raise UnfitRecord(f"{folder}/{name}", "not the picture that was kept")
+        return record, pictures
+
+    def _picture(self, name: str) -> bytes:
+        data = self.backend.read(name, PICTURE_MAX_BYTES + 1)
         if data is None:
-            raise SharedStoreError(
-                f"{folder}/{name} is missing in the shared store {self.name}, and its record is there. Put it back, or"
-                f" delete {folder}/{RECORD} to send the request again (you may pay twice)."
-            )
+            raise UnfitRecord(name, "missing, and its record is there")
+        if len(data) > PICTURE_MAX_BYTES:
+            raise UnfitRecord(name, "too large for a picture")
         return data
 
-
-def _number(folder: str) -> int:
-    number = folder.rpartition("/")[2].partition(".")[2]
-    return int(number) if number.isdigit() else 1
+    def _told(self, exc: UnfitRecord) -> SharedStoreError:
+        folder = str(exc.filename).rpartition("/")[0]
+        return SharedStoreError(
+            f"{exc.filename} in the shared store {self.name} cannot be used ({exc.strerror}). It is about this request,"
+            f" which may have been paid: look into it and put back what was there, or delete {folder}/{RECORD} to send"
+            " the request again (you may pay twice)."
+        )

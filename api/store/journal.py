@@ -10,6 +10,7 @@ Where machines share a bucket, leases lie there alone, and a record lies there t
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import time
@@ -17,14 +18,13 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from ..backends import atomic_files as files
 from ..backends.atomic_files import make_private_folder, remove_folder, write_atomic
 from ..backends.backend import Backend, LocalBackend
 from ..backends.leases import acquire, is_leased
 from ..errors import SharedStoreError
-from .records import RECORD, JobRecord, read_record, record_bytes, suffix_of
+from .read_record import TornRecord, read_record
+from .records import RECORD, JobRecord, record_bytes, suffix_of
 
 LOG = logging.getLogger(__name__)
 ANSWER = "answer.json"
@@ -32,6 +32,7 @@ HALF_ANSWER = "answer.part"
 AGAIN = ".again-"
 BATCHED = "batched"
 LEFT_AFTER_S = 3600.0
+ANSWER_MAX_BYTES = 1 << 30
 
 
 class RequestJournal:
@@ -47,6 +48,8 @@ class RequestJournal:
 
         Raises: OSError.
         """
+        if (self.root / name).is_symlink():  # where others can write too, it may lead anywhere
+            raise OSError(errno.EINVAL, "a link, and no folder", str(self.root / name))
         return make_private_folder(self.root / name)
 
     def place(self, name: str) -> Backend:
@@ -118,7 +121,7 @@ class RequestJournal:
     def answer(self, name: str, *, half: bool = False) -> bytes | None:
         """Return the answer of a job whose pictures are not kept yet, or what came of a `half` one; None without."""
         with contextlib.suppress(OSError):
-            return (self.root / name / (HALF_ANSWER if half else ANSWER)).read_bytes()
+            return files.read_regular(self.root / name / (HALF_ANSWER if half else ANSWER), ANSWER_MAX_BYTES)
         return None
 
     def discard_answer(self, name: str) -> None:
@@ -218,7 +221,7 @@ class RequestJournal:
             return read_record(self.root / name)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except ValidationError:
+        except TornRecord:
             return None  # the machine went down before the disk had it: only `prepared` is not waited for
 
     def _adopt_answer(self, name: str, identity: str) -> None:

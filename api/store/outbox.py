@@ -17,18 +17,18 @@ import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from ..backends.atomic_files import make_private_folder, write_synced
+from ..backends.atomic_files import make_private_folder, read_regular, write_synced
 from ..errors import SharedStoreError
 from .bucket import SharedBucket
 from .eviction import UNSHARED
-from .records import JobRecord, read_record
+from .read_record import read_pictures, read_record
+from .records import JobRecord
 
 LOG = logging.getLogger(__name__)
 DROPPED = ".dropped"
 FRESH_S = 600.0
 FAILURES_MAX = 3
+NOTE_MAX_BYTES = 1000
 
 
 class Outbox:
@@ -143,7 +143,7 @@ class Outbox:
                 return False  # its answer is being kept this moment
             for folder in folders:
                 self._share(folder)
-        except (OSError, ValidationError) as exc:
+        except OSError as exc:
             LOG.warning("An answer that is not yet shared cannot be read: %s", type(exc).__name__)
             return False
         _done(self._folder / name)
@@ -151,17 +151,17 @@ class Outbox:
 
     def _share(self, folder: Path) -> None:
         record = read_record(folder)
-        self._bucket.put(record, [(folder / picture).read_bytes() for picture in record.pictures])
+        self._bucket.put(record, read_pictures(folder, record))
         self._bucket.drop_answered(record)
         _done(folder / UNSHARED)
 
     def _dropped(self, note: str) -> bool:
         name = note.removesuffix(DROPPED)
         try:
-            sent_at = (self._folder / note).read_text()
+            sent_at = read_regular(self._folder / note, NOTE_MAX_BYTES).decode(errors="replace")
         except OSError:
             return False
-        job = self._bucket.read_job(name)
+        job = self._bucket.usable_job(name)
         if job is not None and str(job.sent_at) == sent_at:  # else somebody asks for it by now
             self._bucket.drop_job(name)
         _done(self._folder / note)

@@ -15,6 +15,9 @@ from ..catalog.schemas import SvgUsage, Usage
 from ..errors import RUN_ANYWAY, BadAnswerError
 
 RECORD = "record.json"
+TEXT_MAX_CHARS = 100_000  # of one text in a record
+ITEMS_MAX = 1000
+TOLD_BY_SERVICE = ("request_id", "headers", "answer_fields", "revised_prompts", "faults", "fault")
 PICTURE_SIGNATURES = {
     b"\x89PNG": "png",
     b"\xff\xd8\xff": "jpg",
@@ -30,7 +33,8 @@ class JobRecord(BaseModel):
     """What is written down of a job. Times in seconds since 1970, UTC; `fields` are the service's own, prompt included.
 
     `state` is prepared (not sent), sent (on its way, or the process died), unknown (sent and no answer came, and no
-    key to ask for it again), batched (part of the batch that `batch` names) or answered.
+    key to ask for it again), batched (part of the batch that `batch` names) or answered. `picture_digests` are the
+    SHA-256 of the files that `pictures` names; records from before they were written down have none.
     """
 
     identity: str
@@ -59,6 +63,7 @@ class JobRecord(BaseModel):
     pictures: list[str] = []
     faults: dict[int, str] = {}
     fault: str | None = None
+    picture_digests: list[str] = []
 
     @property
     def fingerprint(self) -> str:
@@ -85,16 +90,20 @@ class StoredAnswer:
 
 
 def record_bytes(record: JobRecord) -> bytes:
-    """Return a record as it is written down."""
-    return json.dumps(record.model_dump(exclude_none=True), indent=1, ensure_ascii=False).encode(errors="replace")
+    """Return a record as it is written down: what the service said is shortened to what is read again."""
+    told = record.model_dump(exclude_none=True)
+    for name in TOLD_BY_SERVICE:
+        if name in told:
+            told[name] = _shortened(told[name])
+    return json.dumps(told, indent=1, ensure_ascii=False).encode(errors="replace")
 
 
-def read_record(folder: Path) -> JobRecord:
-    """Return the record in a folder.
-
-    Raises: OSError, pydantic's ValidationError.
-    """
-    return JobRecord.model_validate_json((folder / RECORD).read_bytes())
+def _shortened(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:TEXT_MAX_CHARS]
+    if isinstance(value, dict):
+        return {key: _shortened(one) for key, one in list(value.items())[:ITEMS_MAX]}
+    return [_shortened(one) for one in value[:ITEMS_MAX]]
 
 
 def unreadable(record: JobRecord, folder: Path | None) -> BadAnswerError:
@@ -111,6 +120,17 @@ def unreadable(record: JobRecord, folder: Path | None) -> BadAnswerError:
 def suffix_of(data: bytes) -> str:
     """Return the file suffix of encoded data by its first bytes; `bin` for what is no picture."""
     return next((suffix for start, suffix in PICTURE_SIGNATURES.items() if data.startswith(start)), "bin")
+
+
+def picture_digests(pictures: Sequence[bytes]) -> list[str]:
+    """Return the SHA-256 of an answer's files, as its record has them."""
+    return [hashlib.sha256(data).hexdigest() for data in pictures]
+
+
+def exchanged(record: JobRecord, pictures: Sequence[bytes]) -> list[str]:
+    """Return the names of the files that are not those which the record was written with."""
+    told = zip(record.pictures, record.picture_digests, picture_digests(pictures), strict=False)
+    return [name for name, written, found in told if written != found] if record.picture_digests else []
 
 
 def picture_names(pictures: Sequence[bytes]) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import threading
 import time
@@ -65,10 +66,15 @@ def spent(root: Path, day: str, shared: Backend | None = None) -> dict[str, floa
     for name, backend in places.items():
         if not name.endswith(".json"):
             continue  # being written this moment
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             connection, usd = _named(name) or _read(backend.read(name))
-            sums[connection] = sums.get(connection, 0.0) + usd
+            sums[connection] = sums.get(connection, 0.0) + amount(usd)
     return sums
+
+
+def amount(usd: float) -> float:
+    """Return an amount in USD as it may be added to others: 0 for what is no amount, or a negative one."""
+    return usd if math.isfinite(usd) and usd >= 0 else 0.0
 
 
 def days(root: Path) -> list[str]:

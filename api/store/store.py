@@ -20,8 +20,6 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from .. import config
 from ..backends import atomic_files as files
 from ..backends.atomic_files import make_private_folder, write_atomic
@@ -32,7 +30,8 @@ from ..errors import RUN_ANYWAY, BadAnswerError
 from .bucket import SharedBucket
 from .eviction import UNREAD, SizeLimit, used_at
 from .journal import RequestJournal
-from .records import RECORD, JobRecord, StoredAnswer, picture_names, read_record, record_bytes
+from .read_record import number_of, read_pictures, read_record, tell_once
+from .records import RECORD, JobRecord, StoredAnswer, picture_digests, picture_names, record_bytes
 
 STORE_VARIABLE = "OPENAI_IMAGE_NODES_STORE"
 SANDBOX_STORE = "sandbox_store"
@@ -92,11 +91,11 @@ class Store:
 
         Raises: OSError, for example when the disk is full.
         """
-        record.pictures = picture_names(pictures)
+        record.pictures, record.picture_digests = picture_names(pictures), picture_digests(pictures)
         try:
             return self._save(record, dict(zip(record.pictures, pictures, strict=True)))
         except OSError:
-            record.pictures = []
+            record.pictures, record.picture_digests = [], []
             raise
 
     def amend(self, answer: StoredAnswer) -> None:
@@ -107,6 +106,7 @@ class Store:
         if answer.folder is None:
             return
         answer.record.pictures = picture_names(answer.pictures)
+        answer.record.picture_digests = picture_digests(answer.pictures)
         for name, data in zip(answer.record.pictures, answer.pictures, strict=True):
             if not (answer.folder / name).exists():
                 write_atomic(answer.folder / name, data)
@@ -143,6 +143,19 @@ class Store:
         answered = {(record.identity, record.sent_at) for _, record in kept}
         return [(path, record) for path, record in waiting if (record.identity, record.sent_at) not in answered] + kept
 
+    def unfit(self) -> list[tuple[Path, str]]:
+        """Return the folders that hold no record of ours, with what is wrong with each; nothing is done with them."""
+        found = []
+        for path in (self.jobs, self.journal.root):
+            for folder in sorted(path.glob("*")):
+                try:
+                    read_record(folder)
+                except (FileNotFoundError, NotADirectoryError):
+                    continue  # a job that was never written down, or somebody else's file
+                except OSError as exc:
+                    found.append((folder, exc.strerror or type(exc).__name__))
+        return found
+
     def is_running(self, folder: Path) -> bool:
         """Tell whether a folder of `records` belongs to a request that is on its way right now."""
         return folder.parent == self.journal.root and self.journal.is_leased(folder.name)
@@ -169,7 +182,7 @@ class Store:
         """Return the records of all answers of a job, the newest first; those that cannot be read are left out."""
         found = []
         for folder in self._newest_first(identity):
-            with contextlib.suppress(OSError, ValidationError):
+            with contextlib.suppress(OSError):
                 found.append(read_record(folder))
         return found
 
@@ -178,25 +191,25 @@ class Store:
             names = [name for name in os.listdir(self.jobs) if name.startswith(identity)]  # quicker than a pattern
         except OSError:
             names = [identity]  # to read it will tell what is wrong, if anything is
-        numbers = {1 if name == identity else _number(name): name for name in names}
-        return [self.jobs / numbers[number] for number in sorted(numbers, reverse=True) if number]
+        numbers = {number: name for name in names if (number := number_of(name, identity)) is not None}
+        return [self.jobs / numbers[number] for number in sorted(numbers, reverse=True)]
 
     def _moved_into_place(self, fresh: Path, identity: str) -> Path:
         number = 1
         while True:
             folder = self.jobs / (identity if number == 1 else f"{identity}.{number}")
             try:
-                if not folder.exists():
+                if not os.path.lexists(folder):
                     fresh.rename(folder)
                     return folder
             except OSError:
-                if not folder.exists():
+                if not os.path.lexists(folder):
                     raise
             number += 1
 
     def _is_answered(self, record: JobRecord) -> bool:
         for folder in self._newest_first(record.identity):
-            with contextlib.suppress(OSError, ValidationError):
+            with contextlib.suppress(OSError):
                 if read_record(folder).sent_at == record.sent_at:
                     return True
         return False
@@ -239,8 +252,14 @@ def mark_read(answer: StoredAnswer) -> None:
 def records_in(path: Path) -> Iterator[tuple[Path, JobRecord]]:
     """Yield the folders below a path and the records in them, the latest used first."""
     for folder in sorted(path.glob("*"), key=used_at, reverse=True):
-        with contextlib.suppress(OSError, ValidationError):
-            yield folder, read_record(folder)
+        try:
+            record = read_record(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as exc:
+            tell_once(f"{folder} holds no record that can be used ({exc.strerror})")
+            continue
+        yield folder, record
 
 
 def _read_answer(folder: Path) -> StoredAnswer:
@@ -250,20 +269,15 @@ def _read_answer(folder: Path) -> StoredAnswer:
     """
     try:
         record = read_record(folder)
-        pictures = [(folder / name).read_bytes() for name in record.pictures]
+        pictures = read_pictures(folder, record)
     except (FileNotFoundError, NotADirectoryError) as exc:
         raise FileNotFoundError(folder) from exc
-    except (OSError, ValidationError) as exc:
+    except OSError as exc:
+        reason = exc.strerror or type(exc).__name__
         raise BadAnswerError(
-            f"The answer to this request is kept in {folder}, but cannot be read ({type(exc).__name__})."
+            f"The answer to this request is kept in {folder}, but cannot be read ({reason})."
             f" Fix the folder or look into it. {RUN_ANYWAY}"
         ) from exc
     with contextlib.suppress(OSError):
         os.utime(folder / RECORD)
     return StoredAnswer(record, pictures, folder, reused=True)
-
-
-def _number(name: str) -> int:
-    """Return the number of an answer that was asked for again, 0 for a name of somebody else's."""
-    number = name.partition(".")[2]
-    return int(number) if number.isdigit() else 0

@@ -110,9 +110,9 @@ def test_what_crashes_left_behind_is_cleared_up(asker: Asker) -> None:
     root = asker.store.root
     (sent,) = (root / "pending").iterdir()
     record = json.loads((sent / "record.json").read_text())
-    never = root / "pending" / "never"
+    never = root / "pending" / ("0" * 64)
     never.mkdir()
-    (never / "record.json").write_text(json.dumps({**record, "state": "prepared"}))
+    (never / "record.json").write_text(json.dumps({**record, "identity": never.name, "state": "prepared"}))
     for folder in (root / "incoming" / "half", root / "trash" / "gone"):
         folder.mkdir(parents=True)
     fresh = root / "incoming" / "fresh"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,8 +97,8 @@ def test_two_that_finish_in_one_moment_are_both_kept(asker: Asker, monkeypatch: 
     """The place was free when it was looked at, and taken when it was moved to."""
     first = asker.ask()
     looks = iter([False])
-    exists = Path.exists
-    monkeypatch.setattr(Path, "exists", lambda path: next(looks, True) if path == first.folder else exists(path))
+    exists = os.path.lexists
+    monkeypatch.setattr(os.path, "lexists", lambda path: next(looks, True) if path == first.folder else exists(path))
     second = asker.ask(reuse=False)
     assert second.folder == asker.store.jobs / f"{name_of(first)}.2"
     assert next(looks, None) is None
@@ -123,11 +124,11 @@ def test_answer_that_cannot_be_read_is_not_bought_again(asker: Asker) -> None:
     assert str(answer.folder) in str(outcome)
 
 
-def test_answer_whose_picture_was_deleted_is_asked_for_again(asker: Asker) -> None:
-    """Who deletes a file means it."""
+def test_answer_whose_folder_was_deleted_is_asked_for_again(asker: Asker) -> None:
+    """Who deletes all of it means it."""
     answer = asker.ask()
     assert answer.folder is not None
-    (answer.folder / "picture_0.png").unlink()
+    shutil.rmtree(answer.folder)
     assert asker.next_run()[0] == 1
 
 
