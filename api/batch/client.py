@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,7 +24,8 @@ from .records import BatchObject, BatchPage, FileObject
 WINDOW = "24h"  # the only one there is
 OUR_ID = "openai_image_nodes"
 PAGE = 100
-CLOCK_DIFFERENCE_S = 3600.0
+PAGES_MAX = 1000
+SERVICE_CLOCKS_DIFFER_S = 600.0  # of the machines that note when a file and when a batch was made
 
 Model = TypeVar("Model", bound=BaseModel)
 T = TypeVar("T")
@@ -49,7 +51,7 @@ class BatchService:
         Raises: OpenAIImageError.
         """
         try:
-            self._told("GET", f"files/{file_id}", FileObject)
+            self._told("GET", f"files/{quote(file_id, safe='')}", FileObject)
         except RefusedError as exc:
             if exc.status != 404:
                 raise
@@ -76,24 +78,26 @@ class BatchService:
 
         Raises: OpenAIImageError.
         """
-        return self._told("GET", f"batches/{batch_id}", BatchObject)
+        return self._told("GET", f"batches/{quote(batch_id, safe='')}", BatchObject)
 
     def cancel(self, batch_id: str) -> BatchObject:
         """Ask the service to stop; what is finished by then is charged and kept.
 
         Raises: OpenAIImageError.
         """
-        return self._told("POST", f"batches/{batch_id}/cancel", BatchObject)
+        return self._told("POST", f"batches/{quote(batch_id, safe='')}/cancel", BatchObject)
 
-    def found(self, our_id: str, *, since: float) -> BatchObject | None:
-        """Return the batch that was begun with our id at `since` (seconds since 1970) or later, or None.
+    def found(self, our_id: str, *, since: float | None) -> BatchObject | None:
+        """Return the batch that was begun with our id, or None if none was begun by then.
 
+        `since` is a moment before it by the service's own clock, in seconds since 1970, so that not all of the list is
+        read; this machine's clock may be hours off.
         Raises: OpenAIImageError.
         """
         for one in self._newest():
             if (one.metadata or {}).get(OUR_ID) == our_id:
                 return one
-            if one.created_at < since - CLOCK_DIFFERENCE_S:
+            if since is not None and one.created_at is not None and one.created_at < since - SERVICE_CLOCKS_DIFFER_S:
                 return None
         return None
 
@@ -108,12 +112,13 @@ class BatchService:
 
     def _newest(self) -> Iterator[BatchObject]:
         after: dict[str, str] = {}
-        while True:
+        for _ in range(PAGES_MAX):
             page = self._told("GET", "batches", BatchPage, query={"limit": str(PAGE), **after})
             yield from page.data
             if not page.has_more or not page.data:
                 return
             after = {"after": page.data[-1].id}
+        raise BadAnswerError(f"{self._connection.name}: the service's list of batches does not end.")
 
     def _told(
         self,
@@ -155,7 +160,7 @@ class BatchService:
     def _downloaded(self, file_id: str, part: Path, told: Callable[[int], None]) -> None:
         have = part.stat().st_size if part.exists() else 0
         wanted = {"Range": f"bytes={have}-"} if have else {}
-        with request(self._connection, "GET", f"files/{file_id}/content", headers=wanted) as response:
+        with request(self._connection, "GET", f"files/{quote(file_id, safe='')}/content", headers=wanted) as response:
             goes_on = response.checked().status == 206
             with part.open("ab" if goes_on else "wb") as file:
                 told(have if goes_on else 0)

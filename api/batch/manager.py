@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ..backends.leases import acquire
-from ..connections.connection import Connection
+from ..connections.connection import Connection, is_loopback
 from ..errors import OpenAIImageError, RefusedError, ServiceDownError, StillRunningError
 from ..store.store import Store
 from .client import BatchService
@@ -200,7 +200,7 @@ class BatchManager:
 
     def _connection(self, record: BatchRecord) -> Connection:
         connection = self._resolve(record.connection)
-        if connection.kind == "sandbox" and record.address:
+        if connection.kind == "sandbox" and is_loopback(record.address):
             connection = replace(connection, base_url=record.address)  # it may be that of another process
         if connection.service != record.service:
             raise RefusedError(

@@ -7,18 +7,20 @@ batch/inputs/<sha256>           its pictures, each content once
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import time
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, NonNegativeInt, ValidationError
 
-from ..backends.atomic_files import make_private_folder, write_atomic
+from ..backends.atomic_files import make_private_folder, read_regular, write_atomic
 from ..catalog import pricing
 from ..jobs.job import Job
 from ..store.journal import BATCHED
+from ..store.read_record import PICTURE_MAX_BYTES, RECORD_MAX_BYTES, Amount, Digest, identity_of
 from ..store.records import JobRecord
 from ..store.store import Store
 
@@ -32,8 +34,8 @@ class PlannedFile(BaseModel):
     name: str
     filename: str
     digest: str
-    sha256: str
-    size: int
+    sha256: Digest
+    size: NonNegativeInt
 
 
 class PlannedJob(BaseModel):
@@ -52,8 +54,8 @@ class PlannedJob(BaseModel):
     seed: int = 0
     files: list[PlannedFile] = []
     planned_at: float = 0.0
-    low_usd: float | None = None
-    high_usd: float | None = None
+    low_usd: Amount = None
+    high_usd: Amount = None
     again: bool = False
     fault: str | None = None
     fault_is_final: bool = False
@@ -137,14 +139,16 @@ class JobPlan:
     def find(self, identity: str) -> PlannedJob | None:
         """Return a planned job, or None."""
         try:
-            return PlannedJob.model_validate_json((self._jobs / f"{identity}.json").read_bytes())
+            planned = PlannedJob.model_validate_json(read_regular(self._jobs / f"{identity}.json", RECORD_MAX_BYTES))
         except (OSError, ValidationError):
             return None  # one that was cut off by a crash is planned again by the next run
+        return planned if planned.identity == identity else None
 
     def identities(self) -> list[str]:
         """Return the identities of all planned jobs, without reading them."""
         with contextlib.suppress(OSError):
-            return [name[:-5] for name in os.listdir(self._jobs) if name.endswith(".json") and name[0] != "."]
+            names = [name.removesuffix(".json") for name in os.listdir(self._jobs) if name.endswith(".json")]
+            return [name for name in names if identity_of(name) == name]
         return []
 
     def all(self) -> list[PlannedJob]:
@@ -169,9 +173,12 @@ class JobPlan:
     def picture(self, file: PlannedFile) -> bytes:
         """Return the bytes of a planned job's picture.
 
-        Raises: OSError.
+        Raises: OSError, also if it is not the picture that was planned.
         """
-        return (self._inputs / file.sha256).read_bytes()
+        data = read_regular(self._inputs / file.sha256, PICTURE_MAX_BYTES)
+        if hashlib.sha256(data).hexdigest() != file.sha256:
+            raise OSError(errno.EINVAL, "not the picture that was planned", str(self._inputs / file.sha256))
+        return data
 
     def touch(self) -> None:
         """Note that something else than planning happened, so that a node looks again (see `generation`)."""

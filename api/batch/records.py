@@ -10,20 +10,25 @@ Source of the service's part: openai-python 3.54.0, types/batch.py, types/batch_
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
-from ..backends.atomic_files import make_private_folder, write_atomic
+from ..backends.atomic_files import make_private_folder, read_regular, write_atomic
+from ..store.read_record import RECORD_MAX_BYTES, Amount, Moment, Second, identity_of, tell_once
+from ..store.spending import amount
 from ..store.store import Store
 from .plan import FOLDER
 
 RECORD = "record.json"
 JOBS = "jobs.txt"
+BATCH_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 PREPARING, CREATING, SUBMITTED, COLLECTED, REFUSED = "preparing", "creating", "submitted", "collected", "refused"
 OPEN = (PREPARING, CREATING, SUBMITTED)
 Told = Callable[[str], None]  # hears in words what is being done
@@ -65,8 +70,8 @@ class BatchObject(BaseModel):
 
     id: str
     status: str
-    created_at: float = 0.0
-    expires_at: float | None = None
+    created_at: Moment = None
+    expires_at: Moment = None
     input_file_id: str | None = None
     output_file_id: str | None = None
     error_file_id: str | None = None
@@ -76,10 +81,11 @@ class BatchObject(BaseModel):
 
 
 class FileObject(BaseModel):
-    """A file as the service tells it; `expires_at` in seconds since 1970."""
+    """A file as the service tells it; times in seconds since 1970."""
 
     id: str
-    expires_at: float | None = None
+    created_at: Moment = None
+    expires_at: Moment = None
 
 
 class BatchPage(BaseModel):
@@ -95,7 +101,8 @@ class BatchRecord(BaseModel):
     `state` is preparing (its files go out), creating (the service is asked, or was and did not answer), submitted,
     collected, or refused (never begun, with the service's words in `faults`). `status` is the service's word;
     `address` is where it was sent, for sandboxes have no other name, `account` tells keys apart; `unreadable` are the
-    files with lines of the answer that nobody can read.
+    files with lines of the answer that nobody can read. `input_file_at` is when the service got the requests,
+    by its own clock.
     """
 
     id: str
@@ -107,24 +114,25 @@ class BatchRecord(BaseModel):
     model: str
     operation: str
     count: int
-    low_usd: float | None = None
-    high_usd: float | None = None
-    prepared_at: float = 0.0
-    asked_at: float | None = None
+    low_usd: Amount = None
+    high_usd: Amount = None
+    prepared_at: Second = 0.0
+    asked_at: Second | None = None
     input_file_id: str | None = None
     batch_id: str | None = None
     status: str | None = None
     counts: BatchCounts = BatchCounts()
     output_file_id: str | None = None
     error_file_id: str | None = None
-    expires_at: float | None = None
+    expires_at: Moment = None
     faults: list[str] = []
     line_faults: dict[int, str] = {}
     unreadable: list[str] = []
     answered: int = 0
     failed: int = 0
     unfinished: int = 0
-    usd: float = 0.0
+    input_file_at: Moment = None
+    usd: Annotated[float, AfterValidator(amount)] = 0.0
 
     def update(self, told: BatchObject) -> None:
         """Take over what the service tells of the batch."""
@@ -172,9 +180,16 @@ class BatchLedger:
 
     def find(self, batch: str) -> BatchRecord | None:
         """Return a batch by our id, or None."""
-        with contextlib.suppress(OSError, ValidationError):
-            return BatchRecord.model_validate_json((self.folder(batch) / RECORD).read_bytes())
-        return None
+        if not BATCH_ID.fullmatch(batch):
+            return None
+        try:
+            record = BatchRecord.model_validate_json(read_regular(self.folder(batch) / RECORD, RECORD_MAX_BYTES))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as exc:
+            tell_once(f"{self.folder(batch)} holds no record of a batch that can be used ({type(exc).__name__})")
+            return None
+        return record if record.id == batch else None
 
     def all(self) -> list[BatchRecord]:
         """Return all batches, the oldest first."""
@@ -186,7 +201,8 @@ class BatchLedger:
 
         Raises: OSError.
         """
-        return (self.folder(record.id) / JOBS).read_text(encoding="ascii").split()
+        names = read_regular(self.folder(record.id) / JOBS, RECORD_MAX_BYTES).decode("ascii", errors="replace").split()
+        return [name for name in names if identity_of(name) == name]  # each becomes part of a path
 
     def taken(self) -> set[str]:
         """Return the identities of all jobs that are in a batch now."""

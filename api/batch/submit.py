@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
-from ..backends.atomic_files import make_private_folder, sync_all, write_atomic
+from ..backends.atomic_files import make_private_folder, read_regular, sync_all, write_atomic
 from ..catalog import catalog
 from ..connections.connection import Connection
 from ..errors import (
@@ -30,6 +30,7 @@ from ..errors import (
     ServiceDownError,
 )
 from ..store import spending
+from ..store.read_record import RECORD_MAX_BYTES
 from ..store.records import JobRecord
 from ..store.store import Store
 from ..transport.bodies import FilePart
@@ -96,7 +97,8 @@ class BatchSubmitter:
                 self._ledger.forget(record)
                 return None
             if record.input_file_id is None:
-                record.input_file_id = self._with_files_sent(record, jobs)
+                sent = self._with_files_sent(record, jobs)
+                record.input_file_id, record.input_file_at = sent.id, sent.created_at
             self._create(record)
         return record
 
@@ -121,7 +123,7 @@ class BatchSubmitter:
         self._plan.remove([planned.identity])
         return True
 
-    def _with_files_sent(self, record: BatchRecord, jobs: Sequence[PlannedJob]) -> str:
+    def _with_files_sent(self, record: BatchRecord, jobs: Sequence[PlannedJob]) -> FileObject:
         file_ids = self._pictures_sent([file for one in jobs for file in one.files if not is_inline(file)])
         path = self._ledger.folder(record.id) / "requests.jsonl"
         digest = hashlib.sha256()
@@ -133,11 +135,11 @@ class BatchSubmitter:
         self._told(f"uploading {len(jobs)} requests, {path.stat().st_size / 1e6:.1f} MB")
         return self._lines_sent(path, digest.hexdigest())
 
-    def _lines_sent(self, path: Path, digest: str) -> str:
+    def _lines_sent(self, path: Path, digest: str) -> FileObject:
         with path.open("rb") as file:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # 190 MB need not be in memory
         part = FilePart("file", path.name, cast(bytes, content), digest, "application/octet-stream")
-        return self._service.upload(part, purpose="batch", lifetime_s=FILE_LIFETIME_S).id
+        return self._service.upload(part, purpose="batch", lifetime_s=FILE_LIFETIME_S)
 
     def _pictures_sent(self, pictures: Sequence[PlannedFile]) -> dict[str, str]:
         """Return the service's ids of pictures by content; each is uploaded once, whatever the number of jobs."""
@@ -197,13 +199,13 @@ class BatchSubmitter:
                 f"{record.connection}: whether batch {record.id} was begun can only be seen with the key that asked for"
                 " it. Set that key back, then submit again; to give the batch up: openai-image batch cancel --give-up."
             )
-        asked = record.asked_at or record.prepared_at
+        started = time.monotonic()  # the machine's clock may have been set since it was asked for
         while True:
-            found = self._service.found(record.id, since=asked)
+            found = self._service.found(record.id, since=record.input_file_at)
             if found is not None:
                 self._note(record, found)
                 return
-            if not 0 <= time.time() - asked < SETTLES_AFTER_S:
+            if time.monotonic() - started >= SETTLES_AFTER_S:
                 break
             self._told("looking whether the batch was begun")
             time.sleep(LOOK_EVERY_S)
@@ -252,8 +254,8 @@ class UploadedPictures:
 
     def known(self, sha256: str) -> str | None:
         """Return the service's id of a picture that it keeps for long enough, or None."""
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            told = json.loads((self._folder / f"{sha256}.json").read_text(encoding="utf-8"))
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            told = json.loads(read_regular(self._folder / f"{sha256}.json", RECORD_MAX_BYTES))
             if told["expires_at"] - time.time() > LONGEST_USE_S:
                 return str(told["id"])
         return None

@@ -46,6 +46,10 @@ def _or_unknown(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) and value >= 0 else None
 
 
+def _date_or_none(value: float | None) -> float | None:
+    return value if value is not None and 0 <= value <= LAST_SECOND else None
+
+
 def _unique(values: list[str]) -> list[str]:
     if len(set(values)) != len(values):
         raise ValueError("twice")
@@ -67,6 +71,7 @@ Word = Annotated[str, Field(pattern=r"^[0-9A-Za-z_.:-]{1,200}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PictureName = Annotated[str, Field(pattern=rf"^picture_(0|[1-9][0-9]{{0,5}})\.({SUFFIXES})$")]
 Second = Annotated[float, Field(ge=0, le=LAST_SECOND, allow_inf_nan=False)]
+Moment = Annotated[float | None, AfterValidator(_date_or_none)]  # what a service says of its own time
 Amount = Annotated[float | None, AfterValidator(_or_unknown)]
 
 

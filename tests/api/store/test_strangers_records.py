@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, SharedStoreError
-from openai_image_nodes.api.store.read_record import TornRecord, UnfitRecord, record_from
+from openai_image_nodes.api.store.read_record import UnfitRecord, record_from
 from openai_image_nodes.api.store.records import ITEMS_MAX, JobRecord, StoredAnswer, record_bytes
 from openai_image_nodes.cli import main
 from support.asker import Asker, Server, until_quiet
@@ -248,8 +248,8 @@ def test_whatever_a_record_holds_it_is_read_or_unfit(fields: dict[str, Any], noi
     for data in (json.dumps({**base, **fields}).encode(errors="replace"), noise):
         try:
             record = record_from(data, OTHER, "here")
-        except UnfitRecord as exc:
-            assert isinstance(exc, TornRecord) or "record" in str(exc)
+        except UnfitRecord:
+            assert data == noise or fields
         else:
             assert record.identity == OTHER
             assert not [name for name in record.pictures if "/" in name or "\\" in name or ".." in name]
@@ -270,7 +270,7 @@ def planted(farm: Farm, name: str, **fields: Any) -> None:
     "fields",
     [
         {"pictures": ["../../../../planted.py"]},
-        {"pictures": ["/tmp/planted.py"]},
+        {"pictures": ["/any/where/planted.py"]},
         {"identity": "../../planted"},
         {"identity": OTHER},
         {"fields": {"n": "abc"}},

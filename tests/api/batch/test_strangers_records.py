@@ -1,0 +1,115 @@
+"""Plans and batches in a folder where others write too: names in them lead nowhere else, numbers are numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai_image_nodes.api.batch.plan import JobPlan
+from openai_image_nodes.api.batch.records import BatchLedger
+from openai_image_nodes.api.batch.submit import UploadedPictures
+from support.batch_plans import BATCH, collected, edit, faults, manager, plan, planned, resolved, sandbox, store, submit
+from support.scenarios import ScriptedSandbox
+
+__all__ = ["faults", "sandbox"]  # pytest finds them here
+
+
+def rewritten(path: Path, **fields: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+def only_plan() -> Path:
+    (path,) = (store().root / "batch" / "planned").glob("*.json")
+    return path
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../../../connections.json", "A" * 64, ""])
+def test_planned_picture_is_no_path(sandbox: ScriptedSandbox, name: str) -> None:
+    """A file of this machine must not go out as a picture."""
+    assert planned(**edit())
+    path = only_plan()
+    files = json.loads(path.read_text())["files"]
+    rewritten(path, files=[{**files[0], "sha256": name, "size": 100}])
+    assert submit() == []
+    assert sandbox.posts["/v1/files"] == 0
+
+
+def test_planned_picture_that_was_exchanged_does_not_go_out(sandbox: ScriptedSandbox) -> None:
+    """What a person did not plan is not sent in its place."""
+    assert planned(**edit())
+    for path in (store().root / "batch" / "inputs").iterdir():
+        path.write_bytes(b"another picture")
+    with pytest.raises(OSError, match="not the picture that was planned"):
+        submit()
+    assert sandbox.posts["/v1/batches"] == 0
+
+
+@pytest.mark.parametrize("fields", [{"identity": "0" * 64}, {"identity": "../x"}, {"files": "x"}, {"fields": None}])
+def test_planned_job_that_does_not_fit_stops_no_other(sandbox: ScriptedSandbox, fields: dict[str, Any]) -> None:
+    """It is not sent; the others are."""
+    plan(1)
+    rewritten(only_plan(), **fields)
+    assert planned(seed=7)
+    (record,) = submit()
+    assert record.count == 1
+
+
+@pytest.mark.parametrize("usd", [float("nan"), float("-inf"), -1000.0])
+def test_odd_prices_of_a_plan_are_unknown(sandbox: ScriptedSandbox, usd: float) -> None:
+    """They are not calculated with."""
+    plan(1)
+    rewritten(only_plan(), high_usd=usd, low_usd=usd)
+    (one,) = manager().overview().ready
+    assert (one.low_usd, one.high_usd) == (None, None)
+
+
+def test_jobs_of_a_batch_are_no_paths(sandbox: ScriptedSandbox, tmp_path: Path) -> None:
+    """A batch that is given up gives its jobs back: their folders go, and no others."""
+    plan(1)
+    (record,) = submit()
+    ledger, victim = BatchLedger(store()), store().root / "victim"
+    victim.mkdir(parents=True)
+    (victim / "record.json").write_text(json.dumps({"identity": "0" * 64, "batch": record.id}))
+    listed = ledger.folder(record.id) / "jobs.txt"
+    good = listed.read_text().strip()
+    listed.write_text(f"../victim\n{victim}\n..\n{good}\n{good.upper()}\u0660")
+    assert ledger.jobs(record) == [good]
+    manager().give_up(record)
+    assert (victim / "record.json").exists()
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "{}", '{"id": "../x"}', "\0"])
+def test_batch_that_does_not_fit_stops_no_other(sandbox: ScriptedSandbox, content: str) -> None:
+    """It is told in the log and left alone."""
+    folder = store().root / "batch" / "batches" / "20261127-000000-000000000000"
+    folder.mkdir(parents=True)
+    (folder / "record.json").write_text(content)
+    if hasattr(os, "mkfifo"):
+        pipe = folder.with_name("20261127-000000-000000000001")
+        pipe.mkdir()
+        os.mkfifo(pipe / "record.json")
+    plan()
+    submit()
+    collected(2)
+    assert (folder / "record.json").read_text() == content
+
+
+@pytest.mark.parametrize("content", ['{"id": "x", "expires_at": "soon"}', "[" * 100_000, "[]", '{"id": 3}', "\u00e9"])
+def test_odd_notes_of_uploads_are_not_used(sandbox: ScriptedSandbox, content: str) -> None:
+    """The picture goes out again."""
+    notes = UploadedPictures(store(), resolved(BATCH))
+    notes._folder.mkdir(parents=True)
+    (notes._folder / f"{'0' * 64}.json").write_text(content)
+    assert notes.known("0" * 64) is None
+
+
+def test_names_of_a_plan_that_are_no_jobs_are_left_alone(sandbox: ScriptedSandbox) -> None:
+    """Digits of other scripts, upper case, other files."""
+    plan(1)
+    folder = only_plan().parent
+    for name in ("notes.json", "A" * 64 + ".json", "\u0660" * 64 + ".json"):
+        (folder / name).write_text("{}")
+    assert len(JobPlan(store()).identities()) == 1
