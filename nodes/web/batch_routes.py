@@ -8,30 +8,28 @@ from typing import Any
 
 from aiohttp import web
 
-from ...api import OpenAIImageError
 from ...api.jobs.threads import run_in_thread
 from ..run.execution import connection_of
 from .batch_panel import BatchPanel
-from .responses import answering, refusal, refuse_other_pages
+from .responses import answering, posted, refuse_other_pages
 
 PANEL = BatchPanel(connection_of)
 
 
 def add_to(routes: web.RouteTableDef, prefix: str) -> None:
     """Add the routes to the server's table."""
-    routes.get(f"{prefix}/batch")(view)
+    routes.get(f"{prefix}/batch")(answering(view))
     for name, act in ACTIONS.items():
         routes.post(f"{prefix}/batch/{name}")(answering(_acting(act)))
 
 
-async def view(_request: web.Request) -> web.Response:
-    """Answer what is planned and under way; a large plan is read on a thread."""
+async def view(request: web.Request) -> dict[str, Any]:
+    """Answer what is planned and under way, prompts among it; a large plan is read on a thread."""
+    refuse_other_pages(request)
     try:
-        return web.json_response(await asyncio.wrap_future(run_in_thread(PANEL.view)))
-    except OpenAIImageError as exc:
-        return refusal(400, str(exc))
+        return await asyncio.wrap_future(run_in_thread(PANEL.view))
     except OSError as exc:
-        return refusal(500, f"The store cannot be read: {exc.strerror or exc}.")
+        raise web.HTTPInternalServerError(text=f"The store cannot be read: {exc.strerror or exc}.") from exc
 
 
 def _acting(act: Callable[[dict[str, Any]], None]) -> Callable[[web.Request], Any]:
@@ -39,7 +37,7 @@ def _acting(act: Callable[[dict[str, Any]], None]) -> Callable[[web.Request], An
 
     async def handle(request: web.Request) -> dict[str, Any]:
         refuse_other_pages(request)
-        asked = dict(await request.json())
+        asked = await posted(request)
         await asyncio.wrap_future(run_in_thread(lambda: act(asked)))
         return await asyncio.wrap_future(run_in_thread(PANEL.view))
 

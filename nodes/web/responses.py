@@ -1,8 +1,14 @@
-"""How our routes answer: JSON, with words of ours where something is not as it should be, and never a key."""
+"""How our routes ask and answer: JSON of a bounded size, from this server's own page, and never a key."""
 
 from __future__ import annotations
 
+import ipaddress
+import json
+import os
+import re
+import socket
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,20 +18,30 @@ from ...api import OpenAIImageError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+REMOTE_VARIABLE = "OPENAI_IMAGE_NODES_ALLOW_REMOTE_KEYS"
+MAX_BODY_BYTES = 1 << 20  # a node's values; a prompt has 32,000 characters at most
+MAX_DEPTH = 32
+MAX_DIGITS = 20
+OWN_SITES = ("", "same-origin", "none")  # none: somebody typed the address
+PROXY_HEADERS = re.compile(
+    r"forwarded|x-forwarded-.+|x-real-ip|x-client-ip|x-cluster-client-ip|x-original-.+|x-proxyuser-ip|via|cf-.+"
+    r"|true-client-ip|fastly-client-ip|fly-client-ip|x-appengine-.+|x-azure-.+|x-amzn?-.+|x-envoy-.+|x-arr-.+|proxy-.+"
+    r"|tailscale-.+|cdn-loop|client-ip|wl-proxy-client-ip",
+    re.IGNORECASE,
+)
+
 
 def answering(handle: Callable[[web.Request], Awaitable[dict[str, Any]]]) -> Handler:
     """Return a handler that answers with JSON, and with words of ours where the request is not as it should be."""
 
     async def answer(request: web.Request) -> web.Response:
-        if request.content_type != "application/json":
-            return refusal(415, "The request must be JSON.")
         try:
             return web.json_response(await handle(request))
-        except web.HTTPForbidden as exc:
-            return refusal(403, exc.text or "")
+        except web.HTTPException as exc:
+            return refusal(exc.status, exc.text or "")
         except OpenAIImageError as exc:
             return refusal(400, str(exc))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return refusal(400, "The request is not as expected.")  # what it holds may be a key: it is not repeated
         except OSError as exc:
             return refusal(500, f"The state folder cannot be written to: {exc.strerror}.")
@@ -33,16 +49,113 @@ def answering(handle: Callable[[web.Request], Awaitable[dict[str, Any]]]) -> Han
     return answer
 
 
+async def posted(request: web.Request) -> dict[str, Any]:
+    """Return the JSON object of a request.
+
+    Raises: HTTPUnsupportedMediaType, HTTPRequestEntityTooLarge, ValueError for what is no JSON object, or a deep one.
+    """
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(text="The request must be JSON.")
+    body = b""
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise web.HTTPRequestEntityTooLarge(
+                MAX_BODY_BYTES, len(body), text=f"The request has more than {MAX_BODY_BYTES:,} bytes."
+            )
+    told = json.loads(body, parse_int=_whole_number)
+    if not isinstance(told, dict) or _depth(told) > MAX_DEPTH:
+        raise ValueError("no object, or a deep one")
+    return told
+
+
 def refuse_other_pages(request: web.Request) -> None:
-    """Let only a page of this very server in.
+    """Let only a page of this very server in. A GET of our own page names no origin.
+
+    A foreign name that was made to point at this machine, for a browser on it, is no page of ours, though it says so:
+    there only an address, localhost and the machine's own name are.
 
     Raises: HTTPForbidden.
     """
-    origin, host = urlsplit(request.headers.get("Origin", "")), urlsplit(f"//{request.host}")
-    if not origin.netloc or origin.netloc != host.netloc:
+    origin, host = request.headers.get("Origin"), urlsplit(f"//{request.host}")
+    own = origin is not None and urlsplit(origin).netloc == host.netloc != ""
+    nameless_get = origin is None and request.method == "GET"
+    if not (own or nameless_get) or request.headers.get("Sec-Fetch-Site", "") not in OWN_SITES:
         raise web.HTTPForbidden(text="This can only be done from ComfyUI's own page.")
+    if _is_loopback(request.remote or "") and not (_remote_allowed() or _is_own_name(host.hostname or "")):
+        raise web.HTTPForbidden(
+            text="This can only be done at an IP address, localhost or this machine's own name."
+            f" To allow it at other names, start ComfyUI with {REMOTE_VARIABLE}=1."
+        )
+
+
+def refuse_other_machines(request: web.Request) -> None:
+    """Let only a page of this very server in, and only where page and person are on this machine.
+
+    What a proxy on this machine passes on comes from this machine as well: its headers tell.
+
+    Raises: HTTPForbidden.
+    """
+    refuse_other_pages(request)
+    if _remote_allowed():
+        return
+    here = _is_loopback(request.remote or "") and _is_loopback(urlsplit(f"//{request.host}").hostname or "")
+    if not here or any(PROXY_HEADERS.fullmatch(name) for name in request.headers):
+        raise web.HTTPForbidden(
+            text="A key can only be stored on the machine that ComfyUI runs on, at http://127.0.0.1 or localhost."
+            f" To allow it from elsewhere, start ComfyUI with {REMOTE_VARIABLE}=1."
+        )
 
 
 def refusal(status: int, message: str) -> web.Response:
     """Return an answer that says what is wrong."""
     return web.json_response({"error": message}, status=status)
+
+
+def _remote_allowed() -> bool:
+    return os.environ.get(REMOTE_VARIABLE) == "1"
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def _is_own_name(host: str) -> bool:
+    """Tell a name that no stranger's domain has: an address, localhost, or what this machine calls itself."""
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host.lower() in _own_names()
+    return True
+
+
+@cache
+def _own_names() -> set[str]:
+    name = socket.gethostname().lower()
+    return {"localhost", name, f"{name.partition('.')[0]}.local"}
+
+
+def _depth(value: Any) -> int:
+    """Return how deep lists and objects lie in each other, level by level, as a deep one has no end for a call."""
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            part
+            for one in level
+            if isinstance(one, (dict, list))
+            for part in (one.values() if isinstance(one, dict) else one)
+        ]
+    return depth
+
+
+def _whole_number(digits: str) -> int | float:
+    """To read a long number takes the square of its length."""
+    return int(digits) if len(digits) <= MAX_DIGITS else float(digits)

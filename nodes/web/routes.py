@@ -6,9 +6,7 @@ No answer holds a key or an address with one. Keys come in by `/key` alone, and 
 from __future__ import annotations
 
 import logging
-import os
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 from pydantic import SecretStr
@@ -18,16 +16,13 @@ from ...api.catalog import catalog, pricing
 from ...api.catalog.catalog import ModelSpec
 from ...api.connections import keys
 from ...api.connections import resolve as connections
-from ...api.connections.connection import LOOPBACK_HOSTS
 from ..migration import replacements
 from ..run import parameters
 from . import batch_routes
-from .responses import answering, refusal, refuse_other_pages
+from .responses import answering, posted, refusal, refuse_other_machines
 
 LOG = logging.getLogger(__name__)
 PREFIX = "/openai_image_nodes"
-REMOTE_VARIABLE = "OPENAI_IMAGE_NODES_ALLOW_REMOTE_KEYS"
-LOOPBACK_PEERS = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 PUBLIC_FACTS = {"quality", "background", "output_formats", "input_fidelity", "complexity", "markup", "sizes"}
 EXTRA_FORMATS = {"OIN_GPTImageGIF": "gif", "OIN_GPTImageSVG": "svg"}
 SIGNED_IN = HostSecrets(comfy_token=SecretStr("only the price is asked"))
@@ -73,7 +68,7 @@ async def estimate(request: web.Request) -> dict[str, Any]:
 
     The body is {"node", "values", "connected", "image_count"}; the prompt need not be there.
     """
-    asked = await request.json()
+    asked = await posted(request)
     values = dict(asked["values"])
     connected, count = set(map(str, asked.get("connected") or [])), int(asked.get("image_count") or 0)
     extra_format = EXTRA_FORMATS.get(str(asked.get("node")))
@@ -100,29 +95,14 @@ async def store_key(request: web.Request) -> dict[str, Any]:
 
     Raises: HTTPForbidden unless the page and who opened it are on this machine.
     """
-    _refuse_strangers(request)
-    asked = await request.json()
+    refuse_other_machines(request)
+    asked = await posted(request)
     name, key = str(asked["name"]), asked["key"]
     if key is None:
         keys.forget(name)
     else:
         keys.store(name, str(key))
     return {"connection": _connection(name)}
-
-
-def _refuse_strangers(request: web.Request) -> None:
-    """Let only a page of this very server in, and only where page and person are on this machine.
-
-    The host is looked at too: a foreign name that was made to point at this machine is no page of ours.
-    """
-    refuse_other_pages(request)
-    if os.environ.get(REMOTE_VARIABLE) == "1":
-        return
-    if request.remote not in LOOPBACK_PEERS or urlsplit(f"//{request.host}").hostname not in LOOPBACK_HOSTS:
-        raise web.HTTPForbidden(
-            text="A key can only be stored on the machine that ComfyUI runs on, at http://127.0.0.1 or localhost."
-            f" To allow it from elsewhere, start ComfyUI with {REMOTE_VARIABLE}=1."
-        )
 
 
 def _facts(spec: ModelSpec) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from support.scenarios import BatchPlan, ScriptedSandbox
 
 __all__ = ["faults", "sandbox"]
 
-OTHER_PAGES = {name: headers for name, headers in STRANGE.items() if "Host" not in headers}
+READERS = {name: headers for name, headers in STRANGE.items() if headers.get("Origin") != ""}  # a GET may name none
 ACTIONS = ("submit", "look", "collect", "cancel", "forget", "retry")
 BODY = {"count": 0, "id": "nobody's"}
 WITHIN_S = 120.0
@@ -114,7 +115,7 @@ def test_plan_becomes_pictures(sandbox: ScriptedSandbox) -> None:
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-@pytest.mark.parametrize("headers", OTHER_PAGES.values(), ids=OTHER_PAGES)
+@pytest.mark.parametrize("headers", STRANGE.values(), ids=STRANGE)
 def test_another_page_can_do_nothing(sandbox: ScriptedSandbox, headers: dict[str, str], action: str) -> None:
     """Whatever page is open in another tab: no batch is begun, stopped or forgotten for it."""
     assert planned(seed=1)
@@ -123,10 +124,36 @@ def test_another_page_can_do_nothing(sandbox: ScriptedSandbox, headers: dict[str
     assert (seen["count"], seen["busy"], sandbox.posts) == (1, False, {})
 
 
+@pytest.mark.parametrize("headers", READERS.values(), ids=READERS)
+def test_another_page_can_read_no_prompt(sandbox: ScriptedSandbox, headers: dict[str, str]) -> None:
+    """The plan names prompts, models and costs."""
+    assert planned(seed=1)
+    told = ask("GET", "batch", headers=headers)
+    assert (told.status, list(told.body)) == (403, ["error"])
+
+
+NAMED = {"Origin": "http://studio.invalid:8188", "Host": "studio.invalid:8188"}
+
+
 def test_page_under_another_name_may_act() -> None:
-    """As ComfyUI is opened from the network or through a proxy: who may run a workflow there may submit its plan."""
-    headers = {"Origin": "http://studio.invalid:8188", "Host": "studio.invalid:8188"}
-    assert ask("POST", "batch/look", headers=headers, remote=LAN_ADDRESS).status == 200
+    """As ComfyUI is opened from the network: who may run a workflow there may submit its plan."""
+    assert ask("POST", "batch/look", headers=NAMED, remote=LAN_ADDRESS).status == 200
+    assert ask("GET", "batch", headers=NAMED, remote=LAN_ADDRESS).status == 200
+
+
+def test_page_under_another_name_on_this_machine_has_to_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy here looks as a stranger's name does that points here; the message says how to allow it."""
+    assert "OPENAI_IMAGE_NODES_ALLOW_REMOTE_KEYS=1" in ask("POST", "batch/look", headers=NAMED).body["error"]
+    monkeypatch.setenv("OPENAI_IMAGE_NODES_ALLOW_REMOTE_KEYS", "1")
+    assert ask("POST", "batch/look", headers=NAMED).status == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "192.168.1.9:8188", "LOCALHOST:80", "MACHINE"])
+def test_addresses_and_own_names_are_pages_of_ours(host: str) -> None:
+    """Nobody else can give a page of his such a name."""
+    host = socket.gethostname() if host == "MACHINE" else host
+    assert ask("GET", "batch", headers={"Host": host, "Origin": ""}).status == 200
+    assert ask("POST", "batch/look", headers={"Host": host, "Origin": f"http://{host}"}).status == 200
 
 
 @pytest.mark.parametrize("action", ACTIONS)

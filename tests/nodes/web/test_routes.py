@@ -205,6 +205,68 @@ def test_key_from_another_page_is_refused(headers: dict[str, str]) -> None:
     assert not file().exists()
 
 
+PROXIED = {
+    "Forwarded": "for=203.0.113.9",
+    "X-Forwarded-For": "203.0.113.9",
+    "x-forwarded-proto": "https",
+    "X-Forwarded-Host": "comfy.invalid",
+    "X-Forwarded-Prefix": "/comfy",
+    "X-Real-IP": "203.0.113.9",
+    "Via": "1.1 proxy",
+    "CF-Connecting-IP": "203.0.113.9",
+    "CF-Ray": "1",
+    "Cdn-Loop": "cloudflare",
+    "True-Client-IP": "203.0.113.9",
+    "X-Client-IP": "203.0.113.9",
+    "X-Cluster-Client-IP": "203.0.113.9",
+    "X-Original-Forwarded-For": "203.0.113.9",
+    "Fly-Client-IP": "203.0.113.9",
+    "Tailscale-User-Login": "somebody",
+    "X-Amzn-Trace-Id": "Root=1",
+}
+
+
+@pytest.mark.parametrize("name", PROXIED)
+def test_key_through_a_proxy_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A tunnel on this machine comes from this machine, whoever is behind it."""
+    headers = {name: PROXIED[name]}
+    assert ask("POST", "key", headers=headers, name="openai", key=KEY).status == 403
+    assert not file().exists()
+    monkeypatch.setenv("OPENAI_IMAGE_NODES_ALLOW_REMOTE_KEYS", "1")
+    assert ask("POST", "key", headers=headers, name="openai", key=KEY).status == 200
+
+
+@pytest.mark.parametrize("remote", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
+def test_key_from_this_machine_is_taken(remote: str) -> None:
+    """At each of its addresses."""
+    assert ask("POST", "key", remote=remote, name="openai", key=KEY).status == 200
+
+
+BODIES = {
+    "large": b'{"values": {"prompt": "' + b"x" * (1 << 20) + b'"}}',
+    "deep": b'{"values": ' + b"[" * 100 + b"]" * 100 + b"}",
+    "endless": b'{"values": ' + b"[" * 400_000,
+    "bottomless": b'{"values": ' + b"[" * 400_000 + b"]" * 400_000 + b"}",
+    "a long number": b'{"values": {"n": ' + b"9" * 900_000 + b"}}",
+    "infinite": b'{"values": {"n": 1e999}, "image_count": 1e999}',
+    "no number": b'{"values": {"n": NaN}, "image_count": NaN}',
+    "a list": b"[]",
+    "a text": b'"key"',
+    "no UTF-8": b'{"values": "\xff"}',
+    "no JSON": b"{",
+}
+
+
+@pytest.mark.parametrize("data", BODIES.values(), ids=BODIES)
+@pytest.mark.parametrize("path", ["estimate", "key", "batch/submit", "batch/cancel"])
+def test_bodies_are_bounded(path: str, data: bytes) -> None:
+    """A megabyte, a few levels, and an answer in words to whatever it is."""
+    told = ask("POST", path, data=data)
+    assert told.status in (400, 413) or (path, told.status) == ("estimate", 200)
+    assert len(told.text) < 500
+    assert told.status != 413 or "more than 1,048,576 bytes" in told.body["error"]
+
+
 def test_forms_are_refused() -> None:
     """Only JSON, which a foreign page cannot send without being asked first."""
     assert ask("POST", "key", headers={"Content-Type": "text/plain"}, name="openai", key=KEY).status == 415
