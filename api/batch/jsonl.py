@@ -13,12 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
-
 from ..catalog import catalog
 from ..catalog.schemas import OpenAIImageGenerationResponse
 from ..connections.connection import Connection
 from ..errors import OpenAIImageError, ServiceDownError
+from ..transport.answer import response_from_document
 from ..transport.base64_json import extract_base64
 from ..transport.error_mapping import error_from_response
 from .plan import JobPlan, PlannedFile, PlannedJob, total_usd
@@ -132,7 +131,8 @@ def result_of(line: bytes, connection: Connection) -> LineResult | None:
     body, request_id = answered.get("body"), answered.get("request_id")
     status = int(answered.get("status_code") or 0)
     if 200 <= status < 300:
-        return LineResult(identity, _response(body, long_texts), line, request_id)
+        response = response_from_document(body, long_texts)
+        return LineResult(identity, response if response.data else None, line, request_id)
     if status == 0 and (told.get("error") or {}).get("code") in UNFINISHED_CODES:
         return LineResult(identity)
     said = body if status else {"error": told.get("error") or {}}
@@ -161,14 +161,6 @@ def _reference(file: PlannedFile, plan: JobPlan, file_ids: Mapping[str, str]) ->
     if not is_inline(file):
         return {"file_id": file_ids[file.sha256]}
     return {"image_url": "data:image/png;base64," + base64.b64encode(plan.picture(file)).decode()}
-
-
-def _response(body: object, long_texts: Mapping[str, memoryview]) -> OpenAIImageGenerationResponse | None:
-    """Return the answer, or None for one that cannot be read: its bytes are kept all the same."""
-    try:
-        return OpenAIImageGenerationResponse.model_validate(body, context=dict(long_texts))
-    except ValidationError:
-        return None
 
 
 def _as_json(value: object) -> bytes:

@@ -80,9 +80,10 @@ class OpenAIImageEditRequest(OpenAIImageGenerationRequest):
 
 
 class Image(BaseModel):
-    """One picture of an answer: base64 text, or the address of a file.
+    """One picture of an answer: base64 text, the address of a file, or its own bytes (`raw`); `other` is what else
+    stands in its place.
 
-    Long base64 is a view of the answer's own bytes (see lifting.py); the context has it by the name in its place.
+    Long base64 is a view of the answer's own bytes (see base64_json.py); the context has it by the name in its place.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -90,6 +91,13 @@ class Image(BaseModel):
     b64_json: str | memoryview | None = None
     url: str | None = None
     revised_prompt: str | None = None
+    raw: bytes | None = Field(default=None, repr=False)
+    other: str | None = None
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether there is a picture, here or at an address."""
+        return bool(self.b64_json or self.url or self.raw)
 
     @field_validator("b64_json")
     @classmethod

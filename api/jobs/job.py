@@ -7,7 +7,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,6 +86,7 @@ class JobHandle:
         self.operation: SynchronousOperation[Any, Any] | None = None
         self.waiting_for: str | None = "its turn"
         self.sent = False
+        self.on_deserted: Callable[[], object] = lambda: None
         self.median_duration_s: float | None = None
         self._sent_at = 0.0
         self._waiters = 1
@@ -106,11 +107,18 @@ class JobHandle:
             return self._waiters <= 0
 
     def leave(self) -> None:
-        """Wait no longer. A job that nobody waits for is given up, unless it was sent: then it is finished and kept."""
+        """Wait no longer. A job that nobody waits for is given up, unless it was sent: then it is finished and kept.
+
+        Others need not wait for its place meanwhile.
+        """
         with self._lock:
             self._waiters -= 1
-            if self._waiters <= 0 and not self.sent:
+            if self._waiters > 0:
+                return
+            if not self.sent:
                 self.abandoned.set()
+        if self.sent:
+            self.on_deserted()
 
     def about_to_send(self) -> None:
         """Pass the point of no return.

@@ -52,7 +52,7 @@ class JobManager:
         if known is not None and known.is_whole:
             self._finish(handle, known)
         else:
-            limiter.run(lambda: self._ask(handle, limiter))
+            handle.on_deserted = limiter.run(lambda: self._ask(handle, limiter))
         return handle
 
     def mark_delivered(self, answer: StoredAnswer) -> StoredAnswer:

@@ -35,11 +35,11 @@ class AnswerRecorder:
         """
         _note_headers(record, raw)
         try:
-            response = parse_answer(raw, OpenAIImageGenerationResponse, self._connection, model=record.model)
+            response = parse_answer(raw, self._connection, model=record.model)
             if any(image.url and not image.b64_json for image in response.data or []):
                 self._store.journal.write(name, record)
                 self._store.journal.sync_answer(name)
-            pictures = pictures_of(response, body=raw.joined or raw.body)
+            pictures = pictures_of(response, self._connection)
         except Exception as exc:  # whatever is wrong with it, it may have been paid
             if isinstance(exc, OpenAIImageError) and not isinstance(exc, BadAnswerError):
                 raise
@@ -72,7 +72,7 @@ class AnswerRecorder:
         for index, data in enumerate(answer.pictures):
             if suffix_of(data) == "url":
                 with contextlib.suppress(OSError, ValueError):
-                    answer.pictures[index] = fetched(data.decode())
+                    answer.pictures[index] = fetched(data.decode(), self._connection)
                     answer.record.faults.pop(index, None)
                     self._store.amend(answer)
         return answer
@@ -81,8 +81,8 @@ class AnswerRecorder:
         record = answer.record
         try:
             raw = RawAnswer(answer.pictures[0], record.headers, record.elapsed_s or 0.0)
-            response = parse_answer(raw, OpenAIImageGenerationResponse, self._connection, model=record.model)
-            pictures = pictures_of(response, body=raw.body)
+            response = parse_answer(raw, self._connection, model=record.model)
+            pictures = pictures_of(response, self._connection)
         except Exception as exc:
             raise unreadable(record, answer.folder) from exc
         record.fault = None

@@ -134,7 +134,7 @@ class JobRunner:
         body = self._journal.answer(self._name)
         if body is None:
             half = self._journal.answer(self._name, half=True)
-            body = half if half and holds_picture(half, self._job.connection) else None
+            body = half if half and holds_picture(half) else None
         return RawAnswer(body, record.headers, record.elapsed_s or 0.0) if body else None
 
     def _exchanged(self, record: JobRecord) -> StoredAnswer:
@@ -178,6 +178,7 @@ class JobRunner:
     def _sent(self, record: JobRecord) -> RawAnswer:
         operation = self._job.operation({"Idempotency-Key": record.idempotency_key} if record.idempotency_key else {})
         self._handle.operation = operation
+        operation.on_slow = lambda: self._handle.on_deserted()
         self._refuse_lost_lease()
         self._handle.median_duration_s = durations.median_duration_s(self._store, record)
         self._handle.about_to_send()

@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TypeVar
 
 from ..config import whole_number
@@ -33,15 +34,20 @@ class ConcurrencyLimiter:
         self._in_order = in_order
         self._own_limit = limit
         self._lock = threading.Lock()
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[_Place] = deque()
         self._running = 0
         self._service_limit: int | None = None
 
-    def run(self, task: Callable[[], None]) -> None:
-        """Run a task, which raises nothing, as soon as there is room for it."""
+    def run(self, task: Callable[[], None]) -> Callable[[], None]:
+        """Run a task, which raises nothing, as soon as there is room for it.
+
+        Returns what gives its room to another before it ends; it may be called more than once.
+        """
+        place = _Place(task)
         with self._lock:
-            self._waiting.append(task)
+            self._waiting.append(place)
         self._start_waiting()
+        return lambda: self._leave(place)
 
     def respect(self, service_limit: int | None) -> None:
         """Take over the service's own limit of requests at a time; None: it said nothing new."""
@@ -63,17 +69,30 @@ class ConcurrencyLimiter:
                     return
                 if not self._in_order:
                     self._waiting.rotate(random.randrange(len(self._waiting)))  # noqa: S311 - no secret depends on it
-                task = self._waiting.popleft()
+                place = self._waiting.popleft()
+                place.taken = True
                 self._running += 1
-            threading.Thread(target=self._do, args=(task,), name="openai-image-request", daemon=True).start()
+            threading.Thread(target=self._do, args=(place,), name="openai-image-request", daemon=True).start()
 
-    def _do(self, task: Callable[[], None]) -> None:
+    def _do(self, place: _Place) -> None:
         try:
-            task()
+            place.task()
         finally:
-            with self._lock:
-                self._running -= 1
-            self._start_waiting()
+            self._leave(place)
+
+    def _leave(self, place: _Place) -> None:
+        with self._lock:
+            self._running -= place.taken
+            place.taken = False
+        self._start_waiting()
+
+
+@dataclass
+class _Place:
+    """A task and whether it takes one of the places now."""
+
+    task: Callable[[], None]
+    taken: bool = False
 
 
 _workers = ConcurrencyLimiter(limit=max(WORKERS_LEAST, os.cpu_count() or 1))

@@ -7,57 +7,101 @@ from __future__ import annotations
 
 import binascii
 import re
+import urllib.parse
 import uuid
 
-FIELD = b'"b64_json"'
-FIELD_START = re.compile(rb'"b64_json"\s*:\s*"')
 SHORT_CHARS = 4096  # what is no longer than this is left to the parser
 STEP_CHARS = 1 << 18  # decoded at a time, in well under a millisecond; a multiple of four
 DATA_PREFIX_MAX_CHARS = 256
+MAX_STRINGS = 200_000  # looked at; a picture stands among the first
+DIALECTS = rb"A-Za-z0-9+/=_%\s-"  # plain, url-safe, percent-encoded, in lines
+BEGINNING = re.compile(rb"\"?(data:[^,]{0,200},)*[" + DIALECTS + rb"]*")
+LONG_ENOUGH_CHARS = 256  # what is shorter and base64 may also be a word: then only a picture's first bytes count
+PICTURE_BYTES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"<svg", b"<?xml", b"BM", b"II*", b"MM", b"\0\0\0")
+NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 
 
 def extract_base64(body: bytes) -> tuple[bytes, dict[str, memoryview]]:
-    """Return JSON with each long value of `b64_json` replaced by a name, and the values, not copied, by these names.
+    """Return JSON with each long base64 text replaced by a name, and the texts, not copied, by these names.
 
-    No quote stands inside of a JSON string without a backslash before it, so the field's name with both its quotes and
-    a colon is a field. A value with a backslash is left where it is.
+    Only quotes are looked for: text with a backslash in it, and text that is no base64, is left where it is.
     """
     pieces: list[bytes | memoryview] = []
     values: dict[str, memoryview] = {}
-    view, prefix, kept = memoryview(body), uuid.uuid4().hex, 0
-    at = body.find(FIELD)
-    while at >= 0:
-        field = FIELD_START.match(body, at)
-        start = field.end() if field else at + len(FIELD)
-        end = body.find(b'"', start) if field else -1
-        if end - start > SHORT_CHARS and body.find(b"\\", start, end) < 0:
+    view, prefix, kept, at = memoryview(body), uuid.uuid4().hex, 0, 0
+    for _ in range(MAX_STRINGS if len(body) > SHORT_CHARS else 0):
+        start = body.find(b'"', at) + 1
+        end = body.find(b'"', start) if start else -1
+        while end > 0 and _is_escaped(body, start, end):
+            end = body.find(b'"', end + 1)
+        if end < 0:
+            break
+        at = end + 1
+        if end - start > SHORT_CHARS and body.find(b"\\", start, end) < 0 and looks_like_base64(view[start:end]):
             name = f"{prefix}.{len(values)}"
             pieces += [view[kept:start], name.encode()]
             values[name], kept = view[start:end], end
-        at = body.find(FIELD, max(start, end))
     return (b"".join([*pieces, view[kept:]]), values) if values else (body, values)
 
 
+def _is_escaped(body: bytes, start: int, quote: int) -> bool:
+    at = quote
+    while at > start and body[at - 1] == 0x5C:
+        at -= 1
+    return (quote - at) % 2 == 1
+
+
+def looks_like_base64(text: str | memoryview) -> bool:
+    """Tell whether a text is a picture in base64, of any dialect, as far as its beginning tells."""
+    size = len(text)
+    start = bytes(text[:512]) if isinstance(text, memoryview) else text[:512].encode(errors="replace")
+    start = start.lstrip()
+    found = BEGINNING.match(start)
+    if found is None or found.end() != len(start):
+        return False
+    plain = urllib.parse.unquote_to_bytes(start[start.rfind(b",") + 1 :])
+    digits = NOT_BASE64.sub(b"", plain.translate(bytes.maketrans(b"-_", b"+/")))
+    first = binascii.a2b_base64(digits[: len(digits) // 4 * 4])
+    return first.startswith(PICTURE_BYTES) or (size >= LONG_ENOUGH_CHARS and b"http" not in start[:8])
+
+
 def base64_to_bytes(text: str | memoryview) -> bytes:
-    """Return the bytes of base64 text, with or without a `data:` prefix.
+    """Return the bytes of base64 text of any dialect: with `data:` before it, url-safe, in lines, percent-encoded.
 
     Raises: ValueError if it is no base64.
     """
-    view = text if isinstance(text, memoryview) else memoryview(text.encode("ascii"))
-    if view[:5].tobytes() == b"data:":
-        view = view[bytes(view[:DATA_PREFIX_MAX_CHARS]).find(b",") + 1 :]
+    view = text if isinstance(text, memoryview) else memoryview(text.strip().encode("ascii"))
+    while bytes(view[:5]).lower() == b"data:":
+        comma = bytes(view[:DATA_PREFIX_MAX_CHARS]).find(b",")
+        if comma < 0:
+            raise ValueError("data: without a comma")
+        view = view[comma + 1 :]
     try:
         return _in_steps(view)
     except ValueError:
-        return binascii.a2b_base64(view)
+        return _of_any_dialect(bytes(view))
+
+
+def _of_any_dialect(text: bytes) -> bytes:
+    """Decode what is not plain base64.
+
+    Raises: ValueError if it is none at all.
+    """
+    plain = urllib.parse.unquote_to_bytes(text) if b"%" in text else text
+    joined = b"".join(plain.strip(b"\"' \t\r\n").split())
+    digits = joined.translate(bytes.maketrans(b"-_", b"+/")).rstrip(b"=")
+    if NOT_BASE64.search(digits) or len(digits) % 4 == 1:
+        raise ValueError("the text is no base64")
+    return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
 
 
 def _in_steps(view: memoryview) -> bytes:
-    """Decode base64 without line breaks, so that other threads may run in between.
+    """Decode plain base64, so that other threads may run in between.
 
-    Raises: ValueError if a step holds anything but base64.
+    Raises: ValueError if a step holds anything else: the decoder passes over it without a word.
     """
     steps = [binascii.a2b_base64(view[start : start + STEP_CHARS]) for start in range(0, len(view), STEP_CHARS)]
-    if any(len(step) * 4 != STEP_CHARS * 3 for step in steps[:-1]):
-        raise ValueError("line breaks, or text after the end")
+    padding = bytes(view[-2:]).count(b"=")
+    if sum(map(len, steps)) * 4 != (len(view) - len(view) % 4) * 3 - 4 * padding or len(view) % 4:
+        raise ValueError("not plain base64")
     return b"".join(steps)

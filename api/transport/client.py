@@ -7,23 +7,32 @@ and what the network raises becomes one of our errors. What an answer means is t
 from __future__ import annotations
 
 import contextlib
+import itertools
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import cast
 
 import requests
+import urllib3
 
+from ..config import whole_number
 from ..connections.connection import Connection
 from ..errors import OpenAIImageError
 from .bodies import RequestBody
 from .error_mapping import error_from_exception, error_from_response
-from .sessions import session_for
+from .sessions import Patience, session_for
 
 CONNECT_TIMEOUT_S = 10.0
 SILENCE_TIMEOUT_S = 600.0  # nothing comes while a picture is made
+TIMEOUT_VARIABLE = "OPENAI_IMAGE_NODES_TIMEOUT_S"
+TIMEOUT_S = 3600  # a request in all, whatever comes meanwhile
 MAX_ANSWER_BYTES = 1 << 30
-READ_BYTES = 1 << 20
+READ_BYTES = 1 << 18
+
+
+GZIP_MAGIC, ZLIB_FIRST = b"\x1f\x8b", b"x"
 
 
 class TooLargeError(requests.RequestException, ValueError):
@@ -37,35 +46,72 @@ def send(
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
     body: RequestBody | None = None,
-    silence_s: float | None = None,
+    patience: Patience | None = None,
 ) -> requests.Response:
     """Send one request and return its answer, of which only the headers were read; close it.
 
     Raises: requests.RequestException, OSError.
     """
-    return session_for(url).request(
-        method,
-        url,
-        params=query,
-        data=None if body is None else cast(Iterable[bytes], body),
-        headers=headers,
-        timeout=(CONNECT_TIMEOUT_S, SILENCE_TIMEOUT_S if silence_s is None else silence_s),
-        allow_redirects=False,  # a redirect could carry the key to another host
-        stream=True,
-    )
+    patience = patience or Patience(SILENCE_TIMEOUT_S, total_s())
+    with patience:
+        return session_for(url).request(
+            method,
+            url,
+            params=query,
+            data=None if body is None else cast(Iterable[bytes], body),
+            headers=headers,
+            timeout=(CONNECT_TIMEOUT_S, patience.silence_s),
+            allow_redirects=False,  # a redirect could carry the key to another host
+            stream=True,
+        )
 
 
-def bounded_chunks(response: requests.Response, size: int | None, max_bytes: int | None) -> Iterator[bytes]:
-    """Yield the content of an answer in pieces of `size` bytes, or as they come (None).
+def total_s() -> int:
+    """Return the seconds that a request may take in all."""
+    return max(1, whole_number(TIMEOUT_VARIABLE, TIMEOUT_S))
+
+
+def bounded_chunks(response: requests.Response, max_bytes: int | None) -> Iterator[bytes]:
+    """Yield the content of an answer as it comes, unpacked where it is packed.
 
     Raises: requests.RequestException if the connection breaks, TooLargeError.
     """
     total = 0
-    for chunk in response.iter_content(size):
+    for chunk in unpacked(_chunks(response)):
         total += len(chunk)
         if max_bytes is not None and total > max_bytes:
             raise TooLargeError(f"more than {max_bytes:,} bytes came")
         yield chunk
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    try:
+        while chunk := response.raw.read(READ_BYTES, decode_content=False):
+            yield chunk
+    except urllib3.exceptions.HTTPError as exc:
+        timed_out = isinstance(exc, urllib3.exceptions.TimeoutError)
+        raise (requests.exceptions.ReadTimeout if timed_out else requests.exceptions.ConnectionError)(exc) from exc
+
+
+def unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what is packed by gzip or zlib as plain bytes; what is not, whatever its label says, as it comes.
+
+    Of what is damaged the good beginning is given.
+    """
+    coming = iter(chunks)
+    first = next(coming, b"")
+    if not (first.startswith(GZIP_MAGIC) or (first[:1] == ZLIB_FIRST and int.from_bytes(first[:2], "big") % 31 == 0)):
+        yield from itertools.chain([first] if first else [], coming)
+        return
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # either of the two, by its beginning
+    for chunk in itertools.chain([first], coming):
+        packed = chunk
+        while packed:
+            try:
+                yield unpacker.decompress(packed, READ_BYTES)
+            except zlib.error:
+                return
+            packed = unpacker.unconsumed_tail
 
 
 @dataclass(frozen=True)
@@ -99,8 +145,9 @@ class HttpResponse:
     `headers` have their names in lower case.
     """
 
-    def __init__(self, call: Call, response: requests.Response) -> None:
+    def __init__(self, call: Call, response: requests.Response, patience: Patience) -> None:
         self.call = call
+        self.patience = patience
         self.status = response.status_code
         clean = call.connection.without_secrets
         self.headers = {name.lower(): clean(value.encode()).decode() for name, value in response.headers.items()}
@@ -115,13 +162,13 @@ class HttpResponse:
             return self
         raise self.call.refused(self.status, self.headers, self.read())
 
-    def chunks(self, size: int | None = READ_BYTES, *, max_bytes: int | None = MAX_ANSWER_BYTES) -> Iterator[bytes]:
-        """Yield the content in pieces of about `size` bytes, or as they come (None).
+    def chunks(self, *, max_bytes: int | None = MAX_ANSWER_BYTES) -> Iterator[bytes]:
+        """Yield the content in pieces as they come.
 
         Raises: OpenAIImageError if the connection breaks or there are more than `max_bytes`.
         """
         try:
-            yield from self.call.connection.redacted_chunks(bounded_chunks(self._response, size, max_bytes))
+            yield from self.call.connection.redacted_chunks(bounded_chunks(self._response, max_bytes))
         except (requests.RequestException, OSError) as exc:
             raise self.call.lost(exc) from exc
 
@@ -154,6 +201,7 @@ def request(
     """
     call = Call(connection, method, path, model or path, body, may_cost, datetime.now(timezone.utc))
     content = {"Content-Type": body.content_type} if body is not None else {}
+    patience = Patience(SILENCE_TIMEOUT_S if silence_s is None else silence_s, total_s())
     try:
         response = send(
             method,
@@ -161,9 +209,9 @@ def request(
             headers={**connection.auth_headers(), **(headers or {}), **content},
             query={**connection.query, **(query or {})},
             body=body,
-            silence_s=silence_s,
+            patience=patience,
         )
     except (requests.RequestException, OSError) as exc:
         raise call.lost(exc) from exc
     with response:
-        yield HttpResponse(call, response)
+        yield HttpResponse(call, response, patience)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import time
 from dataclasses import dataclass, field
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
 
 from ..catalog.schemas import Image, OpenAIImageGenerationResponse
-from ..connections.connection import is_loopback
-from ..errors import BadAnswerError
+from ..connections.connection import Connection, is_loopback
 from . import client
-from .base64_json import base64_to_bytes
-from .error_mapping import service_words
+from .base64_json import base64_to_bytes, looks_like_base64
+from .client import TooLargeError
+from .sessions import INSIDE, Patience, is_public
 
 MAX_PICTURES = 16  # of an answer; the service makes at most 10. More would each be a file or a download
 MAX_PICTURE_BYTES = 256 << 20
 MAX_REDIRECTS = 3
-DOWNLOAD_TRIES = 3
-SILENCE_TIMEOUT_S = 120.0
+WORDS_MAX_CHARS = 200
+DOWNLOAD_PAUSES_S = (0.5, 2.0, 5.0)
+AGAIN = (401, 403, 404, 408, 425, 429)  # a file that is not there yet: some answer before it is stored
+SILENCE_S, TOTAL_S = 60.0, 600.0
 
 
 @dataclass
@@ -32,75 +37,135 @@ class Pictures:
     faults: dict[int, str] = field(default_factory=dict)
 
 
-def pictures_of(response: OpenAIImageGenerationResponse, *, body: bytes = b"") -> Pictures:
-    """Return the encoded pictures of an answer; a single one that fails is a fault, not an error.
+def pictures_of(
+    response: OpenAIImageGenerationResponse, connection: Connection, *, body: bytes = b""
+) -> Pictures:
+    """Return the encoded pictures of an answer of a connection; one that fails is a fault, not an error.
 
-    `body` is what the service said: to be told where it said no picture, and kept whole, as one more file, where it has
-    more than MAX_PICTURES.
-    Raises: BadAnswerError if the answer has no picture at all.
+    `body` is kept whole, as one more file, where it has more than MAX_PICTURES.
     """
     images = response.data or []
-    if not any(image.b64_json or image.url for image in images):
-        said = service_words(body).message
-        words = f" The service says: {said}." if said else ""
-        raise BadAnswerError(
-            f"The answer holds no picture.{words} Look at the account's usage page before asking again."
-        )
     pictures = Pictures()
     for index, image in enumerate(images[:MAX_PICTURES]):
         try:
-            pictures.data.append(_bytes_of(image))
+            pictures.data.append(_bytes_of(image, connection))
         except (ValueError, requests.RequestException, OSError) as exc:
-            pictures.data.append(_as_it_came(image))
-            pictures.faults[index] = f"{type(exc).__name__}: {exc}"
+            pictures.data.append(_as_it_came(image, connection))
+            pictures.faults[index] = str(exc)
     if len(images) > MAX_PICTURES:
-        pictures.faults[len(pictures.data)] = f"{len(images)} pictures came: this is the whole answer, as it came"
+        pictures.faults[len(pictures.data)] = f"more than {MAX_PICTURES} pictures came: this is the whole answer"
         pictures.data.append(body)
     return pictures
 
 
-def _bytes_of(image: Image) -> bytes:
+def _bytes_of(image: Image, connection: Connection) -> bytes:
+    if image.raw:
+        return image.raw
     if image.b64_json:
-        return base64_to_bytes(image.b64_json)
+        return _decoded(image.b64_json)
     if image.url and image.url.startswith("data:"):
         return base64_to_bytes(image.url)
     if image.url:
-        return fetched(image.url)
-    raise ValueError("neither b64_json nor url")
+        return fetched(image.url, connection)
+    raise ValueError(f"in place of a picture came: {image.other}")
 
 
-def _as_it_came(image: Image) -> bytes:
-    text = image.b64_json or image.url or ""
-    return text.encode() if isinstance(text, str) else bytes(text)
+def _decoded(text: str | memoryview) -> bytes:
+    data = base64_to_bytes(text)
+    if len(text) < WORDS_MAX_CHARS and not looks_like_base64(text):
+        raise ValueError(f"in place of a picture came: {text}")  # a word may be base64 by chance
+    return data
 
 
-def fetched(url: str) -> bytes:
-    """Return a file of the service, fetched without any of our credentials, of at most 256 MiB.
+def _as_it_came(image: Image, connection: Connection) -> bytes:
+    if image.url and not image.b64_json:
+        with contextlib.suppress(ValueError):
+            return address_of(image.url, connection).encode()
+    text = image.b64_json or image.url or image.other or ""
+    return text.encode(errors="replace") if isinstance(text, str) else bytes(text)
 
-    Reading costs nothing, so a broken download is tried three times.
-    Raises: ValueError for an address that is neither https nor loopback, requests.RequestException.
+
+def fetched(url: str, connection: Connection) -> bytes:
+    """Return a file of the service, of at most 256 MiB; its address may be relative to what was asked.
+
+    Reading costs nothing, so a broken download is tried for a while; only the connection's own origin gets its key,
+    and only where it asks for one.
+    Raises: ValueError in words about the address, which is never asked for or has no picture.
     """
-    for left in reversed(range(DOWNLOAD_TRIES)):
+    address = address_of(url, connection)
+    for pause_s in (*DOWNLOAD_PAUSES_S, None):
         try:
-            return _fetched_once(url)
+            return _fetched_once(address, connection)
         except requests.RequestException as exc:
-            refused = exc.response is not None and exc.response.status_code < 500
-            if left == 0 or refused or isinstance(exc, ValueError):
-                raise
+            status = exc.response.status_code if exc.response is not None else None
+            final = isinstance(exc, TooLargeError) or (status is not None and status < 500 and status not in AGAIN)
+            if pause_s is None or final:
+                raise ValueError(_not_fetched(address, exc, status)) from exc
+        time.sleep(pause_s)
     raise AssertionError("unreachable")
 
 
-def _fetched_once(url: str) -> bytes:
+def address_of(url: str, connection: Connection) -> str:
+    """Return the whole address of a picture, as it is asked for.
+
+    Raises: ValueError for an address that is not asked.
+    """
+    told = "".join(url.split())
+    address = urljoin(f"{connection.base_url}/", told)
+    parts = urlsplit(address)
+    own = _origin(address) == _origin(connection.base_url)
+    if "\\" in told or parts.username is not None or parts.hostname is None or not told.isprintable():
+        raise ValueError(f"the picture's address is not one that is asked: {_without_query(address)}")
+    here = parts.scheme == "http" and is_loopback(address) and connection.is_loopback
+    if not (own or here or parts.scheme == "https"):
+        raise ValueError(f"the picture's address is neither https nor the connection's own: {_without_query(address)}")
+    return address
+
+
+def _is_inside(connection: Connection) -> bool:
+    """Tell whether a connection itself leads to this machine or its network, so that its pictures may lie there."""
+    try:
+        found = socket.getaddrinfo(urlsplit(connection.base_url).hostname, None)
+    except (OSError, UnicodeError):
+        return False
+    return not any(is_public(str(each[4][0])) for each in found)
+
+
+def _fetched_once(address: str, connection: Connection) -> bytes:
+    headers: dict[str, str] = {}
+    patience = Patience(SILENCE_S, TOTAL_S, public_only=not _is_inside(connection))
     for _ in range(MAX_REDIRECTS + 1):
-        _refuse_foreign(url)
-        with client.send("GET", url, silence_s=SILENCE_TIMEOUT_S) as response:
-            if not response.is_redirect:
+        with client.send("GET", address, headers=headers, patience=patience) as response:
+            own = _origin(address) == _origin(connection.base_url)
+            if response.is_redirect:
+                address, headers = address_of(urljoin(address, response.headers["location"]), connection), {}
+            elif response.status_code in (401, 403) and own and not headers and connection.key is not None:
+                headers = connection.auth_headers()
+            else:
                 response.raise_for_status()
-                return b"".join(client.bounded_chunks(response, client.READ_BYTES, MAX_PICTURE_BYTES))
-            url = urljoin(url, response.headers["location"])
-    raise ValueError(f"more than {MAX_REDIRECTS} redirects")
+                return b"".join(client.bounded_chunks(response, MAX_PICTURE_BYTES))
+    raise requests.TooManyRedirects(f"more than {MAX_REDIRECTS} redirects")
 
 
-def _refuse_foreign(url: str) -> None:
-    if not (url.startswith("https://") or (url.startswith("http://") and is_loopback(url))):
-        raise ValueError("the picture's address is neither https nor on this machine")
+def _not_fetched(address: str, exc: Exception, status: int | None) -> str:
+    happened = f"HTTP {status}" if status is not None else "time ran out" if _timed_out(exc) else type(exc).__name__
+    if isinstance(exc, TooLargeError):
+        happened = str(exc)
+    if INSIDE in str(exc):
+        happened = INSIDE
+    return f"{_without_query(address)} could not be fetched ({happened}); the next run fetches it again, for nothing"
+
+
+def _timed_out(exc: Exception) -> bool:
+    return isinstance(exc, requests.Timeout)
+
+
+def _without_query(address: str) -> str:
+    """Return an address without what may be a key to it."""
+    parts = urlsplit(address)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path[:200], "", ""))
+
+
+def _origin(address: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

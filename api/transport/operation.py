@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,11 +14,18 @@ from pydantic import BaseModel
 
 from ..catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest, OpenAIImageGenerationResponse
 from ..connections.connection import Connection
+from ..errors import OpenAIImageError
 from . import client
-from .answer import RawAnswer, parse_answer
+from .answer import RawAnswer, has_picture, holds_picture, is_finished_json, parse_answer
+from .base64_json import base64_to_bytes
 from .bodies import FilePart, RequestBody, json_body, multipart_body
 from .client import HttpResponse
-from .sse import IncompleteStream, StreamRefused, response_from_events
+from .sse import EVENT_STREAM, PARTIAL, PREAMBLE, IncompleteStream, events, is_error
+
+START_BYTES = 8  # enough to tell events from JSON
+END_OF_JSON = (b"}", b"]")
+AFTER_END_S = 3.0  # what comes behind the end is waited for no longer
+SLOW_AFTER_S = 60.0
 
 RequestT = TypeVar("RequestT", bound=OpenAIImageGenerationRequest)
 ResponseT = TypeVar("ResponseT", bound=BaseModel)
@@ -50,7 +59,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
 
     `execute()` gives the response model; `exchange()` and `parse()` are its two halves, for callers that write
     the answer down in between. `stage`, `body` and `partials`, the encoded sketches of a streamed answer, may be read
-    from other threads while it runs.
+    from other threads while it runs. `on_slow` is called while the bytes of an answer take longer than a minute.
     """
 
     def __init__(
@@ -70,10 +79,11 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         self.received = 0
         self.answered_headers: dict[str, str] = {}
         self.partials: list[bytes] = []
+        self.on_slow: Callable[[], object] = lambda: None
         self.body = _body(request, files)
         self._headers = headers or {}
 
-    def execute(self) -> ResponseT:
+    def execute(self) -> OpenAIImageGenerationResponse:
         """Send the request, wait, and return the answer.
 
         Raises: OpenAIImageError, by kind.
@@ -98,38 +108,73 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             may_cost=True,
         ) as response:
             self.stage, self.answered_headers = "downloading", response.headers
-            body, joined = self._received(response.checked(), keep)
-        return RawAnswer(body, response.headers, time.monotonic() - started, joined)
+            body = self._received(response.checked(), keep)
+        return RawAnswer(body, response.headers, time.monotonic() - started)
 
-    def parse(self, raw: RawAnswer) -> ResponseT:
+    def parse(self, raw: RawAnswer) -> OpenAIImageGenerationResponse:
         """Return the response model of an answer.
 
         Raises: BadAnswerError if it does not fit; OpenAIImageError if it is an error after all.
         """
-        return parse_answer(raw, self.endpoint.response_model, self.connection, model=self.request.model)
+        return parse_answer(raw, self.connection, model=self.request.model)
 
-    def _received(self, response: HttpResponse, keep: Callable[[bytes], object]) -> tuple[bytes, bytes | None]:
-        """Return an answer as it came, and what a stream comes to; `partials` fills meanwhile."""
+    def _received(self, response: HttpResponse, keep: Callable[[bytes], object]) -> bytes:
+        """Return an answer as it came; `partials` fills meanwhile.
+
+        Raises: OpenAIImageError if it did not come whole, and no picture with it.
+        """
         pieces: list[bytes] = []
-        is_stream = response.headers.get("content-type", "").startswith("text/event-stream")
-        coming = self._kept(response.chunks(None if is_stream else client.READ_BYTES), pieces, keep)
-        if not is_stream:
-            return b"".join(coming), None
-        self.stage = "streaming"
+        coming = self._kept(response, pieces, keep)
         try:
-            joined = response_from_events(coming, self.partials.append)
-        except StreamRefused as exc:
-            raise response.call.refused(response.status, response.headers, exc.body) from exc
-        except IncompleteStream as exc:
-            raise response.call.lost(exc) from exc
-        return b"".join(pieces), joined
+            start = b""
+            while (len(start) < START_BYTES or PREAMBLE.fullmatch(start)) and (piece := next(coming, b"")):
+                start += piece
+            if not EVENT_STREAM.match(start):
+                _shorten_patience(pieces, response)
+                for _piece in coming:
+                    _shorten_patience(pieces, response)
+            elif not self._streamed(itertools.chain([start], coming), response):
+                raise response.call.lost(IncompleteStream("the stream ended without its final event"))
+        except OpenAIImageError:
+            if not holds_picture(b"".join(pieces)):
+                raise
+        return b"".join(pieces)
 
-    def _kept(self, chunks: Iterable[bytes], pieces: list[bytes], keep: Callable[[bytes], object]) -> Iterator[bytes]:
-        for chunk in chunks:
-            keep(chunk)
-            pieces.append(chunk)
-            self.received += len(chunk)
-            yield chunk
+    def _streamed(self, coming: Iterable[bytes], response: HttpResponse) -> bool:
+        """Follow a stream until it has said its last word; tell whether there was one."""
+        self.stage = "streaming"
+        finals = 0
+        for event in events(coming):
+            kind = str(event.get("type", ""))
+            if kind.endswith(PARTIAL):
+                with contextlib.suppress(KeyError, ValueError, TypeError, AttributeError):
+                    self.partials.append(base64_to_bytes(event["b64_json"]))
+                continue
+            if is_error(event):
+                return True
+            finals += has_picture(event)
+            if finals >= self.request.n:
+                return True  # some servers leave the line open
+            if finals:
+                response.patience.silence_s = AFTER_END_S
+        return finals > 0
+
+    def _kept(self, response: HttpResponse, pieces: list[bytes], keep: Callable[[bytes], object]) -> Iterator[bytes]:
+        began = time.monotonic()
+        for piece in response.chunks():
+            keep(piece)
+            pieces.append(piece)
+            self.received += len(piece)
+            if time.monotonic() - began > SLOW_AFTER_S:
+                self.on_slow()
+            yield piece
+
+
+def _shorten_patience(pieces: list[bytes], response: HttpResponse) -> None:
+    """Wait no longer for what a wrong length promises behind an answer that is complete."""
+    last = pieces[-1].rstrip()[-1:] if pieces else b""
+    if last in END_OF_JSON and is_finished_json(b"".join(pieces)):
+        response.patience.silence_s = AFTER_END_S
 
 
 def _body(request: OpenAIImageGenerationRequest, files: Sequence[FilePart]) -> RequestBody:

@@ -1,26 +1,64 @@
-"""One keep-alive session per host, made on first use."""
+"""One keep-alive session per host, made on first use, over connections that trust nothing but a clean end."""
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import io
+import ipaddress
 import socket
 import threading
+import time
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ..connections.connection import is_loopback
 
 POOL_SIZE = 32
+INSIDE = "it leads to an address inside this network"
 # Minutes pass without a byte while a picture is made. Routers forget such connections (some after a minute), and then
 # a paid answer is lost: an empty packet now and then keeps them, and finds out that the other side is gone.
 PROBES = {"TCP_KEEPIDLE": 30, "TCP_KEEPALIVE": 30, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 8}  # the second is macOS's name
 
 _sessions: dict[str, requests.Session] = {}
 _lock = threading.Lock()
+_thread = threading.local()
+
+
+class Patience:
+    """How long one answer is waited for: `silence_s` for its next byte, `total_s` from now on for all of it.
+
+    `silence_s` may be changed while the answer comes. `public_only` keeps a stranger's address from reaching what is
+    inside this network, whatever its name resolves to.
+    """
+
+    def __init__(self, silence_s: float, total_s: float, *, public_only: bool = False) -> None:
+        self.silence_s = silence_s
+        self.ends = time.monotonic() + total_s
+        self.public_only = public_only
+
+    def next_byte_s(self) -> float:
+        """Return the seconds to wait for the next byte.
+
+        Raises: TimeoutError when all of them have passed.
+        """
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time for the whole request ran out")
+        return min(self.silence_s, left)
+
+    def __enter__(self) -> Patience:
+        _thread.patience = self
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        _thread.patience = None
 
 
 def session_for(url: str) -> requests.Session:
@@ -38,20 +76,138 @@ def _new_session(origin: str) -> requests.Session:
     session.trust_env = not is_loopback(origin)  # a proxy cannot reach this machine's own loopback
     session.auth = _keep_headers  # else requests would put a password of ~/.netrc in place of our key
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = _ProbingAdapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
+    adapter = _CarefulAdapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
 
 
-class _ProbingAdapter(HTTPAdapter):
-    """Opens connections that the system probes while nothing comes."""
+class _PatientSocket(io.RawIOBase):
+    """The bytes of a socket as they come, each within the patience of the request that waits for them."""
+
+    def __init__(self, raw: Any, connected: socket.socket, patience: Patience) -> None:
+        self._raw, self._connected, self._patience = raw, connected, patience
+        self.is_over = False
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return int(self._raw.fileno())
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self.is_over:
+            return None  # as a socket where nothing is
+        self._connected.settimeout(self._patience.next_byte_s())
+        return self._raw.readinto(buffer)  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """An answer of which interim ones are skipped, whatever their status, and which is read as it comes.
+
+    http.client skips 100 alone and takes a 102 for the answer; the real one then waits for the connection's next
+    request (RFC 9110, 15.2). A connection is used again only where the answer ended as it said.
+    """
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self._connected = sock
+        self._raw: _PatientSocket | None = None
+        self._switched = False
+        patience = getattr(_thread, "patience", None)
+        if patience is not None:
+            self._raw = _PatientSocket(self.fp.detach(), sock, patience)
+            self.fp = io.BufferedReader(self._raw)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            self._switched = status == http.HTTPStatus.SWITCHING_PROTOCOLS
+            if self._switched or not 100 <= status < 200:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
+    def read(self, amt: int | None = None) -> bytes:
+        """Return what there is, at most `amt` bytes: what a broken connection brought before it broke is had."""
+        return super().read() if amt is None else self.read1(amt)
+
+    def _close_conn(self) -> None:
+        if self._switched or self._more_came():
+            with contextlib.suppress(OSError):
+                self._connected.shutdown(socket.SHUT_RDWR)  # the pool throws away what the other side has ended
+        super()._close_conn()  # type: ignore[misc]
+
+    def _more_came(self) -> bool:
+        """Tell whether bytes are here that nobody asked for; the pool itself sees those that the system still has."""
+        if self._raw is None or not isinstance(self.fp, io.BufferedReader):
+            return False
+        self._raw.is_over = True
+        return bool(self.fp.peek(1)) or bool(getattr(self._connected, "pending", int)())
+
+
+class _Http(HTTPConnection):
+    response_class = _FinalResponse
+
+    def _new_conn(self) -> socket.socket:
+        return _allowed(super()._new_conn(), proxied=self.proxy is not None)
+
+
+class _Https(HTTPSConnection):
+    response_class = _FinalResponse
+
+    def _new_conn(self) -> socket.socket:
+        return _allowed(super()._new_conn(), proxied=self.proxy is not None)
+
+
+def _allowed(connected: socket.socket, *, proxied: bool) -> socket.socket:
+    """Return a socket to where a request may go; behind a proxy that is the proxy's to judge.
+
+    Raises: OSError.
+    """
+    patience = getattr(_thread, "patience", None)
+    peer = connected.getpeername()
+    if patience is None or not patience.public_only or proxied or is_public(str(peer[0])):
+        return connected
+    connected.close()
+    raise OSError(INSIDE)
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address lies outside of this machine and its network."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return (mapped or parsed).is_global and not parsed.is_multicast
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
+
+
+POOLS = {"http": _HttpPool, "https": _HttpsPool}
+
+
+class _CarefulAdapter(HTTPAdapter):
+    """Opens connections that the system probes while nothing comes, and whose answers are read with care."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, socket_options=_socket_options(), **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        return super().proxy_manager_for(proxy, socket_options=_socket_options(), **kwargs)
+        manager = super().proxy_manager_for(proxy, socket_options=_socket_options(), **kwargs)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
 
 
 def _socket_options() -> list[tuple[int, int, int]]:

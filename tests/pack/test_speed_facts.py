@@ -20,6 +20,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from openai_image_nodes.api.catalog.schemas import OpenAIImageGenerationResponse
+from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.transport import base64_json
 from openai_image_nodes.api.transport.base64_json import SHORT_CHARS, STEP_CHARS, base64_to_bytes, extract_base64
 from openai_image_nodes.api.transport.downloads import pictures_of
@@ -185,7 +186,7 @@ def test_escaped_base64_is_left_to_the_parser() -> None:
     body = json.dumps({"data": [{"b64_json": LONG}]}).replace("/", "\\/").encode()
     assert extract_base64(body) == (body, {})
     response = OpenAIImageGenerationResponse.model_validate_json(body)
-    assert pictures_of(response).data == [base64.b64decode(LONG)]
+    assert pictures_of(response, Connection(name="x", base_url="https://x.invalid")).data == [base64.b64decode(LONG)]
 
 
 def test_words_of_an_answer_are_found_beside_its_pictures() -> None:

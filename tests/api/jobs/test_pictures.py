@@ -83,12 +83,13 @@ def test_download_that_breaks_is_tried_again_at_once(asker: Asker) -> None:
     assert (asker.faults.posts, len(asker.faults.gets)) == (1, 3)
 
 
-def test_download_that_fails_is_made_up_for_by_the_next_run(asker: Asker) -> None:
+def test_download_that_fails_is_made_up_for_by_the_next_run(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
     """The address is kept; nothing is paid twice, and from then on the picture is on the disk."""
-    asker.faults.urls().add(Fault(status=403), method="GET")
+    monkeypatch.setattr(answers, "DOWNLOAD_PAUSES_S", ())
+    asker.faults.urls().add(Fault(status=410), method="GET")
     image, _, report = node(n=2)
     assert image.shape[0] == 1
-    assert any("403" in note for note in report["notes"])
+    assert any("410" in note for note in report["notes"])
     for _ in range(2):
         image, _, report = node(n=2)
         assert (image.shape[0], report["reused"], report["notes"]) == (2, True, [])
@@ -96,8 +97,9 @@ def test_download_that_fails_is_made_up_for_by_the_next_run(asker: Asker) -> Non
     assert (asker.folder() / "picture_0.png").read_bytes() == painted("a red fox", 0)
 
 
-def test_only_picture_whose_download_fails_is_an_error_first(asker: Asker) -> None:
+def test_only_picture_whose_download_fails_is_an_error_first(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next run has it, and costs nothing."""
+    monkeypatch.setattr(answers, "DOWNLOAD_PAUSES_S", ())
     asker.faults.urls().add(Fault(status=404), method="GET")
     with pytest.raises(BadAnswerError, match="kept in"):
         node()

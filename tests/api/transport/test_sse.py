@@ -7,7 +7,12 @@ import json
 from typing import Any
 
 import pytest
-from openai_image_nodes.api.transport.sse import IncompleteStream, StreamRefused, events, response_from_events
+from openai_image_nodes.api.connections.connection import Connection
+from openai_image_nodes.api.errors import BadAnswerError, ModeratedError
+from openai_image_nodes.api.transport.answer import RawAnswer, holds_picture, parse_answer
+from openai_image_nodes.api.transport.sse import events
+
+OPENAI = Connection(name="openai", base_url="https://api.openai.com/v1", kind="openai")
 
 
 def picture(content: bytes) -> str:
@@ -36,9 +41,10 @@ FINAL = {
 
 def read(*chunks: bytes) -> tuple[dict[str, Any], list[bytes]]:
     """Return the plain answer of a stream and the partial pictures that it showed."""
-    partials: list[bytes] = []
-    body = response_from_events(chunks, partials.append)
-    return json.loads(body), partials
+    sketches = [event for event in events(chunks) if event["type"].endswith(".partial_image")]
+    response = parse_answer(RawAnswer(b"".join(chunks), {}, 0.0), OPENAI, model="gpt-image-2")
+    answer = response.model_dump(exclude_none=True, exclude_defaults=True)
+    return answer, [base64.b64decode(event["b64_json"]) for event in sketches]
 
 
 @pytest.mark.parametrize("kind", ["image_generation", "image_edit"])
@@ -67,12 +73,13 @@ def test_several_pictures_are_joined_and_their_tokens_added() -> None:
     assert answer["usage"] == {"input_tokens": 6, "output_tokens": 10, "input_tokens_details": {"text_tokens": 6}}
 
 
-def test_end_without_final_event_is_broken() -> None:
-    """The last sketch is shown, and is not the picture."""
-    partials: list[bytes] = []
-    with pytest.raises(IncompleteStream):
-        response_from_events([sse(PARTIAL)], partials.append)
-    assert partials == [b"sketch"]
+def test_a_sketch_is_never_taken_for_the_picture() -> None:
+    """Not as a whole event, and not as one that was cut off behind it."""
+    long = {**PARTIAL, "b64_json": picture(bytes(9000))}
+    for stream in (sse(PARTIAL), sse(long), sse(long)[:-20]):
+        assert not holds_picture(stream)
+        with pytest.raises(BadAnswerError):
+            read(stream)
 
 
 @pytest.mark.parametrize(
@@ -84,10 +91,9 @@ def test_end_without_final_event_is_broken() -> None:
     ],
 )
 def test_every_form_of_an_error_event_is_an_error(event: dict[str, Any]) -> None:
-    """The error comes out in the form of an error answer."""
-    with pytest.raises(StreamRefused) as refused:
+    """The error comes out by kind, with the service's words."""
+    with pytest.raises(ModeratedError, match="refused"):
         read(sse(PARTIAL, event))
-    assert json.loads(refused.value.body)["error"]["code"] == "moderation_blocked"
 
 
 def test_comments_and_foreign_fields_are_passed_over() -> None:
