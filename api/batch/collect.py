@@ -131,7 +131,7 @@ class BatchCollector:
         try:
             if result.response is None:
                 raise BadAnswerError("the answer is not of the expected form")
-            pictures = pictures_of(result.response, self._connection)
+            pictures = pictures_of(result.response, self._connection, body=result.raw)
         except BadAnswerError as exc:  # kept all the same: the run that wants it tells what is wrong
             recorder.keep_unreadable(result.identity, record, result.raw, str(exc))
         else:

@@ -39,12 +39,12 @@ class AnswerRecorder:
             if any(image.url and not image.b64_json for image in response.data or []):
                 self._store.journal.write(name, record)
                 self._store.journal.sync_answer(name)
-            pictures = pictures_of(response, self._connection)
+            pictures = pictures_of(response, self._connection, body=raw.body)
         except Exception as exc:  # whatever is wrong with it, it may have been paid
             if isinstance(exc, OpenAIImageError) and not isinstance(exc, BadAnswerError):
                 raise
             raise self.keep_unreadable(name, record, raw.body, str(exc) or type(exc).__name__) from exc
-        return self.keep(name, record, response, pictures)
+        return _with_picture(self.keep(name, record, response, pictures))
 
     def keep(
         self, name: str, record: JobRecord, response: OpenAIImageGenerationResponse, pictures: Pictures
@@ -75,14 +75,14 @@ class AnswerRecorder:
                     answer.pictures[index] = fetched(data.decode(), self._connection)
                     answer.record.faults.pop(index, None)
                     self._store.amend(answer)
-        return answer
+        return _with_picture(answer)
 
     def _read_again(self, answer: StoredAnswer) -> None:
         record = answer.record
         try:
             raw = RawAnswer(answer.pictures[0], record.headers, record.elapsed_s or 0.0)
             response = parse_answer(raw, self._connection, model=record.model)
-            pictures = pictures_of(response, self._connection)
+            pictures = pictures_of(response, self._connection, body=raw.body)
         except Exception as exc:
             raise unreadable(record, answer.folder) from exc
         record.fault = None
@@ -101,6 +101,21 @@ class AnswerRecorder:
             return None, [NOT_KEPT.format(exc.strerror or type(exc).__name__)]
         self._store.journal.drop(name)
         return folder, self._store.notes_on(folder)
+
+
+def _with_picture(answer: StoredAnswer) -> StoredAnswer:
+    """Return an answer.
+
+    Raises: BadAnswerError if all of its pictures are still somewhere else.
+    """
+    if any(suffix_of(data) != "url" for data in answer.pictures):
+        return answer
+    record = answer.record
+    raise BadAnswerError(
+        f"{record.connection}: the picture was made, and {'; '.join(record.faults.values())}. Run again in a while.",
+        status=200,
+        request_id=record.request_id,
+    )
 
 
 def _note_headers(record: JobRecord, raw: RawAnswer) -> None:

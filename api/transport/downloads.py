@@ -37,9 +37,7 @@ class Pictures:
     faults: dict[int, str] = field(default_factory=dict)
 
 
-def pictures_of(
-    response: OpenAIImageGenerationResponse, connection: Connection, *, body: bytes = b""
-) -> Pictures:
+def pictures_of(response: OpenAIImageGenerationResponse, connection: Connection, *, body: bytes = b"") -> Pictures:
     """Return the encoded pictures of an answer of a connection; one that fails is a fault, not an error.
 
     `body` is kept whole, as one more file, where it has more than MAX_PICTURES.
