@@ -134,7 +134,7 @@ RULES = (  # the first that holds
         OutcomeUnknownError,
         "{name}: a gateway gave up before the answer came; {billed}",
         "{unknown}",
-        {408, *range(500, 1000)},
+        {*range(100, 200), 408, *range(500, 1000)},
     ),
     Rule(RefusedError, "{name}: the service refused the request", "Change what it names and run again."),
 )
