@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 import time
@@ -12,9 +13,10 @@ from pathlib import Path
 
 from ..backends.atomic_files import write_atomic
 from ..connections.connection import Connection
-from ..errors import BadAnswerError
+from ..errors import BadAnswerError, SharedStoreError
 from ..jobs.recorder import AnswerRecorder
 from ..store.records import JobRecord
+from ..store.spending import amount
 from ..store.store import Store
 from ..transport.downloads import pictures_of
 from .client import BatchService
@@ -23,6 +25,8 @@ from .plan import JobPlan, PlannedJob
 from .records import COLLECTED, BatchLedger, BatchRecord, Told
 
 SHARED_FIELDS = {"connection", "service", "operation", "model"}  # of a batch and each of its jobs
+LINE_MAX_BYTES = 1 << 30
+STRAYS_MAX = 1000  # lines that are of no job of the batch: somebody may send millions
 AT_A_TIME = 4  # each waits for the disk most of the time; more would only hold more pictures in memory
 
 
@@ -34,7 +38,9 @@ class BatchCollector:
         self._plan, self._ledger, self._service = JobPlan(store), BatchLedger(store), BatchService(connection)
         self._record = record
         self._jobs = self._ledger.jobs(record)
-        self._left = set(self._jobs)
+        self._left = set(self._jobs)  # what no line was kept for yet
+        self._faults: dict[str, tuple[str, bool]] = {}  # of those, what was said: an answer may come in a later line
+        self._strays = 0
         self._counting = threading.Lock()
 
     def collect(self) -> BatchRecord:
@@ -79,34 +85,52 @@ class BatchCollector:
         for future in futures:
             future.result()
         record = self._record
-        self._told(f"collecting, {record.answered + record.failed} of {record.count}")
+        self._told(f"collecting, {record.answered + len(self._faults)} of {record.count}")
 
     def _keep(self, line: bytes) -> None:
+        """Keep what a line says, or the line: one that is odd must not hold up the others.
+
+        Raises: OSError, OpenAIImageError if the store cannot take it; it is read again then.
+        """
         result = result_of(line, self._connection)
         if result is None:
             self._unreadable(line)
-        elif result.identity in self._left:
-            self._settled(result)
-
-    def _settled(self, result: LineResult) -> None:
-        if result.error is not None:
-            self._failed(result.identity, str(result.error), final=is_final(result.error))
-        elif result.raw:
+        elif result.error is not None:
+            self._note_fault(result.identity, str(result.error), final=is_final(result.error))
+        elif result.raw and self._taken(result.identity):
             self._answered(result)
+
+    def _taken(self, identity: str) -> bool:
+        """Take a job for one line alone: a line that is there twice counts once."""
+        with self._counting:
+            is_ours = identity in self._left
+            self._left.discard(identity)
+            return is_ours
+
+    def _note_fault(self, identity: str, fault: str, *, final: bool) -> None:
+        fault = fault.encode(errors="replace").decode()  # JSON may say halves of characters, which no file takes
+        with self._counting:
+            if not self._faults.get(identity, ("", False))[1]:
+                self._faults[identity] = (fault, final)
 
     def _unreadable(self, line: bytes) -> None:
         """Keep a line that nobody can read: it may have been paid. Its job is not sent again by itself."""
         if not line.strip():
             return
+        identity = identity_of(line)
+        with self._counting:
+            self._strays += identity not in self._left
+            if self._strays > STRAYS_MAX:
+                return
         name = f"unreadable_{hashlib.sha256(line).hexdigest()[:12]}.txt"
         path = self._ledger.folder(self._record.id) / name
-        write_atomic(path, line)
+        write_atomic(path, self._connection.without_secrets(line))
         with self._counting:
-            self._record.unreadable.append(str(path))
-        identity = identity_of(line)
-        if identity in self._left:
+            if str(path) not in self._record.unreadable:
+                self._record.unreadable.append(str(path))
+        if identity is not None:
             fault = f"the answer cannot be read and may have been billed; it is kept in {path}"
-            self._failed(str(identity), fault, final=True)
+            self._note_fault(identity, fault, final=True)
 
     def _answered(self, result: LineResult) -> None:
         usd = self._kept_before(result.identity)
@@ -115,9 +139,8 @@ class BatchCollector:
         self._store.journal.take_back(result.identity, self._record.id)
         self._plan.remove([result.identity])
         with self._counting:
-            self._left.discard(result.identity)
             self._record.answered += 1
-            self._record.usd += usd
+            self._record.usd += amount(usd)
 
     def _kept_before(self, identity: str) -> float | None:
         """Return the cost of the answer of this batch if it was kept before we were interrupted, else None."""
@@ -132,15 +155,17 @@ class BatchCollector:
             if result.response is None:
                 raise BadAnswerError("the answer is not of the expected form")
             pictures = pictures_of(result.response, self._connection, body=result.raw)
-        except BadAnswerError as exc:  # kept all the same: the run that wants it tells what is wrong
-            recorder.keep_unreadable(result.identity, record, result.raw, str(exc))
+        except Exception as exc:  # noqa: BLE001 - whatever is wrong with it, it is kept: the run that wants it tells
+            recorder.keep_unreadable(result.identity, record, result.raw, str(exc) or type(exc).__name__)
         else:
             recorder.keep(result.identity, record, result.response, pictures)
         return record.cost_usd or 0.0
 
     def _record_of(self, result: LineResult, planned: PlannedJob | None) -> JobRecord:
         batch, identity = self._record, result.identity
-        known = planned.record(batch.id) if planned else self._store.journal.read(identity)
+        known = planned.record(batch.id) if planned else None
+        with contextlib.suppress(OSError, SharedStoreError):
+            known = known or self._store.journal.read(identity)
         known = known or PlannedJob(identity=identity, **batch.model_dump(include=SHARED_FIELDS), fields={}).record(
             batch.id
         )
@@ -151,7 +176,7 @@ class BatchCollector:
         """Note what the service said of single lines when it refused the whole batch."""
         for line, fault in self._record.line_faults.items():
             if 0 < line <= len(self._jobs):
-                self._failed(self._jobs[line - 1], fault, final=True)
+                self._note_fault(self._jobs[line - 1], fault, final=True)
 
     def _failed(self, identity: str, fault: str, *, final: bool) -> None:
         planned = self._plan.find(identity)
@@ -159,12 +184,14 @@ class BatchCollector:
             planned.fault, planned.fault_is_final = fault, final
             self._plan.write(planned)
         self._store.journal.take_back(identity, self._record.id)
-        with self._counting:
-            self._left.discard(identity)
-            self._record.failed += 1
+        self._left.discard(identity)
+        self._record.failed += 1
 
     def _give_back_the_rest(self) -> None:
-        """Let what was never worked on be planned again, as it was."""
+        """Note what failed, and let what was never worked on be planned again, as it was."""
+        for identity, (fault, final) in self._faults.items():
+            if identity in self._left:
+                self._failed(identity, fault, final=final)
         self._record.unfinished = len(self._left)
         for identity in self._left:
             self._store.journal.take_back(identity, self._record.id)
@@ -184,4 +211,5 @@ class _Counted:
 
 def _lines_of(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        yield from file
+        while line := file.readline(LINE_MAX_BYTES):
+            yield line

@@ -26,6 +26,7 @@ INLINE_MAX_BYTES = 65_536  # larger pictures go out once each, as files; smaller
 MAX_FILE_BYTES = catalog.BATCH_MAX_FILE_BYTES - 10_000_000  # the lines' lengths are estimated
 REFERENCE_BYTES = 64  # {"file_id":"file-..."}
 CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([0-9a-f]{64})"')
+WORD_MAX_CHARS = 200
 UNFINISHED_CODES = ("batch_expired", "batch_cancelled")
 
 
@@ -119,26 +120,49 @@ def identity_of(broken: bytes) -> str | None:
 def result_of(line: bytes, connection: Connection) -> LineResult | None:
     """Return what a line of an output or error file says, or None for one that cannot be read or names no job.
 
-    Its pictures' base64 is not copied.
+    Whatever stands in it, nothing is raised. Its pictures' base64 is not copied.
     """
-    outline, long_texts = extract_base64(connection.without_secrets(line))
+    clean = connection.without_secrets(line)
     try:
+        outline, long_texts = extract_base64(clean)
         told = json.loads(outline)
-        identity = str(told["custom_id"])
-    except (ValueError, KeyError, TypeError):
+        return _result(told, clean, long_texts, connection) if isinstance(told, dict) else None
+    except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return None
-    answered = told.get("response") or {}
-    body, request_id = answered.get("body"), answered.get("request_id")
-    status = int(answered.get("status_code") or 0)
-    if 200 <= status < 300:
+
+
+def _result(
+    told: dict[str, Any], line: bytes, long_texts: Mapping[str, memoryview], connection: Connection
+) -> LineResult | None:
+    identity, answered, error = told.get("custom_id"), told.get("response"), told.get("error")
+    if not isinstance(identity, str):
+        return None
+    answered = answered if isinstance(answered, dict) else {}
+    status, body, request_id = _status(answered.get("status_code")), answered.get("body"), _word(answered, "request_id")
+    if status is None or 200 <= status < 300:
         response = response_from_document(body, long_texts)
-        return LineResult(identity, response if response.data else None, line, request_id)
-    if status == 0 and (told.get("error") or {}).get("code") in UNFINISHED_CODES:
+        if status or response.data:  # a picture that came counts, whatever stands beside it
+            return LineResult(identity, response if response.data else None, line, request_id)
+    if not status and isinstance(error, dict) and error.get("code") in UNFINISHED_CODES:
         return LineResult(identity)
-    said = body if status else {"error": told.get("error") or {}}
+    said = body if status else {"error": {"message": error} if isinstance(error, str) else error}
+    if not status and not error:
+        return None
     headers = {"x-request-id": request_id} if request_id else {}
-    error = error_from_response(connection, status or 500, headers, json.dumps(said).encode(), subject=identity[:12])
-    return LineResult(identity, request_id=request_id, error=error)
+    failure = error_from_response(connection, status or 500, headers, json.dumps(said).encode(), subject=identity[:12])
+    return LineResult(identity, request_id=request_id, error=failure)
+
+
+def _status(value: object) -> int | None:
+    """Return an HTTP status, or None for what is none, as "OK" or 1e999."""
+    text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    return int(text) if re.fullmatch(r"[1-5][0-9]{2}", text) else None
+
+
+def _word(answered: Mapping[str, Any], name: str) -> str | None:
+    value = answered.get(name)
+    is_said = isinstance(value, (str, int)) and not isinstance(value, bool)
+    return str(value)[:WORD_MAX_CHARS] if is_said and value != "" else None
 
 
 def is_final(error: OpenAIImageError) -> bool:

@@ -1,0 +1,174 @@
+"""Lines of a batch's output that are not as they should be: each stands alone, and the rest is kept."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai_image_nodes.api.batch.collect import STRAYS_MAX, BatchCollector
+from openai_image_nodes.api.batch.jsonl import LineResult, result_of
+from openai_image_nodes.api.batch.records import BatchLedger, BatchRecord
+from openai_image_nodes.api.connections.connection import Connection
+from pydantic import SecretStr
+from support.asker import KEY, painted
+from support.batch_plans import BATCH, faults, finish, manager, plan, resolved, run, sandbox, store, submit
+from support.scenarios import ScriptedSandbox
+
+__all__ = ["faults", "sandbox"]  # pytest finds them here
+DEEP = "[" * 100_000 + "]" * 100_000
+CONNECTION = Connection("openai", "https://host/v1", key=SecretStr(KEY))
+
+
+def line(identity: str, picture: str = "a fox", **changes: Any) -> dict[str, Any]:
+    """Return a good line, changed."""
+    image = {"b64_json": base64.b64encode(painted(picture)).decode()}
+    response = {"status_code": 200, "request_id": "req_1", "body": {"created": 1, "data": [image]}}
+    return {"id": "x", "custom_id": identity, "response": response, "error": None, **changes}
+
+
+def collect(*texts: str) -> tuple[BatchRecord, dict[str, Any]]:
+    """Collect a batch whose output is these lines; return its record and the store's answers by identity."""
+    ledger = BatchLedger(store())
+    (record,) = ledger.all()
+    record.output_file_id, record.status = "file-1", "completed"
+    (ledger.folder(record.id) / "output.jsonl").write_text("\n".join(texts), encoding="utf-8", errors="surrogatepass")
+    record = BatchCollector(store(), resolved(BATCH), record, lambda _words: None).collect()
+    return record, {one.identity: one for _, one in store().records() if one.state == "answered"}
+
+
+def submitted(count: int) -> list[str]:
+    plan(count)
+    (record,) = submit()
+    return BatchLedger(store()).jobs(record)
+
+
+def response(**changes: Any) -> Callable[[str], str]:
+    def text(identity: str) -> str:
+        good = line(identity)
+        return json.dumps({**good, "response": {**good["response"], **changes}})
+
+    return text
+
+
+KEPT = {
+    "status OK": response(status_code="OK"),
+    "status as text": response(status_code="200"),
+    "status infinite": response(status_code=float("inf")),
+    "status huge": response(status_code=10**400),
+    "status null": response(status_code=None),
+    "status true": response(status_code=True),
+    "request_id a number": response(request_id=12345),
+    "request_id a list": response(request_id=[1]),
+    "error beside it": lambda identity: json.dumps(line(identity, error="text")),
+    "usage odd": lambda identity: json.dumps(line(identity)).replace('"created": 1', '"usage": "none"'),
+}
+NOT_KEPT: dict[str, Callable[[str], str]] = {
+    "response a text": lambda identity: json.dumps(line(identity, response="text")),
+    "response a list": lambda identity: json.dumps(line(identity, response=[1])),
+    "response a number": lambda identity: json.dumps(line(identity, response=1e999)),
+    "error a text": lambda identity: json.dumps(line(identity, response=None, error="text")),
+    "error a list": lambda identity: json.dumps(line(identity, response=None, error=["text"])),
+    "code a list": lambda identity: json.dumps(line(identity, response=None, error={"code": []})),
+    "nothing": lambda identity: json.dumps(line(identity, response=None)),
+    "body deep": lambda identity: json.dumps(line(identity, response="@")).replace('"@"', DEEP),
+    "try again in": response(
+        status_code=429, body={"error": {"message": "try again in ...s", "code": "rate_limit_exceeded"}}
+    ),
+    "try again for ever": response(
+        status_code=429, body={"error": {"message": f"try again in {'9' * 400}s", "code": "x"}}
+    ),
+    "no JSON": lambda identity: '{"custom_id": "' + identity + '", ',
+    "surrogates": lambda identity: json.dumps(line(identity, response=None, error="\ud800")),
+    "not utf-8": lambda identity: '{"custom_id": "' + identity + '", "x": "\udc80"}',
+}
+
+
+@pytest.mark.parametrize("name", [*KEPT, *NOT_KEPT])
+def test_odd_line_does_not_hold_up_the_others(sandbox: ScriptedSandbox, name: str) -> None:
+    """The others are answered, it is kept or its fault is told, and nothing of it is sent again by itself."""
+    first, odd, last = submitted(3)
+    text = (KEPT.get(name) or NOT_KEPT[name])(odd)
+    record, answers = collect(json.dumps(line(first)), text, json.dumps(line(last)))
+    assert {first, last} <= set(answers)
+    assert (odd in answers) == (name in KEPT)
+    assert (record.answered, record.failed, record.unfinished) == ((3, 0, 0) if name in KEPT else (2, 1, 0))
+    assert record.state == "collected"
+    assert all(store().find(identity) for identity in answers)
+
+
+@pytest.mark.parametrize(
+    "text", [DEEP, "null", "7", "[]", '"text"', "{}", '{"custom_id": 7}', '{"custom_id": "../x"}', "\0"]
+)
+def test_line_that_is_of_no_job_is_passed(sandbox: ScriptedSandbox, text: str) -> None:
+    """It may be of somebody else, or of nobody."""
+    (one,) = submitted(1)
+    record, answers = collect(text, json.dumps(line("0" * 64)), json.dumps(line(one)))
+    assert (set(answers), record.answered, record.failed) == ({one}, 1, 0)
+
+
+def test_line_that_is_there_twice_counts_once(sandbox: ScriptedSandbox) -> None:
+    """Also where four are read at a time; it is paid once."""
+    one, two = submitted(2)
+    texts = [json.dumps(line(one))] * 20 + [json.dumps(line(two, "another fox"))]
+    record, answers = collect(*texts)
+    assert (record.answered, len(answers), len(list(store().jobs.iterdir()))) == (2, 2, 2)
+
+
+@pytest.mark.parametrize("bad", ["error a text", "no JSON", "response a text"])
+def test_answer_counts_whatever_other_lines_say_of_its_job(sandbox: ScriptedSandbox, bad: str) -> None:
+    """A picture that came is had, before or after a line that says something else."""
+    one, two = submitted(2)
+    texts = [NOT_KEPT[bad](one), json.dumps(line(one)), json.dumps(line(two)), NOT_KEPT[bad](two)]
+    record, answers = collect(*texts)
+    assert (set(answers), record.answered, record.failed) == ({one, two}, 2, 0)
+
+
+def test_many_lines_of_nobody_fill_no_folder(sandbox: ScriptedSandbox) -> None:
+    """A few are kept to look at; the answers among them are had."""
+    (one,) = submitted(1)
+    record, answers = collect(*[f"noise {number}" for number in range(STRAYS_MAX + 200)], json.dumps(line(one)))
+    assert (set(answers), len(record.unreadable)) == ({one}, STRAYS_MAX)
+
+
+def test_collected_answers_are_given_to_the_run(sandbox: ScriptedSandbox) -> None:
+    """As the service gives them: what was odd beside them is no fault of the rest."""
+    submitted(2)
+    finish()
+    assert manager().overview().open == []
+    assert all(run(seed=seed)[0] is not None for seed in range(2))
+
+
+def test_key_that_a_line_repeats_is_not_kept(sandbox: ScriptedSandbox) -> None:
+    """Neither in an answer that cannot be read nor in a line that nobody can."""
+    one, two = submitted(2)
+    key = resolved(BATCH).key
+    assert key is not None
+    said = key.get_secret_value()
+    odd = line(one)
+    odd["response"]["body"] = {"data": said}
+    collect(json.dumps(odd), f'{{"custom_id": "{two}", "{said}')
+    assert not [path for path in store().root.rglob("*") if path.is_file() and said.encode() in path.read_bytes()]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["custom_id", "response", "error"]), JSON), JSON, JSON, st.binary(max_size=99))
+def test_whatever_a_line_holds_it_is_a_result_or_none(
+    told: dict[str, Any], status: Any, body: Any, noise: bytes
+) -> None:
+    """Nothing is raised, and what is kept of it can be written down."""
+    full = {"custom_id": "x", "response": {"status_code": status, "request_id": body, "body": body}, **told}
+    for text in (json.dumps(full).encode(), noise):
+        result = result_of(text, CONNECTION)
+        assert result is None or isinstance(result, LineResult)
+        assert result is None or result.request_id is None or isinstance(result.request_id, str)
