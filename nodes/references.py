@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..api import RefusedError
+from .run.parameters import ANY_MODEL
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_REFERENCES = 16
 SOCKETS = 8
 
 
@@ -47,9 +47,10 @@ class References:
         """
         ordered = sorted(images.items(), key=lambda item: int(item[0].rpartition("_")[2]))
         collected = [*(references or []), *(picture for _, batch in ordered for picture in batch)]
-        if len(collected) > MAX_REFERENCES:
+        most = ANY_MODEL.max_input_images
+        if len(collected) > most:
             raise RefusedError(
-                f"{len(collected)} pictures are connected, the models take at most {MAX_REFERENCES}. Connect fewer.",
+                f"{len(collected)} pictures are connected, the models take at most {most}. Connect fewer.",
                 param="references",
             )
         return (collected,)

@@ -17,6 +17,7 @@ from .catalog import ModelSpec, Sizes
 
 SIZE_PATTERN = re.compile(r"([1-9]\d{1,5})x([1-9]\d{1,5})")
 SHAPE_WEIGHT = 10.0  # a hundredth of distortion is worse than a tenth of difference in area
+COMPRESSED = ("jpeg", "webp")  # the output formats that have output_compression
 SEED_MAX = 2**31 - 1  # ours: a seed is never sent, it tells one paid result from another
 Fields = Mapping[str, Any]
 
@@ -221,7 +222,7 @@ def _output_compression(spec: ModelSpec, fields: Fields) -> None:
     if not low <= value <= high:
         raise _refusal("output_compression", "invalid_value", out_of_range("output_compression", value, low, high))
     output_format = fields.get("output_format") or "png"
-    if output_format not in ("jpeg", "webp") and value != high:
+    if output_format not in COMPRESSED and value != high:
         message = (
             f"output_compression {value} works with jpeg and webp only, output_format is {output_format}."
             f" Choose webp or jpeg, or set output_compression to {high}."

@@ -122,7 +122,8 @@ def service_fields(values: Mapping[str, Any], *, image_size: tuple[int, int] | N
     if values.get("moderation") is not None and (not edits or values["moderation"] != "auto"):
         fields["moderation"] = values["moderation"]
     compression = values.get("output_compression")
-    if compression is not None and (compression != 100 or values.get("output_format") in ("jpeg", "webp")):
+    is_default = compression == ImageParameters.output_compression
+    if compression is not None and (not is_default or values.get("output_format") in validation.COMPRESSED):
         fields["output_compression"] = compression
     fields.update(values.get("extra") or {})
     size = _size(values, image_size)
