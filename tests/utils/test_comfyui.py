@@ -138,3 +138,12 @@ def test_only_one_place_sends_text_to_the_page() -> None:
         if "send_progress_text" in path.read_text()
     ]
     assert places == ["comfyui.py"]
+
+
+def test_the_page_knows_the_look_alikes() -> None:
+    """Else it would not know a sentence of ours, and leave it in English."""
+    script = (ROOT / "web" / "js" / "messages.js").read_text(encoding="utf-8")
+    table = script[script.index("const LOOK_ALIKES") :].partition("};")[0]
+    for letter, shown in host.LOOK_ALIKES.items():
+        assert f"\\u{ord(shown):04x}" in table
+        assert chr(letter) in table

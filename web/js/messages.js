@@ -12,6 +12,11 @@ const SPOKEN = ["error", "fault", "reason", "words"]; // the fields of the serve
 const LONGEST = 2000; // characters; what is longer is somebody else's page or list
 const MOST_BREAKS = 16; // no text of ours has more
 
+/** @type {Record<string, string>} what means something in a page, and what the server says in a node instead */
+const LOOK_ALIKES = {
+  "<": "\u2039", ">": "\u203a", "&": "\uff06", '"': "\u201d", "'": "\u2019", "`": "\u2018", "[": "\uff3b", "]": "\uff3d",
+};
+
 /** @typedef {{ pattern: RegExp, longest: string, places: string[], own: string, weight: number }} Template */
 /** @typedef {{ own: string, known: number }} Reading what a text means, and how many characters of it are known */
 
@@ -21,7 +26,10 @@ const MOST_BREAKS = 16; // no text of ours has more
  * @returns {(message: string) => string}
  */
 export function translator(translations, labels = {}) {
-  const templates = Object.entries(translations).map(([english, own]) => templateOf(english, own));
+  const templates = Object.entries(translations).flatMap(([english, own]) => {
+    const inNode = english.replace(/\[\d\]|[<>&"'`[\]]/g, (found) => LOOK_ALIKES[found] ?? found);
+    return [...new Set([english, inNode])].map((each) => templateOf(each, own));
+  });
   return (message) => (message.length > LONGEST ? message : new Reader(templates, labels).read(message).own);
 }
 

@@ -94,3 +94,9 @@ test("only messages in an answer are translated", () => {
   });
   assert.equal(inOwnLanguage(null, upper), null);
 });
+
+test("what is said in a node is known though marks are look-alikes there", () => {
+  const said = translator({ "It's \"[1]\" & <[2]>.": "Es ist [1] und [2]." });
+  assert.equal(said("It's \"a\" & <b>."), "Es ist a und b.");
+  assert.equal(said("It\u2019s \u201da\u201d \uff06 \u2039b\u203a."), "Es ist a und b.");
+});
