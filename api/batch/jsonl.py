@@ -19,7 +19,7 @@ from ..connections.connection import Connection
 from ..errors import OpenAIImageError, ServiceDownError
 from ..transport.answer import response_from_document
 from ..transport.base64_json import extract_base64
-from ..transport.error_mapping import error_from_response
+from ..transport.error_mapping import Asked, error_from_response
 from .plan import JobPlan, PlannedFile, PlannedJob, total_usd
 
 INLINE_MAX_BYTES = 65_536  # larger pictures go out once each, as files; smaller ones cost less as text than a request
@@ -149,7 +149,8 @@ def _result(
     if not status and not error:
         return None
     headers = {"x-request-id": request_id} if request_id else {}
-    failure = error_from_response(connection, status or 500, headers, json.dumps(said).encode(), subject=identity[:12])
+    words, asked = json.dumps(said).encode(), Asked(final=True)
+    failure = error_from_response(connection, status or 500, headers, words, subject=identity[:12], asked=asked)
     return LineResult(identity, request_id=request_id, error=failure)
 
 

@@ -38,13 +38,15 @@ class InputFile(Protocol):
         """Its bytes."""
 
 
-def check(fields: Fields, *, operation: str, today: date | None = None) -> None:
+def check(fields: Fields, *, operation: str, today: date | None = None, shutdowns: bool = True) -> None:
     """Refuse what the model of `fields` does not take; a field that is absent or None is not judged.
+
+    Not `shutdowns`: a model that OpenAI shut down passes, as other servers may use its name for their own.
 
     `fields` are the service's own field names, `operation` is "generations" or "edits".
     Raises: RefusedError naming the field, the value and what is allowed.
     """
-    spec = spec_of(fields, today)
+    spec = spec_of(fields, today, shutdowns=shutdowns)
     for rule in RULES:
         rule(spec, fields)
     if operation == "generations" and fields.get("input_fidelity"):
@@ -71,20 +73,28 @@ def check_files(model: str, files: Sequence[InputFile]) -> None:
             raise _refusal(name, "invalid_value", f"{message} {advice}")
 
 
-def spec_of(fields: Fields, today: date | None = None) -> ModelSpec:
+def spec_of(fields: Fields, today: date | None = None, *, shutdowns: bool = True) -> ModelSpec:
     """Return the catalog's entry for `fields["model"]`, or general rules for an id that it does not know.
 
     Raises: RefusedError if the model has ended.
     """
     model = fields.get("model")
+    if model and shutdowns:
+        refuse_ended(str(model), today)
     spec = catalog.find(str(model)) if model else None
-    if spec is None:
-        return catalog.unknown_model(str(model))
-    if spec.ended(today):
+    return spec or catalog.unknown_model(str(model))
+
+
+def refuse_ended(model: str, today: date | None = None) -> None:
+    """Refuse a model that OpenAI shut down.
+
+    Raises: RefusedError that names its successors.
+    """
+    spec = catalog.find(model)
+    if spec is not None and spec.ended(today):
         instead = " or ".join(spec.replacement) or "a live model"
         message = f"Model {model} was shut down on {spec.shutdown_date}. Choose {instead} instead."
         raise _refusal("model", "model_not_found", message)
-    return spec
 
 
 def gif_sheet_fault(spec: ModelSpec, size: str, frame_count: int) -> str | None:
@@ -161,6 +171,20 @@ def _candidates(sizes: Sizes, width: int, height: int) -> list[tuple[int, int]]:
         for other in (side / ratio, side / sizes.max_aspect_ratio, side * sizes.max_aspect_ratio):
             found += [(side, step * max(1, round(other / step) + more)) for more in (-1, 0, 1)]
     return found
+
+
+def _whole_characters(spec: ModelSpec, fields: Fields) -> None:
+    """Refuse half a character, as a text that was cut in the middle of an emoji has it: no request can carry it."""
+    for name, value in fields.items():
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError as exc:
+                place = f"U+{ord(value[exc.start]):04X} at character {exc.start + 1}"
+                message = (
+                    f"The {name} holds half of a character ({place}), perhaps of an emoji. Delete it or type it again."
+                )
+                raise _refusal(name, "invalid_value", message) from None
 
 
 def _prompt(spec: ModelSpec, fields: Fields) -> None:
@@ -299,6 +323,7 @@ def _refusal(param: str, code: str, message: str) -> RefusedError:
 
 
 RULES: list[Callable[[ModelSpec, Fields], None]] = [
+    _whole_characters,
     _prompt,
     _choice("quality", lambda spec: spec.quality),
     _choice("background", lambda spec: spec.background),

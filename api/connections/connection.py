@@ -5,23 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 from pydantic import SecretStr
 
-from ..catalog import catalog
+from ..catalog import catalog, validation
 from ..catalog.schemas import OpenAIImageGenerationRequest
 from ..errors import RefusedError
+from .sendable import refuse_unsendable
 
 BATCH_WINDOW = timedelta(hours=24)
 OWN_KEY_MAX_PIXELS = 8_294_400  # the largest picture the models make, docs/service.md, "Sizes"
 SHORTEST_SECRET = 8  # "none", as local services take it, is no secret and may occur in a picture's base64
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+OPENAI_HOSTS = ("api.openai.com", "eu.api.openai.com", "us.api.openai.com")  # a relay is never one, whatever its name
+ENDING_KINDS = ("openai", "comfy.org", "sandbox")
+Edits = Literal["multipart", "json"]
 
 
 @dataclass(frozen=True)
 class Connection:
-    """One way to the service, resolved for one call; the key is never part of its repr."""
+    """One way to the service, resolved for one call; the key is never part of its repr.
+
+    `omit` names fields that are never sent, `edits` is the form of an edit: multipart, or JSON with the pictures as
+    data URLs. `address_from` and `key_from` say in words which variable or file holds the address and the key.
+    """
 
     name: str
     base_url: str
@@ -34,6 +43,15 @@ class Connection:
     max_image_pixels: int = OWN_KEY_MAX_PIXELS
     idempotent: bool = False
     batch: bool = False
+    omit: tuple[str, ...] = ()
+    edits: Edits = "multipart"
+    address_from: str = ""
+    key_from: str = ""
+
+    @property
+    def is_openai(self) -> bool:
+        """Whether OpenAI itself answers, or our own stand-in: only there a failure means what OpenAI documents."""
+        return self.kind == "sandbox" or urlsplit(self.base_url).hostname in OPENAI_HOSTS
 
     @property
     def host(self) -> str:
@@ -89,7 +107,9 @@ class Connection:
 
         Raises: RefusedError.
         """
+        refuse_unsendable(self)
         spec = catalog.find(request.model)
+        self.check_alive(request.model)
         if self.batch:
             self.check_batch(request.model)
         if self.kind == "comfy.org" and (spec is None or spec.comfy.proxy is False):
@@ -104,6 +124,27 @@ class Connection:
                 param="output_format",
                 code="invalid_value",
             )
+
+    def wire_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields that go out over this connection: without those that it is told to leave out.
+
+        To a compatible service "auto" is not sent: it says nothing, and servers that know less refuse it. What a job
+        is (its identity) does not depend on either.
+        """
+        is_plain = self.kind == "compatible"
+        return {
+            name: value
+            for name, value in fields.items()
+            if name not in self.omit and not (is_plain and value == "auto")
+        }
+
+    def check_alive(self, model: str) -> None:
+        """Refuse a model that OpenAI shut down, where OpenAI is asked: other servers may use its name for their own.
+
+        Raises: RefusedError.
+        """
+        if self.kind in ENDING_KINDS:
+            validation.refuse_ended(model)
 
     def check_batch(self, model: str) -> None:
         """Refuse a model that the service takes in no batch, or that ends before a batch begun now has to be done.

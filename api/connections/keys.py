@@ -9,8 +9,9 @@ from typing import Any, Literal
 from .. import config
 from ..backends.atomic_files import make_private_folder, write_atomic
 from ..errors import OpenAIImageError, RefusedError
-from . import resolve
+from . import pasted, resolve
 from .connection import HostSecrets
+from .sendable import text_fault
 
 LONGEST_KEY = 4096
 WITHOUT_STORED_KEY = ("auto", "comfy.org", "sandbox", "openai batch", "sandbox batch")
@@ -28,15 +29,16 @@ def store(name: str, key: str, base_url: str | None = None) -> None:
     Raises: RefusedError for a name that takes no key, a new name without an address, or a text that is no key; OSError.
     """
     refuse_name(name)
-    key = key.strip()
-    if not key or not key.isascii() or not key.isprintable() or " " in key or len(key) > LONGEST_KEY:
-        raise RefusedError("That is no key: it is empty, too long, or holds spaces or letters that no key has.")
+    key = pasted.key(key)
+    fault = text_fault(key)
+    if not key or fault or len(key) > LONGEST_KEY:
+        raise RefusedError(f"That is no key: {fault or 'it is empty or too long'}. Copy the key again.")
     entries = resolve.stored()
     entry = entries.setdefault(name, {})
     told = base_url or os.environ.get(BASE_URL_VARIABLES.get(name, ""))
     base = told or entry.get("base_url") or DEFAULT_BASE_URLS.get(name)
     if base:
-        entry["base_url"] = base  # a stored key is sent to this host only
+        entry["base_url"] = pasted.base_url(base, "--base-url")  # a stored key is sent to this host only
     if name not in resolve.BUILT_IN and not entry.get("base_url"):
         raise RefusedError(f"The connection {name} needs --base-url, as https://host/v1.")
     entry["key"] = key
@@ -62,9 +64,34 @@ def source(name: str) -> KeySource:
     name = SAME_KEY.get(name, name)
     entry = resolve.stored().get(name, {})
     variable = KEY_VARIABLES.get(name) or str(entry.get("key_env") or "")
-    if os.environ.get(variable, "").strip():
+    if pasted.key(os.environ.get(variable)):
         return "environment"
-    return "stored" if str(entry.get("key") or "").strip() else "none"
+    return "stored" if pasted.key(entry.get("key")) else "none"
+
+
+def set_form(name: str, *, omit: list[str] | None = None, edits: str | None = None) -> None:
+    """Store which fields are never sent over a connection, and the form of its edits; None leaves either as it is.
+
+    Raises: RefusedError for a name that takes neither, or a value that cannot be; OSError.
+    """
+    refuse_name(name)
+    entries = resolve.stored()
+    if name not in entries and name not in resolve.BUILT_IN:
+        raise RefusedError(f"There is no connection called {name!r}. Store its key first.", param="connection")
+    entry = entries.setdefault(name, {})
+    new = {"omit": entry.get("omit") if omit is None else omit, "edits": entry.get("edits") if edits is None else edits}
+    resolve.check_form(new["omit"] or [], new["edits"] or "multipart", f"the connection {name}")
+    entry.update({field: value for field, value in new.items() if value is not None})
+    _write(entries)
+
+
+def form(name: str) -> dict[str, Any]:
+    """Return a connection's `omit` and `edits` as the file has them, or the defaults.
+
+    Raises: RefusedError if the connections file cannot be read.
+    """
+    entry = resolve.stored().get(SAME_KEY.get(name, name), {})
+    return {"omit": entry.get("omit") or [], "edits": entry.get("edits") or "multipart"}
 
 
 def fault(name: str) -> str | None:

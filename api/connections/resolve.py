@@ -12,8 +12,11 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from .. import config
+from ..catalog.schemas import OpenAIImageEditRequest
 from ..errors import NoKeyError, RefusedError
+from . import pasted
 from .connection import Connection, HostSecrets
+from .sendable import refuse_unsendable, text_fault, unusable_key
 
 COMFY_MAX_PIXELS = 2048 * 2048  # ComfyUI 0.28 scales references to this for its proxy
 COMFY_BASE_URL = "https://api.comfy.org"
@@ -21,6 +24,8 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 FIRST = ("auto", "comfy.org", "openai", "azure")
 LAST = ("sandbox", "openai batch", "sandbox batch")
 BUILT_IN = (*FIRST, *LAST)
+NEVER_OMITTED = ("model", "prompt", "image_count", "mask", "markup")
+EDIT_FORMS = ("multipart", "json")
 
 NO_CONNECTION = (
     "No connection is ready. The easiest way: paste an OpenAI key under Settings > OpenAI Image Nodes in ComfyUI; no"
@@ -83,6 +88,7 @@ def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Con
         return Connection(name=name, kind="sandbox", base_url=f"{sandbox_url()}/v1", batch=batch)
     makers = {"comfy.org": lambda: _comfy(host), "openai": _openai, "openai batch": _openai_batch, "azure": _azure}
     connection = makers.get(name, lambda: _named(name))()
+    refuse_unsendable(connection)
     _refuse_unsafe_address(connection)
     return connection
 
@@ -97,8 +103,11 @@ def _auto(host: HostSecrets, sandbox_url: Callable[[], str]) -> Connection:
 
 
 def _comfy(host: HostSecrets) -> Connection:
-    base = (host.comfy_base_url or os.environ.get("COMFY_API_BASE") or COMFY_BASE_URL).rstrip("/")
-    key = host.comfy_key or _secret(os.environ.get("COMFY_API_KEY"))
+    place = "ComfyUI's option --comfy-api-base" if host.comfy_base_url else "COMFY_API_BASE"
+    base = pasted.base_url(host.comfy_base_url or os.environ.get("COMFY_API_BASE") or COMFY_BASE_URL, place)
+    key, key_from = host.comfy_key, "ComfyUI's sign-in"
+    if key is None:
+        key, key_from = _secret(os.environ.get("COMFY_API_KEY"), "comfy.org", "COMFY_API_KEY"), "COMFY_API_KEY"
     token = host.comfy_token
     if token is None and key is None:
         raise NoKeyError(
@@ -114,16 +123,28 @@ def _comfy(host: HostSecrets) -> Connection:
         headers={**host.comfy_headers, "Comfy-Asset-Format": "url"},
         max_image_pixels=COMFY_MAX_PIXELS,
         idempotent=True,
+        address_from=place,
+        key_from="ComfyUI's sign-in" if token else key_from,
     )
 
 
 def _openai() -> Connection:
-    key = _key_of("openai", "OPENAI_API_KEY")
-    base = (os.environ.get("OPENAI_BASE_URL") or _stored_base("openai") or OPENAI_BASE_URL).rstrip("/")
+    key, key_from = _key_of("openai", "OPENAI_API_KEY")
+    base, address_from = _base_of("openai", "OPENAI_BASE_URL")
+    base, address_from = (base, address_from) if base else (OPENAI_BASE_URL, "its default")
     _refuse_other_host("openai", "OPENAI_API_KEY", base)
     variables = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
-    headers = {header: os.environ[name] for header, name in variables.items() if os.environ.get(name)}
-    return Connection(name="openai", kind="openai", base_url=base, key=key, headers=headers)
+    headers = {header: os.environ.get(name, "").strip(pasted.QUOTES + " \t\r\n") for header, name in variables.items()}
+    return Connection(
+        name="openai",
+        kind="openai",
+        base_url=base,
+        key=key,
+        headers={header: value for header, value in headers.items() if value},
+        address_from=address_from,
+        key_from=key_from,
+        **_form_of(stored().get("openai", {}), "openai"),
+    )
 
 
 def _openai_batch() -> Connection:
@@ -131,13 +152,15 @@ def _openai_batch() -> Connection:
 
 
 def _azure() -> Connection:
-    key = _key_of("azure", "AZURE_OPENAI_API_KEY")
+    key, key_from = _key_of("azure", "AZURE_OPENAI_API_KEY")
     entry = stored().get("azure", {})
-    endpoint = (os.environ.get("AZURE_OPENAI_ENDPOINT") or _stored_base("azure")).rstrip("/")
+    told, address_from = _told_base("azure", "AZURE_OPENAI_ENDPOINT")
+    endpoint, told_version = pasted.azure_endpoint(told, address_from)
     if not endpoint:
         raise NoKeyError("azure: set AZURE_OPENAI_ENDPOINT to your resource, https://NAME.openai.azure.com.")
     _refuse_other_host("azure", "AZURE_OPENAI_API_KEY", endpoint)
-    version = str(os.environ.get("OPENAI_API_VERSION") or entry.get("api_version") or "2025-04-01-preview")
+    own_version = str(os.environ.get("OPENAI_API_VERSION") or "").strip(pasted.QUOTES + " ") or entry.get("api_version")
+    version = str(own_version or told_version or "2025-04-01-preview")
     classic = version not in ("preview", "v1")
     return Connection(
         name="azure",
@@ -147,6 +170,9 @@ def _azure() -> Connection:
         key_header="api-key",
         query={} if version == "v1" else {"api-version": version},
         deployment_paths=classic,
+        address_from=address_from,
+        key_from=key_from,
+        **_form_of(entry, "azure"),
     )
 
 
@@ -158,34 +184,91 @@ def _named(name: str) -> Connection:
             " new ones go into connections.json (openai-image connect NAME).",
             param="connection",
         )
-    base = str(entry.get("base_url") or "").rstrip("/")
+    place = _stored_place(name)
+    base = pasted.base_url(str(entry.get("base_url") or ""), place)
     if not base:
         raise RefusedError(f"The connection {name!r} has no base_url in connections.json. Add one.", param="connection")
-    key = _secret(os.environ.get(str(entry.get("key_env") or ""))) or _secret(entry.get("key"))
-    headers = {str(k): str(v) for k, v in dict(entry.get("headers") or {}).items()}
-    return Connection(name=name, base_url=base, key=key, headers=headers, batch=entry.get("batch") is True)
+    variable = str(entry.get("key_env") or "")
+    key, key_from = _secret(os.environ.get(variable), name, variable), variable
+    if key is None:
+        key, key_from = _secret(entry.get("key"), name, f"the entry {name} in connections.json"), ""
+    told = entry.get("headers")
+    return Connection(
+        name=name,
+        base_url=base,
+        key=key,
+        headers=pasted.headers(told) if isinstance(told, dict) else {},
+        batch=entry.get("batch") is True,
+        address_from=place,
+        key_from=key_from,
+        **_form_of(entry, name),
+    )
 
 
-def _key_of(name: str, variable: str) -> SecretStr:
-    key = _secret(os.environ.get(variable)) or _secret(stored().get(name, {}).get("key"))
+def check_form(omit: object, edits: object, place: str) -> None:
+    """Refuse what the fields to leave out, or the form of an edit, cannot be.
+
+    Raises: RefusedError.
+    """
+    fields = [name for name in OpenAIImageEditRequest.model_fields if name not in NEVER_OMITTED]
+    if not isinstance(omit, list) or any(not isinstance(name, str) or name not in fields for name in omit):
+        raise RefusedError(
+            f'"omit" of {place} must be a list of fields that are never sent, of these: {", ".join(fields)}.',
+            param="connection",
+        )
+    if edits not in EDIT_FORMS:
+        raise RefusedError(
+            f'"edits" of {place} is {edits!a}, but must be "multipart" or "json": the form in which pictures are sent.',
+            param="connection",
+        )
+
+
+def _form_of(entry: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return in which form a connection's requests go out, as its entry says."""
+    omit, edits = entry.get("omit") or [], entry.get("edits") or "multipart"
+    check_form(omit, edits, f"the entry {name} in connections.json")
+    return {"omit": tuple(omit), "edits": edits}
+
+
+def _key_of(name: str, variable: str) -> tuple[SecretStr, str]:
+    """Return a key and where it comes from, in words."""
+    place = f"the entry {name} in connections.json"
+    found = [(_secret(os.environ.get(variable), name, variable), variable)]
+    found += [(_secret(stored().get(name, {}).get("key"), name, place), place)] if found[0][0] is None else []
+    key, key_from = found[-1]
     if key is None:
         raise NoKeyError(
             f"{name}: there is no key. The easiest way: paste it under Settings > OpenAI Image Nodes in ComfyUI; no"
             f" restart is needed. Or set the environment variable {variable} and restart ComfyUI, or run: openai-image"
             f" connect {name}. The connection sandbox is free and needs no key."
         )
-    return key
+    return key, key_from
+
+
+def _told_base(name: str, variable: str) -> tuple[str, str]:
+    """Return a built-in connection's address as it was told, perhaps "", and where it comes from."""
+    told = os.environ.get(variable, "").strip()
+    return (told, variable) if told else (str(stored().get(name, {}).get("base_url") or ""), _stored_place(name))
+
+
+def _base_of(name: str, variable: str) -> tuple[str, str]:
+    told, place = _told_base(name, variable)
+    return pasted.base_url(told, place), place
+
+
+def _stored_place(name: str) -> str:
+    return f"base_url of {name} in connections.json"
 
 
 def _stored_base(name: str) -> str:
-    return str(stored().get(name, {}).get("base_url") or "")
+    return pasted.base_url(str(stored().get(name, {}).get("base_url") or ""), _stored_place(name))
 
 
 def _refuse_other_host(name: str, key_variable: str, base: str) -> None:
     """Keep a stored key to the host that it was stored for, whatever the environment says today."""
     home_base = _stored_base(name)
-    own, asked = (urlsplit(address).netloc.rpartition("@")[2] for address in (home_base, base))
-    if os.environ.get(key_variable) or not home_base or own == asked:
+    own, asked = pasted.host_of(home_base), pasted.host_of(base)
+    if os.environ.get(key_variable, "").strip() or not home_base or own == asked:
         return
     raise RefusedError(
         f"The stored key of {name} belongs to {own} and is not sent to {asked}."
@@ -194,8 +277,16 @@ def _refuse_other_host(name: str, key_variable: str, base: str) -> None:
     )
 
 
-def _secret(value: object) -> SecretStr | None:
-    return SecretStr(str(value).strip()) if value and str(value).strip() else None
+def _secret(value: object, name: str = "the service", place: str = "its settings") -> SecretStr | None:
+    """Return a key without what was copied along with it, or None if nothing is left.
+
+    Raises: RefusedError if no request could carry it.
+    """
+    key = pasted.key(value)
+    fault = text_fault(key)
+    if fault:
+        raise unusable_key(name, place, fault)
+    return SecretStr(key) if key else None
 
 
 def _refuse_unsafe_address(connection: Connection) -> None:

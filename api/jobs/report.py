@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..catalog import catalog, pricing
-from ..connections.connection import Connection
+from ..connections.connection import ENDING_KINDS, Connection
 from ..store.records import StoredAnswer
 
 
@@ -75,12 +75,12 @@ def _estimate(answer: StoredAnswer, connection: Connection) -> list[float] | Non
     return None if expected is None else [round(usd, 6) for usd in expected]
 
 
-def model_notes(model: str) -> list[str]:
+def model_notes(model: str, connection: Connection) -> list[str]:
     """Return what should be known about a model: that it ends soon, or that the catalog does not know it."""
     spec = catalog.find(model)
     if spec is None:
         return [f"The model {model} is not in the catalog: only general rules were checked."]
-    if spec.ends_soon():
+    if spec.ends_soon() and connection.kind in ENDING_KINDS:
         return [
             f"The model {model} is shut down on {spec.shutdown_date}. Its successors: {', '.join(spec.replacement)}."
         ]

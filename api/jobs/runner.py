@@ -24,7 +24,7 @@ from ..store.journal import BATCHED
 from ..store.records import JobRecord, StoredAnswer, unreadable
 from ..store.store import Store
 from ..transport.answer import RawAnswer, holds_picture
-from ..transport.error_mapping import MAYBE_BILLED, PAY_AGAIN_ADVICE, RUN_AGAIN_ADVICE
+from ..transport.error_mapping import MAYBE_BILLED, PAY_AGAIN_ADVICE, RUN_AGAIN_ADVICE, error_from_exception
 from ..transport.retry import RetryPolicy
 from . import durations
 from .job import JobAbandoned, JobHandle
@@ -188,6 +188,12 @@ class JobRunner:
         try:
             with self._journal.receiving(self._name) as keep:
                 return operation.exchange(keep)
+        except (OpenAIImageError, JobAbandoned):
+            raise
+        except Exception as exc:  # no exception of Python's reaches a person, and the record says what is known
+            sent_at = time.strftime("%H:%M:%S UTC", time.gmtime(record.sent_at))
+            complete = operation.body.complete
+            raise error_from_exception(self._job.connection, exc, complete=complete, sent_at=sent_at) from exc
         finally:
             with contextlib.suppress(ValueError):
                 self.service_limit = int(operation.answered_headers.get("x-concurrency-limit", ""))

@@ -21,7 +21,7 @@ from ..config import whole_number
 from ..connections.connection import Connection
 from ..errors import OpenAIImageError
 from .bodies import RequestBody
-from .error_mapping import error_from_exception, error_from_response
+from .error_mapping import Asked, error_from_exception, error_from_response
 from .sessions import Patience, session_for
 
 CONNECT_TIMEOUT_S = 10.0
@@ -136,7 +136,9 @@ class Call:
 
     def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> OpenAIImageError:
         """Return the error for an answer that says so."""
-        return error_from_response(self.connection, status, headers, body, subject=self.subject, may_cost=self.may_cost)
+        sent, complete = (len(self.body), self.body.complete) if self.body is not None else (0, True)
+        asked = Asked(self.path, sent, may_cost=self.may_cost, complete=complete)
+        return error_from_response(self.connection, status, headers, body, subject=self.subject, asked=asked)
 
 
 class HttpResponse:

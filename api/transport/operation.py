@@ -8,7 +8,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
@@ -18,7 +18,7 @@ from ..errors import OpenAIImageError
 from . import client
 from .answer import RawAnswer, has_picture, holds_picture, is_finished_json, parse_answer
 from .base64_json import base64_to_bytes
-from .bodies import FilePart, RequestBody, json_body, multipart_body
+from .bodies import FilePart, request_body
 from .client import HttpResponse
 from .sse import EVENT_STREAM, PARTIAL, PREAMBLE, IncompleteStream, events, is_error
 
@@ -80,7 +80,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         self.answered_headers: dict[str, str] = {}
         self.partials: list[bytes] = []
         self.on_slow: Callable[[], object] = lambda: None
-        self.body = _body(request, files)
+        self.body = request_body(connection, request.operation, request.wire_fields(), files)
         self._headers = headers or {}
 
     def execute(self) -> OpenAIImageGenerationResponse:
@@ -175,10 +175,3 @@ def _shorten_patience(pieces: list[bytes], response: HttpResponse) -> None:
     last = pieces[-1].rstrip()[-1:] if pieces else b""
     if last in END_OF_JSON and is_finished_json(b"".join(pieces)):
         response.patience.silence_s = AFTER_END_S
-
-
-def _body(request: OpenAIImageGenerationRequest, files: Sequence[FilePart]) -> RequestBody:
-    fields: dict[str, Any] = request.wire_fields()
-    if request.operation == "generations":
-        return json_body(fields)
-    return multipart_body(fields, files)

@@ -32,7 +32,7 @@ class RetryPolicy:
         """Return the seconds to wait before the request is sent again, or None if it never may be."""
         if not error.may_retry:
             return None  # x-should-retry: false, which the official client obeys too
-        if isinstance(error, StillRunningError):
+        if isinstance(error, StillRunningError) and self._idempotent:
             # The service works on it under our key: asking again with that key costs nothing, so be patient.
             growing = STILL_RUNNING_FIRST_S * STILL_RUNNING_GROWTH ** self._tries["still running"]
             return self._patient("still running", min(growing, STILL_RUNNING_STEP_S), error, STILL_RUNNING_TOTAL_S)
@@ -47,7 +47,7 @@ class RetryPolicy:
             # Never arrived whole, so it cannot have been billed.
             return self._up_to("never sent", NEVER_SENT_TRIES, error)
         if isinstance(error, ServiceDownError):
-            # 500 or 503 with the service's own error body: it says itself that it made no picture.
+            # OpenAI's own documented overload, comfy.org under its key: it is known that no picture was made.
             return self._up_to("failed", FAILED_TRIES, error)
         if isinstance(error, OutcomeUnknownError) and self._idempotent and not error.key_is_spent:
             # The same Idempotency-Key gives the answer that was paid, or runs it for the first time.

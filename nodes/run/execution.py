@@ -106,7 +106,7 @@ class NodeRun:
         except BrokenPictureError as exc:
             raise unreadable(answer.record.model_copy(update={"fault": str(exc)}), answer.folder) from exc
         answer = JOBS.mark_delivered(answer)  # from here on the store may forget it when it is full
-        about_model = model_notes(answer.record.model)
+        about_model = model_notes(answer.record.model, self.connection)
         monitor.end(self.node_id, "; ".join([outcome(answer, self.connection), *about_model]))
         return *outputs, report(answer, self.connection, [*about_model, *encoded.notes, *notes])
 

@@ -62,6 +62,7 @@ class ImageParameters:
         Raises: RefusedError for what the model does not take.
         """
         edits, mask = encoded.count > 0, encoded.mask is not None
+        connection.check_alive(self.model)
         _refuse_widgets(asdict(self))
         _refuse_nothing_to_match(self.size, edits=edits)
         fields = service_fields(asdict(self), image_size=encoded.image_size, edits=edits)
@@ -69,7 +70,7 @@ class ImageParameters:
             fields.update(stream=True, partial_images=self.live_preview)
         if not edits:
             sources = {"image_count": 0, "mask": mask, "markup": encoded.markup}
-            validation.check({**fields, **sources}, operation="generations")
+            validation.check({**fields, **sources}, operation="generations", shutdowns=False)
             return OpenAIImageGenerationRequest(**fields)
         return OpenAIImageEditRequest(**fields, image_count=encoded.count, mask=mask, markup=encoded.markup)
 
@@ -101,7 +102,8 @@ def refusal(values: Mapping[str, Any]) -> bool | str:
         edits = bool(connected & {"image", "references"})
         fields = service_fields(values, image_size=None, edits=edits)
         sources = {"image_count": None if edits else 0, "mask": "mask" in connected, "markup": "markup" in connected}
-        validation.check({**fields, **sources}, operation="edits" if edits else "generations")
+        ends = values.get("connection", "auto") in connections.BUILT_IN and values.get("connection") != "azure"
+        validation.check({**fields, **sources}, operation="edits" if edits else "generations", shutdowns=ends)
         _refuse_nothing_to_match(values.get("size"), edits=edits)
         _refuse_in_batch(values, markup="markup" in connected)
     except OpenAIImageError as exc:
@@ -139,7 +141,7 @@ def _size(values: Mapping[str, Any], image_size: tuple[int, int] | None) -> str 
         return size
     if image_size is None:
         return None
-    width, height = validation.nearest_size(validation.spec_of(values).sizes, *image_size)
+    width, height = validation.nearest_size(validation.spec_of(values, shutdowns=False).sizes, *image_size)
     return f"{width}x{height}"
 
 

@@ -25,7 +25,7 @@ LOG = logging.getLogger(__name__)
 PREFIX = "/openai_image_nodes"
 PUBLIC_FACTS = {"quality", "background", "output_formats", "input_fidelity", "complexity", "markup", "sizes"}
 EXTRA_FORMATS = {"OIN_GPTImageGIF": "gif", "OIN_GPTImageSVG": "svg"}
-SIGNED_IN = HostSecrets(comfy_token=SecretStr("only the price is asked"))
+SIGNED_IN = HostSecrets(comfy_token=SecretStr("only-the-price-is-asked"))
 
 
 def register(routes: web.RouteTableDef | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from openai_image_nodes.api.connections import connection
 from openai_image_nodes.api.errors import (
     ModeratedError,
     NoKeyError,
@@ -101,10 +102,10 @@ def test_refusals_are_final_and_leave_nothing_behind(
 
 
 EXHAUSTED: dict[str, tuple[Script, int, type[OpenAIImageError]]] = {
-    "500": (lambda faults: faults.status(500, times=3), 3, ServiceDownError),
-    "503": (lambda faults: faults.status(503, times=3), 3, ServiceDownError),
+    "500": (lambda faults: faults.status(500, code="slow_down", times=3), 3, ServiceDownError),
+    "503": (lambda faults: faults.status(503, code="server_is_overloaded", times=3), 3, ServiceDownError),
     "503 that wants a long wait": (
-        lambda faults: faults.status(503, headers={"Retry-After": "999"}),
+        lambda faults: faults.status(503, code="server_is_overloaded", headers={"Retry-After": "999"}),
         1,
         ServiceDownError,
     ),
@@ -112,8 +113,11 @@ EXHAUSTED: dict[str, tuple[Script, int, type[OpenAIImageError]]] = {
 
 
 @pytest.mark.parametrize(("script", "posts", "kind"), EXHAUSTED.values(), ids=EXHAUSTED)
-def test_patience_ends(asker: Asker, script: Script, posts: int, kind: type[OpenAIImageError]) -> None:
-    """What the service says to have failed is tried twice more; the next run asks again."""
+def test_patience_ends(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch, script: Script, posts: int, kind: type[OpenAIImageError]
+) -> None:
+    """What OpenAI itself says to have failed is tried twice more; the next run asks again."""
+    monkeypatch.setattr(connection, "OPENAI_HOSTS", ("127.0.0.1",))
     script(asker.faults)
     with pytest.raises(kind):
         asker.ask()
@@ -164,9 +168,10 @@ def test_rate_limit_waits_as_told(asker: Asker, headers: dict[str, str], message
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_service_that_says_not_to_retry_is_obeyed(asker: Asker, status: int) -> None:
+def test_service_that_says_not_to_retry_is_obeyed(asker: Asker, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
     """`x-should-retry: false`, as the official client reads it: one request, then the error."""
-    asker.faults.status(status, headers={"x-should-retry": "false"})
+    monkeypatch.setattr(connection, "OPENAI_HOSTS", ("127.0.0.1",))
+    asker.faults.status(status, code="server_is_overloaded", headers={"x-should-retry": "false"})
     with pytest.raises((RateLimitError, ServiceDownError)):
         asker.ask()
     assert asker.faults.posts == 1

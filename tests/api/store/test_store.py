@@ -65,7 +65,8 @@ def test_everything_is_private(asker: Asker, tmp_path: Path, monkeypatch: pytest
 def test_prompt_is_in_no_log_line(asker: Asker, caplog: pytest.LogCaptureFixture) -> None:
     """Not of ours and not of the libraries', whatever goes wrong; the key neither."""
     caplog.set_level(logging.DEBUG)
-    asker.faults.status(500, message=f"cannot do: {SECRET_PROMPT}").status(429, message="try again in 1ms").normal()
+    said = f"cannot do: {SECRET_PROMPT}, try again in 1ms"
+    asker.faults.status(429, message=said).status(429, message="try again in 1ms").normal()
     asker.faults.status(400, message=f"you said {SECRET_PROMPT}").drop("after_body")
     asker.ask(SECRET_PROMPT)
     for seed in (1, 2):

@@ -1,0 +1,297 @@
+"""Reads what an error answer says of itself, in whatever form: the one reader for the words of strangers' servers."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .base64_json import extract_base64
+
+MESSAGE_MAX_CHARS = 4000
+CODE_MAX_CHARS = 80
+PAGE_MAX_CHARS = 300
+READ_MAX_BYTES = 1 << 20  # of what is no JSON as a whole
+DEPTH_MAX = 6
+MESSAGE_KEYS = (
+    "message", "msg", "errmsg", "error_message", "error_msg", "errorMessage", "error_description", "Message", "detail",
+    "reason", "title", "err", "description",
+)  # fmt: skip
+CODE_KEYS = ("code", "error_code", "errcode", "errorCode", "err_code", "Code", "error_type")
+TYPE_KEYS = ("type", "status", "error_type")
+PARAM_KEYS = ("param", "parameter", "field")
+INSIDE_KEYS = (
+    "error", "errors", "Error", "innererror", "inner_error", "metadata", "raw", "response", "incomplete_details",
+    "details",
+)  # fmt: skip
+RETRY_KEYS = (
+    ("retry_after", 1.0),
+    ("retryAfter", 1.0),
+    ("retry_after_seconds", 1.0),
+    ("retryDelay", 1.0),
+    ("retry_after_ms", 0.001),
+)
+TASK_KEYS = ("task_id", "taskId", "taskID", "job_id", "jobId", "prediction_id")
+TASK_STATES = re.compile(
+    r"queued|pending|processing|in_?progress|submitted|starting|created|not_?start|in_queue|running|accepted|waiting",
+    re.I,
+)
+GOOD_CODES = ("0", "200", "201", "202", "success", "ok", "true")
+IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]+")
+IS_PAGE = re.compile(
+    r"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body|title)\b|<(html|body|head)\b[^>]*>", re.I | re.S
+)
+TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.I | re.S)
+NO_TEXT = re.compile(r"<!--.*?(-->|\Z)|<(script|style|noscript|template|svg|title)\b.*?(</\2\s*>|\Z)", re.I | re.S)
+WEB_PAGE = "this is a web page: is /v1 missing in the base address, or is a login or firewall in between?"
+
+
+@dataclass(frozen=True)
+class ServiceWords:
+    """What an error answer says of itself; everything may be missing.
+
+    `from_service` tells that it is an error in a form that services use, `page` holds the title and the text of a web
+    page, `codes` every code and type that was met, `retry_after_s` the seconds to wait that the body names.
+    """
+
+    message: str = ""
+    code: str | None = None
+    type: str | None = None
+    param: str | None = None
+    from_service: bool = False
+    page: str = ""
+    codes: str = ""
+    retry_after_s: float | None = None
+
+
+def service_words(body: bytes) -> ServiceWords:
+    """Read the error forms of OpenAI, Azure, comfy.org and relays (docs/service.md, "What real servers do").
+
+    Whatever the bytes are, nothing is raised.
+    """
+    told = [words for document in _documents(body) if (words := _told(document)) is not None]
+    clear = [words for words in told if words.from_service]
+    if told:
+        return (clear or told)[-1]
+    return _plain(body)
+
+
+def _documents(body: bytes) -> Iterator[Any]:
+    """Yield the JSON values in a body: the whole, or what comes between heartbeats and as events."""
+    outline, long_texts = extract_base64(body)
+    for name, value in long_texts.items():
+        outline = outline.replace(name.encode(), bytes(value[:CODE_MAX_CHARS]))
+    whole = _parsed(outline)
+    if whole is not None:
+        yield whole
+        return
+    text = outline[:READ_MAX_BYTES].decode("utf-8", errors="replace").lstrip("\ufeff")
+    lines = [line.strip() for line in text.splitlines()]
+    said = [line for line in lines if line and not re.match(r":|(event|id|retry):", line)]
+    joined = _parsed("\n".join(re.sub(r"^data:\s*", "", line) for line in said))
+    if joined is not None:
+        yield joined
+        return
+    for line in said:
+        value = _parsed(re.sub(r"^data:\s*", "", line))
+        if isinstance(value, dict | list):
+            yield value
+
+
+def _parsed(text: str | bytes) -> Any:
+    """Return a JSON value, or None for what is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        return None
+
+
+def _told(value: Any, depth: int = 0) -> ServiceWords | None:
+    """Return what a JSON value says of an error, or None if it says nothing."""
+    if depth > DEPTH_MAX:
+        return None
+    if isinstance(value, str):
+        return _from_text(value, depth)
+    if isinstance(value, list):
+        found = [words for each in value[:20] if (words := _told(each, depth + 1)) is not None]
+        return _joined(found)
+    if not isinstance(value, dict):
+        return None
+    own = _own_words(value, depth)
+    for key in INSIDE_KEYS:
+        words = None if value.get(key) == own.code else _told(value.get(key), depth + 1)
+        own = _merged(own, words) if words is not None else own
+    is_error = own.from_service or any(value.get(key) for key in ("error", "errors", "Error"))
+    is_error = is_error or any(value.get(key) is False for key in ("success", "ok"))
+    if own.message or own.code or own.retry_after_s is not None:
+        return replace(own, from_service=is_error, codes=own.codes[:MESSAGE_MAX_CHARS])
+    return _without_error(value)
+
+
+def _from_text(text: str, depth: int) -> ServiceWords | None:
+    """Return what a text says; one that holds JSON, alone or at its end, says what that says."""
+    start = text.find("{")
+    if start >= 0 and text.rstrip().endswith("}"):
+        words = _told(_parsed(text[start:]), depth + 1)
+        if words is not None:
+            return words
+    clean = _clean(text)
+    return ServiceWords(clean) if clean else None
+
+
+def _own_words(answer: Mapping[str, Any], depth: int) -> ServiceWords:
+    """Return what an object says itself, without what stands inside of it."""
+    code, kind, param = (_first(answer, keys) for keys in (CODE_KEYS, TYPE_KEYS, PARAM_KEYS))
+    error = answer.get("error")
+    if isinstance(error, str) and IDENTIFIER.fullmatch(error) and (code is None or any(map(answer.get, MESSAGE_KEYS))):
+        code = _clean(error)[:CODE_MAX_CHARS]
+    message = ServiceWords()
+    for key in MESSAGE_KEYS:
+        words = _told(answer.get(key), depth + 1)
+        if words is not None and words.message:
+            message = words
+            break
+    place = answer.get("loc")
+    if isinstance(place, list) and message.message:  # FastAPI's list of what does not fit
+        param = str(place[-1])[:CODE_MAX_CHARS] if place else None
+        where = ".".join(str(part) for part in place[:8])
+        message = replace(message, message=f"{where}: {message.message}")
+    is_bad = (code is not None and code.lower() not in GOOD_CODES) and bool(message.message or "error_type" in answer)
+    is_bad = is_bad and not any(answer.get(key) for key in ("data", "choices", "images", "output"))
+    met = " ".join(filter(None, (code, kind, message.codes)))
+    return ServiceWords(
+        message.message,
+        message.code or code,
+        message.type or kind,
+        message.param or param,
+        from_service=is_bad or message.from_service or answer.get("type") == "error",
+        codes=met,
+        retry_after_s=message.retry_after_s if message.retry_after_s is not None else _retry_after_s(answer),
+    )
+
+
+def _merged(outer: ServiceWords, inner: ServiceWords) -> ServiceWords:
+    """Return both words in one: what stands deeper is nearer to the cause."""
+    same = inner.message in outer.message or not inner.message
+    message = outer.message if same else f"{outer.message}: {inner.message}" if outer.message else inner.message
+    return ServiceWords(
+        message[:MESSAGE_MAX_CHARS],
+        inner.code or outer.code,
+        inner.type or outer.type,
+        inner.param or outer.param,
+        from_service=inner.from_service or outer.from_service,
+        codes=f"{outer.codes} {inner.codes}".strip(),
+        retry_after_s=inner.retry_after_s if inner.retry_after_s is not None else outer.retry_after_s,
+    )
+
+
+def _joined(found: list[ServiceWords]) -> ServiceWords | None:
+    if not found:
+        return None
+    message = "; ".join(words.message for words in found if words.message)[:MESSAGE_MAX_CHARS]
+    waits = [words.retry_after_s for words in found if words.retry_after_s is not None]
+    codes = " ".join(words.codes for words in found).strip()
+    return replace(found[0], message=message, codes=codes, retry_after_s=max(waits, default=None))
+
+
+def _without_error(answer: Mapping[str, Any]) -> ServiceWords | None:
+    """Return what an answer says that is no error and no picture: a task to wait for, or the text of a chat."""
+    task = _task(answer)
+    if task:
+        return ServiceWords(
+            f"it began the task {task} and gave no picture: this service works asynchronously, which this pack does not"
+            f" follow; look there for the task {task}"
+        )
+    said = " ".join(_chat_texts(answer))
+    if said.strip():
+        return ServiceWords(f"a text in place of a picture: {_clean(said)}")
+    items = answer.get("data")
+    found = (
+        _told([item for item in items if isinstance(item, dict) and item.get("error")])
+        if isinstance(items, list)
+        else None
+    )
+    return found
+
+
+def _task(answer: Mapping[str, Any], depth: int = 0) -> str | None:
+    """Return the id of a task that the service began, or None."""
+    for key in TASK_KEYS:
+        if isinstance(answer.get(key), str | int) and answer[key]:
+            return _clean(str(answer[key]))[:CODE_MAX_CHARS]
+    state = answer.get("status") or answer.get("task_status") or answer.get("state")
+    if isinstance(answer.get("id"), str | int) and isinstance(state, str) and TASK_STATES.fullmatch(state):
+        return _clean(str(answer["id"]))[:CODE_MAX_CHARS]
+    if depth > 2:
+        return None
+    for key in ("data", "output", "result", "task"):
+        inside = answer.get(key)
+        inside = inside[0] if isinstance(inside, list) and inside else inside
+        found = _task(inside, depth + 1) if isinstance(inside, dict) else None
+        if found:
+            return found
+    return None
+
+
+def _chat_texts(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the texts of a reply in the form of a chat, of OpenAI's responses or of Google's candidates."""
+    for key in ("choices", "output", "candidates"):
+        items = answer.get(key)
+        for item in items if isinstance(items, list) else []:
+            if isinstance(item, dict):
+                yield from _texts(item.get("message") or item.get("delta") or item.get("content") or item.get("text"))
+
+
+def _texts(value: Any, depth: int = 0) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list) and depth < DEPTH_MAX:
+        for each in value[:20]:
+            yield from _texts(each, depth + 1)
+    elif isinstance(value, dict) and depth < DEPTH_MAX:
+        for key in ("content", "text", "refusal", "parts"):
+            yield from _texts(value.get(key), depth + 1)
+
+
+def _first(answer: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
+    """Return the first of some fields that is a short name: a text or a number, perhaps alone in a list."""
+    for key in keys:
+        value = answer.get(key)
+        value = value[0] if isinstance(value, list) and value else value
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            continue
+        text = _clean(f"{value}" if isinstance(value, str | float) or abs(value) < 10**30 else "a number")
+        if text:
+            return text[:CODE_MAX_CHARS]
+    return None
+
+
+def _retry_after_s(answer: Mapping[str, Any]) -> float | None:
+    for key, unit_s in RETRY_KEYS:
+        value = answer.get(key)
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            with contextlib.suppress(ValueError, OverflowError):
+                return float(str(value).removesuffix("s")) * unit_s
+    return None
+
+
+def _plain(body: bytes) -> ServiceWords:
+    """Return the words of what is no JSON: of a web page its title and its text, never its styles or scripts."""
+    text = body[:READ_MAX_BYTES].decode("utf-8", errors="replace").lstrip("\ufeff")
+    if not IS_PAGE.search(text[:MESSAGE_MAX_CHARS]):
+        return ServiceWords(_clean(re.sub(r"<[^>]*>", " ", NO_TEXT.sub(" ", text))))
+    title = TITLE.search(text)
+    name = _clean(html.unescape(title[1])) if title else ""
+    content = _clean(html.unescape(re.sub(r"<[^>]*(>|\Z)", " ", NO_TEXT.sub(" ", text))))
+    page = (f"{name}: {content}" if name and content and name not in content else content or name)[:PAGE_MAX_CHARS]
+    return ServiceWords(f"{WEB_PAGE} It reads: {page}" if page else WEB_PAGE, page=page or "an empty page")
+
+
+def _clean(text: str) -> str:
+    """Return a text on one line, without what cannot be shown, and not too long."""
+    shown = "".join(each if each.isprintable() else " " for each in text[: MESSAGE_MAX_CHARS * 4])
+    return " ".join(shown.split())[:MESSAGE_MAX_CHARS]
