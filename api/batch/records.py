@@ -21,8 +21,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ValidationError
 
 from ..backends.atomic_files import make_private_folder, read_regular, write_atomic
+from ..store import spending
 from ..store.read_record import RECORD_MAX_BYTES, Amount, Moment, Second, identity_of, tell_once
-from ..store.spending import amount
 from ..store.store import Store
 from .plan import FOLDER
 
@@ -102,7 +102,7 @@ class BatchRecord(BaseModel):
     collected, or refused (never begun, with the service's words in `faults`). `status` is the service's word;
     `address` is where it was sent, for sandboxes have no other name, `account` tells keys apart; `unreadable` are the
     files with lines of the answer that nobody can read. `input_file_at` is when the service got the requests,
-    by its own clock.
+    by its own clock; `held_usd` is what the budget counts until it is collected.
     """
 
     id: str
@@ -132,7 +132,8 @@ class BatchRecord(BaseModel):
     failed: int = 0
     unfinished: int = 0
     input_file_at: Moment = None
-    usd: Annotated[float, AfterValidator(amount)] = 0.0
+    held_usd: Amount = None
+    usd: Annotated[float, AfterValidator(spending.amount)] = 0.0
 
     def update(self, told: BatchObject) -> None:
         """Take over what the service tells of the batch."""
@@ -159,6 +160,7 @@ class BatchLedger:
     """The batches of one store."""
 
     def __init__(self, store: Store) -> None:
+        self._store_root = store.root
         self._root = store.root / FOLDER / "batches"
 
     def begin(self, record: BatchRecord, identities: Iterable[str]) -> BatchRecord:
@@ -177,6 +179,10 @@ class BatchLedger:
         Raises: OSError.
         """
         write_atomic(self.folder(record.id) / RECORD, record.model_dump_json(exclude_none=True, indent=1).encode())
+        if record.is_open and record.held_usd is not None:
+            spending.hold(self._store_root, record.id, record.held_usd, until_released=True)
+        elif not record.is_open:
+            spending.release(self._store_root, record.id)
 
     def find(self, batch: str) -> BatchRecord | None:
         """Return a batch by our id, or None."""
@@ -225,6 +231,7 @@ class BatchLedger:
     def forget(self, record: BatchRecord) -> None:
         """Delete all that is known of a batch."""
         shutil.rmtree(self.folder(record.id), ignore_errors=True)
+        spending.release(self._store_root, record.id)
 
 
 def new_id() -> str:

@@ -109,6 +109,7 @@ class BatchSubmitter:
         taken = [one for one in found if self._store.journal.hand_over(_in_batch(one, record))]
         record.count = len(taken)
         record.low_usd, record.high_usd = total_usd(taken, "low_usd"), total_usd(taken, "high_usd")
+        record.held_usd = self._cautious_usd(taken)
         if len(taken) < len(listed):
             self._ledger.begin(record, [one.identity for one in taken])
         sync_all()
@@ -238,8 +239,11 @@ class BatchSubmitter:
 
     def _refuse_over_budget(self, part: BatchPart) -> None:
         if self._connection.kind != "sandbox":
-            with spending.reserved(self._store.root, part.high_usd or 0.0, self._store.backend):
-                pass
+            spending.refuse_over_budget(self._store.root, self._cautious_usd(part.jobs), self._store.backend)
+
+    def _cautious_usd(self, jobs: Sequence[PlannedJob]) -> float:
+        """Return an amount in USD that jobs should not pass; one of unknown price counts as the dearest known."""
+        return sum(spending.estimate_of(one.record("plan")) if one.high_usd is None else one.high_usd for one in jobs)
 
 
 def _in_batch(one: PlannedJob, record: BatchRecord) -> JobRecord:

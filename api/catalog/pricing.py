@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -120,11 +121,14 @@ def cost_usd(model: str, usage: Usage | None, credits: float | None, *, batch: b
     those of its batches.
     """
     if credits is not None:
-        return credits / CREDITS_PER_USD
+        return _amount(credits / CREDITS_PER_USD)
     spec = catalog.find(model)
     price = _prices(spec, comfy=False, batch=batch) if spec else None
     if price is None or usage is None:
         return None
+    details = [one for one in (usage.input_tokens_details, usage.output_tokens_details) if one]
+    if any(tokens < 0 for one in (usage, *details) for tokens in dict(one).values() if isinstance(tokens, int)):
+        return None  # a negative sum would be money that a budget gives away
     used = usage.input_tokens_details or TokenDetails(text_tokens=usage.input_tokens)
     cached = min(used.cached_tokens or 0, used.image_tokens)
     text_out = usage.output_tokens_details.text_tokens if usage.output_tokens_details else 0
@@ -135,7 +139,12 @@ def cost_usd(model: str, usage: Usage | None, credits: float | None, *, batch: b
         + (usage.output_tokens - text_out) * price["image_out"]
         + text_out * price.get("text_out", price["image_out"])
     )
-    return millionths / 1e6
+    return _amount(millionths / 1e6)
+
+
+def _amount(usd: float) -> float | None:
+    """Return an amount of money, or None for what is none."""
+    return usd if math.isfinite(usd) and usd >= 0 else None
 
 
 def _prices(spec: ModelSpec, *, comfy: bool, batch: bool) -> dict[str, float] | None:

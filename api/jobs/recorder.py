@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class AnswerRecorder:
         Raises: BadAnswerError if it holds no picture, when it is kept all the same; OpenAIImageError if the service
         says 200 and means an error.
         """
-        _note_headers(record, raw)
+        _note_headers(record, raw, self._connection)
         try:
             response = parse_answer(raw, self._connection, model=record.model)
             if any(image.url and not image.b64_json for image in response.data or []):
@@ -118,13 +119,20 @@ def _with_picture(answer: StoredAnswer) -> StoredAnswer:
     )
 
 
-def _note_headers(record: JobRecord, raw: RawAnswer) -> None:
+def _note_headers(record: JobRecord, raw: RawAnswer, connection: Connection) -> None:
     record.answered_at, record.elapsed_s = time.time(), raw.elapsed_s
     kept = (*KEPT_HEADERS, *(name for name in raw.headers if name.startswith(KEPT_PREFIXES)))
     record.headers = {name: raw.headers[name] for name in kept if name in raw.headers}
     record.request_id = raw.request_id
+    record.credits = _credits(raw) if connection.kind == "comfy.org" else None
+
+
+def _credits(raw: RawAnswer) -> float | None:
+    """Return what comfy.org says that an answer cost, or None where it says nothing that is an amount."""
     with contextlib.suppress(ValueError):
-        record.credits = float(raw.headers.get("x-comfy-credits-used", ""))
+        said = float(raw.headers.get("x-comfy-credits-used", ""))
+        return said if math.isfinite(said) and said >= 0 else None
+    return None
 
 
 def _note_contents(record: JobRecord, response: OpenAIImageGenerationResponse, pictures: Pictures) -> None:

@@ -173,7 +173,7 @@ class JobRunner:
         if connection.kind == "sandbox":
             return contextlib.nullcontext()
         amount = pricing.cautious_usd(connection, self._job.request.wire_fields(), len(images))
-        return spending.reserved(self._store.root, amount, self._store.backend)
+        return spending.reserved(self._store.root, amount, self._store.backend, name=self._name)
 
     def _sent(self, record: JobRecord) -> RawAnswer:
         operation = self._job.operation({"Idempotency-Key": record.idempotency_key} if record.idempotency_key else {})

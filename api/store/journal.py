@@ -23,6 +23,7 @@ from ..backends.atomic_files import make_private_folder, remove_folder, write_at
 from ..backends.backend import Backend, LocalBackend
 from ..backends.leases import acquire, is_leased
 from ..errors import SharedStoreError
+from . import spending
 from .read_record import TornRecord, read_record
 from .records import RECORD, JobRecord, record_bytes, suffix_of
 
@@ -89,6 +90,7 @@ class RequestJournal:
         """Forget a job: it is answered, or it was certainly not paid."""
         self._unwritten.pop(name, None)
         remove_folder(self.root / name, self._trash)
+        spending.release(self.root.parent, name)
 
     @contextlib.contextmanager
     def receiving(self, name: str) -> Iterator[Callable[[bytes], None]]:

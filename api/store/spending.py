@@ -2,7 +2,8 @@
 
 One small file per paid answer, in a folder per day: it outlives the answer's own folder, and several machines can
 write to it at once. Its name says it all, as in `0.019920_openai_<answer>.json`: one listing gives a day's sum. Older
-files are called `<32 digits>.json` and are read.
+files are called `<32 digits>.json` and are read. What is out and not answered yet is an empty file in
+`held/<day>`, or in `held/open` for a batch, called `<amount>_<name>.json`, until it is answered or was certainly not paid.
 """
 
 from __future__ import annotations
@@ -13,24 +14,37 @@ import math
 import os
 import threading
 import time
+import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from ..backends.atomic_files import make_private_folder, write_atomic
 from ..backends.backend import Backend, LocalBackend
+from ..catalog import pricing
 from ..errors import OutOfCreditError
 from .records import JobRecord
 
 BUDGET_VARIABLE = "OPENAI_IMAGE_NODES_BUDGET_USD_PER_DAY"
 SPENT = "spent"
+HELD = "held"
+OPEN = "open"
 
 _lock = threading.Lock()
-_reserved: dict[Path, float] = {}
+_reserved: dict[Path, dict[str, float]] = {}
+
+
+@dataclass(frozen=True)
+class _Payer:
+    """By what prices a request was paid."""
+
+    kind: str
+    batch: bool
 
 
 def today() -> str:
-    """Return the day in the machine's own time, as 2026-11-23."""
+    """Return the day by the machine's own time zone, as 2026-11-23: it begins at midnight there, summer or winter."""
     return time.strftime("%Y-%m-%d")
 
 
@@ -39,8 +53,17 @@ def note_of(record: JobRecord) -> tuple[str, bytes]:
     day = time.strftime("%Y-%m-%d", time.localtime(record.answered_at))
     usd = "unknown" if record.cost_usd is None else f"{record.cost_usd:.6f}"
     line = {"connection": record.connection, "model": record.model, "usd": record.cost_usd, "credits": record.credits}
+    if record.cost_usd is None:
+        line["estimate_usd"] = estimate_of(record)
     name = f"{usd}_{quote(record.connection, safe='')}_{record.fingerprint}.json"
     return f"{SPENT}/{day}/{name}", json.dumps(line).encode()
+
+
+def estimate_of(record: JobRecord) -> float:
+    """Return an amount in USD that a request should not pass."""
+    images = [digest for digest in record.input_digests if digest.startswith("image")]
+    kind = "comfy.org" if record.connection == "comfy.org" else "compatible"
+    return pricing.cautious_usd(_Payer(kind, batch=bool(record.batch)), record.fields, len(images))
 
 
 def note_spent(root: Path, record: JobRecord) -> None:
@@ -53,8 +76,10 @@ def note_spent(root: Path, record: JobRecord) -> None:
     write_atomic(root / name, line, synced=False)
 
 
-def spent(root: Path, day: str, shared: Backend | None = None) -> dict[str, float]:
+def spent(root: Path, day: str, shared: Backend | None = None, *, unknown_too: bool = False) -> dict[str, float]:
     """Return the known costs in USD of a day, by connection: of this machine, and of all that share a backend.
+
+    With `unknown_too` what nobody knows is counted at its estimate.
 
     Raises: SharedStoreError.
     """
@@ -67,7 +92,7 @@ def spent(root: Path, day: str, shared: Backend | None = None) -> dict[str, floa
         if not name.endswith(".json"):
             continue  # being written this moment
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-            connection, usd = _named(name) or _read(backend.read(name))
+            connection, usd = _named(name, unknown_too=unknown_too) or _read(backend.read(name))
             sums[connection] = sums.get(connection, 0.0) + amount(usd)
     return sums
 
@@ -83,37 +108,80 @@ def days(root: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def reserved(root: Path, amount_usd: float, shared: Backend | None = None) -> Iterator[None]:
-    """Hold an amount of the day's budget while a request is out; what other processes have out is not counted.
+def reserved(root: Path, usd: float, shared: Backend | None = None, *, name: str = "") -> Iterator[None]:
+    """Hold an amount of the day's budget while a request is out; `name` is what it is called in the journal.
 
+    With a name it stays held until `release`, for a request that got lost may have been billed.
     Raises: OutOfCreditError if the day's sum with everything on its way would pass the budget, SharedStoreError.
     """
-    limit = _limit()
     with _lock:
-        if limit is not None:
-            so_far, held = sum(spent(root, today(), shared).values()), _reserved.get(root, 0.0)
-            if so_far + held + amount_usd > limit:
-                raise _over_budget(limit, so_far, held, amount_usd)
-        _reserved[root] = _reserved.get(root, 0.0) + amount_usd
+        refuse_over_budget(root, usd, shared, but=name)
+        ours = _reserved.setdefault(root, {})
+        key = name or uuid.uuid4().hex
+        ours[key] = usd
+        if name:
+            hold(root, name, usd)
     try:
         yield
     finally:
         with _lock:
-            _reserved[root] -= amount_usd
+            ours.pop(key, None)
 
 
-def _named(path: str) -> tuple[str, float] | None:
-    """Return what the name of a note says: connection and USD, 0 where nobody knows; None for an older one."""
+def refuse_over_budget(root: Path, usd: float, shared: Backend | None = None, *, but: str = "") -> None:
+    """Refuse an amount with which the day's budget would be passed; what is held for `but` is what it is about.
+
+    Raises: OutOfCreditError, SharedStoreError.
+    """
+    limit = _limit()
+    if limit is None:
+        return
+    known = spent(root, today(), shared, unknown_too=True)
+    out = {**_held(root), **_reserved.get(root, {})}
+    so_far, held = sum(known.values()), sum(amount for name, amount in out.items() if name != but)
+    if so_far + held + usd > limit:
+        raise _over_budget(limit, so_far, held, usd)
+
+
+def hold(root: Path, name: str, usd: float, *, until_released: bool = False) -> None:
+    """Note that something is out that may cost so much: for today, or `until_released`. A full disk is no reason."""
+    release(root, name)
+    folder = root / HELD / (OPEN if until_released else today())
+    with contextlib.suppress(OSError):
+        write_atomic(make_private_folder(folder) / f"{amount(usd):.6f}_{name}.json", b"", synced=False)
+
+
+def release(root: Path, name: str) -> None:
+    """Note that something is out no more: what it cost is noted by then, or it cost nothing."""
+    for path in (root / HELD).glob(f"*/*_{name}.json"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _held(root: Path) -> dict[str, float]:
+    """Return what is out in USD by name, of all processes of this machine."""
+    found: dict[str, float] = {}
+    for day in (today(), OPEN):
+        for path in (root / HELD / day).glob("[0-9]*_*.json"):
+            usd, _, name = path.stem.partition("_")
+            with contextlib.suppress(ValueError):
+                found[name] = amount(float(usd))
+    return found
+
+
+def _named(path: str, *, unknown_too: bool) -> tuple[str, float] | None:
+    """Return what the name of a note says: connection and USD; None where the note has to be read."""
     usd, _, rest = path.rpartition("/")[2].partition("_")
     connection = rest.rpartition("_")[0]
-    if not connection:
+    if not connection or (usd == "unknown" and unknown_too):
         return None
     return unquote(connection), 0.0 if usd == "unknown" else float(usd)
 
 
 def _read(note: bytes | None) -> tuple[str, float]:
     line = json.loads(note or b"")
-    return str(line["connection"]), float(line["usd"] or 0.0)
+    usd = line["usd"]
+    return str(line["connection"]), float(line.get("estimate_usd") or 0.0) if usd is None else float(usd)
 
 
 def _limit() -> float | None:
@@ -121,7 +189,8 @@ def _limit() -> float | None:
     if not text:
         return None
     with contextlib.suppress(ValueError):
-        return float(text)
+        if math.isfinite(limit := float(text)):
+            return limit
     raise OutOfCreditError(f"{BUDGET_VARIABLE} is {text!r}, which is no number of dollars. Nothing was sent.")
 
 

@@ -1,0 +1,171 @@
+"""The day's budget: no answer of anybody switches it off, and it counts what may have been billed."""
+
+from __future__ import annotations
+
+import json
+import time
+from calendar import timegm
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai_image_nodes.api.catalog import pricing
+from openai_image_nodes.api.catalog.schemas import TokenDetails, Usage
+from openai_image_nodes.api.errors import OutcomeUnknownError, OutOfCreditError
+from openai_image_nodes.api.store import spending
+from support.asker import MODEL, Asker, Server
+from support.machines import record
+
+BUDGET = "OPENAI_IMAGE_NODES_BUDGET_USD_PER_DAY"
+
+
+class Telling(Server):
+    """A server that says something more in the headers of its answers."""
+
+    told: dict[str, str]
+
+    async def __call__(self, request: Any, handler: Any) -> Any:
+        response = await super().__call__(request, handler)
+        response.headers.update(self.told)
+        return response
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Telling]:
+    with Telling() as started:
+        yield started
+
+
+@pytest.fixture
+def asker(server: Telling, monkeypatch: pytest.MonkeyPatch) -> Asker:
+    server.told = {}
+    return Asker.fresh(server, "openai", monkeypatch)
+
+
+@pytest.mark.parametrize("said", ["nan", "-inf", "inf", "-1000000", "1e999", "free", "0x10", ""])
+@pytest.mark.parametrize("name", ["openai", "comfy.org"])
+def test_odd_credits_do_not_switch_the_budget_off(
+    server: Telling, asker: Asker, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    """They are no amount: what the answer cost is unknown, and counted at its estimate."""
+    asker.name = name
+    server.told = {"x-comfy-credits-used": said}
+    answer = asker.ask()
+    assert answer.record.credits is None
+    assert answer.record.cost_usd is None or answer.record.cost_usd >= 0
+    monkeypatch.setenv(BUDGET, "0.0000001")
+    with pytest.raises(OutOfCreditError):
+        asker.ask("another fox")
+
+
+def test_credits_are_comfy_orgs_alone(server: Telling, asker: Asker) -> None:
+    """A relay that says 0 credits makes nothing free."""
+    server.told = {"x-comfy-credits-used": "0"}
+    answer = asker.ask()
+    assert answer.record.credits is None
+    assert (answer.record.cost_usd or 0) > 0
+
+
+TOKENS = st.integers(min_value=-(10**20), max_value=10**20)
+
+
+@given(TOKENS, TOKENS, TOKENS, TOKENS)
+def test_no_usage_gives_money_back(text: int, image: int, out: int, cached: int) -> None:
+    """Whatever a service says it used, a cost is unknown or at least 0."""
+    details = TokenDetails(text_tokens=text, image_tokens=image, cached_tokens=cached)
+    usage = Usage(input_tokens=text, output_tokens=out, total_tokens=0, input_tokens_details=details)
+    usd = pricing.cost_usd(MODEL, usage, None)
+    assert usd is None or usd >= 0
+    if min(text, image, out, cached) < 0:
+        assert usd is None
+
+
+@pytest.mark.parametrize("usd", [float("nan"), float("-inf"), float("inf"), -5.0])
+def test_odd_notes_are_no_amounts(asker: Asker, usd: float) -> None:
+    """Somebody else may have written them, by name or in an old form."""
+    asker.ask()
+    root, day = asker.store.root, spending.today()
+    before = spending.spent(root, day)
+    (root / "spent" / day / f"{usd}_openai_{'0' * 32}.json").write_text("{}")
+    (root / "spent" / day / f"{'1' * 32}.json").write_text(json.dumps({"connection": "openai", "usd": usd}))
+    (root / "spent" / day / f"{'2' * 32}.json").write_text("[" * 100_000)
+    assert spending.spent(root, day) == before
+
+
+@pytest.mark.parametrize("limit", ["nan", "inf", "-inf", "five"])
+def test_budget_that_is_no_number_refuses(asker: Asker, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """Nobody means no limit by it."""
+    monkeypatch.setenv(BUDGET, limit)
+    with pytest.raises(OutOfCreditError, match="no number of dollars"):
+        asker.ask()
+    assert asker.faults.posts == 0
+
+
+def test_answer_without_usage_counts_at_its_estimate(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody knows is not free; the list of what was spent names known costs alone."""
+    told = record("b" * 64, fields={"model": MODEL, "size": "1024x1024", "quality": "high"}, answered_at=time.time())
+    root = asker.store.root
+    spending.note_spent(root, told)
+    assert sum(spending.spent(root, spending.today()).values()) == 0
+    assert sum(spending.spent(root, spending.today(), unknown_too=True).values()) == spending.estimate_of(told) > 0
+    monkeypatch.setenv(BUDGET, f"{spending.estimate_of(told):.6f}")
+    with pytest.raises(OutOfCreditError):
+        asker.ask()
+
+
+def test_lost_request_counts_until_it_is_known(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have been billed: also after a restart. Once it is answered, only what it cost counts."""
+    asker.name = "comfy.org"
+    asker.faults.drop("after_body", times=4)
+    with pytest.raises(OutcomeUnknownError):
+        asker.ask()
+    asker.restart()
+    monkeypatch.setenv(BUDGET, "0.0000001")
+    with pytest.raises(OutOfCreditError, match=r"[1-9]\d* USD are on their way|0\.\d*[1-9]\d* USD are on"):
+        asker.ask("another fox")
+    monkeypatch.delenv(BUDGET)
+    asker.ask()
+    assert not [path for path in (asker.store.root / "held").rglob("*") if path.is_file()]
+
+
+def test_refused_request_holds_nothing(asker: Asker) -> None:
+    """It cost nothing."""
+    asker.faults.status(400)
+    with pytest.raises(Exception, match="HTTP 400"):
+        asker.ask()
+    assert not [path for path in (asker.store.root / "held").rglob("*") if path.is_file()]
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone cannot be set")
+@pytest.mark.parametrize(
+    ("utc", "day"),
+    [
+        ("2026-11-26T22:59:59", "2026-11-26"),
+        ("2026-11-26T23:00:00", "2026-11-27"),
+        ("2026-07-01T21:59:59", "2026-07-01"),
+        ("2026-07-01T22:00:00", "2026-07-02"),
+        ("2026-03-28T22:59:59", "2026-03-28"),
+        ("2026-03-28T23:00:00", "2026-03-29"),
+        ("2026-03-29T01:30:00", "2026-03-29"),
+        ("2026-03-29T21:59:59", "2026-03-29"),
+        ("2026-03-29T22:00:00", "2026-03-30"),
+        ("2026-10-24T22:00:00", "2026-10-25"),
+        ("2026-10-25T22:59:59", "2026-10-25"),
+        ("2026-10-25T23:00:00", "2026-10-26"),
+    ],
+)
+def test_day_begins_at_midnight_of_this_machine(monkeypatch: pytest.MonkeyPatch, utc: str, day: str) -> None:
+    """In summer, in winter, and on the days of 23 and of 25 hours; notes and sums go by the same rule."""
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    try:
+        at = float(timegm(time.strptime(utc, "%Y-%m-%dT%H:%M:%S")))
+        assert spending.note_of(record(answered_at=at))[0].startswith(f"spent/{day}/")
+        clock = time.localtime(at)
+        monkeypatch.setattr(time, "localtime", lambda _at=None: clock)
+        assert time.strftime("%Y-%m-%d", time.localtime()) == day
+    finally:
+        monkeypatch.undo()
+        time.tzset()
