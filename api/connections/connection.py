@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from ..catalog import catalog, validation
 from ..catalog.schemas import OpenAIImageGenerationRequest
 from ..errors import RefusedError
+from . import escaped
 from .sendable import refuse_unsendable
 
 BATCH_WINDOW = timedelta(hours=24)
@@ -70,6 +71,8 @@ class Connection:
 
     def url(self, path: str, model: str | None = None) -> str:
         """Return the address of a path, of a model's endpoint where each model has its own."""
+        if self.deployment_paths and model in (".", ".."):
+            raise RefusedError(f"{self.name}: {model} is no name of a deployment. Choose another model.", param="model")
         middle = f"/deployments/{quote(model, safe='')}" if self.deployment_paths and model else ""
         return f"{self.base_url}{middle}/{path}"
 
@@ -92,7 +95,12 @@ class Connection:
             said = rest + chunk if rest else chunk
             for secret in secrets:
                 said = said.replace(secret, b"[key]")
-            end = len(said) - _begun(secrets, said)
+            kept = _begun(secrets, said)
+            if escaped.is_marked(said):
+                for secret in secrets:
+                    said = escaped.pattern(secret).sub(b"[key]", said)
+                kept = max(_begun(secrets, said), escaped.begun(secrets, said))
+            end = len(said) - kept
             yield said[:end]
             rest = said[end:]
         yield rest

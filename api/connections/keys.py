@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import time
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from .. import config
 from ..backends.atomic_files import make_private_folder, write_atomic
+from ..backends.leases import acquire
 from ..errors import OpenAIImageError, RefusedError
 from . import pasted, resolve
 from .connection import HostSecrets
 from .sendable import text_fault
 
 LONGEST_KEY = 4096
+WAIT_S = 0.02
 WITHOUT_STORED_KEY = ("auto", "comfy.org", "sandbox", "openai batch", "sandbox batch")
 SAME_KEY = {"openai batch": "openai"}
 BASE_URL_VARIABLES = {"openai": "OPENAI_BASE_URL", "azure": "AZURE_OPENAI_ENDPOINT"}
@@ -33,16 +38,17 @@ def store(name: str, key: str, base_url: str | None = None) -> None:
     fault = text_fault(key)
     if not key or fault or len(key) > LONGEST_KEY:
         raise RefusedError(f"That is no key: {fault or 'it is empty or too long'}. Copy the key again.")
-    entries = resolve.stored()
-    entry = entries.setdefault(name, {})
-    told = base_url or os.environ.get(BASE_URL_VARIABLES.get(name, ""))
-    base = told or entry.get("base_url") or DEFAULT_BASE_URLS.get(name)
-    if base:
-        entry["base_url"] = pasted.base_url(base, "--base-url")  # a stored key is sent to this host only
-    if name not in resolve.BUILT_IN and not entry.get("base_url"):
-        raise RefusedError(f"The connection {name} needs --base-url, as https://host/v1.")
-    entry["key"] = key
-    _write(entries)
+    with _alone():
+        entries = resolve.stored()
+        entry = entries.setdefault(name, {})
+        told = base_url or os.environ.get(BASE_URL_VARIABLES.get(name, ""))
+        base = told or entry.get("base_url") or DEFAULT_BASE_URLS.get(name)
+        if base:
+            entry["base_url"] = pasted.base_url(base, "--base-url")  # a stored key is sent to this host only
+        if name not in resolve.BUILT_IN and not entry.get("base_url"):
+            raise RefusedError(f"The connection {name} needs --base-url, as https://host/v1.")
+        entry["key"] = key
+        _write(entries)
 
 
 def forget(name: str) -> None:
@@ -51,9 +57,10 @@ def forget(name: str) -> None:
     Raises: RefusedError, OSError.
     """
     refuse_name(name)
-    entries = resolve.stored()
-    if entries.get(name, {}).pop("key", None) is not None:
-        _write(entries)
+    with _alone():
+        entries = resolve.stored()
+        if entries.get(name, {}).pop("key", None) is not None:
+            _write(entries)
 
 
 def source(name: str) -> KeySource:
@@ -113,6 +120,21 @@ def refuse_name(name: str) -> None:
             f"{name} needs no stored key. comfy.org takes its key from ComfyUI's own sign-in,"
             " openai batch takes that of openai."
         )
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other process changes the file, or thread: who read it before would write its keys away.
+
+    Raises: OSError.
+    """
+    place = make_private_folder(config.folder() / "connections.lock")
+    while (ours := acquire(place)) is None:
+        time.sleep(WAIT_S)
+    try:
+        yield
+    finally:
+        ours.release()
 
 
 def _write(entries: dict[str, dict[str, Any]]) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +21,7 @@ from . import pasted
 from .connection import Connection, HostSecrets
 from .sendable import refuse_unsendable, text_fault, unusable_key
 
+LOG = logging.getLogger(__name__)
 COMFY_MAX_PIXELS = 2048 * 2048  # ComfyUI 0.28 scales references to this for its proxy
 COMFY_BASE_URL = "https://api.comfy.org"
 OPENAI_BASE_URL = "https://api.openai.com/v1"
@@ -57,14 +61,27 @@ def stored() -> dict[str, dict[str, Any]]:
     path = config.folder() / "connections.json"
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))["connections"]
+        _tell_if_open(path)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise RefusedError(
             "connections.json in the state folder cannot be read as JSON. Fix it, or delete it and store the keys"
             " again."
         ) from None
     return {str(name): dict(entry) for name, entry in dict(entries).items()}
+
+
+def _tell_if_open(path: Path) -> None:
+    """Tell in the log if others can read or change the keys."""
+    found = path.stat()
+    if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o077):
+        _tell_once(f"{path} can be read or changed by others: it should belong to you and have mode 0600")
+
+
+@lru_cache(maxsize=16)
+def _tell_once(words: str) -> None:
+    LOG.warning("%s.", words)
 
 
 def is_batch(name: str) -> bool:

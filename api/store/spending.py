@@ -2,8 +2,9 @@
 
 One small file per paid answer, in a folder per day: it outlives the answer's own folder, and several machines can
 write to it at once. Its name says it all, as in `0.019920_openai_<answer>.json`: one listing gives a day's sum. Older
-files are called `<32 digits>.json` and are read. What is out and not answered yet is an empty file in
-`held/<day>`, or in `held/open` for a batch, called `<amount>_<name>.json`, until it is answered or was certainly not paid.
+files are called `<32 digits>.json` and are read. What is out and not
+answered yet is an empty file `held/<day>/<amount>_<name>.json`, in `held/open` for a batch, until it is answered or was
+certainly not paid.
 """
 
 from __future__ import annotations

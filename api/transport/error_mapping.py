@@ -34,6 +34,7 @@ __all__ = [
     "service_words",
 ]
 
+CODE_MAX_CHARS = 100
 WORDS_MAX_CHARS = 600
 SHOWN_MAX_CHARS = 200
 SECRET_PATTERN = re.compile(r"(sk-|comfyui-|org-|Bearer\s+|api[-_]key[=: ]+)[^\s'\",.;)]+", re.IGNORECASE)
@@ -100,7 +101,7 @@ def error_from_response(
     facts = _facts(connection, subject, words, headers, asked)
     happened, advice = (text.format(**facts) for text in (rule.happened, rule.advice))
     said = redacted(connection, words.page or words.message)[:WORDS_MAX_CHARS].rstrip(" .")
-    code = redacted(connection, words.code or "") or None
+    code = redacted(connection, words.code or "")[:CODE_MAX_CHARS] or None
     request_id = headers.get("x-request-id")
     tail = f" (HTTP {status}{_named(', code ', code)}{_named(', request ', request_id)})"
     return rule.error(

@@ -1,0 +1,92 @@
+"""Keys that come back in other writings, are stored by two at once, or lie open."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai_image_nodes.api import config
+from openai_image_nodes.api.connections import keys, resolve
+from openai_image_nodes.api.connections.connection import Connection
+from openai_image_nodes.api.errors import RefusedError
+from openai_image_nodes.api.transport.error_mapping import error_from_response
+from pydantic import SecretStr
+
+KEY = "sk-planted/0123456789+abcdef"
+CONNECTION = Connection("relay", "https://host/v1", key=SecretStr(KEY))
+FORMS = [
+    "\\u0073" + KEY[1:],
+    KEY.replace("/", "\\/"),
+    "".join(f"\\u00{ord(char):02X}" for char in KEY),
+    quote(KEY, safe=""),
+    quote(KEY, safe="").lower(),
+    "".join(f"%{ord(char):02x}" for char in KEY),
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("cut", [1, 3, 7, 10_000])
+def test_key_in_escapes_is_taken_out_wherever_it_is_cut(form: str, cut: int) -> None:
+    """Whoever reads the JSON, or the address, would have it."""
+    said = f'{{"message": "your key {form} is bad\\n", "x": "100%"}}'.encode()
+    chunks = [said[at : at + cut] for at in range(0, len(said), cut)]
+    assert b"".join(CONNECTION.redacted_chunks(chunks)) == said.replace(form.encode(), b"[key]")
+
+
+@given(st.lists(st.sampled_from([b"\\", b"%", b"s", b"sk", b"\\u0073", b"%73", b"k-planted", b" "])))
+def test_what_is_no_key_is_passed_on_whole(pieces: list[bytes]) -> None:
+    """Nothing gets lost at the cuts."""
+    assert b"".join(CONNECTION.redacted_chunks(pieces)) == b"".join(pieces)
+
+
+def test_keys_that_are_stored_at_once_are_all_kept() -> None:
+    """Who read the file before the other wrote would write the other's away."""
+    names = [f"relay {number}" for number in range(12)]
+    gate = threading.Barrier(len(names))
+
+    def store(name: str) -> None:
+        gate.wait()
+        keys.store(name, f"key-of-{name.replace(' ', '-')}", "https://host/v1")
+
+    threads = [threading.Thread(target=store, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(resolve.stored()) == set(names)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="modes are of other systems")
+def test_open_keys_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    """They work all the same."""
+    keys.store("relay", KEY, "https://host/v1")
+    caplog.set_level(logging.WARNING)
+    resolve.stored()
+    assert caplog.messages == []
+    (config.folder() / "connections.json").chmod(0o644)
+    assert "relay" in resolve.stored()
+    assert "0600" in caplog.text
+    assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize("model", [".", ".."])
+def test_model_is_one_segment_of_a_path(model: str) -> None:
+    """Azure has it in the address."""
+    azure = Connection("azure", "https://host/openai", deployment_paths=True)
+    with pytest.raises(RefusedError):
+        azure.url("images/generations", model)
+    assert azure.url("x", "../a?b#c\\d") == "https://host/openai/deployments/..%2Fa%3Fb%23c%5Cd/x"
+
+
+def test_endless_code_is_shortened() -> None:
+    """It is in every message."""
+    body = json.dumps({"error": {"message": "no", "code": "c" * 1_000_000}}).encode()
+    error = error_from_response(CONNECTION, 400, {}, body, subject="m")
+    assert len(str(error)) < 2000
+    assert len(error.code or "") <= 100
