@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 CODE_MAX_CHARS = 100
+USER_PATTERN = re.compile(r"://[^\s'\"<>]*@")  # name and password of a proxy, as errors repeat its address
 WORDS_MAX_CHARS = 600
 SHOWN_MAX_CHARS = 200
 SECRET_PATTERN = re.compile(r"(sk-|comfyui-|org-|Bearer\s+|api[-_]key[=: ]+)[^\s'\",.;)]+", re.IGNORECASE)
@@ -256,7 +257,7 @@ def redacted(connection: Connection, text: str) -> str:
     """Return a text without this connection's key and without anything that looks like one."""
     key = connection.key.get_secret_value() if connection.key else ""
     clean = text.replace(key, "[key]") if key else text
-    return SECRET_PATTERN.sub("[key]", clean)
+    return SECRET_PATTERN.sub("[key]", USER_PATTERN.sub("://", clean))
 
 
 def _reason(exc: Exception) -> str:

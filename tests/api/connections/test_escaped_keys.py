@@ -15,7 +15,7 @@ from openai_image_nodes.api import config
 from openai_image_nodes.api.connections import keys, resolve
 from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import RefusedError
-from openai_image_nodes.api.transport.error_mapping import error_from_response
+from openai_image_nodes.api.transport.error_mapping import error_from_exception, error_from_response
 from pydantic import SecretStr
 
 KEY = "sk-planted/0123456789+abcdef"
@@ -82,6 +82,16 @@ def test_model_is_one_segment_of_a_path(model: str) -> None:
     with pytest.raises(RefusedError):
         azure.url("images/generations", model)
     assert azure.url("x", "../a?b#c\\d") == "https://host/openai/deployments/..%2Fa%3Fb%23c%5Cd/x"
+
+
+@pytest.mark.parametrize(
+    "address", ["http://me:pa55word@proxy:3128", "socks5://me:pa/55word@proxy", "//x://:pa55word@h"]
+)
+def test_password_of_a_proxy_is_in_no_error(address: str) -> None:
+    """Libraries repeat the address of a proxy that does not work."""
+    error = error_from_exception(CONNECTION, OSError(f"cannot use '{address}'"), complete=False, sent_at="now")
+    assert "55word" not in str(error)
+    assert "proxy" in str(error) or "h" in str(error)
 
 
 def test_endless_code_is_shortened() -> None:
