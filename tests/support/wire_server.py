@@ -17,6 +17,7 @@ import socket
 import struct
 import threading
 from collections import deque
+from collections.abc import Callable
 
 CLOSE, RESET, HOLD = "close", "reset", "hold"
 Step = bytes | float | str
@@ -46,9 +47,11 @@ class WireServer:
         self.heads: list[bytes] = []
         self.gets: list[bytes] = []
         self.connections = 0
+        self.answer: Callable[[bytes], tuple[Step, ...]] | None = None  # instead of a script, by the request's body
         self._scripts: deque[tuple[Step, ...]] = deque()
         self._files: dict[str, deque[tuple[Step, ...]]] = {}
         self._stopped = threading.Event()
+        self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
 
@@ -86,12 +89,17 @@ class WireServer:
                     waiting = self._files[path.decode()]
                     steps = waiting.popleft() if len(waiting) > 1 else waiting[0]
                 else:
-                    self.bodies.append(self._body(head, reader))
-                    self.heads.append(head)
-                    self.posts += 1
-                    steps = self._scripts.popleft()
+                    body = self._body(head, reader)
+                    self._note(head, body)
+                    steps = self.answer(body) if self.answer else self._scripts.popleft()
                 if not self._play(connected, steps):
                     return
+
+    def _note(self, head: bytes, body: bytes) -> None:
+        with self._lock:
+            self.bodies.append(body)
+            self.heads.append(head)
+            self.posts += 1
 
     def _play(self, connected: socket.socket, steps: tuple[Step, ...]) -> bool:
         for step in steps:
