@@ -70,7 +70,7 @@ def _bytes_of(image: Image, connection: Connection) -> bytes:
 
 def _decoded(text: str | memoryview) -> bytes:
     data = base64_to_bytes(text)
-    if len(text) < WORDS_MAX_CHARS and not looks_like_base64(text):
+    if len(text) < WORDS_MAX_CHARS and not data.isascii() and not looks_like_base64(text):
         raise ValueError(f"in place of a picture came: {text}")  # a word may be base64 by chance
     return data
 

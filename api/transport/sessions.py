@@ -17,10 +17,12 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.wait import wait_for_read
 
 from ..connections.connection import is_loopback
 
 POOL_SIZE = 32
+QUIET_S = 0.05
 INSIDE = "it leads to an address inside this network"
 # Minutes pass without a byte while a picture is made. Routers forget such connections (some after a minute), and then
 # a paid answer is lost: an empty packet now and then keeps them, and finds out that the other side is gone.
@@ -149,18 +151,33 @@ class _FinalResponse(http.client.HTTPResponse):
         return bool(self.fp.peek(1)) or bool(getattr(self._connected, "pending", int)())
 
 
-class _Http(HTTPConnection):
-    response_class = _FinalResponse
+class _Careful:
+    """What the two kinds of connections share: where they may lead, and when they may be used again."""
+
+    _answered_at = 0.0
 
     def _new_conn(self) -> socket.socket:
-        return _allowed(super()._new_conn(), proxied=self.proxy is not None)
+        return _allowed(super()._new_conn(), proxied=self.proxy is not None)  # type: ignore[misc, attr-defined]
+
+    def getresponse(self) -> Any:
+        response = super().getresponse()  # type: ignore[misc]
+        self._answered_at = time.monotonic()
+        return response
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether nothing came since its last answer, for long enough that a late answer to nobody would be here."""
+        sock = self.sock  # type: ignore[attr-defined]
+        quiet_s = max(0.0, QUIET_S - (time.monotonic() - self._answered_at))
+        return sock is not None and not wait_for_read(sock, timeout=quiet_s)
 
 
-class _Https(HTTPSConnection):
+class _Http(_Careful, HTTPConnection):
     response_class = _FinalResponse
 
-    def _new_conn(self) -> socket.socket:
-        return _allowed(super()._new_conn(), proxied=self.proxy is not None)
+
+class _Https(_Careful, HTTPSConnection):
+    response_class = _FinalResponse
 
 
 def _allowed(connected: socket.socket, *, proxied: bool) -> socket.socket:

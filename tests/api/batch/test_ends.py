@@ -128,7 +128,7 @@ def test_line_that_is_no_picture_fails_alone(sandbox: ScriptedSandbox, faults: F
     path = records.BatchLedger(store()).folder(record.id) / "output.jsonl"
     content = f"{sandbox.base_url}/v1/files/{record.output_file_id}/content"
     lines = requests.get(content, timeout=30).content.splitlines(keepends=True)
-    path.write_bytes(lines[0].replace(b'"b64_json"', b'"b64"') + lines[1][:-20] + b"\n" + lines[2] + b"not JSON\n")
+    path.write_bytes(lines[0].replace(b'"b64_json"', b'"sketch"') + lines[1][:-20] + b"\n" + lines[2] + b"not JSON\n")
     done = counter.collect(record)
     assert (done.answered, done.failed, done.unfinished) == (2, 1, 0)
     kept = [record for _, record in store().records()]

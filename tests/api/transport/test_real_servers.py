@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import pytest
 from openai_image_nodes.api.errors import BadAnswerError, ModeratedError, OpenAIImageError, OutcomeUnknownError
-from openai_image_nodes.api.transport import client, downloads
+from openai_image_nodes.api.transport import client, downloads, sessions
 from openai_image_nodes.api.transport.sessions import session_for
 from PIL import Image
 from support.capture import picture, pixels
@@ -195,6 +195,16 @@ def test_an_interim_answer_alone_is_an_unknown_outcome(server: WireServer, steps
 def test_a_connection_with_bytes_left_over_is_not_used_again(server: WireServer) -> None:
     """An answer to nobody, behind the answer of the run before, would be taken for the next one's."""
     server.script(plain(told([{"b64_json": text(RED)}])) + plain(told([{"b64_json": text(RED)}])))
+    server.script(plain(told([{"b64_json": text(BLUE)}])))
+    assert colour(prompt="red") == [250, 0, 0]
+    assert colour(prompt="blue") == [0, 0, 250]
+    assert server.connections == 2
+
+
+def test_an_answer_to_nobody_that_comes_late_is_noticed(server: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection is used again only after it was silent for a while."""
+    monkeypatch.setattr(sessions, "QUIET_S", 5.0)  # as if the next run came at once, on a machine of any speed
+    server.script(plain(told([{"b64_json": text(RED)}])), 0.3, plain(told([{"b64_json": text(RED)}])))
     server.script(plain(told([{"b64_json": text(BLUE)}])))
     assert colour(prompt="red") == [250, 0, 0]
     assert colour(prompt="blue") == [0, 0, 250]

@@ -51,7 +51,6 @@ GIVES: dict[str, Callable[[str], tuple[Step, ...]]] = {
     "odd fields": lambda prompt: (plain(told(prompt, usage="x", size={}, quality=1)),),
     "the picture itself": lambda prompt: (plain(painted(prompt), "Content-Type: image/png"),),
     "bytes left over": lambda prompt: (plain(told(prompt)) + plain(told("a stranger")),),
-    "bytes left over later": lambda prompt: (plain(told(prompt)), 0.002, plain(told("a stranger"))),
 }
 # what is lost, or said to be no picture
 LOSES: dict[str, Callable[[str], tuple[Step, ...]]] = {
