@@ -10,6 +10,8 @@ from support.batch_plans import BATCH, collected, faults, plan, resolved, sandbo
 from support.faults import Fault, Faults
 from support.scenarios import ScriptedSandbox
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["faults", "sandbox"]  # pytest finds them here
 EMPTY_LIST = Fault(status=200, body=b'{"object":"list","data":[],"has_more":false}')
 

@@ -19,6 +19,8 @@ from support.asker import KEY, painted
 from support.batch_plans import BATCH, faults, finish, manager, plan, resolved, run, sandbox, store, submit
 from support.scenarios import ScriptedSandbox
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["faults", "sandbox"]  # pytest finds them here
 DEEP = "[" * 100_000 + "]" * 100_000
 CONNECTION = Connection("openai", "https://host/v1", key=SecretStr(KEY))
