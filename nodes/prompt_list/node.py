@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +39,15 @@ class Selection(NamedTuple):
     table: Table
     total: int
     rows: list[Row]
+
+
+class RowKind(NamedTuple):
+    """What the price of a row depends on; `image` and `mask` tell whether there is one."""
+
+    size: str
+    quality: str
+    image: bool
+    mask: bool
 
 
 class PromptList:
@@ -132,6 +142,15 @@ class PromptList:
             [row.name for row in rows],
             len(rows),
         )
+
+    @classmethod
+    def kinds(cls, values: Mapping[str, Any]) -> Counter[RowKind]:
+        """Return of how many rows the price is the same, by what it depends on; `values` are those of the widgets.
+
+        Raises: PromptListError.
+        """
+        rows = cls._selected({name: values[name] for name in DEFAULTS if name in values}).rows
+        return Counter(RowKind(row.size, row.quality, bool(row.image), bool(row.mask or row.image)) for row in rows)
 
     @staticmethod
     def folder() -> Path:

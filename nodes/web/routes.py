@@ -5,7 +5,12 @@ No answer holds a key or an address with one. Keys come in by `/key` alone, and 
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from aiohttp import web
@@ -16,7 +21,10 @@ from ...api.catalog import catalog, pricing
 from ...api.catalog.catalog import ModelSpec
 from ...api.connections import keys
 from ...api.connections import resolve as connections
+from ...api.jobs.threads import run_bounded
 from ..migration import replacements
+from ..prompt_list.node import PromptList, RowKind
+from ..prompt_list.tables import PromptListError
 from ..run import parameters
 from . import batch_routes
 from .responses import answering, posted, refusal, refuse_other_machines
@@ -37,6 +45,7 @@ def register(routes: web.RouteTableDef | None) -> None:
         routes.get(f"{PREFIX}/connections")(list_connections)
         routes.get(f"{PREFIX}/replacements")(list_replacements)
         routes.post(f"{PREFIX}/estimate")(answering(estimate))
+        routes.post(f"{PREFIX}/list_estimates")(answering(list_estimates))
         routes.post(f"{PREFIX}/key")(answering(store_key))
         batch_routes.add_to(routes, PREFIX)
     except Exception as exc:  # noqa: BLE001 - another server than we know: the nodes matter more than their panel
@@ -68,7 +77,47 @@ async def estimate(request: web.Request) -> dict[str, Any]:
 
     The body is {"node", "values", "connected", "image_count"}; the prompt need not be there.
     """
+    return _estimate(await posted(request))
+
+
+async def list_estimates(request: web.Request) -> dict[str, Any]:
+    """Return how many rows a list has, and how many runs of each price the nodes behind it will have.
+
+    The body is {"list", "nodes"}: the list's widgets, and for each node behind it {"state", "linked"}, as `estimate` is
+    asked for it and {input: output of the list}. The answer is {"rows", "estimates": [{"count", ...}]}, or the state
+    impossible and the reason.
+    """
     asked = await posted(request)
+    return await asyncio.wrap_future(run_bounded(lambda: _list_estimates(asked["list"], asked["nodes"])))
+
+
+def _list_estimates(values: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    try:
+        kinds = PromptList.kinds(values)
+    except PromptListError as exc:
+        return {"state": "impossible", "reason": str(exc)}
+    runs: Counter[str] = Counter()
+    for node, (kind, count) in product(nodes, kinds.items()):
+        runs[json.dumps(_estimate(_of_row(node, kind)))] += count
+    return {"rows": kinds.total(), "estimates": [{"count": count, **json.loads(told)} for told, count in runs.items()]}
+
+
+def _of_row(node: Mapping[str, Any], kind: RowKind) -> dict[str, Any]:
+    """Return a node's state for rows of a kind: what comes from the list is known."""
+    state, linked = dict(node["state"]), {str(name): str(output) for name, output in node["linked"].items()}
+    told = {name: getattr(kind, output) for name, output in linked.items() if output in RowKind._fields}
+    absent = {name for name, value in told.items() if value is False}
+    known = {name: value for name, value in told.items() if not isinstance(value, bool)}
+    missing_pictures = sum(linked[name] == "image" for name in absent)
+    return {
+        **state,
+        "values": {**state["values"], **known},
+        "connected": [name for name in state.get("connected") or [] if name not in known and name not in absent],
+        "image_count": max(int(state.get("image_count") or 0) - missing_pictures, 0),
+    }
+
+
+def _estimate(asked: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(asked["values"])
     connected, count = set(map(str, asked.get("connected") or [])), int(asked.get("image_count") or 0)
     extra_format = EXTRA_FORMATS.get(str(asked.get("node")))
