@@ -32,6 +32,12 @@ MODES = ("classic", "vue")
 FIRST_WITH_VUE_NODES = (1, 40)
 FIRST_WITH_SEARCH_ALIASES = "search_aliases"
 THUMBNAILS = "() => [...document.images].filter((one) => one.naturalWidth === 512).map((one) => one.src)"
+STORE_KEY = """async (key) => (await fetch("/openai_image_nodes/key", { method: "POST",
+    headers: { "Content-Type": "application/json" }, body: JSON.stringify({ name: "openai", key }) })).status"""
+WRAP = """() => {
+    app.graph.convertToSubgraph(new Set(app.graph._nodes.filter((node) => node.type.startsWith("OIN_"))));
+    return app.graph._nodes.find((node) => node.subgraph).type;
+}"""
 Opened = Callable[..., Canvas]
 
 
@@ -271,6 +277,13 @@ def test_widgets_and_price_follow_what_is_chosen(opened: Opened, mode: str) -> N
     assert "input_fidelity" in canvas.visible_widgets()
     for widget, value in {"connection": "comfy.org", "model": "gpt-image-2", "size": "1024x1024"}.items():
         canvas.set(widget, value)
+    canvas.until(lambda: canvas.badge() == "no account yet")  # nobody is signed in
+    canvas.settle()
+    canvas.shot("no account")
+    canvas.set("connection", "openai")
+    canvas.until(lambda: canvas.badge() == "no key yet")
+    assert canvas.page.evaluate(STORE_KEY, KEY) == 200
+    canvas.set("n", 2)
     canvas.until(lambda: canvas.badge().startswith("~0.0"))
     canvas.until(lambda: "input_fidelity" not in canvas.visible_widgets())
     canvas.set("quality", "auto")
@@ -285,6 +298,35 @@ def test_widgets_and_price_follow_what_is_chosen(opened: Opened, mode: str) -> N
             before = len(node[2])
     [after] = [len(node[2]) for node in canvas.graph()["nodes"] if node[1] == "OIN_GPTImage"]
     assert after == before
+    assert canvas.page.evaluate(STORE_KEY, None) == 200
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_badges_ask_again_after_a_key_was_saved_and_show_sums(opened: Opened, mode: str) -> None:
+    """At the node, at the list that drives it, and at a subgraph around both."""
+    canvas = opened(mode)
+    canvas.drop(ROOT / "example_workflows" / "Prompt list.png")
+    canvas.until(lambda: canvas.badge("OIN_PromptList") == "6 rows: free")
+    for widget, value in {"connection": "openai", "model": "gpt-image-2"}.items():
+        canvas.set(widget, value)
+    canvas.until(lambda: (canvas.badge(), canvas.badge("OIN_PromptList")) == ("no key yet", "no key yet"))
+    canvas.settings_panel()
+    field = canvas.page.locator(".oin-connections input[name=oin-key-openai]")
+    field.fill(KEY)
+    field.press("Enter")
+    canvas.until(lambda: re.fullmatch(r"6 rows: 0\.\d+-0\.\d+ USD", canvas.badge("OIN_PromptList")) is not None)
+    assert canvas.badge().endswith(" USD")
+    canvas.page.keyboard.press("Escape")
+    canvas.settle()
+    canvas.shot("priced")
+    total = canvas.badge("OIN_PromptList").removeprefix("6 rows: ")
+    if not canvas.page.evaluate("() => Boolean(app.graph.convertToSubgraph)"):
+        pytest.skip("this frontend has no subgraphs yet")
+    kind = canvas.page.evaluate(WRAP)
+    canvas.until(lambda: total in canvas.badges(kind))
+    canvas.settle(1500)
+    canvas.shot("subgraph")
+    assert canvas.page.evaluate(STORE_KEY, None) == 200
 
 
 def test_key_is_stored_in_the_settings_and_never_shown(opened: Opened, studio: ComfyUI) -> None:

@@ -143,9 +143,13 @@ class Canvas:
 
     def badge(self, kind: str = "OIN_GPTImage") -> str:
         """Return the text of the badge that the extension adds."""
+        return (self.badges(kind) or [""])[-1]
+
+    def badges(self, kind: str) -> list[str]:
+        """Return the texts of all badges of a node, ComfyUI's own too."""
         script = """(kind) => app.graph._nodes.find((node) => node.type === kind)
-            .badges.map((badge) => (typeof badge === "function" ? badge() : badge)).at(-1)?.text ?? "" """
-        return str(self.page.evaluate(script, kind))
+            .badges.map((badge) => (typeof badge === "function" ? badge() : badge)?.text ?? "")"""
+        return list(self.page.evaluate(script, kind))
 
     def run_button(self) -> Locator:
         """Return the button that runs the workflow."""

@@ -6,27 +6,22 @@ import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { batchExtension } from "./batch/extension.js";
 import { Host } from "./host.js";
-import { addPriceBadge } from "./node/price_badge.js";
+import { hasSeed, typeOf } from "./node/ours.js";
 import { keepFiveLines } from "./node/prompt_box.js";
-import { hasSeed, makesPictures, typeOf } from "./node/ours.js";
 import { widgetNamed } from "./node/state.js";
 import { outcomeExtension } from "./outcome/extension.js";
+import { Prices } from "./price/extension.js";
 import { replaceExtension } from "./replace/extension.js";
 import { connectionSetting } from "./settings_panel.js";
 
-/** @import { GraphNode, ModelFacts } from "./types" */
+/** @import { GraphNode } from "./types" */
 
 const host = new Host(app, api);
 const { attempt } = host;
 const batches = batchExtension(host);
 const replacing = replaceExtension(host);
 const outcomes = outcomeExtension(host);
-/** @type {Record<string, ModelFacts>} */
-let models = {};
-
-async function learnModels() {
-  ({ models } = await host.json("/openai_image_nodes/models"));
-}
+const prices = new Prices(host);
 
 /** A seed that changes by itself buys a new picture at every Run. A loaded workflow keeps what it says.
  * @param {GraphNode} node
@@ -40,7 +35,7 @@ function keepSeed(node) {
 function nodeCreated(node) {
   attempt(() => replacing.nodeCreated(node));
   if (hasSeed(typeOf(node))) [keepSeed, keepFiveLines].forEach((work) => attempt(() => work(node)));
-  if (makesPictures(typeOf(node))) attempt(() => addPriceBadge(host, node, (model) => models[model]));
+  attempt(() => prices.nodeCreated(node));
 }
 
 attempt(() =>
@@ -48,10 +43,12 @@ attempt(() =>
     name: "OpenAIImageNodes",
     commands: [...replacing.commands, ...batches.commands],
     menuCommands: [...replacing.menuCommands, ...batches.menuCommands],
-    settings: [connectionSetting(host)],
-    init: () => Promise.all([learnModels, () => host.learnLanguage(), replacing.learn].map(attempt)),
-    setup: () => [batches, outcomes].forEach(({ setup }) => setup()),
+    settings: [connectionSetting(host, prices.askAgain)],
+    init: () => Promise.all([() => host.learnLanguage(), () => prices.learn(), replacing.learn].map(attempt)),
+    setup: () => [batches.setup, outcomes.setup, () => prices.follow()].forEach(attempt),
     nodeCreated,
+    onAuthUserResolved: () => attempt(() => prices.signed(true)),
+    onAuthUserLogout: () => attempt(() => prices.signed(false)),
     getCanvasMenuItems: replacing.getCanvasMenuItems,
     beforeConfigureGraph: replacing.beforeConfigureGraph,
     afterConfigureGraph: () => [replacing, outcomes].forEach((part) => part.afterConfigureGraph()),

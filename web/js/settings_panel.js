@@ -30,9 +30,13 @@ export function stateLine({ name, ready, key, reason, takes_key }, text) {
 
 /** The panel: all connections, shown again after each change, as some share a key. */
 class SettingsPanel {
-  /** @param {Host} host */
-  constructor(host) {
+  /**
+   * @param {Host} host
+   * @param {() => unknown} onKey called when a key was stored or removed
+   */
+  constructor(host, onKey) {
     this.host = host;
+    this.onKey = onKey;
     this.box = made("div", { className: "oin-connections", style: { width: "min(27rem, 50vw)", textAlign: "left" } });
   }
 
@@ -97,6 +101,7 @@ class SettingsPanel {
     let said = key === null ? text("forgotten", "Removed.") : text("saved", "Saved. The key is never shown again.");
     try {
       await json(`${ROUTES}/key`, { name, key });
+      this.host.attempt(this.onKey);
     } catch (error) {
       said = `${text("failed", "Not saved")}: ${messageOf(error)}`;
     }
@@ -120,10 +125,11 @@ const messageOf = (error) => (error instanceof Error ? error.message : String(er
 
 /** Return what ComfyUI's settings get.
  * @param {Host} host
+ * @param {() => unknown} [onKey] called when a key was stored or removed
  */
-export function connectionSetting(host) {
+export function connectionSetting(host, onKey = () => {}) {
   const shown = () => {
-    const panel = new SettingsPanel(host);
+    const panel = new SettingsPanel(host, onKey);
     panel.show();
     return panel.box;
   };

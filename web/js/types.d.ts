@@ -181,6 +181,7 @@ export interface Command {
 
 declare global {
   interface Window {
+    __COMFYUI_FRONTEND_VERSION__?: string;
     LGraphBadge?: new (options: { text: string }) => Badge;
     LGraphCanvas?: { prototype: { getCanvasMenuOptions?: (...asked: unknown[]) => unknown[] } };
     LiteGraph: { createNode: (type: string) => GraphNode; vueNodesMode?: boolean };
@@ -207,11 +208,16 @@ export interface NodeState {
 }
 
 export interface Estimate {
-  state: "free" | "no_key" | "impossible" | "known" | "unknown";
+  state: "free" | "no_key" | "no_account" | "impossible" | "known" | "unknown";
   reason?: string;
+  connection?: string;
   low_usd?: number;
   high_usd?: number;
+  is_partial?: boolean; // some of a sum is not known
 }
+
+/** An estimate of so many runs, of one where that is not said. */
+export type Counted = Estimate & { count?: number };
 
 export interface Connection {
   name: string;

@@ -35,9 +35,7 @@ def state(*connected: str, images: int = 0, **values: Any) -> dict[str, Any]:
 def told(values: dict[str, Any], *linked: str, **node: Any) -> Any:
     """Return what is told of a list with one node behind it, whose inputs of these names come from the list."""
     links = {name: LINKED[name] for name in linked}
-    return ask(
-        "POST", "list_estimates", list=values, nodes=[{"state": state(*linked, **node), "linked": links}]
-    ).body
+    return ask("POST", "list_estimates", list=values, nodes=[{"state": state(*linked, **node), "linked": links}]).body
 
 
 def price(**values: Any) -> float:

@@ -18,12 +18,20 @@ export const isOurs = (type) => Boolean(type?.startsWith("OIN_"));
 export const makesPictures = (type) => PICTURES.includes(type);
 
 /** @param {string} type */
-export const hasSeed = (type) => makesPictures(type) || type === LISTER;
+export const isList = (type) => type === LISTER;
+
+/** @param {string} type */
+export const hasSeed = (type) => makesPictures(type) || isList(type);
 
 /** Return the workflow itself, whatever subgraph is looked at.
  * @param {App} app
  */
 export const rootOf = (app) => app.rootGraph ?? app.graph;
+
+/** Return all nodes of a graph and of the subgraphs in it.
+ * @param {Graph} graph
+ */
+export const nodesWithin = (graph) => within(graph, "", 0).map(([, node]) => node);
 
 /** Return our nodes by the ids that a run has for them: inside of a subgraph, that of its node comes before.
  * @param {App} app

@@ -1,9 +1,9 @@
 // The links of a built-in node, connected to ours: several pictures through collecting nodes.
 
-import { builtAbove, connect, connectOut } from "./graph.js";
+import { builtAbove, connect, connectOut } from "../graph.js";
 
 /** @import { Graph, GraphNode, Id, Replacement, Text } from "../types" */
-/** @import { Source } from "./graph.js" */
+/** @import { Source } from "../graph.js" */
 /** @import { Old } from "./reading.js" */
 /** @import { Pair } from "./swap.js" */
 

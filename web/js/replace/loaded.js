@@ -1,11 +1,11 @@
 // What a file says of built-in nodes, kept beside what the host made of it: a host that does not know a node's options
 // (a newer model, more pictures) loses links and puts values under other names.
 
-import { same } from "./graph.js";
+import { same } from "../graph.js";
 import { namedValues } from "./reading.js";
 
 /** @import { Graph, GraphNode, Id, Replacement, SavedNode, SavedWorkflow } from "../types" */
-/** @import { Source } from "./graph.js" */
+/** @import { Source } from "../graph.js" */
 /** @import { Named } from "./reading.js" */
 
 /** @typedef {Source & { name: string }} Incoming what comes into an input */

@@ -1,7 +1,7 @@
 // What a built-in node is set to and linked with, read from the graph or from what was saved.
 
 import { widgetNamed } from "../node/state.js";
-import { incoming, outgoing } from "./graph.js";
+import { incoming, outgoing } from "../graph.js";
 
 /** @import { Graph, GraphNode, Replacement, Replacements, SavedValues } from "../types" */
 /** @import { Content } from "./loaded.js" */

@@ -1,6 +1,6 @@
 // Swaps built-in nodes for ours, all at once: links between them are kept.
 
-import { built, same } from "./graph.js";
+import { built, same } from "../graph.js";
 import { carriedBy } from "./links.js";
 import { typeOf } from "./reading.js";
 import { fill } from "./values.js";

@@ -1,6 +1,6 @@
 // Nodes and links of a graph: read, built, placed, connected. It knows nothing of what is replaced.
 
-/** @import { Graph, GraphNode, Id } from "../types" */
+/** @import { Graph, GraphNode, Id } from "./types" */
 
 /** @typedef {{ from: Id, output?: number, reroute?: Id }} Source where a link comes from, if there is such an output */
 /** @typedef {{ to: Id, input: number, reroute?: Id }} Target where a link goes */

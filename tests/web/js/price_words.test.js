@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { listText, priceColours, priceText, summed } from "../../../web/js/price/words.js";
+import { english } from "./support/host.js";
+
+const known = (low_usd, high_usd = low_usd, rest = {}) => ({ state: "known", low_usd, high_usd, ...rest });
+const said = (told) => priceText(told, english);
+
+test("one price is told as about, two as a range, part of a sum as the least", () => {
+  assert.equal(said(known(0.0411, 0.0414)), "~0.041 USD");
+  assert.equal(said(known(0.006, 0.211)), "0.006-0.21 USD");
+  assert.equal(said(known(0.5, 0.9, { is_partial: true })), "at least 0.50 USD");
+});
+
+test("what has no price says why", () => {
+  assert.equal(said({ state: "free" }), "free");
+  assert.equal(said({ state: "no_key" }), "no key yet");
+  assert.equal(said({ state: "no_account" }), "no account yet");
+  assert.equal(said({ state: "unknown" }), "price after the run");
+  assert.equal(said({ state: "something newer" }), "price after the run");
+});
+
+test("a refusal is told in its first sentence, where that fits the node", () => {
+  assert.equal(said({ state: "impossible", reason: "n is 9. It must be 1 to 8." }), "n is 9");
+  assert.equal(said({ state: "impossible", reason: `${"long ".repeat(20)}. More.` }), "not possible as set");
+  assert.equal(said({ state: "impossible" }), "");
+});
+
+test("what keeps a run from working has another colour", () => {
+  const colours = ["free", "known", "unknown", undefined].map((state) => priceColours(state).bgColor);
+  assert.equal(new Set(colours).size, 1);
+  for (const state of ["impossible", "no_key", "no_account"]) assert.notEqual(priceColours(state).bgColor, colours[0]);
+});
+
+test("a list tells its rows and what they cost together, or why it cannot run", () => {
+  assert.equal(listText(known(0.055, 0.071), 6, english), "6 rows: 0.055-0.071 USD");
+  assert.equal(listText({ state: "free" }, 1, english), "1 row: free");
+  assert.equal(listText({ state: "no_key" }, 6, english), "no key yet");
+});
+
+test("a sum counts each as often as it runs, what is free as nothing", () => {
+  assert.deepEqual(summed([{ count: 10, ...known(0.25, 0.5) }, known(1, 2), { state: "free" }]), known(3.5, 7, { is_partial: false }));
+  assert.deepEqual(summed([{ state: "free" }, { count: 4, state: "free" }]), { state: "free" });
+  assert.equal(summed([]), undefined);
+});
+
+test("what is not known makes a sum the least that it costs", () => {
+  assert.equal(said(summed([known(0.25), { state: "unknown" }])), "at least 0.25 USD");
+  assert.equal(said(summed([known(0.25), known(0.5, 1, { is_partial: true })])), "at least 0.75 USD");
+  assert.deepEqual(summed([{ state: "unknown" }, { state: "unknown" }]), { state: "unknown" });
+});
+
+test("a refusal of one is a refusal of all, before a missing key or account", () => {
+  const refused = { state: "impossible", reason: "n is 9" };
+  assert.deepEqual(summed([known(1), { state: "no_account" }, { state: "no_key" }, refused]), refused);
+  assert.equal(summed([known(1), { state: "no_account" }, { state: "no_key" }]).state, "no_key");
+  assert.equal(summed([known(1), { state: "no_account" }]).state, "no_account");
+});

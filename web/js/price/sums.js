@@ -1,0 +1,102 @@
+// Badges with a sum: of a list over its rows, of a subgraph over what is inside.
+
+import { outgoing } from "../graph.js";
+import { depend } from "../node/redraw.js";
+import { isList, makesPictures, nodesWithin, typeOf } from "../node/ours.js";
+import { stateOf } from "../node/state.js";
+import { AskingBadge, PriceBadge } from "./badge.js";
+import { listText, priceText, summed } from "./words.js";
+
+/** @import { Host } from "../host.js" */
+/** @import { Counted, Graph, GraphNode, NodeState } from "../types" */
+/** @import { Account } from "./account.js" */
+
+/** @typedef {{ list: NodeState["values"], nodes: { state: NodeState, linked: Record<string, string> }[] }} ListQuestion */
+/** @typedef {(node: GraphNode) => PriceBadge | undefined} BadgeOf */
+
+const LIST_ESTIMATES = "/openai_image_nodes/list_estimates";
+const OUTPUTS = ["prompt", "seed", "size", "quality", "image", "mask", "name"]; // of a list, one value per row
+const REROUTE = "Reroute";
+const MOST_REROUTES = 32;
+
+/** Return the nodes that run once for each row of a list, and which of their inputs come from which of its outputs.
+ * @param {GraphNode} list
+ */
+export function nodesBehind(list) {
+  /** @type {Map<GraphNode, Record<string, string>>} */
+  const found = new Map();
+  for (const [output, node, input] of targetsOf(list.graph, list, 0)) {
+    const [name, slot] = [OUTPUTS[output], node.inputs[input]?.name];
+    if (name && slot && makesPictures(typeOf(node))) found.set(node, { ...found.get(node), [slot]: name });
+  }
+  return [...found].map(([node, linked]) => ({ node, linked }));
+}
+
+/** Return where a node's outputs arrive, as [output, node, input].
+ * @param {Graph | null | undefined} graph
+ * @param {GraphNode} node
+ * @param {number} depth
+ * @returns {[number, GraphNode, number][]}
+ */
+function targetsOf(graph, node, depth) {
+  if (!graph || depth > MOST_REROUTES) return [];
+  return outgoing(graph, node).flatMap(({ slot, to, input }) => {
+    const target = graph.getNodeById(to);
+    if (target?.type !== REROUTE) return target ? [/** @type {[number, GraphNode, number]} */ ([slot, target, input])] : [];
+    return targetsOf(graph, target, depth + 1).map(([, end, at]) => /** @type {[number, GraphNode, number]} */ ([slot, end, at]));
+  });
+}
+
+/** @extends {AskingBadge<ListQuestion>} */
+export class ListBadge extends AskingBadge {
+  /**
+   * @param {Host} host
+   * @param {GraphNode} node
+   * @param {Account} account
+   */
+  constructor(host, node, account) {
+    super(host, node);
+    this.account = account;
+  }
+
+  /** What is linked into the list, or goes to no node that asks for pictures, has no price before the run. */
+  question() {
+    const { values, connected } = stateOf(this.node);
+    const behind = nodesBehind(this.node);
+    if (connected.length || !behind.length) return undefined;
+    return { list: values, nodes: behind.map(({ node, linked }) => ({ state: stateOf(node), linked })) };
+  }
+
+  /** @param {ListQuestion} question */
+  async ask(question) {
+    const { text, json } = this.host;
+    const told = await json(LIST_ESTIMATES, question);
+    /** @type {Counted[]} */
+    const estimates = told.estimates ?? [told];
+    const estimate = summed(estimates.map((one) => this.account.seen(one)));
+    return estimate ? { text: listText(estimate, told.rows ?? 0, text), estimate } : { text: "" };
+  }
+}
+
+/** The sum of all that is inside of a subgraph, however deep. */
+export class SubgraphBadge extends PriceBadge {
+  /**
+   * @param {Host} host
+   * @param {GraphNode} node
+   * @param {BadgeOf} badgeOf
+   */
+  constructor(host, node, badgeOf) {
+    super(host, node);
+    this.badgeOf = badgeOf;
+  }
+
+  shown() {
+    const inside = this.node.subgraph ? nodesWithin(this.node.subgraph) : [];
+    inside.forEach(depend);
+    const estimateOf = (/** @type {GraphNode} */ node) => this.badgeOf(node)?.shown().estimate;
+    const lists = inside.filter((node) => isList(typeOf(node)) && estimateOf(node));
+    const behind = new Set(lists.flatMap((list) => nodesBehind(list).map(({ node }) => node)));
+    const estimate = summed(inside.filter((node) => !behind.has(node)).flatMap((node) => estimateOf(node) ?? []));
+    return estimate ? { text: priceText(estimate, this.host.text), estimate } : { text: "" };
+  }
+}

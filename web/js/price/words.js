@@ -1,0 +1,63 @@
+// The words of the badges: what a run will cost, or why it has no price.
+
+import { filled, usd } from "../format.js";
+
+/** @import { Counted, Estimate, Text } from "../types" */
+
+const LONGEST_REASON = 48; // characters of a badge that is no wider than the node
+const PRICE_COLOURS = { fgColor: "#eafff5", bgColor: "#1d5443" };
+const WARNING_COLOURS = { fgColor: "#fff4e0", bgColor: "#7a4b0c" };
+/** @type {Estimate["state"][]} */
+const WARNINGS = ["impossible", "no_key", "no_account"]; // what keeps a run from working, the worst first
+
+/** Return what the badge says.
+ * @param {Estimate} told
+ * @param {Text} text
+ */
+export function priceText(told, text) {
+  if (told.state === "free") return text("free", "free");
+  if (told.state === "no_key") return text("no_key", "no key yet");
+  if (told.state === "no_account") return text("no_account", "no account yet");
+  if (told.state === "impossible") {
+    const reason = (told.reason ?? "").split(/\. |\u3002/)[0] ?? "";
+    return reason.length <= LONGEST_REASON ? reason : text("impossible", "not possible as set");
+  }
+  if (told.state !== "known") return text("after", "price after the run");
+  const [low, high] = [usd(told.low_usd ?? 0), usd(told.high_usd ?? 0)];
+  if (told.is_partial) return filled(text("at_least", "at least [price] USD"), { price: low });
+  return low === high ? `~${low} USD` : `${low}-${high} USD`;
+}
+
+/** Return what the badge of a list says.
+ * @param {Estimate} told the sum over all rows
+ * @param {number} rows
+ * @param {Text} text
+ */
+export function listText(told, rows, text) {
+  const price = priceText(told, text);
+  if (isWarning(told.state)) return price;
+  if (rows === 1) return filled(text("one_row_costs", "1 row: [price]"), { price });
+  return filled(text("rows_cost", "[count] rows: [price]"), { count: rows, price });
+}
+
+/** @param {Estimate["state"] | undefined} state */
+export const priceColours = (state) => (isWarning(state) ? WARNING_COLOURS : PRICE_COLOURS);
+
+/** Return what all these runs cost together: a refusal of one is a refusal of all.
+ * @param {Counted[]} estimates each as often as it counts
+ * @returns {Estimate | undefined} nothing for none
+ */
+export function summed(estimates) {
+  const worst = WARNINGS.map((state) => estimates.find((one) => one.state === state)).find(Boolean);
+  if (worst || !estimates.length) return worst;
+  if (estimates.every((one) => one.state === "free")) return { state: "free" };
+  const priced = estimates.filter((one) => one.state === "known");
+  if (!priced.length) return { state: "unknown" };
+  const sum = (/** @type {"low_usd" | "high_usd"} */ name) =>
+    priced.reduce((all, one) => all + (one.count ?? 1) * (one[name] ?? 0), 0);
+  const is_partial = estimates.some((one) => one.state === "unknown" || one.is_partial);
+  return { state: "known", low_usd: sum("low_usd"), high_usd: sum("high_usd"), is_partial };
+}
+
+/** @param {Estimate["state"] | undefined} state */
+const isWarning = (state) => Boolean(state && WARNINGS.includes(state));
