@@ -90,8 +90,23 @@ def connect(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="openai-image connect", description=connect.__doc__)
     parser.add_argument("name", metavar="NAME", help="openai, azure, or a name of your own")
     parser.add_argument("--base-url", metavar="URL", help="needed for a name of your own, and for azure")
+    parser.add_argument(
+        "--omit",
+        action="append",
+        metavar="FIELD",
+        help="never send this field; again for more, '' for none; asks no key",
+    )
+    parser.add_argument("--edits", choices=("multipart", "json"), help="the form in which pictures to edit are sent")
     options = parser.parse_args(argv)
     keys.refuse_name(options.name)
+    if options.omit is not None or options.edits:
+        fields = (
+            None if options.omit is None else [field for told in options.omit for field in told.split(",") if field]
+        )
+        keys.set_form(options.name, omit=fields, edits=options.edits)
+        told = keys.form(options.name)
+        print(f"stored; {options.name} leaves out {', '.join(told['omit']) or 'nothing'}, edits as {told['edits']}")
+        return 0
     keys.store(options.name, getpass.getpass(f"Key for {options.name} (not shown): "), options.base_url)
     print(f"stored; {options.name} {next(_lines_about(options.name, offline=True))}")
     return 0

@@ -9,6 +9,7 @@ from typing import Any
 from ..catalog import catalog, pricing
 from ..connections.connection import ENDING_KINDS, Connection
 from ..store.records import StoredAnswer
+from .received import received_notes, received_size
 
 
 def report(answer: StoredAnswer, connection: Connection, notes: Sequence[str]) -> str:
@@ -24,7 +25,7 @@ def report(answer: StoredAnswer, connection: Connection, notes: Sequence[str]) -
         "host": connection.host,
         "model": record.model,
         "operation": record.operation,
-        "size": record.answer_fields.get("size") or record.fields.get("size"),
+        "size": record.answer_fields.get("size") or _size(answer),
         "quality": record.answer_fields.get("quality") or record.fields.get("quality"),
         "n": len(record.pictures) or len(answer.pictures),
         "request_id": record.request_id,
@@ -36,9 +37,15 @@ def report(answer: StoredAnswer, connection: Connection, notes: Sequence[str]) -
         "reused": answer.reused,
         "kept_in": str(answer.folder) if answer.folder else None,
         "revised_prompts": record.revised_prompts,
-        "notes": [*notes, *answer.notes, *fault_notes(answer), *connection_notes(connection)],
+        "notes": [*notes, *answer.notes, *received_notes(answer), *fault_notes(answer), *connection_notes(connection)],
     }
     return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def _size(answer: StoredAnswer) -> Any:
+    """Return the size that came where another one was asked for, else what was asked."""
+    asked, came = answer.record.fields.get("size"), received_size(answer)
+    return came if came and asked not in (None, "auto") else asked
 
 
 def outcome(answer: StoredAnswer, connection: Connection) -> str:

@@ -15,6 +15,7 @@ from ...api import JOBS, Connection, HostSecrets, Job, JobHandle, StoredAnswer
 from ...api.batch.enqueue import Deferred, answered_or_planned
 from ...api.catalog import validation
 from ...api.connections import resolve as connections
+from ...api.jobs.received import received_notes
 from ...api.jobs.report import model_notes, outcome, report
 from ...api.jobs.threads import run_bounded, run_in_thread
 from ...api.store.records import unreadable
@@ -104,7 +105,8 @@ class NodeRun:
         try:
             outputs, notes = await self._in_thread(decode, answer, encoded)
         except BrokenPictureError as exc:
-            raise unreadable(answer.record.model_copy(update={"fault": str(exc)}), answer.folder) from exc
+            fault = " ".join([*received_notes(answer), str(exc)])
+            raise unreadable(answer.record.model_copy(update={"fault": fault}), answer.folder) from exc
         answer = JOBS.mark_delivered(answer)  # from here on the store may forget it when it is full
         about_model = model_notes(answer.record.model, self.connection)
         monitor.end(self.node_id, "; ".join([outcome(answer, self.connection), *about_model]))

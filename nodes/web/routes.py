@@ -47,6 +47,7 @@ def register(routes: web.RouteTableDef | None) -> None:
         routes.post(f"{PREFIX}/estimate")(answering(estimate))
         routes.post(f"{PREFIX}/list_estimates")(answering(list_estimates))
         routes.post(f"{PREFIX}/key")(answering(store_key))
+        routes.post(f"{PREFIX}/form")(answering(store_form))
         batch_routes.add_to(routes, PREFIX)
     except Exception as exc:  # noqa: BLE001 - another server than we know: the nodes matter more than their panel
         LOG.warning("The routes for the browser could not be added: %s", exc)
@@ -154,6 +155,18 @@ async def store_key(request: web.Request) -> dict[str, Any]:
     return {"connection": _connection(name)}
 
 
+async def store_form(request: web.Request) -> dict[str, Any]:
+    """Store the fields that are never sent and the form of edits: {"name", "omit", "edits"}; null leaves one as it is.
+
+    Raises: HTTPForbidden as `store_key`.
+    """
+    refuse_other_machines(request)
+    asked = await posted(request)
+    name, edits = str(asked["name"]), asked.get("edits")
+    keys.set_form(name, omit=asked.get("omit"), edits=None if edits is None else str(edits))
+    return {"connection": _connection(name)}
+
+
 def _facts(spec: ModelSpec) -> dict[str, Any]:
     facts: dict[str, Any] = spec.model_dump(mode="json", include=PUBLIC_FACTS)
     return {**facts, "ends": spec.shutdown_date.isoformat() if spec.shutdown_date else None}
@@ -167,4 +180,5 @@ def _connection(name: str) -> dict[str, Any]:
         "reason": fault,
         "key": keys.source(name),
         "takes_key": name not in keys.WITHOUT_STORED_KEY,
+        **keys.form(name),
     }

@@ -285,3 +285,27 @@ def test_folder_that_cannot_be_written_to_is_told(monkeypatch: pytest.MonkeyPatc
     told = ask("POST", "key", name="openai", key=KEY)
     assert told.status in (400, 500)
     assert "planted" not in told.text
+
+
+def test_form_of_requests_is_stored_and_told() -> None:
+    """What a connection leaves out, and the form of its edits; its key and its address stay."""
+    file().write_text(json.dumps({"connections": {"relay": {"base_url": "https://relay.invalid/v1", "key": KEY}}}))
+    told = ask("POST", "form", name="relay", omit=["n", "moderation"], edits="json").body["connection"]
+    assert (told["omit"], told["edits"], told["ready"]) == (["n", "moderation"], "json", True)
+    assert stored()["relay"]["base_url"] == "https://relay.invalid/v1"
+    assert connections.resolve("relay", HostSecrets(), lambda: "").omit == ("n", "moderation")
+
+
+@pytest.mark.parametrize(
+    "asked", [{"omit": ["prompt"]}, {"omit": "n"}, {"edits": "xml"}, {"name": "nobody", "edits": "json"}]
+)
+def test_form_that_cannot_be_is_refused(asked: dict[str, Any]) -> None:
+    """Nothing is stored."""
+    file().write_text(json.dumps({"connections": {"relay": {"base_url": "https://relay.invalid/v1"}}}))
+    assert ask("POST", "form", **{"name": "relay", **asked}).status == 400
+    assert stored() == {"relay": {"base_url": "https://relay.invalid/v1"}}
+
+
+def test_form_from_another_machine_is_refused() -> None:
+    """As a key is."""
+    assert ask("POST", "form", remote=LAN_ADDRESS, name="openai", edits="json").status == 403
