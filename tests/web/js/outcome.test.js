@@ -135,6 +135,18 @@ test("a run whose workflow is not looked at any more is told when one comes back
   assert.equal(on.seen(), DONE);
 });
 
+test("several queued runs are told apart by their ids", async () => {
+  const on = page([node(1)]);
+  const first = await on.queue();
+  on.app.graph.id = "another tab";
+  await on.queue();
+  on.app.graph.id = "w";
+  on.tell("execution_start", { prompt_id: first });
+  on.say("1", DONE);
+  on.end();
+  assert.equal(on.seen(), DONE);
+});
+
 test("while a node runs, nothing of the run before is seen", async () => {
   const on = page([node(1)]);
   await run(on);
@@ -183,8 +195,11 @@ test("a job that still waits for its batch does not become a picture by ComfyUI'
 test("what ComfyUI had not answered from its cache is not said to be so in the next run", async () => {
   const on = page([node(1)]);
   await run(on, { says: [], cached: ["1"] });
-  await run(on, { says: [] });
-  await run(on, { says: [["1", DONE]] });
+  for (const [text, end] of [[DONE, "execution_success"], ["", "execution_interrupted"]]) {
+    on.tell("execution_start", { prompt_id: await on.queue() }); // nothing is told of a cache
+    if (text) on.say("1", text);
+    on.end(end);
+  }
   assert.equal(on.seen(), DONE);
 });
 

@@ -122,7 +122,7 @@ test("values that nobody can read are told, and the links are carried over all t
 function withPictures(count, ...others) {
   const inputs = [...Array.from({ length: count }, (_, place) => `model.images.image_${place + 1}`), ...others];
   const { graph, node } = missing(SAVED, { inputs });
-  inputs.forEach((name, slot) => {
+  [...inputs.entries()].reverse().forEach(([slot, name]) => {
     const source = graph.placed("LoadImage", { outputs: ["IMAGE", "MASK"] }, { title: name });
     source.connect(/mask|alpha/.test(name) ? 1 : 0, node, slot);
   });

@@ -23,6 +23,7 @@ test("a connection says what it lacks", () => {
 test("openai batch has no key of its own", () => {
   assert.equal(line({ name: "openai batch" }), "uses the key of openai");
   assert.equal(line({ name: "openai batch", ready: true, key: "stored" }), "uses the key of openai");
+  assert.equal(line({ name: "openai batch", key: "stored" }), "the endpoint is missing");
 });
 
 test("a reason that is not told is not shown as null", () => {

@@ -29,6 +29,7 @@ class Node {
   }
 
   connect(slot, target, input, reroute) {
+    if (!Number.isInteger(slot) || !Number.isInteger(input)) throw new TypeError(`no slots: ${slot}, ${input}`);
     if (!this.outputs[slot] || !target.inputs[input]) return null;
     return this.graph.link(this.id, slot, target.id, input, reroute);
   }
