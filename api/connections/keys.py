@@ -82,14 +82,18 @@ def set_form(name: str, *, omit: list[str] | None = None, edits: str | None = No
     Raises: RefusedError for a name that takes neither, or a value that cannot be; OSError.
     """
     refuse_name(name)
-    entries = resolve.stored()
-    if name not in entries and name not in resolve.BUILT_IN:
-        raise RefusedError(f"There is no connection called {name!r}. Store its key first.", param="connection")
-    entry = entries.setdefault(name, {})
-    new = {"omit": entry.get("omit") if omit is None else omit, "edits": entry.get("edits") if edits is None else edits}
-    resolve.check_form(new["omit"] or [], new["edits"] or "multipart", f"the connection {name}")
-    entry.update({field: value for field, value in new.items() if value is not None})
-    _write(entries)
+    with _alone():
+        entries = resolve.stored()
+        if name not in entries and name not in resolve.BUILT_IN:
+            raise RefusedError(f"There is no connection called {name!r}. Store its key first.", param="connection")
+        entry = entries.setdefault(name, {})
+        new = {
+            "omit": entry.get("omit") if omit is None else omit,
+            "edits": entry.get("edits") if edits is None else edits,
+        }
+        resolve.check_form(new["omit"] or [], new["edits"] or "multipart", f"the connection {name}")
+        entry.update({field: value for field, value in new.items() if value is not None})
+        _write(entries)
 
 
 def form(name: str) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class SettingsPanel {
       made("div", { style: head }, made("strong", { textContent: name }), isMarked && readyMark(ready, text)),
       made("div", { style: small, textContent: stateLine(connection, text) }),
       takes_key && this.#keyForm(connection),
+      takes_key && name !== "azure" && connection.edits && this.#wireForm(connection),
       note && made("div", { role: "status", style: { ...small, marginTop: "4px" }, textContent: note }));
   }
 
@@ -90,22 +91,57 @@ class SettingsPanel {
     return form;
   }
 
+  /** What a server that knows less than OpenAI gets: fields that are never sent, and the form of edits.
+   * @param {Connection} connection
+   */
+  #wireForm({ name, omit, edits }) {
+    const { text } = this.host;
+    const label = text("omit", "Fields never sent, such as moderation");
+    const field = made("input", {
+      ...{ type: "text", spellcheck: false, value: omit.join(", "), placeholder: label, "aria-label": `${name}: ${label}` },
+      style: { ...BUTTON, flex: "1", minWidth: "0", cursor: "text" },
+    });
+    const options = ["multipart", "json"].map((one) =>
+      made("option", { value: one, textContent: `${text("edits_as", "edits as")} ${one}`, selected: one === edits }));
+    const choice = made("select", { style: BUTTON, "aria-label": `${name}: ${text("edits_as", "edits as")}` }, ...options);
+    const save = made("button", { style: BUTTON, textContent: text("save", "Save") });
+    const form = made("form", { style: { display: "flex", gap: "6px" } }, field, choice, save);
+    const title = made("summary", { style: { cursor: "pointer" }, textContent: text("other_server", "Another server") });
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const fields = field.value.split(",").map((one) => one.trim()).filter(Boolean);
+      this.#post("form", { name, omit: fields, edits: choice.value }, save, text("form_saved", "Saved."));
+    });
+    return made("details", { style: { marginTop: "6px", fontSize: "0.875rem" } }, title, form);
+  }
+
   /**
    * @param {string} name
    * @param {string | null} key null forgets the one that is stored
    * @param {HTMLButtonElement} save
    */
   async #send(name, key, save) {
-    const { json, text } = this.host;
+    const { text } = this.host;
+    const said = key === null ? text("forgotten", "Removed.") : text("saved", "Saved. The key is never shown again.");
+    await this.#post("key", { name, key }, save, said);
+  }
+
+  /**
+   * @param {string} route
+   * @param {{ name: string, [field: string]: unknown }} body
+   * @param {HTMLButtonElement} save
+   * @param {string} done what is said when it was stored
+   */
+  async #post(route, body, save, done) {
     save.disabled = true;
-    let said = key === null ? text("forgotten", "Removed.") : text("saved", "Saved. The key is never shown again.");
+    let said = done;
     try {
-      await json(`${ROUTES}/key`, { name, key });
+      await this.host.json(`${ROUTES}/${route}`, body);
       this.host.attempt(this.onKey);
     } catch (error) {
-      said = `${text("failed", "Not saved")}: ${messageOf(error)}`;
+      said = `${this.host.text("failed", "Not saved")}: ${messageOf(error)}`;
     }
-    await this.show({ [name]: said });
+    await this.show({ [body.name]: said });
   }
 }
 

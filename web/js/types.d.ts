@@ -225,6 +225,8 @@ export interface Connection {
   reason: string | null;
   key: "none" | "environment" | "stored" | "not needed" | string;
   takes_key: boolean;
+  omit: string[];
+  edits: string;
 }
 
 export interface Price {
