@@ -36,6 +36,8 @@ __all__ = [
 
 CODE_MAX_CHARS = 100
 USER_PATTERN = re.compile(r"://[^\s'\"<>]*@")  # name and password of a proxy, as errors repeat its address
+BAD_ADDRESS_MARKS = ("Failed to parse", "label empty or too long")
+CERTIFICATE_MARKS = ("CERTIFICATE_VERIFY_FAILED", "CA certificate bundle")
 WORDS_MAX_CHARS = 600
 SHOWN_MAX_CHARS = 200
 SECRET_PATTERN = re.compile(r"(sk-|comfyui-|org-|Bearer\s+|api[-_]key[=: ]+)[^\s'\",.;)]+", re.IGNORECASE)
@@ -242,7 +244,7 @@ def _is_ours(exc: Exception) -> bool:
         requests.exceptions.ChunkedEncodingError,
     )
     if isinstance(exc, foreign):
-        return "Failed to parse" in str(exc) or "label empty or too long" in str(exc)
+        return any(mark in str(exc) for mark in BAD_ADDRESS_MARKS)
     if isinstance(exc, requests.RequestException):
         return isinstance(exc, ValueError)  # InvalidURL, InvalidHeader, InvalidSchema, ...
     return not isinstance(exc, (OSError, HTTPError, HTTPException)) or isinstance(exc, LocationParseError)
@@ -250,7 +252,7 @@ def _is_ours(exc: Exception) -> bool:
 
 def _is_certificate(exc: Exception) -> bool:
     """Tell whether a server's certificate was not trusted, or the file of trusted ones cannot be read."""
-    return "CERTIFICATE_VERIFY_FAILED" in str(exc) or "CA certificate bundle" in str(exc)
+    return any(mark in str(exc) for mark in CERTIFICATE_MARKS)
 
 
 def redacted(connection: Connection, text: str) -> str:
