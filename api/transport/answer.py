@@ -31,8 +31,10 @@ MAX_DEPTH = 8
 MAX_TOKENS = 10**9
 WORD_CHARS = 64
 LISTS = ("data", "images", "output", "outputs", "results", "result", "artifacts", "predictions", "choices", "response")
-INNER = ("image", "message", "content", "delta", "b64_json", "image_url")
+MORE_LISTS = ("candidates", "parts", "generatedImages", "generated_images", "image_urls", "item")
+INNER = ("image", "message", "content", "delta", "b64_json", "image_url", "image_base64", "inlineData", "inline_data")
 BASE64_NAMES = ("b64_json", "b64", "base64", "image_base64", "imageBase64", "image", "result", "data", "bytes")
+MORE_BASE64_NAMES = ("bytesBase64Encoded", "imageBytes", "image_bytes")
 ADDRESS_NAMES = ("url", "image_url", "imageUrl", "uri", "href", "image", "b64_json", "file_url", "download_url")
 ADDRESS = re.compile(r"\s*(https?:)?//\S+|\s*/[\w.~%-]+/\S*|\s*[\w./~%-]+\.(png|jpe?g|webp|gif|svg)(\?\S*)?\s*$", re.I)
 IN_MARKDOWN = re.compile(r"!\[[^\]]{0,500}\]\(\s*(data:image/[^)\s]+|https?://[^)\s]+)")
@@ -188,7 +190,7 @@ def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> li
         return []
     if _image(value, texts).has_picture:
         return [value]
-    for name in (*LISTS, *INNER):
+    for name in (*LISTS, *MORE_LISTS, *INNER):
         inner = value.get(name)
         if isinstance(inner, (dict, list)) and (items := _items(inner, texts, depth + 1)):
             pictures = [item for item in items if _image(item, texts).has_picture]
@@ -209,7 +211,7 @@ def _image(item: object, texts: Mapping[str, memoryview]) -> Image:
     revised = prompt if isinstance(prompt, str) else None
     if isinstance(own := item.get("b64_json"), str) and own.strip() and not ADDRESS.match(own):
         return Image(b64_json=texts.get(own, own), revised_prompt=revised)
-    candidates = [item[name] for name in (*BASE64_NAMES, *ADDRESS_NAMES) if name in item]
+    candidates = [item[name] for name in (*BASE64_NAMES, *MORE_BASE64_NAMES, *ADDRESS_NAMES) if name in item]
     candidates += [one["url"] for one in candidates if isinstance(one, dict) and "url" in one]
     for candidate in candidates:
         if isinstance(candidate, str) and (found := _image_of_text(candidate, texts)).has_picture:

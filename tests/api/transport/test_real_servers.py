@@ -143,6 +143,15 @@ ANSWERS: dict[str, tuple[Step, ...]] = {
             json.dumps({"choices": [{"message": {"content": f"Done! ![x](data:image/png;base64,{text()})"}}]}).encode()
         ),
     ),
+    "the reply of a model that draws among its words": (
+        plain(
+            json.dumps(
+                {"candidates": [{"content": {"parts": [{"text": "x"}, {"inlineData": {"data": text()}}]}}]}
+            ).encode()
+        ),
+    ),
+    "a prediction": (plain(json.dumps({"predictions": [{"bytesBase64Encoded": text()}]}).encode()),),
+    "a list of texts under the name of one": (plain(told({"image_base64": [text()]})),),
     "a good one and null": (plain(told([{"b64_json": text()}, None])),),
     "a good one and a word": (plain(told([{"b64_json": text()}, "blocked"])),),
     "a good one and a word for base64": (plain(told([{"b64_json": text()}, {"b64_json": "blocked"}])),),
