@@ -8,7 +8,6 @@ what is beside it and does not fit is None.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from ..connections.connection import Connection
 from ..errors import BadAnswerError
 from .base64_json import extract_base64, looks_like_base64
 from .error_mapping import error_from_response, service_words
-from .sse import EVENT_STREAM, PARTIAL, events, is_error
+from .sse import EVENT_STREAM, PARTIAL, events, is_error, short_int
 
 PICTURE_START = re.compile(
     rb"\x89PNG\r\n|\xff\xd8\xff|RIFF....WEBP|GIF8[79]a|(<\?xml[^>]{0,200}>\s*)?<svg[\s>]", re.DOTALL
@@ -97,6 +96,9 @@ def response_of(body: bytes) -> OpenAIImageGenerationResponse | None:
     start = body[:4096].lstrip()
     if PICTURE_START.match(start):
         return OpenAIImageGenerationResponse(data=[Image(raw=body[body.find(start[:4]) :])])
+    bare = start.strip(b'"')
+    if bare[:11] == b"data:image/" or (bare[:1] not in b"{[" and looks_like_base64(bare[:200].decode("latin-1"))):
+        return OpenAIImageGenerationResponse(data=[Image(b64_json=body.decode("latin-1").strip().strip('"'))])
     outline, long_texts = extract_base64(_utf8(body))
     if len(outline) > MAX_OUTLINE_BYTES:
         return None
@@ -149,7 +151,7 @@ def _documents(outline: bytes) -> Iterator[object]:
     text, at = outline.decode("utf-8", errors="replace"), 0
     if EVENT_STREAM.match(outline) and not re.match(r"\s*:[^\n]*\n+\s*[{\[]", text):
         return
-    decoder = json.JSONDecoder(parse_int=_int)
+    decoder = json.JSONDecoder(parse_int=short_int, strict=False)
     while start := re.compile(r"[{\[\"]").search(text, at):
         try:
             document, at = decoder.raw_decode(text, start.start())
@@ -157,10 +159,6 @@ def _documents(outline: bytes) -> Iterator[object]:
         except (ValueError, RecursionError):
             line_end = text.find("\n", start.start())
             at = line_end + 1 if line_end >= 0 else len(text)
-
-
-def _int(digits: str) -> int | float:
-    return int(digits) if len(digits) < 20 else math.inf
 
 
 def _response(document: object, texts: Mapping[str, memoryview]) -> OpenAIImageGenerationResponse:

@@ -7,9 +7,12 @@ image_edit_*_event.py.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from .base64_json import looks_like_base64
 
 EVENT_STREAM = re.compile(rb"(\xef\xbb\xbf)?\s*(:[^\n]*\n\s*)*(event|data|id|retry):")  # JSON begins otherwise
 DONE = "[DONE]"
@@ -28,32 +31,49 @@ def is_error(event: Mapping[str, Any]) -> bool:
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """Yield the data of server-sent events, with `type` taken from the event's name where the data has none."""
+    """Yield the data of server-sent events, with `type` taken from the event's name where the data has none.
+
+    Marks such as [DONE] are passed over: some servers send one before the last event.
+    """
     name = ""
     data: list[str] = []
     for line in _lines(chunks):
         field, _, value = line.partition(":")
         if line == "":
-            if data and "\n".join(data) == DONE:
-                return
-            yield from _event(name, "\n".join(data))
+            yield from _event(name, data)
             name, data = "", []
         elif field == "event":
             name = value.strip()
         elif field == "data":
             data.append(value.removeprefix(" "))
-    yield from _event(name, "\n".join(data))
+    yield from _event(name, data)
 
 
-def _event(name: str, data: str) -> Iterator[dict[str, Any]]:
-    if not data or data == DONE:
-        return
+def _event(name: str, data: list[str]) -> Iterator[dict[str, Any]]:
+    told = [line for line in data if line.strip() and line.strip() != DONE]
+    whole = _content("\n".join(told))
+    contents = [whole] if whole is not None else [_content(line) for line in told]  # each line may be a document
+    for content in contents:
+        if isinstance(content, dict):
+            yield {"type": name, **content}
+        elif content:
+            yield {"type": name, "data": content}
+    if name == "error" and contents in ([], [None]) and told:
+        yield {"type": name, "message": "\n".join(told)}
+
+
+def _content(text: str) -> Any:
+    """Return JSON, or a picture's text or address as it is, or None."""
     try:
-        content = json.loads(data)
-    except ValueError:
-        content = {"message": data} if name == "error" else None
-    if isinstance(content, dict):
-        yield {"type": name, **content}
+        return json.loads(text, parse_int=short_int, strict=False)
+    except (ValueError, RecursionError):
+        plain = text.strip()
+        return plain if plain[:11] == "data:image/" or looks_like_base64(plain) else None
+
+
+def short_int(digits: str) -> int | float:
+    """Return a JSON integer; one that is no real count is infinite, which is in no range."""
+    return int(digits) if len(digits) < 20 else math.inf
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
