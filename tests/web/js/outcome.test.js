@@ -210,7 +210,10 @@ test("why a run failed is told by a toast and in the node", async () => {
   const on = page([node(1)]);
   await run(on, { says: [["1", "preparing, 1 s"]], ends: failed("NoKeyError") });
   assert.equal(on.seen(), "openai: there is no key.");
-  assert.deepEqual(on.host.toasts, [{ severity: "error", summary: "node 1", detail: "openai: there is no key." }]);
+  const [{ life, ...toast }, ...others] = on.host.toasts;
+  assert.deepEqual(toast, { severity: "error", summary: "node 1", detail: "openai: there is no key." });
+  assert.ok(life >= 10_000); // long enough to be read
+  assert.deepEqual(others, []);
   assert.deepEqual(on.buttons().map((button) => button.textContent), ["Open settings", "Choose sandbox", "Show in help"]);
 });
 
@@ -228,6 +231,16 @@ test("lines, last words and errors are in the language of the interface, what is
   await run(on, { says: [], ends: failed("NoKeyError") });
   assert.equal(on.seen(), "\u00fc openai: there is no key.");
   assert.equal(on.host.toasts[0].detail, "\u00fc openai: there is no key.");
+});
+
+test("a failure in another tab does not borrow the title of a node here", async () => {
+  const on = page([node(1)]);
+  const prompt_id = await on.queue();
+  on.app.graph.id = "another tab";
+  on.tell("execution_start", { prompt_id });
+  on.end(...failed("NoKeyError"));
+  assert.equal(on.host.toasts[0].summary, "OpenAI Image Nodes");
+  assert.equal(on.seen(), "");
 });
 
 test("markup in a message is text", async () => {

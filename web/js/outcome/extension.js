@@ -15,6 +15,7 @@ import { isLastWord, waitsForBatch } from "./texts.js";
 /** @import { Button } from "./note.js" */
 
 const ENDS = ["execution_success", "execution_error", "execution_interrupted"];
+const TOAST_MS = 20_000; // the node says it for as long as it is true
 const SETTLE_MS = 300; // until a frontend has cleared what was said during the run
 
 export class Outcomes {
@@ -93,9 +94,11 @@ export class Outcomes {
     if (!isOurs(node_type)) return;
     const [id, text] = [String(node_id), messageOf(exception_message)];
     this.#said.delete(id);
-    this.memory.keep(this.#workflowOf(id), id, { kind: "error", text, type: exception_type });
-    const summary = ourNodes(this.host.app)[id]?.title ?? "OpenAI Image Nodes";
-    this.host.toast({ severity: "error", summary, detail: this.host.said(text) });
+    const workflow = this.#workflowOf(id);
+    this.memory.keep(workflow, id, { kind: "error", text, type: exception_type });
+    const isOpen = workflow === (rootOf(this.host.app).id ?? "");
+    const summary = (isOpen && ourNodes(this.host.app)[id]?.title) || "OpenAI Image Nodes";
+    this.host.toast({ severity: "error", summary, detail: this.host.said(text), life: TOAST_MS });
   };
 
   #end = () => {

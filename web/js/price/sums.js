@@ -2,7 +2,7 @@
 
 import { outgoing } from "../graph.js";
 import { depend } from "../node/redraw.js";
-import { isList, makesPictures, nodesWithin, typeOf } from "../node/ours.js";
+import { isList, isOurs, makesPictures, nodesWithin, typeOf } from "../node/ours.js";
 import { stateOf } from "../node/state.js";
 import { AskingBadge, PriceBadge } from "./badge.js";
 import { listText, priceText, summed } from "./words.js";
@@ -91,7 +91,8 @@ export class SubgraphBadge extends PriceBadge {
   }
 
   shown() {
-    const inside = this.node.subgraph ? nodesWithin(this.node.subgraph) : [];
+    const all = this.node.subgraph ? nodesWithin(this.node.subgraph) : [];
+    const inside = all.filter((node) => isOurs(typeOf(node)));
     inside.forEach(depend);
     const estimateOf = (/** @type {GraphNode} */ node) => this.badgeOf(node)?.shown().estimate;
     const lists = inside.filter((node) => isList(typeOf(node)) && estimateOf(node));
