@@ -258,7 +258,7 @@ def test_looks_are_kept_and_one_undo_brings_everything_back(opened: Opened, mode
     look = canvas.page.evaluate(
         """() => {
             const node = app.graph._nodes.find((node) => node.type === "OIN_GPTImage");
-            return [node.title, node.color, node.bgcolor, node.mode, [...node.pos], node.size[0]];
+            return [node.title, node.color, node.bgcolor, node.mode, [...node.pos].map(Math.round), node.size[0]];
         }"""
     )
     assert look == ["My fox", "#233", "#355", 4, [40, 60], 500]

@@ -31,8 +31,9 @@ SETTINGS = {
 }
 GRAPH = """() => {
     const { nodes, links } = app.graph.serialize();
+    const values = (node) => (node.type === "PreviewAny" ? [] : node.widgets_values ?? []); // what it showed last
     return {
-        nodes: nodes.map((node) => [node.id, node.type, node.widgets_values ?? []]).sort((a, b) => a[0] - b[0]),
+        nodes: nodes.map((node) => [node.id, node.type, values(node)]).sort((a, b) => a[0] - b[0]),
         links: links.map((link) => (Array.isArray(link) ? link : Object.values(link)).slice(0, 6).map(String)).sort(),
     };
 }"""
