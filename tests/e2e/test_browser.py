@@ -119,7 +119,7 @@ def test_node_is_dragged_from_the_library(opened: Opened, mode: str) -> None:
     canvas = opened(mode)
     canvas.empty()
     canvas.page.keyboard.press("n")
-    search = canvas.page.get_by_placeholder(re.compile("Search Nodes", re.IGNORECASE)).first
+    search = canvas.page.get_by_placeholder(re.compile("^Search( Nodes)?", re.IGNORECASE)).first
     search.fill(OURS)
     entry = canvas.page.get_by_text(OURS, exact=True).first
     entry.hover()
@@ -215,6 +215,7 @@ def test_refusal_before_the_run_is_told_in_our_words(opened: Opened) -> None:
     canvas.settle()
     canvas.shot("refused")
     assert canvas.text().count("quality xhigh is not available for gpt-image-2") >= 1
+    expect(canvas.page.locator(".oin-note")).to_contain_text("quality xhigh is not available for gpt-image-2")
 
 
 @pytest.mark.parametrize("mode", MODES)

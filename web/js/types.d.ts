@@ -147,7 +147,21 @@ interface SettingStore {
 export interface Api {
   fetchApi: (path: string, options?: RequestInit) => Promise<Response>;
   addEventListener: (name: string, listener: (event: CustomEvent) => void) => void;
-  queuePrompt?: (number: number, prompt: QueuedPrompt, ...others: unknown[]) => Promise<{ prompt_id?: string }>;
+  queuePrompt?: (number: number, prompt: QueuedPrompt, ...others: unknown[]) => Promise<QueueAnswer>;
+}
+
+/** How a prompt was taken: some of its nodes, or all, may be refused before the run. */
+export interface QueueAnswer {
+  prompt_id?: string;
+  node_errors?: Record<ExecutionId, NodeErrors | undefined>;
+}
+
+export interface NodeErrors {
+  errors?: {
+    message?: string;
+    details?: string;
+    extra_info?: { exception_message?: string; exception_type?: string };
+  }[];
 }
 
 /** The id of a node in a run: "5", or "3:5" for node 5 of the subgraph that node 3 stands for. */

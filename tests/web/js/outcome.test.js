@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-import { actionsFor, messageOf } from "../../../web/js/outcome/advice.js";
+import { actionsFor, messageOf, refusalOf } from "../../../web/js/outcome/advice.js";
 import { Outcomes } from "../../../web/js/outcome/extension.js";
 import { RunMemory } from "../../../web/js/outcome/memory.js";
 import { isLastWord, waitsForBatch } from "../../../web/js/outcome/texts.js";
@@ -233,6 +233,52 @@ test("lines, last words and errors are in the language of the interface, what is
   assert.equal(on.host.toasts[0].detail, "\u00fc openai: there is no key.");
 });
 
+const REFUSAL = "quality xhigh is not available for gpt-image-2.";
+const refusing = (ids, more = {}) => ({
+  ...more,
+  node_errors: Object.fromEntries(ids.map((id) => [id, { errors: [{
+    ...{ message: "Exception when validating inner node", details: REFUSAL },
+    extra_info: { exception_message: REFUSAL, exception_type: "openai_image_nodes.RefusedError" },
+  }] }])),
+});
+
+/** Have the server answer a queued prompt so; an error where it is refused as a whole. */
+function answers(on, nodes, answer) {
+  const api = { addEventListener: () => {} };
+  api.queuePrompt = async () => {
+    if (answer.prompt_id) return answer;
+    throw Object.assign(new Error("Prompt execution failed"), { response: answer });
+  };
+  const host = Object.assign(fakeHost(), { app: on.app, api });
+  new Outcomes(host, new RunMemory(on.kept)).follow();
+  const output = Object.fromEntries(nodes.map((one) => [String(one.id), { class_type: one.type }]));
+  return api.queuePrompt(0, { output, workflow: { id: "w" } });
+}
+
+test("a refusal before the run stands in the node, and is still an error to the frontend", async () => {
+  const on = page([node(1), node(2, { type: "SaveImage" })]);
+  await assert.rejects(answers(on, on.nodes, refusing(["1", "2"])), /Prompt execution failed/);
+  assert.equal(on.seen(), REFUSAL);
+  assert.equal(on.seen(on.nodes[1]), "");
+  assert.deepEqual(on.buttons().map((button) => button.textContent), ["Show in help"]);
+});
+
+test("of a run that goes on without a refused node, that one alone says why", async () => {
+  const on = page([node(1), node(2)]);
+  await answers(on, on.nodes, refusing(["2"], { prompt_id: "half" }));
+  assert.deepEqual(on.nodes.map((one) => on.seen(one)), ["", REFUSAL]);
+  assert.deepEqual(new RunMemory(on.kept).job("half").nodes, ["1"]);
+});
+
+test("a network that fails is nobody's refusal", async () => {
+  const on = page([node(1)]);
+  on.host.api.queuePrompt = undefined;
+  const api = { addEventListener: () => {}, queuePrompt: async () => Promise.reject(new TypeError("Failed to fetch")) };
+  new Outcomes(Object.assign(fakeHost(), { app: on.app, api }), new RunMemory(on.kept)).follow();
+  await assert.rejects(api.queuePrompt(0, { output: { 1: { class_type: "OIN_GPTImage" } } }), /Failed to fetch/);
+  assert.equal(on.seen(), "");
+});
+
 test("a failure in another tab does not borrow the title of a node here", async () => {
   const on = page([node(1)]);
   const prompt_id = await on.queue();
@@ -350,6 +396,12 @@ test("each class of error has the buttons that help", () => {
   for (const type of ["ValueError", "", undefined, "openai_image_nodes.New"]) assert.deepEqual(actionsFor(type), ["help"]);
   assert.equal(messageOf("It failed.\n\n"), "It failed.");
   assert.equal(messageOf(undefined), "");
+});
+
+test("a refusal is told once however often ComfyUI writes it, and as ComfyUI tells it where it is its own", () => {
+  const own = { message: "Required input is missing", details: "image" };
+  const ours = { message: "Custom validation failed", extra_info: { exception_message: "n is 9.\n" } };
+  assert.deepEqual(refusalOf([ours, ours, own]), { kind: "error", text: "n is 9.\nRequired input is missing: image", type: undefined });
 });
 
 test("lines that count seconds are stages, all others are last words", () => {

@@ -3,13 +3,13 @@
 import { isOurs, makesPictures, ourNodes, rootOf, typeOf } from "../node/ours.js";
 import { widgetNamed } from "../node/state.js";
 import { chooseSandbox, openSettings, showHelp } from "./actions.js";
-import { actionsFor, messageOf } from "./advice.js";
+import { actionsFor, messageOf, refusalOf } from "./advice.js";
 import { RunMemory } from "./memory.js";
 import { hostShowsText, sayInHostsPlace, showNote } from "./note.js";
 import { isLastWord, waitsForBatch } from "./texts.js";
 
 /** @import { Host } from "../host.js" */
-/** @import { ExecutionError, ExecutionId, GraphNode, ProgressText, QueuedPrompt } from "../types" */
+/** @import { ExecutionError, ExecutionId, GraphNode, ProgressText, QueueAnswer, QueuedPrompt } from "../types" */
 /** @import { Action } from "./advice.js" */
 /** @import { Job, Note } from "./memory.js" */
 /** @import { Button } from "./note.js" */
@@ -64,11 +64,28 @@ export class Outcomes {
     if (!own) return;
     api.queuePrompt = async (number, prompt, ...others) => {
       const job = (this.#queued = attempt(() => jobOf(prompt)));
-      const answer = await own.call(api, number, prompt, ...others);
-      const id = answer?.prompt_id;
-      if (job && id) attempt(() => this.memory.queued(id, job));
-      return answer;
+      try {
+        const answer = await own.call(api, number, prompt, ...others);
+        attempt(() => this.#answered(job, answer));
+        return answer;
+      } catch (error) {
+        attempt(() => this.#answered(job, /** @type {{ response?: QueueAnswer }} */ (error)?.response));
+        throw error;
+      }
     };
+  }
+
+  /** Learn the id of a job, and which of its nodes were refused before the run: all of them, or some.
+   * @param {Job | undefined} job
+   * @param {QueueAnswer | undefined} answer
+   */
+  #answered(job, answer) {
+    if (!job || !answer) return;
+    const refused = job.nodes.filter((id) => answer.node_errors?.[id]?.errors?.length);
+    const nodes = job.nodes.filter((id) => !refused.includes(id));
+    if (answer.prompt_id) this.memory.queued(answer.prompt_id, { ...job, nodes });
+    for (const id of refused) this.memory.keep(job.workflow, id, refusalOf(answer.node_errors?.[id]?.errors ?? []));
+    this.#show(refused);
   }
 
   #start = (/** @type {{ prompt_id?: string }} */ { prompt_id }) => {
