@@ -99,7 +99,9 @@ def unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
     Of what is damaged the good beginning is given.
     """
     coming = iter(chunks)
-    first = next(coming, b"")
+    first = b""
+    while len(first) < len(GZIP_MAGIC) and (piece := next(coming, b"")):
+        first += piece
     if not (first.startswith(GZIP_MAGIC) or (first[:1] == ZLIB_FIRST and int.from_bytes(first[:2], "big") % 31 == 0)):
         yield from itertools.chain([first] if first else [], coming)
         return
@@ -111,6 +113,8 @@ def unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 yield unpacker.decompress(packed, READ_BYTES)
             except zlib.error:
                 return
+            if unpacker.eof:
+                return  # what stands behind the end is none of it
             packed = unpacker.unconsumed_tail
 
 
@@ -213,7 +217,9 @@ def request(
             body=body,
             patience=patience,
         )
-    except (requests.RequestException, OSError) as exc:
+    except OpenAIImageError:
+        raise
+    except Exception as exc:  # also what Python says of an address, a header or a proxy that cannot be used
         raise call.lost(exc) from exc
     with response:
         yield HttpResponse(call, response, patience)

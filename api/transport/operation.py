@@ -20,12 +20,13 @@ from .answer import RawAnswer, has_picture, holds_picture, is_finished_json, par
 from .base64_json import base64_to_bytes
 from .bodies import FilePart, request_body
 from .client import HttpResponse
-from .sse import EVENT_STREAM, PARTIAL, PREAMBLE, IncompleteStream, events, is_error
+from .sse import DONE, EVENT_STREAM, PARTIAL, PREAMBLE, IncompleteStream, events, is_error
 
 START_BYTES = 8  # enough to tell events from JSON
 END_OF_JSON = (b"}", b"]")
 AFTER_END_S = 3.0  # what comes behind the end is waited for no longer
 SLOW_AFTER_S = 60.0
+MAX_LOOKS_AT_END = 20_000  # each reads all that came: what comes in more pieces waits for its real end
 
 RequestT = TypeVar("RequestT", bound=OpenAIImageGenerationRequest)
 ResponseT = TypeVar("ResponseT", bound=BaseModel)
@@ -152,6 +153,9 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
                 continue
             if is_error(event):
                 return True
+            if kind == DONE:
+                response.patience.silence_s = AFTER_END_S
+                continue
             finals += has_picture(event)
             if finals >= self.request.n:
                 return True  # some servers leave the line open
@@ -173,5 +177,5 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
 def _shorten_patience(pieces: list[bytes], response: HttpResponse) -> None:
     """Wait no longer for what a wrong length promises behind an answer that is complete."""
     last = pieces[-1].rstrip()[-1:] if pieces else b""
-    if last in END_OF_JSON and is_finished_json(b"".join(pieces)):
+    if last in END_OF_JSON and len(pieces) < MAX_LOOKS_AT_END and is_finished_json(b"".join(pieces)):
         response.patience.silence_s = AFTER_END_S

@@ -14,10 +14,12 @@ from typing import Any
 
 from .base64_json import looks_like_base64
 
-EVENT_STREAM = re.compile(rb"(\xef\xbb\xbf)?\s*(:[^\n]*\n\s*)*(event|data|id|retry):")  # JSON begins otherwise
+# Each comment ends at its line's end and nowhere else: a pattern that could end it at a colon too would try them all.
+COMMENTS = rb"(\xef\xbb\xbf)?\s*(:[^\r\n]*[\r\n]\s*)*"
+EVENT_STREAM = re.compile(COMMENTS + rb"(event|data|id|retry):")  # JSON begins otherwise
 DONE = "[DONE]"
 PARTIAL, FAILED = ".partial_image", ".failed"
-PREAMBLE = re.compile(rb"(\xef\xbb\xbf)?\s*(:[^\n]*\n?\s*)*")  # blanks and comments, sent to keep a line open
+PREAMBLE = re.compile(COMMENTS + rb"(:[^\r\n]*)?")  # blanks and comments, sent to keep a line open
 
 
 class IncompleteStream(Exception):
@@ -33,7 +35,7 @@ def is_error(event: Mapping[str, Any]) -> bool:
 def events(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """Yield the data of server-sent events, with `type` taken from the event's name where the data has none.
 
-    Marks such as [DONE] are passed over: some servers send one before the last event.
+    The mark [DONE] is an event of that type: some servers send it before the last event.
     """
     name = ""
     data: list[str] = []
@@ -58,6 +60,8 @@ def _event(name: str, data: list[str]) -> Iterator[dict[str, Any]]:
             yield {"type": name, **content}
         elif content:
             yield {"type": name, "data": content}
+    if len(told) < len([line for line in data if line.strip()]):
+        yield {"type": DONE}
     if name == "error" and contents in ([], [None]) and told:
         yield {"type": name, "message": "\n".join(told)}
 
@@ -77,14 +81,17 @@ def short_int(digits: str) -> int | float:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Yield the lines of a stream, without their ends; a last line without an end counts."""
-    rest = bytearray()
+    """Yield the lines of a stream, whatever ends them, without their ends; a last line without an end counts."""
+    rest, after_return = bytearray(), False
     for chunk in chunks:
-        rest += chunk
-        if b"\n" not in chunk:
+        plain = chunk[1:] if after_return and chunk[:1] == b"\n" else chunk
+        after_return = chunk.endswith(b"\r")
+        plain = plain.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        rest += plain
+        if b"\n" not in plain:
             continue  # a picture's line is megabytes long: look for its end in what is new only
         *lines, last = bytes(rest).split(b"\n")
-        yield from (line.rstrip(b"\r").decode("utf-8", errors="replace") for line in lines)
+        yield from (line.decode("utf-8", errors="replace") for line in lines)
         rest = bytearray(last)
     if rest:
-        yield rest.rstrip(b"\r").decode("utf-8", errors="replace")
+        yield rest.decode("utf-8", errors="replace")

@@ -164,6 +164,16 @@ ANSWERS: dict[str, tuple[Step, ...]] = {
     "an integer of 5,000 digits in an event": (
         chunked(b'data: {"x":1%s,"b64_json":"%s"}\n\n' % (b"0" * 5000, text().encode())),
     ),
+    "many colons before JSON": (
+        chunked(b":" * 60 + b"\n\n", b": a: b: c" * 20 + b"\n", GOOD, kind="application/json"),
+    ),
+    "many colons before events": (chunked(b":" * 60 + b"\n\n", b"data: " + FINAL + b"\n\n"),),
+    "events whose lines end with a return": (chunked(b": hi\r\rdata: " + FINAL + b"\r\r"),),
+    "events with both ends, cut between": (chunked(b": hi\r", b"\n\r\ndata: " + FINAL + b"\r", b"\n\r\n"),),
+    "packed, one byte at a time": tuple(
+        plain(gzip.compress(GOOD))[at : at + 1] for at in range(len(plain(gzip.compress(GOOD))))
+    ),
+    "packed, with something behind it": (plain(gzip.compress(GOOD) + b"\0" * 4000),),
     "a good one and null": (plain(told([{"b64_json": text()}, None])),),
     "a good one and a word": (plain(told([{"b64_json": text()}, "blocked"])),),
     "a good one and a word for base64": (plain(told([{"b64_json": text()}, {"b64_json": "blocked"}])),),
@@ -259,6 +269,14 @@ def test_an_error_behind_heartbeats_is_told_by_kind(server: WireServer) -> None:
     server.script(chunked(b": hi\n\n", b": hi\n\n", error, end=False), HOLD)
     with pytest.raises(ModeratedError, match="not this"):
         node()
+
+
+def test_a_last_mark_on_an_open_line_ends_the_wait(server: WireServer) -> None:
+    """Nothing comes behind it, whether or not a picture came before: told as unknown, soon, and sent once."""
+    server.script(chunked(b"data: [DONE]\n\n", end=False), HOLD)
+    with pytest.raises(OutcomeUnknownError, match="billed"):
+        node()
+    assert server.posts == 1
 
 
 def test_a_trickle_ends_at_the_deadline(server: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:

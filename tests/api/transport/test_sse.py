@@ -10,7 +10,7 @@ import pytest
 from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import BadAnswerError, ModeratedError
 from openai_image_nodes.api.transport.answer import RawAnswer, holds_picture, parse_answer
-from openai_image_nodes.api.transport.sse import events
+from openai_image_nodes.api.transport.sse import EVENT_STREAM, PREAMBLE, events
 
 OPENAI = Connection(name="openai", base_url="https://api.openai.com/v1", kind="openai")
 
@@ -94,6 +94,15 @@ def test_every_form_of_an_error_event_is_an_error(event: dict[str, Any]) -> None
     """The error comes out by kind, with the service's words."""
     with pytest.raises(ModeratedError, match="refused"):
         read(sse(PARTIAL, event))
+
+
+@pytest.mark.parametrize("line", [b":" * 5000, b": a:b" * 2000, b":" * 5000 + b"\n \t", b"\r:" * 3000])
+def test_comments_are_read_once_whatever_is_in_them(line: bytes) -> None:
+    """Each of these had more readings than there is time for, and a paid answer behind it would never have come."""
+    assert PREAMBLE.fullmatch(line)
+    assert not PREAMBLE.fullmatch(line + b"\n{")
+    assert not EVENT_STREAM.match(line + b"\n{")
+    assert EVENT_STREAM.match(line + b"\ndata: {}")
 
 
 def test_comments_and_foreign_fields_are_passed_over() -> None:
