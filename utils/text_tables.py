@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
+
+from .strangers_json import read_json
 
 T = TypeVar("T")
 
 MAX_LINES = 1_000_000  # rows may have several lines, and there may be blank ones
 MAX_ROW_CHARS = 1_000_000  # Python takes fifty times as much memory for a line of JSON
-MAX_DIGITS = 20  # of whole numbers that are read as such: to read a longer one takes the square of its length
 
 
 class TableError(ValueError):
@@ -71,7 +71,7 @@ def json_rows(text: str) -> Iterator[tuple[int, list[tuple[str, Any]]]]:
     """
     for line, content in text_lines(text):
         try:  # a tuple is an object, a list an array
-            pairs = json.loads(content, object_pairs_hook=tuple, parse_int=_whole_number)
+            pairs = read_json(content, pairs_hook=tuple)
         except (ValueError, RecursionError) as exc:
             raise TableError(line, f"this is no JSON ({exc}). Each line is an object of its own.") from exc
         if not isinstance(pairs, tuple):
@@ -96,7 +96,3 @@ def _refuse_long(line: int, row_chars: int) -> None:
         raise TableError(line, f"there are more than {MAX_LINES:,} lines. Split the list into several files.")
     if row_chars > MAX_ROW_CHARS:
         raise TableError(line, f"the row has more than {MAX_ROW_CHARS:,} characters. Shorten it.")
-
-
-def _whole_number(digits: str) -> int | float:
-    return int(digits) if len(digits) <= MAX_DIGITS else float(digits)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import re
 import socket
@@ -15,13 +14,13 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from ...api import OpenAIImageError
+from ...utils.strangers_json import read_object
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REMOTE_VARIABLE = "OPENAI_IMAGE_NODES_ALLOW_REMOTE_KEYS"
 MAX_BODY_BYTES = 1 << 20  # a node's values; a prompt has 32,000 characters at most
 MAX_DEPTH = 32
-MAX_DIGITS = 20
 OWN_SITES = ("", "same-origin", "none")  # none: somebody typed the address
 PROXY_HEADERS = re.compile(
     r"forwarded|x-forwarded-.+|x-real-ip|x-client-ip|x-cluster-client-ip|x-original-.+|x-proxyuser-ip|via|cf-.+"
@@ -63,10 +62,7 @@ async def posted(request: web.Request) -> dict[str, Any]:
             raise web.HTTPRequestEntityTooLarge(
                 MAX_BODY_BYTES, len(body), text=f"The request has more than {MAX_BODY_BYTES:,} bytes."
             )
-    told = json.loads(body, parse_int=_whole_number)
-    if not isinstance(told, dict) or _depth(told) > MAX_DEPTH:
-        raise ValueError("no object, or a deep one")
-    return told
+    return read_object(body, max_depth=MAX_DEPTH)
 
 
 def refuse_other_pages(request: web.Request) -> None:
@@ -140,22 +136,3 @@ def _is_own_name(host: str) -> bool:
 def _own_names() -> set[str]:
     name = socket.gethostname().lower()
     return {"localhost", name, f"{name.partition('.')[0]}.local"}
-
-
-def _depth(value: Any) -> int:
-    """Return how deep lists and objects lie in each other, level by level, as a deep one has no end for a call."""
-    depth, level = 0, [value]
-    while level:
-        depth += 1
-        level = [
-            part
-            for one in level
-            if isinstance(one, (dict, list))
-            for part in (one.values() if isinstance(one, dict) else one)
-        ]
-    return depth
-
-
-def _whole_number(digits: str) -> int | float:
-    """To read a long number takes the square of its length."""
-    return int(digits) if len(digits) <= MAX_DIGITS else float(digits)

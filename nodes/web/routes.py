@@ -6,7 +6,6 @@ No answer holds a key or an address with one. Keys come in by `/key` alone, and 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -97,10 +96,10 @@ def _list_estimates(values: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]
         kinds = PromptList.kinds(values)
     except PromptListError as exc:
         return {"state": "impossible", "reason": str(exc)}
-    runs: Counter[str] = Counter()
+    runs: Counter[tuple[tuple[str, Any], ...]] = Counter()
     for node, (kind, count) in product(nodes, kinds.items()):
-        runs[json.dumps(_estimate(_of_row(node, kind)))] += count
-    return {"rows": kinds.total(), "estimates": [{"count": count, **json.loads(told)} for told, count in runs.items()]}
+        runs[tuple(_estimate(_of_row(node, kind)).items())] += count
+    return {"rows": kinds.total(), "estimates": [{"count": count, **dict(told)} for told, count in runs.items()]}
 
 
 def _of_row(node: Mapping[str, Any], kind: RowKind) -> dict[str, Any]:
