@@ -35,10 +35,10 @@ def lock_outside_mask(result: Tensor, original: Tensor, mask: Tensor) -> Tensor:
             " Scale the mask to the picture's size, or draw it on this picture."
         )
     channels = 4 if result.shape[3] == 4 or _has_transparency(kept) else 3
-    kept = _with_channels(kept, channels)
+    kept = with_channels(kept, channels)
     locked = torch.empty((len(result), height, width, channels))
     for picture, out in zip(result.detach().cpu().float(), locked, strict=True):
-        _blend(_scaled(_with_channels(picture, channels), height, width), kept, weight, out)
+        blend(_scaled(with_channels(picture, channels), height, width), kept, weight, out)
     return locked if _has_transparency(locked) else locked[..., :3].contiguous()
 
 
@@ -51,7 +51,7 @@ def _has_transparency(picture: Tensor) -> bool:
     return picture.shape[-1] == 4 and bool(picture[..., 3].min() < 1)
 
 
-def _with_channels(picture: Tensor, channels: int) -> Tensor:
+def with_channels(picture: Tensor, channels: int) -> Tensor:
     """[H,W,1|3|4] -> [H,W,channels]; alpha is added as opaque, and dropped where it is."""
     import torch
 
@@ -83,7 +83,7 @@ def _resized(picture: Tensor, height: int, width: int) -> Tensor:
     return resized[0].permute(1, 2, 0)  # BCHW -> HWC
 
 
-def _blend(picture: Tensor, kept: Tensor, weight: Tensor, out: Tensor) -> None:
+def blend(picture: Tensor, kept: Tensor, weight: Tensor, out: Tensor) -> None:
     """Write kept * (1 - weight) + picture * weight, all [H,W,C] but weight [H,W], into `out`."""
     import torch
 

@@ -1,0 +1,87 @@
+"""utils/edits/changes.py: what an edit changed is found without a mask."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from openai_image_nodes.utils.edits.cancel import FitStoppedError
+from openai_image_nodes.utils.edits.changes import find_changes
+from openai_image_nodes.utils.edits.fit import fit
+from support.drift import PHOTOGRAPHS, Drift, blurred, edited, ellipse, photograph, rectangle
+from torch.nn.functional import interpolate
+
+REFRAMED = Drift((0.94, 0.955), (-0.05, -0.025), gain=(0.95, 1.0, 1.04), noise=1.5, jpeg=92)
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+@pytest.mark.parametrize("drift", [Drift(noise=1.5, jpeg=92), REFRAMED], ids=["in place", "reframed"])
+def test_changed_part_is_found(name: str, drift: Drift) -> None:
+    """What was edited is in the mask, and hardly anything else, whatever drifted."""
+    original = photograph(name)
+    mask = ellipse(original, (0.45, 0.55), 0.12)
+    original[mask > 0] = original[mask > 0] * 0.5 + 0.3
+    answer = original.clone()
+    answer[mask > 0] = torch.tensor([0.9, 0.2, 0.1])
+    changes = find_changes(original, drift.answer(answer))
+    assert changes.verdict == "aligned"
+    assert changes.mask[mask > 0].mean() > 0.99
+    assert changes.mask.mean() < mask.mean() + 0.12
+    assert set(changes.mask.unique().tolist()) == {0.0, 1.0}
+
+
+def test_fit_with_what_was_found_is_the_edit() -> None:
+    """Found mask and fit together give the edited picture back in place."""
+    original = photograph("coffee.jpg")
+    changed = edited(original, ellipse(original, (0.6, 0.4), 0.1))
+    answer = REFRAMED.answer(changed)
+    result = fit(original, answer, find_changes(original, answer).mask).image
+    assert (blurred(result, 2) - blurred(changed, 2)).abs().mean() < 1.5 / 255
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_nothing_changed_is_nothing_found(name: str) -> None:
+    """Drift alone, of frame and colours, is no change."""
+    assert find_changes(photograph(name), REFRAMED.answer(photograph(name))).mask.mean() < 0.02
+
+
+def test_removed_writing_on_a_plain_page_is_found() -> None:
+    """The only structure there is goes away: that is a change, no redrawn picture."""
+    page = torch.full((500, 700, 3), 0.95)
+    page[100:112, 80:400] = 0.1
+    page[140:152, 80:330] = 0.1
+    changes = find_changes(page, torch.full_like(page, 0.95))
+    assert changes.mask[page[..., 0] < 0.5].all()
+    assert changes.mask.mean() < 0.25
+
+
+def test_redrawn_picture_changed_everywhere() -> None:
+    """Another picture is no local edit: all of it is taken, and the verdict says why."""
+    original, other = photograph("coffee.jpg"), photograph("cat.png")
+    answer = interpolate(other.permute(2, 0, 1)[None], original.shape[:2], mode="bilinear")[0].permute(1, 2, 0)
+    changes = find_changes(original, answer)
+    assert changes.verdict == "redrawn"
+    assert changes.mask.all()
+
+
+def test_ring_around_the_frame_leaves_the_middle_alone() -> None:
+    """What lies inside a changed frame is not changed for that: only small holes are filled."""
+    original = photograph("coffee.jpg")
+    frame = 1 - rectangle(original, 0.06, 0.06, 0.94, 0.94)
+    answer = torch.where(frame[..., None] > 0, torch.tensor([0.1, 0.9, 0.3]), original)
+    mask = find_changes(original, answer).mask
+    assert mask[frame > 0].mean() > 0.99
+    assert not mask[100:300, 150:450].any()
+
+
+def test_hole_in_a_changed_part_is_filled() -> None:
+    """A dark button on a coat that changed from dark to light is a part of it."""
+    original = photograph("coffee.jpg")
+    part = ellipse(original, (0.5, 0.5), 0.12) - ellipse(original, (0.5, 0.5), 0.02)
+    answer = torch.where(part[..., None] > 0, 1 - original, original)
+    assert find_changes(original, answer).mask[ellipse(original, (0.5, 0.5), 0.12) > 0].mean() > 0.99
+
+
+def test_search_can_be_stopped() -> None:
+    """The hook is obeyed."""
+    with pytest.raises(FitStoppedError):
+        find_changes(photograph("cat.png"), photograph("cat.png"), lambda: True)

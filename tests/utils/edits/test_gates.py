@@ -1,0 +1,146 @@
+"""utils/edits/gates.py: a step is made only where it shows on the untouched area that it helps."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from openai_image_nodes.utils.edits.gates import Decision, decide
+from openai_image_nodes.utils.edits.geometry import identity
+from openai_image_nodes.utils.edits.pair import make_pair
+from support.drift import PHOTOGRAPHS, Drift, blurred, edited, ellipse, photograph, rectangle
+from torch import Tensor
+from torch.nn.functional import grid_sample, interpolate
+
+def decision(original: Tensor, answer: Tensor, mask: Tensor | None = None) -> Decision:
+    """Return what is decided for an answer to a picture with a mask in its middle."""
+    return decide(make_pair(original, answer, ellipse(original, (0.5, 0.5), 0.12) if mask is None else mask))
+
+def refused(decided: Decision) -> dict[str, str]:
+    """Return the reason of each refusal by its step."""
+    return {refusal.step: refusal.reason for refusal in decided.refused}
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_answer_in_place_and_in_colour_is_left_alone(name: str) -> None:
+    """JPEG and noise are no reason to move or recolour anything."""
+    decided = decision(photograph(name), Drift(noise=2, jpeg=90).answer(photograph(name)))
+    assert decided.verdict == "aligned"
+    assert torch.equal(decided.view.mapping.affine, identity())
+    assert decided.view.mapping.is_identity
+    assert decided.colour.is_identity
+
+def test_half_a_pixel_is_in_place() -> None:
+    """What is off by less than 0.6 px at a long side of 1024 is not resampled."""
+    original = photograph("coffee.jpg")
+    decided = decision(original, Drift(shift=(0.5 / 512, 0)).answer(original))
+    assert decided.view.mapping.is_identity
+    assert "alignment" not in refused(decided)
+
+@pytest.mark.parametrize("shift_px", [1.0, 2.0])
+def test_small_shift_is_put_back(shift_px: float) -> None:
+    """A pixel or two is not much of a correlation, but it is put back where all of it speaks for that."""
+    original = photograph("galaxies.jpg")
+    decided = decision(original, Drift(shift=(shift_px / 512, -shift_px / 512)).answer(original))
+    assert decided.applied[0] == "alignment"
+
+def test_colours_alone_are_matched() -> None:
+    """An answer in place with other colours is not moved."""
+    original = photograph("coffee.jpg")
+    decided = decision(original, Drift(gain=(0.9, 0.95, 0.98), offset=(0.02, 0.0, 0.01), noise=1).answer(original))
+    assert decided.view.mapping.is_identity
+    assert "colour match" in decided.applied
+    assert (1 / decided.colour.gain).tolist() == pytest.approx([0.9, 0.95, 0.98], abs=0.02)
+
+def test_another_picture_is_redrawn() -> None:
+    """Whatever map fits another photograph best, it is not taken, and the verdict says so."""
+    original, other = photograph("coffee.jpg"), photograph("cat.png")
+    answer = interpolate(other.permute(2, 0, 1)[None], original.shape[:2], mode="bilinear")[0].permute(1, 2, 0)
+    decided = decision(original, answer)
+    assert decided.verdict == "redrawn"
+    assert decided.view.mapping.is_identity
+    assert not decided.relit
+    assert "alignment" in refused(decided)
+    assert decided.membrane is None
+
+def test_relit_scene_is_told_and_not_recoloured() -> None:
+    """Light from another side differs by more than colours can explain: nothing is matched to it."""
+    original = photograph("coffee.jpg")
+    light = torch.linspace(-0.6, 0.9, original.shape[1])[None, :, None]
+    answer = (blurred(original, 0.7) * (1 + light) * torch.tensor([1.0, 0.6, 0.3])).clamp(0, 1)
+    decided = decision(original, answer)
+    assert decided.relit
+    assert decided.colour.is_identity
+    assert decided.membrane is None
+    assert not {"colour match", "tone curve", "seam"} & set(decided.applied)
+    assert decided.figures.rest > 12
+
+@pytest.mark.parametrize(
+    "drift",
+    [Drift((0.7, 0.7)), Drift((0.97, 0.97), turn=(0.08, -0.08)), Drift(turn=(0.06, 0))],
+    ids=["scale", "rotation", "shear"],
+)
+def test_what_no_model_does_is_not_undone(drift: Drift) -> None:
+    """A zoom, turn or shear beyond what models do to a frame is another picture, however well it fits."""
+    original = photograph("galaxies.jpg")
+    decided = decision(original, drift.answer(original))
+    assert decided.view.mapping.is_identity
+    assert "the best fit would" in refused(decided)["alignment"]
+
+
+def test_mask_that_left_the_frame_is_not_aligned() -> None:
+    """If what lies in the mask is not in the answer, aligning would show nothing there."""
+    original = photograph("coffee.jpg")
+    drift = Drift((1.15, 1.15), (0.1, 0.1))
+    decided = decision(original, drift.answer(original), rectangle(original, 0.88, 0.85, 1, 1))
+    assert refused(decided)["alignment"] == "what lies in the mask is not in the answer"
+
+def test_plain_page_is_in_place() -> None:
+    """A white page has nothing to align by: it is in place if it is as white, and no gain comes of it."""
+    page = torch.full((400, 600, 3), 0.97)
+    answer = page - 2 / 255
+    decided = decision(page, answer)
+    assert decided.verdict == "aligned"
+    assert "too plain" in refused(decided)["alignment"]
+    assert decided.colour.gain.tolist() == pytest.approx([1, 1, 1], abs=0.01)
+
+@pytest.mark.parametrize("covered", [1.0, 0.995])
+def test_mask_over_everything_cannot_be_compared(covered: float) -> None:
+    """Without an untouched area there is no verdict on it, and nothing is applied."""
+    original = photograph("cat.png")
+    decided = decision(original, edited(original, torch.ones(original.shape[:2])), rectangle(original, 0, 0, 1, covered))
+    assert decided.verdict == "not compared"
+    assert decided.applied == ()
+
+def warped(original: Tensor, pixels: float) -> Tensor:
+    """Return a picture that is bent smoothly by up to so many pixels at a long side of 1024."""
+    height, width = original.shape[:2]
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    bend = pixels / 512
+    grid = torch.stack([x + bend * torch.sin(3 * y) * torch.cos(2 * x), y + bend * torch.cos(3 * x + 1)], dim=2)
+    channels_first = original.permute(2, 0, 1)[None]
+    moved = grid_sample(channels_first, grid[None], mode="bicubic", padding_mode="border", align_corners=True)
+    return moved[0].permute(1, 2, 0).clamp(0, 1)
+
+def test_smooth_bend_is_put_back() -> None:
+    """What an affine map leaves of a smooth bend is taken out by the flow, and the difference falls."""
+    original = photograph("galaxies.jpg")
+    decided = decision(original, warped(original, 2.5))
+    assert "flow" in decided.applied
+    assert decided.figures.flow < 4
+    assert decided.figures.difference < 0.6 * decided.figures.difference_before
+
+def test_flow_without_need_is_not_made() -> None:
+    """An affine drift is explained by the affine map: nothing is bent for the sake of it."""
+    original = photograph("galaxies.jpg")
+    decided = decision(original, Drift((0.95, 0.96), (-0.03, -0.02), noise=2, jpeg=88).answer(original))
+    assert decided.applied[0] == "alignment"
+    assert "flow" not in decided.applied
+
+def test_untouched_area_gets_nearer() -> None:
+    """A reframed answer's difference on the untouched area falls to less than a quarter."""
+    original = photograph("coffee.jpg")
+    mask = ellipse(original, (0.45, 0.5), 0.15)
+    drift = Drift((0.94, 0.955), (-0.055, -0.03), gain=(0.97, 1, 1.02), noise=2, jpeg=90)
+    figures = decision(original, drift.answer(edited(original, mask, 20)), mask).figures
+    assert figures.difference < 0.25 * figures.difference_before
+    assert figures.match > 0.95
+

@@ -1,0 +1,99 @@
+"""utils/edits/registration.py: the affine map is found to a few hundredths of a pixel, whatever else drifted."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from openai_image_nodes.utils.edits import gates
+from openai_image_nodes.utils.edits.geometry import Frame, Mapping, compose, corner_shift, identity, parts
+from openai_image_nodes.utils.edits.pair import make_pair
+from openai_image_nodes.utils.edits.registration import Level, correlation, features, register
+from support.drift import PHOTOGRAPHS, Drift, corner_error, edited, photograph, rectangle
+from torch import Tensor
+
+SMALLER = Drift(scale=(0.93, 0.95), shift=(-0.06, -0.035), turn=(0.002, -0.001))
+LARGER = Drift(scale=(1.06, 1.02), shift=(0.03, 0.01), turn=(-0.002, 0.003))
+UNEQUAL = Drift(scale=(0.9, 1.1), shift=(0.05, -0.04))
+SHIFTED = Drift(shift=(0.055, 0.042))
+
+
+def found(original: Tensor, answer: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return the map that the chain's first step decides for."""
+    return gates.decide(make_pair(original, answer, mask)).view.mapping.affine
+
+
+def error(drift: Drift, name: str, mask: Tensor | None = None, spill: int | None = None) -> float:
+    """Return by how much the map of a drifted photograph is missed, in pixels at a long side of 1024."""
+    original = photograph(name)
+    changed = original if spill is None or mask is None else edited(original, mask, spill)
+    size = (original.shape[1], original.shape[0])
+    return corner_error(found(original, drift.answer(changed), mask).tolist(), drift, size)
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+@pytest.mark.parametrize("drift", [SMALLER, LARGER, UNEQUAL, SHIFTED], ids=["smaller", "larger", "unequal", "shifted"])
+def test_map_is_found_to_a_fraction_of_a_pixel(name: str, drift: Drift) -> None:
+    """Shift and unequal scales are found from nothing, to less than 0.05 px at a long side of 1024."""
+    assert error(drift, name) < 0.05
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_colours_noise_and_jpeg_do_not_move_it(name: str) -> None:
+    """Gain, gamma, noise and JPEG together cost less than the limit, also where channels change differently."""
+    drift = Drift((0.94, 0.96), (-0.05, -0.03), gain=(0.92, 1, 1.05), gamma=1.1, noise=2, jpeg=90)
+    assert error(drift, name) < 0.05
+
+
+@pytest.mark.parametrize("name", ["coffee.jpg", "rocket.jpg"])
+@pytest.mark.parametrize("spill", [-20, 20])
+def test_edit_does_not_move_it(name: str, spill: int) -> None:
+    """A large edit, also one that spills out of its mask, does not pull the map to itself."""
+    original = photograph(name)
+    drift = Drift((0.95, 0.97), (-0.04, -0.02), gain=(0.95, 1, 1.02))
+    assert error(drift, name, rectangle(original, 0.4, 0.3, 1, 1), spill) < 0.05
+
+
+@pytest.mark.parametrize("shift", [(0.25, 0.1), (-0.2, -0.2)])
+def test_far_shift_is_found(shift: tuple[float, float]) -> None:
+    """A frame that was moved by an eighth of its side is found again."""
+    assert error(Drift((0.9, 0.91), shift), "coffee.jpg") < 0.05
+
+
+@pytest.mark.parametrize("size", [(1536, 1024), (300, 200), (600, 600)])
+def test_answer_of_another_size_is_compared_in_the_frame(size: tuple[int, int]) -> None:
+    """An answer of any size, also of another ratio, is the picture's frame stretched."""
+    assert error(Drift((0.95, 0.97), (-0.04, -0.02), size=size), "coffee.jpg") < 0.08
+
+
+def test_one_affine_after_the_other_is_their_product() -> None:
+    """compose(a, b) maps u to a(b(u)), and parts takes scales, rotation and shear out again."""
+    a, b = torch.tensor([[2.0, 0, 1], [0, 3, 0]]).double(), torch.tensor([[1.0, 0, 5], [0, 1, 7]]).double()
+    assert compose(a, b).tolist() == [[2, 0, 11], [0, 3, 21]]
+    turned = torch.tensor([[0.0, -2, 0], [1, 0, 0]]).double()
+    assert parts(turned) == pytest.approx((1, 2, 90, 0))
+
+
+def test_corner_shift_is_in_pixels() -> None:
+    """A shift of a tenth of half the long side moves every corner by that."""
+    moved = identity()
+    moved[0, 2] = 0.1
+    assert corner_shift(moved, Frame(400, 200)) == pytest.approx(20)
+    assert Mapping(identity()).is_identity
+    assert not Mapping(moved).is_identity
+
+
+def test_features_do_not_see_brightness() -> None:
+    """Gain, offset and a vignette change the features of a photograph hardly, noise-free as it is."""
+    grey = photograph("coffee.jpg").mean(dim=2)[None, None]
+    vignette = torch.linspace(0.7, 1, grey.shape[3])
+    changed = grey * vignette * 0.8 + 0.1
+    same = correlation(features(grey), features(changed), torch.ones_like(grey))
+    assert float(same) > 0.99
+
+
+def test_nothing_to_compare_leaves_the_start() -> None:
+    """Where everything is masked, no step is made and no number is invented."""
+    empty = torch.zeros(1, 1, 64, 96)
+    noise = torch.rand(1, 1, 64, 96, generator=torch.Generator().manual_seed(0))
+    affine = register([Level(Frame(96, 64), noise, noise, empty)])
+    assert torch.isfinite(affine).all()

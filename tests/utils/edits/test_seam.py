@@ -1,0 +1,119 @@
+"""utils/edits/seam.py: shares at the border, and the harmonic carry of the last difference."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from openai_image_nodes.utils.edits.cancel import FitStoppedError
+from openai_image_nodes.utils.edits.seam import BAND, LIMIT, border, harmonic, membrane
+from torch import Tensor
+
+
+def mask_of(size: int, left: int, top: int, right: int, bottom: int) -> Tensor:
+    """Return a mask [1,1,size,size], 1 in a rectangle."""
+    mask = torch.zeros(1, 1, size, size)
+    mask[..., top:bottom, left:right] = 1
+    return mask
+
+
+def share(mask: Tensor, unit: float = 1.0, sigma: float = 6.4) -> Tensor:
+    """Return the answer's share [h,w] that a border makes."""
+    made = border(mask, unit, sigma)
+    return torch.lerp(mask, made.soft, made.thick)[0, 0]
+
+
+@pytest.mark.parametrize("sigma", [3.0, 6.4, 10.3])
+def test_border_is_half_and_half(sigma: float) -> None:
+    """The blend is centred on the mask's border, whole well inside, and nothing beyond the band."""
+    across = share(mask_of(256, 80, 0, 256, 256), sigma=sigma)[128]
+    assert (across[79] + across[80]).item() == pytest.approx(1, abs=0.02)
+    assert (across[: 80 - int(BAND)] == 0).all()
+    assert (across[80 + int(BAND) :] == 1).all()
+    assert (across.diff() >= -1e-6).all()
+    assert across.diff().max() < 0.5 / sigma
+
+
+def test_mask_at_the_edge_stays_whole_there() -> None:
+    """Where the mask goes on to the picture's edge, the answer is shown up to it."""
+    assert (share(mask_of(256, 0, 0, 256, 128))[:100] == 1).all()
+
+
+@pytest.mark.parametrize("width", [1, 3, 8])
+def test_thin_masks_show_the_edit(width: int) -> None:
+    """A stroke that the blur would wash out keeps its own edge: the edit was asked for and paid."""
+    mask = mask_of(200, 100, 40, 100 + width, 160)
+    assert torch.equal(share(mask), mask[0, 0])
+
+
+def test_thin_part_of_a_large_mask_shows_the_edit() -> None:
+    """The balloon gets a soft border, its string keeps its own edge."""
+    mask = torch.maximum(mask_of(400, 60, 60, 180, 180), mask_of(400, 118, 180, 121, 380))
+    shares = share(mask)
+    assert (shares[300:380, 118:121] == 1).all()
+    assert (shares[300:380, :117] == 0).all()
+    assert 0.3 < shares[120, 59] < 0.5
+
+
+def test_no_feather_keeps_the_masks_own_edge() -> None:
+    """A sigma of 0 is a paste."""
+    mask = torch.rand(1, 1, 30, 40, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(share(mask, sigma=0), mask[0, 0])
+
+
+def test_harmonic_of_a_linear_border_is_linear() -> None:
+    """Laplace's equation with a ramp all around is that ramp inside."""
+    ramp = torch.linspace(0, 1, 65)[None, None, None].expand(1, 1, 65, 65).contiguous()
+    known = torch.ones_like(ramp)
+    known[..., 1:-1, 1:-1] = 0
+    assert (harmonic(ramp * known, known) - ramp).abs().max() < 0.06
+
+
+def test_harmonic_stays_between_what_is_known() -> None:
+    """No value is invented beyond the known ones, whatever the shape and the size."""
+    generator = torch.Generator().manual_seed(0)
+    values = torch.rand(1, 3, 37, 90, generator=generator) - 0.5
+    known = (torch.rand(1, 1, 37, 90, generator=generator) > 0.97).float()
+    filled = harmonic(values, known)
+    kept = values.flatten(2)[..., known.flatten() > 0]
+    for channel in range(3):
+        assert filled[0, channel].max() <= kept[0, channel].max() + 1e-6
+        assert filled[0, channel].min() >= kept[0, channel].min() - 1e-6
+    assert torch.equal(filled * known, values * known)
+
+
+def test_membrane_carries_a_step_inside() -> None:
+    """A difference of 5 of 255 all around is added everywhere in the mask."""
+    mask = mask_of(128, 40, 40, 90, 90)
+    carried = membrane(torch.full((1, 3, 128, 128), 5 / 255), mask, torch.ones_like(mask), 1.0)
+    assert carried is not None
+    assert torch.allclose(carried[..., 40:90, 40:90], torch.tensor(5 / 255), atol=1e-4)
+
+
+def test_membrane_is_limited_and_ignores_what_is_another_thing() -> None:
+    """Where an object is cut by the mask the two differ by far: that is not carried into it."""
+    mask = mask_of(128, 40, 40, 90, 90)
+    difference = torch.full((1, 3, 128, 128), 4 / 255)
+    difference[..., 60:70, :] = 120 / 255
+    carried = membrane(difference, mask, torch.ones_like(mask), 1.0)
+    assert carried is not None
+    assert carried[..., 40:90, 40:90].max() < 8 / 255
+    assert carried.abs().max() <= LIMIT
+
+
+def test_no_membrane_of_a_spilled_edit() -> None:
+    """A ring that differs by far, as a whole or for the most part, says nothing about colour drift."""
+    mask = mask_of(128, 40, 40, 90, 90)
+    everywhere = torch.ones_like(mask)
+    assert membrane(torch.full((1, 3, 128, 128), 20 / 255), mask, everywhere, 1.0) is None
+    assert membrane(torch.full((1, 3, 128, 128), 60 / 255), mask, everywhere, 1.0) is None
+
+
+def test_no_membrane_without_a_ring() -> None:
+    """A mask over everything has no surroundings to agree with."""
+    assert membrane(torch.zeros(1, 3, 32, 32), torch.ones(1, 1, 32, 32), torch.ones(1, 1, 32, 32), 1.0) is None
+
+
+def test_harmonic_can_be_stopped() -> None:
+    """The hook is asked at every size."""
+    with pytest.raises(FitStoppedError):
+        harmonic(torch.zeros(1, 1, 64, 64), torch.zeros(1, 1, 64, 64), lambda: True)

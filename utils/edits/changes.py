@@ -1,0 +1,104 @@
+"""Finding what an edit changed, when no mask tells (docs/exact-edits.md, "What changed").
+
+Lengths are in pixels at a long side of 1024.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .cancel import ShouldStop, raise_if_stopped
+from .filters import BLOCK_ROWS, blur, grow, shrink
+from .gates import SAME, Decision, Verdict, decide
+from .geometry import Frame, enlarged
+from .pair import make_pair
+
+CLEARLY, SOMEWHAT = 20 / 255, 8 / 255  # differences of colour that start, and that continue, a changed part
+CLEAR_SPREADS, SPREADS = 8.0, 4.0  # and how many times the usual difference they must be
+STRUCTURE_WINDOW, OTHER_STRUCTURE = 8.0, 0.3  # a local correlation below that also continues it
+CORE = 2.0  # a changed part starts where it is at least that thick on each side
+REACH = 4.0  # how far it goes on from one place to the next
+CLOSED, FILLED = 10.0, 24.0  # gaps, and holes all around it, that are filled
+MARGIN = 16.0  # added around, so that the blend at the border shows the change whole
+ROUNDS = 256
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What an answer changed: mask [H,W], 1 where; all of it if it is redrawn or relit, which the rest tells."""
+
+    mask: Tensor
+    verdict: Verdict
+    relit: bool
+
+
+def find_changes(original: Tensor, answer: Tensor, should_stop: ShouldStop | None = None) -> Changes:
+    """Return where an answer [h,w,C] shows another thing than the original [H,W,C].
+
+    That is what no accepted alignment and colour match explains, with a margin for the blend.
+
+    Raises:
+        FitStoppedError: `should_stop`, asked at least every 0.2 s, said so.
+    """
+    height, width = original.shape[:2]
+    decision = decide(make_pair(original, answer, None, should_stop), should_stop)
+    if decision.relit or (decision.verdict == "redrawn" and decision.figures.rest > SAME):
+        return Changes(torch.ones(height, width), decision.verdict, decision.relit)
+    found = _completed(_changed(decision, should_stop), decision.view.pair.unit, should_stop)
+    mask = torch.empty(height, width)
+    for top in range(0, height, BLOCK_ROWS):
+        raise_if_stopped(should_stop)
+        rows = slice(top, min(top + BLOCK_ROWS, height))
+        places = (torch.arange(rows.start, rows.stop) + 0.5, torch.arange(width) + 0.5)
+        mask[rows] = enlarged(found, Frame(width, height), *places)[0, 0].round_()
+    return Changes(mask, decision.verdict, decision.relit)
+
+
+def _changed(decision: Decision, should_stop: ShouldStop | None) -> Tensor:
+    """Return [1,1,h,w], 1 where something differs clearly, and around it as far as it differs at all."""
+    shown, pair = decision.view, decision.view.pair
+    difference = (decision.colour.apply(shown.smooth) - pair.smooth).abs().amax(dim=1, keepdim=True)
+    comparable = pair.opaque * shown.inside
+    usual = float(difference[comparable > 0].median()) if bool(comparable.any()) else 0.0
+    other = (_local_match(decision) < OTHER_STRUCTURE) | (difference > max(SOMEWHAT, SPREADS * usual))
+    clearly = (difference > max(CLEARLY, CLEAR_SPREADS * usual)).float() * comparable
+    core = round(CORE * pair.unit)
+    return _spread(grow(shrink(clearly, core), core), other.float() * comparable, pair.unit, should_stop)
+
+
+def _local_match(decision: Decision) -> Tensor:
+    """Return the correlation of the features around each place [1,1,h,w]; 1 where there are none."""
+    level = decision.view.level
+    sigma = STRUCTURE_WINDOW * decision.view.pair.unit
+    products = (level.picture * level.answer, level.picture.square(), level.answer.square())
+    both, own, other = (blur(product, sigma) for product in products)
+    return (both + 0.1) / ((own + 0.1) * (other + 0.1)).sqrt()
+
+
+def _spread(start: Tensor, where: Tensor, unit: float, should_stop: ShouldStop | None) -> Tensor:
+    """Return what can be reached from the start [1,1,h,w] in small steps without leaving the places given."""
+    reached = start
+    for _ in range(ROUNDS):
+        raise_if_stopped(should_stop)
+        wider = torch.minimum(grow(reached, max(1, round(REACH * unit))), where).maximum(reached)
+        if torch.equal(wider, reached):
+            break
+        reached = wider
+    return reached
+
+
+def _completed(part: Tensor, unit: float, should_stop: ShouldStop | None) -> Tensor:
+    """Return [1,1,h,w] with gaps closed, smaller holes filled and a margin added."""
+    closed = _closed(part, round(CLOSED * unit))
+    outside = torch.zeros_like(closed)
+    outside[..., [0, -1], :] = outside[..., :, [0, -1]] = 1
+    outside = _spread(outside * (1 - closed), 1 - closed, unit, should_stop)
+    holes = (1 - outside) * _closed(closed, round(FILLED * unit))
+    return grow(closed.maximum(holes), round(MARGIN * unit))
+
+
+def _closed(part: Tensor, radius: int) -> Tensor:
+    return shrink(grow(part, radius), radius)

@@ -1,0 +1,120 @@
+"""The answer's colours brought to the picture's: gain and offset per channel, then a curve (docs/exact-edits.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .registration import CAUCHY
+
+NEAR = 0.08  # what differs more than that is another thing, not another colour
+BETTER = 1.1
+GAIN_PRIOR = 0.02  # spread of a picture's values at which half of a gain is believed
+GAIN_LIMITS, OFFSET_LIMIT = (0.8, 1.25), 30 / 255
+ROUNDS = 8
+BINS = 16
+BIN_PRIOR = 200.0  # samples in a bin at which half of its difference is believed
+
+
+@dataclass(frozen=True)
+class ColourMatch:
+    """value -> curve(gain * value + offset), per channel: gain, offset [C]; bends [C,BINS] are added, None is none."""
+
+    gain: Tensor
+    offset: Tensor
+    bends: Tensor | None = None
+
+    @property
+    def is_identity(self) -> bool:
+        return self.bends is None and bool((self.gain == 1).all()) and bool((self.offset == 0).all())
+
+    def apply(self, picture: Tensor) -> Tensor:
+        """Return [N,C,h,w] in the picture's colours, not clamped."""
+        matched = picture * self.gain[:, None, None] + self.offset[:, None, None]
+        if self.bends is None:
+            return matched
+        place = (matched * BINS - 0.5).clamp(0, BINS - 1)
+        index = place.long().clamp(max=BINS - 2)
+        share = place - index
+        for channel, bends in enumerate(self.bends):
+            low = bends[index[:, channel]]
+            high = bends[index[:, channel] + 1]
+            matched[:, channel] += torch.lerp(low, high, share[:, channel])
+        return matched
+
+    def apply_values(self, values: Tensor) -> Tensor:
+        """Return values [n,C] in the picture's colours, not clamped."""
+        return self.apply(values.T[None, :, :, None])[0, :, :, 0].T
+
+
+def no_match(channels: int) -> ColourMatch:
+    """Return the match that changes nothing."""
+    return ColourMatch(torch.ones(channels), torch.zeros(channels))
+
+
+def fit_gain(picture: Tensor, answer: Tensor) -> ColourMatch:
+    """Return gains and offsets that bring the answer's values [n,C] to the picture's [n,C].
+
+    Values that differ by more than NEAR do not count; whether that is as they came or after a first robust fit is
+    decided by which explains more of them.
+    """
+    same, robust = no_match(picture.shape[1]), _robust_gain(picture, answer)
+    explained = [_near(picture, answer, match) for match in (same, robust)]
+    near = explained[int(explained[1].sum() > BETTER * explained[0].sum())]
+    return _robust_gain(picture[near], answer[near]) if near.any() else same
+
+
+def fit_curve(picture: Tensor, answer: Tensor, match: ColourMatch) -> ColourMatch:
+    """Return the match with a monotone curve for what gain and offset leave of the values [n,C]."""
+    near = _near(picture, answer, match)
+    matched = match.apply_values(answer[near])
+    left = picture[near] - matched
+    index = (matched * BINS).long().clamp(0, BINS - 1)
+    bends = torch.stack([_bends(index[:, c], left[:, c]) for c in range(left.shape[1])])
+    return ColourMatch(match.gain, match.offset, bends)
+
+
+def error(picture: Tensor, answer: Tensor, match: ColourMatch) -> float:
+    """Return the mean absolute difference of the values [n,C] under a match, of what was near before it.
+
+    Far off is another thing: it would only add noise to the comparison of two matches.
+    """
+    difference = (match.apply_values(answer) - picture).abs()
+    return float(difference.clamp(max=NEAR).mean()) if len(picture) else 0.0
+
+
+def _near(picture: Tensor, answer: Tensor, match: ColourMatch) -> Tensor:
+    return ((match.apply_values(answer) - picture).abs() < NEAR).all(dim=1)
+
+
+def _robust_gain(picture: Tensor, answer: Tensor) -> ColourMatch:
+    """Iterate weighted regressions with Cauchy weights and a ridge towards a gain of 1."""
+    weight = torch.ones_like(picture)
+    gain, offset = torch.ones(picture.shape[1]), torch.zeros(picture.shape[1])
+    for _ in range(ROUNDS):
+        total = weight.sum(dim=0).clamp(min=1e-6)
+        mean_x, mean_y = (answer * weight).sum(dim=0) / total, (picture * weight).sum(dim=0) / total
+        x, y = answer - mean_x, picture - mean_y
+        prior = total * GAIN_PRIOR**2
+        gain = ((weight * x * y).sum(dim=0) + prior) / ((weight * x * x).sum(dim=0) + prior)
+        gain = gain.clamp(*GAIN_LIMITS)
+        offset = (mean_y - gain * mean_x).clamp(-OFFSET_LIMIT, OFFSET_LIMIT)
+        left = answer * gain + offset - picture
+        spread = CAUCHY * (1.4826 * left.abs().median(dim=0).values + 1e-3)
+        weight = 1 / (1 + (left / spread).square())
+    return ColourMatch(gain, offset)
+
+
+def _bends(index: Tensor, left: Tensor) -> Tensor:
+    """Return what to add at the middle of each bin [BINS], from the differences [n] of values in bins `index` [n]."""
+    bends = torch.zeros(BINS)
+    for i in range(BINS):
+        values = left[index == i]
+        if len(values):
+            bends[i] = values.median() * (len(values) / (len(values) + BIN_PRIOR))
+    ends = torch.cat([bends[:1], bends, bends[-1:]])
+    smooth = (ends[:-2] + 2 * ends[1:-1] + ends[2:]) / 4
+    middles = (torch.arange(BINS) + 0.5) / BINS
+    return torch.cummax(middles + smooth, dim=0).values - middles

@@ -1,0 +1,162 @@
+"""The whole chain: an answer fitted to the picture that was sent, inside a mask (docs/exact-edits.md)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import ImageInputError
+from ..mask_composite import with_channels
+from ..tensors import size_text
+from . import seam
+from .cancel import ShouldStop, raise_if_stopped
+from .composite import Composite
+from .crop import part
+from .filters import BLOCK_ROWS
+from .gates import Decision, Figures, Refusal, Verdict, decide
+from .geometry import parts
+from .pair import make_pair
+from .regions import Box
+
+LOST_FEATHER = 32 / 3.1  # sigma where the answer does not match: 32 px from the border to its end
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What was made of an answer.
+
+    image: [H,W,C], the original with the fitted answer inside the mask. verdict: how well the untouched area matches.
+    relit: its light or style is another, whatever the verdict. dx, dy: by how many pixels of the original the middle
+    of what was shown lay too far right and down in the answer. scale_x, scale_y: the size of the content in the
+    answer, 0.95 is 5 % smaller. rotation: in degrees, clockwise. gain, offset: what each channel's values of 0..1 were
+    multiplied by, then moved by. applied: of "alignment", "flow", "colour match", "tone curve", "seam".
+    """
+
+    image: Tensor
+    verdict: Verdict
+    relit: bool
+    dx: float
+    dy: float
+    scale_x: float
+    scale_y: float
+    rotation: float
+    gain: tuple[float, ...]
+    offset: tuple[float, ...]
+    applied: tuple[str, ...]
+    refused: tuple[Refusal, ...]
+    figures: Figures
+
+    @property
+    def summary(self) -> str:
+        """A few words for the node's last line: "aligned: was 4.8 % smaller"."""
+        if self.relit:
+            return f"{self.verdict}: the light or the style changed"
+        return ", ".join(
+            [f"{self.verdict}: {self._moved()}", *(["colours matched"] if "colour match" in self.applied else [])]
+        )
+
+    def _moved(self) -> str:
+        if self.verdict == "redrawn":
+            return "what came back does not match your picture"
+        if self.verdict == "not compared":
+            return "too little lies outside the mask"
+        scale = math.sqrt(self.scale_x * self.scale_y)
+        if "alignment" not in self.applied:
+            return "in place"
+        if abs(scale - 1) >= 0.002:
+            return f"was {100 * abs(scale - 1):.1f} % {'smaller' if scale < 1 else 'larger'}"
+        return f"was {math.hypot(self.dx, self.dy):.0f} px off"
+
+
+def fit(
+    original: Tensor,
+    answer: Tensor,
+    mask: Tensor,
+    *,
+    box: Box | None = None,
+    feather: float = seam.FEATHER,
+    should_stop: ShouldStop | None = None,
+) -> Fit:
+    """Return the original with the answer inside the mask: in place, in colour, without a seam, as far as that helps.
+
+    original: [H,W,C], C 1, 3 or 4, floats 0..1. answer: [h,w,C] of any size; it shows `box` of the original, by
+    default all of it. mask: [H,W], 1 = show the answer. feather: sigma of the border in pixels at a long side of 1024
+    of what was shown; 0 keeps the mask's own edge. Further than 20 such pixels from the mask the result has the
+    original's values bit for bit. It has 3 channels, or 4 if the original has or the answer is transparent somewhere.
+    The inputs are not written to.
+
+    Raises:
+        ImageInputError: the mask is not of the original's size, or a tensor has other axes or channels.
+        FitStoppedError: `should_stop`, asked at least every 0.2 s, said so.
+    """
+    _check(original, answer, mask)
+    box = box or Box(0, 0, original.shape[1], original.shape[0])
+    result = _copied(original, _channels(original, answer), should_stop)
+    selected = part(mask[..., None], box)[..., 0]
+    shown = box.inside(original.shape[1], original.shape[0])
+    pair = make_pair(part(original, box), answer, selected, should_stop)
+    pair.forget_outside(box, shown)
+    decision = decide(pair, should_stop)
+    if bool(pair.mask.any()):
+        lost = decision.relit or decision.verdict == "redrawn"
+        sigma = max(feather, LOST_FEATHER) if lost and feather else feather
+        border = seam.border(pair.mask, pair.unit, sigma)
+        Composite(pair, decision, border, answer, box).write(result, mask, should_stop)
+    return _fit(result, decision, box)
+
+
+def _check(original: Tensor, answer: Tensor, mask: Tensor) -> None:
+    for name, picture in (("original", original), ("answer", answer)):
+        if picture.ndim != 3 or picture.shape[2] not in (1, 3, 4) or picture.numel() == 0:
+            raise ImageInputError(
+                f"The {name} has the shape {list(picture.shape)}: it must be [height, width, channels] with 1, 3 or 4"
+                " channels."
+            )
+    if mask.shape != original.shape[:2]:
+        sizes = [
+            size_text(shape[1], shape[0]) if len(shape) == 2 else str(list(shape))
+            for shape in (mask.shape, original.shape[:2])
+        ]
+        raise ImageInputError(
+            f"The mask is {sizes[0]} and the original is {sizes[1]}: they must be of one size. Scale the mask to the"
+            " picture's size, or draw it on this picture."
+        )
+
+
+def _channels(original: Tensor, answer: Tensor) -> int:
+    transparent = answer.shape[2] == 4 and bool(answer[..., 3].min() < 1)
+    return 4 if original.shape[2] == 4 or transparent else 3
+
+
+def _copied(picture: Tensor, channels: int, should_stop: ShouldStop | None) -> Tensor:
+    """Return a copy of [H,W,C] with so many channels, made in blocks: a large picture takes a second."""
+    result = torch.empty(*picture.shape[:2], channels)
+    for top in range(0, len(picture), BLOCK_ROWS):
+        raise_if_stopped(should_stop)
+        rows = slice(top, top + BLOCK_ROWS)
+        result[rows] = with_channels(picture[rows], channels)
+    return result
+
+
+def _fit(image: Tensor, decision: Decision, box: Box) -> Fit:
+    affine, colour = decision.view.mapping.affine, decision.colour
+    scale_x, scale_y, rotation, _ = parts(affine)
+    half = max(box.width, box.height) / 2
+    return Fit(
+        image=image,
+        verdict=decision.verdict,
+        relit=decision.relit,
+        dx=float(affine[0, 2]) * half,
+        dy=float(affine[1, 2]) * half,
+        scale_x=scale_x,
+        scale_y=scale_y,
+        rotation=rotation,
+        gain=tuple(colour.gain.tolist()),
+        offset=tuple(colour.offset.tolist()),
+        applied=decision.applied,
+        refused=decision.refused,
+        figures=decision.figures,
+    )

@@ -1,0 +1,277 @@
+"""What of the chain is applied: a step must show on the untouched area that it helps (docs/exact-edits.md, "Gates").
+
+Differences are of 255, lengths in pixels at a long side of 1024.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from . import seam
+from .cancel import ShouldStop, raise_if_stopped
+from .colour_match import NEAR, ColourMatch, error, fit_curve, fit_gain, no_match
+from .filters import grow, luminance
+from .flow import flow_lengths, smooth_flow
+from .geometry import Mapping, compose, corner_shift, identity, parts
+from .pair import Pair, Samples, View, samples, trimmed, view
+from .registration import Level, features, register, remaining
+
+Verdict = Literal["aligned", "roughly aligned", "redrawn", "not compared"]
+
+ENOUGH_KEPT = 0.02  # of the frame
+ENOUGH_TEXTURE = 0.1  # root mean square of the features
+REFINEMENTS, REFINED = 4, 0.005
+AROUND_CHANGED, UNCHANGED = 4.0, 0.5
+AFFINE_RATIO, AFFINE_MATCH = 0.85, 0.08
+CLEAR_MATCH = 0.5  # or the correlation's distance from 1 falls to that
+SCALES, ROTATION, SHEAR = (0.80, 1.25), 3.0, 0.03
+MASK_INSIDE = 0.8
+IN_PLACE = 0.6
+FLOW_RATIO, FLOW_LIMIT = 0.92, 4.0
+COLOUR_RATIO, CURVE_RATIO, LEAST = 0.95, 0.97, 0.25
+ALIGNED, ROUGHLY = 0.75, 0.5
+SAME = 3.0  # without texture, pictures that differ by less are taken for in place
+RELIT = 12.0
+NO_SEAM = 1.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A step that was not applied, and why."""
+
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured on the untouched area: correlations, and mean differences of 255 (rest: trimmed, smooth)."""
+
+    kept: float = 0.0
+    match_before: float = 0.0
+    match: float = 0.0
+    difference_before: float = 0.0
+    difference: float = 0.0
+    rest: float = 0.0
+    flow: float = 0.0
+    membrane: float = 0.0
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is applied to the answer, and what is not."""
+
+    view: View
+    colour: ColourMatch
+    membrane: Tensor | None
+    verdict: Verdict
+    relit: bool
+    applied: tuple[str, ...]
+    refused: tuple[Refusal, ...]
+    figures: Figures
+
+
+def decide(pair: Pair, should_stop: ShouldStop | None = None) -> Decision:
+    """Return what of alignment, flow, colour match and membrane helps this pair."""
+    return _Chain(pair, should_stop).decide()
+
+
+class _Chain:
+    """The steps in their order, each on what the one before left."""
+
+    def __init__(self, pair: Pair, should_stop: ShouldStop | None) -> None:
+        self._pair = pair
+        self._should_stop = should_stop
+        self._applied: list[str] = []
+        self._refused: list[Refusal] = []
+        self._flow = 0.0
+        self._best_match = 0.0  # under any map, also one that was refused
+
+    def decide(self) -> Decision:
+        before = view(self._pair, Mapping(identity()))
+        kept = float(self._pair.keep.mean())
+        if kept < ENOUGH_KEPT:
+            self._refuse("alignment", f"only {100 * kept:.1f} % of the picture is left to compare")
+            return self._decision(before, before, no_match(3))
+        raise_if_stopped(self._should_stop)
+        shown = self._aligned(before)
+        shown = self._bent(shown)
+        raise_if_stopped(self._should_stop)
+        return self._decision(before, shown, self._coloured(shown))
+
+    def _refuse(self, step: str, reason: str) -> None:
+        self._refused.append(Refusal(step, reason))
+
+    def _aligned(self, before: View) -> View:
+        """Return the view under the affine map, or the one before if that is no better."""
+        if before.texture < ENOUGH_TEXTURE:
+            self._refuse("alignment", "the untouched area is too plain to see where it belongs")
+            return before
+        affine = register(self._pair.levels(self._should_stop), self._should_stop)
+        shown = view(self._pair, Mapping(affine))
+        for _ in range(REFINEMENTS):
+            raise_if_stopped(self._should_stop)
+            step = remaining(_matched(shown), self._should_stop)
+            affine = compose(affine, step)
+            shown = view(self._pair, Mapping(affine))
+            if corner_shift(step, self._pair.frame) < REFINED:
+                break
+        self._best_match = shown.match
+        if corner_shift(affine, self._pair.frame) / self._pair.unit <= IN_PLACE:
+            return before
+        fault = self._misfit(before, shown)
+        if fault:
+            self._refuse("alignment", fault)
+            return before
+        self._applied.append("alignment")
+        return shown
+
+    def _misfit(self, before: View, shown: View) -> str | None:
+        """Tell why an affine map is not to be used, or None."""
+        scale_x, scale_y, rotation, shear = parts(shown.mapping.affine)
+        if not all(SCALES[0] <= scale <= SCALES[1] for scale in (scale_x, scale_y)):
+            return f"the best fit would scale it by {scale_x:.2f} x {scale_y:.2f}"
+        if abs(rotation) > ROTATION or abs(shear) > SHEAR:
+            return f"the best fit would turn it by {rotation:.1f} degrees and shear it by {shear:.3f}"
+        mask = (self._pair.mask > 0).float()
+        if float((mask * shown.inside).sum()) < MASK_INSIDE * float(mask.sum()):
+            return "what lies in the mask is not in the answer"
+        old, new = before.match, shown.match
+        if new < old + AFFINE_MATCH and 1 - new > CLEAR_MATCH * (1 - old):
+            return f"the untouched area matches no better when it is moved ({old:.2f} to {new:.2f} of 1)"
+        rest_old, rest_new = (_rest(samples(it, shown.weight)) for it in (before, shown))
+        if rest_new > AFFINE_RATIO * rest_old:
+            return f"the untouched area differs as much when it is moved ({rest_old:.1f} to {rest_new:.1f} of 255)"
+        return None
+
+    def _bent(self, shown: View) -> View:
+        """Return the view with a smooth flow as well, or the one given if that is no better."""
+        if shown.match < ROUGHLY or shown.texture < ENOUGH_TEXTURE:
+            return shown
+        flow = smooth_flow(_matched(shown), self._should_stop)
+        length = float(flow_lengths(flow).flatten().quantile(0.95))
+        if length <= IN_PLACE:
+            return shown
+        bent = view(self._pair, Mapping(shown.mapping.affine, flow))
+        old, new = (_rest(samples(it, shown.weight)) for it in (shown, bent))
+        if new > FLOW_RATIO * old:
+            self._refuse("flow", f"it lowers the difference too little ({old:.1f} to {new:.1f} of 255)")
+            return shown
+        if length > FLOW_LIMIT:
+            self._refuse("flow", f"it would move parts by {length:.1f} px")
+            return shown
+        self._applied.append("flow")
+        self._flow = length
+        return bent
+
+    def _coloured(self, shown: View) -> ColourMatch:
+        """Return the colour match that also helps on blocks that it was not fitted to."""
+        values = samples(shown)
+        halves = [_taken(values, values.block % 2 == side) for side in (0, 1)]
+        if min(len(half.picture) for half in halves) == 0:
+            return no_match(3)
+        same = [no_match(3)] * 2
+        gains = [fit_gain(half.picture, half.answer) for half in halves]
+        curves = [fit_curve(half.picture, half.answer, match) for half, match in zip(halves, gains, strict=True)]
+        old, gained, curved = (_held_out(halves, matches) for matches in (same, gains, curves))
+        if gained > COLOUR_RATIO * old or gained > old - LEAST:
+            if old > 1:
+                self._refuse("colour match", f"it lowers the difference too little ({old:.1f} to {gained:.1f} of 255)")
+            return no_match(3)
+        self._applied.append("colour match")
+        match = fit_gain(values.picture, values.answer)
+        if curved > CURVE_RATIO * gained:
+            return match
+        self._applied.append("tone curve")
+        return fit_curve(values.picture, values.answer, match)
+
+    def _decision(self, before: View, shown: View, colour: ColourMatch) -> Decision:
+        values = samples(shown)
+        rest = trimmed(colour.apply_values(values.answer) - values.picture)
+        verdict = self._verdict(shown, rest)
+        another = rest > RELIT
+        if another and not colour.is_identity:
+            colour = no_match(3)
+            self._applied = [step for step in self._applied if step not in ("colour match", "tone curve")]
+            self._refuse("colour match", f"the light or the style changed: the rest differs by {rest:.0f} of 255")
+        membrane = None if another or verdict in ("redrawn", "not compared") else self._membrane(shown, colour)
+        figures = Figures(
+            kept=float(self._pair.keep.mean()),
+            match_before=before.match,
+            match=shown.match,
+            difference_before=_difference(before, no_match(3)),
+            difference=_difference(shown, colour),
+            rest=rest,
+            flow=self._flow,
+            membrane=float(membrane.abs().max()) * 255 if membrane is not None else 0.0,
+        )
+        return Decision(
+            shown,
+            colour,
+            membrane,
+            verdict,
+            another and self._best_match >= ROUGHLY,
+            tuple(self._applied),
+            tuple(self._refused),
+            figures,
+        )
+
+    def _verdict(self, shown: View, rest: float) -> Verdict:
+        if float(self._pair.keep.mean()) < ENOUGH_KEPT:
+            return "not compared"
+        if shown.texture < ENOUGH_TEXTURE:
+            return "aligned" if rest <= SAME else "redrawn"
+        match = shown.match
+        return "aligned" if match >= ALIGNED else "roughly aligned" if match >= ROUGHLY else "redrawn"
+
+    def _membrane(self, shown: View, colour: ColourMatch) -> Tensor | None:
+        pair = self._pair
+        difference = pair.picture - colour.apply(shown.answer)
+        membrane = seam.membrane(difference, pair.mask, pair.opaque * shown.inside, pair.unit, self._should_stop)
+        if membrane is None:
+            self._refuse("seam", "too little of the mask's surroundings agrees")
+        elif float(membrane.abs().max()) * 255 < NO_SEAM:
+            return None
+        else:
+            self._applied.append("seam")
+        return membrane
+
+
+def _matched(shown: View) -> Level:
+    """Return the level for the last steps: colours matched, and without what was changed outside the mask.
+
+    Another mix of channels moves edges by 0.05 px, and a changed part shows in the features around it.
+    """
+    pair, values = shown.pair, samples(shown)
+    colour = fit_curve(values.picture, values.answer, fit_gain(values.picture, values.answer))
+    changed = ((colour.apply(shown.smooth) - pair.smooth).abs().amax(dim=1, keepdim=True) > NEAR).float()
+    weight = shown.weight * (1 - grow(changed, round(AROUND_CHANGED * pair.unit)))
+    if float(weight.sum()) < UNCHANGED * float(shown.weight.sum()):
+        weight = shown.weight
+    pictures = (luminance(pair.picture), luminance(colour.apply(shown.answer)))
+    return Level(pair.frame, features(pictures[0], weight), features(pictures[1], weight), weight)
+
+
+def _rest(values: Samples) -> float:
+    """Return how much colours differ that gain and offset cannot explain, so that drift is judged without them."""
+    match = fit_gain(values.picture, values.answer)
+    return trimmed(match.apply_values(values.answer) - values.picture)
+
+
+def _taken(values: Samples, which: Tensor) -> Samples:
+    return Samples(values.picture[which], values.answer[which], values.block[which])
+
+
+def _held_out(halves: list[Samples], matches: list[ColourMatch]) -> float:
+    """Return the difference, of 255, of each half under the match that was fitted to the other one."""
+    errors = [error(half.picture, half.answer, match) for half, match in zip(halves, reversed(matches), strict=True)]
+    return sum(errors) / len(errors) * 255
+
+
+def _difference(shown: View, colour: ColourMatch) -> float:
+    """Return the mean difference, of 255, on the untouched area."""
+    difference = (colour.apply(shown.answer) - shown.pair.picture).abs().mean(dim=1, keepdim=True)
+    return float((difference * shown.weight).sum() / shown.weight.sum().clamp(min=1)) * 255

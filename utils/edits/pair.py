@@ -1,0 +1,161 @@
+"""Picture, answer and mask at the size that everything is decided at: a long side of at most 1024."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from .cancel import ShouldStop
+from .filters import blur, grow, luminance, reduced
+from .geometry import Frame, Mapping, inside, positions, sample
+from .regions import CLOSED, Box
+from .registration import Level, correlation, features, levels
+
+WORKING_SIDE = 1024
+GUARD = 8.0  # around the mask nothing is compared, in pixels at 1024: edits spill over
+NEAR_EDGE = 2.0
+EDGE = 4  # pixels of the frame's edge that are not compared: their features lack a neighbour
+DETAIL = 2.0  # sigma of what counts as fine detail: differences are judged without it
+SAMPLES = 30_000
+BLOCK = 32.0  # blocks that are held out to judge a colour match
+TRIMMED = 0.75  # of the differences, the lowest, are judged
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Picture and answer [1,3,h,w] in one frame, mask and keep [1,1,h,w]; keep is 1 where they should be the same."""
+
+    frame: Frame
+    picture: Tensor
+    answer: Tensor
+    mask: Tensor
+    keep: Tensor
+    opaque: Tensor  # [1,1,h,w], 1 where both have colours that can be seen
+    smooth: Tensor  # the picture without fine detail
+
+    @property
+    def unit(self) -> float:
+        """How many pixels of these tensors make one at a long side of 1024."""
+        return max(self.frame) / WORKING_SIDE
+
+    def forget_outside(self, box: Box, shown: Box) -> None:
+        """Compare nothing that a box has beyond the part of it that the picture shows."""
+        x, y = self.frame.width / box.width, self.frame.height / box.height
+        left, top = math.ceil((shown.left - box.left) * x), math.ceil((shown.top - box.top) * y)
+        right, bottom = math.floor((shown.right - box.left) * x), math.floor((shown.bottom - box.top) * y)
+        for edge in (
+            self.keep[..., :top, :],
+            self.keep[..., bottom:, :],
+            self.keep[..., :left],
+            self.keep[..., right:],
+        ):
+            edge.zero_()
+
+    def levels(self, should_stop: ShouldStop | None) -> list[Level]:
+        """Return what registration works on."""
+        return levels(luminance(self.picture), luminance(self.answer), self.keep, should_stop)
+
+
+@dataclass(frozen=True)
+class View:
+    """The pair's answer [1,3,h,w] as a mapping moves it, and where it can be compared with the picture: [1,1,h,w]."""
+
+    pair: Pair
+    mapping: Mapping
+    answer: Tensor
+    smooth: Tensor  # without fine detail
+    inside: Tensor
+    near: Tensor  # inside, or beyond the answer's edge by less than can be seen, where the edge goes on
+    weight: Tensor  # keep that lies inside
+
+    @cached_property
+    def level(self) -> Level:
+        """The features of picture and answer."""
+        pictures = (luminance(self.pair.picture), luminance(self.answer))
+        return Level(
+            self.pair.frame, features(pictures[0], self.weight), features(pictures[1], self.weight), self.weight
+        )
+
+    @cached_property
+    def match(self) -> float:
+        """The correlation of the features, NCC."""
+        return float(correlation(self.level.picture, self.level.answer, self.weight))
+
+    @cached_property
+    def texture(self) -> float:
+        """How much structure there is to compare: the root mean square of the picture's features."""
+        total = self.weight.sum().clamp(min=1)
+        return float(((self.level.picture.square() * self.weight).sum() / total).sqrt())
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Colours of picture and answer [n,3] without fine detail where they are compared, and the block each is in [n]."""
+
+    picture: Tensor
+    answer: Tensor
+    block: Tensor
+
+
+def make_pair(original: Tensor, answer: Tensor, mask: Tensor | None, should_stop: ShouldStop | None = None) -> Pair:
+    """Return the pair of an original [H,W,1|3|4], an answer [h,w,1|3|4] of any size and a mask [H,W], None for none."""
+    side = min(WORKING_SIDE, max(original.shape[:2]), max(answer.shape[:2]))
+    frame = Frame(original.shape[1], original.shape[0]).at_most(side)
+    picture = reduced(original, frame.height, frame.width, should_stop)
+    moved = reduced(answer, frame.height, frame.width, should_stop)
+    selected = torch.zeros(1, 1, frame.height, frame.width)
+    if mask is not None:
+        selected = reduced(mask[..., None], frame.height, frame.width, should_stop).clamp(0, 1)
+        selected = torch.where(selected < CLOSED, 0.0, selected)
+    unit = max(frame) / WORKING_SIDE
+    colours = _colours(picture)
+    opaque = _opaque(picture) * _opaque(moved)
+    keep = opaque * (1 - grow((selected > 0).float(), round(GUARD * unit)))
+    for axis in (2, 3):
+        keep.narrow(axis, 0, min(EDGE, keep.shape[axis])).zero_()
+        keep.narrow(axis, max(0, keep.shape[axis] - EDGE), min(EDGE, keep.shape[axis])).zero_()
+    return Pair(frame, colours, _colours(moved), selected, keep, opaque, blur(colours, DETAIL * unit))
+
+
+def view(pair: Pair, mapping: Mapping) -> View:
+    """Return the pair's answer as the mapping moves it."""
+    frame = pair.frame
+    grid = positions(mapping, frame, torch.arange(frame.height) + 0.5, torch.arange(frame.width) + 0.5)
+    moved = pair.answer if mapping.is_identity else sample(pair.answer, grid)
+    within = inside(grid)
+    near = inside(grid, 2 * NEAR_EDGE * pair.unit / max(frame))
+    return View(pair, mapping, moved, blur(moved, DETAIL * pair.unit), within, near, pair.keep * within)
+
+
+def samples(shown: View, weight: Tensor | None = None) -> Samples:
+    """Return evenly spread colours of the places that have a weight [1,1,h,w], by default the view's own."""
+    places = (shown.weight if weight is None else weight).flatten().nonzero()[:, 0]
+    places = places[:: max(1, len(places) // SAMPLES)]
+    rows, columns = places // shown.pair.frame.width, places % shown.pair.frame.width
+    size = max(1, round(BLOCK * shown.pair.unit))
+    block = rows // size * 7 + columns // size  # an odd factor: a checkerboard by its parity
+    picture, answer = (colours[0].flatten(1)[:, places].T for colours in (shown.pair.smooth, shown.smooth))
+    return Samples(picture, answer, block)
+
+
+def trimmed(differences: Tensor) -> float:
+    """Return the mean, of 255, of the lowest three quarters of differences [n,3] of 0..1, over all channels."""
+    ordered = differences.abs().mean(dim=1).sort().values[: max(1, round(len(differences) * TRIMMED))]
+    return float(ordered.mean()) * 255 if len(ordered) else 0.0
+
+
+def _colours(picture: Tensor) -> Tensor:
+    """Return [1,1|3|4,h,w] as [1,3,h,w] of 0..1."""
+    colours = picture[:, :3] if picture.shape[1] >= 3 else picture[:, :1].expand(-1, 3, -1, -1)
+    return colours.nan_to_num(nan=0.0).clamp(0, 1)
+
+
+def _opaque(picture: Tensor) -> Tensor:
+    """Return [1,1,h,w]: 1 where a picture has colours that can be seen."""
+    if picture.shape[1] < 4:
+        return torch.ones_like(picture[:, :1])
+    return (picture[:, 3:] > 0.99).float()

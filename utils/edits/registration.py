@@ -1,0 +1,191 @@
+"""Finding the affine map from a picture to the answer (docs/exact-edits.md, "Registration").
+
+Robust Lucas-Kanade on features that do not change with brightness, contrast, gamma and vignetting, from coarse to
+fine. Parts that were changed or redrawn lose their weight by themselves; what the mask opens never has any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from .cancel import ShouldStop, raise_if_stopped
+from .filters import blur, masked_blur, scaled
+from .geometry import Frame, affine_positions, compose, identity, inside, sample
+
+LEVELS = (96, 192, 384, 768)  # long sides; the last steps are made at the pictures' own
+START_SCALES = (0.88, 0.94, 1.0, 1.06, 1.12)
+COARSE_STEPS, FINE_STEPS, LAST_STEPS = (30, 20, 20), 12, 6
+CONVERGED_PX, NEARLY_PX = 0.002, 0.02  # at the last level, and before it
+NOISE = 0.02  # of the features' normalization: flat areas stay near 0
+CAUCHY = 2.385  # 95 % efficiency on normal noise
+DAMPING = 1e-6
+MEDIAN_SAMPLES = 20_000
+
+# Columns of d(warped)/d(affine), in the order of the affine map's six numbers, that a step may move together.
+_TRANSLATION = ((0, 0, 1, 0, 0, 0), (0, 0, 0, 0, 0, 1))
+_SIMILARITY = (*_TRANSLATION, (1, 0, 0, 0, 1, 0), (0, -1, 0, 1, 0, 0))
+_AFFINE = tuple(tuple(int(i == j) for j in range(6)) for i in range(6))
+
+
+@dataclass(frozen=True)
+class Level:
+    """Features of picture and answer [1,1,h,w] at one size; keep [1,1,h,w] is 1 where they may be compared."""
+
+    frame: Frame
+    picture: Tensor
+    answer: Tensor
+    keep: Tensor
+
+
+def features(grey: Tensor, keep: Tensor | None = None) -> Tensor:
+    """Return the local contrast of a luminance [1,1,h,w]: gain, offset, gamma and vignettes drop out of it.
+
+    Its surroundings count only where keep [1,1,h,w] is not 0, so that what lies in the mask shows nowhere else.
+    """
+    sigma = max(grey.shape) / 24
+    smooth = blur(grey, 0.8)
+    around = partial(blur, sigma=sigma) if keep is None else partial(masked_blur, weight=keep, sigma=sigma)
+    detail = smooth - around(smooth)
+    return detail / (around(detail.square()) + NOISE**2).sqrt()
+
+
+def levels(picture: Tensor, answer: Tensor, keep: Tensor, should_stop: ShouldStop | None = None) -> list[Level]:
+    """Return the levels, coarse to fine, of luminances and keep [1,1,h,w] of one size, which are smaller than that."""
+    full = Frame(picture.shape[3], picture.shape[2])
+    built = []
+    for long_side in [side for side in LEVELS if side < max(full)] or [max(full)]:
+        raise_if_stopped(should_stop)
+        frame = full.at_most(long_side)
+        small, small_answer, small_keep = (scaled(x, frame.height, frame.width) for x in (picture, answer, keep))
+        built.append(Level(frame, features(small), features(small_answer), (small_keep > 0.9).float()))
+    return built
+
+
+def register(pyramid: Sequence[Level], should_stop: ShouldStop | None = None) -> Tensor:
+    """Return the affine map [2,3] under which the answer's features match the picture's best."""
+    affine = _coarse(pyramid[0], should_stop)
+    for level in pyramid[1:]:
+        affine = _Solver(level, _AFFINE).solve(affine, FINE_STEPS, should_stop)
+    return affine[0]
+
+
+def remaining(level: Level, should_stop: ShouldStop | None = None) -> Tensor:
+    """Return the affine map [2,3] that is left to apply when the level's answer has been moved already."""
+    return _Solver(level, _AFFINE, CONVERGED_PX).solve(identity()[None], LAST_STEPS, should_stop)[0]
+
+
+def correlation(left: Tensor, right: Tensor, weight: Tensor) -> Tensor:
+    """Return Pearson's correlation of two [N,1,h,w] under a weight: [N], 0 where there is nothing to compare."""
+    total = weight.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1)
+    left = left - (left * weight).sum(dim=(1, 2, 3), keepdim=True) / total
+    right = right - (right * weight).sum(dim=(1, 2, 3), keepdim=True) / total
+    covariance = (left * right * weight).sum(dim=(1, 2, 3))
+    power = (left.square() * weight).sum(dim=(1, 2, 3)) * (right.square() * weight).sum(dim=(1, 2, 3))
+    return covariance / power.sqrt().clamp(min=1e-9)
+
+
+def _coarse(level: Level, should_stop: ShouldStop | None) -> Tensor:
+    """Return [1,2,3]: the best of several starts of different scale, each freed step by step."""
+    affine = torch.zeros(len(START_SCALES), 2, 3, dtype=torch.float64)
+    affine[:, 0, 0] = affine[:, 1, 1] = torch.tensor(START_SCALES, dtype=torch.float64)
+    affine = compose(affine, _shift(level, affine))
+    for basis, steps in zip((_TRANSLATION, _SIMILARITY, _AFFINE), COARSE_STEPS, strict=True):
+        affine = _Solver(level, basis).solve(affine, steps, should_stop)
+    grid = affine_positions(affine, level.frame, level.frame.height, level.frame.width)
+    moved = sample(level.answer.expand(len(grid), -1, -1, -1), grid)
+    best = int(correlation(level.picture, moved, level.keep * inside(grid)).argmax())
+    return affine[best : best + 1]
+
+
+def _shift(level: Level, affine: Tensor) -> Tensor:
+    """Return the shifts, as affine maps [N,2,3], at which the features under maps [N,2,3] correlate best."""
+    height, width = level.frame.height, level.frame.width
+    grid = affine_positions(affine, level.frame, height, width)
+    moved = sample(level.answer.expand(len(grid), -1, -1, -1), grid, "bilinear") * inside(grid)
+    size = (2 * height, 2 * width)  # so that nothing comes in again at the other side
+    spectra = (torch.fft.rfft2(picture[:, 0], s=size) for picture in (level.picture * level.keep, moved))
+    own, other = spectra
+    peaks = torch.fft.irfft2(own.conj() * other, s=size).flatten(1).argmax(dim=1)
+    shifts = torch.stack([peaks % size[1], peaks // size[1]], dim=1)
+    limits = torch.tensor([width, height])
+    shifts = torch.where(shifts >= limits, shifts - 2 * limits, shifts)
+    step = identity().repeat(len(affine), 1, 1)
+    step[:, :, 2] = shifts / level.frame.half
+    return step
+
+
+class _Solver:
+    """Lucas-Kanade steps at one level, for several maps at once, within the motions that a basis spans."""
+
+    def __init__(self, level: Level, basis: Sequence[Sequence[int]], converged_px: float = NEARLY_PX) -> None:
+        self._level = level
+        self._converged_px = converged_px
+        self._basis = torch.tensor(basis, dtype=torch.float32)  # k6
+        height, width = level.frame.height, level.frame.width
+        half = level.frame.half
+        self._x = ((torch.arange(width) + 0.5 - width / 2) / half)[None, None, None]
+        self._y = ((torch.arange(height) + 0.5 - height / 2) / half)[None, None, :, None]
+        self._kept = kept_samples(level.keep)
+        self._slope = central_differences(level.picture, half)
+
+    def solve(self, affine: Tensor, steps: int, should_stop: ShouldStop | None) -> Tensor:
+        """Return the maps [N,2,3] after at most `steps` steps."""
+        if len(self._kept) == 0:
+            return affine
+        for _ in range(steps):
+            raise_if_stopped(should_stop)
+            step = self._step(affine)
+            affine = compose(affine, identity() + step)
+            if float(step.abs().sum(dim=(1, 2)).max()) * self._level.frame.half < self._converged_px:
+                break
+        return affine
+
+    def _step(self, affine: Tensor) -> Tensor:
+        level = self._level
+        grid = affine_positions(affine, level.frame, level.frame.height, level.frame.width)
+        moved = sample(level.answer.expand(len(grid), -1, -1, -1), grid)
+        difference = level.picture - moved  # N1hw
+        weight = level.keep * inside(grid) * cauchy_weight(difference, self._kept)
+        jacobian = self._jacobian(moved)  # Nk(hw)
+        weighted = jacobian * weight.flatten(2)
+        normal = (weighted @ jacobian.transpose(1, 2)).double()
+        right = (weighted @ difference.flatten(2).transpose(1, 2)).double()
+        mean = normal.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=1e-12)
+        damped = normal + torch.eye(len(self._basis), dtype=torch.float64) * (DAMPING * mean)[:, None, None]
+        solution = torch.linalg.solve(damped, right)[..., 0]  # Nk
+        steps: Tensor = (solution @ self._basis.double()).reshape(-1, 2, 3)
+        return steps
+
+    def _jacobian(self, moved: Tensor) -> Tensor:
+        """Return [N,k,h*w]: how the warped answer changes with each motion, by the mean slope of both pictures."""
+        own = central_differences(moved, self._level.frame.half)
+        x_slope, y_slope = ((a + b) / 2 for a, b in zip(own, self._slope, strict=True))
+        columns = [x_slope * self._x, x_slope * self._y, x_slope, y_slope * self._x, y_slope * self._y, y_slope]
+        flat = torch.cat(columns, dim=1).flatten(2)  # N6(hw)
+        return flat if len(self._basis) == 6 else self._basis @ flat
+
+
+def central_differences(picture: Tensor, half: float) -> tuple[Tensor, Tensor]:
+    """Return the slopes in x and y of [N,1,h,w], per centred unit; 0 at the edge."""
+    x_slope, y_slope = torch.zeros_like(picture), torch.zeros_like(picture)
+    torch.sub(picture[..., 2:], picture[..., :-2], out=x_slope[..., 1:-1])
+    torch.sub(picture[..., 2:, :], picture[..., :-2, :], out=y_slope[..., 1:-1, :])
+    return x_slope.mul_(half / 2), y_slope.mul_(half / 2)
+
+
+def kept_samples(keep: Tensor) -> Tensor:
+    """Return flat indices of some of the pixels of [1,1,h,w] that are kept, evenly spread."""
+    kept = keep.flatten().nonzero()[:, 0]
+    return kept[:: max(1, len(kept) // MEDIAN_SAMPLES)]
+
+
+def cauchy_weight(difference: Tensor, kept: Tensor) -> Tensor:
+    """Return weights for [N,1,h,w]: small where a difference is large for the kept pixels' median (flat indices)."""
+    median = difference.flatten(1)[:, kept].abs().median(dim=1).values
+    spread = CAUCHY * (1.4826 * median + 1e-3)
+    return 1 / (1 + (difference / spread[:, None, None, None]).square())

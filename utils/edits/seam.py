@@ -1,0 +1,108 @@
+"""The border of the mask: how much of the answer each pixel shows, and what takes the last difference out of it.
+
+Lengths are in pixels at a long side of 1024; `unit` is how many pixels of the tensors one of them is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate, pad
+
+from .cancel import ShouldStop, raise_if_stopped
+from .filters import blur, grow, masked_blur, shrink
+
+FEATHER = 6.4  # sigma of the blend at the mask's border
+BAND = 20.0  # beyond it every pixel is the original's
+THICK = 2.5  # sigmas from the border at which a mask shows the answer alone
+RING = 3.0  # width of the ring whose difference is carried into the mask
+RING_BLUR = 2.0
+OUTLIER_MADS, OUTLIER, LIMIT = 3.0, 30 / 255, 10 / 255
+ENOUGH = 0.2  # of the ring must agree
+SWEEPS = 12
+
+
+@dataclass(frozen=True)
+class Border:
+    """How the answer's share is made of `soft` and of the mask itself, all [1,1,h,w]: lerp(mask, soft, thick).
+
+    soft: the mask blurred across its border. thick: 0 where the mask is too thin for that blur, or the edit would not
+    show there.
+    """
+
+    soft: Tensor
+    thick: Tensor
+
+
+def border(mask: Tensor, unit: float, sigma: float = FEATHER) -> Border:
+    """Return how the answer goes over into the picture for a mask [1,1,h,w]; a sigma of 0 keeps the mask's own edge."""
+    band = int(BAND * unit) - 2  # one more for a mask that ends inside a pixel, and one for what enlarging adds
+    if sigma <= 0 or band <= 0:
+        return Border(mask, torch.zeros_like(mask))
+    least = max(1 / 510, math.erfc(band / unit / sigma / math.sqrt(2)) / 2)  # what is left at the band's end
+    soft = ((blur(mask, sigma * unit) - least) / (1 - 2 * least)).clamp(0, 1) * grow((mask > 0).float(), band)
+    reach = round(THICK * sigma * unit)
+    covered = (mask > 0.5).float()
+    thick = grow(shrink(covered, reach), reach)
+    if bool((thick >= covered).all()):
+        return Border(soft, torch.ones_like(mask))
+    return Border(soft, blur(grow(thick, reach), sigma * unit / 2))
+
+
+def membrane(
+    difference: Tensor, mask: Tensor, trusted: Tensor, unit: float, should_stop: ShouldStop | None = None
+) -> Tensor | None:
+    """Return what to add to the answer [1,C,h,w] so that it meets the picture at the mask's border, or None.
+
+    difference: picture - answer [1,C,h,w]. mask: [1,1,h,w]. trusted: [1,1,h,w], 1 where the two can be compared. The
+    ring's difference is carried into the mask by a harmonic function; no part of it is larger than LIMIT. None: there
+    is no ring, less than ENOUGH of it agrees, or most of it differs by more than LIMIT: that is an edit that spilled.
+    """
+    covered = (mask > 0).float()
+    ring = (grow(covered, max(1, round(RING * unit))) - covered) * trusted
+    smooth = masked_blur(difference, (1 - covered) * trusted, RING_BLUR * unit)
+    rows = smooth[0].flatten(1).T[ring.flatten() > 0]  # nC
+    if not len(rows):
+        return None
+    agree = _agreeing(rows)
+    if agree.float().mean() < ENOUGH or rows[agree].abs().amax(dim=1).median() > LIMIT:
+        return None
+    known = torch.zeros_like(ring)
+    known.view(-1)[ring.flatten().nonzero()[:, 0][agree]] = 1
+    return harmonic(smooth.clamp(-LIMIT, LIMIT), known, should_stop)
+
+
+def _agreeing(rows: Tensor) -> Tensor:
+    """Tell which differences [n,C] are no outliers: [n]."""
+    from_median = (rows - rows.median(dim=0).values).abs()
+    spread = 1.4826 * from_median.median(dim=0).values + 1 / 255
+    return ((from_median <= OUTLIER_MADS * spread) & (rows.abs() <= OUTLIER)).all(dim=1)
+
+
+def harmonic(values: Tensor, known: Tensor, should_stop: ShouldStop | None = None) -> Tensor:
+    """Return [1,C,h,w]: the known values [1,1,h,w], and between them the solution of Laplace's equation.
+
+    Coarse to fine: halves until nothing is left to halve, then a few sweeps at each size.
+    """
+    raise_if_stopped(should_stop)
+    height, width = values.shape[2:]
+    if max(height, width) <= 2:
+        mean = (values * known).sum(dim=(2, 3), keepdim=True) / known.sum().clamp(min=1)
+        return torch.where(known > 0, values, mean)
+    small_known = _halved(known)
+    small_values = _halved(values * known) / small_known.clamp(min=1e-6)
+    coarse = harmonic(small_values, (small_known > 0).float(), should_stop)
+    filled = interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)[..., :height, :width]
+    for _ in range(SWEEPS):
+        around = pad(torch.where(known > 0, values, filled), (1, 1, 1, 1), mode="replicate")
+        filled = (around[..., 1:-1, :-2] + around[..., 1:-1, 2:] + around[..., :-2, 1:-1] + around[..., 2:, 1:-1]) / 4
+    return torch.where(known > 0, values, filled)
+
+
+def _halved(picture: Tensor) -> Tensor:
+    height, width = picture.shape[2:]
+    padded = pad(picture, (0, width % 2, 0, height % 2))
+    return avg_pool2d(padded, 2)
