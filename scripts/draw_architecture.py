@@ -54,7 +54,8 @@ ROOMS = (
     Room("sandbox/batches", "files and batches", 560, 340, 340),
     Room("sandbox/requests", "what is asked", 560, 422, 160),
     Room("sandbox/rendering", "what is answered", 740, 422, 160),
-    Room("utils", "pixels: tensors to bytes and back; ComfyUI itself", 560, 750, 340),
+    Room("utils", "tensors to bytes and back; ComfyUI", 560, 750, 210),
+    Room("utils/edits", "answers fitted", 790, 750, 110),
 )
 FRAMES = ((30, 112, 920, 84), (40, 240, 440, 580), (540, 240, 380, 252))  # x, y, width, height
 USES = {

@@ -28,18 +28,24 @@ def lock_outside_mask(result: Tensor, original: Tensor, mask: Tensor) -> Tensor:
     weight = _eight_bit(first_mask(mask))  # HW
     kept = _eight_bit(original[0] if original.ndim == 4 else original)  # HWC
     height, width = weight.shape
-    if kept.shape[:2] != weight.shape:
-        raise ImageInputError(
-            f"The mask is {size_text(width, height)} and the first picture is"
-            f" {size_text(kept.shape[1], kept.shape[0])}: they must be of one size to keep what is outside the mask."
-            " Scale the mask to the picture's size, or draw it on this picture."
-        )
+    check_mask_size(weight, kept)
     channels = 4 if result.shape[3] == 4 or _has_transparency(kept) else 3
     kept = with_channels(kept, channels)
     locked = torch.empty((len(result), height, width, channels))
     for picture, out in zip(result.detach().cpu().float(), locked, strict=True):
         blend(_scaled(with_channels(picture, channels), height, width), kept, weight, out)
     return locked if _has_transparency(locked) else locked[..., :3].contiguous()
+
+
+def check_mask_size(mask: Tensor, picture: Tensor) -> None:
+    """Raise ImageInputError unless a mask [H,W] has the size of a picture [H,W,C]."""
+    if picture.shape[:2] != mask.shape:
+        height, width = mask.shape
+        raise ImageInputError(
+            f"The mask is {size_text(width, height)} and the first picture is"
+            f" {size_text(picture.shape[1], picture.shape[0])}: they must be of one size to keep what is outside the"
+            " mask. Scale the mask to the picture's size, or draw it on this picture."
+        )
 
 
 def _eight_bit(tensor: Tensor) -> Tensor:

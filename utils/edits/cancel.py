@@ -14,4 +14,4 @@ class FitStoppedError(Exception):
 def raise_if_stopped(should_stop: ShouldStop | None) -> None:
     """Raise FitStoppedError if the caller's hook says so; every loop of this room asks at least each 0.2 s."""
     if should_stop is not None and should_stop():
-        raise FitStoppedError("The fit of the answer was stopped.")
+        raise FitStoppedError

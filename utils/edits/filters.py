@@ -86,6 +86,7 @@ def reduced(picture: Tensor, height: int, width: int, should_stop: ShouldStop | 
         raise_if_stopped(should_stop)
         block = picture[top : top + BLOCK_ROWS].permute(2, 0, 1)[None].float()  # HWC -> BCHW
         rows.append(scaled(block, block.shape[2], width))
+    raise_if_stopped(should_stop)
     return scaled(torch.cat(rows, dim=2), height, width).contiguous()
 
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import ImageInputError
-from ..mask_composite import with_channels
-from ..tensors import size_text
+from ..mask_composite import check_mask_size, with_channels
 from . import seam
 from .cancel import ShouldStop, raise_if_stopped
 from .composite import Composite
@@ -21,6 +19,7 @@ from .geometry import parts
 from .pair import make_pair
 from .regions import Box
 
+LEAST_PERCENT = 0.2  # a smaller change of scale is not spoken of
 LOST_FEATHER = 32 / 3.1  # sigma where the answer does not match: 32 px from the border to its end
 
 
@@ -51,24 +50,29 @@ class Fit:
 
     @property
     def summary(self) -> str:
-        """A few words for the node's last line: "aligned: was 4.8 % smaller"."""
+        """A few words for the node's last line: "aligned: was 4.8 % smaller, its colours were matched"."""
         if self.relit:
-            return f"{self.verdict}: the light or the style changed"
-        return ", ".join(
-            [f"{self.verdict}: {self._moved()}", *(["colours matched"] if "colour match" in self.applied else [])]
-        )
-
-    def _moved(self) -> str:
+            return "relit: the light or the style changed"
         if self.verdict == "redrawn":
-            return "what came back does not match your picture"
+            return "redrawn: what came back does not match your picture"
         if self.verdict == "not compared":
-            return "too little lies outside the mask"
-        scale = math.sqrt(self.scale_x * self.scale_y)
+            return "not compared: too little lies outside the mask"
+        said = [self._place()]
+        if self.verdict == "roughly aligned":
+            said.append("it matches only roughly")
+        if "colour match" in self.applied:
+            said.append("its colours were matched")
+        return ", ".join(said)
+
+    def _place(self) -> str:
+        percent = 100 * (math.sqrt(self.scale_x * self.scale_y) - 1)
         if "alignment" not in self.applied:
-            return "in place"
-        if abs(scale - 1) >= 0.002:
-            return f"was {100 * abs(scale - 1):.1f} % {'smaller' if scale < 1 else 'larger'}"
-        return f"was {math.hypot(self.dx, self.dy):.0f} px off"
+            return "aligned: in place"
+        if percent <= -LEAST_PERCENT:
+            return f"aligned: was {-percent:.1f} % smaller"
+        if percent >= LEAST_PERCENT:
+            return f"aligned: was {percent:.1f} % larger"
+        return f"aligned: was {math.hypot(self.dx, self.dy):.0f} px off"
 
 
 def fit(
@@ -89,7 +93,8 @@ def fit(
     The inputs are not written to.
 
     Raises:
-        ImageInputError: the mask is not of the original's size, or a tensor has other axes or channels.
+        ImageInputError: the mask is not of the original's size.
+        ValueError: a tensor has other axes or channels.
         FitStoppedError: `should_stop`, asked at least every 0.2 s, said so.
     """
     _check(original, answer, mask)
@@ -103,27 +108,20 @@ def fit(
     if bool(pair.mask.any()):
         lost = decision.relit or decision.verdict == "redrawn"
         sigma = max(feather, LOST_FEATHER) if lost and feather else feather
+        raise_if_stopped(should_stop)
         border = seam.border(pair.mask, pair.unit, sigma)
+        raise_if_stopped(should_stop)
         Composite(pair, decision, border, answer, box).write(result, mask, should_stop)
     return _fit(result, decision, box)
 
 
 def _check(original: Tensor, answer: Tensor, mask: Tensor) -> None:
-    for name, picture in (("original", original), ("answer", answer)):
+    for picture in (original, answer):
         if picture.ndim != 3 or picture.shape[2] not in (1, 3, 4) or picture.numel() == 0:
-            raise ImageInputError(
-                f"The {name} has the shape {list(picture.shape)}: it must be [height, width, channels] with 1, 3 or 4"
-                " channels."
-            )
-    if mask.shape != original.shape[:2]:
-        sizes = [
-            size_text(shape[1], shape[0]) if len(shape) == 2 else str(list(shape))
-            for shape in (mask.shape, original.shape[:2])
-        ]
-        raise ImageInputError(
-            f"The mask is {sizes[0]} and the original is {sizes[1]}: they must be of one size. Scale the mask to the"
-            " picture's size, or draw it on this picture."
-        )
+            raise ValueError(f"A picture must be [height, width, 1, 3 or 4], not {list(picture.shape)}.")
+    if mask.ndim != 2:
+        raise ValueError(f"A mask must be [height, width], not {list(mask.shape)}.")
+    check_mask_size(mask, original)
 
 
 def _channels(original: Tensor, answer: Tensor) -> int:

@@ -94,13 +94,15 @@ class _Chain:
         before = view(self._pair, Mapping(identity()))
         kept = float(self._pair.keep.mean())
         if kept < ENOUGH_KEPT:
-            self._refuse("alignment", f"only {100 * kept:.1f} % of the picture is left to compare")
+            self._refuse("alignment", "too little lies outside the mask")
             return self._decision(before, before, no_match(3))
-        raise_if_stopped(self._should_stop)
-        shown = self._aligned(before)
-        shown = self._bent(shown)
-        raise_if_stopped(self._should_stop)
+        self._ask()
+        shown = self._bent(self._aligned(before))
+        self._ask()
         return self._decision(before, shown, self._coloured(shown))
+
+    def _ask(self) -> None:
+        raise_if_stopped(self._should_stop)
 
     def _refuse(self, step: str, reason: str) -> None:
         self._refused.append(Refusal(step, reason))
@@ -113,12 +115,14 @@ class _Chain:
         affine = register(self._pair.levels(self._should_stop), self._should_stop)
         shown = view(self._pair, Mapping(affine))
         for _ in range(REFINEMENTS):
-            raise_if_stopped(self._should_stop)
+            self._ask()
             step = remaining(_matched(shown), self._should_stop)
+            self._ask()
             affine = compose(affine, step)
             shown = view(self._pair, Mapping(affine))
             if corner_shift(step, self._pair.frame) < REFINED:
                 break
+        self._ask()
         self._best_match = shown.match
         if corner_shift(affine, self._pair.frame) / self._pair.unit <= IN_PLACE:
             return before
@@ -132,26 +136,31 @@ class _Chain:
     def _misfit(self, before: View, shown: View) -> str | None:
         """Tell why an affine map is not to be used, or None."""
         scale_x, scale_y, rotation, shear = parts(shown.mapping.affine)
-        if not all(SCALES[0] <= scale <= SCALES[1] for scale in (scale_x, scale_y)):
-            return f"the best fit would scale it by {scale_x:.2f} x {scale_y:.2f}"
-        if abs(rotation) > ROTATION or abs(shear) > SHEAR:
-            return f"the best fit would turn it by {rotation:.1f} degrees and shear it by {shear:.3f}"
+        scaled = all(SCALES[0] <= scale <= SCALES[1] for scale in (scale_x, scale_y))
+        if not scaled or abs(rotation) > ROTATION or abs(shear) > SHEAR:
+            return (
+                f"the best fit is no drift: scale {scale_x:.2f} x {scale_y:.2f}, rotation {rotation:.1f} degrees,"
+                f" shear {shear:.3f}"
+            )
         mask = (self._pair.mask > 0).float()
         if float((mask * shown.inside).sum()) < MASK_INSIDE * float(mask.sum()):
             return "what lies in the mask is not in the answer"
         old, new = before.match, shown.match
+        self._ask()
         if new < old + AFFINE_MATCH and 1 - new > CLEAR_MATCH * (1 - old):
-            return f"the untouched area matches no better when it is moved ({old:.2f} to {new:.2f} of 1)"
+            return f"it raises the match too little ({old:.2f} to {new:.2f} of 1)"
         rest_old, rest_new = (_rest(samples(it, shown.weight)) for it in (before, shown))
         if rest_new > AFFINE_RATIO * rest_old:
-            return f"the untouched area differs as much when it is moved ({rest_old:.1f} to {rest_new:.1f} of 255)"
+            return f"it lowers the difference too little ({rest_old:.1f} to {rest_new:.1f} of 255)"
         return None
 
     def _bent(self, shown: View) -> View:
         """Return the view with a smooth flow as well, or the one given if that is no better."""
         if shown.match < ROUGHLY or shown.texture < ENOUGH_TEXTURE:
             return shown
+        self._ask()
         flow = smooth_flow(_matched(shown), self._should_stop)
+        self._ask()
         length = float(flow_lengths(flow).flatten().quantile(0.95))
         if length <= IN_PLACE:
             return shown
@@ -175,12 +184,14 @@ class _Chain:
             return no_match(3)
         same = [no_match(3)] * 2
         gains = [fit_gain(half.picture, half.answer) for half in halves]
+        self._ask()
         curves = [fit_curve(half.picture, half.answer, match) for half, match in zip(halves, gains, strict=True)]
         old, gained, curved = (_held_out(halves, matches) for matches in (same, gains, curves))
         if gained > COLOUR_RATIO * old or gained > old - LEAST:
             if old > 1:
                 self._refuse("colour match", f"it lowers the difference too little ({old:.1f} to {gained:.1f} of 255)")
             return no_match(3)
+        self._ask()
         self._applied.append("colour match")
         match = fit_gain(values.picture, values.answer)
         if curved > CURVE_RATIO * gained:
@@ -192,11 +203,12 @@ class _Chain:
         values = samples(shown)
         rest = trimmed(colour.apply_values(values.answer) - values.picture)
         verdict = self._verdict(shown, rest)
+        self._ask()
         another = rest > RELIT
         if another and not colour.is_identity:
             colour = no_match(3)
             self._applied = [step for step in self._applied if step not in ("colour match", "tone curve")]
-            self._refuse("colour match", f"the light or the style changed: the rest differs by {rest:.0f} of 255")
+            self._refuse("colour match", "the light or the style changed")
         membrane = None if another or verdict in ("redrawn", "not compared") else self._membrane(shown, colour)
         figures = Figures(
             kept=float(self._pair.keep.mean()),
@@ -230,6 +242,7 @@ class _Chain:
     def _membrane(self, shown: View, colour: ColourMatch) -> Tensor | None:
         pair = self._pair
         difference = pair.picture - colour.apply(shown.answer)
+        self._ask()
         membrane = seam.membrane(difference, pair.mask, pair.opaque * shown.inside, pair.unit, self._should_stop)
         if membrane is None:
             self._refuse("seam", "too little of the mask's surroundings agrees")

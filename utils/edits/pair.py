@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .cancel import ShouldStop
+from .cancel import ShouldStop, raise_if_stopped
 from .filters import blur, grow, luminance, reduced
 from .geometry import Frame, Mapping, inside, positions, sample
 from .regions import CLOSED, Box
@@ -111,6 +111,7 @@ def make_pair(original: Tensor, answer: Tensor, mask: Tensor | None, should_stop
     if mask is not None:
         selected = reduced(mask[..., None], frame.height, frame.width, should_stop).clamp(0, 1)
         selected = torch.where(selected < CLOSED, 0.0, selected)
+    raise_if_stopped(should_stop)
     unit = max(frame) / WORKING_SIDE
     colours = _colours(picture)
     opaque = _opaque(picture) * _opaque(moved)

@@ -47,6 +47,9 @@ class Box(NamedTuple):
         return Box(left, top, max(0, min(self.right, width) - left), max(0, min(self.bottom, height) - top))
 
 
+Sent = tuple[Box, tuple[int, int]]  # what is sent, and its (width, height) there
+
+
 class MaskedArea(NamedTuple):
     """The box around everything that a mask opens, and how many pixels that is."""
 
@@ -75,16 +78,24 @@ class AnySize:
         )
 
 
+Sizes = AnySize | Sequence[tuple[int, int]]  # limits, or a few (width, height)
+
+
 @dataclass(frozen=True)
 class Region:
     """A box of the picture, and the (width, height) that it is sent and asked for at; their ratios agree to 0.1 %.
 
-    whole: why it is all of the picture, or None.
+    share: how much of the picture was wanted; above WHOLE it is all of it.
     """
 
     box: Box
     size: tuple[int, int]
-    whole: str | None = None
+    share: float
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether all of the picture is sent, because a region would have been most of it."""
+        return self.share > WHOLE
 
     @property
     def scale(self) -> float:
@@ -109,7 +120,7 @@ def masked_area(mask: Tensor) -> MaskedArea | None:
 def plan_region(
     masked: MaskedArea,
     picture: tuple[int, int],
-    sizes: AnySize | Sequence[tuple[int, int]],
+    sizes: Sizes,
     *,
     context: int = CONTEXT,
 ) -> Region:
@@ -123,23 +134,22 @@ def plan_region(
         box = _with_more_context(box, masked, picture)
     share = _area(box) / (picture[0] * picture[1])
     if share > WHOLE:
-        return whole_region(picture, sizes, f"the region would be {100 * share:.0f} % of the picture")
-    if isinstance(sizes, AnySize):
-        return _any_size_region(box, picture, sizes)
-    return _fixed_size_region(box, picture, sizes)
+        return Region(*_whole(picture, sizes), share)
+    sent = _any_size(box, picture, sizes) if isinstance(sizes, AnySize) else _fixed_size(box, picture, sizes)
+    return Region(*sent, share)
 
 
-def whole_region(
-    picture: tuple[int, int], sizes: AnySize | Sequence[tuple[int, int]], why: str = "the whole picture is sent"
-) -> Region:
+def whole_region(picture: tuple[int, int], sizes: Sizes) -> Region:
     """Return all of a picture (width, height), padded where no size has its ratio, and the size it is asked for at."""
+    return Region(*_whole(picture, sizes), 1.0)
+
+
+def _whole(picture: tuple[int, int], sizes: Sizes) -> Sent:
     box = Box(0, 0, *picture)
     if not isinstance(sizes, AnySize):
-        region = _fixed_size_region(box, picture, sizes)
-    else:
-        size = _size_of_ratio(picture, sizes)
-        region = Region(box, size) if size else _any_size_region(box, picture, sizes)
-    return Region(region.box, region.size, why)
+        return _fixed_size(box, picture, sizes)
+    size = _size_of_ratio(picture, sizes)
+    return (box, size) if size else _any_size(box, picture, sizes)
 
 
 def _area(box: Box) -> int:
@@ -179,7 +189,7 @@ def _around(inner: Box, sides: Sequence[int], picture: tuple[int, int]) -> Box:
     return Box(starts[0], starts[1], sides[0], sides[1])
 
 
-def _any_size_region(box: Box, picture: tuple[int, int], sizes: AnySize) -> Region:
+def _any_size(box: Box, picture: tuple[int, int], sizes: AnySize) -> Sent:
     """Return the box grown to a size that the model takes, at the scale that comes nearest to what is wanted."""
     width, height = _within_ratio(box.width, box.height, sizes.max_ratio)
     for step in _steps(width * height, sizes.multiple):
@@ -187,7 +197,7 @@ def _any_size_region(box: Box, picture: tuple[int, int], sizes: AnySize) -> Regi
         counts = _enough(counts, sizes)
         if sizes.takes(counts[0] * sizes.multiple, counts[1] * sizes.multiple):
             grown = _around(box, (counts[0] * step, counts[1] * step), picture)
-            return Region(grown, (counts[0] * sizes.multiple, counts[1] * sizes.multiple))
+            return grown, (counts[0] * sizes.multiple, counts[1] * sizes.multiple)
     raise ValueError(f"No size that the model takes fits {box.width}x{box.height} pixels.")
 
 
@@ -210,10 +220,9 @@ def _enough(counts: list[int], sizes: AnySize) -> list[int]:
     return counts
 
 
-def _fixed_size_region(box: Box, picture: tuple[int, int], sizes: Sequence[tuple[int, int]]) -> Region:
+def _fixed_size(box: Box, picture: tuple[int, int], sizes: Sequence[tuple[int, int]]) -> Sent:
     """Return the box grown to exactly the ratio of the size for which it grows least."""
-    regions = [Region(_of_ratio(box, size, picture), size) for size in sizes]
-    return min(regions, key=lambda region: (_area(region.box), region.is_padded(*picture)))
+    return min(((_of_ratio(box, size, picture), size) for size in sizes), key=lambda sent: _area(sent[0]))
 
 
 def _of_ratio(box: Box, size: tuple[int, int], picture: tuple[int, int]) -> Box:

@@ -12,6 +12,8 @@ from torch.nn.functional import interpolate
 
 REFRAMED = Drift((0.94, 0.955), (-0.05, -0.025), gain=(0.95, 1.0, 1.04), noise=1.5, jpeg=92)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 @pytest.mark.parametrize("drift", [Drift(noise=1.5, jpeg=92), REFRAMED], ids=["in place", "reframed"])
@@ -19,7 +21,6 @@ def test_changed_part_is_found(name: str, drift: Drift) -> None:
     """What was edited is in the mask, and hardly anything else, whatever drifted."""
     original = photograph(name)
     mask = ellipse(original, (0.45, 0.55), 0.12)
-    original[mask > 0] = original[mask > 0] * 0.5 + 0.3
     answer = original.clone()
     answer[mask > 0] = torch.tensor([0.9, 0.2, 0.1])
     changes = find_changes(original, drift.answer(answer))

@@ -11,13 +11,18 @@ from support.drift import PHOTOGRAPHS, Drift, blurred, edited, ellipse, photogra
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
+pytestmark = pytest.mark.slow
+
+
 def decision(original: Tensor, answer: Tensor, mask: Tensor | None = None) -> Decision:
     """Return what is decided for an answer to a picture with a mask in its middle."""
     return decide(make_pair(original, answer, ellipse(original, (0.5, 0.5), 0.12) if mask is None else mask))
 
+
 def refused(decided: Decision) -> dict[str, str]:
     """Return the reason of each refusal by its step."""
     return {refusal.step: refusal.reason for refusal in decided.refused}
+
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_answer_in_place_and_in_colour_is_left_alone(name: str) -> None:
@@ -28,12 +33,14 @@ def test_answer_in_place_and_in_colour_is_left_alone(name: str) -> None:
     assert decided.view.mapping.is_identity
     assert decided.colour.is_identity
 
+
 def test_half_a_pixel_is_in_place() -> None:
     """What is off by less than 0.6 px at a long side of 1024 is not resampled."""
     original = photograph("coffee.jpg")
     decided = decision(original, Drift(shift=(0.5 / 512, 0)).answer(original))
     assert decided.view.mapping.is_identity
     assert "alignment" not in refused(decided)
+
 
 @pytest.mark.parametrize("shift_px", [1.0, 2.0])
 def test_small_shift_is_put_back(shift_px: float) -> None:
@@ -42,6 +49,7 @@ def test_small_shift_is_put_back(shift_px: float) -> None:
     decided = decision(original, Drift(shift=(shift_px / 512, -shift_px / 512)).answer(original))
     assert decided.applied[0] == "alignment"
 
+
 def test_colours_alone_are_matched() -> None:
     """An answer in place with other colours is not moved."""
     original = photograph("coffee.jpg")
@@ -49,6 +57,7 @@ def test_colours_alone_are_matched() -> None:
     assert decided.view.mapping.is_identity
     assert "colour match" in decided.applied
     assert (1 / decided.colour.gain).tolist() == pytest.approx([0.9, 0.95, 0.98], abs=0.02)
+
 
 def test_another_picture_is_redrawn() -> None:
     """Whatever map fits another photograph best, it is not taken, and the verdict says so."""
@@ -60,6 +69,7 @@ def test_another_picture_is_redrawn() -> None:
     assert not decided.relit
     assert "alignment" in refused(decided)
     assert decided.membrane is None
+
 
 def test_relit_scene_is_told_and_not_recoloured() -> None:
     """Light from another side differs by more than colours can explain: nothing is matched to it."""
@@ -73,6 +83,7 @@ def test_relit_scene_is_told_and_not_recoloured() -> None:
     assert not {"colour match", "tone curve", "seam"} & set(decided.applied)
     assert decided.figures.rest > 12
 
+
 @pytest.mark.parametrize(
     "drift",
     [Drift((0.7, 0.7)), Drift((0.97, 0.97), turn=(0.08, -0.08)), Drift(turn=(0.06, 0))],
@@ -83,7 +94,7 @@ def test_what_no_model_does_is_not_undone(drift: Drift) -> None:
     original = photograph("galaxies.jpg")
     decided = decision(original, drift.answer(original))
     assert decided.view.mapping.is_identity
-    assert "the best fit would" in refused(decided)["alignment"]
+    assert "the best fit is no drift" in refused(decided)["alignment"]
 
 
 def test_mask_that_left_the_frame_is_not_aligned() -> None:
@@ -92,6 +103,7 @@ def test_mask_that_left_the_frame_is_not_aligned() -> None:
     drift = Drift((1.15, 1.15), (0.1, 0.1))
     decided = decision(original, drift.answer(original), rectangle(original, 0.88, 0.85, 1, 1))
     assert refused(decided)["alignment"] == "what lies in the mask is not in the answer"
+
 
 def test_plain_page_is_in_place() -> None:
     """A white page has nothing to align by: it is in place if it is as white, and no gain comes of it."""
@@ -102,13 +114,17 @@ def test_plain_page_is_in_place() -> None:
     assert "too plain" in refused(decided)["alignment"]
     assert decided.colour.gain.tolist() == pytest.approx([1, 1, 1], abs=0.01)
 
+
 @pytest.mark.parametrize("covered", [1.0, 0.995])
 def test_mask_over_everything_cannot_be_compared(covered: float) -> None:
     """Without an untouched area there is no verdict on it, and nothing is applied."""
     original = photograph("cat.png")
-    decided = decision(original, edited(original, torch.ones(original.shape[:2])), rectangle(original, 0, 0, 1, covered))
+    decided = decision(
+        original, edited(original, torch.ones(original.shape[:2])), rectangle(original, 0, 0, 1, covered)
+    )
     assert decided.verdict == "not compared"
     assert decided.applied == ()
+
 
 def warped(original: Tensor, pixels: float) -> Tensor:
     """Return a picture that is bent smoothly by up to so many pixels at a long side of 1024."""
@@ -120,6 +136,7 @@ def warped(original: Tensor, pixels: float) -> Tensor:
     moved = grid_sample(channels_first, grid[None], mode="bicubic", padding_mode="border", align_corners=True)
     return moved[0].permute(1, 2, 0).clamp(0, 1)
 
+
 def test_smooth_bend_is_put_back() -> None:
     """What an affine map leaves of a smooth bend is taken out by the flow, and the difference falls."""
     original = photograph("galaxies.jpg")
@@ -128,12 +145,14 @@ def test_smooth_bend_is_put_back() -> None:
     assert decided.figures.flow < 4
     assert decided.figures.difference < 0.6 * decided.figures.difference_before
 
+
 def test_flow_without_need_is_not_made() -> None:
     """An affine drift is explained by the affine map: nothing is bent for the sake of it."""
     original = photograph("galaxies.jpg")
     decided = decision(original, Drift((0.95, 0.96), (-0.03, -0.02), noise=2, jpeg=88).answer(original))
     assert decided.applied[0] == "alignment"
     assert "flow" not in decided.applied
+
 
 def test_untouched_area_gets_nearer() -> None:
     """A reframed answer's difference on the untouched area falls to less than a quarter."""
@@ -143,4 +162,3 @@ def test_untouched_area_gets_nearer() -> None:
     figures = decision(original, drift.answer(edited(original, mask, 20)), mask).figures
     assert figures.difference < 0.25 * figures.difference_before
     assert figures.match > 0.95
-

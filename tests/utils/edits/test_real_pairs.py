@@ -29,6 +29,7 @@ PAIRS = sorted(path for path in Path(FOLDER).iterdir() if path.is_dir()) if FOLD
 if not PAIRS:
     pytest.skip("OPENAI_IMAGE_NODES_TEST_PAIRS names no folder with pairs", allow_module_level=True)
 
+pytestmark = pytest.mark.slow
 EVERY_PAIR = pytest.mark.parametrize("folder", PAIRS, ids=[path.name for path in PAIRS])
 
 
@@ -66,7 +67,9 @@ def unblended(folder: Path) -> Tensor:
     everywhere = torch.ones_like(working.mask)
     result = original.clone()
     box = Box(0, 0, original.shape[1], original.shape[0])
-    Composite(working, decide(working), Border(everywhere, everywhere), answer, box).write(result, torch.ones_like(mask))
+    Composite(working, decide(working), Border(everywhere, everywhere), answer, box).write(
+        result, torch.ones_like(mask)
+    )
     return result
 
 

@@ -30,6 +30,7 @@ def error(drift: Drift, name: str, mask: Tensor | None = None, spill: int | None
     return corner_error(found(original, drift.answer(changed), mask).tolist(), drift, size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 @pytest.mark.parametrize("drift", [SMALLER, LARGER, UNEQUAL, SHIFTED], ids=["smaller", "larger", "unequal", "shifted"])
 def test_map_is_found_to_a_fraction_of_a_pixel(name: str, drift: Drift) -> None:
@@ -37,6 +38,7 @@ def test_map_is_found_to_a_fraction_of_a_pixel(name: str, drift: Drift) -> None:
     assert error(drift, name) < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_colours_noise_and_jpeg_do_not_move_it(name: str) -> None:
     """Gain, gamma, noise and JPEG together cost less than the limit, also where channels change differently."""
@@ -44,6 +46,7 @@ def test_colours_noise_and_jpeg_do_not_move_it(name: str) -> None:
     assert error(drift, name) < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["coffee.jpg", "rocket.jpg"])
 @pytest.mark.parametrize("spill", [-20, 20])
 def test_edit_does_not_move_it(name: str, spill: int) -> None:
@@ -53,12 +56,14 @@ def test_edit_does_not_move_it(name: str, spill: int) -> None:
     assert error(drift, name, rectangle(original, 0.4, 0.3, 1, 1), spill) < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [(0.25, 0.1), (-0.2, -0.2)])
 def test_far_shift_is_found(shift: tuple[float, float]) -> None:
     """A frame that was moved by an eighth of its side is found again."""
     assert error(Drift((0.9, 0.91), shift), "coffee.jpg") < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1536, 1024), (300, 200), (600, 600)])
 def test_answer_of_another_size_is_compared_in_the_frame(size: tuple[int, int]) -> None:
     """An answer of any size, also of another ratio, is the picture's frame stretched."""
