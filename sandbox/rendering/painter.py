@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from ...utils.png import encode_png
 from ..requests.image_checks import read_image
 from ..requests.validation import ValidatedRequest
-from .primitives import Box, Pixels, ground, hatching, panel, rounded, widest_box, write
+from .primitives import Rectangle, Pixels, ground, hatching, panel, rounded, widest_box, write
 from .svg import svg_text
 
 DOT = "  \u00b7  "
@@ -100,22 +100,22 @@ def _poster(request: ValidatedRequest, index: int, *, turn: float) -> Image.Imag
         shape = Image.new("L", size)
         shape.paste(rounded(size[0] - 2 * edge, size[1] - 2 * edge, short // 8), (edge, edge))
         picture.putalpha(shape)
-    area = Box(0, size[1] // 4, *size).inset(short // 9)
+    area = Rectangle(0, size[1] // 4, *size).inset(short // 9)
     _label(picture, area, request.prompt, _facts(request, index), largest=short // 11, small=max(11, short // 38))
     return picture
 
 
-def _label(picture: Image.Image, area: Box, prompt: str, facts: str, *, largest: int, small: int) -> None:
+def _label(picture: Image.Image, area: Rectangle, prompt: str, facts: str, *, largest: int, small: int) -> None:
     """Write prompt and facts, of at most `largest` and of `small` pixels, into a dark panel at the area's foot."""
     pad = max(4, (largest + small) * 3 // 10)
-    room = Box(0, 0, area.width - 2 * pad, area.height - 2 * pad - 2 * small)
+    room = Rectangle(0, 0, area.width - 2 * pad, area.height - 2 * pad - 2 * small)
     sheet = Image.new("RGBA", area[2:])
     used = write(sheet, room, prompt, largest=max(11, largest), smallest=11)
-    below = Box(0, used.bottom + small // 2, room.right, used.bottom + small // 2 + round(1.3 * small))
+    below = Rectangle(0, used.bottom + small // 2, room.right, used.bottom + small // 2 + round(1.3 * small))
     last = write(sheet, below, facts, largest=small, smallest=9)
     words = sheet.crop((0, 0, max(used.right, last.right), last.bottom))
     top = max(area.top, area.bottom - words.height - 2 * pad)
-    panel(picture, Box(area.left, top, area.left + words.width + 2 * pad, area.bottom), radius=pad)
+    panel(picture, Rectangle(area.left, top, area.left + words.width + 2 * pad, area.bottom), radius=pad)
     picture.paste(words, (area.left + pad, top + pad), words)
 
 
@@ -137,7 +137,7 @@ def _redrawn(base: Image.Image, request: ValidatedRequest, index: int) -> Image.
     rows, columns = np.flatnonzero((keep < 255).any(axis=1)), np.flatnonzero((keep < 255).any(axis=0))
     if not rows.size:
         return base
-    area = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    area = Rectangle(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
     pixels = np.array(base)
     window = pixels[area.top : area.bottom, area.left : area.right]  # a view: writing changes `pixels`
     alpha = keep[area.top : area.bottom, area.left : area.right]
@@ -173,20 +173,20 @@ def _patch(old: Pixels, opened: NDArray[np.bool_], request: ValidatedRequest, in
 def _caption(base: Image.Image, request: ValidatedRequest, index: int, *, turn: float) -> None:
     """Draw a strip along the lower edge of the picture, in place: the prompt, and the further images small."""
     (width, height), others = base.size, request.images[1:]
-    strip = Box(0, height - max(1, min(height * 3 // 20, width // 3)), width, height)
+    strip = Rectangle(0, height - max(1, min(height * 3 // 20, width // 3)), width, height)
     colours = Image.fromarray(ground(_seed(request, index), width, strip.height, turn=turn)).convert(base.mode)
     if request.transparent:
         colours.putalpha(rounded(width, strip.height, strip.height // 3))
     base.paste(colours, (0, strip.top))
     pad = strip.height // 8
     right = _thumbnails(base, strip.inset(pad), others)
-    text = Box(2 * pad, strip.top + pad, right - pad, strip.bottom - pad)
+    text = Rectangle(2 * pad, strip.top + pad, right - pad, strip.bottom - pad)
     if text.width >= LABEL_MIN_PX[0] and text.height >= LABEL_MIN_PX[1] // 2:
         facts = _facts(request, index, *([f"{len(others) + 1} images"] if others else []))
         _label(base, text, request.prompt, facts, largest=strip.height // 3, small=max(9, strip.height // 8))
 
 
-def _thumbnails(base: Image.Image, strip: Box, images: Sequence[bytes]) -> int:
+def _thumbnails(base: Image.Image, strip: Rectangle, images: Sequence[bytes]) -> int:
     """Paste the images as squares from the right, over at most half the strip; return where they begin."""
     side, left = strip.height, strip.right
     if side < 8:

@@ -31,7 +31,7 @@ FIRST_WIDE = 0x2E80  # Chinese, Japanese and Korean begin here
 WIDE_FONTS = ("NotoSansCJK-Regular.ttc", "msyh.ttc", "PingFang.ttc", "Hiragino Sans GB.ttc", "DroidSansFallback.ttf")
 
 
-class Box(NamedTuple):
+class Rectangle(NamedTuple):
     """A rectangle in pixels: left and top included, right and bottom excluded."""
 
     left: int
@@ -47,9 +47,9 @@ class Box(NamedTuple):
     def height(self) -> int:
         return self.bottom - self.top
 
-    def inset(self, by: int) -> Box:
+    def inset(self, by: int) -> Rectangle:
         """Return the box made smaller by `by` pixels on each side."""
-        return Box(self.left + by, self.top + by, self.right - by, self.bottom - by)
+        return Rectangle(self.left + by, self.top + by, self.right - by, self.bottom - by)
 
 
 def ground(seed: str, width: int, height: int, *, turn: float = 0.0) -> Pixels:
@@ -103,7 +103,7 @@ def rounded(width: int, height: int, radius: int) -> Image.Image:
     return large.resize((width, height), Image.Resampling.BOX)
 
 
-def panel(picture: Image.Image, box: Box, *, radius: int, strength: float = 0.5) -> None:
+def panel(picture: Image.Image, box: Rectangle, *, radius: int, strength: float = 0.5) -> None:
     """Darken the box of the picture in place, with round corners; `strength` 0..1."""
     mask = rounded(box.width, box.height, radius).point([round(level * strength) for level in range(256)])
     dark = (12, 14, 24, 255) if picture.mode == "RGBA" else (12, 14, 24)
@@ -165,17 +165,17 @@ def fitted(text: str, width: int, height: int, *, largest: int, smallest: int) -
     return font, size, lines if len(lines) <= room else [*lines[: room - 1], lines[room - 1][:-3] + "..."]
 
 
-def write(picture: Image.Image, box: Box, text: str, *, largest: int, smallest: int = 12) -> Box:
+def write(picture: Image.Image, box: Rectangle, text: str, *, largest: int, smallest: int = 12) -> Rectangle:
     """Write the text in white into the box of the picture, from the top left; return the box that it filled."""
     font, size, lines = fitted(text, box.width, box.height, largest=largest, smallest=smallest)
     draw, step = ImageDraw.Draw(picture), round(size * LINE_HEIGHT)
     for row, line in enumerate(lines):
         draw.text((box.left, box.top + row * step), line, font=font, fill="white")
     right = max((math.ceil(font.getlength(line)) for line in lines), default=0)
-    return Box(box.left, box.top, min(box.right, box.left + right), box.top + len(lines) * step)
+    return Rectangle(box.left, box.top, min(box.right, box.left + right), box.top + len(lines) * step)
 
 
-def widest_box(opened: NDArray[np.bool_]) -> Box | None:
+def widest_box(opened: NDArray[np.bool_]) -> Rectangle | None:
     """Return about the largest upright rectangle of True in a [H,W] mask, None if there is none.
 
     Looked for on a grid of at most 48 cells a side: for each row, the run of full cells above each column.
@@ -193,5 +193,5 @@ def widest_box(opened: NDArray[np.bool_]) -> Box | None:
             end = int(areas.argmax())
             if areas[end] > best:
                 best, tall = int(areas[end]), int(low[end])
-                found = Box(*(cell * v for v in (int(left), row + 1 - tall, int(left) + end + 1, row + 1)))
+                found = Rectangle(*(cell * v for v in (int(left), row + 1 - tall, int(left) + end + 1, row + 1)))
     return found
