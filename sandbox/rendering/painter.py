@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from ...utils.png import encode_png
 from ..requests.image_checks import read_image
 from ..requests.validation import ValidatedRequest
-from .primitives import Rectangle, Pixels, ground, hatching, panel, rounded, widest_box, write
+from .primitives import Pixels, Rectangle, ground, hatching, panel, rounded, widest_box, write
 from .svg import svg_text
 
 DOT = "  \u00b7  "

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.sandbox.rendering.painter import partial, render
-from openai_image_nodes.sandbox.rendering.primitives import Box, fitted, ground, widest_box
+from openai_image_nodes.sandbox.rendering.primitives import Rectangle, fitted, ground, widest_box
 from openai_image_nodes.sandbox.requests.image_checks import is_transparent, read_image
 from openai_image_nodes.sandbox.requests.validation import ValidatedRequest
 from PIL import Image
@@ -280,4 +280,4 @@ def test_ground_turns_back_to_where_it_began() -> None:
 
 def test_box_inset() -> None:
     """A box becomes smaller on all four sides."""
-    assert Box(0, 10, 100, 50).inset(5) == Box(5, 15, 95, 45)
+    assert Rectangle(0, 10, 100, 50).inset(5) == Rectangle(5, 15, 95, 45)
