@@ -1,0 +1,144 @@
+"""The parts of a picture file: chunks of PNG and WebP, segments of JPEG, blocks of GIF. No pixel is looked at.
+
+Source of the forms: docs/originals.md, "Containers". The bytes are a stranger's: every step goes forward, none reads
+past the end, and what does not fit raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .errors import BrokenPictureError
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+JPEG_START = b"\xff\xd8"
+RIFF_HEADER = 12  # "RIFF", the size of what follows, "WEBP"
+APP0, APP1, APP11, SCAN = 0xE0, 0xE1, 0xEB, 0xDA
+WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}  # markers of JPEG that stand alone
+GIF_HEADER = 13
+GIF_EXTENSION, GIF_IMAGE, GIF_END, GIF_APPLICATION = 0x21, 0x2C, 0x3B, 0xFF
+
+
+class Part(NamedTuple):
+    """A part of a file: its kind, where it begins and ends with its frame, and the contents between."""
+
+    kind: bytes
+    start: int
+    end: int
+    body_start: int
+    body_end: int
+
+    def body(self, data: bytes) -> bytes:
+        """Return the contents."""
+        return data[self.body_start : self.body_end]
+
+
+def form_of(data: bytes) -> str | None:
+    """Return png, jpg, webp or gif by the first bytes, svg for what begins as XML, or None."""
+    if data.startswith(PNG_SIGNATURE):
+        return "png"
+    if data.startswith(JPEG_START):
+        return "jpg"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "webp"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "gif"
+    return "svg" if data.removeprefix(b"\xef\xbb\xbf").lstrip()[:5].startswith((b"<svg", b"<?xml")) else None
+
+
+def png_chunks(data: bytes) -> Iterator[Part]:
+    """Yield the chunks of a PNG, IEND the last.
+
+    Raises: BrokenPictureError.
+    """
+    at = len(PNG_SIGNATURE)
+    while True:
+        body_end = at + 8 + int.from_bytes(data[at : at + 4], "big")
+        if body_end + 4 > len(data):
+            raise BrokenPictureError("the PNG ends in the middle of a chunk")
+        part = Part(data[at + 4 : at + 8], at, body_end + 4, at + 8, body_end)
+        yield part
+        if part.kind == b"IEND":
+            return
+        at = part.end
+
+
+def riff_chunks(data: bytes) -> Iterator[Part]:
+    """Yield the chunks of a WebP, each with the byte that evens its length.
+
+    Raises: BrokenPictureError.
+    """
+    at, last = RIFF_HEADER, 8 + int.from_bytes(data[4:8], "little")
+    if last > len(data):
+        raise BrokenPictureError("the WebP is shorter than it says")
+    while at + 8 <= last:
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        body_end = at + 8 + length
+        if body_end > last:
+            raise BrokenPictureError("the WebP ends in the middle of a chunk")
+        end = min(body_end + length % 2, last)
+        yield Part(data[at : at + 4], at, end, at + 8, body_end)
+        at = end
+
+
+def jpeg_segments(data: bytes) -> Iterator[Part]:
+    """Yield the segments of a JPEG before its first scan, and the scan's header as the last; the kind is one byte.
+
+    Raises: BrokenPictureError.
+    """
+    at = len(JPEG_START)
+    while True:
+        start = at
+        while data[at : at + 2] == b"\xff\xff":  # fill bytes
+            at += 1
+        if at + 4 > len(data) or data[at] != 0xFF:
+            raise BrokenPictureError("the JPEG has no picture")
+        kind, body_start = data[at + 1], at + 4
+        if kind in WITHOUT_LENGTH:
+            at += 2
+            continue
+        body_end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if not body_start <= body_end <= len(data):
+            raise BrokenPictureError("the JPEG ends in the middle of a segment")
+        yield Part(bytes((kind,)), start, body_end, body_start, body_end)
+        if kind == SCAN:
+            return
+        at = body_end
+
+
+def gif_applications(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield name (11 bytes) and contents of each application extension of a GIF.
+
+    Raises: BrokenPictureError.
+    """
+    try:
+        at = GIF_HEADER + _palette_bytes(data[10])
+        while data[at] != GIF_END:
+            if data[at] == GIF_IMAGE:
+                at = _after_blocks(data, at + 11 + _palette_bytes(data[at + 9]))
+            elif data[at] == GIF_EXTENSION:
+                end = _after_blocks(data, at + 2)
+                if data[at + 1] == GIF_APPLICATION:
+                    yield data[at + 3 : at + 14], b"".join(_blocks(data, at + 3 + data[at + 2]))
+                at = end
+            else:
+                raise BrokenPictureError("the GIF has a block of no known kind")
+    except IndexError:
+        raise BrokenPictureError("the GIF ends in the middle of a block") from None
+
+
+def _palette_bytes(flags: int) -> int:
+    return 3 << (1 + (flags & 7)) if flags & 0x80 else 0
+
+
+def _blocks(data: bytes, at: int) -> Iterator[bytes]:
+    while data[at]:
+        yield data[at + 1 : at + 1 + data[at]]
+        at += 1 + data[at]
+
+
+def _after_blocks(data: bytes, at: int) -> int:
+    while data[at]:
+        at += 1 + data[at]
+    return at + 1
