@@ -50,8 +50,8 @@ def picture_tokens(request: ValidatedRequest) -> int:
     A GIF is counted as the sheet that its frames are drawn on (docs/service.md, "GIF").
     """
     known = (pricing.output_tokens(spec, request.quality, *request.sheet) for spec in (request.spec, _stand_in()))
-    tokens = next((count for count in known if count is not None), 0)
-    return tokens + request.partial_images * pricing.PARTIAL_IMAGE_TOKENS
+    few, many = next((counts for counts in known if counts is not None), (0, 0))
+    return (few + many) // 2 + request.partial_images * pricing.PARTIAL_IMAGE_TOKENS
 
 
 def _stand_in() -> ModelSpec:

@@ -56,10 +56,15 @@ class SvgLimits(BaseModel):
 
 
 class OutputTokens(BaseModel):
-    """How many output tokens a picture takes: factors for the published formula, or a table by quality and size."""
+    """How many output tokens a picture takes: factors for the published formula, or a table by quality and size.
+
+    `scale` multiplies what the formula gives, from the least to the most; of `about` only single runs tell.
+    """
 
     model_config = ConfigDict(frozen=True)
     quality_factor: dict[str, int] = {}
+    scale: dict[str, tuple[float, float]] = {}
+    about: list[str] = []
     table: dict[str, dict[str, int]] = {}
 
 
@@ -80,7 +85,10 @@ class BatchFacts(BaseModel):
 
 
 class ModelSpec(BaseModel):
-    """One model of the service. Prices in USD per million tokens; dates are ISO days in UTC."""
+    """One model of the service. Prices in USD per million tokens; dates are ISO days in UTC.
+
+    `auto_quality` is what quality auto chooses among, with "auto" for the most that was seen; None: anything.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     id: str
@@ -112,6 +120,7 @@ class ModelSpec(BaseModel):
     comfy: ComfyPrice = ComfyPrice()
     batch: BatchFacts = BatchFacts()
     output_tokens: OutputTokens | None = None
+    auto_quality: list[str] | None = None
     image_input_tokens: tuple[int, int] | None = None
     per_image_usd: dict[str, dict[str, float]] | None = None
     known: bool = Field(default=True, exclude=True)

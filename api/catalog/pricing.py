@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from . import catalog
 from .catalog import ModelSpec
 from .schemas import TokenDetails, Usage
-from .validation import parse_size
+from .validation import gif_sheets, parse_size
 
 CREDITS_PER_USD = 211.0  # comfy.org, docs.comfy.org/development/comfy-router/pricing
 AUTO_SIZES = ("1024x1024", "1024x1536", "1536x1024")  # what auto chooses among: docs/service.md, "Output tokens"
@@ -17,6 +17,7 @@ PROMPT_OVERHEAD_TOKENS = 6  # docs/service.md, "Input tokens"
 CHARACTERS_PER_TOKEN = 3  # a cautious count: English has about four
 BATCH_DISCOUNT = 0.5  # "50% cost discount compared to synchronous APIs", developers.openai.com/api/docs/guides/batch
 PARTIAL_IMAGE_TOKENS = 100  # each partial image, apidog.com citing OpenAI's guide
+Certainty = Literal["exact", "about", "at most"]
 
 
 class Payer(Protocol):
@@ -38,23 +39,28 @@ class Estimate(NamedTuple):
     high_usd: float
 
 
-def output_tokens(spec: ModelSpec, quality: str, width: int, height: int) -> int | None:
-    """Return the output tokens of one picture of a size in pixels, or None where no source tells.
+def output_tokens(spec: ModelSpec, quality: str, width: int, height: int) -> tuple[int, int] | None:
+    """Return the fewest and the most output tokens of one picture of a size in pixels, or None where no source tells.
 
     The formula is the community's (community.openai.com/t/1382699); it gives OpenAI's published prices of
-    gpt-image-2 and all 40 preset prices that ComfyUI shows.
+    gpt-image-2 and all 40 preset prices that ComfyUI shows. Its scales are in docs/service.md, "Output tokens".
     """
     if spec.output_tokens is None:
         return None
     factor = spec.output_tokens.quality_factor.get(quality)
     if factor is None:
-        return spec.output_tokens.table.get(quality, {}).get(f"{width}x{height}")
+        listed = spec.output_tokens.table.get(quality, {}).get(f"{width}x{height}")
+        return None if listed is None else (listed, listed)
     long, short = max(width, height), min(width, height)
     sheet = (2 * factor * short + long) // (2 * long)
-    return -(-factor * sheet * (2_000_000 + width * height) // 4_000_000)
+    tokens = -(-factor * sheet * (2_000_000 + width * height) // 4_000_000)
+    few, many = spec.output_tokens.scale.get(quality, (1, 1))
+    return math.ceil(round(few * tokens, 6)), math.ceil(round(many * tokens, 6))
 
 
-def picture_usd(spec: ModelSpec, quality: str, size: str, *, comfy: bool = False, batch: bool = False) -> float | None:
+def picture_usd(
+    spec: ModelSpec, quality: str, size: str, *, comfy: bool = False, batch: bool = False
+) -> Estimate | None:
     """Return the price of one picture's output in USD, or None where no source tells.
 
     `comfy` asks for comfy.org's price instead of the service's own, `batch` for that of the service's batches.
@@ -62,12 +68,13 @@ def picture_usd(spec: ModelSpec, quality: str, size: str, *, comfy: bool = False
     listed = (spec.per_image_usd or {}).get(quality, {})
     if listed and not comfy:
         usd = listed.get(size) or listed.get("x".join(reversed(size.split("x"))))
-        return usd * BATCH_DISCOUNT if usd and batch else usd
+        usd = usd * BATCH_DISCOUNT if usd and batch else usd
+        return Estimate(usd, usd) if usd else None
     prices, parsed = _prices(spec, comfy=comfy, batch=batch), parse_size(size)
     if prices is None or parsed is None:
         return None
     tokens = output_tokens(spec, quality, *parsed)
-    return None if tokens is None else tokens * prices["image_out"] / 1e6
+    return Estimate(*(count * prices["image_out"] / 1e6 for count in tokens)) if tokens else None
 
 
 def batch_usd_per_m(spec: ModelSpec) -> dict[str, float] | None:
@@ -80,13 +87,14 @@ def batch_usd_per_m(spec: ModelSpec) -> dict[str, float] | None:
 def estimate(payer: Payer, fields: Mapping[str, Any], image_count: int) -> Estimate | None:
     """Return what a request will cost, or None where no source tells; the sandbox is free.
 
-    `fields` are the service's own; size or quality auto give a range over what the service may choose.
+    `fields` are the service's own; size or quality auto give a range over what the service may choose. How sure it is
+    tells `certainty`.
     """
     if payer.kind == "sandbox":
         return Estimate(0.0, 0.0)
     spec = catalog.find(str(fields.get("model")))
     prices = None if spec is None else _prices(spec, comfy=payer.kind == "comfy.org", batch=payer.batch)
-    if spec is None or prices is None or fields.get("output_format") in ("gif", "svg"):
+    if spec is None or prices is None or fields.get("output_format") == "svg":
         return None
     each = _picture_prices(spec, fields, payer)
     if not each:
@@ -96,7 +104,17 @@ def estimate(payer: Payer, fields: Mapping[str, Any], image_count: int) -> Estim
     partials = PARTIAL_IMAGE_TOKENS * int(fields.get("partial_images") or 0) * prices["image_out"]
     rest = [(text + partials + image_count * tokens * prices.get("image_in", 0.0)) / 1e6 for tokens in (few, many)]
     n = int(fields.get("n") or 1)
-    return Estimate(n * min(each) + rest[0], n * max(each) + rest[1])
+    return Estimate(n * min(one.low_usd for one in each) + rest[0], n * max(one.high_usd for one in each) + rest[1])
+
+
+def certainty(fields: Mapping[str, Any]) -> Certainty:
+    """Return how sure an estimate is, as docs/service.md has it in "Output tokens"."""
+    spec, quality = catalog.find(str(fields.get("model"))), str(fields.get("quality") or "auto")
+    if spec is None or spec.output_tokens is None:
+        return "exact"
+    if quality == "auto" and quality in _qualities(spec, quality):
+        return "at most"
+    return "about" if quality in spec.output_tokens.about or fields.get("output_format") == "gif" else "exact"
 
 
 def cautious_usd(payer: Payer, fields: Mapping[str, Any], image_count: int) -> float:
@@ -153,13 +171,32 @@ def _prices(spec: ModelSpec, *, comfy: bool, batch: bool) -> dict[str, float] | 
     return batch_usd_per_m(spec) if batch else spec.price_usd_per_m
 
 
-def _picture_prices(spec: ModelSpec, fields: Mapping[str, Any], payer: Payer) -> list[float]:
+def _picture_prices(spec: ModelSpec, fields: Mapping[str, Any], payer: Payer) -> list[Estimate]:
     size, quality = str(fields.get("size") or "auto"), str(fields.get("quality") or "auto")
-    sizes: Iterable[str] = AUTO_SIZES if size == "auto" else [size]
-    qualities = [value for value in spec.quality if value != "auto"] if quality == "auto" else [quality]
     comfy, batch = payer.kind == "comfy.org", payer.batch
-    prices = [picture_usd(spec, one, other, comfy=comfy, batch=batch) for one in qualities for other in sizes]
+    prices = [
+        picture_usd(spec, one, other, comfy=comfy, batch=batch)
+        for one in _qualities(spec, quality)
+        for other in (_sheets(spec, size, fields) if fields.get("output_format") == "gif" else _sizes(size))
+    ]
     return [] if None in prices else [price for price in prices if price is not None]
+
+
+def _qualities(spec: ModelSpec, quality: str) -> list[str]:
+    """Return what a quality may come to."""
+    if quality != "auto":
+        return [quality]
+    return spec.auto_quality or [value for value in spec.quality if value != "auto"]
+
+
+def _sizes(size: str) -> Iterable[str]:
+    return AUTO_SIZES if size == "auto" else [size]
+
+
+def _sheets(spec: ModelSpec, size: str, fields: Mapping[str, Any]) -> list[str]:
+    """Return the sizes of the sheet that a GIF's frames are drawn on: it is billed as one picture."""
+    frames, parsed = fields.get("frame_count") or (spec.gif.frame_count_default if spec.gif else 0), parse_size(size)
+    return [f"{width}x{height}" for width, height in gif_sheets(spec, *parsed, int(frames))] if parsed else []
 
 
 def _text_tokens(prompt: str) -> int:

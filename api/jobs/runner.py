@@ -26,7 +26,7 @@ from ..store.store import Store
 from ..transport.answer import RawAnswer, holds_picture
 from ..transport.error_mapping import MAYBE_BILLED, PAY_AGAIN_ADVICE, RUN_AGAIN_ADVICE, error_from_exception
 from ..transport.retry import RetryPolicy
-from . import durations
+from . import past_runs
 from .job import JobAbandoned, JobHandle
 from .recorder import AnswerRecorder
 
@@ -163,7 +163,7 @@ class JobRunner:
         except OpenAIImageError:
             self._journal.discard_answer(self._name)
             raise
-        durations.note(self._store, answer.record)
+        past_runs.note(self._store, answer.record)
         if not self._job.reuse:
             self._journal.forget(self._handle.identity)
         return answer
@@ -180,7 +180,7 @@ class JobRunner:
         self._handle.operation = operation
         operation.on_slow = lambda: self._handle.on_deserted()
         self._refuse_lost_lease()
-        self._handle.median_duration_s = durations.median_duration_s(self._store, record)
+        self._handle.median_duration_s = past_runs.median_duration_s(self._store, record)
         self._handle.about_to_send()
         record.state, record.sent_at = "sent", time.time()
         self._journal.announce(self._name, record)

@@ -15,12 +15,14 @@ from typing import Any
 from aiohttp import web
 from pydantic import SecretStr
 
-from ...api import HostSecrets, NoKeyError, OpenAIImageError
+from ...api import Connection, HostSecrets, NoKeyError, OpenAIImageError
 from ...api.catalog import catalog, pricing
 from ...api.catalog.catalog import ModelSpec
 from ...api.connections import keys
 from ...api.connections import resolve as connections
+from ...api.jobs import past_runs
 from ...api.jobs.threads import run_bounded
+from ...api.store.store import store_of
 from ..migration import replacements
 from ..prompt_list.node import PromptList, RowKind
 from ..prompt_list.tables import PromptListError
@@ -75,9 +77,11 @@ async def list_replacements(_request: web.Request) -> web.Response:
 async def estimate(request: web.Request) -> dict[str, Any]:
     """Return the price of a node as it is set: its state, and from the cheapest to the dearest case in USD.
 
+    How sure that is tells `certainty`: exact, about, at most, or last time, for what such a picture cost here.
     The body is {"node", "values", "connected", "image_count"}; the prompt need not be there.
     """
-    return _estimate(await posted(request))
+    asked = await posted(request)
+    return await asyncio.wrap_future(run_bounded(lambda: _estimate(asked)))
 
 
 async def list_estimates(request: web.Request) -> dict[str, Any]:
@@ -133,10 +137,17 @@ def _estimate(asked: Mapping[str, Any]) -> dict[str, Any]:
         return {"state": "no_key"}
     if link.kind == "sandbox":
         return {"state": "free"}
-    price = pricing.estimate(link, parameters.service_fields(values, image_size=None, edits=count > 0), count)
-    if price is None:
-        return {"state": "unknown", "connection": link.name}
-    return {"state": "known", "connection": link.name, "low_usd": price.low_usd, "high_usd": price.high_usd}
+    fields = parameters.service_fields(values, image_size=None, edits=count > 0)
+    price = pricing.estimate(link, fields, count)
+    if price is not None:
+        return _known(link, *price, pricing.certainty(fields))
+    usd = past_runs.last_usd(store_of(link), link.name, fields, edits=count > 0)
+    return {"state": "unknown", "connection": link.name} if usd is None else _known(link, usd, usd, "last time")
+
+
+def _known(link: Connection, low_usd: float, high_usd: float, certainty: str) -> dict[str, Any]:
+    amounts = {"low_usd": low_usd, "high_usd": high_usd, "certainty": certainty}
+    return {"state": "known", "connection": link.name, **amounts}
 
 
 async def store_key(request: web.Request) -> dict[str, Any]:

@@ -227,6 +227,7 @@ export interface Estimate {
   connection?: string;
   low_usd?: number;
   high_usd?: number;
+  certainty?: "exact" | "about" | "at most" | "last time";
   is_partial?: boolean; // some of a sum is not known
 }
 

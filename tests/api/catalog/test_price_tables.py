@@ -52,8 +52,8 @@ def test_output_tokens_and_price_are_those_of_the_table(
 ) -> None:
     """The published formula, upright and lying, at the list price of 30 USD a million, to 4 decimals."""
     known = spec(model)
-    assert prices.output_tokens(known, quality, *size) == tokens
-    assert prices.output_tokens(known, quality, *reversed(size)) == tokens
+    assert prices.output_tokens(known, quality, *size) == (tokens, tokens)
+    assert prices.output_tokens(known, quality, *reversed(size)) == (tokens, tokens)
     cost = prices.cost_usd(model, Usage(output_tokens=tokens), None)
     assert cost == pytest.approx(tokens * 30 / 1e6, abs=5e-5)
 
@@ -71,14 +71,35 @@ def test_output_tokens_and_price_are_those_of_the_table(
 )
 def test_published_prices_of_gpt_image_2_come_out(quality: str, size: tuple[int, int], usd: float) -> None:
     """OpenAI's own price list, in thousandths of a dollar."""
-    tokens = prices.output_tokens(spec("gpt-image-2"), quality, *size)
+    tokens, _ = prices.output_tokens(spec("gpt-image-2"), quality, *size) or (0, 0)
     assert round(prices.cost_usd("gpt-image-2", Usage(output_tokens=tokens), None) or 0, 3) == usd
 
 
-@pytest.mark.parametrize("model", ["gpt-image-2.6-flare", "gpt-image-2.6-sunburst", "gpt-image-1-mini"])
-def test_unknown_formulas_stay_unknown(model: str) -> None:
+@pytest.mark.parametrize("model", ["gpt-image-2.6-flare", "gpt-image-2.6-sunburst"])
+@pytest.mark.parametrize(
+    ("quality", "size", "tokens"),
+    [
+        ("low", (1024, 1024), (824, 824)),
+        ("low", (1536, 1024), (664, 664)),
+        ("low", (2048, 1024), (555, 555)),
+        ("medium", (1024, 1024), (1317, 1756)),
+        ("high", (1536, 1024), (1353, 1353)),
+        ("high", (3840, 2160), (3337, 3337)),
+        ("high", (1024, 1024), (1758, 1758)),
+        ("xhigh", (1024, 1024), (3122, 3122)),
+        ("max", (1024, 1024), (7024, 7024)),
+    ],
+)
+def test_tokens_of_2_6_are_those_that_were_seen(
+    model: str, quality: str, size: tuple[int, int], tokens: tuple[int, int]
+) -> None:
+    """Every point that a source tells comes out (docs/service.md, "Output tokens"); medium is a range."""
+    assert prices.output_tokens(spec(model), quality, *size) == tokens
+
+
+def test_unknown_formulas_stay_unknown() -> None:
     """No table is borrowed from another model."""
-    assert prices.output_tokens(spec(model), "low", 1024, 1024) is None
+    assert prices.output_tokens(spec("gpt-image-1-mini"), "low", 1024, 1024) is None
 
 
 def test_cost_of_an_answer_counts_text_pictures_and_output_apart(server: Capture) -> None:

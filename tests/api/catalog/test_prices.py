@@ -57,9 +57,36 @@ def test_auto_gives_a_range(name: str) -> None:
     assert 0 < low < high
 
 
-def test_estimate_of_2_6_is_unknown() -> None:
-    """No source tells how many tokens a picture of 2.6 takes."""
-    assert prices.estimate(OPENAI, fields(model="gpt-image-2.6-flare"), 0) is None
+@pytest.mark.parametrize(
+    ("model", "quality", "low_usd", "high_usd", "certainty"),
+    [
+        ("gpt-image-2.6-flare", "low", 0.0247, 0.0247, "exact"),
+        ("gpt-image-2.6-flare", "medium", 0.0395, 0.0527, "exact"),
+        ("gpt-image-2.6-flare", "high", 0.0527, 0.0527, "exact"),
+        ("gpt-image-2.6-flare", "xhigh", 0.0937, 0.0937, "about"),
+        ("gpt-image-2.6-sunburst", "max", 0.2107, 0.2107, "about"),
+        ("gpt-image-2.6-flare", "auto", 0.0247, 0.1749, "at most"),
+        ("gpt-image-2.6-sunburst", "auto", 0.0527, 0.0527, "about"),
+        ("gpt-image-2.5-flare", "max", 0.2107, 0.2107, "exact"),
+    ],
+)
+def test_estimate_tells_how_sure_it_is(
+    model: str, quality: str, low_usd: float, high_usd: float, certainty: str
+) -> None:
+    """Exact where the formula gives what several sources saw, a range or an upper bound where they differ."""
+    asked = fields(model=model, quality=quality, prompt="")
+    low, high = prices.estimate(OPENAI, asked, 0) or (0, 0)
+    assert (low, high) == (pytest.approx(low_usd, abs=1e-4), pytest.approx(high_usd, abs=1e-4))
+    assert prices.certainty(asked) == certainty
+
+
+def test_animation_costs_what_the_sheet_of_its_frames_does() -> None:
+    """2 frames of 512x512 were billed as 555 tokens, those of one picture of 2048x1024: about, for it is derived."""
+    asked = fields(model="gpt-image-2.6-flare", quality="low", size="512x512", output_format="gif", frame_count=2)
+    low, high = prices.estimate(OPENAI, asked, 0) or (0, 0)
+    assert low == high == pytest.approx(555 * 30e-6, abs=1e-4)
+    assert prices.certainty(asked) == "about"
+    assert prices.estimate(OPENAI, {**asked, "output_format": "svg"}, 0) is None
 
 
 def test_estimate_on_comfy_has_its_prices() -> None:
@@ -93,7 +120,7 @@ def test_sandbox_is_free() -> None:
 
 def test_unknown_price_counts_as_the_dearest_known_one_for_a_budget() -> None:
     """A budget must hold also for models whose price nobody tells."""
-    unknown = prices.cautious_usd(OPENAI, fields(model="gpt-image-2.6-flare", quality="low"), 0)
+    unknown = prices.cautious_usd(OPENAI, fields(model="somebody's-model", quality="low"), 0)
     assert unknown >= prices.cautious_usd(OPENAI, fields(model="gpt-image-2.5-flare", quality="max"), 0)
 
 

@@ -17,6 +17,8 @@ from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.connection import HostSecrets
 from openai_image_nodes.nodes.inputs import optional_inputs
 from openai_image_nodes.nodes.web import routes
+from support.capture import Capture, success
+from support.node_calls import node as call_node
 from support.route_client import LAN_ADDRESS, STRANGE, ask
 
 KEY = "sk-planted-0123456789"
@@ -85,13 +87,33 @@ def test_price_without_a_key_says_so() -> None:
     assert priced(connection="openai") == {"state": "no_key"}
 
 
-@pytest.mark.parametrize("node", ["OIN_GPTImageGIF", "OIN_GPTImageSVG"])
-def test_price_of_animations_and_drawings_is_told_afterwards(monkeypatch: pytest.MonkeyPatch, node: str) -> None:
-    """No source tells it."""
+@pytest.mark.parametrize(("node", "state"), [("OIN_GPTImageGIF", "known"), ("OIN_GPTImageSVG", "unknown")])
+def test_price_of_an_animation_is_about_and_of_a_drawing_told_afterwards(
+    monkeypatch: pytest.MonkeyPatch, node: str, state: str
+) -> None:
+    """An animation is billed as its sheet; no source tells what the writer of a drawing takes."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     assert node in NODE_DISPLAY_NAME_MAPPINGS
     values = {"model": "gpt-image-2", "size": "512x512" if node.endswith("GIF") else "auto", "connection": "openai"}
-    assert ask("POST", "estimate", node=node, values=values).body["state"] == "unknown"
+    told = ask("POST", "estimate", node=node, values=values).body
+    assert (told["state"], told.get("certainty")) == (state, "about" if state == "known" else None)
+
+
+def test_price_that_nobody_tells_is_what_such_a_picture_cost_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """comfy.org tells no prices of 2.6: before the first run there is none, then that of the newest, per picture."""
+    asked = {"model": "gpt-image-2.6-flare", "size": "1024x1024", "quality": "low", "connection": "comfy.org"}
+    assert priced(**asked)["state"] == "unknown"
+    with Capture() as server:
+        monkeypatch.setenv("COMFY_API_KEY", KEY)
+        monkeypatch.setenv("COMFY_API_BASE", server.base_url)
+        for seed, credits in enumerate((422, 211)):
+            server.reply(200, success(), {"X-Comfy-Credits-Used": str(credits)})
+            call_node(**{**asked, "seed": seed})
+    told = priced(**asked, n=3)
+    assert (told["state"], told["certainty"]) == ("known", "last time")
+    assert told["low_usd"] == told["high_usd"] == pytest.approx(3.0)
+    assert priced(**{**asked, "quality": "high"})["state"] == "unknown"
+    assert priced(**{**asked, "connection": "openai", "model": "gpt-image-2.5-flare"}).get("certainty") != "last time"
 
 
 def test_what_cannot_run_has_no_price_but_a_reason() -> None:

@@ -13,6 +13,21 @@ test("one price is told as about, two as a range, part of a sum as the least", (
   assert.equal(said(known(0.5, 0.9, { is_partial: true })), "at least 0.50 USD");
 });
 
+test("a price that is not sure says so", () => {
+  assert.equal(said(known(0.0937, 0.0937, { certainty: "about" })), "about 0.094 USD");
+  assert.equal(said(known(0.05, 0.125, { certainty: "about" })), "about 0.05-0.13 USD");
+  assert.equal(said(known(0.0247, 0.1749, { certainty: "at most" })), "up to 0.17 USD");
+  assert.equal(said(known(0.041, 0.041, { certainty: "last time" })), "last time 0.041 USD");
+  assert.equal(said(known(0.0411, 0.0411, { certainty: "exact" })), "~0.041 USD");
+});
+
+test("a sum is as sure as all of it: about, where its parts differ", () => {
+  const [exact, most] = [known(1, 1, { certainty: "exact" }), known(1, 2, { certainty: "at most" })];
+  assert.equal(said(summed([most, most])), "up to 4.00 USD");
+  assert.equal(said(summed([exact, most])), "about 2.00-3.00 USD");
+  assert.equal(said(summed([exact, known(1)])), "~2.00 USD");
+});
+
 test("what has no price says why", () => {
   assert.equal(said({ state: "free" }), "free");
   assert.equal(said({ state: "no_key" }), "no key yet");
@@ -40,7 +55,7 @@ test("a list tells its rows and what they cost together, or why it cannot run", 
 });
 
 test("a sum counts each as often as it runs, what is free as nothing", () => {
-  assert.deepEqual(summed([{ count: 10, ...known(0.25, 0.5) }, known(1, 2), { state: "free" }]), known(3.5, 7, { is_partial: false }));
+  assert.deepEqual(summed([{ count: 10, ...known(0.25, 0.5) }, known(1, 2), { state: "free" }]), known(3.5, 7, { certainty: "exact", is_partial: false }));
   assert.deepEqual(summed([{ state: "free" }, { count: 4, state: "free" }]), { state: "free" });
   assert.equal(summed([]), undefined);
 });

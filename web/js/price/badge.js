@@ -85,8 +85,10 @@ export class AskingBadge extends PriceBadge {
     this.#timer = setTimeout(() => this.host.attempt(() => this.#answer(question)), SETTLE_MS);
   }
 
-  get isUnknown() {
-    return this.#shown.estimate?.state === "unknown";
+  /** Whether a run here may tell more. */
+  get isLearnt() {
+    const { state, certainty } = this.#shown.estimate ?? {};
+    return state === "unknown" || certainty === "last time";
   }
 
   /** Ask again although nothing was set: a key was stored, somebody signed in. */

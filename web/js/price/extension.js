@@ -44,7 +44,7 @@ export class Prices {
   /** After a run more may be known: what such a picture cost here. */
   follow() {
     this.host.api.addEventListener("execution_success", () =>
-      this.host.attempt(() => this.#all().filter((badge) => badge.isUnknown).forEach((badge) => badge.again())));
+      this.host.attempt(() => this.#all().filter((badge) => badge.isLearnt).forEach((badge) => badge.again())));
   }
 
   /** @param {GraphNode} node */

@@ -25,7 +25,11 @@ export function priceText(told, text) {
   if (told.state !== "known") return text("after", "price after the run");
   const [low, high] = [usd(told.low_usd ?? 0), usd(told.high_usd ?? 0)];
   if (told.is_partial) return filled(text("at_least", "at least [price] USD"), { price: low });
-  return low === high ? `~${low} USD` : `${low}-${high} USD`;
+  if (told.certainty === "at most") return filled(text("at_most", "up to [price] USD"), { price: high });
+  const price = low === high ? low : `${low}-${high}`;
+  if (told.certainty === "about") return filled(text("about", "about [price] USD"), { price });
+  if (told.certainty === "last time") return filled(text("last_time", "last time [price] USD"), { price });
+  return low === high ? `~${price} USD` : `${price} USD`;
 }
 
 /** Return what the badge of a list says.
@@ -56,7 +60,8 @@ export function summed(estimates) {
   const sum = (/** @type {"low_usd" | "high_usd"} */ name) =>
     priced.reduce((all, one) => all + (one.count ?? 1) * (one[name] ?? 0), 0);
   const is_partial = estimates.some((one) => one.state === "unknown" || one.is_partial);
-  return { state: "known", low_usd: sum("low_usd"), high_usd: sum("high_usd"), is_partial };
+  const [certainty, ...others] = new Set(priced.map((one) => one.certainty ?? "exact"));
+  return { state: "known", low_usd: sum("low_usd"), high_usd: sum("high_usd"), certainty: others.length ? "about" : certainty, is_partial };
 }
 
 /** @param {Estimate["state"] | undefined} state */
