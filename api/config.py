@@ -17,12 +17,24 @@ NAME = "openai_image_nodes"
 LOG = logging.getLogger(__name__)
 
 _host_folder: Callable[[], str | None] = lambda: None  # noqa: E731
+_host_serves_many: Callable[[], bool] = lambda: False  # noqa: E731
 
 
 def use_host_folder(folder: Callable[[], str | None]) -> None:
     """Let the host say where its private folder is; the environment variable still comes first."""
     global _host_folder
     _host_folder = folder
+
+
+def use_host_users(serves_many: Callable[[], bool]) -> None:
+    """Let the host say whether several people use it, each with an account of their own."""
+    global _host_serves_many
+    _host_serves_many = serves_many
+
+
+def serves_many() -> bool:
+    """Tell whether several people use the host, each with an account of their own."""
+    return _host_serves_many()
 
 
 def folder() -> Path:

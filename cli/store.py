@@ -40,7 +40,9 @@ def jobs(argv: Sequence[str]) -> int:
 
 
 def _list(store: Store) -> None:
-    for folder, record in store.records():
+    records = store.records()
+    is_mixed = len({record.account for _, record in records}) > 1
+    for folder, record in records:
         when = record.answered_at or record.sent_at or record.prepared_at
         words = [
             _short(folder),
@@ -49,6 +51,7 @@ def _list(store: Store) -> None:
             record.answer_fields.get("size") or record.fields.get("size"),
             _state(store, folder, record),
             "?" if record.cost_usd is None else f"{record.cost_usd:.4f} USD",
+            *([f"paid by {record.account or '?'}"] if is_mixed else []),
             f"{folder}: {', '.join(record.pictures) or '-'}",
         ]
         print(*(_printable(str(word)) for word in words), sep="  ")

@@ -12,6 +12,7 @@ from .references import References
 from .svg import GPTImageSVG
 
 config.use_host_folder(comfyui.state_folder)
+config.use_host_users(comfyui.serves_many)
 _server_routes = comfyui.web_routes()
 if _server_routes is not None:
     from .web import routes

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
-from ..api import OpenAIImageError
+from ..api import OpenAIImageError, config
 from ..api.batch import enqueue
+from ..api.connections.accounts import user_of
 from ..api.connections.resolve import is_batch
+from ..utils import comfyui
 
 
 class ServiceNode:
@@ -17,8 +20,25 @@ class ServiceNode:
 
     @classmethod
     def IS_CHANGED(cls, connection: str | None = "auto", **_values: Any) -> str:
-        """Look again over a batch connection whenever answers may have come; else only inputs matter."""
+        """Look again over a batch connection whenever answers may have come; else only inputs matter.
+
+        Where many people use ComfyUI its own cache must not hand one's picture to another.
+        """
         try:
-            return enqueue.generation() if connection is None or is_batch(connection) else ""
+            return _person() + (enqueue.generation() if connection is None or is_batch(connection) else "")
         except OpenAIImageError:
             return ""  # the run will tell
+
+
+_persons: dict[str | None, str] = {}
+
+
+def _person() -> str:
+    """Return a word for who runs this prompt, or "". ComfyUI writes it down, so it is made up, and says nothing."""
+    if not config.serves_many():
+        return ""
+    token, key = comfyui.signed_in()
+    if not (token or key):
+        return ""
+    who = (user_of(token) or token) if token else key
+    return _persons.setdefault(who, uuid.uuid4().hex[:8])

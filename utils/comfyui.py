@@ -156,6 +156,22 @@ def available_memory() -> int | None:
     return int(psutil.virtual_memory().available) if psutil else None
 
 
+def serves_many() -> bool:
+    """Tell whether ComfyUI was started for several people (--multi-user)."""
+    arguments = _loaded("comfy.cli_args")
+    return bool(getattr(getattr(arguments, "args", None), "multi_user", False))
+
+
+def signed_in() -> tuple[str | None, str | None]:
+    """Return comfy.org's token and key of whoever queued the prompt that runs now; nodes alone are handed these."""
+    running = getattr(getattr(_server(), "prompt_queue", None), "currently_running", {})
+    for item in list(running.values()):
+        # (number, prompt id, prompt, extra_data, outputs, what of extra_data is sensitive): ComfyUI since 0.3.65
+        told = {name: value for part in (item[3], *item[5:6]) if isinstance(part, dict) for name, value in part.items()}
+        return told.get("auth_token_comfy_org"), told.get("api_key_comfy_org")
+    return None, None
+
+
 def comfy_api_base() -> str | None:
     """Return the address of comfy.org's API that ComfyUI was started with, or None."""
     arguments = _loaded("comfy.cli_args")

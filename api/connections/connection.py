@@ -14,6 +14,7 @@ from ..catalog import catalog, validation
 from ..catalog.schemas import OpenAIImageGenerationRequest
 from ..errors import RefusedError
 from . import escaped
+from .accounts import account_of
 from .sendable import refuse_unsendable
 
 BATCH_WINDOW = timedelta(hours=24)
@@ -29,6 +30,7 @@ Edits = Literal["multipart", "json"]
 class Connection:
     """One way to the service, resolved for one call; the key is never part of its repr.
 
+    `personal` says that the host handed over the key, for the person who runs this; else it is the machine's.
     `omit` names fields that are never sent, `edits` is the form of an edit: multipart, or JSON with the pictures as
     data URLs. `address_from` and `key_from` say in words which variable or file holds the address and the key.
     """
@@ -44,6 +46,7 @@ class Connection:
     max_image_pixels: int = OWN_KEY_MAX_PIXELS
     idempotent: bool = False
     batch: bool = False
+    personal: bool = False
     omit: tuple[str, ...] = ()
     edits: Edits = "multipart"
     address_from: str = ""
@@ -63,6 +66,11 @@ class Connection:
     def service(self) -> str:
         """What is asked, whatever the key and the transport: part of a job's identity."""
         return "sandbox" if self.kind == "sandbox" else self.base_url
+
+    @property
+    def account(self) -> str | None:
+        """Whose account pays, as a digest: answers belong to it."""
+        return account_of(self)
 
     @property
     def is_loopback(self) -> bool:

@@ -140,6 +140,7 @@ def _comfy(host: HostSecrets) -> Connection:
         headers={**host.comfy_headers, "Comfy-Asset-Format": "url"},
         max_image_pixels=COMFY_MAX_PIXELS,
         idempotent=True,
+        personal=host.comfy_token is not None or host.comfy_key is not None,
         address_from=place,
         key_from="ComfyUI's sign-in" if token else key_from,
     )

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..catalog.schemas import OpenAIImageGenerationRequest, OpenAIImageGenerationResponse
 from ..connections.connection import Connection
+from ..store.owner import EVERYBODY, Owner
 from ..store.records import JobRecord, StoredAnswer
 from ..transport.bodies import FilePart
 from ..transport.operation import EDITS, GENERATIONS, SynchronousOperation
@@ -70,16 +71,18 @@ class Job:
             input_digests=self.digests,
             idempotency_key=uuid.uuid4().hex if self.connection.idempotent else None,
             prepared_at=time.time(),
+            account=self.connection.account,
         )
 
 
 class JobHandle:
-    """A job on its way and everybody who waits for it; `future` holds the answer or the error."""
+    """A job of an owner's on its way and everybody who waits for it; `future` holds the answer or the error."""
 
-    def __init__(self, job: Job, identity: str, name: str) -> None:
+    def __init__(self, job: Job, identity: str, name: str, owner: Owner = EVERYBODY) -> None:
         self.job = job
         self.identity = identity
         self.name = name
+        self.owner = owner
         self.future: Future[StoredAnswer] = Future()
         self.future.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it for the others
         self.abandoned = threading.Event()

@@ -24,9 +24,9 @@ class JobManager:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: dict[str, JobHandle] = {}
+        self._running: dict[tuple[str | None, str], JobHandle] = {}  # by account and name
         self._limiters: dict[str, ConcurrencyLimiter] = {}
-        self._unkept: dict[str, StoredAnswer] = {}
+        self._unkept: dict[tuple[str, str | None], StoredAnswer] = {}  # by identity and account
 
     def submit(self, job: Job) -> JobHandle:
         """Start a job, join it where it runs already, or take its answer from the store.
@@ -34,12 +34,18 @@ class JobManager:
         Call `leave()` on what comes back when done waiting, `mark_delivered()` when the answer has reached somebody.
         """
         identity = job.identity
-        name = identity if job.reuse else again(identity)
+        try:
+            owner = store_of(job.connection).owner(job.connection)
+        except OpenAIImageError as exc:
+            handle = JobHandle(job, identity, identity)
+            handle.future.set_exception(exc)
+            return handle
+        name = owner.name(identity) if job.reuse else again(owner.name(identity))
         with self._lock:
-            handle = self._running.get(name)
-            if handle is not None and handle.join():
-                return handle
-            handle = self._running[name] = JobHandle(job, identity, name)
+            running = self._running.get((owner.account, name))
+            if running is not None and running.join():
+                return running
+            handle = self._running[owner.account, name] = JobHandle(job, identity, name, owner)
             limiter = self._limiters.setdefault(
                 job.connection.service, ConcurrencyLimiter(in_order=not os.environ.get(STORE_VARIABLE))
             )
@@ -61,7 +67,7 @@ class JobManager:
         Returns the answer as it is for this taker: of those who waited for it together, one has paid.
         """
         with self._lock:
-            self._unkept.pop(answer.record.identity, None)
+            self._unkept.pop((answer.record.identity, answer.record.account), None)
             paid_by_another, answer.delivered = answer.delivered, True
         mark_read(answer)
         return replace(answer, reused=True) if paid_by_another else answer
@@ -70,8 +76,9 @@ class JobManager:
         if not handle.job.reuse:
             return None
         with self._lock:
-            unkept = self._unkept.get(handle.identity)
-        return unkept or store_of(handle.job.connection).find(handle.identity)
+            mine = (one for (identity, _), one in self._unkept.items() if identity == handle.identity)
+            unkept = next((one for one in mine if handle.owner.owns(one.record)), None)
+        return unkept or store_of(handle.job.connection).find(handle.identity, handle.owner)
 
     def _ask(self, handle: JobHandle, limiter: ConcurrencyLimiter) -> None:
         runner = JobRunner(handle, store_of(handle.job.connection), known=lambda: self._known(handle))
@@ -82,14 +89,14 @@ class JobManager:
         limiter.respect(runner.service_limit)
         if isinstance(outcome, StoredAnswer) and outcome.folder is None:
             with self._lock:
-                self._unkept[handle.identity] = replace(outcome, reused=True)
+                self._unkept[handle.identity, outcome.record.account] = replace(outcome, reused=True)
         self._finish(handle, outcome)
 
     def _finish(self, handle: JobHandle, outcome: StoredAnswer | BaseException) -> None:
         """Put the outcome into the future, after the job is off the list: who asks now asks the store."""
         with self._lock:
-            if self._running.get(handle.name) is handle:
-                del self._running[handle.name]
+            if self._running.get((handle.owner.account, handle.name)) is handle:
+                del self._running[handle.owner.account, handle.name]
         if handle.is_deserted:
             _tell_the_log(outcome)
         if isinstance(outcome, JobAbandoned):

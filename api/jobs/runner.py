@@ -52,6 +52,7 @@ class JobRunner:
         self._handle = handle
         self._job = handle.job
         self._name = handle.name
+        self._owner = handle.owner
         self._store = store
         self._journal = store.journal
         self._recorder = AnswerRecorder(store, handle.job.connection)
@@ -92,13 +93,13 @@ class JobRunner:
                 self._fetched()  # whoever had it until this moment may have answered it
             known = self._known()
             if known is not None and self._lease is not None:
-                self._journal.drop(self._name)
+                self._drop_own()
             if known is not None or self._lease is not None:
                 return known
             self._handle.wait(self._store.poll_s, "another process asks for the same")
 
     def _fetched(self) -> bool:
-        return self._job.reuse and self._store.fetch(self._handle.identity)
+        return self._job.reuse and self._store.fetch(self._handle.identity, self._owner)
 
     def _resumed(self) -> JobRecord:
         """Return the record to go on with: a new one, or that of a process that died on the way.
@@ -106,23 +107,36 @@ class JobRunner:
         Raises: OutcomeUnknownError if it was sent and cannot safely be sent again.
         """
         record, old = self._job.record(self._handle.identity), self._left_behind()
+        if old is not None and not self._owner.owns(old):
+            self._name = self._owner.own_name(self._handle.identity)  # another account's is on its way under this one
+            raise LeaseLost
         if old is not None and old.fault:
             raise unreadable(old, None)
         if old is not None and self._came_before(old) is not None:
             self._may_be_billed = True
             return old
-        if old is not None and not _may_go_on(old):
+        if old is not None and not _may_go_on(old, record.account):
             raise _already_batched(old) if old.state == BATCHED else outcome_unknown(old)
-        if old is not None and old.idempotency_key:
+        if old is not None and old.idempotency_key and old.account in (None, record.account):
             record.idempotency_key, record.sent_at = old.idempotency_key, old.sent_at
             self._may_be_billed = old.state != "prepared"
         record.state = "sent" if self._may_be_billed else "prepared"
         self._journal.write(self._name, record)
         return record
 
+    def _drop_own(self) -> None:
+        """Forget a job that is answered, unless it is another account's that has the same name."""
+        if self._owner.account is not None and not self._owner.is_apart:
+            record = self._journal.read(self._name)
+            if record is not None and not self._owner.owns(record):
+                return
+        self._journal.drop(self._name)
+
     def _left_behind(self) -> JobRecord | None:
         try:
-            return self._journal.read(self._name) or (self._journal.adopt(self._name) if self._job.reuse else None)
+            return self._journal.read(self._name) or (
+                self._journal.adopt(self._name, self._owner) if self._job.reuse else None
+            )
         except OSError as exc:
             raise OutcomeUnknownError(
                 f"{self._job.connection.name}: the record of this request in {self._journal.root} cannot be read"
@@ -165,7 +179,7 @@ class JobRunner:
             raise
         past_runs.note(self._store, answer.record)
         if not self._job.reuse:
-            self._journal.forget(self._handle.identity)
+            self._journal.forget(self._owner.name(self._handle.identity), self._owner)
         return answer
 
     def _in_budget(self) -> AbstractContextManager[None]:
@@ -241,9 +255,15 @@ class JobRunner:
         )
 
 
-def _may_go_on(old: JobRecord) -> bool:
-    """Tell whether a job may be asked for once more: it was not sent, or was handed over, or its key is at hand."""
-    return old.state in ("prepared", "answered") or (old.state == "sent" and old.idempotency_key is not None)
+def _may_go_on(old: JobRecord, account: str | None) -> bool:
+    """Tell whether a job may be asked for once more: it was not sent, or was handed over, or its key is at hand.
+
+    Its key is of use to the account alone that it was made for.
+    """
+    is_ours = old.account in (None, account)
+    return old.state in ("prepared", "answered") or (
+        old.state == "sent" and old.idempotency_key is not None and is_ours
+    )
 
 
 def _is_final(error: OpenAIImageError, record: JobRecord) -> bool:

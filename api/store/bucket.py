@@ -17,6 +17,7 @@ from itertools import count
 from ..backends.backend import Backend
 from ..errors import SharedStoreError
 from . import spending
+from .owner import EVERYBODY, Owner, first_number
 from .read_record import (
     JOB_NAME,
     PICTURE_MAX_BYTES,
@@ -50,8 +51,8 @@ class SharedBucket:
         self.backend.remove(name)
         return self.backend.is_exclusive
 
-    def answers(self, identity: str) -> Iterator[tuple[JobRecord, list[bytes]]]:
-        """Yield the answers of a job that are there whole, the newest first.
+    def answers(self, identity: str, owner: Owner = EVERYBODY) -> Iterator[tuple[JobRecord, list[bytes]]]:
+        """Yield the answers of a job that are there whole and an owner's, the newest first.
 
         Raises: SharedStoreError if the bucket fails, or if something is there and none of it can be used.
         """
@@ -62,7 +63,7 @@ class SharedBucket:
         was_found = False
         for number in sorted(numbers, reverse=True):
             try:
-                answer = self._answer(f"{JOBS}/{numbers[number]}", identity)
+                answer = self._answer(f"{JOBS}/{numbers[number]}", identity, owner)
             except UnfitRecord as exc:
                 unfit = unfit or exc
                 tell_once(f"{exc.filename} in the shared store {self.name} cannot be used ({exc.strerror})")
@@ -125,14 +126,14 @@ class SharedBucket:
         """Drop the job that an answer belongs to, whatever its name was."""
         for name in self.jobs(record.identity):
             job = self.usable_job(name)
-            if job is not None and (job.batch or job.sent_at) == (record.batch or record.sent_at):
+            if job is not None and _payment(job) == _payment(record):
                 self.drop_job(name)
 
     def _place_of(self, record: JobRecord) -> tuple[str, bool]:
         """Return the place of an answer, taken now or before, and whether it is there already."""
         names = set(self.backend.names(f"{JOBS}/{record.identity}"))
         ours = record.fingerprint.encode()
-        for number in count(1):
+        for number in count(first_number(record)):
             folder = f"{JOBS}/{record.identity}" + (f".{number}" if number > 1 else "")
             is_whole, is_taken = f"{folder}/{RECORD}" in names, f"{folder}/{TAKEN}" in names
             if is_taken and self.backend.read(f"{folder}/{TAKEN}") == ours:
@@ -145,9 +146,9 @@ class SharedBucket:
         data = self.backend.read(f"{folder}/{RECORD}", RECORD_MAX_BYTES + 1)
         return None if data is None else record_from(data, identity, f"{folder}/{RECORD}")
 
-    def _answer(self, folder: str, identity: str) -> tuple[JobRecord, list[bytes]] | None:
+    def _answer(self, folder: str, identity: str, owner: Owner) -> tuple[JobRecord, list[bytes]] | None:
         record = self._record(folder, identity)
-        if record is None:
+        if record is None or not owner.owns(record):
             return None
         pictures = [self._picture(f"{folder}/{name}") for name in record.pictures]
         for name in exchanged(record, pictures):
@@ -169,3 +170,7 @@ class SharedBucket:
             f" which may have been paid: look into it and put back what was there, or delete {folder}/{RECORD} to send"
             " the request again (you may pay twice)."
         )
+
+
+def _payment(record: JobRecord) -> tuple[object, object]:
+    return record.account, record.batch or record.sent_at

@@ -3,6 +3,7 @@
 pending/<identity>/             record.json, claim.N (see leases.py), the answer's bytes as they come: answer.json once
                                 all are there, answer.part until then
 pending/<identity>.again-<id>/  the same, for a job that is asked again on purpose
+pending/<identity>.of-<account>/  the same, for an account that has names of its own (see owner.py)
 
 Where machines share a bucket, leases lie there alone, and a record lies there too before its job is sent (shared.py).
 """
@@ -24,6 +25,7 @@ from ..backends.backend import Backend, LocalBackend
 from ..backends.leases import acquire, is_leased
 from ..errors import SharedStoreError
 from . import spending
+from .owner import EVERYBODY, Owner
 from .read_record import TornRecord, read_record
 from .records import RECORD, JobRecord, record_bytes, suffix_of
 
@@ -138,24 +140,24 @@ class RequestJournal:
             with contextlib.suppress(OSError):
                 write_atomic(self.folder(name) / f"partial_{index}.{suffix_of(data)}", data)
 
-    def adopt(self, identity: str) -> JobRecord | None:
-        """Take over what a job that was asked again on purpose left behind, so that it is not asked once more."""
-        for name in self._left_again(identity):
-            record = self.read(name)
-            if record is not None and record.state != "prepared":
-                self.write(identity, record)
-                self._adopt_answer(name, identity)
-                self.drop(name)
+    def adopt(self, name: str, owner: Owner = EVERYBODY) -> JobRecord | None:
+        """Take over what an owner's same job left behind under another name, so that it is not asked once more."""
+        for other in self._left_behind(name, owner):
+            record = self.read(other)
+            if record is not None and record.state != "prepared" and owner.owns(record):
+                self.write(name, record)
+                self._adopt_answer(other, name)
+                self.drop(other)
                 return record
         return None
 
-    def forget(self, identity: str) -> None:
-        """Forget tries of a job whose outcome is unknown: the person paid again on purpose and has the answer."""
+    def forget(self, name: str, owner: Owner = EVERYBODY) -> None:
+        """Forget an owner's tries of a job whose outcome is unknown: it was paid again on purpose and answered."""
         with contextlib.suppress(SharedStoreError):
-            for name in [identity, *self._left_again(identity)]:
+            for other in [name, *self._left_behind(name, owner)]:
                 with contextlib.suppress(OSError):
-                    self._drop_unleased(name)
-                self._unwritten.pop(name, None)
+                    self._drop_unleased(other, owner)
+                self._unwritten.pop(other, None)
 
     def tidy(self, is_answered: Callable[[JobRecord], bool]) -> None:
         """Remove what crashes left behind an hour ago or more: what was never sent, and what is answered."""
@@ -167,13 +169,13 @@ class RequestJournal:
                         if record is None or record.state == "prepared" or is_answered(record):
                             self._drop_unleased(folder.name)
 
-    def hand_over(self, record: JobRecord) -> bool:
+    def hand_over(self, record: JobRecord, owner: Owner = EVERYBODY) -> bool:
         """Write down that a job goes out in a batch; False if it is on its way already, by another path or batch.
 
         The disk may have it later (see `files.sync_all`): a batch has many jobs.
         Raises: OSError, SharedStoreError.
         """
-        name = record.identity
+        name = self.name_for(record.identity, owner)
         ours = acquire(self.open(name))
         if ours is None:
             return False
@@ -187,12 +189,22 @@ class RequestJournal:
             ours.release()
         return True
 
-    def take_back(self, identity: str, batch: str) -> None:
+    def take_back(self, identity: str, batch: str, owner: Owner = EVERYBODY) -> None:
         """Note that a job is no longer part of a batch: it was answered, or it was never worked on."""
-        with contextlib.suppress(OSError):
-            record = self._unwritten.get(identity) or self._read_here(identity)
-            if record is not None and record.batch == batch:
-                self.drop(identity)
+        for name in {identity, owner.own_name(identity)}:
+            with contextlib.suppress(OSError):
+                record = self._unwritten.get(name) or self._read_here(name)
+                if record is not None and record.batch == batch:
+                    self.drop(name)
+
+    def name_for(self, identity: str, owner: Owner) -> str:
+        """Return what an owner's request is called on its way: not as another account's that is on its way too.
+
+        Raises: OSError, SharedStoreError.
+        """
+        name = owner.name(identity)
+        found = self.read(name) if owner.account is not None and not owner.is_apart else None
+        return name if found is None or owner.owns(found) else owner.own_name(identity)
 
     def _tell_others(self, name: str, record: JobRecord) -> None:
         """Let other machines know how far a job is.
@@ -231,28 +243,39 @@ class RequestJournal:
             with contextlib.suppress(OSError):
                 (self.root / name / file).replace(self.root / identity / file)
 
-    def _left_again(self, identity: str) -> Iterator[str]:
-        """Yield the names under which the job was asked again by somebody who gave up or died."""
-        prefix = f"{identity}{AGAIN}"
-        unwritten = list(self._unwritten.items())
-        yield from [name for name, record in unwritten if name.startswith(prefix) and record.state == "unknown"]
-        for name in sorted(self._names(prefix)):
+    def _left_behind(self, name: str, owner: Owner) -> Iterator[str]:
+        """Yield other names under which an owner's same job was asked by somebody who gave up or died."""
+        identity = name.partition(".")[0]
+        plain = {identity} if owner.takes_unowned or not owner.is_apart else set()
+        firsts = {owner.name(identity), owner.own_name(identity), *plain}
+        unwritten = [other for other, record in list(self._unwritten.items()) if record.state == "unknown"]
+        for other in (other for other in unwritten if other != name and _is_of(other, firsts)):
+            yield other
+        for other in sorted(self._names(identity) - {name}):
             ours = None
-            with contextlib.suppress(OSError):
-                ours = acquire(self.place(name))
+            if _is_of(other, firsts):
+                with contextlib.suppress(OSError):
+                    ours = acquire(self.place(other))
             if ours is not None:
                 try:
-                    yield name
+                    yield other
                 finally:
                     ours.release()
 
-    def _drop_unleased(self, name: str) -> None:
+    def _drop_unleased(self, name: str, owner: Owner = EVERYBODY) -> None:
         ours = acquire(self.place(name))
         if ours is not None:
-            self.drop(name)
+            record = self.read(name) if owner.account is not None else None
+            if record is None or owner.owns(record):
+                self.drop(name)
             ours.release()
 
 
-def again(identity: str) -> str:
+def again(name: str) -> str:
     """Return a name for a job that is asked again on purpose."""
-    return f"{identity}{AGAIN}{uuid.uuid4().hex[:8]}"
+    return f"{name}{AGAIN}{uuid.uuid4().hex[:8]}"
+
+
+def _is_of(name: str, firsts: set[str]) -> bool:
+    """Tell whether a name is one of some, or that of one asked again."""
+    return name.partition(AGAIN)[0] in firsts

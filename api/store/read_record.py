@@ -15,9 +15,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from ..backends.atomic_files import read_regular
+from ..connections.accounts import DIGITS as ACCOUNT_DIGITS
 from .records import ITEMS_MAX, PICTURE_SIGNATURES, RECORD, TEXT_MAX_CHARS, JobRecord, exchanged
 
 LOG = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ PICTURE_MAX_BYTES = 1 << 30
 LAST_SECOND = 253_402_300_799.0  # of the year 9999: later ones are no dates
 NAME = re.compile(r"([0-9a-f]{64})(?:\.([2-9]|[1-9][0-9]{1,8}))?")
 JOB_NAME = re.compile(r"([0-9a-f]{64})(?:\.[a-z]{1,16}-[0-9a-f]{1,64})*")
+ACCOUNT = re.compile(rf"[0-9a-f]{{{ACCOUNT_DIGITS}}}")
 SUFFIXES = "|".join(sorted({*PICTURE_SIGNATURES.values(), "bin"}))
 FIELD_TEXTS = ("model", "prompt", "size", "quality", "background", "output_format")
 
@@ -48,6 +50,13 @@ def _or_unknown(value: float | None) -> float | None:
 
 def _date_or_none(value: float | None) -> float | None:
     return value if value is not None and 0 <= value <= LAST_SECOND else None
+
+
+def _account_or_nobodys(value: object) -> str | None:
+    """Return an account, or "" for what is none: it is no reason to withhold a picture, nor to give it to anybody."""
+    if value is None:
+        return None
+    return value if isinstance(value, str) and ACCOUNT.fullmatch(value) else ""
 
 
 def _unique(values: list[str]) -> list[str]:
@@ -103,6 +112,7 @@ class _ReadRecord(JobRecord):
     faults: dict[int, Text] = Field(default_factory=dict)
     fault: Text | None = None
     picture_digests: list[Digest] = Field(default_factory=list)
+    account: Annotated[str | None, BeforeValidator(_account_or_nobodys)] = None
 
 
 def record_from(data: bytes, identity: str, place: object) -> JobRecord:

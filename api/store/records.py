@@ -34,7 +34,8 @@ class JobRecord(BaseModel):
 
     `state` is prepared (not sent), sent (on its way, or the process died), unknown (sent and no answer came, and no
     key to ask for it again), batched (part of the batch that `batch` names) or answered. `picture_digests` are the
-    SHA-256 of the files that `pictures` names; records from before they were written down have none.
+    SHA-256 of the files that `pictures` names, `account` tells who paid (see connections/accounts.py); records from
+    before these were written down have none.
     """
 
     identity: str
@@ -64,6 +65,7 @@ class JobRecord(BaseModel):
     faults: dict[int, str] = {}
     fault: str | None = None
     picture_digests: list[str] = []
+    account: str | None = None
 
     @property
     def fingerprint(self) -> str:

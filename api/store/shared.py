@@ -16,6 +16,7 @@ from .bucket import SharedBucket
 from .eviction import UNREAD, UNSHARED
 from .journal import RequestJournal
 from .outbox import Outbox
+from .owner import EVERYBODY, Owner
 from .records import JobRecord
 from .store import Store, records_in
 
@@ -32,7 +33,7 @@ class SharedStore(Store):
     poll_s = POLL_S
 
     def __init__(self, root: Path, bucket: SharedBucket) -> None:
-        super().__init__(root)
+        super().__init__(root, shared=True)
         self.bucket = bucket
         self.backend = bucket.backend
         self.outbox = Outbox(root, bucket, self._newest_first)
@@ -42,12 +43,12 @@ class SharedStore(Store):
         """Try to share what waits, on a thread of its own."""
         self.outbox.flush_soon()
 
-    def fetch(self, identity: str) -> bool:
-        """Bring the newest answer of a job here if other machines have one; tell whether they have.
+    def fetch(self, identity: str, owner: Owner = EVERYBODY) -> bool:
+        """Bring an owner's newest answer of a job here if other machines have one; tell whether they have.
 
         Raises: SharedStoreError.
         """
-        for record, pictures in self.bucket.answers(identity):
+        for record, pictures in self.bucket.answers(identity, owner):
             try:
                 if not self._is_answered(record):
                     self._keep(record, dict(zip(record.pictures, pictures, strict=True)))

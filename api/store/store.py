@@ -30,6 +30,7 @@ from ..errors import RUN_ANYWAY, BadAnswerError
 from .bucket import SharedBucket
 from .eviction import UNREAD, SizeLimit, used_at
 from .journal import RequestJournal
+from .owner import EVERYBODY, Owner, first_number, owner_over
 from .read_record import number_of, read_pictures, read_record, tell_once
 from .records import RECORD, JobRecord, StoredAnswer, picture_digests, picture_names, record_bytes
 
@@ -48,14 +49,19 @@ class Store:
     poll_s = POLL_S
     backend: Backend | None = None  # where other machines' answers and costs are
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, shared: bool = False) -> None:
         self.root = root
+        self.is_shared = shared
         self.jobs = root / "jobs"
         self.journal = RequestJournal(root)
         self._limit = SizeLimit(self.jobs, root / "trash")
 
-    def find(self, identity: str) -> StoredAnswer | None:
-        """Return the newest answer of a job as it is kept, or None. Touches it, so that it is forgotten last.
+    def owner(self, connection: Connection) -> Owner:
+        """Return whose answers and requests somebody over a connection sees here."""
+        return owner_over(connection, shared=self.is_shared)
+
+    def find(self, identity: str, owner: Owner = EVERYBODY) -> StoredAnswer | None:
+        """Return an owner's newest answer of a job as it is kept, or None. Touches it: it is forgotten last.
 
         One that was found to hold no picture comes only where there is no other, with its `fault`.
         Raises: BadAnswerError if all that is kept of the job cannot be read from the disk.
@@ -63,7 +69,7 @@ class Store:
         faulty, error = None, None
         for folder in self._newest_first(identity):
             try:
-                answer = _read_answer(folder)
+                answer = _read_answer(folder, owner)
             except FileNotFoundError:
                 continue  # there is none, or it was forgotten or deleted this moment
             except BadAnswerError as exc:
@@ -76,8 +82,8 @@ class Store:
             raise error
         return faulty
 
-    def fetch(self, identity: str) -> bool:
-        """Bring the newest answer of a job here if other machines have one; tell whether they have.
+    def fetch(self, identity: str, owner: Owner = EVERYBODY) -> bool:
+        """Bring an owner's newest answer of a job here if other machines have one; tell whether they have.
 
         Raises: SharedStoreError.
         """
@@ -127,7 +133,7 @@ class Store:
                 files.write_synced(fresh / name, data, synced=bool(data))
             files.write_synced(fresh / RECORD, record_bytes(record))
             files.sync(fresh)
-            folder = self._moved_into_place(fresh, record.identity)
+            folder = self._moved_into_place(fresh, record)
         except OSError:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
@@ -174,9 +180,19 @@ class Store:
         self.journal.tidy(self._is_answered)
         return self._limit.make(max_bytes)
 
-    def has(self, identity: str) -> bool:
-        """Tell whether something is kept of a job, without reading it."""
-        return (self.jobs / identity).exists()
+    def has(self, identity: str, owner: Owner = EVERYBODY) -> bool:
+        """Tell whether something of an owner's is kept of a job; what cannot be read may be theirs."""
+        if owner.account is None:
+            return (self.jobs / identity).exists()
+        for folder in self._newest_first(identity):
+            try:
+                if owner.owns(read_record(folder)):
+                    return True
+            except FileNotFoundError:
+                continue
+            except OSError:
+                return True
+        return False
 
     def records_of(self, identity: str) -> list[JobRecord]:
         """Return the records of all answers of a job, the newest first; those that cannot be read are left out."""
@@ -194,8 +210,8 @@ class Store:
         numbers = {number: name for name in names if (number := number_of(name, identity)) is not None}
         return [self.jobs / numbers[number] for number in sorted(numbers, reverse=True)]
 
-    def _moved_into_place(self, fresh: Path, identity: str) -> Path:
-        number = 1
+    def _moved_into_place(self, fresh: Path, record: JobRecord) -> Path:
+        identity, number = record.identity, first_number(record)
         while True:
             folder = self.jobs / (identity if number == 1 else f"{identity}.{number}")
             try:
@@ -229,13 +245,13 @@ def stores() -> list[Store]:
     told = os.environ.get(STORE_VARIABLE, "")
     url = told.rstrip("/") if "://" in told and not told.startswith("file://") else None
     path = Path(told.removeprefix("file://")).expanduser() if told and not url else config.folder() / "store"
-    return [_store(path, url), _store(config.folder() / SANDBOX_STORE)]
+    return [_store(path, url, shared=bool(told)), _store(config.folder() / SANDBOX_STORE)]
 
 
 @cache
-def _store(root: Path, url: str | None = None) -> Store:
+def _store(root: Path, url: str | None = None, *, shared: bool = False) -> Store:
     if url is None:
-        return Store(root)
+        return Store(root, shared=shared)
     from .shared import SharedStore  # it builds on this module
 
     client = FsspecClient(url)
@@ -262,13 +278,15 @@ def records_in(path: Path) -> Iterator[tuple[Path, JobRecord]]:
         yield folder, record
 
 
-def _read_answer(folder: Path) -> StoredAnswer:
-    """Read an answer and touch it.
+def _read_answer(folder: Path, owner: Owner) -> StoredAnswer:
+    """Read an owner's answer and touch it.
 
-    Raises: FileNotFoundError, BadAnswerError if it cannot be read.
+    Raises: FileNotFoundError, also for one of somebody else's; BadAnswerError if it cannot be read.
     """
     try:
         record = read_record(folder)
+        if not owner.owns(record):
+            raise FileNotFoundError(folder)
         pictures = read_pictures(folder, record)
     except (FileNotFoundError, NotADirectoryError) as exc:
         raise FileNotFoundError(folder) from exc
