@@ -13,8 +13,9 @@ NEAR = 0.08  # what differs more than that is another thing, not another colour
 BETTER = 1.1
 GAIN_PRIOR = 0.02  # spread of a picture's values at which half of a gain is believed
 GAIN_LIMITS, OFFSET_LIMIT = (0.8, 1.25), 30 / 255
-ROUNDS = 8
+ROUNDS, SETTLED = 8, 1e-4
 BINS = 16
+TABLE = 8192  # entries of the curve's table: what they round is less than a hundredth of a level
 BIN_PRIOR = 200.0  # samples in a bin at which half of its difference is believed
 
 
@@ -35,13 +36,10 @@ class ColourMatch:
         matched = picture * self.gain[:, None, None] + self.offset[:, None, None]
         if self.bends is None:
             return matched
-        place = (matched * BINS - 0.5).clamp(0, BINS - 1)
-        index = place.long().clamp(max=BINS - 2)
-        share = place - index
-        for channel, bends in enumerate(self.bends):
-            low = bends[index[:, channel]]
-            high = bends[index[:, channel] + 1]
-            matched[:, channel] += torch.lerp(low, high, share[:, channel])
+        index = (matched * TABLE).clamp(0, TABLE - 1).int()
+        for channel, table in enumerate(_tables(self.bends)):
+            places = index[:, channel]
+            matched[:, channel] += table.index_select(0, places.flatten()).view(places.shape)
         return matched
 
     def apply_values(self, values: Tensor) -> Tensor:
@@ -91,18 +89,22 @@ def _near(picture: Tensor, answer: Tensor, match: ColourMatch) -> Tensor:
 
 def _robust_gain(picture: Tensor, answer: Tensor) -> ColourMatch:
     """Iterate weighted regressions with Cauchy weights and a ridge towards a gain of 1."""
-    weight = torch.ones_like(picture)
-    gain, offset = torch.ones(picture.shape[1]), torch.zeros(picture.shape[1])
+    xs, ys = answer.T.contiguous(), picture.T.contiguous()  # Cn
+    weight = torch.ones_like(xs)
+    gain, offset = torch.ones(len(xs)), torch.zeros(len(xs))
     for _ in range(ROUNDS):
-        total = weight.sum(dim=0).clamp(min=1e-6)
-        mean_x, mean_y = (answer * weight).sum(dim=0) / total, (picture * weight).sum(dim=0) / total
-        x, y = answer - mean_x, picture - mean_y
-        prior = total * GAIN_PRIOR**2
-        gain = ((weight * x * y).sum(dim=0) + prior) / ((weight * x * x).sum(dim=0) + prior)
+        before = torch.cat([gain, offset])
+        total = weight.sum(dim=1, keepdim=True).clamp(min=1e-6)
+        mean_x, mean_y = (xs * weight).sum(dim=1, keepdim=True) / total, (ys * weight).sum(dim=1, keepdim=True) / total
+        x, y, prior = xs - mean_x, ys - mean_y, total[:, 0] * GAIN_PRIOR**2
+        weighted = weight * x
+        gain = ((weighted * y).sum(dim=1) + prior) / ((weighted * x).sum(dim=1) + prior)
         gain = gain.clamp(*GAIN_LIMITS)
-        offset = (mean_y - gain * mean_x).clamp(-OFFSET_LIMIT, OFFSET_LIMIT)
-        left = answer * gain + offset - picture
-        spread = CAUCHY * (1.4826 * left.abs().median(dim=0).values + 1e-3)
+        offset = (mean_y[:, 0] - gain * mean_x[:, 0]).clamp(-OFFSET_LIMIT, OFFSET_LIMIT)
+        if float((torch.cat([gain, offset]) - before).abs().max()) < SETTLED:
+            break
+        left = torch.addcmul(offset[:, None] - ys, xs, gain[:, None])
+        spread = CAUCHY * (1.4826 * left.abs().median(dim=1, keepdim=True).values + 1e-3)
         weight = 1 / (1 + (left / spread).square())
     return ColourMatch(gain, offset)
 
@@ -118,3 +120,10 @@ def _bends(index: Tensor, left: Tensor) -> Tensor:
     smooth = (ends[:-2] + 2 * ends[1:-1] + ends[2:]) / 4
     middles = (torch.arange(BINS) + 0.5) / BINS
     return torch.cummax(middles + smooth, dim=0).values - middles
+
+
+def _tables(bends: Tensor) -> Tensor:
+    """Return bends [C,BINS] between the middles of their bins as tables [C,TABLE] of values 0..1."""
+    place = ((torch.arange(TABLE) + 0.5) / TABLE * BINS - 0.5).clamp(0, BINS - 1)
+    index = place.long().clamp(max=BINS - 2)
+    return torch.lerp(bends[:, index], bends[:, index + 1], place - index)

@@ -63,7 +63,7 @@ class Composite:
         columns = torch.arange(block.left, block.right) - self._box.left + 0.5
         place = (slice(block.top, block.bottom), slice(block.left, block.right))
         soft, thick, valid = enlarged(self._shares, self._frame, rows, columns)[0]
-        share = torch.lerp(mask[place].float(), soft, thick) * valid
+        share = torch.lerp(mask[place].float().nan_to_num(nan=0.0), soft, thick) * valid
         share = torch.where(share > CERTAIN, 1.0, torch.where(share < 1 - CERTAIN, 0.0, share))
         fitted = self._fitted(rows, columns)
         if self._membrane is not None:

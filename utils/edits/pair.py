@@ -109,7 +109,7 @@ def make_pair(original: Tensor, answer: Tensor, mask: Tensor | None, should_stop
     moved = reduced(answer, frame.height, frame.width, should_stop)
     selected = torch.zeros(1, 1, frame.height, frame.width)
     if mask is not None:
-        selected = reduced(mask[..., None], frame.height, frame.width, should_stop).clamp(0, 1)
+        selected = reduced(mask[..., None], frame.height, frame.width, should_stop).nan_to_num(nan=0.0).clamp(0, 1)
         selected = torch.where(selected < CLOSED, 0.0, selected)
     raise_if_stopped(should_stop)
     unit = max(frame) / WORKING_SIDE

@@ -109,12 +109,13 @@ class Region:
 
 def masked_area(mask: Tensor) -> MaskedArea | None:
     """Return the area that a mask [H,W] of 0..1 opens, or None if it opens nothing."""
-    opened = mask >= CLOSED
-    rows, columns = (opened.any(dim=dim).nonzero()[:, 0].tolist() for dim in (1, 0))
+    rows = (mask.amax(dim=1) < CLOSED).logical_not().nonzero()[:, 0].tolist() if mask.numel() else []
     if not rows:
         return None
+    opened = mask[rows[0] : rows[-1] + 1]
+    columns = (opened.amax(dim=0) < CLOSED).logical_not().nonzero()[:, 0].tolist()
     box = Box(columns[0], rows[0], columns[-1] + 1 - columns[0], rows[-1] + 1 - rows[0])
-    return MaskedArea(box, int(opened.sum()))
+    return MaskedArea(box, int((opened[:, box.left : box.right] >= CLOSED).count_nonzero()))
 
 
 def plan_region(

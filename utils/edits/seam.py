@@ -61,6 +61,9 @@ def membrane(
     ring's difference is carried into the mask by a harmonic function; no part of it is larger than LIMIT. None: there
     is no ring, less than ENOUGH of it agrees, or most of it differs by more than LIMIT: that is an edit that spilled.
     """
+    height, width = mask.shape[2:]
+    top, bottom, left, right = _around(mask > 0, math.ceil((BAND + RING) * unit))
+    difference, mask, trusted = (x[..., top:bottom, left:right] for x in (difference, mask, trusted))
     covered = (mask > 0).float()
     ring = (grow(covered, max(1, round(RING * unit))) - covered) * trusted
     smooth = masked_blur(difference, (1 - covered) * trusted, RING_BLUR * unit)
@@ -72,7 +75,18 @@ def membrane(
         return None
     known = torch.zeros_like(ring)
     known.view(-1)[ring.flatten().nonzero()[:, 0][agree]] = 1
-    return harmonic(smooth.clamp(-LIMIT, LIMIT), known, should_stop)
+    carried = harmonic(smooth.clamp(-LIMIT, LIMIT), known, should_stop)
+    return pad(carried, (left, width - right, top, height - bottom))
+
+
+def _around(covered: Tensor, margin: int) -> tuple[int, int, int, int]:
+    """Return top, bottom, left and right of what is covered [1,1,h,w], with a margin as far as there is one."""
+    spans = []
+    for axis in (1, 0):
+        places = covered[0, 0].any(dim=axis).nonzero()[:, 0].tolist() or [0]
+        spans += [max(0, places[0] - margin), min(covered.shape[3 - axis], places[-1] + 1 + margin)]
+    top, bottom, left, right = spans
+    return top, bottom, left, right
 
 
 def _agreeing(rows: Tensor) -> Tensor:
