@@ -82,7 +82,7 @@ class OpenAIImageEditRequest(OpenAIImageGenerationRequest):
 
 class Image(BaseModel):
     """One picture of an answer: base64 text, the address of a file, or its own bytes (`raw`); `other` is what else
-    stands in its place.
+    stands in its place. `guess` tells that it stood in no known place ("place"), or is a link in a text ("link").
 
     Long base64 is a view of the answer's own bytes (see base64_json.py); the context has it by the name in its place.
     """
@@ -94,6 +94,7 @@ class Image(BaseModel):
     revised_prompt: str | None = None
     raw: bytes | None = Field(default=None, repr=False)
     other: str | None = None
+    guess: Literal["place", "link"] | None = None
 
     @property
     def has_picture(self) -> bool:

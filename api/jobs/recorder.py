@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..catalog import pricing
@@ -15,6 +16,7 @@ from ..store import spending
 from ..store.records import JobRecord, StoredAnswer, suffix_of, unreadable
 from ..store.store import Store
 from ..transport.answer import RawAnswer, parse_answer
+from ..transport.bodies import FilePart
 from ..transport.downloads import MAX_PICTURES, Pictures, fetched, pictures_of
 
 KEPT_HEADERS = ("x-request-id", "idempotent-replayed", "openai-processing-ms", "date")
@@ -25,8 +27,9 @@ NOT_KEPT = "The answer could not be kept on disk ({}). Save the picture: running
 class AnswerRecorder:
     """Keeps answers over one connection. Their bytes are written down before: see `RequestJournal.receiving`."""
 
-    def __init__(self, store: Store, connection: Connection) -> None:
+    def __init__(self, store: Store, connection: Connection, *, files: Sequence[FilePart] = ()) -> None:
         self._store, self._connection = store, connection
+        self._sent = [file.data for file in files]  # a service may say it back
 
     def record(self, name: str, record: JobRecord, raw: RawAnswer) -> StoredAnswer:
         """Read the answer to the request that is called `name` in the journal, and keep it.
@@ -35,17 +38,34 @@ class AnswerRecorder:
         says 200 and means an error.
         """
         _note_headers(record, raw, self._connection)
+
+        def will_download() -> None:
+            self._store.journal.write(name, record)
+            self._store.journal.sync_answer(name)
+
         try:
-            response = parse_answer(raw, self._connection, model=record.model)
-            if any(image.url and not image.b64_json for image in response.data or []):
-                self._store.journal.write(name, record)
-                self._store.journal.sync_answer(name)
-            pictures = pictures_of(response, self._connection, body=raw.body)
+            response, pictures = self._read(raw, record.model, will_download)
         except Exception as exc:  # whatever is wrong with it, it may have been paid
             if isinstance(exc, OpenAIImageError) and not isinstance(exc, BadAnswerError):
                 raise
             raise self.keep_unreadable(name, record, raw.body, str(exc) or type(exc).__name__) from exc
         return _with_picture(self.keep(name, record, response, pictures))
+
+    def _read(
+        self, raw: RawAnswer, model: str, will_download: Callable[[], object] = lambda: None
+    ) -> tuple[OpenAIImageGenerationResponse, Pictures]:
+        """Return what an answer says and its pictures; what is only guessed counts only if it is a picture.
+
+        Raises: OpenAIImageError, as `parse_answer`.
+        """
+        for guess in (True, False):
+            response = parse_answer(raw, self._connection, model=model, sent=self._sent, guess=guess)
+            if any(image.url and not image.b64_json for image in response.data or []):
+                will_download()
+            pictures = pictures_of(response, self._connection, body=raw.body, sent=self._sent)
+            if pictures.data:
+                break
+        return response, pictures
 
     def keep(
         self, name: str, record: JobRecord, response: OpenAIImageGenerationResponse, pictures: Pictures
@@ -82,8 +102,7 @@ class AnswerRecorder:
         record = answer.record
         try:
             raw = RawAnswer(answer.pictures[0], record.headers, record.elapsed_s or 0.0)
-            response = parse_answer(raw, self._connection, model=record.model)
-            pictures = pictures_of(response, self._connection, body=raw.body)
+            response, pictures = self._read(raw, record.model)
         except Exception as exc:
             raise unreadable(record, answer.folder) from exc
         record.fault = None

@@ -55,7 +55,7 @@ class JobRunner:
         self._owner = handle.owner
         self._store = store
         self._journal = store.journal
-        self._recorder = AnswerRecorder(store, handle.job.connection)
+        self._recorder = AnswerRecorder(store, handle.job.connection, files=handle.job.files)
         self._known = known
         self._lease: Lease | None = None
         self._may_be_billed = False  # an earlier try, perhaps of a process that died, and its answer was not seen

@@ -7,36 +7,27 @@ what is beside it and does not fit is None.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..catalog.schemas import Image, OpenAIImageGenerationResponse, SvgUsage, TokenDetails, Usage
 from ..connections.connection import Connection
 from ..errors import BadAnswerError
-from .base64_json import extract_base64, looks_like_base64
+from .base64_json import base64_to_bytes, extract_base64, looks_like_base64
 from .error_mapping import error_from_response, service_words
-from .sse import EVENT_STREAM, PARTIAL, events, is_error, short_int
+from .find_pictures import MAX_IMAGES, guessed_pictures, known_pictures, linked_pictures
+from .loose_json import documents, is_finished, utf8
+from .picture_bytes import is_picture, is_whole_picture
+from .sse import EVENT_STREAM, PARTIAL, events, is_error, is_partial
 
-PICTURE_START = re.compile(
-    rb"\x89PNG\r\n|\xff\xd8\xff|RIFF....WEBP|GIF8[79]a|(<\?xml[^>]{0,200}>\s*)?<svg[\s>]", re.DOTALL
-)
-BOMS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
-MAX_OUTLINE_BYTES = 16 << 20  # of an answer without its pictures
-MAX_IMAGES = 64  # more than any request asks for; the rest stays in the answer's own bytes
-MAX_DEPTH = 8
+MAX_OUTLINE_BYTES = 64 << 20  # of an answer without its pictures
+MAX_BRACKETS = 1_000_000  # each is an object in memory
 MAX_TOKENS = 10**9
 WORD_CHARS = 64
-LISTS = ("data", "images", "output", "outputs", "results", "result", "artifacts", "predictions", "choices", "response")
-MORE_LISTS = ("candidates", "parts", "generatedImages", "generated_images", "image_urls", "item")
-INNER = ("image", "message", "content", "delta", "b64_json", "image_url", "image_base64", "inlineData", "inline_data")
-BASE64_NAMES = ("b64_json", "b64", "base64", "image_base64", "imageBase64", "image", "result", "data", "bytes")
-MORE_BASE64_NAMES = ("bytesBase64Encoded", "imageBytes", "image_bytes")
-ADDRESS_NAMES = ("url", "image_url", "imageUrl", "uri", "href", "image", "b64_json", "file_url", "download_url")
-ADDRESS = re.compile(r"\s*(https?:)?//\S+|\s*/[\w.~%-]+/\S*|\s*[\w./~%-]+\.(png|jpe?g|webp|gif|svg)(\?\S*)?\s*$", re.I)
-IN_MARKDOWN = re.compile(r"!\[[^\]]{0,500}\]\(\s*(data:image/[^)\s]+|https?://[^)\s]+)")
+BARE_END = b" \t\r\n\"'"
 CHAT_NAMES = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
 
 
@@ -54,19 +45,28 @@ class RawAnswer:
         return self.headers.get("x-request-id")
 
 
-def parse_answer(raw: RawAnswer, connection: Connection, *, model: str) -> OpenAIImageGenerationResponse:
+def parse_answer(
+    raw: RawAnswer, connection: Connection, *, model: str, sent: Sequence[bytes] = (), guess: bool = True
+) -> OpenAIImageGenerationResponse:
     """Return the pictures of an answer and what fits of the rest.
 
+    Without `guess` only known places are looked into. `sent` is what went out: found by a guess, it is no answer.
     Raises: OpenAIImageError, by kind, if the service says 200 and means an error; BadAnswerError if nothing in it is
     a picture.
     """
-    response = response_of(raw.body)
-    if response is not None and any(image.has_picture for image in response.data or []):
+    response = response_of(raw.body, sent=sent, guess=guess)
+    has_picture = response is not None and any(image.has_picture for image in response.data or [])
+    is_sure = (
+        has_picture and response is not None and not any(image.guess and image.url for image in response.data or [])
+    )
+    if response is not None and is_sure:
         return response
     body = _error_event(raw.body) or raw.body
     words = service_words(body)
     if words.from_service:
         raise error_from_response(connection, 200, raw.headers, body, subject=model)
+    if response is not None and has_picture:
+        return response
     said = f" The service says: {words.message[:200]}." if words.message else ""
     what = "holds no picture" if response is not None else "is not of the expected form"
     raise BadAnswerError(
@@ -79,49 +79,84 @@ def parse_answer(raw: RawAnswer, connection: Connection, *, model: str) -> OpenA
 def holds_picture(body: bytes) -> bool:
     """Tell whether the bytes of an answer that may not have come to its end hold a whole picture all the same."""
     response = response_of(body)
-    return response is not None and any(image.has_picture for image in response.data or [])
+    images = [image for image in (response.data if response else None) or [] if image.has_picture]
+    return any(image.raw is None or is_whole_picture(image.raw) for image in images)
 
 
 def is_finished_json(body: bytes) -> bool:
-    """Tell whether the bytes that came so far are whole JSON."""
-    try:
-        json.loads(extract_base64(body)[0])
-    except (ValueError, RecursionError):
+    """Tell whether the bytes that came so far end with whole JSON, and are no mere progress: a picture or an error."""
+    outline, long_texts = extract_base64(utf8(body))
+    if not is_finished(outline.decode("utf-8", errors="replace")):
         return False
-    return True
+    told = [document for reading in _readings(outline) for document in reading]
+    return any(_known(document, long_texts).data for document in told) or service_words(body).from_service
 
 
-def response_of(body: bytes) -> OpenAIImageGenerationResponse | None:
+def response_of(body: bytes, *, sent: Sequence[bytes] = (), guess: bool = True) -> OpenAIImageGenerationResponse | None:
     """Return what the bytes of a success say, or None where they are nothing known."""
-    start = body[:4096].lstrip()
-    if PICTURE_START.match(start):
-        return OpenAIImageGenerationResponse(data=[Image(raw=body[body.find(start[:4]) :])])
-    bare = start.strip(b'"')
-    if bare[:11] == b"data:image/" or (bare[:1] not in b"{[" and looks_like_base64(bare[:200].decode("latin-1"))):
-        return OpenAIImageGenerationResponse(data=[Image(b64_json=body.decode("latin-1").strip().strip('"'))])
-    outline, long_texts = extract_base64(_utf8(body))
-    if len(outline) > MAX_OUTLINE_BYTES:
+    if (bare := _bare_picture(body)) is not None:
+        return OpenAIImageGenerationResponse(data=[Image(raw=bare)])
+    outline, long_texts = extract_base64(utf8(body))
+    if len(outline) > MAX_OUTLINE_BYTES or outline.count(b"[") + outline.count(b"{") > MAX_BRACKETS:
         return None
-    answers = [_response(document, long_texts) for document in _documents(outline)]
-    with_pictures = [one for one in answers if one.data]
-    if with_pictures and EVENT_STREAM.match(outline):
-        return _joined(with_pictures)
-    if with_pictures:
-        return with_pictures[-1]  # lines of progress come before the answer
-    if long_texts and not answers and PARTIAL.encode() not in outline:  # cut off behind its picture
+    told: list[object] = []
+    for told in _readings(outline):
+        answers = [_known(document, long_texts, sent) for document in told]
+        if with_pictures := [one for one in answers if one.data]:
+            is_stream = EVENT_STREAM.match(outline) is not None  # else lines of progress come before the answer
+            return _joined(with_pictures) if is_stream else with_pictures[-1]
+    if long_texts and not told and PARTIAL.encode() not in outline:  # cut off behind its picture
         whole = [Image(b64_json=text) for text in long_texts.values() if looks_like_base64(text)]
         return OpenAIImageGenerationResponse(data=whole[:MAX_IMAGES])
-    return answers[-1] if answers else None
+    for document in reversed(told if guess else []):
+        guesses = _not_sent(guessed_pictures(document, long_texts), sent) or linked_pictures(document)
+        if guesses:
+            return _about(document).model_copy(update={"data": guesses})
+    return _about(told[-1]) if told else None
+
+
+def _bare_picture(body: bytes) -> bytes | None:
+    """Return the picture that an answer is: its own bytes, or base64 alone, or None if it is something else."""
+    start = body[:4096].lstrip()
+    if is_picture(start):
+        return body[body.find(start[:4]) :]
+    bare = start.strip(BARE_END)
+    if bare[:11] == b"data:image/" or (
+        bare[:1] not in (b"{", b"[") and looks_like_base64(bare[:200].decode("latin-1"))
+    ):
+        with contextlib.suppress(ValueError):
+            return base64_to_bytes(memoryview(body.strip(BARE_END)))
+    return None
+
+
+def known_picture(body: bytes) -> bytes | None:
+    """Return the first picture that bytes hold in a known place and not at another address, or None."""
+    response = response_of(body, guess=False)
+    found = (_decoded(image) for image in (response.data if response else None) or [] if not image.url)
+    return next((data for data in found if is_picture(data)), None)
 
 
 def has_picture(document: object) -> bool:
-    """Tell whether JSON, such as an event's, holds a finished picture."""
-    return any(image.has_picture for image in _response(document, {}).data or [])
+    """Tell whether JSON, such as an event's, holds a finished picture in a known place."""
+    return bool(_known(document, {}).data)
 
 
 def response_from_document(document: object, long_texts: Mapping[str, memoryview]) -> OpenAIImageGenerationResponse:
     """Return what a JSON document says; `long_texts` are those that `extract_base64` took out of it."""
-    return _response(document, long_texts)
+    return _known(document, long_texts)
+
+
+def _not_sent(images: list[Image], sent: Sequence[bytes]) -> list[Image]:
+    """Return pictures without those that only say back what went out."""
+    if not sent:
+        return images
+    return [image for image in images if image.url or _decoded(image) not in sent]
+
+
+def _decoded(image: Image) -> bytes:
+    with contextlib.suppress(ValueError):
+        return image.raw or base64_to_bytes(image.b64_json or "")
+    return b""
 
 
 def _error_event(body: bytes) -> bytes | None:
@@ -136,40 +171,45 @@ def _error_event(body: bytes) -> bytes | None:
     return json.dumps({"error": told.get("error") or nested or told}).encode()
 
 
-def _utf8(body: bytes) -> bytes:
-    for mark, encoding in BOMS.items():
-        if body.startswith(mark):
-            rest = body[len(mark) :]
-            return rest if encoding == "utf-8" else rest.decode(encoding, errors="replace").encode()
-    return body
+def _readings(outline: bytes) -> Iterator[list[object]]:
+    """Yield the JSON documents of an answer, in each way to read it: as events, and as documents in a text.
+
+    Sketches are left out, but for those of a plain answer that has nothing else.
+    """
+    text, is_stream = outline.decode("utf-8", errors="replace"), EVENT_STREAM.match(outline) is not None
+    if is_stream:
+        yield [event for event in events([outline]) if not is_partial(event)]
+    if not is_stream or PARTIAL not in text:
+        told = list(documents(text))
+        finished = [document for document in told if not is_partial(document)]
+        yield finished or ([] if is_stream else told)
 
 
-def _documents(outline: bytes) -> Iterator[object]:
-    """Yield the JSON documents of an answer: one, one in each event, or one in each line."""
-    if EVENT_STREAM.match(outline):
-        yield from (event for event in events([outline]) if not str(event.get("type", "")).endswith(PARTIAL))
-    text, at = outline.decode("utf-8", errors="replace"), 0
-    if EVENT_STREAM.match(outline) and not re.match(r"\s*:[^\n]*\n+\s*[{\[]", text):
-        return
-    decoder = json.JSONDecoder(parse_int=short_int, strict=False)
-    while start := re.compile(r"[{\[\"]").search(text, at):
-        try:
-            document, at = decoder.raw_decode(text, start.start())
-            yield json.loads(document) if isinstance(document, str) and document.lstrip()[:1] == "{" else document
-        except (ValueError, RecursionError):
-            line_end = text.find("\n", start.start())
-            at = line_end + 1 if line_end >= 0 else len(text)
+def _known(
+    document: object, texts: Mapping[str, memoryview], sent: Sequence[bytes] = ()
+) -> OpenAIImageGenerationResponse:
+    """Return what a document says, with the pictures in known places."""
+    images = known_pictures(document, texts)
+    if sent and not _is_official(document):
+        images = _not_sent(images, sent)
+    return _about(document).model_copy(update={"data": images})
 
 
-def _response(document: object, texts: Mapping[str, memoryview]) -> OpenAIImageGenerationResponse:
+def _is_official(document: object) -> bool:
+    """Tell whether pictures stand where the service itself puts them: an answer may be what was sent, unchanged."""
+    items = document.get("data") if isinstance(document, dict) else None
+    return isinstance(items, list) and all(
+        isinstance(item, dict) and not {"b64_json", "url"}.isdisjoint(item) for item in items
+    )
+
+
+def _about(document: object) -> OpenAIImageGenerationResponse:
+    """Return what a document says beside its pictures."""
     told: Mapping[str, Any] = document if isinstance(document, dict) else {}
     told = next((told[name] for name in ("response", "data") if _has_usage(told.get(name))), told)
     fields = {name: _word(told.get(name)) for name in ("size", "quality", "background", "output_format")}
-    images = [_image(item, texts) for item in _items(document, texts)]
-    if not any(image.has_picture for image in images):
-        images = []
     return OpenAIImageGenerationResponse(
-        data=images, usage=_usage(told.get("usage")), svg_usage=_svg_usage(told.get("svg_usage")), **fields
+        data=[], usage=_usage(told.get("usage")), svg_usage=_svg_usage(told.get("svg_usage")), **fields
     )
 
 
@@ -177,65 +217,12 @@ def _has_usage(value: object) -> bool:
     return isinstance(value, dict) and isinstance(value.get("usage"), dict)
 
 
-def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> list[object]:
-    """Return what an answer has in the places of pictures, in its order."""
-    if depth > MAX_DEPTH:
-        return []
-    if isinstance(value, list):
-        found = [item for each in value[: MAX_IMAGES + 1] for item in (_items(each, texts, depth + 1) or [each])]
-        return found[:MAX_IMAGES]
-    if not isinstance(value, dict):
-        return []
-    if _image(value, texts).has_picture:
-        return [value]
-    for name in (*LISTS, *MORE_LISTS, *INNER):
-        inner = value.get(name)
-        if isinstance(inner, (dict, list)) and (items := _items(inner, texts, depth + 1)):
-            pictures = [item for item in items if _image(item, texts).has_picture]
-            if pictures or name == "data":
-                return items if name in ("data", "images") else pictures
-        elif isinstance(inner, str) and _image(inner, texts).has_picture:
-            return [inner]
-    return []
-
-
-def _image(item: object, texts: Mapping[str, memoryview]) -> Image:
-    """Return the picture of one item, or what stands in its place."""
-    if isinstance(item, str):
-        return _image_of_text(item, texts)
-    if not isinstance(item, dict):
-        return Image(other=json.dumps(item)[:WORD_CHARS])
-    prompt = item.get("revised_prompt")
-    revised = prompt if isinstance(prompt, str) else None
-    if isinstance(own := item.get("b64_json"), str) and own.strip() and not ADDRESS.match(own):
-        return Image(b64_json=texts.get(own, own), revised_prompt=revised)
-    candidates = [item[name] for name in (*BASE64_NAMES, *MORE_BASE64_NAMES, *ADDRESS_NAMES) if name in item]
-    candidates += [one["url"] for one in candidates if isinstance(one, dict) and "url" in one]
-    for candidate in candidates:
-        if isinstance(candidate, str) and (found := _image_of_text(candidate, texts)).has_picture:
-            return found.model_copy(update={"revised_prompt": revised})
-    content = item.get("content") or item.get("text")
-    if isinstance(content, str) and (linked := IN_MARKDOWN.search(content)):
-        return _image_of_text(linked[1], texts)
-    return Image(other=json.dumps(item)[:500])
-
-
-def _image_of_text(text: str, texts: Mapping[str, memoryview]) -> Image:
-    known: str | memoryview = texts.get(text, text)
-    if isinstance(known, str) and ADDRESS.match(known) and not looks_like_base64(known):
-        return Image(url=known.strip())
-    if looks_like_base64(known):
-        return Image(b64_json=known)
-    return Image(other=text[:500])
-
-
 def _joined(answers: list[OpenAIImageGenerationResponse]) -> OpenAIImageGenerationResponse:
     """Return one answer of all final events: their pictures, and their tokens added up."""
     usages = [one.usage for one in answers if one.usage is not None]
     total = usages[0] if len(usages) == 1 else _added(usages) if usages else None
-    return answers[0].model_copy(
-        update={"data": [image for one in answers for image in one.data or []][:MAX_IMAGES], "usage": total}
-    )
+    images = [image for one in answers for image in one.data or []][:MAX_IMAGES]
+    return answers[0].model_copy(update={"data": images, "usage": total})
 
 
 def _added(usages: list[Usage]) -> Usage:

@@ -10,12 +10,16 @@ import re
 import urllib.parse
 import uuid
 
+from .picture_bytes import from_hex, is_picture
+
 SHORT_CHARS = 4096  # what is no longer than this is left to the parser
 STEP_CHARS = 1 << 18  # decoded at a time, in well under a millisecond; a multiple of four
-DATA_PREFIX_MAX_CHARS = 256
 MAX_STRINGS = 200_000  # looked at; a picture stands among the first
-DIALECTS = rb"A-Za-z0-9+/=_%\s-"  # plain, url-safe, percent-encoded, in lines
-BEGINNING = re.compile(rb"\"?(data:[^,]{0,200},)*[" + DIALECTS + rb"]*")
+PREFIX_MAX_CHARS = 1024
+PREFIX = re.compile(rb"[\s\"]*(?:data:[^,]{0,200},\s*|base64[,:]\s*|b')*", re.IGNORECASE)  # the last is Python's
+DIGITS = re.compile(rb"[A-Za-z0-9+/=_%\s-]*")  # plain, url-safe, percent-encoded, in lines
+URL_SAFE = bytes.maketrans(b"-_", b"+/")
+ENCODED_STARTS = (b"iVBORw0KGgo", b"/9j/", b"UklGR", b"R0lGOD", b"PHN2Zy", b"data:image/")
 LONG_ENOUGH_CHARS = 256  # what is shorter and base64 may also be a word: then only a picture's first bytes count
 PICTURE_BYTES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"<svg", b"<?xml", b"BM", b"II*", b"MM", b"\0\0\0")
 NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
@@ -53,33 +57,59 @@ def _is_escaped(body: bytes, start: int, quote: int) -> bool:
 
 def looks_like_base64(text: str | memoryview) -> bool:
     """Tell whether a text is a picture in base64, of any dialect, as far as its beginning tells."""
-    size = len(text)
-    start = bytes(text[:512]) if isinstance(text, memoryview) else text[:512].encode(errors="replace")
-    start = start.lstrip()
-    found = BEGINNING.match(start)
-    if found is None or found.end() != len(start):
+    first = _first_bytes(text)
+    if first is None:
         return False
-    plain = urllib.parse.unquote_to_bytes(start[start.rfind(b",") + 1 :])
-    digits = NOT_BASE64.sub(b"", plain.translate(bytes.maketrans(b"-_", b"+/")))
+    is_long = len(text) >= LONG_ENOUGH_CHARS and b"http" not in _as_bytes(text[:8])
+    return is_long or first.startswith(PICTURE_BYTES) or begins_as_picture(text)
+
+
+def begins_as_picture(text: str | memoryview) -> bool:
+    """Tell whether a text, in base64 of any dialect or in hexadecimal digits, begins as a known format does."""
+    first = _first_bytes(text)
+    return first is not None and (is_picture(first) or from_hex(_as_bytes(text[:64])) is not None)
+
+
+def _first_bytes(text: str | memoryview) -> bytes | None:
+    """Return what the beginning of a text is in base64, or None where it is none."""
+    start = _as_bytes(text[:512])
+    said = start[_prefix_end(start) :].rstrip(b"'\"")
+    if not DIGITS.fullmatch(said):
+        return None
+    digits = NOT_BASE64.sub(b"", urllib.parse.unquote_to_bytes(said).translate(URL_SAFE))
     first = binascii.a2b_base64(digits[: len(digits) // 4 * 4])
-    return first.startswith(PICTURE_BYTES) or (size >= LONG_ENOUGH_CHARS and b"http" not in start[:8])
+    return _first_bytes(memoryview(first)) if is_twice_encoded(first) else first
+
+
+def is_twice_encoded(data: bytes) -> bool:
+    """Tell whether decoded bytes are base64 of a picture once more."""
+    return data.startswith(ENCODED_STARTS)
+
+
+def _prefix_end(start: bytes | memoryview) -> int:
+    found = PREFIX.match(start)
+    return found.end() if found else 0
+
+
+def _as_bytes(text: str | memoryview) -> bytes:
+    return text.tobytes() if isinstance(text, memoryview) else text.encode(errors="replace")
 
 
 def base64_to_bytes(text: str | memoryview) -> bytes:
     """Return the bytes of base64 text of any dialect: with `data:` before it, url-safe, in lines, percent-encoded.
 
+    A picture in hexadecimal digits, or encoded twice, is one as well.
     Raises: ValueError if it is no base64.
     """
     view = text if isinstance(text, memoryview) else memoryview(text.strip().encode("ascii"))
-    while bytes(view[:5]).lower() == b"data:":
-        comma = bytes(view[:DATA_PREFIX_MAX_CHARS]).find(b",")
-        if comma < 0:
-            raise ValueError("data: without a comma")
-        view = view[comma + 1 :]
+    if from_hex(bytes(view[:64])) is not None and (picture := from_hex(bytes(view))) is not None:
+        return picture
+    view = view[_prefix_end(view[:PREFIX_MAX_CHARS]) :]
     try:
-        return _in_steps(view)
+        data = _in_steps(view)
     except ValueError:
-        return _of_any_dialect(bytes(view))
+        data = _of_any_dialect(bytes(view))
+    return base64_to_bytes(memoryview(data)) if is_twice_encoded(data) else data
 
 
 def _of_any_dialect(text: bytes) -> bytes:
@@ -89,7 +119,7 @@ def _of_any_dialect(text: bytes) -> bytes:
     """
     plain = urllib.parse.unquote_to_bytes(text) if b"%" in text else text
     joined = b"".join(plain.strip(b"\"' \t\r\n").split())
-    digits = joined.translate(bytes.maketrans(b"-_", b"+/")).rstrip(b"=")
+    digits = joined.translate(URL_SAFE).rstrip(b"=")
     if NOT_BASE64.search(digits) or len(digits) % 4 == 1:
         raise ValueError("the text is no base64")
     return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))

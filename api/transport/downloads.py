@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -13,8 +14,11 @@ import requests
 from ..catalog.schemas import Image, OpenAIImageGenerationResponse
 from ..connections.connection import Connection, is_loopback
 from . import client
+from .answer import known_picture
 from .base64_json import base64_to_bytes, looks_like_base64
 from .client import TooLargeError
+from .error_mapping import service_words
+from .picture_bytes import is_picture
 from .sessions import INSIDE, Patience, is_public
 
 MAX_PICTURES = 16  # of an answer; the service makes at most 10. More would each be a file or a download
@@ -24,6 +28,11 @@ WORDS_MAX_CHARS = 200
 DOWNLOAD_PAUSES_S = (0.5, 2.0, 5.0)
 AGAIN = (401, 403, 404, 408, 425, 429)  # a file that is not there yet: some answer before it is stored
 SILENCE_S, TOTAL_S = 60.0, 600.0
+SEARCHED_BYTES, SPACE = 1024, 0x20
+
+
+class NotAPictureError(ValueError):
+    """What came from an address is words, and no picture."""
 
 
 @dataclass
@@ -37,19 +46,30 @@ class Pictures:
     faults: dict[int, str] = field(default_factory=dict)
 
 
-def pictures_of(response: OpenAIImageGenerationResponse, connection: Connection, *, body: bytes = b"") -> Pictures:
+def pictures_of(
+    response: OpenAIImageGenerationResponse,
+    connection: Connection,
+    *,
+    body: bytes = b"",
+    sent: Sequence[bytes] = (),
+) -> Pictures:
     """Return the encoded pictures of an answer of a connection; one that fails is a fault, not an error.
 
-    `body` is kept whole, as one more file, where it has more than MAX_PICTURES.
+    `body` is kept whole, as one more file, where it has more than MAX_PICTURES. Of what is only guessed nothing is
+    given that is no picture, or that went out itself (`sent`).
     """
     images = response.data or []
     pictures = Pictures()
-    for index, image in enumerate(images[:MAX_PICTURES]):
+    for image in images[:MAX_PICTURES]:
         try:
-            pictures.data.append(_bytes_of(image, connection))
+            data = _bytes_of(image, connection)
         except (ValueError, requests.RequestException, OSError) as exc:
-            pictures.data.append(_as_it_came(image, connection))
-            pictures.faults[index] = str(exc)
+            if image.guess != "link" and not (image.guess and isinstance(exc, NotAPictureError)):
+                pictures.faults[len(pictures.data)] = str(exc)
+                pictures.data.append(_as_it_came(image, connection))
+        else:
+            if not image.guess or (is_picture(data) and data not in sent):
+                pictures.data.append(data)
     if len(images) > MAX_PICTURES:
         pictures.faults[len(pictures.data)] = f"more than {MAX_PICTURES} pictures came: this is the whole answer"
         pictures.data.append(body)
@@ -61,10 +81,10 @@ def _bytes_of(image: Image, connection: Connection) -> bytes:
         return image.raw
     if image.b64_json:
         return _decoded(image.b64_json)
-    if image.url and image.url.startswith("data:"):
+    if image.url and image.url[:5].lower() == "data:":
         return base64_to_bytes(image.url)
     if image.url:
-        return fetched(image.url, connection)
+        return fetched(image.url, connection, **({"pauses_s": ()} if image.guess == "link" else {}))
     raise ValueError(f"in place of a picture came: {image.other}")
 
 
@@ -83,17 +103,17 @@ def _as_it_came(image: Image, connection: Connection) -> bytes:
     return text.encode(errors="replace") if isinstance(text, str) else bytes(text)
 
 
-def fetched(url: str, connection: Connection) -> bytes:
-    """Return a file of the service, of at most 256 MiB; its address may be relative to what was asked.
+def fetched(url: str, connection: Connection, *, pauses_s: Sequence[float] | None = None) -> bytes:
+    """Return a picture of the service, of at most 256 MiB; its address may be relative to what was asked.
 
     Reading costs nothing, so a broken download is tried for a while; only the connection's own origin gets its key,
     and only where it asks for one.
     Raises: ValueError in words about the address, which is never asked for or has no picture.
     """
     address = address_of(url, connection)
-    for pause_s in (*DOWNLOAD_PAUSES_S, None):
+    for pause_s in (*(DOWNLOAD_PAUSES_S if pauses_s is None else pauses_s), None):
         try:
-            return _fetched_once(address, connection)
+            return _picture_at(address, connection)
         except requests.RequestException as exc:
             status = exc.response.status_code if exc.response is not None else None
             final = isinstance(exc, TooLargeError) or (status is not None and status < 500 and status not in AGAIN)
@@ -101,6 +121,45 @@ def fetched(url: str, connection: Connection) -> bytes:
                 raise ValueError(_not_fetched(address, exc, status)) from exc
         time.sleep(pause_s)
     raise AssertionError("unreachable")
+
+
+def _picture_at(address: str, connection: Connection) -> bytes:
+    """Return the picture at an address, or at the same path below the connection's host where there is none.
+
+    Raises: requests.RequestException, NotAPictureError.
+    """
+    try:
+        data = _fetched_once(address, connection)
+    except requests.HTTPError as exc:
+        elsewhere = _from_root(address, connection)
+        if elsewhere is None or exc.response is None or exc.response.status_code != 404:
+            raise
+        data = _fetched_once(elsewhere, connection)
+    if is_picture(data) or not _is_text(data):
+        return data
+    inner = known_picture(data)
+    if inner is None:
+        said = service_words(data)
+        shown = f": {(said.page or said.message)[:WORDS_MAX_CHARS]}" if said.page or said.message else ""
+        raise NotAPictureError(
+            f"{_without_query(address)} gave no picture{shown}; the next run fetches it again, for nothing"
+        )
+    return inner
+
+
+def _from_root(address: str, connection: Connection) -> str | None:
+    """Return an address of the connection's host without the path that all requests begin with, or None."""
+    base, parts = urlsplit(connection.base_url), urlsplit(address)
+    prefix = f"{base.path.rstrip('/')}/"
+    if prefix == "/" or _origin(address) != _origin(connection.base_url) or not parts.path.startswith(prefix):
+        return None
+    return urlunsplit((parts.scheme, parts.netloc, "/" + parts.path.removeprefix(prefix), parts.query, ""))
+
+
+def _is_text(data: bytes) -> bool:
+    """Tell whether bytes are a page, JSON or other words, or nothing at all."""
+    start = data[:SEARCHED_BYTES]
+    return not any(byte < SPACE and byte not in b"\t\r\n\f\x1b" for byte in start)
 
 
 def address_of(url: str, connection: Connection) -> str:

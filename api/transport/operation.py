@@ -20,13 +20,13 @@ from .answer import RawAnswer, has_picture, holds_picture, is_finished_json, par
 from .base64_json import base64_to_bytes
 from .bodies import FilePart, request_body
 from .client import HttpResponse
-from .sse import DONE, EVENT_STREAM, PARTIAL, PREAMBLE, IncompleteStream, events, is_error
+from .sse import DONE, EVENT_STREAM, PREAMBLE, IncompleteStream, events, is_error, is_partial
 
 START_BYTES = 8  # enough to tell events from JSON
 END_OF_JSON = (b"}", b"]")
 AFTER_END_S = 3.0  # what comes behind the end is waited for no longer
 SLOW_AFTER_S = 60.0
-MAX_LOOKS_AT_END = 20_000  # each reads all that came: what comes in more pieces waits for its real end
+LOOKS_AT_END_S = 5.0  # each reads all that came: what takes longer in all waits for its real end
 
 RequestT = TypeVar("RequestT", bound=OpenAIImageGenerationRequest)
 ResponseT = TypeVar("ResponseT", bound=BaseModel)
@@ -131,9 +131,9 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             while (len(start) < START_BYTES or PREAMBLE.fullmatch(start)) and (piece := next(coming, b"")):
                 start += piece
             if not EVENT_STREAM.match(start):
-                _shorten_patience(pieces, response)
+                looked_s = _shorten_patience(pieces, response)
                 for _piece in coming:
-                    _shorten_patience(pieces, response)
+                    looked_s += _shorten_patience(pieces, response) if looked_s < LOOKS_AT_END_S else 0.0
             elif not self._streamed(itertools.chain([start], coming), response):
                 raise response.call.lost(IncompleteStream("the stream ended without its final event"))
         except OpenAIImageError:
@@ -147,7 +147,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         finals = 0
         for event in events(coming):
             kind = str(event.get("type", ""))
-            if kind.endswith(PARTIAL):
+            if is_partial(event):
                 with contextlib.suppress(KeyError, ValueError, TypeError, AttributeError):
                     self.partials.append(base64_to_bytes(event["b64_json"]))
                 continue
@@ -174,8 +174,13 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             yield piece
 
 
-def _shorten_patience(pieces: list[bytes], response: HttpResponse) -> None:
-    """Wait no longer for what a wrong length promises behind an answer that is complete."""
+def _shorten_patience(pieces: list[bytes], response: HttpResponse) -> float:
+    """Wait no longer for what a wrong length promises behind an answer that is complete.
+
+    Returns the seconds that it took to look at all that came.
+    """
+    began = time.monotonic()
     last = pieces[-1].rstrip()[-1:] if pieces else b""
-    if last in END_OF_JSON and len(pieces) < MAX_LOOKS_AT_END and is_finished_json(b"".join(pieces)):
+    if last in END_OF_JSON and is_finished_json(b"".join(pieces)):
         response.patience.silence_s = AFTER_END_S
+    return time.monotonic() - began

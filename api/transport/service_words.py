@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import html
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .base64_json import extract_base64
+from .loose_json import documents, utf8
 
 MESSAGE_MAX_CHARS = 4000
 CODE_MAX_CHARS = 80
 PAGE_MAX_CHARS = 300
 READ_MAX_BYTES = 1 << 20  # of what is no JSON as a whole
+LINES_MAX = 2000
 DEPTH_MAX = 6
 MESSAGE_KEYS = (
     "message", "msg", "errmsg", "error_message", "error_msg", "errorMessage", "error_description", "Message", "detail",
@@ -81,25 +84,25 @@ def service_words(body: bytes) -> ServiceWords:
 
 
 def _documents(body: bytes) -> Iterator[Any]:
-    """Yield the JSON values in a body: the whole, or what comes between heartbeats and as events."""
-    outline, long_texts = extract_base64(body)
+    """Yield the JSON values in a body: the whole, or what comes between heartbeats, as events, or among other text."""
+    outline, long_texts = extract_base64(utf8(body))
     for name, value in long_texts.items():
         outline = outline.replace(name.encode(), bytes(value[:CODE_MAX_CHARS]))
     whole = _parsed(outline)
     if whole is not None:
         yield whole
         return
-    text = outline[:READ_MAX_BYTES].decode("utf-8", errors="replace").lstrip("\ufeff")
+    text = outline[:READ_MAX_BYTES].decode("utf-8", errors="replace")
     lines = [line.strip() for line in text.splitlines()]
-    said = [line for line in lines if line and not re.match(r":|(event|id|retry):", line)]
-    joined = _parsed("\n".join(re.sub(r"^data:\s*", "", line) for line in said))
+    said = [re.sub(r"^data:\s*", "", line) for line in lines if line and not re.match(r":|(event|id|retry):", line)]
+    joined = _parsed("\n".join(said))
     if joined is not None:
         yield joined
         return
-    for line in said:
-        value = _parsed(re.sub(r"^data:\s*", "", line))
-        if isinstance(value, dict | list):
-            yield value
+    told = [value for line in said[-LINES_MAX:] if isinstance(value := _parsed(line), dict | list)]
+    yield from told
+    if not told and not IS_PAGE.search(text[:MESSAGE_MAX_CHARS]):
+        yield from (value for value in documents(text) if isinstance(value, dict | list))
 
 
 def _parsed(text: str | bytes) -> Any:
@@ -262,7 +265,7 @@ def _first(answer: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
     for key in keys:
         value = answer.get(key)
         value = value[0] if isinstance(value, list) and value else value
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
+        if isinstance(value, bool) or not isinstance(value, str | int | float) or value in (math.inf, -math.inf):
             continue
         text = _clean(f"{value}" if isinstance(value, str | float) or abs(value) < 10**30 else "a number")
         if text:
@@ -281,7 +284,7 @@ def _retry_after_s(answer: Mapping[str, Any]) -> float | None:
 
 def _plain(body: bytes) -> ServiceWords:
     """Return the words of what is no JSON: of a web page its title and its text, never its styles or scripts."""
-    text = body[:READ_MAX_BYTES].decode("utf-8", errors="replace").lstrip("\ufeff")
+    text = utf8(body)[:READ_MAX_BYTES].decode("utf-8", errors="replace")
     if not IS_PAGE.search(text[:MESSAGE_MAX_CHARS]):
         return ServiceWords(_clean(re.sub(r"<[^>]*>", " ", NO_TEXT.sub(" ", text))))
     title = TITLE.search(text)

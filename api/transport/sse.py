@@ -6,19 +6,20 @@ image_edit_*_event.py.
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .base64_json import looks_like_base64
+from .loose_json import documents, strictly
 
 # Each comment ends at its line's end and nowhere else: a pattern that could end it at a colon too would try them all.
 COMMENTS = rb"(\xef\xbb\xbf)?\s*(:[^\r\n]*[\r\n]\s*)*"
 EVENT_STREAM = re.compile(COMMENTS + rb"(event|data|id|retry):")  # JSON begins otherwise
 DONE = "[DONE]"
 PARTIAL, FAILED = ".partial_image", ".failed"
+UNFINISHED_KINDS = re.compile(r"partial|preview|sketch|progress|queued|pending|processing|running|started", re.I)
+UNFINISHED_STATES = re.compile(r"(in_?)?(partial|preview|progress|queued?|pending|processing|running|started)", re.I)
 PREAMBLE = re.compile(COMMENTS + rb"(:[^\r\n]*)?")  # blanks and comments, sent to keep a line open
 
 
@@ -30,6 +31,15 @@ def is_error(event: Mapping[str, Any]) -> bool:
     """Tell whether an event ends a stream with an error."""
     kind = str(event.get("type", ""))
     return bool(event.get("error")) or kind == "error" or kind.endswith(FAILED)
+
+
+def is_partial(event: object) -> bool:
+    """Tell whether an event or a line of progress comes before the answer, so that its picture is a sketch."""
+    if not isinstance(event, dict):
+        return False
+    kind, states = str(event.get("type", "")), (event.get("status"), event.get("state"), event.get("event"))
+    is_begun = any(isinstance(state, str) and UNFINISHED_STATES.fullmatch(state) for state in states)
+    return bool(UNFINISHED_KINDS.search(kind)) or is_begun or "partial_image_index" in event
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
@@ -55,6 +65,8 @@ def _event(name: str, data: list[str]) -> Iterator[dict[str, Any]]:
     told = [line for line in data if line.strip() and line.strip() != DONE]
     whole = _content("\n".join(told))
     contents = [whole] if whole is not None else [_content(line) for line in told]  # each line may be a document
+    if contents and all(content is None for content in contents):
+        contents = list(documents("\n".join(told))) or contents
     for content in contents:
         if isinstance(content, dict):
             yield {"type": name, **content}
@@ -69,15 +81,10 @@ def _event(name: str, data: list[str]) -> Iterator[dict[str, Any]]:
 def _content(text: str) -> Any:
     """Return JSON, or a picture's text or address as it is, or None."""
     try:
-        return json.loads(text, parse_int=short_int, strict=False)
+        return strictly(text)
     except (ValueError, RecursionError):
         plain = text.strip()
         return plain if plain[:11] == "data:image/" or looks_like_base64(plain) else None
-
-
-def short_int(digits: str) -> int | float:
-    """Return a JSON integer; one that is no real count is infinite, which is in no range."""
-    return int(digits) if len(digits) < 20 else math.inf
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:

@@ -6,7 +6,7 @@
         assert server.posts == 1
 
 A number is a pause in seconds. After the script the connection is kept for the next request; CLOSE ends it, RESET
-breaks it, HOLD keeps it open and silent until the server stops. A GET takes its script by its path.
+breaks it, HOLD keeps it open and silent until the server stops. A GET takes its script by its path, else it is a 404.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Callable
 
 CLOSE, RESET, HOLD = "close", "reset", "hold"
 Step = bytes | float | str
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
 def plain(body: bytes, *headers: str, status: str = "200 OK", length: int | None = None) -> bytes:
@@ -31,11 +32,11 @@ def plain(body: bytes, *headers: str, status: str = "200 OK", length: int | None
     return ("\r\n".join([*lines, *headers]) + "\r\n\r\n").encode() + body
 
 
-def chunked(*pieces: bytes, kind: str = "text/event-stream", end: bool = True) -> bytes:
-    """Return an answer in chunks, without its last mark if not `end`."""
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+def chunked(*pieces: bytes, kind: str = "text/event-stream", head: bool = True, end: bool = True) -> bytes:
+    """Return an answer in chunks, or more of one without its `head`; without its last mark if not `end`."""
+    first = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
-    return head + body + (b"0\r\n\r\n" if end else b"")
+    return (first if head else b"") + body + (b"0\r\n\r\n" if end else b"")
 
 
 class WireServer:
@@ -86,7 +87,7 @@ class WireServer:
                 method, path = head.split(b" ", 2)[:2]
                 if method == b"GET":
                     self.gets.append(head)
-                    waiting = self._files[path.decode()]
+                    waiting = self._files.get(path.decode(), deque([(NOT_FOUND,)]))
                     steps = waiting.popleft() if len(waiting) > 1 else waiting[0]
                 else:
                     body = self._body(head, reader)

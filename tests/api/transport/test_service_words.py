@@ -69,7 +69,7 @@ FORMS: dict[str, tuple[Any, str, str | None]] = {  # what is answered, its messa
     "deep": (b"[" * 200_000, "[" * 4000, None),
     "nothing": (b"", "", None),
     "null": (b"null", "null", None),
-    "huge number": (b'{"error": {"message": "m", "code": ' + b"9" * 6000 + b"}}", "", None),
+    "huge number": (b'{"error": {"message": "m", "code": ' + b"9" * 6000 + b"}}", "m", None),
 }
 
 

@@ -1,0 +1,234 @@
+"""Where the pictures of an answer stand: in the places that services are known to use, else anywhere in it.
+
+What is found elsewhere is a guess (`Image.guess`): its bytes have to be those of a picture, and not of one that was
+sent. Names under which servers say back what they were asked are passed over (docs/service.md, "What real servers do").
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..catalog.schemas import Image
+from .base64_json import begins_as_picture, looks_like_base64
+from .loose_json import documents
+from .picture_bytes import from_numbers
+
+MAX_IMAGES = 64  # more than any request asks for; the rest stays in the answer's own bytes
+MAX_DEPTH, MAX_ANY_DEPTH, MAX_VALUES = 8, 64, 200_000
+MAX_TEXT_CHARS = 200_000  # of a text in which links are looked for
+JSON_STARTS = ("{", "[", '"')
+WORD_CHARS, OTHER_CHARS = 64, 500
+LISTS = ("data", "images", "output", "outputs", "results", "result", "artifacts", "predictions", "choices", "response")
+MORE_LISTS = ("candidates", "parts", "generatedImages", "generated_images", "image_urls", "item")
+INNER = ("image", "message", "content", "delta", "b64_json", "image_url", "image_base64", "inlineData", "inline_data")
+TEXTS = (
+    "data",
+    "content",
+    "text",
+    "output_text",
+    "result",
+    "results",
+    "output",
+    "outputs",
+    "response",
+    "answer",
+    "parts",
+)
+BASE64_NAMES = ("b64_json", "b64", "base64", "image_base64", "imageBase64", "image", "result", "data", "bytes")
+MORE_BASE64_NAMES = ("bytesBase64Encoded", "imageBytes", "image_bytes", "svg")
+ADDRESS_NAMES = ("url", "image_url", "imageUrl", "uri", "href", "image", "b64_json", "file_url", "download_url")
+RELATIVE_NAMES = ("url", "image_url", "imageUrl", "uri", "href", "file_url", "download_url")
+SUFFIX = r"\.(?:png|jpe?g|webp|gif|svg|avif)"
+ADDRESS = re.compile(rf"\s*(https?:)?//\S+|\s*/[\w.~%-]+/\S*|\s*[\w./~%-]+{SUFFIX}(\?\S*)?\s*$", re.I)
+RELATIVE = re.compile(r"\s*(?=\S*(?:/.|\.\w|\d))(?!n/a\s*$)/?[\w.~%+@-]+(/[\w.~%+@-]+)*(\?\S*)?\s*", re.I)
+PICTURE_LINK = re.compile(rf"(?:https?://[^\s\"'<>()]+|/?[\w.~%-]+(?:/[\w.~%-]+)+){SUFFIX}(?:\?[^\s\"'<>()]*)?", re.I)
+DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w=-]+)*;base64,[A-Za-z0-9+/=_%-]+", re.I)
+SVG = re.compile(r"(?:<\?xml[^>]*>\s*)?<svg\b.*?</svg>", re.I | re.S)
+MARKED_LINK = re.compile(r"!\[[^\]]{0,500}\]\(\s*<?([^)\s>]+)|<img\b[^>]*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)", re.I)
+ANY_LINK = re.compile(r"\]\(\s*<?(https?://[^)\s>]+)|(https?://[^\s\"'<>()\[\]]*[^\s\"'<>()\[\].,;:!?])", re.I)
+FENCE = re.compile(r"\s*```\w*\s*(.*?)\s*(```\s*)?", re.S)
+SAID_BACK = re.compile(
+    r"prompt|input|init_|mask|markup|references?|source_?(image|url|file)|request|param|echo|messages|instruction|control|"
+    r"thumb|preview|partial|sketch|avatar|logo|icon|example|schema|docs?_|documentation|help|homepage|support|terms|"
+    r"cancel|hook|callback|stream|status_url|error|detail",
+    re.I,
+)
+LINK_NAME = re.compile(
+    r"ur[il]|href|link|image|img|pic|photo|file|asset|media|src|download|output|result|location", re.I
+)
+
+
+def known_pictures(document: object, texts: Mapping[str, memoryview]) -> list[Image]:
+    """Return what stands in the places of pictures, in its order, or nothing if none of it is one.
+
+    `texts` are the long base64 texts that were taken out of the JSON, by the names in their places.
+    """
+    images = [_image(item, texts) for item in _items(document, texts)]
+    return images if any(image.has_picture for image in images) else []
+
+
+def guessed_pictures(document: object, texts: Mapping[str, memoryview]) -> list[Image]:
+    """Return the pictures that stand anywhere in a document; addresses only where there is nothing else."""
+    found: list[Image] = []
+    for key, value in _values(document):
+        found += [image for image in _guesses(key, value, texts) if image.has_picture and image not in found]
+    here = [image for image in found if not image.url]
+    guesses = [image for image in found if image.url and LINK_NAME.search(image.other or "")]
+    return [image.model_copy(update={"guess": "place", "other": None}) for image in (here or guesses)[:MAX_IMAGES]]
+
+
+def linked_pictures(document: object) -> list[Image]:
+    """Return the plain links in the texts of a reply, of which nobody knows whether they lead to a picture."""
+    texts = [text for key, text in _values(document) if isinstance(text, str) and key in TEXTS]
+    links = [first or second for text in texts for first, second in ANY_LINK.findall(text[:MAX_TEXT_CHARS])]
+    return [Image(url=link, guess="link") for link in dict.fromkeys(links)][:MAX_IMAGES]
+
+
+def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> list[object]:
+    """Return what an answer has in the places of pictures, in its order."""
+    if depth > MAX_DEPTH:
+        return []
+    if isinstance(value, str):
+        return _items_of_text(value, texts, depth)
+    value = _list_of(value)
+    if isinstance(value, list) and from_numbers(value):
+        return [value]
+    if isinstance(value, list):
+        found = [item for each in value[: MAX_IMAGES + 1] for item in (_items(each, texts, depth + 1) or [each])]
+        return found[:MAX_IMAGES]
+    if not isinstance(value, dict):
+        return []
+    if _image(value, texts).has_picture:
+        return [value]
+    for name in (*LISTS, *MORE_LISTS, *INNER, "source"):
+        inner = value.get(name)
+        if isinstance(inner, (dict, list)) and (items := _items(inner, texts, depth + 1)):
+            pictures = [item for item in items if _image(item, texts).has_picture]
+            if pictures or name == "data":
+                return items if name in ("data", "images") else pictures
+        elif isinstance(inner, str) and _image(inner, texts).has_picture:
+            return [inner]
+    for name in (*RELATIVE_NAMES, *TEXTS):
+        inner = value.get(name)
+        if isinstance(inner, list) and name in RELATIVE_NAMES:
+            return [{"url": each} if isinstance(each, str) else each for each in inner[:MAX_IMAGES]]
+        if isinstance(inner, str) and name in TEXTS and (items := _items_of_text(inner, texts, depth + 1)):
+            return items
+    return []
+
+
+def _list_of(value: object) -> object:
+    """Return a dict with numbers for its names, as JavaScript writes its arrays, as the list that it was."""
+    if not isinstance(value, dict) or not value or not all(str(key).isdecimal() for key in value):
+        return value
+    return [value[key] for key in sorted(value, key=int)]
+
+
+def _items_of_text(text: str, texts: Mapping[str, memoryview], depth: int) -> list[object]:
+    """Return the pictures in a text: it may be one, hold JSON, or link to them in the ways of chats and web pages."""
+    if depth > MAX_DEPTH:
+        return []
+    if _image(text, texts).has_picture:
+        return [text]
+    plain = FENCE.fullmatch(text)
+    inner = plain[1] if plain else text
+    if inner.lstrip()[:1] in JSON_STARTS:
+        told = [_items(document, texts, depth + 1) for document in documents(inner)]
+        pictures = [item for items in told for item in items if _image(item, texts).has_picture]
+        if pictures:
+            return pictures
+    if drawn := SVG.findall(text):
+        return list(drawn)
+    links = DATA_URL.findall(text)
+    links = links or [first or second for first, second in MARKED_LINK.findall(text[:MAX_TEXT_CHARS])]
+    links = links or PICTURE_LINK.findall(text[:MAX_TEXT_CHARS])
+    return [{"url": link} for link in dict.fromkeys(links)]
+
+
+def _image(item: object, texts: Mapping[str, memoryview]) -> Image:
+    """Return the picture of one item, or what stands in its place."""
+    item = _list_of(item)
+    if isinstance(item, str):
+        return _image_of_text(item, texts)
+    if isinstance(item, list) and (data := from_numbers(item)):
+        return Image(raw=data)
+    if not isinstance(item, dict):
+        return Image(other=json.dumps(item)[:WORD_CHARS])
+    prompt = item.get("revised_prompt")
+    revised = prompt if isinstance(prompt, str) else None
+    if isinstance(own := item.get("b64_json"), str) and own.strip() and _is_base64_place(own):
+        return Image(b64_json=texts.get(own, own), revised_prompt=revised)
+    for candidate in _candidates(item):
+        if (
+            found := _image_of_text(candidate, texts) if isinstance(candidate, str) else _image(candidate, texts)
+        ).has_picture:
+            return found.model_copy(update={"revised_prompt": revised})
+    for name in RELATIVE_NAMES:
+        if isinstance(address := item.get(name), str) and RELATIVE.fullmatch(address):
+            return Image(url=address.strip(), revised_prompt=revised)
+    return Image(other=json.dumps(item)[:OTHER_CHARS])
+
+
+def _is_base64_place(text: str) -> bool:
+    """Tell whether a text under the name of base64 is to be taken for it, rather than for an address or a drawing."""
+    return not ADDRESS.match(text) and not SVG.match(text.lstrip()) and text.lstrip()[:1] not in "{["
+
+
+def _candidates(item: Mapping[str, Any]) -> Iterator[str | list[Any]]:
+    """Yield what stands under an item's names of pictures: texts, and lists of byte values."""
+    named = [item[name] for name in (*BASE64_NAMES, *MORE_BASE64_NAMES, *ADDRESS_NAMES) if name in item]
+    named += [one["url"] for one in named if isinstance(one, dict) and "url" in one]
+    for candidate in map(_list_of, named):
+        if isinstance(candidate, str) or (isinstance(candidate, list) and from_numbers(candidate)):
+            yield candidate
+
+
+def _image_of_text(text: str, texts: Mapping[str, memoryview]) -> Image:
+    known: str | memoryview = texts.get(text, text)
+    if isinstance(known, str) and (drawn := SVG.match(known.lstrip())):
+        return Image(raw=drawn[0].encode())
+    if isinstance(known, str) and ADDRESS.match(known) and not looks_like_base64(known):
+        return Image(url=known.strip())
+    if looks_like_base64(known):
+        return Image(b64_json=known)
+    return Image(other=text[:OTHER_CHARS])
+
+
+def _values(document: object) -> Iterator[tuple[str, object]]:
+    """Yield (name, value) of all that is no object, in its order; a list has the name of what it stands in."""
+    waiting: list[tuple[str, object, int]] = [("", document, 0)]
+    for _ in range(MAX_VALUES):
+        if not waiting:
+            return
+        key, value, depth = waiting.pop()
+        value = _list_of(value)
+        if depth > MAX_ANY_DEPTH or SAID_BACK.search(key) or (key == "message" and isinstance(value, str)):
+            continue
+        if isinstance(value, dict):
+            waiting += [(str(name), each, depth + 1) for name, each in reversed(value.items())]
+        elif isinstance(value, list) and not from_numbers(value):
+            waiting += [(key, each, depth + 1) for each in reversed(value[:MAX_VALUES])]
+        else:
+            yield key, value
+
+
+def _guesses(key: str, value: object, texts: Mapping[str, memoryview]) -> Iterator[Image]:
+    """Yield the pictures that one value is or names; `other` says by which name an address goes."""
+    if isinstance(value, list) and (data := from_numbers(value)):
+        yield Image(raw=data)
+    if not isinstance(value, str):
+        return
+    if begins_as_picture(texts.get(value, value)) or SVG.match(value.lstrip()):
+        yield _image_of_text(value, texts)
+        return
+    if value.lstrip()[:1] in JSON_STARTS:
+        for document in documents(value):
+            yield from known_pictures(document, texts) or guessed_pictures(document, texts)
+    elif re.match(r"\s*(https?:)?//\S+\s*$", value, re.I):
+        yield Image(url=value.strip(), other=key)
+    else:
+        for item in _items_of_text(value, texts, 0):
+            yield _image(item, texts).model_copy(update={"other": "link"})

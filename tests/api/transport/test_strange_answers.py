@@ -1,0 +1,316 @@
+"""Pictures in forms and places that no document names: had all the same, and never mistaken for what was sent.
+
+Each case is played byte by byte on a real socket, through the node. Source: docs/service.md, "What real servers do".
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai_image_nodes.api.errors import BadAnswerError, ModeratedError, OpenAIImageError
+from openai_image_nodes.api.transport import answer, downloads, operation
+from openai_image_nodes.api.transport.sessions import session_for
+from support.capture import picture
+from support.node_calls import KEY, node, photo
+from support.wire_server import CLOSE, HOLD, RESET, Step, WireServer, chunked, plain
+
+RED, BLUE = picture(color=(250, 0, 0)), picture(color=(0, 0, 250))
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8" fill="#fa0000"/></svg>'
+
+
+def text(data: bytes = RED) -> str:
+    return base64.b64encode(data).decode()
+
+
+def told(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def chat(content: Any) -> bytes:
+    return told({"id": "x", "choices": [{"index": 0, "message": {"role": "assistant", "content": content}}]})
+
+
+GOOD = told({"created": 1, "data": [{"b64_json": text()}]})
+DEEP = b'{"data": [{"b64_json": "%s"}], "debug": %s}' % (text().encode(), b"[" * 50_000 + b"]" * 50_000)
+UNKNOWN = {"ok": True, "thing": {"deep": [{"deeper": {"whatever": text()}}]}}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WireServer]:
+    with WireServer() as started:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        monkeypatch.setenv("OPENAI_BASE_URL", started.base_url)
+        monkeypatch.setattr(downloads, "DOWNLOAD_PAUSES_S", ())
+        yield started
+        session_for(started.base_url).close()
+
+
+def colour(**inputs: Any) -> list[int]:
+    image, _, _ = node(**inputs)
+    return [round(float(value) * 255) for value in image[0, 0, 0, :3]]
+
+
+BODIES: dict[str, bytes] = {
+    "a source as in Anthropic's messages": told(
+        {"content": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": text()}}]}
+    ),
+    "an unknown name": told({"created": 1, "generated": text()}),
+    "unknown names, deep": told(UNKNOWN),
+    "an unknown name with a data address": told({"out": {"img_src": f"data:image/png;base64,{text()}"}}),
+    "an object with numbers for names": told({"data": {"0": {"b64_json": text()}}}),
+    "base64 in lines under an unknown name": told({"x": "\r\n".join([text()[:40], text()[40:]])}),
+    "url-safe without padding under an unknown name": told({"x": base64.urlsafe_b64encode(RED).decode().rstrip("=")}),
+    "byte values": told({"data": [{"b64_json": list(RED)}]}),
+    "signed byte values": told({"image": [each - 256 if each > 127 else each for each in RED]}),
+    "a buffer of JavaScript": told({"data": [{"image": {"type": "Buffer", "data": list(RED)}}]}),
+    "an array of JavaScript": told({"image": {str(at): each for at, each in enumerate(RED)}}),
+    "byte values under an unknown name": told({"blob": list(RED)}),
+    "hexadecimal digits": told({"data": [{"b64_json": RED.hex()}]}),
+    "hexadecimal digits in capitals": told({"picture": "0x" + RED.hex().upper()}),
+    "base64 of base64": told({"data": [{"b64_json": text(text().encode())}]}),
+    "the bytes of Python as text": told({"data": [{"b64_json": f"b'{text()}'"}]}),
+    "a word before base64": told({"data": [{"b64_json": f"base64,{text()}"}]}),
+    "JSON in the text of data": told({"data": json.dumps({"b64_json": text()})}),
+    "JSON in the text of data, twice": told({"data": json.dumps(json.dumps([{"b64_json": text()}]))}),
+    "JSON in a chat": chat("```json\n" + json.dumps({"data": [{"b64_json": text()}]}) + "\n```"),
+    "JSON behind words in a chat": chat([{"type": "text", "text": json.dumps({"image": text()})}]),
+    "a data address in a web page in a chat": chat(f"Here: <img alt='x' src=\"data:image/png;base64,{text()}\">"),
+    "a data address alone in a chat": chat(f"Done. data:image/png;base64,{text()} Enjoy!"),
+    "values very deep beside the data": DEEP,
+    "a guard before JSON": b")]}',\n" + GOOD,
+    "a guard on the same line": b")]}'," + GOOD,
+    "a loop before JSON": b"while(1);" + GOOD,
+    "a callback around JSON": b"callback(" + GOOD + b");",
+    "words before JSON on the same line": b"[info] done: 1 picture " + GOOD,
+    "an event without an end": b"data: " + GOOD,
+    "an event of many lines": b"data: " + json.dumps(json.loads(GOOD), indent=2).encode(),
+    "a comma too many": GOOD.replace(b"}]", b"},],").replace(b"1,", b"1,,"),
+    "a comment in JSON": GOOD.replace(b'"data"', b'/* the pictures */ "data"'),
+    "an object of Python": str({"created": None, "ok": True, "data": [{"b64_json": text()}]}).encode(),
+    "two documents without a gap": told({"status": "ok", "n": 1}) + GOOD,
+    "a document cut off, then the answer": b'{"status": "dra\n' + GOOD,
+    "numbers that are none": GOOD.replace(b"1,", b"NaN,"),
+    "a bracket that is never closed": GOOD[:-1],
+    "UTF-16 without a mark": GOOD.decode().encode("utf-16-le"),
+    "UTF-16, the other way round": GOOD.decode().encode("utf-16-be"),
+    "UTF-32 without a mark": GOOD.decode().encode("utf-32-le"),
+    "UTF-32 with a mark": GOOD.decode().encode("utf-32"),
+    "sketches before the picture, in lines": told({"status": "processing", "image": text(BLUE)}) + b"\n" + GOOD,
+    "an echo beside the picture": told({"prompt": text(BLUE), "input_image": text(BLUE), "x": text()}),
+    "what a sketch is called": told({"preview": text(BLUE), "thumb": text(BLUE), "final": text()}),
+}
+
+
+DRAWINGS: dict[str, bytes] = {
+    "a drawing as text": told({"data": [{"svg": SVG}]}),
+    "a drawing in base64's place": told({"data": [{"b64_json": SVG}]}),
+    "a drawing in a chat": chat(f"Sure!\n```svg\n{SVG}\n```"),
+}
+
+
+def folder_named(error: Exception) -> Path:
+    """Return where an error says that an answer is kept."""
+    return Path(str(error).split("kept in ")[1].split(". ")[0])
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_the_picture_is_had_and_kept(server: WireServer, name: str) -> None:
+    """One POST, the right picture, and the next run has it from the disk."""
+    server.script(plain(BODIES[name]))
+    for _ in range(2):
+        assert colour() == [250, 0, 0]
+    assert server.posts == 1
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_the_drawing_is_had_and_kept(server: WireServer, name: str) -> None:
+    """An SVG may come as the text that it is."""
+    server.script(plain(DRAWINGS[name]))
+    with pytest.raises(BadAnswerError, match="svg came") as caught:
+        node()
+    assert (folder_named(caught.value) / "picture_0.svg").read_text() == SVG
+    assert server.posts == 1
+
+
+def test_sketches_of_a_stream_of_another_kind_are_not_the_picture(server: WireServer) -> None:
+    """An event that says that it is on its way does not end a stream, whatever picture is in it."""
+    sketch = {"status": "IN_PROGRESS", "progress": "40%", "image": text(BLUE)}
+    events = [b"data: " + told(sketch) + b"\n\n", b"data: " + told({"status": "SUCCESS", "image": text()}) + b"\n\n"]
+    server.script(chunked(events[0], end=False), 0.1, chunked(events[1], head=False, end=False), HOLD)
+    assert colour() == [250, 0, 0]
+
+
+def test_progress_and_then_silence_is_waited_through(server: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole document that is neither a picture nor an error does not shorten the patience."""
+    monkeypatch.setattr(operation, "AFTER_END_S", 0.05)
+    server.script(
+        chunked(b'{"status":"drawing"}\n', kind="application/json", end=False), 0.5, chunked(GOOD, head=False)
+    )
+    assert colour() == [250, 0, 0]
+
+
+def test_lines_on_an_open_connection_end_with_the_picture(server: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes behind the picture is waited for a moment only."""
+    monkeypatch.setattr(operation, "AFTER_END_S", 0.05)
+    server.script(chunked(b'{"status":"drawing"}\n', GOOD, kind="application/json", end=False), HOLD)
+    assert colour() == [250, 0, 0]
+
+
+@pytest.mark.parametrize("end", [CLOSE, RESET])
+@pytest.mark.parametrize("body", [RED[:-20], text()[:-20].encode(), f'"{text()[:-20]}'.encode()])
+def test_a_picture_cut_off_is_none(server: WireServer, body: bytes, end: Step) -> None:
+    """Bytes or base64 without their end are not taken for the picture: told, and not sent again."""
+    server.script(plain(body, length=9999), end)
+    for _ in range(2):
+        with pytest.raises(OpenAIImageError, match="billed"):
+            node()
+    assert server.posts == 1
+
+
+LINKS: dict[str, Any] = {
+    "no slash before it, no suffix": {"data": [{"url": "generated-images/b6"}]},
+    "a list of addresses": {"data": [{"url": ["/generated-images/b6"]}]},
+    "a list of relative ones": {"data": {"url": ["generated-images/b6"]}},
+    "an unknown name": {"result_link": "http://{host}/generated-images/b6"},
+    "an unknown place": {"job": {"files": [{"path": "/generated-images/b6.png"}]}},
+    "a picture in Markdown": {"choices": [{"message": {"content": "Here ![x](/generated-images/b6) it is"}}]},
+    "a picture of a web page": {"choices": [{"message": {"content": "<p><img src='generated-images/b6'></p>"}}]},
+    "a link with a suffix": {"choices": [{"message": {"content": "See http://{host}/generated-images/b6.png."}}]},
+    "a link without one": {"choices": [{"message": {"content": "[Here](http://{host}/generated-images/b6) it is"}}]},
+    "a link at the end of a sentence": {
+        "choices": [{"message": {"content": "It is http://{host}/generated-images/b6."}}]
+    },
+    "an address as the whole answer": "http://{host}/generated-images/b6.png",
+}
+
+
+RELATIVE = {name for name in LINKS if "generated-images" in json.dumps(LINKS[name]).replace("/generated-images", "")}
+
+
+@pytest.mark.parametrize(
+    ("name", "below"), [*((name, "") for name in LINKS), *((name, "/v1") for name in sorted(RELATIVE))]
+)
+def test_links_are_followed(server: WireServer, name: str, below: str) -> None:
+    """Below what all requests begin with, or from the root; found by a guess, it must be a picture."""
+    host = server.base_url.split("/")[2]
+    server.script(plain(json.dumps(LINKS[name]).replace("{host}", host).encode()))
+    for path in ("/generated-images/b6", "/generated-images/b6.png"):
+        server.file(below + path, plain(RED, "Content-Type: application/octet-stream"))
+    for _ in range(2):
+        assert colour() == [250, 0, 0]
+    assert server.posts == 1
+
+
+def test_an_address_that_gives_base64_is_read(server: WireServer) -> None:
+    """Some files are an answer themselves."""
+    server.script(plain(told({"data": [{"url": "/x.json"}]})))
+    server.file("/x.json", plain(GOOD))
+    assert colour() == [250, 0, 0]
+
+
+def test_an_address_that_gives_a_web_page_is_asked_again(server: WireServer) -> None:
+    """A login page is no picture: said with its title, and fetched by the next run for nothing."""
+    server.script(plain(told({"data": [{"url": "/red.png"}]})))
+    server.file("/red.png", plain(b"<html><title>Please log in</title></html>", "Content-Type: image/png"))
+    server.file("/red.png", plain(RED))
+    with pytest.raises(BadAnswerError, match=r"gave no picture.*Please log in.*next run fetches it"):
+        node()
+    assert colour() == [250, 0, 0]
+    assert server.posts == 1
+
+
+def test_what_was_sent_is_no_answer(server: WireServer) -> None:
+    """A server that says back the picture it got, under any name, has drawn nothing."""
+    picture_sent: list[bytes] = []
+
+    def says_back(body: bytes) -> tuple[Step, ...]:
+        start = body.index(b"\x89PNG")
+        picture_sent.append(body[start : body.index(b"IEND") + 8])
+        return (plain(told({"status": "done", "base": text(picture_sent[0]), "images": [text(picture_sent[0])]})),)
+
+    server.answer = says_back
+    with pytest.raises(BadAnswerError, match="billed"):
+        node(image=photo())
+    assert picture_sent
+
+
+def test_beside_what_was_sent_the_answer_is_found(server: WireServer) -> None:
+    """The input in a known place does not hide the picture in an unknown one."""
+
+    def says_back(body: bytes) -> tuple[Step, ...]:
+        sent = body[body.index(b"\x89PNG") : body.index(b"IEND") + 8]
+        return (plain(told({"images": [text(sent)], "drawn": text()})),)
+
+    server.answer = says_back
+    assert colour(image=photo()) == [250, 0, 0]
+
+
+def test_an_edit_that_changed_nothing_is_an_answer(server: WireServer) -> None:
+    """In the service's own place the picture counts, even if it is what was sent."""
+
+    def unchanged(body: bytes) -> tuple[Step, ...]:
+        sent = body[body.index(b"\x89PNG") : body.index(b"IEND") + 8]
+        return (plain(told({"data": [{"b64_json": text(sent)}]})),)
+
+    server.answer = unchanged
+    image, _, _ = node(image=photo())
+    assert tuple(image.shape[1:3]) == (48, 64)
+
+
+def test_a_link_in_a_refusal_is_no_picture(server: WireServer) -> None:
+    """A text that names a page about the rules is told as a text; the page is looked at once at most."""
+    page = f"http://{server.base_url.split('/')[2]}/rules"
+    server.script(plain(chat(f"I cannot draw this. See {page} for the rules.")))
+    server.file("/rules", plain(b"<html><title>Rules</title></html>", "Content-Type: text/html"))
+    with pytest.raises(BadAnswerError, match="I cannot draw this"):
+        node()
+    assert len(server.gets) == 1
+
+
+def test_an_error_with_a_link_is_an_error(server: WireServer) -> None:
+    """An address beside an error is no picture."""
+    error = {
+        "error": {"message": "not this", "code": "moderation_blocked"},
+        "more": {"link": "https://x.invalid/a.png"},
+    }
+    server.script(plain(told(error)))
+    with pytest.raises(ModeratedError, match="not this"):
+        node()
+
+
+@pytest.mark.parametrize("address", ["http://169.254.169.254/a.png", "http://localhost.invalid/a.png", "file:///a.png"])
+def test_guessed_addresses_go_through_the_same_gate(server: WireServer, address: str) -> None:
+    """What no known place names may not lead elsewhere either."""
+    server.script(plain(told({"result_link": address})))
+    with pytest.raises(BadAnswerError):
+        node()
+    assert server.gets == []
+
+
+def test_what_cannot_be_read_today_is_read_by_a_newer_version(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kept as it came, tried again by every later run, and had for nothing once it is understood."""
+    server.script(plain(told(UNKNOWN)))
+    with monkeypatch.context() as patch:
+        patch.setattr(answer, "guessed_pictures", lambda *_values: [])
+        for _ in range(2):
+            with pytest.raises(BadAnswerError, match="kept in") as caught:
+                node()
+        assert (folder_named(caught.value) / "picture_0.bin").read_bytes() == told(UNKNOWN)
+    assert colour() == [250, 0, 0]
+    assert colour() == [250, 0, 0]
+    assert server.posts == 1
+
+
+def test_a_hostile_answer_ends_soon(server: WireServer) -> None:
+    """Brackets, quotes and commas without end are read within bounds."""
+    for body in (b"[\n" * 60_000, b'{"a":[' * 30_000, b"'" * 500_000, b"[{]," * 60_000, b'"{' * 60_000):
+        server.script(plain(body))
+        with pytest.raises(OpenAIImageError):
+            node(seed=len(body))
