@@ -7,6 +7,7 @@ import os
 import platform
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -48,9 +49,15 @@ def _both_ways(folder: Path, address: Address, *, quick: bool, only: str) -> Non
         if only not in case.name or (quick and not only and not case.quick):
             continue
         rounds, budget_s = (QUICK_ROUNDS, QUICK_BUDGET_S) if quick else (ROUNDS, BUDGET_S)
-        pair = in_turn(case.reference(folder, address), case.ours(folder, address), rounds=rounds, budget_s=budget_s)
+        ways = case.reference(folder, address), case.ours(folder, address)
+        pair = in_turn(*ways, rounds=rounds, budget_s=budget_s)
+        sent = pair.last_byte(*(_file_bytes(way) for way in ways)) if case.is_upload else ""
         peaks = _peaks(case, folder, address) if (case.quick_memory if quick else case.memory) and not only else ""
-        _say(case.name, f"{pair}{peaks}")
+        _say(case.name, f"{pair}{sent}{peaks}")
+
+
+def _file_bytes(way: Any) -> int:
+    return sum(map(len, way()))
 
 
 def _peaks(case: cases.Case, folder: Path, address: Address) -> str:

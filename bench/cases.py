@@ -27,6 +27,7 @@ class Case:
     quick: bool = False
     memory: bool = False
     quick_memory: bool = False
+    is_upload: bool = False  # what both ways return are the files that go out
 
 
 def write_files(folder: Path) -> None:
@@ -50,8 +51,8 @@ def all_cases() -> list[Case]:
         *(_encoding(kind, count) for kind in ("photo", "noisy", "flat") for count in (1, 4, 16)),
         _encoding("rgba", 1),
         _encoding("photo", 1, half=True),
-        Case("encode mask 2048x2048", _mask(reference.encode_mask), _mask(ours.encode_mask), quick=True),
-        *(_edit(count) for count in (1, 4)),
+        _encoding_mask(),
+        *(_edit(count) for count in (1, 4, 16)),
         *(_decoding(size, count, form) for form in ("base64", "url") for size, count in DECODED),
         _generation(),
     ]
@@ -73,14 +74,20 @@ def _encoding(kind: str, count: int, *, half: bool = False) -> Case:
     name = f"encode {count} x {KINDS[kind]} 2048x2048{' fp16' if half else ''}"
     few = count == 1 and not half and kind != "rgba"
     quick = few or (kind, count) == ("photo", 4)
-    return Case(name, way(reference.encode), way(ours.encode), quick, memory=kind == "photo" and not half)
+    memory = kind == "photo" and not half
+    return Case(name, way(reference.encode), way(ours.encode), quick, memory=memory, is_upload=True)
 
 
-def _mask(encode: Callable[[Tensor], object]) -> Callable[[Path, Address], Way]:
+def _encoding_mask() -> Case:
+    ways = _mask(reference.encode_mask), _mask(ours.encode_mask)
+    return Case("encode mask 2048x2048", *ways, quick=True, is_upload=True)
+
+
+def _mask(encode: Callable[[Tensor], bytes]) -> Callable[[Path, Address], Way]:
     def loaded(_folder: Path, _address: Address) -> Way:
         mask = torch.zeros(1, SIDE, SIDE)
         mask[:, 400:1400, 600:1800] = 1
-        return lambda: encode(mask)
+        return lambda: [encode(mask)]
 
     return loaded
 
@@ -94,7 +101,7 @@ def _edit(count: int) -> Case:
         return loaded
 
     name = f"whole edit call, {count} x photograph 2048x2048"
-    return Case(name, way(reference.call), way(ours.call), quick=True, memory=True)
+    return Case(name, way(reference.call), way(ours.call), quick=count < 16, memory=True)
 
 
 def _generation() -> Case:

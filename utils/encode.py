@@ -64,7 +64,7 @@ def mask_to_png(mask: Tensor, image_size: tuple[int, int], png_size: tuple[int, 
     selected = tensor_to_pixels(first_mask(mask))  # HW
     _check_size("mask", selected, image_size, "Scale the mask to the picture's size, or draw it on this picture.")
     rgba = np.zeros((*selected.shape, 4), np.uint8)
-    rgba[..., 3] = 255 - selected
+    np.subtract(255, selected, out=rgba[..., 3])
     return _pixels_to_png(_resized(rgba, png_size, Image.Resampling.BILINEAR))
 
 

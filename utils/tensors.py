@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -20,6 +20,7 @@ Pixels = NDArray[np.uint8]
 T = TypeVar("T")
 R = TypeVar("R")
 
+STRIPE_ROWS = 256  # converted on one core
 BLOCK_ROWS = 64  # converted together; the scratch array stays in the processor's cache
 
 
@@ -33,13 +34,35 @@ def tensor_to_pixels(tensor: Tensor) -> Pixels:
         raise ImageInputError(
             f"The picture holds {tensor.dtype}, not floats from 0 to 1: convert it to float and divide it by 255."
         )
-    source = tensor.detach().cpu()
+    source = _on_cpu(tensor.detach())
+    if not source.is_floating_point():
+        levels: Pixels = source.numpy()
+        return levels
     pixels = np.empty(source.shape, np.uint8)
-    middle = len(source) // 2 // BLOCK_ROWS * BLOCK_ROWS
-    upper = submit_part(partial(_fill_levels, pixels[:middle], source[:middle]))
-    _fill_levels(pixels[middle:], source[middle:])
-    upper.result()
+    starts = range(0, len(source), STRIPE_ROWS)
+    map_parts(lambda y: _fill_levels(pixels[y : y + STRIPE_ROWS], source[y : y + STRIPE_ROWS]), starts)
     return pixels
+
+
+def _on_cpu(source: Tensor) -> Tensor:
+    """Return a tensor in main memory, from another device as 8-bit levels where it has the room to make them.
+
+    A quarter of the bytes is copied then.
+    """
+    if source.device.type == "cpu":
+        return source
+    try:
+        return _levels(source).cpu()
+    except RuntimeError:  # out of memory, or something that this kind of device cannot do
+        return source.cpu()
+
+
+def _levels(source: Tensor) -> Tensor:
+    """Return the levels as uint8, as `_fill_levels` does, on the tensor's own device."""
+    import torch
+
+    clamped = torch.nan_to_num(source.float(), nan=0.0).clamp_(0, 1)
+    return clamped.mul_(255).round_().to(torch.uint8)
 
 
 def _fill_levels(pixels: Pixels, source: Tensor) -> None:
@@ -85,6 +108,11 @@ def parallel_map(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
     All callers share the threads, so that many nodes at once hold no more than one picture per core in work.
     """
     return list(_pool("pictures").map(work, items))
+
+
+def map_parts(work: Callable[[T], R], parts: Sequence[T]) -> list[R]:
+    """Return work of each part of one picture, in order, done on all cores; such a part starts none itself."""
+    return list(_pool("parts").map(work, parts) if len(parts) > 1 else map(work, parts))
 
 
 def submit_part(work: Callable[[], R]) -> Future[R]:

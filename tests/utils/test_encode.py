@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from openai_image_nodes.utils import tensors
 from openai_image_nodes.utils.encode import (
     Png,
     images_to_pngs,
@@ -21,6 +23,7 @@ from openai_image_nodes.utils.encode import (
     scaled_size,
 )
 from openai_image_nodes.utils.errors import ImageInputError
+from openai_image_nodes.utils.tensors import tensor_to_pixels
 from PIL import Image
 from torch import Tensor
 
@@ -90,6 +93,54 @@ class TestLevels:
         image = random_image(1, 6, 6, 4)
         image[..., 3] = 0
         assert np.array_equal(sent(image)[0], (image[0] * 255).round().numpy())
+
+
+class OnDevice(Tensor):
+    """A tensor that says it is on another device, and notes what is copied from there."""
+
+    copied: ClassVar[list[torch.dtype]] = []
+
+    @property
+    def device(self) -> torch.device:  # type: ignore[override]
+        return torch.device("cuda")
+
+    def cpu(self, *_: object, **__: object) -> Tensor:  # type: ignore[override]
+        self.copied.append(self.dtype)
+        return self.as_subclass(Tensor)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+class TestDevices:
+    """There is no GPU here: what runs on one is torch's own arithmetic, run on the processor."""
+
+    VALUES = torch.tensor([float("nan"), float("inf"), float("-inf"), -0.1, 1.004, 0.5, 1.5 / 255, 2.5 / 255, 3e4])
+
+    def picture(self, dtype: torch.dtype) -> Tensor:
+        values = torch.cat([torch.arange(256) / 255, torch.linspace(-0.01, 1.01, 8 * 999), self.VALUES])
+        return values[: len(values) // 3 * 3].reshape(-1, 1, 3).to(dtype)
+
+    def test_levels_are_made_there_and_are_the_same(self, dtype: torch.dtype) -> None:
+        """A quarter of the bytes is copied, and every value becomes the level that the processor's way gives it."""
+        OnDevice.copied.clear()
+        picture = self.picture(dtype)
+        levels = tensor_to_pixels(picture.as_subclass(OnDevice))
+        assert OnDevice.copied == [torch.uint8]
+        assert np.array_equal(levels, tensor_to_pixels(picture))
+
+    def test_device_without_room_hands_over_the_floats(
+        self, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A device whose memory a model fills still gives the same picture."""
+        OnDevice.copied.clear()
+
+        def full(_source: Tensor) -> Tensor:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+        monkeypatch.setattr(tensors, "_levels", full)
+        picture = self.picture(dtype)
+        levels = tensor_to_pixels(picture.as_subclass(OnDevice))
+        assert OnDevice.copied == [dtype]
+        assert np.array_equal(levels, tensor_to_pixels(picture))
 
 
 class TestBatches:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from openai_image_nodes.api.batch.plan import JobPlan
+from openai_image_nodes.utils import png
 from support.batch_plans import (
     BATCH,
     MODEL,
@@ -33,6 +35,20 @@ def test_a_run_plans_and_sends_nothing(sandbox: ScriptedSandbox) -> None:
     seen = manager().overview()
     assert [(part.operation, len(part.jobs)) for part in seen.parts] == [("generations", 2), ("edits", 1)]
     assert sandbox.posts == {}
+
+
+def test_another_encoder_does_not_plan_the_pictures_once_more(
+    sandbox: ScriptedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same pixels in other bytes, as another version writes them: the plan keeps the files that it has."""
+    assert planned(**edit(3))
+    inputs = {path.name for path in (store().root / "batch" / "inputs").iterdir()}
+    monkeypatch.setattr(png, "STRIPE_BYTES", 1)
+    assert planned(**edit(3))
+    assert {path.name for path in (store().root / "batch" / "inputs").iterdir()} == inputs
+    (store().root / "batch" / "inputs" / min(inputs)).unlink()
+    assert planned(**edit(3))
+    assert all(JobPlan(store()).picture(file) for job in JobPlan(store()).all() for file in job.files)
 
 
 def test_answers_come_from_the_store_after_collecting(sandbox: ScriptedSandbox) -> None:
