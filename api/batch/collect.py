@@ -36,7 +36,7 @@ class BatchCollector:
     def __init__(self, store: Store, connection: Connection, record: BatchRecord, told: Told) -> None:
         self._store, self._connection, self._told = store, connection, told
         self._plan, self._ledger, self._service = JobPlan(store), BatchLedger(store), BatchService(connection)
-        self._record, self._owner = record, store.owner(connection)
+        self._record = record
         self._jobs = self._ledger.jobs(record)
         self._left = set(self._jobs)  # what no line was kept for yet
         self._faults: dict[str, tuple[str, bool]] = {}  # of those, what was said: an answer may come in a later line
@@ -136,7 +136,7 @@ class BatchCollector:
         usd = self._kept_before(result.identity)
         if usd is None:
             usd = self._kept(result, self._plan.find(result.identity))
-        self._store.journal.take_back(result.identity, self._record.id, self._owner)
+        self._store.journal.take_back(result.identity, self._record.id)
         self._plan.remove([result.identity])
         with self._counting:
             self._record.answered += 1
@@ -165,12 +165,12 @@ class BatchCollector:
         batch, identity = self._record, result.identity
         known = planned.record(batch.id) if planned else None
         with contextlib.suppress(OSError, SharedStoreError):
-            known = known or self._store.journal.read(self._store.journal.name_for(identity, self._owner))
+            known = known or self._store.journal.read(identity)
         known = known or PlannedJob(identity=identity, **batch.model_dump(include=SHARED_FIELDS), fields={}).record(
             batch.id
         )
         told = {"sent_at": batch.asked_at, "answered_at": time.time(), "request_id": result.request_id}
-        return known.model_copy(update={**told, "account": self._connection.account})
+        return known.model_copy(update=told)
 
     def _note_refused_lines(self) -> None:
         """Note what the service said of single lines when it refused the whole batch."""
@@ -183,7 +183,7 @@ class BatchCollector:
         if planned is not None:
             planned.fault, planned.fault_is_final = fault, final
             self._plan.write(planned)
-        self._store.journal.take_back(identity, self._record.id, self._owner)
+        self._store.journal.take_back(identity, self._record.id)
         self._left.discard(identity)
         self._record.failed += 1
 
@@ -194,7 +194,7 @@ class BatchCollector:
                 self._failed(identity, fault, final=final)
         self._record.unfinished = len(self._left)
         for identity in self._left:
-            self._store.journal.take_back(identity, self._record.id, self._owner)
+            self._store.journal.take_back(identity, self._record.id)
 
 
 @dataclass

@@ -11,7 +11,6 @@ from ..jobs.job import Job
 from ..jobs.recorder import AnswerRecorder
 from ..jobs.runner import outcome_unknown
 from ..store.journal import BATCHED
-from ..store.owner import Owner
 from ..store.records import StoredAnswer
 from ..store.store import Store, store_of, stores
 from .plan import JobPlan, PlannedJob
@@ -39,15 +38,14 @@ def answered_or_planned(job: Job) -> StoredAnswer | Deferred:
     """
     job.connection.check(job.request)
     store, identity = store_of(job.connection), job.identity
-    owner = store.owner(job.connection)
-    known = _known(store, identity, owner) if job.reuse else None
+    known = _known(store, identity) if job.reuse else None
     if known is not None:
         return AnswerRecorder(store, job.connection).completed(known)
     if any(file.name == "markup" for file in job.files):
         raise no_markup(job.connection.name)
     plan = JobPlan(store)
     if job.reuse:
-        words, planned = _on_its_way(store, identity, owner), plan.find(identity)
+        words, planned = _on_its_way(store, identity), plan.find(identity)
         if words is None and planned and planned.failed_for_good:
             words = f"failed in the batch: {planned.fault}"
         if words:
@@ -55,9 +53,9 @@ def answered_or_planned(job: Job) -> StoredAnswer | Deferred:
     return Deferred(f"planned, {_tally(store).counted_with(plan.add(job, identity))}")
 
 
-def _known(store: Store, identity: str, owner: Owner) -> StoredAnswer | None:
+def _known(store: Store, identity: str) -> StoredAnswer | None:
     """Return the answer that this machine has, or any other that shares the store."""
-    return store.find(identity, owner) or (store.find(identity, owner) if store.fetch(identity, owner) else None)
+    return store.find(identity) or (store.find(identity) if store.fetch(identity) else None)
 
 
 def generation() -> str:
@@ -72,19 +70,18 @@ def no_markup(name: str) -> RefusedError:
     )
 
 
-def _on_its_way(store: Store, identity: str, owner: Owner) -> str | None:
+def _on_its_way(store: Store, identity: str) -> str | None:
     """Return where a job is that was handed over before, in words; None if it may be planned.
 
     Raises: OutcomeUnknownError if it was sent directly and nobody knows what became of it.
     """
-    name = store.journal.name_for(identity, owner)
-    record = store.journal.read(name)
+    record = store.journal.read(identity)
     if record is None or record.state == "prepared":
         return None
     if record.state == BATCHED:
         sent = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.sent_at or record.prepared_at))
         return f"in a batch since {sent}; collect it when it is done"
-    if store.is_running(store.journal.root / name):
+    if store.is_running(store.journal.root / identity):
         return "asked for directly at this moment; run again when it is done"
     raise outcome_unknown(record)
 

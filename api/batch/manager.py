@@ -11,7 +11,6 @@ from functools import partial
 from ..backends.leases import acquire
 from ..connections.connection import Connection, is_loopback
 from ..errors import OpenAIImageError, RefusedError, ServiceDownError, StillRunningError
-from ..store.owner import EVERYBODY, Owner
 from ..store.store import Store
 from .client import BatchService
 from .collect import BatchCollector
@@ -58,9 +57,8 @@ class BatchManager:
         batches = self._ledger.all()
         taken = self._ledger.taken()
         free = [one for one in self.plan.all() if one.identity not in taken]
-        owners = {name: self._owner(name) for name in {one.connection for one in free}}
         failed = [one for one in free if one.failed_for_good]
-        ready = [one for one in free if not one.failed_for_good and not self._is_answered(one, owners[one.connection])]
+        ready = [one for one in free if not one.failed_for_good and not self._is_answered(one)]
         return BatchOverview(ready, failed, batches)
 
     def forget(self, jobs: Iterable[PlannedJob]) -> None:
@@ -169,9 +167,8 @@ class BatchManager:
     def _abandoned(self, record: BatchRecord) -> BatchRecord:
         record.state, record.unfinished = REFUSED, record.count
         self._ledger.write(record)
-        owner = self._owner(record.connection)
         for identity in self._ledger.jobs(record):
-            self._store.journal.take_back(identity, record.id, owner)
+            self._store.journal.take_back(identity, record.id)
         self._ledger.drop_large_files(record)
         self.plan.touch()
         return record
@@ -212,14 +209,8 @@ class BatchManager:
             )
         return connection
 
-    def _is_answered(self, planned: PlannedJob, owner: Owner) -> bool:
-        return not planned.again and self._store.has(planned.identity, owner)
-
-    def _owner(self, name: str) -> Owner:
-        """Return whose the jobs over a connection are; one that cannot be used any more has no account."""
-        with contextlib.suppress(OpenAIImageError):
-            return self._store.owner(self._resolve(name)) if self._store.is_shared else EVERYBODY
-        return EVERYBODY
+    def _is_answered(self, planned: PlannedJob) -> bool:
+        return not planned.again and self._store.has(planned.identity)
 
 
 def _each(works: Iterable[Callable[[], BatchRecord | None]]) -> list[BatchRecord]:

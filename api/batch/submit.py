@@ -63,7 +63,6 @@ class BatchSubmitter:
 
     def __init__(self, store: Store, connection: Connection, told: Told) -> None:
         self._store, self._connection, self._told = store, connection, told
-        self._owner = store.owner(connection)
         self._plan, self._ledger, self._service = JobPlan(store), BatchLedger(store), BatchService(connection)
 
     def prepare(self, part: BatchPart) -> BatchRecord:
@@ -77,7 +76,7 @@ class BatchSubmitter:
             connection=part.connection,
             service=self._connection.service,
             address=self._connection.base_url,
-            account=key_digest(self._connection),
+            account=account_of(self._connection),
             model=part.model,
             operation=part.operation,
             count=0,
@@ -107,7 +106,7 @@ class BatchSubmitter:
         """Mark all jobs as this batch's and return them: no direct run sends them from here on."""
         listed = self._ledger.jobs(record)
         found = [one for one in map(self._plan.find, listed) if one and not self._is_answered(one)]
-        taken = [one for one in found if self._store.journal.hand_over(self._in_batch(one, record), self._owner)]
+        taken = [one for one in found if self._store.journal.hand_over(_in_batch(one, record))]
         record.count = len(taken)
         record.low_usd, record.high_usd = total_usd(taken, "low_usd"), total_usd(taken, "high_usd")
         record.held_usd = self._cautious_usd(taken)
@@ -117,13 +116,9 @@ class BatchSubmitter:
         self._ledger.write(record)
         return taken
 
-    def _in_batch(self, one: PlannedJob, record: BatchRecord) -> JobRecord:
-        told = {"sent_at": record.prepared_at, "account": self._connection.account}
-        return one.record(record.id).model_copy(update=told)
-
     def _is_answered(self, planned: PlannedJob) -> bool:
         """Tell whether a direct run was faster; the job leaves the plan then."""
-        answered = self._store.has(planned.identity, self._owner) or self._store.fetch(planned.identity, self._owner)
+        answered = self._store.has(planned.identity) or self._store.fetch(planned.identity)
         if planned.again or not answered:
             return False
         self._plan.remove([planned.identity])
@@ -200,7 +195,7 @@ class BatchSubmitter:
 
         Raises: OpenAIImageError, OSError.
         """
-        if record.account not in ("", key_digest(self._connection)):
+        if record.account not in ("", account_of(self._connection)):
             raise RefusedError(
                 f"{record.connection}: whether batch {record.id} was begun can only be seen with the key that asked for"
                 " it. Set that key back, then submit again; to give the batch up: openai-image batch cancel --give-up."
@@ -231,7 +226,7 @@ class BatchSubmitter:
         self._ledger.write(record)
         if error is not None:
             for identity in self._ledger.jobs(record):
-                self._store.journal.take_back(identity, record.id, self._owner)
+                self._store.journal.take_back(identity, record.id)
             self._ledger.drop_large_files(record)
             self._plan.touch()
 
@@ -251,11 +246,15 @@ class BatchSubmitter:
         return sum(spending.estimate_of(one.record("plan")) if one.high_usd is None else one.high_usd for one in jobs)
 
 
+def _in_batch(one: PlannedJob, record: BatchRecord) -> JobRecord:
+    return one.record(record.id).model_copy(update={"sent_at": record.prepared_at})
+
+
 class UploadedPictures:
-    """Which pictures the service has already, for one key."""
+    """Which pictures the service has already, for one account."""
 
     def __init__(self, store: Store, connection: Connection) -> None:
-        self._folder = store.root / FOLDER / "uploads" / key_digest(connection)
+        self._folder = store.root / FOLDER / "uploads" / account_of(connection)
 
     def known(self, sha256: str) -> str | None:
         """Return the service's id of a picture that it keeps for long enough, or None."""
@@ -275,7 +274,7 @@ class UploadedPictures:
         return sent.id
 
 
-def key_digest(connection: Connection) -> str:
-    """Return 16 digits that differ from key to key, whose batches and files others may not see."""
+def account_of(connection: Connection) -> str:
+    """Return 16 digits that differ from account to account; the key cannot be found from them."""
     key = connection.key.get_secret_value() if connection.key else ""
     return hashlib.sha256(f"{connection.service}\n{key}".encode()).hexdigest()[:16]

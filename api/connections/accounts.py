@@ -1,4 +1,7 @@
-"""Whose account pays over a connection: a short digest that tells accounts apart and leads back to no key."""
+"""Whose account pays over comfy.org: a short digest that tells people apart and leads back to no key.
+
+A machine's own keys, of whatever service, are everybody's who uses the machine, and may be exchanged.
+"""
 
 from __future__ import annotations
 
@@ -12,31 +15,25 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 DIGITS = 16
-ROUNDS = 10_000  # a key may be a short word on a server of one's own
+ROUNDS = 10_000
 SALT = b"openai_image_nodes account"
 TOKEN_MAX_CHARS = 16_384
 USER_CLAIMS = ("sub", "user_id")
-ORGANIZATION = "OpenAI-Organization"
 
 
 def account_of(connection: Connection) -> str | None:
-    """Return 16 hexadecimal digits for the account that pays over a connection; None on the sandbox, which is free.
+    """Return 16 hexadecimal digits for the account that pays over comfy.org, None for any other service.
 
-    That is the user of comfy.org whose token it is, whatever the token of the hour; the organization that is set; the
-    resource on Azure, which has two keys to change between; else the key.
+    That is the user whose token it is, whatever the token of the hour, or whoever has that key; and one account for
+    whatever key the machine itself has.
     """
-    if connection.kind == "sandbox":
+    if connection.kind != "comfy.org":
         return None
-    key = connection.key.get_secret_value() if connection.key else ""
-    if connection.kind == "comfy.org":
-        user = user_of(key) if connection.key_header == "Authorization" else None
-        payer = ("key", key) if user is None else ("user", user)
-    elif connection.kind == "azure":
-        payer = ("resource", "")
-    else:
-        organization = connection.headers.get(ORGANIZATION)
-        payer = ("organization", organization) if organization else ("key", key)
-    return _digest(connection.service, *payer)
+    if not connection.personal or connection.key is None:
+        return _digest(connection.service, "machine", "")
+    key = connection.key.get_secret_value()
+    user = user_of(key) if connection.key_header == "Authorization" else None
+    return _digest(connection.service, "key", key) if user is None else _digest(connection.service, "user", user)
 
 
 def user_of(token: str) -> str | None:

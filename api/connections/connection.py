@@ -69,7 +69,7 @@ class Connection:
 
     @property
     def account(self) -> str | None:
-        """Whose account pays, as a digest: answers belong to it."""
+        """Which account of comfy.org pays, as a digest: answers belong to it. None where all use the machine's own."""
         return account_of(self)
 
     @property

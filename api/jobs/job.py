@@ -14,7 +14,7 @@ from typing import Any
 
 from ..catalog.schemas import OpenAIImageGenerationRequest, OpenAIImageGenerationResponse
 from ..connections.connection import Connection
-from ..store.owner import EVERYBODY, Owner
+from ..store.owner import EVERYBODY, Owner, payer_over
 from ..store.records import JobRecord, StoredAnswer
 from ..transport.bodies import FilePart
 from ..transport.operation import EDITS, GENERATIONS, SynchronousOperation
@@ -71,7 +71,7 @@ class Job:
             input_digests=self.digests,
             idempotency_key=uuid.uuid4().hex if self.connection.idempotent else None,
             prepared_at=time.time(),
-            account=self.connection.account,
+            account=payer_over(self.connection),
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ..errors import OpenAIImageError
 from ..store.journal import again
+from ..store.owner import owner_over
 from ..store.records import StoredAnswer
 from ..store.store import STORE_VARIABLE, mark_read, store_of
 from .job import Job, JobAbandoned, JobHandle
@@ -34,12 +35,7 @@ class JobManager:
         Call `leave()` on what comes back when done waiting, `mark_delivered()` when the answer has reached somebody.
         """
         identity = job.identity
-        try:
-            owner = store_of(job.connection).owner(job.connection)
-        except OpenAIImageError as exc:
-            handle = JobHandle(job, identity, identity)
-            handle.future.set_exception(exc)
-            return handle
+        owner = owner_over(job.connection)
         name = owner.name(identity) if job.reuse else again(owner.name(identity))
         with self._lock:
             running = self._running.get((owner.account, name))

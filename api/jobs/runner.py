@@ -93,7 +93,7 @@ class JobRunner:
                 self._fetched()  # whoever had it until this moment may have answered it
             known = self._known()
             if known is not None and self._lease is not None:
-                self._drop_own()
+                self._journal.drop(self._name)
             if known is not None or self._lease is not None:
                 return known
             self._handle.wait(self._store.poll_s, "another process asks for the same")
@@ -107,30 +107,19 @@ class JobRunner:
         Raises: OutcomeUnknownError if it was sent and cannot safely be sent again.
         """
         record, old = self._job.record(self._handle.identity), self._left_behind()
-        if old is not None and not self._owner.owns(old):
-            self._name = self._owner.own_name(self._handle.identity)  # another account's is on its way under this one
-            raise LeaseLost
         if old is not None and old.fault:
             raise unreadable(old, None)
         if old is not None and self._came_before(old) is not None:
             self._may_be_billed = True
             return old
-        if old is not None and not _may_go_on(old, record.account):
+        if old is not None and not _may_go_on(old):
             raise _already_batched(old) if old.state == BATCHED else outcome_unknown(old)
-        if old is not None and old.idempotency_key and old.account in (None, record.account):
+        if old is not None and old.idempotency_key:
             record.idempotency_key, record.sent_at = old.idempotency_key, old.sent_at
             self._may_be_billed = old.state != "prepared"
         record.state = "sent" if self._may_be_billed else "prepared"
         self._journal.write(self._name, record)
         return record
-
-    def _drop_own(self) -> None:
-        """Forget a job that is answered, unless it is another account's that has the same name."""
-        if self._owner.account is not None and not self._owner.is_apart:
-            record = self._journal.read(self._name)
-            if record is not None and not self._owner.owns(record):
-                return
-        self._journal.drop(self._name)
 
     def _left_behind(self) -> JobRecord | None:
         try:
@@ -255,15 +244,9 @@ class JobRunner:
         )
 
 
-def _may_go_on(old: JobRecord, account: str | None) -> bool:
-    """Tell whether a job may be asked for once more: it was not sent, or was handed over, or its key is at hand.
-
-    Its key is of use to the account alone that it was made for.
-    """
-    is_ours = old.account in (None, account)
-    return old.state in ("prepared", "answered") or (
-        old.state == "sent" and old.idempotency_key is not None and is_ours
-    )
+def _may_go_on(old: JobRecord) -> bool:
+    """Tell whether a job may be asked for once more: it was not sent, or was handed over, or its key is at hand."""
+    return old.state in ("prepared", "answered") or (old.state == "sent" and old.idempotency_key is not None)
 
 
 def _is_final(error: OpenAIImageError, record: JobRecord) -> bool:

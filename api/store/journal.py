@@ -169,13 +169,13 @@ class RequestJournal:
                         if record is None or record.state == "prepared" or is_answered(record):
                             self._drop_unleased(folder.name)
 
-    def hand_over(self, record: JobRecord, owner: Owner = EVERYBODY) -> bool:
+    def hand_over(self, record: JobRecord) -> bool:
         """Write down that a job goes out in a batch; False if it is on its way already, by another path or batch.
 
         The disk may have it later (see `files.sync_all`): a batch has many jobs.
         Raises: OSError, SharedStoreError.
         """
-        name = self.name_for(record.identity, owner)
+        name = record.identity
         ours = acquire(self.open(name))
         if ours is None:
             return False
@@ -189,22 +189,12 @@ class RequestJournal:
             ours.release()
         return True
 
-    def take_back(self, identity: str, batch: str, owner: Owner = EVERYBODY) -> None:
+    def take_back(self, identity: str, batch: str) -> None:
         """Note that a job is no longer part of a batch: it was answered, or it was never worked on."""
-        for name in {identity, owner.own_name(identity)}:
-            with contextlib.suppress(OSError):
-                record = self._unwritten.get(name) or self._read_here(name)
-                if record is not None and record.batch == batch:
-                    self.drop(name)
-
-    def name_for(self, identity: str, owner: Owner) -> str:
-        """Return what an owner's request is called on its way: not as another account's that is on its way too.
-
-        Raises: OSError, SharedStoreError.
-        """
-        name = owner.name(identity)
-        found = self.read(name) if owner.account is not None and not owner.is_apart else None
-        return name if found is None or owner.owns(found) else owner.own_name(identity)
+        with contextlib.suppress(OSError):
+            record = self._unwritten.get(identity) or self._read_here(identity)
+            if record is not None and record.batch == batch:
+                self.drop(identity)
 
     def _tell_others(self, name: str, record: JobRecord) -> None:
         """Let other machines know how far a job is.
@@ -246,8 +236,7 @@ class RequestJournal:
     def _left_behind(self, name: str, owner: Owner) -> Iterator[str]:
         """Yield other names under which an owner's same job was asked by somebody who gave up or died."""
         identity = name.partition(".")[0]
-        plain = {identity} if owner.takes_unowned or not owner.is_apart else set()
-        firsts = {owner.name(identity), owner.own_name(identity), *plain}
+        firsts = {identity, owner.own_name(identity)}
         unwritten = [other for other, record in list(self._unwritten.items()) if record.state == "unknown"]
         for other in (other for other in unwritten if other != name and _is_of(other, firsts)):
             yield other

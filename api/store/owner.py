@@ -1,7 +1,7 @@
-"""Whose answers and requests somebody may see: what an account paid for belongs to that account.
+"""Whose answers and requests somebody may see: what a user of comfy.org paid for belongs to that user.
 
-A person who is signed in to comfy.org has requests on their way under names of their own, `<identity>.of-<account>`: to
-nobody else they exist. Keys that the machine's owner has set share the plain name; there a record tells whose it is.
+Requests of theirs on their way have names of their own, `<identity>.of-<account>`: to nobody else they exist. What a
+machine's own keys pay for, at whatever service, is everybody's who uses the machine or shares its store.
 """
 
 from __future__ import annotations
@@ -40,22 +40,25 @@ class Owner:
         return self.own_name(identity) if self.is_apart else identity
 
     def own_name(self, identity: str) -> str:
-        """Return a name that nobody else uses, also where another account has the plain one."""
+        """Return a name that no other account uses."""
         return identity if self.account is None else f"{identity}{OF}{self.account}"
 
 
 EVERYBODY = Owner()
 
 
-def owner_over(connection: Connection, *, shared: bool) -> Owner:
-    """Return whose answers somebody over a connection may have in a store, `shared` with other machines or not.
+def owner_over(connection: Connection) -> Owner:
+    """Return whose answers and requests somebody over a connection sees."""
+    account, is_many = connection.account, config.serves_many()
+    return Owner(account, is_apart=connection.personal or is_many, takes_unowned=not is_many) if account else EVERYBODY
 
-    comfy.org's belong to the person or key that paid. Own keys are the machine's: in its own store all that they paid
-    for stays, also when a key is exchanged; in a shared one the account decides, for the others may have another.
+
+def payer_over(connection: Connection) -> str | None:
+    """Return the account that is written down of what a connection pays for.
+
+    None for what the machine pays where one person uses it: who signs in there later has that too.
     """
-    if connection.kind == "comfy.org":
-        return Owner(connection.account, is_apart=connection.personal, takes_unowned=not config.serves_many())
-    return Owner(connection.account) if shared else EVERYBODY
+    return connection.account if connection.personal or config.serves_many() else None
 
 
 def first_number(record: JobRecord) -> int:
@@ -64,6 +67,6 @@ def first_number(record: JobRecord) -> int:
     Where many people use one ComfyUI, each account has numbers of its own: else the second answer would tell that there
     is a first.
     """
-    if not (config.serves_many() and record.account and record.connection == "comfy.org"):
+    if not (config.serves_many() and record.account):
         return 1
     return NUMBERS_EACH * (1 + int(record.account, 16) % PLACES)

@@ -33,7 +33,7 @@ class SharedStore(Store):
     poll_s = POLL_S
 
     def __init__(self, root: Path, bucket: SharedBucket) -> None:
-        super().__init__(root, shared=True)
+        super().__init__(root)
         self.bucket = bucket
         self.backend = bucket.backend
         self.outbox = Outbox(root, bucket, self._newest_first)

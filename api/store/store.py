@@ -30,7 +30,7 @@ from ..errors import RUN_ANYWAY, BadAnswerError
 from .bucket import SharedBucket
 from .eviction import UNREAD, SizeLimit, used_at
 from .journal import RequestJournal
-from .owner import EVERYBODY, Owner, first_number, owner_over
+from .owner import EVERYBODY, Owner, first_number
 from .read_record import number_of, read_pictures, read_record, tell_once
 from .records import RECORD, JobRecord, StoredAnswer, picture_digests, picture_names, record_bytes
 
@@ -49,16 +49,11 @@ class Store:
     poll_s = POLL_S
     backend: Backend | None = None  # where other machines' answers and costs are
 
-    def __init__(self, root: Path, *, shared: bool = False) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
-        self.is_shared = shared
         self.jobs = root / "jobs"
         self.journal = RequestJournal(root)
         self._limit = SizeLimit(self.jobs, root / "trash")
-
-    def owner(self, connection: Connection) -> Owner:
-        """Return whose answers and requests somebody over a connection sees here."""
-        return owner_over(connection, shared=self.is_shared)
 
     def find(self, identity: str, owner: Owner = EVERYBODY) -> StoredAnswer | None:
         """Return an owner's newest answer of a job as it is kept, or None. Touches it: it is forgotten last.
@@ -180,19 +175,9 @@ class Store:
         self.journal.tidy(self._is_answered)
         return self._limit.make(max_bytes)
 
-    def has(self, identity: str, owner: Owner = EVERYBODY) -> bool:
-        """Tell whether something of an owner's is kept of a job; what cannot be read may be theirs."""
-        if owner.account is None:
-            return (self.jobs / identity).exists()
-        for folder in self._newest_first(identity):
-            try:
-                if owner.owns(read_record(folder)):
-                    return True
-            except FileNotFoundError:
-                continue
-            except OSError:
-                return True
-        return False
+    def has(self, identity: str) -> bool:
+        """Tell whether something is kept of a job, without reading it."""
+        return (self.jobs / identity).exists()
 
     def records_of(self, identity: str) -> list[JobRecord]:
         """Return the records of all answers of a job, the newest first; those that cannot be read are left out."""
@@ -245,13 +230,13 @@ def stores() -> list[Store]:
     told = os.environ.get(STORE_VARIABLE, "")
     url = told.rstrip("/") if "://" in told and not told.startswith("file://") else None
     path = Path(told.removeprefix("file://")).expanduser() if told and not url else config.folder() / "store"
-    return [_store(path, url, shared=bool(told)), _store(config.folder() / SANDBOX_STORE)]
+    return [_store(path, url), _store(config.folder() / SANDBOX_STORE)]
 
 
 @cache
-def _store(root: Path, url: str | None = None, *, shared: bool = False) -> Store:
+def _store(root: Path, url: str | None = None) -> Store:
     if url is None:
-        return Store(root, shared=shared)
+        return Store(root)
     from .shared import SharedStore  # it builds on this module
 
     client = FsspecClient(url)

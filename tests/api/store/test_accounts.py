@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from pydantic import SecretStr
 from support import asker as asking
 from support.asker import Asker, Server, painted, until
 from support.faults import Faults
-from support.machines import STORE, Farm, bucket, farm
+from support.machines import Farm, bucket, farm
 from support.machines import server as s3
 from support.node_calls import node
 
@@ -157,20 +156,34 @@ def test_lost_request_of_one_stops_no_other(asker: Asker) -> None:
     assert pending() == {name}
 
 
-def test_another_key_of_the_machine_takes_no_key_of_a_request_along(
-    asker: Asker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """COMFY_API_KEY was exchanged after an answer got lost: nobody knows, and nothing goes out under the old one."""
+def test_exchanged_key_of_the_machine_has_all_that_was_paid(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """COMFY_API_KEY too is the machine's, and so the single user's, who may also sign in."""
     monkeypatch.setenv("COMFY_API_KEY", "comfyui-first-of-the-machine")
-    asker.faults.drop("after_work", times=9)
-    with pytest.raises(OutcomeUnknownError):
-        asker.ask()
-    (old,) = set(asker.server.keys)
-    asker.server.faults = Faults()
+    assert not asker.ask().reused
     monkeypatch.setenv("COMFY_API_KEY", "comfyui-second-of-the-machine")
     asker.restart()
-    assert asker.ask().pictures == FOX
-    assert old not in asker.server.keys
+    assert asker.ask().reused
+    assert ask(asker, signed_in(token("anna"))).reused
+
+
+def test_key_of_a_single_users_machine_does_not_have_what_a_person_paid(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be another's who is signed in."""
+    assert not ask(asker, signed_in(token("anna"))).reused
+    monkeypatch.setenv("COMFY_API_KEY", "comfyui-of-the-machine")
+    assert not asker.ask().reused
+    assert asker.ask().reused
+
+
+@pytest.mark.usefixtures("many")
+def test_key_of_the_machine_does_not_have_what_people_paid(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is not signed in pays with it, and shares it with all who are not."""
+    assert not ask(asker, signed_in(token("anna"))).reused
+    monkeypatch.setenv("COMFY_API_KEY", "comfyui-of-the-machine")
+    assert not asker.ask().reused
+    asker.restart()
+    assert asker.ask().reused
 
 
 @pytest.mark.usefixtures("many")
@@ -278,55 +291,39 @@ def test_own_key_of_a_farm_is_shared(farm: Farm) -> None:
     assert farm.posts == 1
 
 
-def test_other_own_key_in_a_shared_store_is_another_account(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It neither gets what the first paid for nor overwrites what the first does not know of a lost request."""
+def test_other_own_key_of_a_farm_has_all_that_was_paid(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are exchanged, machine by machine; nothing is bought twice for it, nor what may have been billed."""
     farm.asker.ask("a hare")
     farm.asker.faults.drop("after_work")
     with pytest.raises(OutcomeUnknownError):
         farm.asker.ask()
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-another-account")
-    other = farm.on("second")
-    assert not other.ask("a hare").reused
-    other.faults.drop("after_work")
-    with pytest.raises(OutcomeUnknownError):
-        other.ask()
-    posts = farm.posts
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-exchanged-0123456789")
+    assert farm.on("second").ask("a hare").reused
     with pytest.raises(OutcomeUnknownError, match="sent at"):
         farm.on("third").ask()
-    assert farm.posts == posts  # the other account's own lost request
-    assert not farm.on("third").ask(reuse=False).reused
-    assert farm.on("fourth").ask().reused
-    monkeypatch.setenv("OPENAI_API_KEY", asking.KEY)
-    with pytest.raises(OutcomeUnknownError, match="sent at"):
-        farm.on("first").ask()
-    assert farm.on("fifth").ask("a hare").reused
+    assert farm.posts == 2
 
 
-def test_folder_that_machines_share_knows_accounts_too(
-    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """OPENAI_IMAGE_NODES_STORE may be a folder of the network."""
-    asker = Asker.fresh(server, "openai", monkeypatch)
-    monkeypatch.setenv(STORE, str(tmp_path / "shared"))
-    asker.restart()
-    assert not asker.ask().reused
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-another-account")
-    asker.restart()
-    assert not asker.ask().reused
-    assert asker.ask().reused
+def test_users_share_a_bucket_and_nothing_else(farm: Farm) -> None:
+    """Each has their own on every machine where they sign in."""
+    assert not ask(farm.asker, signed_in(token("anna"))).reused
+    assert not ask(farm.on("second"), signed_in(token("bert"))).reused
+    assert [ask(farm.on("third"), signed_in(token(name, hour=2))).reused for name in ("anna", "bert")] == [True, True]
+    assert farm.posts == 2
 
 
-def test_organization_and_azure_resource_are_accounts(asker: Asker) -> None:
-    """An organization has many keys, a resource two to change between; two organizations are two accounts."""
-    link = connections.resolve("openai", HostSecrets(), lambda: "")
-    mine, other = ({"OpenAI-Organization": name} for name in ("org-mine", "org-other"))
-    keys = [SecretStr("sk-one"), SecretStr("sk-two")]
-    assert len({replace(link, key=key).account for key in keys}) == 2
-    assert len({replace(link, key=key, headers=mine).account for key in keys}) == 1
-    assert replace(link, headers=mine).account != replace(link, headers=other).account
-    azure = replace(link, name="azure", kind="azure", base_url="https://a.openai.azure.com/openai")
-    assert len({replace(azure, key=key).account for key in keys}) == 1
-    assert replace(azure, base_url="https://b.openai.azure.com/openai").account != azure.account
+def test_lost_request_of_a_user_stops_no_other_on_any_machine(farm: Farm) -> None:
+    """And goes on under its own key where its user comes back."""
+    farm.asker.faults.drop("after_work", times=9)
+    with pytest.raises(OutcomeUnknownError):
+        ask(farm.asker, signed_in(token("anna")))
+    (key,) = set(farm.asker.server.keys)
+    farm.asker.server.faults = Faults()
+    assert ask(farm.on("second"), signed_in(token("bert"))).pictures == FOX
+    assert key not in farm.asker.server.keys
+    assert ask(farm.on("third"), signed_in(token("anna", hour=3))).pictures == FOX
+    assert farm.asker.server.keys[-1] == key
+    assert not [name for name in farm.objects if name.startswith("pending/")]
 
 
 def test_no_record_holds_a_key_or_a_user(asker: Asker) -> None:
