@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from ..connections.connection import Connection
 from ..errors import BadAnswerError, OpenAIImageError, RefusedError
@@ -19,7 +19,7 @@ from ..transport.bodies import FilePart, RequestBody, json_body, multipart_body
 from ..transport.client import request
 from ..transport.error_mapping import service_words
 from ..transport.retry import RetryPolicy
-from .records import BatchObject, BatchPage, FileObject
+from .service_objects import BatchObject, BatchPage, FileObject, told_as
 
 WINDOW = "24h"  # the only one there is
 OUR_ID = "openai_image_nodes"
@@ -112,13 +112,24 @@ class BatchService:
 
     def _newest(self) -> Iterator[BatchObject]:
         after: dict[str, str] = {}
+        unread = 0
         for _ in range(PAGES_MAX):
             page = self._told("GET", "batches", BatchPage, query={"limit": str(PAGE), **after})
             yield from page.data
+            unread += page.unread
             if not page.has_more or not page.data:
-                return
+                break
             after = {"after": page.data[-1].id}
-        raise BadAnswerError(f"{self._connection.name}: the service's list of batches does not end.")
+        else:
+            raise BadAnswerError(
+                f"{self._connection.name}: the service's list of batches does not end. Look for the batch on the"
+                " service's own pages."
+            )
+        if unread:  # one of them may be the batch that is looked for
+            raise BadAnswerError(
+                f"{self._connection.name}: {unread} entries in the service's list of batches cannot be read. Look for"
+                " the batch on the service's own pages, then submit again."
+            )
 
     def _told(
         self,
@@ -150,11 +161,12 @@ class BatchService:
 
     def _read(self, model: type[Model], body: bytes) -> Model:
         try:
-            return model.model_validate_json(body)
-        except ValidationError as exc:
+            return told_as(model, body)
+        except ValueError as exc:
             said = service_words(body).message[:200] or "nothing readable"
             raise BadAnswerError(
-                f"{self._connection.name}: the answer is not of the expected form (the service says: {said})."
+                f"{self._connection.name}: the answer is not of the expected form (the service says: {said}). Look on"
+                " the service's own pages whether there is such a batch or file, then do it again."
             ) from exc
 
     def _downloaded(self, file_id: str, part: Path, told: Callable[[int], None]) -> None:

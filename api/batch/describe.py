@@ -56,6 +56,7 @@ def progress(record: BatchRecord) -> str:
     counts = record.counts
     failed = f", {counts.failed} failed" if counts.failed else ""
     ready = "; collect it" if record.is_over else ""
+    ready = "; the service names no file with its answers yet" if record.lacks_files else ready
     return f"{record.status}, {counts.completed} of {counts.total or record.count} done{failed}{ready}"
 
 

@@ -102,13 +102,19 @@ def line_bytes(planned: PlannedJob) -> int:
     return len(_as_json(_line(planned, []))) + files + REFERENCE_BYTES
 
 
-def request_line(planned: PlannedJob, plan: JobPlan, file_ids: Mapping[str, str]) -> bytes:
+def request_line(
+    planned: PlannedJob, plan: JobPlan, file_ids: Mapping[str, str], *, connection: Connection | None = None
+) -> bytes:
     """Return the line of a job; `file_ids` has the service's id for each content that is not inline, by its SHA-256.
 
+    What a connection leaves out of its requests stands in none of its lines either.
     Raises: OSError if a picture is gone, KeyError if one was not uploaded.
     """
     references = [_reference(file, plan, file_ids) for file in planned.files]
-    return _as_json(_line(planned, references)) + b"\n"
+    line = _line(planned, references)
+    if connection is not None:
+        line["body"] = connection.wire_fields(line["body"])
+    return _as_json(line) + b"\n"
 
 
 def identity_of(broken: bytes) -> str | None:

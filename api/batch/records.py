@@ -4,7 +4,7 @@ batch/batches/<id>/record.json    how far it is
                    jobs.txt       the identities in it, one a line; never changed
                    requests.jsonl, output.jsonl, errors.jsonl   what went out and came back, until it is collected
 
-Source of the service's part: openai-python 3.54.0, types/batch.py, types/batch_error.py, types/file_object.py.
+The service's part is read in service_objects.py.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ..store import spending
 from ..store.read_record import RECORD_MAX_BYTES, Amount, Moment, Second, identity_of, tell_once
 from ..store.store import Store
 from .plan import FOLDER
+from .service_objects import OVER, BatchCounts, BatchObject
 
 RECORD = "record.json"
 JOBS = "jobs.txt"
@@ -33,66 +34,6 @@ PREPARING, CREATING, SUBMITTED, COLLECTED, REFUSED = "preparing", "creating", "s
 OPEN = (PREPARING, CREATING, SUBMITTED)
 Told = Callable[[str], None]  # hears in words what is being done
 LARGE = ("requests.jsonl", "output.jsonl", "errors.jsonl", "output.jsonl.part", "errors.jsonl.part")
-
-
-class BatchCounts(BaseModel):
-    """How many requests of a batch are done, by the service's own count."""
-
-    total: int = 0
-    completed: int = 0
-    failed: int = 0
-
-
-class BatchFault(BaseModel):
-    """Why a batch was not begun: the service's words, for one line (from 1) or for all."""
-
-    code: str | None = None
-    line: int | None = None
-    message: str | None = None
-    param: str | None = None
-
-    @property
-    def words(self) -> str:
-        """What is wrong, and where."""
-        place = f"line {self.line}: " if self.line else ""
-        code = f" ({self.code})" if self.code else ""
-        return f"{place}{self.message or 'no reason was given'}{code}"
-
-
-class BatchFaults(BaseModel):
-    """The faults of a batch."""
-
-    data: list[BatchFault] | None = None
-
-
-class BatchObject(BaseModel):
-    """A batch as the service tells it; times in seconds since 1970."""
-
-    id: str
-    status: str
-    created_at: Moment = None
-    expires_at: Moment = None
-    input_file_id: str | None = None
-    output_file_id: str | None = None
-    error_file_id: str | None = None
-    errors: BatchFaults | None = None
-    request_counts: BatchCounts | None = None
-    metadata: dict[str, str] | None = None
-
-
-class FileObject(BaseModel):
-    """A file as the service tells it; times in seconds since 1970."""
-
-    id: str
-    created_at: Moment = None
-    expires_at: Moment = None
-
-
-class BatchPage(BaseModel):
-    """A part of the list of batches."""
-
-    data: list[BatchObject]
-    has_more: bool = False
 
 
 class BatchRecord(BaseModel):
@@ -136,9 +77,10 @@ class BatchRecord(BaseModel):
     usd: Annotated[float, AfterValidator(spending.amount)] = 0.0
 
     def update(self, told: BatchObject) -> None:
-        """Take over what the service tells of the batch."""
-        self.batch_id, self.status = told.id, told.status
-        self.output_file_id, self.error_file_id = told.output_file_id, told.error_file_id
+        """Take over what the service tells of the batch; what it told before and leaves out now still holds."""
+        self.batch_id, self.status = self.batch_id or told.id, told.status
+        self.output_file_id = told.output_file_id or self.output_file_id
+        self.error_file_id = told.error_file_id or self.error_file_id
         self.expires_at = told.expires_at or self.expires_at
         self.counts = told.request_counts or self.counts
         faults = (told.errors.data if told.errors else None) or []
@@ -152,8 +94,14 @@ class BatchRecord(BaseModel):
 
     @property
     def is_over(self) -> bool:
-        """Whether the service will do no more for it."""
-        return self.status in ("completed", "failed", "expired", "cancelled")
+        """Whether the service will do no more for it, and what it did can be fetched."""
+        return self.status in OVER and not self.lacks_files
+
+    @property
+    def lacks_files(self) -> bool:
+        """Whether there must be answers that nobody can fetch yet: to plan their jobs again could pay them twice."""
+        is_answered = self.status == "completed" or (self.status in OVER and self.counts.completed > 0)
+        return is_answered and self.output_file_id is None and self.error_file_id is None
 
 
 class BatchLedger:

@@ -43,12 +43,11 @@ from .records import (
     REFUSED,
     SUBMITTED,
     BatchLedger,
-    BatchObject,
     BatchRecord,
-    FileObject,
     Told,
     new_id,
 )
+from .service_objects import BatchObject, FileObject
 
 PICTURE_PURPOSE = "vision"
 FILE_LIFETIME_S = 7 * 86_400
@@ -130,7 +129,7 @@ class BatchSubmitter:
         digest = hashlib.sha256()
         with path.open("wb") as file:
             for one in jobs:
-                line = request_line(one, self._plan, file_ids)
+                line = request_line(one, self._plan, file_ids, connection=self._connection)
                 digest.update(line)
                 file.write(line)
         self._told(f"uploading {len(jobs)} requests, {path.stat().st_size / 1e6:.1f} MB")

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +168,89 @@ def test_commands_do_without_torch() -> None:
     )
     root = str(Path(__file__).resolve().parents[2])
     assert subprocess.run([sys.executable, "-c", script, root], check=False, timeout=60).returncode == 0  # noqa: S603
+
+
+@pytest.fixture
+def relay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
+    """A connection of one's own with a stored key."""
+    monkeypatch.setattr("getpass.getpass", lambda _prompt: KEY)
+    with Capture() as server:
+        assert main(["connect", "relay", "--base-url", f"{server.base_url}/v1"]) == 0
+        yield server
+
+
+def entry_of(name: str) -> dict[str, Any]:
+    file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"]) / "connections.json"
+    return dict(json.loads(file.read_text())["connections"][name])
+
+
+@pytest.mark.parametrize(
+    ("words", "omit"),
+    [
+        (["--omit", "moderation"], ["moderation"]),
+        (["--omit", "moderation,background"], ["moderation", "background"]),
+        (["--omit", "moderation", "--omit", "n,size"], ["moderation", "n", "size"]),
+        (["--omit", ""], []),
+    ],
+)
+def test_connect_stores_what_is_never_sent(
+    relay: Capture, capsys: pytest.CaptureFixture[str], words: list[str], omit: list[str]
+) -> None:
+    """One field, several, or none again; the key stays, is not asked for and not shown."""
+    capsys.readouterr()
+    assert main(["connect", "relay", "--omit", "quality"]) == 0
+    assert main(["connect", "relay", *words]) == 0
+    assert entry_of("relay") == {"base_url": f"{relay.base_url}/v1", "key": KEY, "omit": omit}
+    said = capsys.readouterr().out
+    assert ", ".join(omit) or "nothing" in said
+    assert KEY not in said
+
+
+def test_connect_changes_one_form_and_leaves_the_other(relay: Capture, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each is stored for itself, and both are told."""
+    assert main(["connect", "relay", "--omit", "moderation"]) == 0
+    assert main(["connect", "relay", "--edits", "json"]) == 0
+    assert "leaves out moderation, edits as json" in capsys.readouterr().out
+    assert main(["connect", "relay", "--omit", "", "--edits", "multipart"]) == 0
+    assert "leaves out nothing, edits as multipart" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["relay", "--omit", "prompt"], "must be a list of fields"),
+        (["relay", "--omit", "seed"], "must be a list of fields"),
+        (["nobody", "--omit", "quality"], "no connection called 'nobody'"),
+        (["comfy.org", "--edits", "json"], "comfy.org"),
+        (["sandbox", "--omit", "quality"], "sandbox"),
+    ],
+)
+def test_connect_refuses_what_cannot_be(
+    relay: Capture, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    """In words, and what is stored stays as it was."""
+    before = entry_of("relay")
+    capsys.readouterr()
+    assert main(["connect", *words]) != 0
+    assert told in capsys.readouterr().err
+    assert entry_of("relay") == before
+
+
+def test_connect_knows_two_forms_of_edits(relay: Capture, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another one is refused with those that there are."""
+    with pytest.raises(SystemExit):
+        main(["connect", "relay", "--edits", "yaml"])
+    assert "multipart" in capsys.readouterr().err
+    assert entry_of("relay").get("edits") is None
+
+
+def test_stored_form_holds_for_the_next_request(relay: Capture, photo: Path, tmp_path: Path) -> None:
+    """An edit goes out as JSON without what is left out, on the command line as in the node."""
+    assert main(["connect", "relay", "--omit", "quality", "--edits", "json"]) == 0
+    words = ["a hat", "--image", str(photo), "--quality", "low", "--connection", "relay", "-o", str(tmp_path / "o.png")]
+    assert main(words) == 0
+    sent = relay.last
+    assert sent.headers["Content-Type"] == "application/json"
+    assert "quality" not in sent.fields()
+    assert "auto" not in sent.fields().values()
+    assert sent.fields()["images"][0]["image_url"].startswith("data:image/png;base64,")
