@@ -103,7 +103,7 @@ class GPTImage(ServiceNode):
         images = InputImages(image, mask, references, markup)
         run = await NodeRun.connected(connection, auth_token, api_key, seed=seed, reuse=reuse, node_id=unique_id)
         return await run.outputs(
-            type(self), parameters, images, partial(_locked if mask_mode == "lock" else _decoded, n=n)
+            type(self), parameters, images, partial(_locked if mask_mode == "lock" else _decoded, n=parameters.n)
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..api import RefusedError
+from ..utils.input_tensors import pictures_of
 from .run.parameters import ANY_MODEL
 
 if TYPE_CHECKING:
@@ -43,10 +44,12 @@ class References:
     def collect(self, references: list[Tensor] | None = None, **images: Tensor) -> tuple[list[Tensor]]:
         """Return the pictures, float [H,W,C] each: those of the chained node, then ours in the sockets' order.
 
-        Raises: RefusedError for more than 16.
+        Raises: RefusedError for more than 16, ImageInputError for what is no picture.
         """
-        ordered = sorted(images.items(), key=lambda item: int(item[0].rpartition("_")[2]))
-        collected = [*(references or []), *(picture for _, batch in ordered for picture in batch)]
+        connected = [name for name, picture in images.items() if picture is not None]
+        ordered = sorted(connected, key=lambda name: int(name.rpartition("_")[2]))
+        batches = [batch for name in ordered for batch in pictures_of(images[name], name)]
+        collected = [*(references or []), *(picture for batch in batches for picture in batch)]
         most = ANY_MODEL.max_input_images
         if len(collected) > most:
             raise RefusedError(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # and where it is used: the commands do without torch, which 
     from torch import Tensor
 
 NO_MASK_SIZE = (64, 64)  # ComfyUI's LoadImage: torch.zeros((64, 64)) for a picture without transparency
+OPENS_NOTHING = 1  # 8-bit level of a mask
 
 
 class Png(NamedTuple):
@@ -69,8 +70,9 @@ def mask_to_png(mask: Tensor, image_size: tuple[int, int], png_size: tuple[int, 
 
 
 def is_no_mask(mask: Tensor, image_size: tuple[int, int]) -> bool:
-    """Tell ComfyUI's stand-in for "this picture has no transparency" from a mask: 64x64 zeros, the picture not 64x64.
+    """Tell ComfyUI's stand-ins for "this picture has no transparency" from a mask: what opens nothing.
 
+    They are 64x64 or, in newer versions, of the picture's size; 0 everywhere, or 1/255 for grey with alpha and CMYK.
     `image_size` is the picture's (width, height).
 
     Raises:
@@ -78,7 +80,7 @@ def is_no_mask(mask: Tensor, image_size: tuple[int, int]) -> bool:
     """
     first = first_mask(mask)
     size = (first.shape[1], first.shape[0])
-    return size == NO_MASK_SIZE and size != image_size and not bool(first.any())
+    return size in (NO_MASK_SIZE, image_size) and not bool((tensor_to_pixels(first) > OPENS_NOTHING).any())
 
 
 def markup_to_png(markup: Tensor, image_size: tuple[int, int], png_size: tuple[int, int]) -> Png:

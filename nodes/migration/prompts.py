@@ -13,6 +13,7 @@ from ..references import SOCKETS
 from .replacements import BY_OLD, Replacement
 
 Nodes = dict[str, Any]
+OURS = ("OIN_", "OpenAIGPTImage1")
 OWN_INPUT = "connection"  # no built-in node has it
 
 
@@ -21,9 +22,27 @@ def translator(has: Callable[[str], bool]) -> Callable[[dict[str, Any]], dict[st
 
     def translate(body: dict[str, Any]) -> dict[str, Any]:
         prompt = body.get("prompt")
-        return {**body, "prompt": translated(prompt, has)} if isinstance(prompt, dict) else body
+        return {**body, "prompt": without_nulls(translated(prompt, has))} if isinstance(prompt, dict) else body
 
     return translate
+
+
+def without_nulls(prompt: Nodes) -> Nodes:
+    """Return a prompt in which no input of our nodes is null, as some programs write what is not set.
+
+    Before a run ComfyUI shows a node null for what is linked too, so that the node could not tell the two apart.
+    """
+    found = [key for key, node in prompt.items() if _has_null(node)]
+    return {**prompt, **{key: _without_null(prompt[key]) for key in found}} if found else prompt
+
+
+def _has_null(node: Any) -> bool:
+    inputs = node.get("inputs") if isinstance(node, dict) and str(node.get("class_type")).startswith(OURS) else None
+    return isinstance(inputs, dict) and None in inputs.values()
+
+
+def _without_null(node: Mapping[str, Any]) -> dict[str, Any]:
+    return {**node, "inputs": {name: value for name, value in node["inputs"].items() if value is not None}}
 
 
 def translated(prompt: Nodes, has: Callable[[str], bool]) -> Nodes:

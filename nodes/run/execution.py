@@ -22,7 +22,7 @@ from ...api.store.records import unreadable
 from ...utils import comfyui
 from ...utils.errors import BrokenPictureError
 from .input_images import EncodedInputs, InputImages, encode_inputs
-from .parameters import ImageParameters
+from .parameters import ImageParameters, refuse_kinds
 from .progress import ProgressReporter, prompt_monitor
 
 LOG = logging.getLogger(__name__)
@@ -80,7 +80,8 @@ class NodeRun:
             comfy_base_url=comfyui.comfy_api_base(),
             comfy_headers=comfyui.comfy_headers(),
         )
-        return cls(connection_of(connection, secrets), seed, reuse, node_id)
+        refuse_kinds({"seed": seed, "connection": connection})
+        return cls(connection_of(connection, secrets), int(seed), reuse, node_id)
 
     async def outputs(
         self, node: type[Any], parameters: ImageParameters, images: InputImages, decode: Decoder
@@ -94,6 +95,7 @@ class NodeRun:
         """
         monitor = prompt_monitor()
         monitor.begin(self.node_id)
+        images = await self._in_thread(images.checked)
         encoded = await self._in_thread(encode_inputs, images, max_pixels=self.connection.max_image_pixels)
         if self.connection.batch:
             answer = await self._in_thread(lambda: answered_or_planned(self._job(parameters, encoded)))

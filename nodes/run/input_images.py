@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...api import FilePart
 from ...utils import encode
+from ...utils.input_tensors import mask_of, pictures_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,6 +22,20 @@ class InputImages:
     mask: Tensor | None = None
     references: list[Tensor] | None = None
     markup: Tensor | None = None
+
+    def checked(self) -> InputImages:
+        """Return the same as tensors of floats; several in the place of one come before the references.
+
+        Raises: ImageInputError for what is no picture or mask.
+        """
+        own = [] if self.image is None else pictures_of(self.image, "image")
+        more = [] if self.references is None else pictures_of(self.references, "references")
+        return InputImages(
+            own[0] if own else None,
+            None if self.mask is None else mask_of(self.mask, "mask"),
+            [*own[1:], *more],
+            None if self.markup is None else pictures_of(self.markup, "markup")[0],
+        )
 
     def batches(self) -> list[Tensor]:
         """Return the pictures in the order that they go out, as batches [B,H,W,C] of one size each."""
@@ -71,7 +86,7 @@ def encode_inputs(images: InputImages, *, max_pixels: int) -> EncodedInputs:
 
 def _add_mask(encoded: EncodedInputs, mask: Tensor, size: tuple[int, int], sent_size: tuple[int, int]) -> None:
     if encode.is_no_mask(mask, size):
-        encoded.notes.append("The mask is the empty 64x64 one of a picture without transparency: no mask was sent.")
+        encoded.notes.append("The mask opens nothing, as that of a picture without transparency: no mask was sent.")
         return
     encoded.files.append(_part("mask", "mask.png", encode.mask_to_png(mask, size, sent_size)))
     encoded.mask = mask

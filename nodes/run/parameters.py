@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from numbers import Real
 from typing import Any
 
 from ...api import Connection, OpenAIImageError, RefusedError
@@ -20,6 +22,8 @@ SIZES = (
 )
 MASK_MODES = ("guide", "lock")
 SOCKETS = ("image", "references", "mask", "markup")
+SET_AGAIN = "Set it again: after an update, the values of a saved workflow may stand in the wrong places."
+MORE_NUMBERS = ("frame_count", "frame_duration_ms")  # the service's own fields of other nodes
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,14 @@ class ImageParameters:
     live_preview: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Take whole numbers of every kind: nodes of other packs hand over 2.0 or numpy's."""
+        for name in WHOLE_NUMBERS & vars(self).keys():
+            if _is_whole(value := getattr(self, name)):
+                object.__setattr__(self, name, int(value))
+        more = {name: int(self.extra[name]) for name in MORE_NUMBERS if _is_whole(self.extra.get(name))}
+        object.__setattr__(self, "extra", {**self.extra, **more})
+
     def without_previews(self, connection: Connection) -> str | None:
         """Return why sketches cannot be shown while waiting, or None."""
         if connection.kind == "comfy.org":
@@ -63,7 +75,7 @@ class ImageParameters:
         """
         edits, mask = encoded.count > 0, encoded.mask is not None
         connection.check_alive(self.model)
-        _refuse_widgets(asdict(self))
+        refuse_widgets(asdict(self))
         _refuse_nothing_to_match(self.size, edits=edits)
         fields = service_fields(asdict(self), image_size=encoded.image_size, edits=edits)
         if self.live_preview and self.without_previews(connection) is None:
@@ -73,6 +85,11 @@ class ImageParameters:
             validation.check({**fields, **sources}, operation="generations", shutdowns=False)
             return OpenAIImageGenerationRequest(**fields)
         return OpenAIImageEditRequest(**fields, image_count=encoded.count, mask=mask, markup=encoded.markup)
+
+
+WIDGET_FIELDS = {one.name: one.type for one in fields(ImageParameters)}
+WHOLE_NUMBERS = {name for name, kind in WIDGET_FIELDS.items() if kind == "int"} | {"seed"}
+TEXTS = {name for name, kind in WIDGET_FIELDS.items() if kind == "str"} | {"connection"}
 
 
 def validated(values: Mapping[str, Any], refused: str | None = None) -> bool | str:
@@ -93,7 +110,7 @@ def refusal(values: Mapping[str, Any]) -> bool | str:
     `values` are a node's inputs by name, and `extra` as in ImageParameters.
     """
     try:
-        _refuse_widgets(values)
+        refuse_widgets(values)
         name = values.get("connection")
         if name is not None and name not in connections.names():
             known = ", ".join(connections.names())
@@ -145,8 +162,12 @@ def _size(values: Mapping[str, Any], image_size: tuple[int, int] | None) -> str 
     return f"{width}x{height}"
 
 
-def _refuse_widgets(values: Mapping[str, Any]) -> None:
-    """Refuse values that are ours alone, so that the catalog has nothing to say about them."""
+def refuse_widgets(values: Mapping[str, Any]) -> None:
+    """Refuse values of another kind, and those that are ours alone, which the catalog has nothing to say about.
+
+    Raises: RefusedError naming the input and the value.
+    """
+    refuse_kinds({**values, **(values.get("extra") or {})})
     model, size = values.get("model"), values.get("size")
     if model is not None and not str(model).strip():
         raise RefusedError("The model is empty. Choose one from the list.", param="model")
@@ -162,6 +183,24 @@ def _refuse_widgets(values: Mapping[str, Any]) -> None:
         value = values.get(name)
         if value is not None and not low <= value <= high:
             raise RefusedError(validation.out_of_range(name, value, low, high), param=name)
+
+
+def refuse_kinds(values: Mapping[str, Any]) -> None:
+    """Refuse a number in the place of a text, and the reverse: what ComfyUI itself checks only in some places.
+
+    Raises: RefusedError naming the input and the value.
+    """
+    numbers = {*WHOLE_NUMBERS, *MORE_NUMBERS}
+    for name, value in values.items():
+        told = reprlib.repr(value)
+        if value is not None and name in numbers and not _is_whole(value):
+            raise RefusedError(f"{name} is {told}, which is no whole number. {SET_AGAIN}", param=name)
+        if value is not None and name in TEXTS and not isinstance(value, str):
+            raise RefusedError(f"{name} is {told}, which is no text. {SET_AGAIN}", param=name)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
 
 
 def _refuse_nothing_to_match(size: str | None, *, edits: bool) -> None:

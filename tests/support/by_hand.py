@@ -52,6 +52,12 @@ PLACE = """([kind, index, name]) => {
     const canvas = app.canvas.canvas.getBoundingClientRect();
     return [left + canvas.left, top + canvas.top];
 }"""
+BUILT_IN = "OpenAIGPTImage"  # how the names of ComfyUI's own nodes for these models begin
+OPENED = "(kind) => app.graph._nodes.find((node) => node.type.startsWith(kind))?.type"
+MODEL = """(kind) => app.graph._nodes.find((node) => node.type === kind)
+    .widgets.find((widget) => widget.name === "model")?.value"""
+SAVED = "() => app.graph._nodes.find((node) => node.type.startsWith('SaveImage')).type"
+ENDED, LIVE = "gpt-image-1", "gpt-image-2"
 FILES = """() => app.graph._nodes.filter((node) => node.type === "LoadImage")
     .map((node) => String(node.widgets.find((widget) => widget.name === "image").value))"""
 
@@ -138,7 +144,10 @@ class Desk:
         self.page.get_by_placeholder("Search").first.wait_for()
         self.hand.type(words)
         self.hand.click(self.page.get_by_text(title, exact=True).first)
-        self._until_there("OpenAIGPTImage1")
+        kind = self._until_there(BUILT_IN)
+        if self.page.evaluate(MODEL, kind) == ENDED:
+            self.hand.click(self._place(kind, 0, "model"))
+            self.hand.click(self.page.locator(".litemenu-entry", has_text=re.compile(f"^{LIVE}$")))
         self._finish(job)
 
     def ours(self, job: str, connection: str | None) -> None:
@@ -151,9 +160,11 @@ class Desk:
             self.hand.click(self.page.locator(".litemenu-entry", has_text=re.compile(f"^{connection}$")))
         self._finish(job)
 
-    def _until_there(self, kind: str) -> None:
-        self.page.wait_for_function("(kind) => app.graph._nodes.some((node) => node.type === kind)", arg=kind)
+    def _until_there(self, kind: str) -> str:
+        """Wait for a node whose type begins so, and return its type."""
+        self.page.wait_for_function(OPENED, arg=kind)
         self._shot("opened")
+        return str(self.page.evaluate(OPENED, kind))
 
     def _finish(self, job: str) -> None:
         for index, photo in zip(range(PHOTOS[job]), OWN_PHOTOS, strict=False):
@@ -164,7 +175,7 @@ class Desk:
             self._paint_mask()
         self._shot("ready")
         self.hand.click(self.canvas.run_button())
-        self.page.wait_for_function(SHOWN, arg="SaveImage")
+        self.page.wait_for_function(SHOWN, arg=self.page.evaluate(SAVED))
         self._shot("ran")
 
     def _shot(self, step: str) -> None:

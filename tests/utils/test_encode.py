@@ -280,18 +280,21 @@ class TestMask:
 
 
 class TestNoMask:
-    def test_load_images_stand_in_is_no_mask(self) -> None:
-        """A picture without transparency comes with 64x64 zeros from LoadImage."""
-        assert is_no_mask(torch.zeros(1, 64, 64), (1024, 768))
-        assert is_no_mask(torch.zeros(64, 64), (64, 65))
+    @pytest.mark.parametrize("level", [0.0, 1 / 255])
+    def test_load_images_stand_in_is_no_mask(self, level: float) -> None:
+        """A picture without transparency comes with 64x64 or its own size, 0 or one level everywhere."""
+        assert is_no_mask(torch.full((1, 64, 64), level), (1024, 768))
+        assert is_no_mask(torch.full((64, 64), level), (64, 65))
+        assert is_no_mask(torch.full((1, 64, 64), level), (64, 64))
+        assert is_no_mask(torch.full((1, 768, 1024), level), (1024, 768))
 
-    def test_masks_are_masks(self) -> None:
-        """One set pixel, another size, or a picture of 64x64 makes it a mask."""
+    def test_everything_else_is_a_mask(self) -> None:
+        """Two levels in one pixel, or another size, make it a mask."""
         drawn = torch.zeros(1, 64, 64)
-        drawn[0, 3, 3] = 0.01
+        drawn[0, 3, 3] = 2 / 255
         assert not is_no_mask(drawn, (1024, 768))
-        assert not is_no_mask(torch.zeros(1, 64, 64), (64, 64))
         assert not is_no_mask(torch.zeros(1, 64, 63), (1024, 768))
+        assert not is_no_mask(torch.zeros(1, 63, 64), (64, 64))
 
 
 class TestMarkup:

@@ -233,6 +233,16 @@ def test_prompts_that_are_not_ours_to_change_stay_the_same() -> None:
     assert prompts.translator(lambda _name: False)(body) is body
 
 
+@pytest.mark.parametrize("kind", ["OIN_GPTImage", "OIN_References", "OpenAIGPTImage1"])
+def test_null_is_what_is_not_there(kind: str) -> None:
+    """Some programs write every input of a node: a mask that is null is none, and refuses nothing; links stay."""
+    inputs = {"prompt": "a", "mask": None, "image": ["2", 0], "n": 1}
+    other = {"class_type": "Other", "inputs": {"mask": None}}
+    told = prompts.translator(lambda _name: True)({"prompt": {"1": {"class_type": kind, "inputs": inputs}, "2": other}})
+    assert told["prompt"]["1"]["inputs"] == {"prompt": "a", "image": ["2", 0], "n": 1}
+    assert told["prompt"]["2"] is other
+
+
 def test_translator_keeps_the_rest_of_the_body() -> None:
     """Who asked, and the workflow that goes with it."""
     body = {"prompt": {"1": {"class_type": V2, "inputs": {"prompt": "a"}, "_meta": {"title": "x"}}}, "client_id": "me"}

@@ -46,7 +46,15 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "17 with references": ({"image": sixteen(), "references": [photo()[0]]}, ["17", "16", "Connect fewer"]),
     "image with two channels": ({"image": photo(channels=3)[..., :2]}, ["[1, 48, 64, 2]", "1, 3 or 4 channels"]),
     "image with five channels": ({"image": torch.zeros(1, 8, 8, 5)}, ["[1, 8, 8, 5]", "1, 3 or 4 channels"]),
-    "image of whole numbers": ({"image": torch.zeros(1, 8, 8, 3, dtype=torch.uint8)}, ["uint8", "0 to 1"]),
+    "image of whole numbers": ({"image": torch.zeros(1, 8, 8, 3, dtype=torch.int32)}, ["int32", "0 to 1"]),
+    "image of 0 and 1": ({"image": torch.ones(1, 8, 8, 3, dtype=torch.uint8)}, ["input image", "0 and 1 only"]),
+    "latent in the place of an image": ({"image": {"samples": 1}}, ["input image", "kind dict", "another output"]),
+    "text in the place of a mask": ({"image": photo(), "mask": "white"}, ["input mask", "kind str"]),
+    "number among references": ({"references": [photo()[0], 5]}, ["input references", "kind int"]),
+    "mask in the place of an image": ({"image": torch.zeros(1, 8, 9)}, ["[1, 8, 9]", "Convert Mask to Image"]),
+    "channels first": ({"image": torch.zeros(1, 3, 8, 9)}, ["[1, 3, 8, 9]", "channels first"]),
+    "image in the place of a mask": ({"image": photo(), "mask": photo()}, ["[1, 48, 64, 3]", "Convert Image to Mask"]),
+    "mask without a pixel": ({"image": photo(), "mask": torch.zeros(0, 48, 64)}, ["[0, 48, 64]", "connect a MASK"]),
     "image with two axes": ({"image": torch.zeros(8, 8)}, ["[8, 8]", "[batch, height, width, channels]"]),
     "image without pixels": ({"image": torch.zeros(1, 0, 8, 3)}, ["[1, 0, 8, 3]", "at least one picture"]),
     "empty batch": ({"image": torch.zeros(0, 8, 8, 3)}, ["[0, 8, 8, 3]", "at least one picture"]),
@@ -97,6 +105,66 @@ def sent_mask(server: Capture) -> np.ndarray | None:
     return pixels(masks[0].data)[..., 3] if masks else None
 
 
+def sent_pictures(server: Capture) -> list[np.ndarray]:
+    """Return the pictures that went out, in order."""
+    return [pixels(part.data) for part in server.last.files() if part.name.startswith("image")]
+
+
+WHOLE = (photo() * 255).round().to(torch.uint8)
+SAME_PICTURE: dict[str, Any] = {
+    "without a batch": photo()[0],
+    "in a list": [photo()],
+    "in a list, without a batch": [photo()[0]],
+    "as levels": WHOLE,
+    "as an array": WHOLE.numpy(),
+    "in half precision": photo().to(torch.float16),
+}
+
+
+@pytest.mark.parametrize("picture", SAME_PICTURE.values(), ids=SAME_PICTURE)
+def test_picture_is_taken_in_every_form_that_means_one_thing(server: Capture, picture: Any) -> None:
+    """Other packs hand over more than ComfyUI's own form; the same pixels go out."""
+    node(image=picture)
+    [sent] = sent_pictures(server)
+    assert np.array_equal(sent, WHOLE[0].numpy())
+
+
+def test_list_of_pictures_goes_out_in_its_order_before_references(server: Capture) -> None:
+    """Each in its own size; the mask still belongs to the first."""
+    pictures = [photo(), photo(24, 32)[0], photo(16, 16)]
+    node(image=pictures[:2], references=pictures[2:], mask=half_mask())
+    assert [picture.shape[:2] for picture in sent_pictures(server)] == [(48, 64), (24, 32), (16, 16)]
+    assert sent_mask(server) is not None
+
+
+MASK = half_mask()
+SAME_MASK: dict[str, torch.Tensor | list[torch.Tensor]] = {
+    "[H,W]": MASK[0],
+    "[1,1,H,W]": MASK[None],
+    "[1,H,W,1]": MASK[..., None],
+    "bool": MASK > 0.5,
+    "levels": (MASK * 255).to(torch.uint8),
+    "in a list": [MASK],
+}
+
+
+@pytest.mark.parametrize("mask", SAME_MASK.values(), ids=SAME_MASK)
+def test_mask_is_taken_in_every_form_that_means_one_thing(
+    server: Capture, mask: torch.Tensor | list[torch.Tensor]
+) -> None:
+    """The same mask goes out."""
+    node(image=photo(), mask=mask)
+    alpha = sent_mask(server)
+    assert alpha is not None
+    assert np.array_equal(alpha, 255 - (MASK[0] * 255).to(torch.uint8).numpy())
+
+
+def test_references_node_takes_single_pictures_and_skips_what_is_null() -> None:
+    """A picture [H,W,C] is one picture, not as many as it has rows."""
+    [collected] = References().collect(image_1=photo()[0], image_2=None, image_3=[photo(24, 32)])
+    assert [picture.shape[:2] for picture in collected] == [(48, 64), (24, 32)]
+
+
 def test_mask_with_two_axes_is_accepted(server: Capture) -> None:
     """A mask [H,W] is as good as [1,H,W]."""
     node(image=photo(), mask=half_mask()[0])
@@ -116,11 +184,27 @@ def test_batched_masks_use_the_first_and_say_so(server: Capture) -> None:
     assert any("2 masks" in note and "only the first" in note for note in report["notes"])
 
 
-def test_empty_mask_of_load_image_is_no_mask(server: Capture) -> None:
-    """Load Image gives 64x64 zeros for a picture without alpha: nothing is sent, and the report tells."""
-    report = node(image=photo(), mask=torch.zeros(1, 64, 64))[2]
+@pytest.mark.parametrize("picture", [(48, 64), (64, 64)])
+@pytest.mark.parametrize("level", [0.0, 1 / 255])
+@pytest.mark.parametrize("is_full_size", [True, False])
+def test_mask_that_opens_nothing_is_not_sent(
+    server: Capture, picture: tuple[int, int], level: float, is_full_size: bool
+) -> None:
+    """Load Image gives 64x64 zeros, newer ones the full size, at 1/255 for grey and CMYK; the report tells."""
+    mask = torch.full((1, *(picture if is_full_size else (64, 64))), level)
+    report = node(image=photo(*picture), mask=mask)[2]
     assert sent_mask(server) is None
-    assert any("64x64" in note and "no mask was sent" in note for note in report["notes"])
+    assert any("opens nothing" in note and "no mask was sent" in note for note in report["notes"])
+
+
+def test_mask_that_opens_one_pixel_a_little_is_sent(server: Capture) -> None:
+    """Two levels are no stand-in: somebody painted them."""
+    mask = torch.zeros(1, 48, 64)
+    mask[0, 5, 7] = 2 / 255
+    node(image=photo(), mask=mask)
+    alpha = sent_mask(server)
+    assert alpha is not None
+    assert (alpha[5, 7], alpha.max()) == (253, 255)
 
 
 @pytest.mark.slow

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.api.errors import OpenAIImageError, RefusedError
-from support.capture import Capture
+from support.capture import Capture, picture, success
 from support.node_calls import KEY, node, photo, use_openai, validated
 
 HOST_DIALOGS = (
@@ -68,6 +69,20 @@ WIDGETS: dict[str, Case] = {
     "complexity unknown": ({"complexity": "total"}, ["complexity total", "low, medium, high", "Choose"]),
     "mask mode unknown": ({"mask_mode": "strict"}, ["mask_mode 'strict'", "guide or lock", "Choose"]),
     "live preview": ({"live_preview": 4}, ["live_preview is 4", "from 0 to 3"]),
+    "text for a number": ({"n": "fixed"}, ["n is 'fixed'", "no whole number", "Set it again"]),
+    "text for live_preview": ({"live_preview": "auto"}, ["live_preview is 'auto'", "no whole number"]),
+    "text for compression": ({"output_compression": "png"}, ["output_compression is 'png'", "no whole number"]),
+    "text for a side": ({"size": "custom", "custom_width": "low"}, ["custom_width is 'low'", "no whole number"]),
+    "half a number": ({"n": 1.5}, ["n is 1.5", "no whole number"]),
+    "yes for a number": ({"n": True}, ["n is True", "no whole number"]),
+    "no number": ({"live_preview": float("nan")}, ["live_preview is nan", "no whole number"]),
+    "number for a text": ({"quality": 183495656}, ["quality is 183495656", "no text", "Set it again"]),
+    "number for a size": ({"size": 1024}, ["size is 1024", "no text"]),
+    "number for a model": ({"model": 2}, ["model is 2", "no text"]),
+    "number for a prompt": ({"prompt": 7}, ["prompt is 7", "no text"]),
+    "number for a connection": ({"connection": 0}, ["connection is 0", "no text"]),
+    "list for a background": ({"background": ["a"] * 99}, ["background is ['a', 'a'", "...", "no text"]),
+    "text for a seed": ({"seed": "randomize"}, ["seed is 'randomize'", "no whole number"]),
     "model empty": ({"model": " "}, ["model", "Choose"]),
     "connection unknown": (
         {"connection": "nowhere"},
@@ -129,6 +144,14 @@ def test_a_run_is_refused_before_it_starts(server: Capture, inputs: dict[str, An
     assert isinstance(message, str)
     assert [piece for piece in told if piece not in message] == []
     assert not any(phrase in message for phrase in (KEY, *HOST_DIALOGS))
+
+
+@pytest.mark.parametrize("n", [2.0, np.int64(2), np.float32(2)])
+def test_whole_number_of_another_kind_is_taken(server: Capture, n: Any) -> None:
+    """Nodes of other packs hand over numbers in their own kind: the request has the plain one."""
+    server.reply(200, success(picture(), picture()))
+    node(n=n, seed=np.int64(5))
+    assert repr(server.last.fields()["n"]) == "2"
 
 
 @pytest.mark.parametrize("seed", [-1, 2**31])

@@ -1,0 +1,96 @@
+"""What is connected, as the tensors that the rest of the pack works with: whatever has one certain meaning is taken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import ImageInputError
+
+if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
+    from torch import Tensor
+
+CHANNELS = (1, 3, 4)
+LEVELS = 255
+
+
+def pictures_of(value: Any, name: str) -> list[Tensor]:
+    """Return what is connected to the input `name` as pictures: batches [B,H,W,C] of floats 0..1, C 1, 3 or 4.
+
+    Taken are batches, single pictures [H,W,C], lists of both, and bool or uint8 in place of floats.
+
+    Raises:
+        ImageInputError: anything else.
+    """
+    if isinstance(value, list | tuple):
+        return [batch for each in value for batch in pictures_of(each, name)]
+    tensor = _floats(_tensor(value, name), name)
+    batch = tensor[None] if tensor.ndim == 3 and tensor.shape[2] in CHANNELS else tensor
+    if batch.ndim != 4 or batch.shape[3] not in CHANNELS or batch.numel() == 0:
+        told = (
+            f"A picture of shape {list(tensor.shape)} cannot be sent: connect an IMAGE [batch, height, width, channels]"
+            " with at least one picture and 1, 3 or 4 channels."
+        )
+        raise ImageInputError(told + _likely_picture(tensor))
+    return [batch]
+
+
+def mask_of(value: Any, name: str) -> Tensor:
+    """Return what is connected to the input `name` as masks [B,H,W] of floats 0..1.
+
+    Taken are [H,W], [B,H,W], [B,1,H,W] and [B,H,W,1], lists of them (the first counts), and bool or uint8.
+
+    Raises:
+        ImageInputError: anything else.
+    """
+    if isinstance(value, list | tuple) and value:
+        return mask_of(value[0], name)
+    tensor = _floats(_tensor(value, name), name)
+    if tensor.ndim == 4 and 1 in (tensor.shape[1], tensor.shape[3]):
+        return tensor[:, 0] if tensor.shape[1] == 1 else tensor[..., 0]
+    if tensor.numel() == 0 or tensor.ndim not in (2, 3):
+        is_picture = tensor.ndim == 4 and tensor.shape[3] in CHANNELS
+        hint = " This is a picture: put Convert Image to Mask between." if is_picture else ""
+        told = (
+            f"A mask of shape {list(tensor.shape)} cannot be used: connect a MASK [height, width] or"
+            " [batch, height, width]."
+        )
+        raise ImageInputError(told + hint)
+    return tensor[None] if tensor.ndim == 2 else tensor
+
+
+def _tensor(value: Any, name: str) -> Tensor:
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return value
+    if type(value).__name__ == "ndarray":
+        return torch.from_numpy(value)
+    kind = type(value).__name__
+    raise ImageInputError(f"The input {name} cannot use a value of the kind {kind}. Connect another output.")
+
+
+def _floats(tensor: Tensor, name: str) -> Tensor:
+    """Return floats 0..1; of whole numbers only bool and levels 0..255 have one meaning."""
+    import torch
+
+    if tensor.is_floating_point():
+        return tensor
+    if tensor.dtype == torch.bool:
+        return tensor.float()
+    if tensor.dtype != torch.uint8:
+        raise ImageInputError(
+            f"The picture holds {tensor.dtype}, not floats from 0 to 1: convert it to float and divide it by 255."
+        )
+    if tensor.numel() and int(tensor.max()) == 1:
+        raise ImageInputError(
+            f"The input {name} holds whole numbers of 0 and 1 only, which may mean black and white or two almost equal"
+            " levels: convert them to floats first."
+        )
+    return tensor.float() / LEVELS
+
+
+def _likely_picture(tensor: Tensor) -> str:
+    """Return what a tensor seems to be instead, to be told after the refusal."""
+    if tensor.ndim == 4 and tensor.shape[1] in CHANNELS:
+        return " It seems to have its channels first: move them to the end."
+    return " This looks like a mask: put Convert Mask to Image between." if tensor.ndim in (2, 3) else ""
