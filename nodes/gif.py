@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..api import StoredAnswer
 from ..api.catalog import catalog, validation
 from ..api.catalog.catalog import GifLimits
-from ..utils.decode import gif_to_frames
+from ..api.jobs.received import frame_notes, opaque_notes, picture_of
+from ..utils.decode import gif_to_frames, is_opaque
 from . import inputs
 from .base import ServiceNode
 from .run.execution import NodeRun
@@ -133,9 +134,10 @@ def _frames(
     answer: StoredAnswer, _encoded: EncodedInputs, *, parameters: ImageParameters
 ) -> tuple[tuple[Tensor, Tensor, float], list[str]]:
     """Return frames [f,H,W,3|4], alpha [f,H,W] and frames per second, and notes."""
-    frames = gif_to_frames(answer.pictures[0])
+    frames = gif_to_frames(picture_of(answer, "gif"))
     seconds = sum(frames.durations_ms) / 1000.0
     spec, count = validation.spec_of({"model": parameters.model}, shutdowns=False), parameters.extra["frame_count"]
     warning = validation.gif_sheet_fault(spec, parameters.size, count)
     fps = len(frames.durations_ms) / seconds if seconds else 0.0
-    return (frames.image, frames.alpha, fps), [*frames.notes, *([warning] if warning else [])]
+    differences = [*opaque_notes(answer, is_opaque=is_opaque(frames.alpha)), *frame_notes(answer, frames.durations_ms)]
+    return (frames.image, frames.alpha, fps), [*frames.notes, *differences, *([warning] if warning else [])]

@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..api import StoredAnswer
-from ..utils.decode import alpha_of, pngs_to_image
+from ..api.jobs.received import opaque_notes
+from ..utils.decode import alpha_of, is_opaque, pngs_to_image
 from ..utils.mask_composite import lock_outside_mask
 from . import inputs
 from .base import ServiceNode
@@ -114,6 +115,7 @@ def _decoded(answer: StoredAnswer, _encoded: EncodedInputs, *, n: int) -> tuple[
         names = [answer.record.pictures[index] for index in decoded.broken]
         told = ", ".join([*names[:NAMES_TOLD], *(["..."] if len(names) > NAMES_TOLD else [])])
         decoded.notes.append(f"The bytes of what could not be read are kept in {answer.folder}: {told}.")
+    decoded.notes.extend(opaque_notes(answer, is_opaque=is_opaque(decoded.alpha)))
     return (decoded.image, decoded.alpha), decoded.notes
 
 

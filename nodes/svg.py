@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..api import StoredAnswer
 from ..api.catalog import catalog
+from ..api.jobs.received import picture_of
 from ..utils import comfyui
 from ..utils.svg import clean_svg
 from . import inputs
@@ -121,6 +122,6 @@ def _extra(svg_model: str | None, svg_effort: str | None) -> dict[str, Any]:
 
 def _drawing(answer: StoredAnswer, _encoded: EncodedInputs) -> tuple[tuple[Any, str], list[str]]:
     """Return a drawing as ComfyUI's SVG type and as text, without what could run or load something."""
-    drawing = clean_svg(answer.pictures[0])
+    drawing = clean_svg(picture_of(answer, "svg"))
     kept = [f"The SVG as it came is kept in {answer.folder}."] if drawing.notes and answer.folder else []
     return (comfyui.svg([drawing.data]), drawing.data.decode()), [*drawing.notes, *kept]

@@ -85,6 +85,11 @@ def alpha_of(image: Tensor) -> Tensor:
     return 1 - image[..., 3] if image.shape[3] == 4 else torch.zeros(image.shape[:3])
 
 
+def is_opaque(alpha: Tensor) -> bool:
+    """Tell whether a picture among [n,H,W], 1 = transparent, has nothing transparent."""
+    return not bool((alpha > 0).flatten(1).any(1).all())
+
+
 def gif_to_frames(data: bytes) -> Frames:
     """Decode the frames of a GIF as they are seen, composited onto the ones before.
 

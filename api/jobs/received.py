@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..store.records import JobRecord, StoredAnswer, suffix_of
 
 FORMATS = {"jpg": "jpeg", "png": "png", "webp": "webp", "gif": "gif", "svg": "svg"}
-SIZED_FORMATS = ("png", "jpeg", "webp")
+SIZED_FORMATS = ("png", "jpeg", "webp", "gif")
 JPEG_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-SEARCHED_BYTES = 1 << 16
 
 
 def received_notes(answer: StoredAnswer) -> list[str]:
-    """Return a note for everything in which an answer differs from what was asked: number, format, size, background."""
+    """Return a note for everything in which an answer differs from what was asked: number, format, size.
+
+    What only the pixels tell is said by those who decode them, see `opaque_notes`.
+    """
     return list(_differences(answer.record, [data for data in answer.pictures if suffix_of(data) in FORMATS]))
+
+
+def opaque_notes(answer: StoredAnswer, *, is_opaque: bool) -> list[str]:
+    """Return a note where transparency was asked for and a picture `is_opaque`."""
+    if not is_opaque or answer.record.fields.get("background") != "transparent":
+        return []
+    return ["A transparent background was asked for, an opaque picture came."]
+
+
+def frame_notes(answer: StoredAnswer, durations_ms: Sequence[int]) -> list[str]:
+    """Return a note where an animation has not the frames that were asked for."""
+    asked, came = answer.record.fields.get("frame_count"), len(durations_ms)
+    if not isinstance(asked, int) or asked == came:
+        return []
+    return [f"{asked} frames were asked for, {came} came."]
+
+
+def picture_of(answer: StoredAnswer, suffix: str) -> bytes:
+    """Return the first picture of a format, or else the first that is one at all, or what stands in its place."""
+    found = [data for data in answer.pictures if suffix_of(data) in FORMATS]
+    wanted = [data for data in found if suffix_of(data) == suffix]
+    return (wanted or found or answer.pictures)[0]
 
 
 def received_size(answer: StoredAnswer) -> str | None:
@@ -52,16 +76,6 @@ def _differences(record: JobRecord, pictures: list[bytes]) -> Iterator[str]:
     wanted_size = str(asked.get("size") or "auto")
     if wanted_format in SIZED_FORMATS and wanted_size != "auto" and sizes and sizes != [wanted_size]:
         yield f"The size {wanted_size} was asked for, {' and '.join(sizes)} came."
-    if asked.get("background") == "transparent" and any(_is_opaque(data) for data in pictures):
-        yield "A transparent background was asked for, an opaque picture came."
-
-
-def _is_opaque(data: bytes) -> bool:
-    """Tell whether a picture's form has no room for transparency."""
-    kind = suffix_of(data)
-    if kind == "png":
-        return len(data) > 25 and data[25] in (0, 2) and b"tRNS" not in data[:SEARCHED_BYTES]
-    return kind == "jpg"
 
 
 def _webp_size(data: bytes) -> tuple[int, int] | None:

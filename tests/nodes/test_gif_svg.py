@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,8 @@ import pytest
 import torch
 from openai_image_nodes import NODE_CLASS_MAPPINGS
 from openai_image_nodes.api.errors import BadAnswerError
-from support.capture import Capture, success
+from PIL import Image
+from support.capture import Capture, picture, success
 from support.node_calls import photo, use_openai
 
 GIF = NODE_CLASS_MAPPINGS["OIN_GPTImageGIF"]
@@ -154,3 +157,67 @@ def test_svg_that_cannot_be_drawn_is_told_and_kept(
     folder = Path(str(caught.value).partition("It is kept in ")[2].partition(". It may")[0])
     assert [path.read_bytes() for path in folder.glob("picture_0.*")] == [broken.encode()]
     assert len(server.posts) == 1
+
+
+def frames_of(count: int, *, alpha: int = 255, side: int = 384) -> bytes:
+    """Return a GIF of so many frames of different colours."""
+    frames = [Image.new("RGBA", (side, side), (40 * number, 99, 0, alpha)) for number in range(count)]
+    out = io.BytesIO()
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], duration=200, disposal=2)
+    return out.getvalue()
+
+
+ODD_GIFS: dict[str, tuple[dict[str, Any], list[bytes | None], str]] = {
+    "fewer frames": ({"frame_count": 4}, [frames_of(2)], "4 frames were asked for, 2 came"),
+    "more frames": ({"frame_count": 2}, [frames_of(3)], "2 frames were asked for, 3 came"),
+    "another picture": ({"frame_count": 2}, [picture(384, 384)], "gif was asked for, png came"),
+    "a jpeg": ({"frame_count": 2}, [picture(384, 384, kind="JPEG")], "gif was asked for, jpeg came"),
+    "opaque": ({"frame_count": 2, "background": "transparent"}, [frames_of(2)], "an opaque picture came"),
+    "another size": ({"frame_count": 2}, [frames_of(2, side=64)], "The size 384x384 was asked for, 64x64 came"),
+    "more pictures": ({"frame_count": 2}, [frames_of(2), frames_of(2)], "1 picture was asked for, 2 came"),
+    "a png before it": ({"frame_count": 2}, [picture(), frames_of(2)], "gif was asked for, gif and png came"),
+    "nothing before it": ({"frame_count": 2}, [None, frames_of(2)], "in place of a picture came"),
+}
+
+
+@pytest.mark.parametrize(("asked", "came", "words"), ODD_GIFS.values(), ids=ODD_GIFS)
+def test_gif_that_is_not_as_asked_is_given_and_said(
+    server: Capture, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], came: list[bytes | None], words: str
+) -> None:
+    """What was paid is given as frames, and the report says in words what differs; nothing is asked for again."""
+    use_openai(monkeypatch, server)
+    data = [each and {"b64_json": base64.b64encode(each).decode()} for each in came]
+    server.reply(200, {"data": data})
+    for _ in range(2):
+        frames, _, _, report = run(GIF, connection="openai", size="384x384", **asked)
+        assert frames.shape[0] >= 1
+        assert words in "\n".join(json.loads(report)["notes"])
+    assert len(server.posts) == 1
+
+
+def test_gif_as_asked_needs_no_note() -> None:
+    """Nothing is said where frames, size and background are as asked."""
+    report = json.loads(run(GIF, frame_count=2, background="transparent", size="384x384")[3])
+    assert not [note for note in report["notes"] if "came" in note]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_picture_in_place_of_an_svg_is_said_in_words(
+    server: Capture, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """There is no drawing to give: what came, where it is kept, and nothing is asked for again."""
+    use_openai(monkeypatch, server)
+    server.reply(200, success(picture(kind=kind)))
+    for _ in range(2):
+        with pytest.raises(BadAnswerError, match=rf"svg was asked for, {kind.lower()} came.*kept in"):
+            run(SVG, connection="openai")
+    assert len(server.posts) == 1
+
+
+def test_drawing_behind_another_picture_is_given(server: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one of the wanted kind counts, wherever it stands."""
+    use_openai(monkeypatch, server)
+    server.reply(200, success(picture(), DRAWING.encode()))
+    _, text, report = run(SVG, connection="openai")
+    assert text.startswith("<svg")
+    assert "svg was asked for, png and svg came" in "\n".join(json.loads(report)["notes"])

@@ -25,6 +25,21 @@ DIFFERENT: dict[str, tuple[dict[str, Any], list[bytes], str]] = {
     "another format": ({}, [picture(kind="WEBP")], "png was asked for, webp came"),
     "jpeg for webp": ({"output_format": "webp"}, [picture(kind="JPEG")], "webp was asked for, jpeg came"),
     "opaque": ({"background": "transparent"}, [picture()], "an opaque picture came"),
+    "opaque, with room for alpha": (
+        {"background": "transparent"},
+        [picture(color=(9, 9, 9, 255))],
+        "an opaque picture",
+    ),
+    "opaque webp": (
+        {"background": "transparent", "output_format": "webp"},
+        [picture(kind="WEBP", color=(9, 9, 9, 255))],
+        "an opaque picture",
+    ),
+    "one of two opaque": (
+        {"background": "transparent", "n": 2},
+        [picture(color=(9, 9, 9, 5)), picture()],
+        "an opaque picture",
+    ),
 }
 
 
