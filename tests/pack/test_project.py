@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from support.pack import PACKAGE, ROOT
 
 if sys.version_info >= (3, 11):
@@ -54,6 +56,36 @@ def test_every_data_file_among_the_code_is_installed(project: dict[str, Any]) ->
     assert data
     assert [path for path in data if not any(fnmatch(path.as_posix(), pattern) for pattern in patterns)] == []
     assert [pattern for pattern in patterns if not any(path.is_file() for path in ROOT.glob(pattern))] == []
+
+
+@pytest.mark.parametrize(
+    ("field", "fits"),
+    [
+        ("Icon", lambda width, height: width == height <= 400),
+        ("Banner", lambda width, height: width * 9 == height * 21),
+    ],
+)
+def test_registry_has_pictures_of_the_forms_it_asks_for(
+    project: dict[str, Any], field: str, fits: Callable[[int, int], bool]
+) -> None:
+    """Square and at most 400x400, and 21:9 (docs.comfy.org/registry/specifications); each address is a file of ours."""
+    repository = project["project"]["urls"]["Repository"].removeprefix("https://github.com/")
+    start = f"https://raw.githubusercontent.com/{repository}/main/"
+    address = project["tool"]["comfy"][field]
+    assert address.startswith(start)
+    with Image.open(ROOT / address.removeprefix(start)) as picture:
+        assert fits(*picture.size), picture.size
+        picture.load()
+
+
+def test_registry_is_told_where_help_is_and_whose_this_is_not(project: dict[str, Any]) -> None:
+    """A page of documentation that is there, a place for issues, and that OpenAI has nothing to do with it."""
+    urls = project["project"]["urls"]
+    page = urls["Documentation"].removeprefix(f"{urls['Repository']}/blob/main/")
+    assert (ROOT / page).is_file()
+    assert urls["Issues"] == f"{urls['Repository']}/issues"
+    assert "Not affiliated with OpenAI" in project["project"]["description"]
+    assert "not made by or affiliated with OpenAI" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_all_code_is_checked_by_mypy() -> None:
