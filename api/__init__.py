@@ -19,6 +19,7 @@ from .errors import (
 )
 from .jobs.job import Job, JobHandle
 from .jobs.manager import JOBS, JobManager
+from .store.originals import Originals, originals_of
 from .store.records import JobRecord, StoredAnswer
 from .store.shared import SharedStore
 from .store.store import Store, store_of, stores
@@ -37,6 +38,7 @@ __all__ = [
     "ModeratedError",
     "NoKeyError",
     "OpenAIImageError",
+    "Originals",
     "OutOfCreditError",
     "OutcomeUnknownError",
     "RateLimitError",
@@ -47,6 +49,7 @@ __all__ = [
     "StillRunningError",
     "Store",
     "StoredAnswer",
+    "originals_of",
     "store_of",
     "stores",
 ]

@@ -28,7 +28,7 @@ def picture(argv: Sequence[str]) -> int:
     references = [image_files.read_image(path)[0] for path in options.image] or None
     mask = image_files.read_mask(options.mask) if options.mask else None
     run = GPTImage().api_call(**asked, references=references, mask=mask, reuse=not options.again)
-    image, _alpha, report = asyncio.run(run)
+    image, _alpha, report, _ = asyncio.run(run)
     if image is None:
         print("planned, nothing was sent; see: openai-image batch plan", file=sys.stderr)
         return 0

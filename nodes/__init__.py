@@ -9,6 +9,7 @@ from .gpt_image import GPTImage
 from .migration import prompts, replacements
 from .prompt_list.node import PromptList
 from .references import References
+from .save_original import SaveOriginal
 from .svg import GPTImageSVG
 
 config.use_host_folder(comfyui.state_folder)
@@ -26,6 +27,7 @@ NODE_CLASS_MAPPINGS = {
     "OIN_GPTImageGIF": GPTImageGIF,
     "OIN_GPTImageSVG": GPTImageSVG,
     "OIN_PromptList": PromptList,
+    "OIN_SaveOriginal": SaveOriginal,
     # ComfyUI gives us its own node's id only where its API nodes are disabled: old workflows then still run.
     "OpenAIGPTImage1": GPTImage,
 }
@@ -40,4 +42,5 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "OIN_GPTImageGIF": "OpenAI GPT Image GIF",
     "OIN_GPTImageSVG": "OpenAI GPT Image SVG",
     "OIN_PromptList": "OpenAI Prompt List",
+    "OIN_SaveOriginal": "Save Original (OpenAI)",
 }

@@ -11,6 +11,8 @@ from ..api.connections.accounts import user_of
 from ..api.connections.resolve import is_batch
 from ..utils import comfyui
 
+ORIGINALS_TOOLTIP = "The files exactly as the service sent them, for Save Original."
+
 
 class ServiceNode:
     """A node whose `api_call` asks the service, or plans a job for a batch."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..api import StoredAnswer
+from ..api import Originals, StoredAnswer
 from ..api.catalog import catalog, validation
 from ..api.catalog.catalog import GifLimits
 from ..api.jobs.received import frame_notes, opaque_notes, picture_of
 from ..utils.decode import gif_to_frames, is_opaque
 from . import inputs
-from .base import ServiceNode
+from .base import ORIGINALS_TOOLTIP, ServiceNode
 from .run.execution import NodeRun
 from .run.input_images import EncodedInputs, InputImages
 from .run.parameters import ANY_MODEL, ImageParameters, validated
@@ -34,13 +34,14 @@ NO_GIF = GifLimits(  # where no model makes any, the widgets stand still
 class GPTImageGIF(ServiceNode):
     """An animation of 2 to 16 frames from a prompt, or from pictures."""
 
-    RETURN_TYPES = ("IMAGE", "MASK", "FLOAT", "STRING")
-    RETURN_NAMES = ("frames", "alpha", "fps", "report")
+    RETURN_TYPES = ("IMAGE", "MASK", "FLOAT", "STRING", "OIN_ORIGINALS")
+    RETURN_NAMES = ("frames", "alpha", "fps", "report", "originals")
     OUTPUT_TOOLTIPS = (
         "The frames as a batch; with 4 channels only where something is transparent.",
         "What is transparent in each frame, as a mask: white (1) is see-through.",
         "Frames per second, for a video or animation saver.",
         "What was requested, what it cost and what was changed on the way, as JSON text.",
+        ORIGINALS_TOOLTIP,
     )
     DESCRIPTION = (
         "Makes a short animation with OpenAI's image models, as a batch of frames. Your account needs access to"
@@ -105,8 +106,8 @@ class GPTImageGIF(ServiceNode):
         auth_token: str | None = None,
         api_key: str | None = None,
         unique_id: str | None = None,
-    ) -> tuple[Tensor, Tensor, float, str]:
-        """Return frames float32 [f,H,W,3|4] in 0..1, alpha float32 [f,H,W], frames per second and the report.
+    ) -> tuple[Tensor, Tensor, float, str, Originals]:
+        """Return frames float32 [f,H,W,3|4] in 0..1, alpha float32 [f,H,W], frames per second, report and originals.
 
         Raises: as GPTImage.api_call.
         """

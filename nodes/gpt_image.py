@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..api import StoredAnswer
+from ..api import Originals, StoredAnswer
 from ..api.jobs.received import opaque_notes
 from ..utils.decode import alpha_of, is_opaque, pngs_to_image
 from ..utils.mask_composite import lock_outside_mask
 from . import inputs
-from .base import ServiceNode
+from .base import ORIGINALS_TOOLTIP, ServiceNode
 from .run.execution import NodeRun
 from .run.input_images import EncodedInputs, InputImages
 from .run.parameters import ImageParameters, validated
@@ -25,12 +25,13 @@ NAMES_TOLD = 16  # of files, in a note
 class GPTImage(ServiceNode):
     """Text to image, editing, references and inpainting with OpenAI's image models."""
 
-    RETURN_TYPES = ("IMAGE", "MASK", "STRING")
-    RETURN_NAMES = ("image", "alpha", "report")
+    RETURN_TYPES = ("IMAGE", "MASK", "STRING", "OIN_ORIGINALS")
+    RETURN_NAMES = ("image", "alpha", "report", "originals")
     OUTPUT_TOOLTIPS = (
         "The picture or pictures; with 4 channels only where something is transparent.",
         "What is transparent, as a mask: white (1) is see-through, as Load Image has it.",
         "What was requested, what it cost and what was changed on the way, as JSON text.",
+        ORIGINALS_TOOLTIP,
     )
     DESCRIPTION = (
         "Makes or edits pictures with OpenAI's image models, on your own account, your comfy.org account or a free"
@@ -79,8 +80,10 @@ class GPTImage(ServiceNode):
         auth_token: str | None = None,
         api_key: str | None = None,
         unique_id: str | None = None,
-    ) -> tuple[Tensor, Tensor, str]:
-        """Return image float32 [n,H,W,3|4] in 0..1, alpha float32 [n,H,W] (1 = transparent) and the report as JSON.
+    ) -> tuple[Tensor, Tensor, str, Originals]:
+        """Return image float32 [n,H,W,3|4] in 0..1, alpha float32 [n,H,W] (1 = transparent), report and originals.
+
+        The report is JSON text, the originals are references to the files as they came.
 
         Raises: RefusedError and its siblings of `api.errors`, ImageInputError, ComfyUI's interruption on Cancel.
         """

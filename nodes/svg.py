@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..api import StoredAnswer
+from ..api import Originals, StoredAnswer
 from ..api.catalog import catalog
 from ..api.jobs.received import picture_of
 from ..utils import comfyui
 from ..utils.svg import clean_svg
 from . import inputs
-from .base import ServiceNode
+from .base import ORIGINALS_TOOLTIP, ServiceNode
 from .run.execution import NodeRun
 from .run.input_images import EncodedInputs, InputImages
 from .run.parameters import ImageParameters, validated
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 class GPTImageSVG(ServiceNode):
     """A vector drawing from a prompt, or from pictures."""
 
-    RETURN_TYPES = ("SVG", "STRING", "STRING")
-    RETURN_NAMES = ("svg", "svg_text", "report")
+    RETURN_TYPES = ("SVG", "STRING", "STRING", "OIN_ORIGINALS")
+    RETURN_NAMES = ("svg", "svg_text", "report", "originals")
     OUTPUT_TOOLTIPS = (
         "The drawing, for Save SVG.",
         "The drawing as text.",
         "What was requested, what it cost and what was changed on the way, as JSON text.",
+        ORIGINALS_TOOLTIP,
     )
     DESCRIPTION = (
         "Makes a vector drawing with OpenAI's image models: an image model draws a draft, a text model writes the"
@@ -91,8 +92,8 @@ class GPTImageSVG(ServiceNode):
         auth_token: str | None = None,
         api_key: str | None = None,
         unique_id: str | None = None,
-    ) -> tuple[Any, str, str]:
-        """Return the drawing as ComfyUI's SVG type, as text, and the report.
+    ) -> tuple[Any, str, str, Originals]:
+        """Return the drawing as ComfyUI's SVG type and as text, the report, and the originals.
 
         Raises: as GPTImage.api_call.
         """

@@ -38,6 +38,7 @@ def runnable(photos: Path, target: Path) -> tuple[dict[str, Any], SaveImage, Pre
     save, preview, files = SaveImage(target), PreviewAny(), list[Path]()
     own = {kind: node() for kind, node in pack.load().NODE_CLASS_MAPPINGS.items()}
     own["OIN_PromptList"] = _list_in(photos)
+    own["OIN_SaveOriginal"] = _saver_in(target)
     core = {"LoadImage": LoadImage(photos), "ImageBatch": ImageBatch(), "SaveImage": save, "PreviewAny": preview}
     others = {"SaveAnimatedWEBP": SaveAnimatedWEBP(target, files), "SaveSVGNode": SaveSVGNode(target, files)}
     return {**core, **others, **own}, save, preview, files
@@ -54,6 +55,7 @@ def graphs() -> list[Graph]:
         animation(),
         vector_drawing(),
         prompt_list(),
+        originals(),
     ]
 
 
@@ -155,6 +157,30 @@ def prompt_list() -> Graph:
         "report": replace(report, at=(report.at[0], TOP + 580)),
     }
     return replace(graph, items={**graph.items, **as_tall})  # as the list: room for six pictures
+
+
+def originals() -> Graph:
+    """A picture, and its file as the service sent it."""
+    lines = (
+        "Save Image encodes the picture again. Save Original writes the service's own file, byte for byte, with its "
+        "Content Credentials, and beside it what made it. With `metadata` **in file**, dropping the file on the canvas "
+        "loads this workflow."
+    )
+    prompt = "A red fox asleep in a hollow tree, snow outside, watercolour"
+    graph = _graph("Originals", lines, {}, _ask(prompt, {}, size="1024x1024"))
+    save = graph.nodes["save"]
+    at = (save.at[0] + save.size[0] + COLUMN_GAP, TOP)
+    own = Node("OIN_SaveOriginal", at, save.size, {"filename_prefix": "Originals"}, {"originals": "ask.originals"})
+    *others, out = graph.groups
+    groups = (*others, replace(out, members=(*out.members, "original")))
+    return Graph(graph.title, {**graph.items, "original": own}, groups)
+
+
+def _saver_in(folder: Path) -> Any:
+    """Return Save Original with this folder in place of ComfyUI's output folder."""
+    known: Any = pack.load().NODE_CLASS_MAPPINGS["OIN_SaveOriginal"]
+    place = pack.part("utils.comfyui").SavePlace(folder, "original", 1, "")
+    return type(known.__name__, (known,), {"place": staticmethod(lambda *_asked: place)})()
 
 
 def _list_in(folder: Path) -> Any:

@@ -63,7 +63,8 @@ async def _called(
 
 async def _result(node: Any, values: Mapping[str, Any]) -> tuple[Any, ...]:
     result = getattr(node, node.FUNCTION)(**values)
-    return tuple(await result if inspect.isawaitable(result) else result)
+    outputs = await result if inspect.isawaitable(result) else result
+    return tuple(outputs["result"] if isinstance(outputs, dict) else outputs)
 
 
 def _merged(node: Any, results: Sequence[tuple[Any, ...]]) -> list[list[Any]]:

@@ -10,7 +10,7 @@ import pack
 from PIL import Image, ImageDraw, ImageOps
 
 drawing = pack.part("sandbox.rendering.primitives")
-Box = drawing.Box
+Box = drawing.Rectangle
 
 WIDTH, ROW_HEIGHT, EDGE = 1600, 360, 28
 TEXT_WIDTH, AFTER_WIDTH, GAP, ARROW, CAPTION = 380, 400, 18, 70, 26

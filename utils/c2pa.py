@@ -46,7 +46,7 @@ def credentials_of(data: bytes) -> Credentials | None:
         return None
     try:
         return _stated(store)
-    except (BrokenPictureError, RecursionError):
+    except (ValueError, LookupError, TypeError, RecursionError):  # a picture is not withheld for what is beside it
         return Credentials(None, None)
 
 
@@ -89,7 +89,7 @@ def _stated(store: bytes) -> Credentials:
 def _content(store: bytes) -> bytes:
     kind, content = next(iter(_boxes(store)), (b"", b""))
     if kind != b"jumb":
-        raise BrokenPictureError("the credentials are no JUMBF")
+        raise ValueError("the credentials are no JUMBF")
     return content
 
 
@@ -104,7 +104,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             length, header = int.from_bytes(data[at + 8 : at + 16], "big"), 16
         end = at + length if length else len(data)
         if end < at + header or end > len(data):
-            raise BrokenPictureError("the credentials end in the middle of a box")
+            raise ValueError("the credentials end in the middle of a box")
         yield data[at + 4 : at + 8], data[at + header : end]
         at = end
 
@@ -169,7 +169,7 @@ def _der(data: bytes) -> Iterator[tuple[int, bytes]]:
             start += length & 0x7F
             length = int.from_bytes(data[at + 2 : start], "big")
         if start + length > len(data):
-            raise BrokenPictureError("the certificate ends in the middle of a value")
+            raise ValueError("the certificate ends in the middle of a value")
         yield tag, data[start : start + length]
         at = start + length
 

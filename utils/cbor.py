@@ -5,8 +5,6 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from .errors import BrokenPictureError
-
 MAX_DEPTH = 16
 MAX_ITEMS = 20_000
 FLOATS = {25: ">e", 26: ">f", 27: ">d"}
@@ -21,12 +19,12 @@ class _Break:
 def decoded(data: bytes) -> Any:
     """Return the first value of the data: dict, list, bytes, str, int, float, bool, None; a tag is left out.
 
-    Raises: BrokenPictureError.
+    Raises: ValueError.
     """
     try:
         return _Reader(data).value(0)
     except (IndexError, struct.error, UnicodeDecodeError, TypeError, OverflowError) as exc:
-        raise BrokenPictureError("the claim is no CBOR") from exc
+        raise ValueError("no CBOR") from exc
 
 
 class _Reader:
@@ -39,7 +37,7 @@ class _Reader:
         """Read one value."""
         self._items += 1
         if depth > MAX_DEPTH or self._items > MAX_ITEMS:
-            raise BrokenPictureError("the claim is larger than a claim is")
+            raise ValueError("larger than a claim is")
         kind, low = divmod(self._data[self._at], 32)
         self._at += 1
         if kind == 7:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 LOG = logging.getLogger(__name__)
 STATE_FOLDER = "openai_image_nodes"
@@ -38,6 +38,15 @@ LINK_STARTS = {"://": ":\u2215\u2215", "www.": "www\u2024", "__LNK": "_ _LNK"}
 INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # controls, bidi marks, halves of surrogates, line separators
 
 
+class SavePlace(NamedTuple):
+    """Where ComfyUI saves the next file: its folder and name, the next number, and the folder below the output's."""
+
+    folder: Path
+    name: str
+    counter: int
+    subfolder: str
+
+
 def state_folder() -> str | None:
     """Return ComfyUI's private folder for this pack, which it never serves, or None without ComfyUI."""
     folder_paths = _loaded("folder_paths")
@@ -52,6 +61,44 @@ def input_folder() -> Path | None:
     """Return the folder that Load Image reads from, or None without ComfyUI."""
     folder_paths = _loaded("folder_paths")
     return Path(folder_paths.get_input_directory()) if folder_paths else None
+
+
+def save_place(prefix: str, width: int, height: int) -> SavePlace | None:
+    """Return where ComfyUI saves pictures of a size in pixels under a prefix.
+
+    ComfyUI makes the folder, and fills in its placeholders; without ComfyUI there is no such place.
+
+    Raises: ValueError for a prefix that leads out of the output folder.
+    """
+    folder_paths = _loaded("folder_paths")
+    if folder_paths is None:
+        return None
+    output = os.path.abspath(folder_paths.get_output_directory())
+    try:
+        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, output, width, height)
+    except OSError:
+        raise
+    except Exception as exc:  # ComfyUI raises nothing more special
+        raise ValueError(prefix) from exc
+    if os.path.commonpath([output, os.path.abspath(folder)]) != output:
+        raise ValueError(prefix)
+    return SavePlace(Path(folder), name, counter, subfolder)
+
+
+def temp_folder() -> Path | None:
+    """Return the folder of what is shown and not kept, made if need be, or None without ComfyUI."""
+    folder_paths = _loaded("folder_paths")
+    if folder_paths is None:
+        return None
+    folder = Path(folder_paths.get_temp_directory())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def saves_metadata() -> bool:
+    """Tell whether workflows may be saved with files: not if ComfyUI was started with --disable-metadata."""
+    arguments = _loaded("comfy.cli_args")
+    return not (arguments and getattr(arguments.args, "disable_metadata", False))
 
 
 def install_examples(folder: Path) -> None:

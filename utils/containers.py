@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from .errors import BrokenPictureError
 
+CUT_OFF = "the file ends in the middle of a part"
+NO_PICTURE = "there is no picture in the file"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8"
 RIFF_HEADER = 12  # "RIFF", the size of what follows, "WEBP"
@@ -56,7 +58,7 @@ def png_chunks(data: bytes) -> Iterator[Part]:
     while True:
         body_end = at + 8 + int.from_bytes(data[at : at + 4], "big")
         if body_end + 4 > len(data):
-            raise BrokenPictureError("the PNG ends in the middle of a chunk")
+            raise BrokenPictureError(CUT_OFF)
         part = Part(data[at + 4 : at + 8], at, body_end + 4, at + 8, body_end)
         yield part
         if part.kind == b"IEND":
@@ -71,12 +73,12 @@ def riff_chunks(data: bytes) -> Iterator[Part]:
     """
     at, last = RIFF_HEADER, 8 + int.from_bytes(data[4:8], "little")
     if last > len(data):
-        raise BrokenPictureError("the WebP is shorter than it says")
+        raise BrokenPictureError(CUT_OFF)
     while at + 8 <= last:
         length = int.from_bytes(data[at + 4 : at + 8], "little")
         body_end = at + 8 + length
         if body_end > last:
-            raise BrokenPictureError("the WebP ends in the middle of a chunk")
+            raise BrokenPictureError(CUT_OFF)
         end = min(body_end + length % 2, last)
         yield Part(data[at : at + 4], at, end, at + 8, body_end)
         at = end
@@ -93,14 +95,14 @@ def jpeg_segments(data: bytes) -> Iterator[Part]:
         while data[at : at + 2] == b"\xff\xff":  # fill bytes
             at += 1
         if at + 4 > len(data) or data[at] != 0xFF:
-            raise BrokenPictureError("the JPEG has no picture")
+            raise BrokenPictureError(NO_PICTURE)
         kind, body_start = data[at + 1], at + 4
         if kind in WITHOUT_LENGTH:
             at += 2
             continue
         body_end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         if not body_start <= body_end <= len(data):
-            raise BrokenPictureError("the JPEG ends in the middle of a segment")
+            raise BrokenPictureError(CUT_OFF)
         yield Part(bytes((kind,)), start, body_end, body_start, body_end)
         if kind == SCAN:
             return
@@ -123,9 +125,9 @@ def gif_applications(data: bytes) -> Iterator[tuple[bytes, bytes]]:
                     yield data[at + 3 : at + 14], b"".join(_blocks(data, at + 3 + data[at + 2]))
                 at = end
             else:
-                raise BrokenPictureError("the GIF has a block of no known kind")
+                raise BrokenPictureError(NO_PICTURE)
     except IndexError:
-        raise BrokenPictureError("the GIF ends in the middle of a block") from None
+        raise BrokenPictureError(CUT_OFF) from None
 
 
 def _palette_bytes(flags: int) -> int:

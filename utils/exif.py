@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from .errors import BrokenPictureError
 
+DAMAGED = "the EXIF in the file is damaged"
 NEW_BLOCK = b"II*\x00\x08\x00\x00\x00" + bytes(6)  # little-endian, an empty first directory
 PREFIX = b"Exif\x00\x00"
 ORDERS = {b"II*\x00": "<", b"MM\x00*": ">"}
@@ -38,11 +39,11 @@ def with_texts(block: bytes | None, texts: Mapping[str, str]) -> bytes:
     old = NEW_BLOCK if block is None else block.removeprefix(PREFIX)
     order = ORDERS.get(old[:4])
     if order is None:
-        raise BrokenPictureError("the EXIF has no header")
+        raise BrokenPictureError(DAMAGED)
     try:
         entries, following = _directory(old, order)
     except struct.error:
-        raise BrokenPictureError("the EXIF ends in the middle of its directory") from None
+        raise BrokenPictureError(DAMAGED) from None
     names = tuple(f"{name}:".encode() for name in texts)
     kept = [entry for entry in entries if not _text_of(old, order, entry).startswith(names)]
     values = [f"{name}:{text}".encode("ascii") + b"\0" for name, text in texts.items()]

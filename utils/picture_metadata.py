@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from xml.parsers import expat
 
 from . import exif
-from .containers import APP0, APP1, RIFF_HEADER, Part, form_of, jpeg_segments, png_chunks, riff_chunks
+from .containers import APP0, APP1, NO_PICTURE, RIFF_HEADER, Part, form_of, jpeg_segments, png_chunks, riff_chunks
 from .errors import BrokenPictureError
 
 SEGMENT_MAX_BYTES = 0xFFFF - 2
@@ -34,7 +34,7 @@ def with_texts(data: bytes, texts: Mapping[str, str]) -> bytes:
     """
     form = form_of(data)
     if form not in WRITERS:
-        raise NoPlaceError(f"a {'GIF' if form == 'gif' else 'file of this kind'} has no place for a workflow")
+        raise NoPlaceError("a GIF has no place for a workflow" if form == "gif" else NO_PICTURE)
     try:
         return WRITERS[form](data, texts)
     except BrokenPictureError as exc:
@@ -45,7 +45,7 @@ def _png(data: bytes, texts: Mapping[str, str]) -> bytes:
     """Put text chunks in front of the pixels, behind all that stands there: of two with one name the last counts."""
     pixels = next((chunk for chunk in png_chunks(data) if chunk.kind in (b"IDAT", b"IEND")), None)
     if pixels is None or pixels.kind == b"IEND":
-        raise BrokenPictureError("the PNG has no pixels")
+        raise BrokenPictureError(NO_PICTURE)
     chunks = [_png_chunk(b"tEXt", name.encode() + b"\0" + text.encode("ascii")) for name, text in texts.items()]
     return b"".join((data[: pixels.start], *chunks, data[pixels.start :]))
 
@@ -86,7 +86,7 @@ def _webp(data: bytes, texts: Mapping[str, str]) -> bytes:
     new = _riff_chunk(b"EXIF", exif.with_texts(old.body(data) if old else None, texts))
     last = max((index for index, one in enumerate(chunks) if one.kind in WEBP_PICTURES), default=-1)
     if last < 0:
-        raise BrokenPictureError("the WebP has no picture")
+        raise BrokenPictureError(NO_PICTURE)
     header, rest = _extended_header(data, chunks[0])
     parts = [header]
     for index, chunk in enumerate(chunks):
@@ -120,7 +120,7 @@ def _simple_size(kind: bytes, body: bytes) -> tuple[int, int, int]:
     if kind == b"VP8L" and len(body) >= 5 and body[0] == VP8L_START:
         bits = int.from_bytes(body[1:5], "little")
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF), ALPHA_FLAG if bits >> 28 & 1 else 0
-    raise BrokenPictureError("the WebP begins with no picture")
+    raise BrokenPictureError(NO_PICTURE)
 
 
 def _riff_chunk(kind: bytes, body: bytes) -> bytes:
@@ -161,7 +161,7 @@ def _after_first_tag(data: bytes) -> int:
             if data[at - 1] == ord("/"):
                 break
             return at + 1
-    raise BrokenPictureError("the SVG is empty")
+    raise BrokenPictureError(NO_PICTURE)
 
 
 WRITERS: dict[str | None, Callable[[bytes, Mapping[str, str]], bytes]] = {

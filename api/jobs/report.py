@@ -12,11 +12,12 @@ from ..store.records import StoredAnswer
 from .received import received_notes, received_size
 
 
-def report(answer: StoredAnswer, connection: Connection, notes: Sequence[str]) -> str:
+def report(answer: StoredAnswer, connection: Connection, notes: Sequence[str], c2pa: Sequence[Any] = ()) -> str:
     """Return the report as JSON text; figures that the service did not give are null.
 
     Keys: connection, host, model, operation, size, quality, n, request_id, elapsed_s (seconds), tokens,
-    estimate_usd ([low, high]), cost_usd, credits, reused, kept_in, revised_prompts, notes.
+    estimate_usd ([low, high]), cost_usd, credits, reused, kept_in, revised_prompts, c2pa (what each file states of its
+    Content Credentials, null without any), notes.
     """
     record = answer.record
     tokens = record.usage.model_dump(exclude_none=True) if record.usage else None
@@ -37,6 +38,7 @@ def report(answer: StoredAnswer, connection: Connection, notes: Sequence[str]) -
         "reused": answer.reused,
         "kept_in": str(answer.folder) if answer.folder else None,
         "revised_prompts": record.revised_prompts,
+        "c2pa": list(c2pa),
         "notes": [*notes, *answer.notes, *received_notes(answer), *fault_notes(answer), *connection_notes(connection)],
     }
     return json.dumps(content, indent=2, ensure_ascii=False)

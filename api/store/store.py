@@ -31,7 +31,7 @@ from .bucket import SharedBucket
 from .eviction import UNREAD, SizeLimit, used_at
 from .journal import RequestJournal
 from .owner import EVERYBODY, Owner, first_number
-from .read_record import number_of, read_pictures, read_record, tell_once
+from .read_record import PICTURE_MAX_BYTES, number_of, read_pictures, read_record, tell_once
 from .records import RECORD, JobRecord, StoredAnswer, picture_digests, picture_names, record_bytes
 
 STORE_VARIABLE = "OPENAI_IMAGE_NODES_STORE"
@@ -76,6 +76,18 @@ class Store:
         if faulty is None and error is not None:
             raise error
         return faulty
+
+    def file(self, identity: str, digest: str) -> bytes | None:
+        """Return the file of a job's answers that has this SHA-256, or None if it is not kept here."""
+        for folder in self._newest_first(identity):
+            with contextlib.suppress(OSError):
+                record = read_record(folder)
+                told = record.picture_digests or [digest] * len(record.pictures)  # old records say nothing of theirs
+                for name in (name for name, one in zip(record.pictures, told, strict=True) if one == digest):
+                    data = files.read_regular(folder / name, PICTURE_MAX_BYTES)
+                    if picture_digests([data]) == [digest]:
+                        return data
+        return None
 
     def fetch(self, identity: str, owner: Owner = EVERYBODY) -> bool:
         """Bring an owner's newest answer of a job here if other machines have one; tell whether they have.

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from pydantic import SecretStr
 
-from ...api import JOBS, Connection, HostSecrets, Job, JobHandle, StoredAnswer
+from ...api import JOBS, Connection, HostSecrets, Job, JobHandle, StoredAnswer, originals_of
 from ...api.batch.enqueue import Deferred, answered_or_planned
 from ...api.catalog import validation
 from ...api.connections import resolve as connections
@@ -20,6 +20,7 @@ from ...api.jobs.report import model_notes, outcome, report
 from ...api.jobs.threads import run_bounded, run_in_thread
 from ...api.store.records import unreadable
 from ...utils import comfyui
+from ...utils.c2pa import credentials_of
 from ...utils.errors import BrokenPictureError
 from .input_images import EncodedInputs, InputImages, encode_inputs
 from .parameters import ImageParameters, refuse_kinds
@@ -86,7 +87,7 @@ class NodeRun:
     async def outputs(
         self, node: type[Any], parameters: ImageParameters, images: InputImages, decode: Decoder
     ) -> tuple[Any, ...]:
-        """Return the outputs of a node: what `decode` makes of the answer, and the report as the last one.
+        """Return the outputs of a node: what `decode` makes of the answer, the report, and the originals.
 
         While the job waits for a batch, the branch behind the node ends without an error. `decode` returns outputs and
         notes for the report; it runs on a thread, and may raise BrokenPictureError.
@@ -109,10 +110,12 @@ class NodeRun:
         except BrokenPictureError as exc:
             fault = " ".join([*received_notes(answer), str(exc)])
             raise unreadable(answer.record.model_copy(update={"fault": fault}), answer.folder) from exc
+        c2pa = [found and found._asdict() for found in map(credentials_of, answer.pictures)]
         answer = JOBS.mark_delivered(answer)  # from here on the store may forget it when it is full
         about_model = model_notes(answer.record.model, self.connection)
         monitor.end(self.node_id, "; ".join([outcome(answer, self.connection), *about_model]))
-        return *outputs, report(answer, self.connection, [*about_model, *encoded.notes, *notes])
+        originals = originals_of(answer, is_sandbox=self.connection.kind == "sandbox", is_changed_here=bool(notes))
+        return *outputs, report(answer, self.connection, [*about_model, *encoded.notes, *notes], c2pa), originals
 
     async def _asked(self, parameters: ImageParameters, encoded: EncodedInputs) -> StoredAnswer:
         if parameters.live_preview and (reason := parameters.without_previews(self.connection)):

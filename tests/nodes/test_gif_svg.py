@@ -35,7 +35,7 @@ def run(node: Any, **inputs: Any) -> Any:
 
 def test_gif_gives_its_frames_and_their_rate() -> None:
     """Frames come as a batch, five a second by default."""
-    frames, alpha, fps, _ = run(GIF, frame_count=4, size="384x384")
+    frames, alpha, fps, _, _ = run(GIF, frame_count=4, size="384x384")
     assert frames.shape == (4, 384, 384, 3)
     assert (alpha.shape, fps) == ((4, 384, 384), 5.0)
     assert len({frame.numpy().tobytes() for frame in frames}) == 4
@@ -43,7 +43,7 @@ def test_gif_gives_its_frames_and_their_rate() -> None:
 
 def test_gif_with_transparent_ground_has_four_channels() -> None:
     """What is see-through is in the frames and in alpha."""
-    frames, alpha, _, _ = run(GIF, frame_count=2, background="transparent", size="384x384")
+    frames, alpha, *_ = run(GIF, frame_count=2, background="transparent", size="384x384")
     assert frames.shape[-1] == 4
     assert torch.equal(alpha, 1 - frames[..., 3])
 
@@ -90,7 +90,7 @@ def test_gif_fields_go_out_and_no_compression(server: Capture, monkeypatch: pyte
 
 def test_svg_gives_a_drawing_and_its_text() -> None:
     """The drawing has the `data` that ComfyUI's Save SVG reads."""
-    drawing, text, report = run(SVG, size="1024x1024")
+    drawing, text, report, _ = run(SVG, size="1024x1024")
     assert drawing.data[0].read().decode() == text
     assert text.startswith("<svg")
     assert json.loads(report)["model"] == "gpt-image-2.6-flare"
@@ -130,7 +130,7 @@ def test_svg_reaches_save_svg_without_what_runs(server: Capture, monkeypatch: py
     use_openai(monkeypatch, server)
     server.reply(200, success(DRAWING.encode()))
     for _ in range(2):  # asked for, then from the store
-        drawing, text, report = run(SVG, connection="openai")
+        drawing, text, report, _ = run(SVG, connection="openai")
         assert drawing.data[0].read().decode() == text
         assert "alert" not in text
         assert '<path d="M0 0">' in text

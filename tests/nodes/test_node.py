@@ -143,8 +143,8 @@ def test_every_input_and_output_is_explained(node: Any) -> None:
 
 def test_outputs_are_image_alpha_and_report() -> None:
     """In this order and under these names."""
-    assert GPTImage.RETURN_NAMES == ("image", "alpha", "report")
-    assert GPTImage.RETURN_TYPES == ("IMAGE", "MASK", "STRING")
+    assert GPTImage.RETURN_NAMES == ("image", "alpha", "report", "originals")
+    assert GPTImage.RETURN_TYPES == ("IMAGE", "MASK", "STRING", "OIN_ORIGINALS")
 
 
 @pytest.mark.parametrize("kind", CALLING)

@@ -36,6 +36,7 @@ TITLES = [
     "Animation",
     "Vector drawing",
     "Prompt list",
+    "Originals",
 ]
 OTHER_TITLES = {"Join Image with Alpha": [("IMAGE", "IMAGE")]}  # a node of ComfyUI that no example uses
 PALETTE = examples.palette()

@@ -47,13 +47,13 @@ def use(monkeypatch: pytest.MonkeyPatch, sandbox: ScriptedSandbox) -> None:
 
 
 def run(**inputs: Any) -> Any:
-    """Run the main node over the batch connection; (None, None, None) where the job has no answer yet."""
+    """Run the main node over the batch connection; None for each output where the job has no answer yet."""
     return asyncio.run(GPTImage().api_call(**asked({"connection": BATCH, **SMALL, **inputs})))
 
 
 def planned(**inputs: Any) -> bool:
     """Run the node and tell whether its branch was blocked."""
-    return run(**inputs) == (None, None, None)
+    return run(**inputs) == (None,) * 4
 
 
 def edit(seed: int = 0, height: int = 48, width: int = 64) -> dict[str, Any]:

@@ -22,7 +22,7 @@ Run = tuple[torch.Tensor, torch.Tensor, dict[str, Any]]
 
 def node(**inputs: Any) -> Run:
     """Run the main node and return image, alpha and the report's content; prompt and connection have a default."""
-    image, alpha, report = asyncio.run(GPTImage().api_call(**asked(inputs)))
+    image, alpha, report, _ = asyncio.run(GPTImage().api_call(**asked(inputs)))
     return image, alpha, json.loads(report)
 
 

@@ -152,13 +152,13 @@ def test_svg_draws_as_before() -> None:
     ("data", "told"),
     [
         (unsigned("gif"), "GIF has no place"),
-        (b"nothing", "of this kind"),
-        (unsigned("png")[:40], "middle of a chunk"),
-        (unsigned("webp")[:40], "shorter than it says"),
-        (b"\xff\xd8\xff\xd9", "has no picture"),
-        (b"<svg/>", "empty"),
+        (b"nothing", "no picture"),
+        (unsigned("png")[:40], "middle of a part"),
+        (unsigned("webp")[:40], "middle of a part"),
+        (b"\xff\xd8\xff\xd9", "no picture"),
+        (b"<svg/>", "no picture"),
         (b"<svg", "not well formed"),
-        (b"RIFF\x04\0\0\0WEBP", "has no picture"),
+        (b"RIFF\x04\0\0\0WEBP", "no picture"),
     ],
 )
 def test_file_without_a_place_is_told(data: bytes, told: str) -> None:

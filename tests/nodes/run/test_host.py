@@ -31,7 +31,7 @@ pack = sys.modules[name] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(pack)
 loaded = "aiohttp" in sys.modules
 call = pack.NODE_CLASS_MAPPINGS["OIN_GPTImage"]().api_call(prompt="a red fox", connection="sandbox", size="1024x1024")
-image, alpha, report = asyncio.run(call)
+image, alpha, report, _ = asyncio.run(call)
 modules = sorted({module.split(".")[0] for module in sys.modules})
 print(json.dumps({"shape": list(image.shape), "report": json.loads(report), "modules": modules, "aiohttp": loaded}))
 """

@@ -175,4 +175,4 @@ def test_of_two_who_wait_for_one_request_one_has_paid(server: Capture) -> None:
     """The sum of the costs of all reports that are not reused is the bill."""
     runs = together({"seed": 5}, {"seed": 5})
     assert len(server.requests) == 1
-    assert sorted(json.loads(report)["reused"] for _, _, report in runs) == [False, True]
+    assert sorted(json.loads(report)["reused"] for _, _, report, _ in runs) == [False, True]
