@@ -189,7 +189,7 @@ def test_gif_that_is_not_as_asked_is_given_and_said(
     data = [each and {"b64_json": base64.b64encode(each).decode()} for each in came]
     server.reply(200, {"data": data})
     for _ in range(2):
-        frames, _, _, report = run(GIF, connection="openai", size="384x384", **asked)
+        frames, _, _, report, _ = run(GIF, connection="openai", size="384x384", **asked)
         assert frames.shape[0] >= 1
         assert words in "\n".join(json.loads(report)["notes"])
     assert len(server.posts) == 1
@@ -218,6 +218,6 @@ def test_drawing_behind_another_picture_is_given(server: Capture, monkeypatch: p
     """The one of the wanted kind counts, wherever it stands."""
     use_openai(monkeypatch, server)
     server.reply(200, success(picture(), DRAWING.encode()))
-    _, text, report = run(SVG, connection="openai")
+    _, text, report, _ = run(SVG, connection="openai")
     assert text.startswith("<svg")
     assert "svg was asked for, png and svg came" in "\n".join(json.loads(report)["notes"])
