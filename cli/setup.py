@@ -114,11 +114,13 @@ def connect(argv: Sequence[str]) -> int:
 
 def serve_sandbox(argv: Sequence[str]) -> int:
     """Serve the sandbox on a loopback port until Ctrl+C, for other programs to try things on."""
-    from ..sandbox import Sandbox
+    from ..sandbox import KINDS, Sandbox, drifting
 
     parser = argparse.ArgumentParser(prog="openai-image sandbox", description=serve_sandbox.__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    with Sandbox(port=parser.parse_args(argv).port) as sandbox:
+    parser.add_argument("--edits", choices=KINDS, help="how edits come back; without it what the mask keeps is kept")
+    options = parser.parse_args(argv)
+    with Sandbox(port=options.port, render=drifting(options.edits)) as sandbox:
         print(f"OPENAI_BASE_URL={sandbox.base_url}/v1", flush=True)
         print(f"COMFY_API_BASE={sandbox.base_url}", flush=True)
         while sandbox.is_running:

@@ -5,6 +5,7 @@ the same request gets the same bytes. aiohttp is imported when a sandbox starts,
 """
 
 from .batches.scenarios import Scenario
+from .rendering.drifts import KINDS, drifting
 from .server import Sandbox, running
 
-__all__ = ["Sandbox", "Scenario", "running"]
+__all__ = ["KINDS", "Sandbox", "Scenario", "drifting", "running"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +18,7 @@ from .batches.line_results import BatchContext
 from .batches.manager import Batches
 from .batches.scenarios import Scenario
 from .billing import Billing
+from .rendering.drifts import KINDS, Kind, drifting
 from .rendering.painter import Render, render
 from .state import Clock
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
 PATIENCE_WITH_OPEN_REQUESTS_S = 0.2
+EDITS_VARIABLE = "OPENAI_IMAGE_NODES_SANDBOX_EDITS"
+LOG = logging.getLogger(__name__)
 
 
 class Sandbox:
@@ -128,5 +133,14 @@ def running() -> Sandbox:
     """Return the sandbox of this process, started on first use."""
     with _lock:
         if not _shared or not _shared[0].is_running:
-            _shared[:] = [Sandbox().start()]
+            _shared[:] = [Sandbox(render=drifting(_told_kind())).start()]
         return _shared[0]
+
+
+def _told_kind() -> Kind | None:
+    """Return how edits are to come back by the environment, if it says so."""
+    told = os.environ.get(EDITS_VARIABLE, "").strip()
+    kind = next((kind for kind in KINDS if kind == told), None)
+    if told and kind is None:
+        LOG.warning("%s is %r, which is none of %s: it is not used.", EDITS_VARIABLE, told, ", ".join(KINDS))
+    return kind

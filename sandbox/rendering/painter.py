@@ -18,21 +18,26 @@ from .svg import svg_text
 DOT = "  \u00b7  "
 LABEL_MIN_PX = (72, 36)
 Render = Callable[[ValidatedRequest, int], bytes]  # a request and an index 0..n-1 -> the file of a picture
+Change = Callable[[Image.Image, ValidatedRequest, int], Image.Image]
 
 
-def render(request: ValidatedRequest, index: int) -> bytes:
+def render(request: ValidatedRequest, index: int, *, changed: Change | None = None) -> bytes:
     """Return picture `index` of a request as a file of its format.
 
     A generation shows prompt, model, size and quality; transparent, it is a round card on nothing. An edit is the first
     image with the opened area redrawn, or without a mask with a caption along its lower edge. Pixels where the mask's
     alpha is 255 stay bit-exact (PNG, the image's own size); soft alpha is blended. A GIF is endless: the lights of a
     generation, or of the caption, go round once. Called on worker threads, several at a time.
+    changed: what is done to an edit before it becomes a file (an SVG or a GIF stays as it is drawn).
     """
     if request.output_format == "svg":
         return svg_text(request).encode()
     if request.output_format == "gif":
         return _gif(request, index)
-    return encoded(np.asarray(_drawn(request, index)), request.output_format, request.compression)
+    drawn = _drawn(request, index)
+    if changed is not None and request.images:
+        drawn = changed(drawn, request, index)
+    return encoded(np.asarray(drawn), request.output_format, request.compression)
 
 
 def partial(request: ValidatedRequest, picture: bytes, step: int) -> bytes:

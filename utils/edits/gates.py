@@ -35,7 +35,6 @@ COLOUR_RATIO, CURVE_RATIO, LEAST = 0.95, 0.97, 0.25
 ALIGNED, ROUGHLY = 0.75, 0.5
 SAME = 3.0  # without texture, pictures that differ by less are taken for in place
 RELIT = 12.0
-NO_SEAM = 1.0
 
 
 @dataclass(frozen=True)
@@ -246,10 +245,10 @@ class _Chain:
         membrane = seam.membrane(difference, pair.mask, pair.opaque * shown.inside, pair.unit, self._should_stop)
         if membrane is None:
             self._refuse("seam", "too little of the mask's surroundings agrees")
-        elif float(membrane.abs().max()) * 255 < NO_SEAM:
             return None
-        else:
-            self._applied.append("seam")
+        if not bool(membrane.any()):
+            return None
+        self._applied.append("seam")
         return membrane
 
 

@@ -21,6 +21,7 @@ THICK = 2.5  # sigmas from the border at which a mask shows the answer alone
 RING = 3.0  # width of the ring whose difference is carried into the mask
 RING_BLUR = 2.0
 OUTLIER_MADS, OUTLIER, LIMIT = 3.0, 30 / 255, 10 / 255
+LEAST = 1 / 255  # on the mean of a stretch of the border: what is less is noise
 ENOUGH = 0.2  # of the ring must agree
 SWEEPS = 12
 
@@ -58,8 +59,9 @@ def membrane(
     """Return what to add to the answer [1,C,h,w] so that it meets the picture at the mask's border, or None.
 
     difference: picture - answer [1,C,h,w]. mask: [1,1,h,w]. trusted: [1,1,h,w], 1 where the two can be compared. The
-    ring's difference is carried into the mask by a harmonic function; no part of it is larger than LIMIT. None: there
-    is no ring, less than ENOUGH of it agrees, or most of it differs by more than LIMIT: that is an edit that spilled.
+    ring's difference is carried into the mask by a harmonic function; no part of it is larger than LIMIT, and it is 0
+    everywhere if no stretch of the ring differs by LEAST. None: there is no ring, less than ENOUGH of it agrees, or
+    most of it differs by more than LIMIT: that is an edit that spilled.
     """
     height, width = mask.shape[2:]
     top, bottom, left, right = _around(mask > 0, math.ceil((BAND + RING) * unit))
@@ -75,7 +77,10 @@ def membrane(
         return None
     known = torch.zeros_like(ring)
     known.view(-1)[ring.flatten().nonzero()[:, 0][agree]] = 1
-    carried = harmonic(smooth.clamp(-LIMIT, LIMIT), known, should_stop)
+    kept = smooth.clamp(-LIMIT, LIMIT)
+    if bool((masked_blur(kept, known, FEATHER * unit) * known).abs().max() < LEAST):
+        return torch.zeros(1, difference.shape[1], height, width)
+    carried = harmonic(kept, known, should_stop)
     return pad(carried, (left, width - right, top, height - bottom))
 
 

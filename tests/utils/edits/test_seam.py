@@ -108,6 +108,15 @@ def test_no_membrane_of_a_spilled_edit() -> None:
     assert membrane(torch.full((1, 3, 128, 128), 60 / 255), mask, everywhere, 1.0) is None
 
 
+def test_noise_is_not_carried() -> None:
+    """Where no stretch of the border differs in its mean, an answer in place stays the plain paste."""
+    mask = mask_of(256, 80, 80, 180, 180)
+    noise = torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(0)) * 3 / 255
+    carried = membrane(noise, mask, torch.ones_like(mask), 1.0)
+    assert carried is not None
+    assert not carried.any()
+
+
 def test_no_membrane_without_a_ring() -> None:
     """A mask over everything has no surroundings to agree with."""
     assert membrane(torch.zeros(1, 3, 32, 32), torch.ones(1, 1, 32, 32), torch.ones(1, 1, 32, 32), 1.0) is None
