@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
 PATIENCE_WITH_OPEN_REQUESTS_S = 0.2
-EDITS_VARIABLE = "OPENAI_IMAGE_NODES_SANDBOX_EDITS"
 LOG = logging.getLogger(__name__)
 
 
@@ -129,18 +127,17 @@ _lock = threading.Lock()
 _shared: list[Sandbox] = []
 
 
-def running() -> Sandbox:
-    """Return the sandbox of this process, started on first use."""
+def running(edits: str = "") -> Sandbox:
+    """Return the sandbox of this process, started on first use; edits: how they come back (`drifts.KINDS`)."""
     with _lock:
         if not _shared or not _shared[0].is_running:
-            _shared[:] = [Sandbox(render=drifting(_told_kind())).start()]
+            _shared[:] = [Sandbox(render=drifting(_kind(edits))).start()]
         return _shared[0]
 
 
-def _told_kind() -> Kind | None:
-    """Return how edits are to come back by the environment, if it says so."""
-    told = os.environ.get(EDITS_VARIABLE, "").strip()
-    kind = next((kind for kind in KINDS if kind == told), None)
-    if told and kind is None:
-        LOG.warning("%s is %r, which is none of %s: it is not used.", EDITS_VARIABLE, told, ", ".join(KINDS))
+def _kind(told: str) -> Kind | None:
+    """Return a kind by its name; one that is none is told in the log and not used."""
+    kind = next((kind for kind in KINDS if kind == told.strip()), None)
+    if told.strip() and kind is None:
+        LOG.warning("The sandbox knows no edits that are %r, but %s: edits stay exact.", told, ", ".join(KINDS))
     return kind

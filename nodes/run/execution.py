@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from .parameters import ImageParameters, refuse_kinds
 from .progress import ProgressReporter, prompt_monitor
 
 LOG = logging.getLogger(__name__)
+SANDBOX_EDITS_VARIABLE = "OPENAI_IMAGE_NODES_SANDBOX_EDITS"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,7 +39,7 @@ def sandbox_url() -> str:
     """Return the address of the sandbox inside this process, started on first use."""
     from ...sandbox import running  # most people never need it, and every start of ComfyUI would pay for it
 
-    return running().base_url
+    return running(os.environ.get(SANDBOX_EDITS_VARIABLE, "")).base_url
 
 
 def connection_of(name: str, secrets: HostSecrets | None = None) -> Connection:

@@ -91,10 +91,7 @@ def test_nothing_told_is_the_sandbox_as_ever() -> None:
 
 
 @pytest.mark.parametrize(("told", "kind"), [("", None), ("reframed", "reframed"), ("sideways", None)])
-def test_environment_tells_the_shared_sandbox(
-    told: str, kind: str | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_kind_of_the_shared_sandbox(told: str, kind: str | None, caplog: pytest.LogCaptureFixture) -> None:
     """A word that is no kind is told in the log and not used."""
-    monkeypatch.setenv(server.EDITS_VARIABLE, told)
-    assert server._told_kind() == kind
+    assert server._kind(told) == kind
     assert ("sideways" in caplog.text) == (told == "sideways")
