@@ -39,7 +39,7 @@ def is_partial(event: object) -> bool:
         return False
     kind, states = str(event.get("type", "")), (event.get("status"), event.get("state"), event.get("event"))
     is_begun = any(isinstance(state, str) and UNFINISHED_STATES.fullmatch(state) for state in states)
-    return bool(UNFINISHED_KINDS.search(kind)) or is_begun or "partial_image_index" in event
+    return bool(UNFINISHED_KINDS.search(kind)) or is_begun or (not kind and "partial_image_index" in event)
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
