@@ -1,9 +1,11 @@
 """The nodes that ComfyUI lists."""
 
+from importlib import import_module
 from pathlib import Path
 
 from ..api import config
 from ..utils import comfyui
+from . import web
 from .gif import GPTImageGIF
 from .gpt_image import GPTImage
 from .migration import prompts, replacements
@@ -16,9 +18,8 @@ config.use_host_folder(comfyui.state_folder)
 config.use_host_users(comfyui.serves_many)
 _server_routes = comfyui.web_routes()
 if _server_routes is not None:
-    from .web import routes
-
-    routes.register(_server_routes)
+    web.register(_server_routes)
+comfyui.when_served(lambda: [import_module(name, __name__) for name in (".run.execution", ".web.routes")])
 comfyui.install_examples(Path(__file__).parent.parent / "example_workflows" / "input")
 
 NODE_CLASS_MAPPINGS = {

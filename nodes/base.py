@@ -6,9 +6,6 @@ import uuid
 from typing import Any
 
 from ..api import OpenAIImageError, config
-from ..api.batch import enqueue
-from ..api.connections.accounts import user_of
-from ..api.connections.resolve import is_batch
 from ..utils import comfyui
 
 ORIGINALS_TOOLTIP = "The files exactly as the service sent them, for Save Original."
@@ -26,6 +23,9 @@ class ServiceNode:
 
         Where many people use ComfyUI its own cache must not hand one's picture to another.
         """
+        from ..api.batch import enqueue
+        from ..api.connections.resolve import is_batch
+
         try:
             return _person() + (enqueue.generation() if connection is None or is_batch(connection) else "")
         except OpenAIImageError:
@@ -39,6 +39,8 @@ def _person() -> str:
     """Return a word for who runs this prompt, or "". ComfyUI writes it down, so it is made up, and says nothing."""
     if not config.serves_many():
         return ""
+    from ..api.connections.accounts import user_of
+
     token, key = comfyui.signed_in()
     if not (token or key):
         return ""

@@ -5,19 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..api import Originals, StoredAnswer
 from ..api.catalog import catalog, validation
 from ..api.catalog.catalog import GifLimits
-from ..api.jobs.received import frame_notes, opaque_notes, picture_of
-from ..utils.decode import gif_to_frames, is_opaque
 from . import inputs
 from .base import ORIGINALS_TOOLTIP, ServiceNode
-from .run.execution import NodeRun
-from .run.input_images import EncodedInputs, InputImages
 from .run.parameters import ANY_MODEL, ImageParameters, validated
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ..api import Originals, StoredAnswer
+    from .run.input_images import EncodedInputs
 
 
 SIZE, FRAME_COUNT, FRAME_DURATION_MS = "512x512", 9, 200
@@ -111,6 +109,9 @@ class GPTImageGIF(ServiceNode):
 
         Raises: as GPTImage.api_call.
         """
+        from .run.execution import NodeRun
+        from .run.input_images import InputImages
+
         parameters = ImageParameters(
             prompt=prompt,
             model=model,
@@ -135,6 +136,9 @@ def _frames(
     answer: StoredAnswer, _encoded: EncodedInputs, *, parameters: ImageParameters
 ) -> tuple[tuple[Tensor, Tensor, float], list[str]]:
     """Return frames [f,H,W,3|4], alpha [f,H,W] and frames per second, and notes."""
+    from ..api.jobs.received import frame_notes, opaque_notes, picture_of
+    from ..utils.decode import gif_to_frames, is_opaque
+
     frames = gif_to_frames(picture_of(answer, "gif"))
     seconds = sum(frames.durations_ms) / 1000.0
     spec, count = validation.spec_of({"model": parameters.model}, shutdowns=False), parameters.extra["frame_count"]

@@ -5,18 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..api import Originals, StoredAnswer
-from ..api.jobs.received import opaque_notes
-from ..utils.decode import alpha_of, is_opaque, pngs_to_image
-from ..utils.mask_composite import lock_outside_mask
 from . import inputs
 from .base import ORIGINALS_TOOLTIP, ServiceNode
-from .run.execution import NodeRun
-from .run.input_images import EncodedInputs, InputImages
 from .run.parameters import ImageParameters, validated
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ..api import Originals, StoredAnswer
+    from .run.input_images import EncodedInputs
 
 
 NAMES_TOLD = 16  # of files, in a note
@@ -87,6 +84,9 @@ class GPTImage(ServiceNode):
 
         Raises: RefusedError and its siblings of `api.errors`, ImageInputError, ComfyUI's interruption on Cancel.
         """
+        from .run.execution import NodeRun
+        from .run.input_images import InputImages
+
         parameters = ImageParameters(
             prompt=prompt,
             quality=quality,
@@ -113,6 +113,9 @@ class GPTImage(ServiceNode):
 
 def _decoded(answer: StoredAnswer, _encoded: EncodedInputs, *, n: int) -> tuple[tuple[Tensor, Tensor], list[str]]:
     """Return image [n,H,W,3|4] and alpha [n,H,W], and notes."""
+    from ..api.jobs.received import opaque_notes
+    from ..utils.decode import is_opaque, pngs_to_image
+
     decoded = pngs_to_image(answer.pictures, at_most=n)
     if answer.folder and decoded.broken:
         names = [answer.record.pictures[index] for index in decoded.broken]
@@ -124,6 +127,9 @@ def _decoded(answer: StoredAnswer, _encoded: EncodedInputs, *, n: int) -> tuple[
 
 def _locked(answer: StoredAnswer, encoded: EncodedInputs, *, n: int) -> tuple[tuple[Tensor, Tensor], list[str]]:
     """Return the same with everything outside the mask put back."""
+    from ..utils.decode import alpha_of
+    from ..utils.mask_composite import lock_outside_mask
+
     (image, alpha), notes = _decoded(answer, encoded, n=n)
     if encoded.mask is None or encoded.first is None:
         return (image, alpha), [*notes, "mask_mode lock: there is no mask, so nothing was put back."]

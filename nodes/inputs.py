@@ -8,7 +8,6 @@ from typing import Any
 from ..api.catalog import catalog
 from ..api.catalog.catalog import Sizes
 from ..api.catalog.validation import SEED_MAX
-from ..api.connections import resolve as connections
 from .run.parameters import ANY_MODEL, MASK_MODES, SIZES, ImageParameters
 
 
@@ -103,6 +102,8 @@ def _result_inputs() -> dict[str, Any]:
 
 
 def _service_inputs() -> dict[str, Any]:
+    from ..api.connections import resolve as connections
+
     return {
         "model": combo_input(
             catalog.choices(),

@@ -8,17 +8,16 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..api import Originals, RefusedError
-from ..api.jobs.received import dimensions
+from ..api import RefusedError
 from ..utils import comfyui
-from ..utils.c2pa import Credentials, credentials_of
-from ..utils.containers import form_of
 from ..utils.errors import BrokenPictureError
-from ..utils.picture_metadata import NoPlaceError, with_texts
-from ..utils.svg import clean_svg
 from . import inputs
+
+if TYPE_CHECKING:
+    from ..api import Originals
+    from ..utils.c2pa import Credentials
 
 SIDECAR, IN_FILE, NONE = METADATA = ("sidecar", "in file", "none")
 PREFIX = "ComfyUI"
@@ -98,6 +97,11 @@ class SaveOriginal:
     def _save_one(
         self, saved: _Saved, originals: Originals, index: int, prefix: str, wanted: tuple[str, Mapping[str, Any]]
     ) -> None:
+        from ..api.jobs.received import dimensions
+        from ..utils.c2pa import credentials_of
+        from ..utils.containers import form_of
+        from ..utils.picture_metadata import NoPlaceError, with_texts
+
         data = originals.read(index)
         metadata, graphs = wanted
         form, credentials, written = form_of(data) or "bin", credentials_of(data), data
@@ -186,6 +190,8 @@ def _write_new(path: Path, data: bytes) -> None:
 
 def _drawing(data: bytes, shown: dict[str, str], notes: dict[str, None]) -> list[dict[str, str]]:
     """Return what the page shows of an SVG: the file itself only if nothing in it can run or load."""
+    from ..utils.svg import clean_svg
+
     try:
         drawing = clean_svg(data)
     except BrokenPictureError as exc:

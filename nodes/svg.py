@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..api import Originals, StoredAnswer
 from ..api.catalog import catalog
-from ..api.jobs.received import picture_of
 from ..utils import comfyui
-from ..utils.svg import clean_svg
 from . import inputs
 from .base import ORIGINALS_TOOLTIP, ServiceNode
-from .run.execution import NodeRun
-from .run.input_images import EncodedInputs, InputImages
 from .run.parameters import ImageParameters, validated
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ..api import Originals, StoredAnswer
+    from .run.input_images import EncodedInputs
 
 
 class GPTImageSVG(ServiceNode):
@@ -97,6 +95,9 @@ class GPTImageSVG(ServiceNode):
 
         Raises: as GPTImage.api_call.
         """
+        from .run.execution import NodeRun
+        from .run.input_images import InputImages
+
         parameters = ImageParameters(
             prompt=prompt,
             model=model,
@@ -123,6 +124,9 @@ def _extra(svg_model: str | None, svg_effort: str | None) -> dict[str, Any]:
 
 def _drawing(answer: StoredAnswer, _encoded: EncodedInputs) -> tuple[tuple[Any, str], list[str]]:
     """Return a drawing as ComfyUI's SVG type and as text, without what could run or load something."""
+    from ..api.jobs.received import picture_of
+    from ..utils.svg import clean_svg
+
     drawing = clean_svg(picture_of(answer, "svg"))
     kept = [f"The SVG as it came is kept in {answer.folder}."] if drawing.notes and answer.folder else []
     return (comfyui.svg([drawing.data]), drawing.data.decode()), [*drawing.notes, *kept]

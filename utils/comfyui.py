@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BytesIO
@@ -168,6 +169,17 @@ def blocker() -> Any:
 def web_routes() -> Any:
     """Return ComfyUI's table of web routes, to which a pack may add its own, or None without ComfyUI."""
     return getattr(_server(), "routes", None)
+
+
+def when_served(work: Callable[[], object]) -> None:
+    """Do work on a thread as soon as ComfyUI's server is up; where there is none, never."""
+
+    async def start(_app: object) -> None:
+        threading.Thread(target=work, name="openai-image-start", daemon=True).start()
+
+    started = getattr(getattr(_server(), "app", None), "on_startup", None)
+    if started is not None and not getattr(started, "frozen", False):
+        started.append(start)
 
 
 def has_node(name: str, *, besides: object = None) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ...api.catalog.validation import out_of_range
 from ...utils import comfyui
-from . import files, images, inputs
+from . import files, inputs
 from .inputs import DEFAULTS, NO_FILE, RANGES
 from .rows import Row, portion_of, rows_of
 from .tables import PromptListError, Table, line_table
@@ -88,6 +88,8 @@ class PromptList:
 
         Raises: PromptListError in place of a text when ComfyUI asks: it writes a text once for every input.
         """
+        from . import images
+
         try:
             known = {name: value for name, value in values.items() if value is not None}
             _refuse_counts(known)
@@ -103,6 +105,8 @@ class PromptList:
     @classmethod
     def IS_CHANGED(cls, **values: Any) -> str:
         """Return what changes with the file and the pictures that it names; the widgets ComfyUI sees by itself."""
+        from . import images
+
         name = values.get("file") or NO_FILE
         try:
             return name if name == NO_FILE else images.fingerprint(_table("", name, cls.folder()), cls.folder())
@@ -127,6 +131,8 @@ class PromptList:
 
         Raises: PromptListError, ComfyUI's interruption.
         """
+        from . import images
+
         values = {"text": text, "file": file, "start": start, "limit": limit, "portion": portion}
         selected = self._selected({**values, "first_seed": first_seed, "size": size, "quality": quality})
         rows, free = selected.rows, comfyui.available_memory()

@@ -6,14 +6,15 @@ import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...api import Connection, OpenAIImageError, RefusedError
-from ...api.batch.enqueue import no_markup
+from ...api import OpenAIImageError, RefusedError
 from ...api.catalog import catalog, validation
-from ...api.catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest
-from ...api.connections import resolve as connections
-from .input_images import EncodedInputs
+
+if TYPE_CHECKING:  # and where it is used: this module is loaded at the start, for the defaults of the widgets
+    from ...api import Connection
+    from ...api.catalog.schemas import OpenAIImageGenerationRequest
+    from .input_images import EncodedInputs
 
 ANY_MODEL = catalog.unknown_model("any")  # what some model takes; each has its own rules besides
 SIZES = (
@@ -73,6 +74,8 @@ class ImageParameters:
 
         Raises: RefusedError for what the model does not take.
         """
+        from ...api.catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest
+
         edits, mask = encoded.count > 0, encoded.mask is not None
         connection.check_alive(self.model)
         refuse_widgets(asdict(self))
@@ -109,6 +112,8 @@ def refusal(values: Mapping[str, Any]) -> bool | str:
 
     `values` are a node's inputs by name, and `extra` as in ImageParameters.
     """
+    from ...api.connections import resolve as connections
+
     try:
         refuse_widgets(values)
         name = values.get("connection")
@@ -211,6 +216,10 @@ def _refuse_nothing_to_match(size: str | None, *, edits: bool) -> None:
 
 
 def _refuse_in_batch(values: Mapping[str, Any], *, markup: bool) -> None:
+    from ...api.batch.enqueue import no_markup
+    from ...api.connections import resolve as connections
+    from ...api.connections.connection import Connection
+
     name, model = values.get("connection"), values.get("model")
     if name is None or not connections.is_batch(name):
         return

@@ -1,1 +1,45 @@
-"""Routes for the browser: connections, prices, keys, and the batch panel."""
+"""Routes for the browser: connections, prices, keys, and the batch panel; what answers is loaded when it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+LOG = logging.getLogger(__name__)
+PREFIX = "/openai_image_nodes"
+PATHS = (
+    *(("GET", path) for path in ("/models", "/connections", "/replacements", "/batch")),
+    *(("POST", path) for path in ("/estimate", "/list_estimates", "/key", "/form")),
+    *(("POST", f"/batch/{act}") for act in ("submit", "look", "collect", "cancel", "forget", "retry")),
+)
+Handler = Callable[[Any], Awaitable[Any]]
+
+
+def register(routes: Any) -> None:
+    """Add our routes to the server's table; where that fails, the nodes work without them."""
+    try:
+        for method, path in PATHS:
+            routes.route(method, f"{PREFIX}{path}")(_loading(method, path))
+    except Exception as exc:  # noqa: BLE001 - another server than we know: the nodes matter more than their panel
+        LOG.warning("The routes for the browser could not be added: %s", exc)
+
+
+def _loading(method: str, path: str) -> Handler:
+    async def handle(request: Any) -> Any:
+        handlers = await asyncio.to_thread(_handlers)
+        return await handlers[method, f"{PREFIX}{path}"](request)
+
+    return handle
+
+
+@cache
+def _handlers() -> dict[tuple[str, str], Handler]:
+    from aiohttp import web
+
+    table = web.RouteTableDef()
+    import_module(".routes", __name__).register(table)
+    return {(route.method, route.path): route.handler for route in table if isinstance(route, web.RouteDef)}

@@ -27,11 +27,10 @@ from ..migration import replacements
 from ..prompt_list.node import PromptList, RowKind
 from ..prompt_list.tables import PromptListError
 from ..run import parameters
-from . import batch_routes
+from . import PREFIX, batch_routes
 from .responses import answering, posted, refusal, refuse_other_machines
 
 LOG = logging.getLogger(__name__)
-PREFIX = "/openai_image_nodes"
 PUBLIC_FACTS = {"quality", "background", "output_formats", "input_fidelity", "complexity", "markup", "sizes"}
 EXTRA_FORMATS = {"OIN_GPTImageGIF": "gif", "OIN_GPTImageSVG": "svg"}
 SIGNED_IN = HostSecrets(comfy_token=SecretStr("only-the-price-is-asked"))
