@@ -221,6 +221,8 @@ def _choice(field: str, allowed: Callable[[ModelSpec], Sequence[str] | None]) ->
         if not values:
             raise _refusal(field, "invalid_value", f"Model {spec.id} has no {field}. Set it back to auto.")
         message = f"{field} {value} is not available for {spec.id}. Choose one of {', '.join(values)}."
+        if able := [other.id for other in catalog.listed() if value in (allowed(other) or ())]:
+            message += f" These models have it: {', '.join(able)}."
         raise _refusal(field, "invalid_value", message)
 
     return rule

@@ -141,7 +141,11 @@ class Desk:
         """Make a picture with ComfyUI's own node."""
         words, title = TEMPLATES[job]
         self.hand.click(self.page.get_by_role("button", name="Templates").first)
-        self.page.get_by_placeholder("Search").first.wait_for()
+        search = self.page.get_by_placeholder("Search").last
+        search.wait_for()
+        self.canvas.settle()
+        if not search.evaluate("(box) => box === document.activeElement"):
+            self.hand.click(search)  # older frontends put the cursor there
         self.hand.type(words)
         self.hand.click(self.page.get_by_text(title, exact=True).first)
         kind = self._until_there(BUILT_IN)

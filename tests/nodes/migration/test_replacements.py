@@ -243,6 +243,15 @@ def test_null_is_what_is_not_there(kind: str) -> None:
     assert told["prompt"]["2"] is other
 
 
+def test_transparent_of_gpt_image_2_is_refused_in_replaced_prompts() -> None:
+    """The service ended it on 2026-09-30: nothing of such a prompt runs, and the models that can are named."""
+    node = translated(V2, prompt="a", model="gpt-image-2", **{"model.background": "transparent"})["1"]
+    assert node["inputs"]["background"] == "transparent"
+    told = NODE_CLASS_MAPPINGS[node["class_type"]].VALIDATE_INPUTS(**node["inputs"])
+    assert "background transparent is not available for gpt-image-2" in told
+    assert "gpt-image-2.6-flare" in told
+
+
 def test_translator_keeps_the_rest_of_the_body() -> None:
     """Who asked, and the workflow that goes with it."""
     body = {"prompt": {"1": {"class_type": V2, "inputs": {"prompt": "a"}, "_meta": {"title": "x"}}}, "client_id": "me"}

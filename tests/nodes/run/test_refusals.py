@@ -63,6 +63,10 @@ WIDGETS: dict[str, Case] = {
         ["background transparent", "png or webp", "jpeg", "Change one"],
     ),
     "background unknown": ({"background": "green"}, ["background green", "auto, opaque, transparent", "Choose"]),
+    "transparent where it ended": (
+        {"model": "gpt-image-2", "background": "transparent"},
+        ["background transparent", "gpt-image-2", "auto, opaque", "gpt-image-2.6-flare", "gpt-image-2.5-sunburst"],
+    ),
     "format unknown": ({"output_format": "bmp"}, ["output_format", "bmp", "png, webp, jpeg", "Choose"]),
     "format of another node": ({"output_format": "svg"}, ["output_format", "svg", "png, webp, jpeg", "Choose"]),
     "moderation unknown": ({"moderation": "none"}, ["moderation none", "auto, low", "Choose"]),
