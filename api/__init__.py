@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import (
     BadAnswerError,
+    LargeSumError,
     ModeratedError,
     NoKeyError,
     OpenAIImageError,
@@ -42,6 +43,7 @@ __all__ = [
     "JobHandle",
     "JobManager",
     "JobRecord",
+    "LargeSumError",
     "ModeratedError",
     "NoKeyError",
     "OpenAIImageError",

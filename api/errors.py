@@ -59,6 +59,10 @@ class OutOfCreditError(OpenAIImageError):
     """Quota, credits or a spend limit is used up; nothing was paid. Add credit or raise the limit."""
 
 
+class LargeSumError(RefusedError):
+    """The run may cost more than somebody wants to be asked about first; nothing of it was sent. Say yes, or not."""
+
+
 class ServiceDownError(OpenAIImageError):
     """The service could not be reached or answered with a failure of its own; nothing was paid."""
 
@@ -80,5 +84,5 @@ class BadAnswerError(OpenAIImageError):
 
 
 # ComfyUI shows `module.qualname` of an exception, and our module name is a path of the user's disk.
-for _error in [OpenAIImageError, *OpenAIImageError.__subclasses__()]:
+for _error in [OpenAIImageError, *OpenAIImageError.__subclasses__(), LargeSumError]:
     _error.__module__ = "openai_image_nodes"

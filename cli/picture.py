@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..api import OpenAIImageError
+from ..api import LargeSumError, OpenAIImageError
 from ..api.catalog import catalog, validation
 from ..nodes.gpt_image import GPTImage
+from ..nodes.run import large_sums
 from ..nodes.run.parameters import ImageParameters
 from ..utils import image_files
 
@@ -27,8 +28,17 @@ def picture(argv: Sequence[str]) -> int:
         raise OpenAIImageError(str(allowed))
     references = [image_files.read_image(path)[0] for path in options.image] or None
     mask = image_files.read_mask(options.mask) if options.mask else None
-    run = GPTImage().api_call(**asked, references=references, mask=mask, reuse=not options.again)
-    image, _alpha, report, _ = asyncio.run(run)
+
+    def run() -> tuple[Any, ...]:
+        call = GPTImage().api_call(**asked, references=references, mask=mask, reuse=not options.again)
+        return asyncio.run(call)
+
+    try:
+        image, _alpha, report, _ = run()
+    except LargeSumError as exc:
+        if not _agreed(yes=options.yes):
+            raise LargeSumError(f"{exc} Or in the shell: --yes") from exc
+        image, _alpha, report, _ = run()
     if image is None:
         print("planned, nothing was sent; see: openai-image batch plan", file=sys.stderr)
         return 0
@@ -36,6 +46,17 @@ def picture(argv: Sequence[str]) -> int:
         print(path)
     _print_summary(json.loads(report))
     return 0
+
+
+def _agreed(*, yes: bool) -> bool:
+    """Tell whether the sum that was just asked about may be spent; somebody at a terminal is asked."""
+    question = large_sums.QUESTIONS.asked("")
+    if question is None or not (yes or sys.stdin.isatty()):
+        return False
+    words = f"This may cost up to {large_sums.cents(question.usd):.2f} USD. Go on? [y/N] "
+    if not yes and input(words).strip().lower() not in ("y", "yes"):
+        raise LargeSumError("Nothing was sent.")
+    return large_sums.QUESTIONS.say_yes("") is not None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-n", type=int, default=ImageParameters.n, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="which paid result; never sent")
     parser.add_argument("--again", action="store_true", help="ask, and pay, again for what is already kept")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask, whatever it may cost")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.png")
     return parser
 

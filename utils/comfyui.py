@@ -221,10 +221,14 @@ def serves_many() -> bool:
     return bool(getattr(getattr(arguments, "args", None), "multi_user", False))
 
 
+def running_prompt_id() -> str:
+    """Return the id of the prompt that runs now, or ""."""
+    return next((str(item[1]) for item in _running()), "")
+
+
 def signed_in() -> tuple[str | None, str | None]:
     """Return comfy.org's token and key of whoever queued the prompt that runs now; nodes alone are handed these."""
-    running = getattr(getattr(_server(), "prompt_queue", None), "currently_running", {})
-    for item in list(running.values()):
+    for item in _running():
         # (number, prompt id, prompt, extra_data, outputs, what of extra_data is sensitive): ComfyUI since 0.3.65
         told = {name: value for part in (item[3], *item[5:6]) if isinstance(part, dict) for name, value in part.items()}
         return told.get("auth_token_comfy_org"), told.get("api_key_comfy_org")
@@ -264,6 +268,10 @@ def svg(drawings: Sequence[bytes]) -> Any:
             if _loaded("folder_paths") is not None:
                 return importlib.import_module(name).SVG(streams)
     return SimpleNamespace(data=streams)
+
+
+def _running() -> list[Any]:
+    return list(getattr(getattr(_server(), "prompt_queue", None), "currently_running", {}).values())
 
 
 def _server() -> Any:

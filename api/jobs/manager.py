@@ -68,6 +68,18 @@ class JobManager:
         mark_read(answer)
         return replace(answer, reused=True) if paid_by_another else answer
 
+    def is_kept(self, job: Job) -> bool:
+        """Tell whether the answer of a job is there already and costs nothing."""
+        owner, identity = owner_over(job.connection), job.identity
+        with self._lock:
+            if (identity, job.connection.account) in self._unkept or (
+                owner.account,
+                owner.name(identity),
+            ) in self._running:
+                return job.reuse
+        records = store_of(job.connection).records_of(identity) if job.reuse else []
+        return any(owner.owns(record) for record in records)
+
     def _known(self, handle: JobHandle) -> StoredAnswer | None:
         if not handle.job.reuse:
             return None

@@ -41,6 +41,8 @@ ANSWER_MAX_BYTES = 1 << 30
 class RequestJournal:
     """The requests on their way below one folder. What the disk refuses is remembered by this process alone."""
 
+    shared: Backend | None = None  # where other machines see what is held of the day's budget
+
     def __init__(self, root: Path) -> None:
         self.root = root / "pending"
         self._trash = root / "trash"
@@ -92,7 +94,7 @@ class RequestJournal:
         """Forget a job: it is answered, or it was certainly not paid."""
         self._unwritten.pop(name, None)
         remove_folder(self.root / name, self._trash)
-        spending.release(self.root.parent, name)
+        spending.release(self.root.parent, name, self.shared)
 
     @contextlib.contextmanager
     def receiving(self, name: str) -> Iterator[Callable[[bytes], None]]:

@@ -94,6 +94,7 @@ class SharedJournal(RequestJournal):
     def __init__(self, root: Path, bucket: SharedBucket, outbox: Outbox) -> None:
         super().__init__(root)
         self._bucket = bucket
+        self.shared = bucket.backend
         self._outbox = outbox
         self._announced: set[str] = set()
 

@@ -4,7 +4,7 @@ One small file per paid answer, in a folder per day: it outlives the answer's ow
 write to it at once. Its name says it all, as in `0.019920_openai_<answer>.json`: one listing gives a day's sum. Older
 files are called `<32 digits>.json` and are read. What is out and not
 answered yet is an empty file `held/<day>/<amount>_<name>.json`, in `held/open` for a batch, until it is answered or was
-certainly not paid.
+certainly not paid. Where machines share a bucket and there is a budget, it is there too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from urllib.parse import quote, unquote
 from ..backends.atomic_files import make_private_folder, write_atomic
 from ..backends.backend import Backend, LocalBackend
 from ..catalog import pricing
-from ..errors import OutOfCreditError
+from ..errors import OutOfCreditError, SharedStoreError
 from .records import JobRecord
 
 BUDGET_VARIABLE = "OPENAI_IMAGE_NODES_BUDGET_USD_PER_DAY"
@@ -116,7 +116,15 @@ def reserved(root: Path, usd: float, shared: Backend | None = None, *, name: str
     Raises: OutOfCreditError if the day's sum with everything on its way would pass the budget, SharedStoreError.
     """
     with _lock:
-        refuse_over_budget(root, usd, shared, but=name)
+        tell = shared if name and _limit() is not None else None
+        if tell is not None:  # before the look: of two machines that hold at once at least one sees the other
+            tell.write(_hold_name(name, usd, today()), b"")
+        try:
+            refuse_over_budget(root, usd, shared, but=name)
+        except OutOfCreditError:
+            if tell is not None:
+                tell.remove(_hold_name(name, usd, today()))
+            raise
         ours = _reserved.setdefault(root, {})
         key = name or uuid.uuid4().hex
         ours[key] = usd
@@ -138,7 +146,7 @@ def refuse_over_budget(root: Path, usd: float, shared: Backend | None = None, *,
     if limit is None:
         return
     known = spent(root, today(), shared, unknown_too=True)
-    out = {**_held(root), **_reserved.get(root, {})}
+    out = {**(_held_elsewhere(shared) if shared else {}), **_held(root), **_reserved.get(root, {})}
     so_far, held = sum(known.values()), sum(amount for name, amount in out.items() if name != but)
     if so_far + held + usd > limit:
         raise _over_budget(limit, so_far, held, usd)
@@ -149,24 +157,40 @@ def hold(root: Path, name: str, usd: float, *, until_released: bool = False) -> 
     release(root, name)
     folder = root / HELD / (OPEN if until_released else today())
     with contextlib.suppress(OSError):
-        write_atomic(make_private_folder(folder) / f"{amount(usd):.6f}_{name}.json", b"", synced=False)
+        write_atomic(make_private_folder(folder) / _hold_name(name, usd).rpartition("/")[2], b"", synced=False)
 
 
-def release(root: Path, name: str) -> None:
+def release(root: Path, name: str, shared: Backend | None = None) -> None:
     """Note that something is out no more: what it cost is noted by then, or it cost nothing."""
     for path in (root / HELD).glob(f"*/*_{name}.json"):
         with contextlib.suppress(OSError):
             path.unlink()
+        with contextlib.suppress(SharedStoreError, OutOfCreditError):  # else it counts until the day is over
+            if shared is not None and _limit() is not None:
+                shared.remove(f"{HELD}/{path.parent.name}/{path.name}")
+
+
+def _hold_name(name: str, usd: float, day: str = "") -> str:
+    return f"{HELD}/{day}/{amount(usd):.6f}_{name}.json"
+
+
+def _held_elsewhere(shared: Backend) -> dict[str, float]:
+    """Return what is out today in USD by name, of all machines that share a backend and have a budget."""
+    return dict(filter(None, map(_hold_of, shared.names(f"{HELD}/{today()}/"))))
+
+
+def _hold_of(path: str) -> tuple[str, float] | None:
+    usd, _, name = path.rpartition("/")[2].removesuffix(".json").partition("_")
+    with contextlib.suppress(ValueError):
+        return name, amount(float(usd))
+    return None
 
 
 def _held(root: Path) -> dict[str, float]:
     """Return what is out in USD by name, of all processes of this machine."""
     found: dict[str, float] = {}
     for day in (today(), OPEN):
-        for path in (root / HELD / day).glob("[0-9]*_*.json"):
-            usd, _, name = path.stem.partition("_")
-            with contextlib.suppress(ValueError):
-                found[name] = amount(float(usd))
+        found.update(filter(None, (_hold_of(path.name) for path in (root / HELD / day).glob("[0-9]*_*.json"))))
     return found
 
 

@@ -24,6 +24,7 @@ from ...utils import comfyui
 from ...utils.c2pa import credentials_of
 from ...utils.errors import BrokenPictureError
 from .input_images import EncodedInputs, InputImages, encode_inputs
+from .large_sums import Share, expected_usd, prompt_costs
 from .parameters import ImageParameters, refuse_kinds
 from .progress import ProgressReporter, prompt_monitor
 
@@ -96,14 +97,24 @@ class NodeRun:
 
         Raises: OpenAIImageError by kind, ImageInputError, ComfyUI's interruption.
         """
+        prompt_monitor().begin(self.node_id)
+        costs = prompt_costs()
+        share = costs.begin(self.node_id, expected_usd(self.connection, parameters, images))
+        try:
+            return await self._outputs(node, parameters, images, decode, share)
+        finally:
+            costs.leave(share)
+
+    async def _outputs(
+        self, node: type[Any], parameters: ImageParameters, images: InputImages, decode: Decoder, share: Share
+    ) -> tuple[Any, ...]:
         monitor = prompt_monitor()
-        monitor.begin(self.node_id)
         images = await self._in_thread(images.checked)
         encoded = await self._in_thread(encode_inputs, images, max_pixels=self.connection.max_image_pixels)
         if self.connection.batch:
             answer = await self._in_thread(lambda: answered_or_planned(self._job(parameters, encoded)))
         else:
-            answer = await self._asked(parameters, encoded)
+            answer = await self._asked(parameters, encoded, share)
         if isinstance(answer, Deferred):
             monitor.end(self.node_id, answer.words)
             return tuple(comfyui.blocker() for _ in node.RETURN_TYPES)
@@ -119,9 +130,10 @@ class NodeRun:
         originals = originals_of(answer, is_sandbox=self.connection.kind == "sandbox", is_changed_here=bool(notes))
         return *outputs, report(answer, self.connection, [*about_model, *encoded.notes, *notes], c2pa), originals
 
-    async def _asked(self, parameters: ImageParameters, encoded: EncodedInputs) -> StoredAnswer:
+    async def _asked(self, parameters: ImageParameters, encoded: EncodedInputs, share: Share) -> StoredAnswer:
         if parameters.live_preview and (reason := parameters.without_previews(self.connection)):
             encoded.notes.append(f"No sketches were shown while waiting: {reason}.")
+        await prompt_costs().allow(share, lambda: JOBS.is_kept(self._job(parameters, encoded)))
         submitted = run_in_thread(lambda: JOBS.submit(self._job(parameters, encoded)))
         try:
             handle = await prompt_monitor().wait(submitted, self.node_id)
@@ -132,6 +144,7 @@ class NodeRun:
             reporter = ProgressReporter(handle, self.node_id)
             answer = await prompt_monitor().wait(handle.future, self.node_id, handle.stage, reporter.show)
             await reporter.finish(answer.pictures)
+            share.is_sent = not answer.reused
             return answer
         except BaseException:
             self._tell_what_goes_on(handle)

@@ -26,9 +26,9 @@ from ...api.store.store import store_of
 from ..migration import replacements
 from ..prompt_list.node import PromptList, RowKind
 from ..prompt_list.tables import PromptListError
-from ..run import parameters
+from ..run import large_sums, parameters
 from . import PREFIX, batch_routes
-from .responses import answering, posted, refusal, refuse_other_machines
+from .responses import answering, posted, refusal, refuse_other_machines, refuse_other_pages
 
 LOG = logging.getLogger(__name__)
 PUBLIC_FACTS = {"quality", "background", "output_formats", "input_fidelity", "complexity", "markup", "sizes"}
@@ -48,6 +48,7 @@ def register(routes: web.RouteTableDef | None) -> None:
         routes.post(f"{PREFIX}/list_estimates")(answering(list_estimates))
         routes.post(f"{PREFIX}/key")(answering(store_key))
         routes.post(f"{PREFIX}/form")(answering(store_form))
+        routes.post(f"{PREFIX}/allow_sum")(answering(allow_sum))
         batch_routes.add_to(routes, PREFIX)
     except Exception as exc:  # noqa: BLE001 - another server than we know: the nodes matter more than their panel
         LOG.warning("The routes for the browser could not be added: %s", exc)
@@ -174,6 +175,19 @@ async def store_form(request: web.Request) -> dict[str, Any]:
     name, edits = str(asked["name"]), asked.get("edits")
     keys.set_form(name, omit=asked.get("omit"), edits=None if edits is None else str(edits))
     return {"connection": _connection(name)}
+
+
+async def allow_sum(request: web.Request) -> dict[str, Any]:
+    """Let the run that {"prompt_id"} asked about go up to the sum that was told, once; answer that sum in USD.
+
+    Raises: HTTPForbidden for any page but ComfyUI's own, HTTPNotFound where nothing was asked, or it was answered.
+    """
+    refuse_other_pages(request)
+    asked = await posted(request)
+    question = large_sums.QUESTIONS.say_yes(str(asked["prompt_id"]))
+    if question is None:
+        raise web.HTTPNotFound(text="Nothing is asked about this run any more. Run it again.")
+    return {"usd": large_sums.cents(question.usd), "count": question.count}
 
 
 def _facts(spec: ModelSpec) -> dict[str, Any]:

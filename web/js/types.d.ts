@@ -128,6 +128,7 @@ export interface App {
   canvas?: { setDirty?: (front: boolean, back: boolean) => void; selectNode?: (node: GraphNode) => void };
   collectCanvasMenuItems?: unknown;
   registerExtension: (extension: object) => void;
+  queuePrompt?: (number: number, batchCount?: number) => Promise<unknown>;
   ui?: { settings?: { getSettingValue?: (id: string) => unknown } & SettingStore };
   extensionManager?: {
     setting?: SettingStore;
@@ -179,6 +180,7 @@ export interface ProgressText {
 }
 
 export interface ExecutionError {
+  prompt_id?: string;
   node_id?: Id;
   node_type?: string;
   exception_message?: string;

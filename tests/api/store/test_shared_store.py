@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from openai_image_nodes.api.catalog import pricing
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, OutOfCreditError, RefusedError
 from openai_image_nodes.api.jobs.manager import JOBS
 from openai_image_nodes.api.store import spending as budget
 from openai_image_nodes.api.store.records import StoredAnswer
-from support.asker import name_of, painted, until, until_quiet
+from support.asker import connection, job, name_of, painted, until, until_quiet
 from support.machines import STORE, Farm, bucket, farm, record, server
 from support.node_calls import node
 
@@ -216,3 +217,63 @@ def _synced(farm: Farm) -> int:
     """Share what the first machine has yet to share; return how many things that were."""
     farm.on("first")
     return farm.store.outbox.flush()
+
+
+BUDGET = "OPENAI_IMAGE_NODES_BUDGET_USD_PER_DAY"
+DEAR = {"quality": "high", "size": "1024x1024"}
+
+
+def dear_usd(farm: Farm) -> float:
+    """Return what one dear picture counts as while it is out."""
+    one = job(connection("openai"), **DEAR)
+    return pricing.cautious_usd(one.connection, one.request.wire_fields(), 0)
+
+
+def test_machines_together_do_not_pass_the_budget(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is out at one of them counts at the others, and no more once it is answered."""
+    monkeypatch.setenv(BUDGET, str(1.5 * dear_usd(farm)))
+    gate = farm.asker.faults.hold()
+    running = farm.asker.submit(**DEAR)
+    until(lambda: farm.posts)
+    with pytest.raises(OutOfCreditError):
+        farm.on("second").ask("another fox", **DEAR)
+    assert farm.posts == 1
+    gate.set()
+    cost = running.future.result(30).record.cost_usd
+    until_quiet()
+    assert not [name for name in farm.objects if name.startswith("held/")]
+    monkeypatch.setenv(BUDGET, str(1.5 * dear_usd(farm) + (cost or 0.0)))
+    assert farm.on("second").ask("another fox", **DEAR).pictures
+
+
+def test_what_got_lost_at_one_machine_counts_at_the_others(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have been billed."""
+    monkeypatch.setenv(BUDGET, str(1.5 * dear_usd(farm)))
+    farm.asker.faults.drop("after_work")
+    with pytest.raises(OutcomeUnknownError):
+        farm.asker.ask(**DEAR)
+    with pytest.raises(OutOfCreditError):
+        farm.on("second").ask("another fox", **DEAR)
+    assert farm.posts == 1
+
+
+def test_nothing_of_a_budget_is_in_the_bucket_without_one(farm: Farm) -> None:
+    """Whoever has none pays for no object of it."""
+    farm.bucket.seen.clear()
+    farm.asker.ask()
+    assert not [one for one in farm.bucket.seen if "held/" in str(one)]
+
+
+@pytest.mark.parametrize(
+    "name", ["nan_x.json", "-5_x.json", "-inf_x.json", "x.json", "_.json", "\u0661_x.json", "1e999_x.json"]
+)
+def test_strangers_holds_are_no_amounts(farm: Farm, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """They neither stop a request nor give money away."""
+    backend = farm.asker.store.backend
+    assert backend is not None
+    backend.write(f"held/{budget.today()}/{name}", b"")
+    monkeypatch.setenv(BUDGET, str(1.5 * dear_usd(farm) + 2.0))
+    assert farm.asker.ask(**DEAR).pictures
+    monkeypatch.setenv(BUDGET, str(0.5 * dear_usd(farm)))
+    with pytest.raises(OutOfCreditError):
+        farm.asker.ask("another fox", **DEAR)

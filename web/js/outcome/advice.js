@@ -19,6 +19,13 @@ export function actionsFor(type) {
   return ACTIONS[type?.split(".").at(-1) ?? ""] ?? ["help"];
 }
 
+/** Tell whether an error of a type asks something that a yes lets go on.
+ * @param {string | undefined} type
+ */
+export function isQuestion(type) {
+  return type?.split(".").at(-1) === "LargeSumError";
+}
+
 /** Return what is to be seen of a node that ComfyUI refused before the run.
  * @param {NonNullable<NodeErrors["errors"]>} errors
  * @returns {Note}

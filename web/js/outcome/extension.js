@@ -3,9 +3,10 @@
 import { isOurs, makesPictures, ourNodes, rootOf, typeOf } from "../node/ours.js";
 import { widgetNamed } from "../node/state.js";
 import { chooseSandbox, openSettings, showHelp } from "./actions.js";
-import { actionsFor, messageOf, refusalOf } from "./advice.js";
+import { actionsFor, isQuestion, messageOf, refusalOf } from "./advice.js";
 import { RunMemory } from "./memory.js";
 import { hostShowsText, sayInHostsPlace, showNote } from "./note.js";
+import { askAboutSum } from "./large_sum.js";
 import { isLastWord, waitsForBatch } from "./texts.js";
 
 /** @import { Host } from "../host.js" */
@@ -107,7 +108,7 @@ export class Outcomes {
     if (own !== text) setTimeout(() => this.host.attempt(() => sayInHostsPlace(ourNodes(this.host.app)[id], own)), 0);
   };
 
-  #fail = (/** @type {ExecutionError} */ { node_id, node_type, exception_message, exception_type }) => {
+  #fail = (/** @type {ExecutionError} */ { prompt_id, node_id, node_type, exception_message, exception_type }) => {
     if (!isOurs(node_type)) return;
     const [id, text] = [String(node_id), messageOf(exception_message)];
     this.#said.delete(id);
@@ -115,6 +116,7 @@ export class Outcomes {
     this.memory.keep(workflow, id, { kind: "error", text, type: exception_type });
     const isOpen = workflow === (rootOf(this.host.app).id ?? "");
     const summary = (isOpen && ourNodes(this.host.app)[id]?.title) || "OpenAI Image Nodes";
+    if (isQuestion(exception_type)) return void this.host.attempt(() => askAboutSum(this.host, text, prompt_id));
     this.host.toast({ severity: "error", summary, detail: this.host.said(text), life: TOAST_MS });
   };
 
