@@ -11,6 +11,7 @@ from typing import Any
 import pack
 import runs
 from batch_demo import run_batch
+from edits_demo import edits_sheet, run_edits
 from sheets import Row, contact_sheet, grid_sheet
 
 FOLDER = pack.ROOT / "demo_output"
@@ -38,7 +39,14 @@ def main() -> None:
     print("\n".join(f"  {line}" for line in told.lines))
     batch = folder / "batch.png"
     grid_sheet("OpenAI Image Nodes: a batch on the sandbox", told.lines, told.pictures).save(batch)
-    print(f"\nthe pictures, {sheet.name} and {batch.name} are in {folder}")
+    print("\nedits as models return them, and what becomes of them:")
+    edits = []
+    for edit in run_edits():
+        edits.append(edit)
+        print(f"  {edit.kind:<12} {edit.said}", flush=True)
+    fitted = folder / "edits.png"
+    edits_sheet("OpenAI Image Nodes: edits, pasted and fitted", edits).save(fitted)
+    print(f"\nthe pictures, {sheet.name}, {batch.name} and {fitted.name} are in {folder}")
 
 
 def row_of(done: runs.Done) -> Row:
