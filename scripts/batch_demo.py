@@ -58,7 +58,7 @@ def _run_all() -> list[Image.Image | None]:
         runs = (node().api_call(prompt=prompt, connection=CONNECTION, **WIDGETS) for prompt in PROMPTS)
         return await asyncio.gather(*runs)
 
-    return [_picture(image) for image, _alpha, _report in asyncio.run(all_of_them())]
+    return [_picture(image) for image, *_ in asyncio.run(all_of_them())]
 
 
 def _picture(image: Any) -> Image.Image | None:

@@ -64,7 +64,7 @@ def cost_line(report: dict[str, Any]) -> str:
 
 def cost(reports: list[dict[str, Any]]) -> str:
     """Return the cost in words; the sandbox reports the real service's price and takes nothing."""
-    costs = [report["cost_usd"] for report in reports]
+    costs = [report["would_cost_usd"] for report in reports]
     return "cost not known" if None in costs else f"{sum(costs):.4f} USD on the real service, free here"
 
 

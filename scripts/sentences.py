@@ -27,7 +27,7 @@ SETTING = re.compile(r'id: "(OpenAIImageNodes\.\w+)".*?name: "([^"]+)"', re.DOTA
 BROWSER_TEXT = re.compile(r'\btext\(\s*"([a-z_]+)",\s*"([^"]*)"')
 SPOKEN = ("api", "nodes", "utils")
 SILENT_CALLS = re.compile(
-    r"(LOG|logging|re|warnings)\.|(Assertion|Value|Type|Runtime)Error$|super\(|_words$"
+    r"(LOG|logging|re|warnings)\.|(Assertion|Attribute|Value|Type|Runtime)Error$|super\(|_words$"
 )  # for developers, or words
 WORDS = re.compile(r"[A-Za-z]{2,}")
 SHORT = re.compile(r"^([a-z]+[,:] \[1\]|\[1\], [a-z]+ \[2\]: \[3\]|\[1\] [a-z]{3,})$")  # "planned, ...", "... jobs"

@@ -16,7 +16,7 @@ def report(answer: StoredAnswer, connection: Connection, notes: Sequence[str], c
     """Return the report as JSON text; figures that the service did not give are null.
 
     Keys: connection, host, model, operation, size, quality, n, request_id, elapsed_s (seconds), tokens,
-    estimate_usd ([low, high]), cost_usd, credits, reused, kept_in, revised_prompts, c2pa (what each file states of its
+    estimate_usd ([low, high]), cost_usd, would_cost_usd (on the sandbox), credits, reused, kept_in, revised_prompts, c2pa (what each file states of its
     Content Credentials, null without any), notes.
     """
     record = answer.record
@@ -33,7 +33,7 @@ def report(answer: StoredAnswer, connection: Connection, notes: Sequence[str], c
         "elapsed_s": None if record.elapsed_s is None else round(record.elapsed_s, 3),
         "tokens": tokens,
         "estimate_usd": _estimate(answer, connection),
-        "cost_usd": None if record.cost_usd is None else round(record.cost_usd, 6),
+        **_cost(record.cost_usd, connection),
         "credits": record.credits,
         "reused": answer.reused,
         "kept_in": str(answer.folder) if answer.folder else None,
@@ -42,6 +42,12 @@ def report(answer: StoredAnswer, connection: Connection, notes: Sequence[str], c
         "notes": [*notes, *answer.notes, *received_notes(answer), *fault_notes(answer), *connection_notes(connection)],
     }
     return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def _cost(usd: float | None, connection: Connection) -> dict[str, float | None]:
+    """Return what was paid; nothing is on the sandbox, which tells what the service would ask."""
+    rounded = None if usd is None else round(usd, 6)
+    return {"cost_usd": None, "would_cost_usd": rounded} if connection.kind == "sandbox" else {"cost_usd": rounded}
 
 
 def _size(answer: StoredAnswer) -> Any:
@@ -64,7 +70,7 @@ def outcome(answer: StoredAnswer, connection: Connection) -> str:
 def connection_notes(connection: Connection) -> list[str]:
     """Return what should be known about a connection: that the sandbox costs nothing."""
     if connection.kind == "sandbox":
-        return ["Made by the sandbox: nothing was paid, cost_usd is what the service would ask."]
+        return ["Made by the sandbox: nothing was paid, would_cost_usd is what the service would ask."]
     return []
 
 

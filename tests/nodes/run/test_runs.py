@@ -129,6 +129,13 @@ def test_sandbox_reports_tokens() -> None:
     assert tokens["output_tokens"] == 196
 
 
+def test_sandbox_reports_that_nothing_was_paid() -> None:
+    """No sum of costs may count it; what the service would ask is told beside it."""
+    report = node(model="gpt-image-2.6-flare", size="1024x1024", quality="low", **SANDBOX)[2]
+    assert report["cost_usd"] is None
+    assert report["would_cost_usd"] == pytest.approx(824 * 30e-6, abs=1e-4)
+
+
 def test_paid_picture_is_not_bought_twice(server: Capture) -> None:
     """The same inputs: free from the store. Another seed, or reuse off: asked again."""
     reports = [node(**inputs)[2] for inputs in ({}, {}, {"seed": 1}, {"reuse": False}, {})]
