@@ -54,7 +54,10 @@ def row_of(done: runs.Done) -> Row:
     told = (done.title, done.prompts, facts(done.reports))
     if not done.files:
         return Row(*told, done.before(), done.after())
-    return Row(*told, done.after(), done.frames()[:FRAMES_SHOWN], done.drawings())
+    drawings = done.drawings()
+    shown = [one for one in drawings if not isinstance(one, str)]
+    written = [one for one in drawings if isinstance(one, str)]
+    return Row(*told, done.after(), [*done.frames()[:FRAMES_SHOWN], *shown], written)
 
 
 def cost_line(report: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pack
+import vectors
 from canvas import ui_workflow
 from examples import graphs, palette, runnable
 from graphs import Graph, api_prompt
@@ -45,9 +46,10 @@ class Done:
         """Return the frames of an animation that came out, none where there is none."""
         return [frame for path in self.files if path.suffix == ".webp" for frame in _frames(path)]
 
-    def drawings(self) -> list[str]:
-        """Return the names of the files that came out and that no picture shows."""
-        return [path.name for path in self.files if path.suffix == ".svg"]
+    def drawings(self) -> list[Image.Image | str]:
+        """Return the vector drawings that came out; the name of one that nothing on this machine can draw."""
+        paths = [path for path in self.files if path.suffix == ".svg"]
+        return [vectors.drawn(path) or f"{path.name} {vectors.ADVICE}" for path in paths]
 
 
 def run_all(target: Path) -> Iterator[Done]:

@@ -16,8 +16,8 @@ def report(answer: StoredAnswer, connection: Connection, notes: Sequence[str], c
     """Return the report as JSON text; figures that the service did not give are null.
 
     Keys: connection, host, model, operation, size, quality, n, request_id, elapsed_s (seconds), tokens,
-    estimate_usd ([low, high]), cost_usd, would_cost_usd (on the sandbox), credits, reused, kept_in, revised_prompts, c2pa (what each file states of its
-    Content Credentials, null without any), notes.
+    estimate_usd ([low, high]), cost_usd, would_cost_usd (on the sandbox), credits, reused, kept_in, revised_prompts,
+    c2pa (what each file states of its Content Credentials, null without any), notes.
     """
     record = answer.record
     tokens = record.usage.model_dump(exclude_none=True) if record.usage else None
