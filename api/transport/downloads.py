@@ -19,7 +19,7 @@ from .base64_json import base64_to_bytes, looks_like_base64
 from .client import TooLargeError
 from .error_mapping import service_words
 from .picture_bytes import is_picture
-from .sessions import INSIDE, Patience, is_public
+from .sessions import INSIDE, Patience, is_public, names_inside, peer_of
 
 MAX_PICTURES = 16  # of an answer; the service makes at most 10. More would each be a file or a download
 MAX_PICTURE_BYTES = 256 << 20
@@ -181,17 +181,29 @@ def address_of(url: str, connection: Connection) -> str:
 
 def _is_inside(connection: Connection) -> bool:
     """Tell whether a connection itself leads to this machine or its network, so that its pictures may lie there."""
+    peer = peer_of(connection.base_url)
+    if peer is not None:
+        return not is_public(peer)
     try:
         found = socket.getaddrinfo(urlsplit(connection.base_url).hostname, None)
     except (OSError, UnicodeError):
         return False
-    return not any(is_public(str(each[4][0])) for each in found)
+    return bool(found) and not any(is_public(str(each[4][0])) for each in found)
+
+
+def _refuse_named_inside(address: str) -> None:
+    """Raise ConnectionError for an address that by its name leads inside, as it will be sent."""
+    sent = requests.Request("GET", address).prepare().url
+    if names_inside(urlsplit(str(sent)).hostname or ""):
+        raise requests.ConnectionError(INSIDE)
 
 
 def _fetched_once(address: str, connection: Connection) -> bytes:
     headers: dict[str, str] = {}
     patience = Patience(SILENCE_S, TOTAL_S, public_only=not _is_inside(connection))
     for _ in range(MAX_REDIRECTS + 1):
+        if patience.public_only:
+            _refuse_named_inside(address)
         with client.send("GET", address, headers=headers, patience=patience) as response:
             own = _origin(address) == _origin(connection.base_url)
             if response.is_redirect:

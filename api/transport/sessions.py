@@ -23,12 +23,15 @@ from ..connections.connection import is_loopback
 
 POOL_SIZE = 32
 QUIET_S = 0.05
+NAT64, COMPATIBLE = ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96")
+INSIDE_NAMES = (".localhost", ".local", ".internal", ".home.arpa", ".localdomain", ".lan", ".intranet")
 INSIDE = "it leads to an address inside this network"
 # Minutes pass without a byte while a picture is made. Routers forget such connections (some after a minute), and then
 # a paid answer is lost: an empty packet now and then keeps them, and finds out that the other side is gone.
 PROBES = {"TCP_KEEPIDLE": 30, "TCP_KEEPALIVE": 30, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 8}  # the second is macOS's name
 
 _sessions: dict[str, requests.Session] = {}
+_peers: dict[tuple[str, int | None], str] = {}  # where connections led, by host and port
 _lock = threading.Lock()
 _thread = threading.local()
 
@@ -157,7 +160,29 @@ class _Careful:
     _answered_at = 0.0
 
     def _new_conn(self) -> socket.socket:
-        return _allowed(super()._new_conn(), proxied=self.proxy is not None)  # type: ignore[misc, attr-defined]
+        connected: socket.socket = super()._new_conn()  # type: ignore[misc]
+        try:
+            self._refuse_inside(connected)
+        except OSError:
+            connected.close()
+            raise
+        return connected
+
+    def request(self, *args: Any, **options: Any) -> None:
+        if self.sock is not None:  # type: ignore[attr-defined]
+            self._refuse_inside(self.sock)  # type: ignore[attr-defined]  # opened for a request that may lead inside
+        super().request(*args, **options)  # type: ignore[misc]
+
+    def _refuse_inside(self, connected: socket.socket) -> None:
+        """Raise OSError for where a stranger's address may not lead; behind a proxy that is the proxy's to judge."""
+        patience = getattr(_thread, "patience", None)
+        peer = str(connected.getpeername()[0])
+        if self.proxy is not None:  # type: ignore[attr-defined]
+            return
+        if patience is None or not patience.public_only:
+            _peers[self.host.lower(), self.port] = peer  # type: ignore[attr-defined]
+        elif not is_public(peer):
+            raise OSError(INSIDE)
 
     def getresponse(self) -> Any:
         response = super().getresponse()  # type: ignore[misc]
@@ -180,27 +205,47 @@ class _Https(_Careful, HTTPSConnection):
     response_class = _FinalResponse
 
 
-def _allowed(connected: socket.socket, *, proxied: bool) -> socket.socket:
-    """Return a socket to where a request may go; behind a proxy that is the proxy's to judge.
-
-    Raises: OSError.
-    """
-    patience = getattr(_thread, "patience", None)
-    peer = connected.getpeername()
-    if patience is None or not patience.public_only or proxied or is_public(str(peer[0])):
-        return connected
-    connected.close()
-    raise OSError(INSIDE)
+def peer_of(url: str) -> str | None:
+    """Return the IP address that requests to a host went to lately, or None: its name may lead elsewhere by now."""
+    parts = urlsplit(url)
+    return _peers.get(((parts.hostname or "").lower(), parts.port or {"http": 80, "https": 443}.get(parts.scheme)))
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address lies outside of this machine and its network."""
+    """Tell whether an IP address lies outside of this machine and its network, also one that another is hidden in."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return (mapped or parsed).is_global and not parsed.is_multicast
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return parsed.is_global and not parsed.is_multicast
+    hidden = _hidden_in(parsed)
+    if hidden:
+        return all(each.is_global and not each.is_multicast for each in hidden)
+    return parsed.is_global and not (parsed.is_multicast or parsed.is_site_local or parsed.is_reserved)
+
+
+def _hidden_in(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
+    """Return the IPv4 addresses that an IPv6 one leads to: mapped, NAT64 (RFC 6052), compatible, 6to4, Teredo."""
+    if address.teredo is not None:
+        return list(address.teredo)
+    found = address.ipv4_mapped or address.sixtofour
+    if found is None and (address in NAT64 or (address in COMPATIBLE and int(address) > 1)):
+        found = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return [found] if found is not None else []
+
+
+def names_inside(host: str) -> bool:
+    """Tell whether a host's name itself says that it is inside this network, in any form that a resolver reads.
+
+    That is for proxies, which resolve names themselves.
+    """
+    name = host.rstrip(".").lower()
+    with contextlib.suppress(ValueError):
+        return not is_public(str(ipaddress.ip_address(name.partition("%")[0])))
+    with contextlib.suppress(OSError):
+        return not is_public(socket.inet_ntoa(socket.inet_aton(name)))  # as 2130706433, 0x7f.1 or 0177.0.0.1
+    return "." not in name or name.endswith(INSIDE_NAMES)
 
 
 class _HttpPool(HTTPConnectionPool):
