@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 TORCH := torch==2.13.0
 
-.PHONY: demo test test-fast lint e2e examples bench bench-quick clean
+.PHONY: demo test test-fast lint e2e e2e-short examples bench bench-quick clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -29,6 +29,10 @@ lint: $(READY)
 
 e2e: $(READY)
 	$(PY) -m pytest tests/e2e
+
+# The part that shows in some minutes whether the pack works in a ComfyUI; without Chromium what needs no browser.
+e2e-short: $(READY)
+	$(PY) -m pytest tests/e2e -m short
 
 examples: $(READY)
 	$(PY) scripts/make_examples.py

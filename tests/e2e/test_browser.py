@@ -218,6 +218,7 @@ def test_refusal_before_the_run_is_told_in_our_words(opened: Opened) -> None:
     expect(canvas.page.locator(".oin-note")).to_contain_text("quality xhigh is not available for gpt-image-2")
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("mode", MODES)
 def test_last_word_stays_after_the_run_and_a_reload(opened: Opened, mode: str) -> None:
     """What a run came to, and that one which ComfyUI answers itself was not paid."""
@@ -239,6 +240,7 @@ def test_last_word_stays_after_the_run_and_a_reload(opened: Opened, mode: str) -
     canvas.shot("from the cache")
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("mode", MODES)
 def test_reason_is_seen_with_what_to_do(opened: Opened, studio: ComfyUI, mode: str) -> None:
     """At the node and in a toast; the buttons open our settings and the help, and choose what works without a key."""
@@ -267,6 +269,7 @@ def test_reason_is_seen_with_what_to_do(opened: Opened, studio: ComfyUI, mode: s
     assert studio.newest_run().end == "execution_success", studio.newest_run().failure
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("mode", MODES)
 def test_widgets_and_price_follow_what_is_chosen(opened: Opened, mode: str) -> None:
     """What is not used is hidden, in place and with its value; the badge shows what the run will cost."""

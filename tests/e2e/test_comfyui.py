@@ -44,12 +44,14 @@ def asking(*connections: str) -> dict[str, Any]:
     return prompt
 
 
+@pytest.mark.short
 def test_the_pack_loads_without_a_complaint(comfyui: ComfyUI) -> None:
     """A folder whose name has a hyphen and a dot is no trouble."""
     assert f"custom_nodes/{FOLDER}" in comfyui.log.replace("\\", "/")
     assert "IMPORT FAILED" not in comfyui.log
 
 
+@pytest.mark.short
 def test_the_main_node_has_the_contracts_inputs_in_order(comfyui: ComfyUI) -> None:
     """Saved workflows store widget values by position."""
     node = comfyui.json("/object_info/OIN_GPTImage")["OIN_GPTImage"]
@@ -88,6 +90,7 @@ def test_old_workflows_run_where_api_nodes_are_disabled(without_api_nodes: Comfy
     assert len(run.images) == 1
 
 
+@pytest.mark.short
 def test_the_examples_are_listed_and_served(comfyui: ComfyUI) -> None:
     """The template browser shows each with its thumbnail; the picture to drag is beside it."""
     assert sorted(comfyui.json("/workflow_templates")[FOLDER]) == EXAMPLES
@@ -108,6 +111,7 @@ def test_the_examples_photographs_can_be_chosen(comfyui: ComfyUI) -> None:
     assert {name for name in files if name.endswith(".csv")} <= set(lists[0])
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("title", EXAMPLES)
 def test_an_example_runs_and_saves_its_picture(comfyui: ComfyUI, title: str) -> None:
     """What runs in ComfyUI is what is in the repository: the same size, nearly the same pixels, the same metadata."""
@@ -135,6 +139,7 @@ def test_three_nodes_at_once_take_about_the_time_of_one(comfyui: ComfyUI, servic
     assert three.seconds < 1.5 * one.seconds
 
 
+@pytest.mark.short
 def test_cancel_ends_the_node_within_half_a_second(comfyui: ComfyUI, service: Sandbox, faults: Faults) -> None:
     """It ends as interrupted, not as an error, although the answer is still to come."""
     comfyui.connect(service=f"{service.base_url}/v1")
@@ -165,6 +170,7 @@ def test_a_failing_sibling_is_reported_within_a_second(
     assert run.seconds < 0.5 + 1.0
 
 
+@pytest.mark.short
 def test_a_refusal_comes_before_anything_runs(comfyui: ComfyUI) -> None:
     """An empty prompt is refused when it is queued, with our words, and no node has run."""
     prompt, _, _ = example("Image to image")

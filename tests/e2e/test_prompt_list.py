@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 from support.comfyui import ROOT, ComfyUI
 
@@ -56,6 +57,7 @@ def picture(comfyui: ComfyUI, image: dict[str, str]) -> Image.Image:
         return opened.convert("RGB")
 
 
+@pytest.mark.short
 def test_a_list_runs_row_by_row(comfyui: ComfyUI) -> None:
     """Generations and edits in one run; five rows are five pictures, each under its own name."""
     prepared(comfyui)
