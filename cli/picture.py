@@ -21,7 +21,7 @@ from ..utils import image_files
 def picture(argv: Sequence[str]) -> int:
     """Make or edit a picture and write it to a file."""
     options = _parser().parse_args(argv)
-    same = ("prompt", "seed", "quality", "background", "n", "model", "connection")
+    same = ("prompt", "seed", "quality", "background", "n", "model", "connection", "mask_mode", "region_context")
     asked = {**{name: getattr(options, name) for name in same}, **_size(options.size)}
     allowed = GPTImage.VALIDATE_INPUTS(**asked)
     if allowed is not True:
@@ -68,6 +68,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("prompt", metavar="PROMPT")
     parser.add_argument("--image", action="append", default=[], type=Path, metavar="FILE", help="may be given again")
     parser.add_argument("--mask", type=Path, metavar="FILE", help="white is redrawn; or a PNG with a hole")
+    parser.add_argument(
+        "--mask-mode",
+        default=ImageParameters.mask_mode,
+        metavar="MODE",
+        help="guide (the model may touch the rest), lock (what is outside the mask is put back), blend (put back,"
+        " aligned and without a seam), region (only the part around the mask is sent, then as blend)",
+    )
+    parser.add_argument(
+        "--region-context",
+        type=int,
+        default=ImageParameters.region_context,
+        metavar="PERCENT",
+        help="of the mask's size, sent on each side of it with --mask-mode region",
+    )
     parser.add_argument("--connection", default="auto", metavar="NAME")
     parser.add_argument("--model", default=ImageParameters.model, metavar="ID", help=", ".join(catalog.choices()))
     parser.add_argument("--size", default=ImageParameters.size, metavar="WxH")
@@ -93,5 +107,8 @@ def _print_summary(report: dict[str, Any]) -> None:
     cost = "unknown" if report["cost_usd"] is None else f"{report['cost_usd']:.4f} USD"
     paid = "nothing, it was kept" if report["reused"] else "none" if report["connection"] == "sandbox" else cost
     print(f"{report['model']} on {report['connection']}, {report['size']}, cost: {paid}", file=sys.stderr)
+    for fit in report.get("edit", {}).get("fits", []):
+        if fit is not None:
+            print(fit["summary"], file=sys.stderr)
     for note in report["notes"]:
         print(f"note: {note}", file=sys.stderr)

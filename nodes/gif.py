@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..api import Originals, StoredAnswer
+    from .run.execution import Outputs
     from .run.input_images import EncodedInputs
 
 
@@ -133,11 +135,12 @@ def _extra(frame_count: int | None, frame_duration_ms: int | None) -> dict[str, 
 
 
 def _frames(
-    answer: StoredAnswer, _encoded: EncodedInputs, *, parameters: ImageParameters
-) -> tuple[tuple[Tensor, Tensor, float], list[str]]:
+    answer: StoredAnswer, _encoded: EncodedInputs, _should_stop: Callable[[], bool], *, parameters: ImageParameters
+) -> Outputs:
     """Return frames [f,H,W,3|4], alpha [f,H,W] and frames per second, and notes."""
     from ..api.jobs.received import frame_notes, opaque_notes, picture_of
     from ..utils.decode import gif_to_frames, is_opaque
+    from .run.execution import Outputs
 
     frames = gif_to_frames(picture_of(answer, "gif"))
     seconds = sum(frames.durations_ms) / 1000.0
@@ -145,4 +148,5 @@ def _frames(
     warning = validation.gif_sheet_fault(spec, parameters.size, count)
     fps = len(frames.durations_ms) / seconds if seconds else 0.0
     differences = [*opaque_notes(answer, is_opaque=is_opaque(frames.alpha)), *frame_notes(answer, frames.durations_ms)]
-    return (frames.image, frames.alpha, fps), [*frames.notes, *differences, *([warning] if warning else [])]
+    notes = [*frames.notes, *differences, *([warning] if warning else [])]
+    return Outputs((frames.image, frames.alpha, fps), notes)

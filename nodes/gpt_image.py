@@ -12,11 +12,7 @@ from .run.parameters import ImageParameters, validated
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..api import Originals, StoredAnswer
-    from .run.input_images import EncodedInputs
-
-
-NAMES_TOLD = 16  # of files, in a note
+    from ..api import Originals
 
 
 class GPTImage(ServiceNode):
@@ -72,6 +68,7 @@ class GPTImage(ServiceNode):
         mask_mode: str = ImageParameters.mask_mode,
         live_preview: int = ImageParameters.live_preview,
         reuse: bool = True,
+        region_context: int = ImageParameters.region_context,
         references: list[Tensor] | None = None,
         markup: Tensor | None = None,
         auth_token: str | None = None,
@@ -84,6 +81,7 @@ class GPTImage(ServiceNode):
 
         Raises: RefusedError and its siblings of `api.errors`, ImageInputError, ComfyUI's interruption on Cancel.
         """
+        from .run.answers import pictures_of
         from .run.execution import NodeRun
         from .run.input_images import InputImages
 
@@ -103,35 +101,8 @@ class GPTImage(ServiceNode):
             complexity=complexity,
             mask_mode=mask_mode,
             live_preview=live_preview,
+            region_context=region_context,
         )
         images = InputImages(image, mask, references, markup)
         run = await NodeRun.connected(connection, auth_token, api_key, seed=seed, reuse=reuse, node_id=unique_id)
-        return await run.outputs(
-            type(self), parameters, images, partial(_locked if mask_mode == "lock" else _decoded, n=parameters.n)
-        )
-
-
-def _decoded(answer: StoredAnswer, _encoded: EncodedInputs, *, n: int) -> tuple[tuple[Tensor, Tensor], list[str]]:
-    """Return image [n,H,W,3|4] and alpha [n,H,W], and notes."""
-    from ..api.jobs.received import opaque_notes
-    from ..utils.decode import is_opaque, pngs_to_image
-
-    decoded = pngs_to_image(answer.pictures, at_most=n)
-    if answer.folder and decoded.broken:
-        names = [answer.record.pictures[index] for index in decoded.broken]
-        told = ", ".join([*names[:NAMES_TOLD], *(["..."] if len(names) > NAMES_TOLD else [])])
-        decoded.notes.append(f"The bytes of what could not be read are kept in {answer.folder}: {told}.")
-    decoded.notes.extend(opaque_notes(answer, is_opaque=is_opaque(decoded.alpha)))
-    return (decoded.image, decoded.alpha), decoded.notes
-
-
-def _locked(answer: StoredAnswer, encoded: EncodedInputs, *, n: int) -> tuple[tuple[Tensor, Tensor], list[str]]:
-    """Return the same with everything outside the mask put back."""
-    from ..utils.decode import alpha_of
-    from ..utils.mask_composite import lock_outside_mask
-
-    (image, alpha), notes = _decoded(answer, encoded, n=n)
-    if encoded.mask is None or encoded.first is None:
-        return (image, alpha), [*notes, "mask_mode lock: there is no mask, so nothing was put back."]
-    locked = lock_outside_mask(image, encoded.first, encoded.mask)
-    return (locked, alpha_of(locked)), [*notes, "Every pixel outside the mask is from your picture."]
+        return await run.outputs(type(self), parameters, images, partial(pictures_of, n=parameters.n))

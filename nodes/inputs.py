@@ -8,7 +8,7 @@ from typing import Any
 from ..api.catalog import catalog
 from ..api.catalog.catalog import Sizes
 from ..api.catalog.validation import SEED_MAX
-from .run.parameters import ANY_MODEL, MASK_MODES, SIZES, ImageParameters
+from .run.parameters import ANY_MODEL, CONTEXT_RANGE, MASK_MODES, SIZES, ImageParameters
 
 
 def combo_input(values: Sequence[str], default: str, tooltip: str, *, advanced: bool = False) -> Any:
@@ -170,7 +170,8 @@ def _run_inputs() -> dict[str, Any]:
             MASK_MODES,
             ImageParameters.mask_mode,
             "guide: the mask tells the model where to work, it may touch the rest. lock: every pixel outside the mask"
-            " is put back from your picture.",
+            " is put back from your picture. blend: the answer is also aligned, matched in colour and blended in at the"
+            " mask's border. region: only the part around the mask is sent, as sharp as the model can, and blended in.",
             advanced=True,
         ),
         "live_preview": int_input(
@@ -188,6 +189,13 @@ def _run_inputs() -> dict[str, Any]:
                 " again.",
                 "advanced": True,
             },
+        ),
+        "region_context": int_input(
+            *CONTEXT_RANGE,
+            ImageParameters.region_context,
+            "Only with mask_mode region: how much is sent around the mask, in percent of its size on each side. More"
+            " shows the model more of the picture, less gives the mask more pixels.",
+            advanced=True,
         ),
     }
 

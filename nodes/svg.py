@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..api.catalog import catalog
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..api import Originals, StoredAnswer
+    from .run.execution import Outputs
     from .run.input_images import EncodedInputs
 
 
@@ -122,11 +124,12 @@ def _extra(svg_model: str | None, svg_effort: str | None) -> dict[str, Any]:
     return {"output_format": "svg", "svg": {"model": svg_model, **effort}}
 
 
-def _drawing(answer: StoredAnswer, _encoded: EncodedInputs) -> tuple[tuple[Any, str], list[str]]:
+def _drawing(answer: StoredAnswer, _encoded: EncodedInputs, _should_stop: Callable[[], bool]) -> Outputs:
     """Return a drawing as ComfyUI's SVG type and as text, without what could run or load something."""
     from ..api.jobs.received import picture_of
     from ..utils.svg import clean_svg
+    from .run.execution import Outputs
 
     drawing = clean_svg(picture_of(answer, "svg"))
     kept = [f"The SVG as it came is kept in {answer.folder}."] if drawing.notes and answer.folder else []
-    return (comfyui.svg([drawing.data]), drawing.data.decode()), [*drawing.notes, *kept]
+    return Outputs((comfyui.svg([drawing.data]), drawing.data.decode()), [*drawing.notes, *kept])

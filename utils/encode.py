@@ -40,7 +40,7 @@ def images_to_pngs(image: Tensor | Sequence[Tensor], *, max_pixels: int) -> list
         ImageInputError: another number of axes or channels, an empty batch, an empty picture, or no floats.
     """
     batches = [image] if not isinstance(image, Sequence) else image
-    pictures = [picture for batch in batches for picture in _as_batch(batch)]
+    pictures = [picture for batch in batches for picture in as_batch(batch)]
     return parallel_map(partial(_picture_to_png, max_pixels=max_pixels), pictures)
 
 
@@ -89,7 +89,7 @@ def markup_to_png(markup: Tensor, image_size: tuple[int, int], png_size: tuple[i
     Raises:
         ImageInputError: not four channels, another size than the picture's, or no transparent pixel.
     """
-    pixels = tensor_to_pixels(_as_batch(markup)[0])  # HWC
+    pixels = tensor_to_pixels(as_batch(markup)[0])  # HWC
     if pixels.shape[2] != 4:
         raise ImageInputError(
             f"The markup has {pixels.shape[2]} channels and needs 4 (RGBA): marks on a transparent background."
@@ -104,7 +104,12 @@ def markup_to_png(markup: Tensor, image_size: tuple[int, int], png_size: tuple[i
     return _pixels_to_png(_resized(pixels, png_size, Image.Resampling.BILINEAR))
 
 
-def _as_batch(image: Tensor) -> Tensor:
+def as_batch(image: Tensor) -> Tensor:
+    """Return [H,W,C] or [B,H,W,C] with 1, 3 or 4 channels as [B,H,W,C].
+
+    Raises:
+        ImageInputError: the tensor is of no shape of a picture, or empty.
+    """
     batch = image[None] if image.ndim == 3 else image
     if batch.ndim != 4 or batch.shape[3] not in (1, 3, 4) or batch.numel() == 0:
         raise ImageInputError(

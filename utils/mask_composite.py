@@ -33,7 +33,7 @@ def lock_outside_mask(result: Tensor, original: Tensor, mask: Tensor) -> Tensor:
     kept = with_channels(kept, channels)
     locked = torch.empty((len(result), height, width, channels))
     for picture, out in zip(result.detach().cpu().float(), locked, strict=True):
-        blend(_scaled(with_channels(picture, channels), height, width), kept, weight, out)
+        blend(scaled(with_channels(picture, channels), height, width), kept, weight, out)
     return locked if _has_transparency(locked) else locked[..., :3].contiguous()
 
 
@@ -67,8 +67,8 @@ def with_channels(picture: Tensor, channels: int) -> Tensor:
     return torch.cat([colours, torch.ones_like(colours[..., :1])], dim=2)
 
 
-def _scaled(picture: Tensor, height: int, width: int) -> Tensor:
-    """Scale [h,w,C] to [height,width,C], colours weighed by alpha."""
+def scaled(picture: Tensor, height: int, width: int) -> Tensor:
+    """Return [h,w,3|4] scaled to [height,width,C], colours weighed by alpha."""
     import torch
 
     if picture.shape[:2] == (height, width):

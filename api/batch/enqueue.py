@@ -53,6 +53,12 @@ def answered_or_planned(job: Job) -> StoredAnswer | Deferred:
     return Deferred(f"planned, {_tally(store).counted_with(plan.add(job, identity))}")
 
 
+def was_asked(job: Job) -> bool:
+    """Tell whether a job is answered, on its way, or in the plan; then to ask for it adds nothing."""
+    store, identity = store_of(job.connection), job.identity
+    return store.was_asked(identity) or JobPlan(store).find(identity) is not None
+
+
 def _known(store: Store, identity: str) -> StoredAnswer | None:
     """Return the answer that this machine has, or any other that shares the store."""
     return store.find(identity) or (store.find(identity) if store.fetch(identity) else None)

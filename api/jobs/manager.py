@@ -57,6 +57,15 @@ class JobManager:
             handle.on_deserted = limiter.run(lambda: self._ask(handle, limiter))
         return handle
 
+    def was_asked(self, job: Job) -> bool:
+        """Tell whether a job is answered, here or on a machine that shares the store, or on its way or lost there."""
+        identity, owner = job.identity, owner_over(job.connection)
+        with self._lock:
+            mine = [one for (kept, _), one in self._unkept.items() if kept == identity and owner.owns(one.record)]
+            if mine or (owner.account, owner.name(identity)) in self._running:
+                return True
+        return store_of(job.connection).was_asked(identity, owner)
+
     def mark_delivered(self, answer: StoredAnswer) -> StoredAnswer:
         """Note that an answer has reached somebody: from now on it may be forgotten when the store is full.
 

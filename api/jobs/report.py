@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..catalog import catalog, pricing
@@ -12,12 +12,18 @@ from ..store.records import StoredAnswer
 from .received import received_notes, received_size
 
 
-def report(answer: StoredAnswer, connection: Connection, notes: Sequence[str], c2pa: Sequence[Any] = ()) -> str:
+def report(
+    answer: StoredAnswer,
+    connection: Connection,
+    notes: Sequence[str],
+    c2pa: Sequence[Any] = (),
+    told: Mapping[str, Any] | None = None,
+) -> str:
     """Return the report as JSON text; figures that the service did not give are null.
 
     Keys: connection, host, model, operation, size, quality, n, request_id, elapsed_s (seconds), tokens,
     estimate_usd ([low, high]), cost_usd, would_cost_usd (on the sandbox), credits, reused, kept_in, revised_prompts,
-    c2pa (what each file states of its Content Credentials, null without any), notes.
+    c2pa (what each file states of its Content Credentials, null without any), notes, and what the node `told`.
     """
     record = answer.record
     tokens = record.usage.model_dump(exclude_none=True) if record.usage else None
@@ -40,6 +46,7 @@ def report(answer: StoredAnswer, connection: Connection, notes: Sequence[str], c
         "revised_prompts": record.revised_prompts,
         "c2pa": list(c2pa),
         "notes": [*notes, *answer.notes, *received_notes(answer), *fault_notes(answer), *connection_notes(connection)],
+        **(told or {}),
     }
     return json.dumps(content, indent=2, ensure_ascii=False)
 

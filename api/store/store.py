@@ -191,6 +191,20 @@ class Store:
         """Tell whether something is kept of a job, without reading it."""
         return (self.jobs / identity).exists()
 
+    def was_asked(self, identity: str, owner: Owner = EVERYBODY) -> bool:
+        """Tell whether an owner's job has an answer with a picture, or was sent, or perhaps was: paid for, it may be.
+
+        Raises: SharedStoreError.
+        """
+        known = (record for record in self.records_of(identity) if owner.owns(record))
+        if any(not record.fault for record in known) or self.fetch(identity, owner):
+            return True
+        try:
+            record = self.journal.read(owner.name(identity))
+        except OSError:
+            return True
+        return record is not None and record.state != "prepared"
+
     def records_of(self, identity: str) -> list[JobRecord]:
         """Return the records of all answers of a job, the newest first; those that cannot be read are left out."""
         found = []

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import SecretStr
 
 from ...api import JOBS, Connection, HostSecrets, Job, JobHandle, StoredAnswer, originals_of
+from ...api.batch import enqueue
 from ...api.batch.enqueue import Deferred, answered_or_planned
 from ...api.catalog import validation
 from ...api.connections import resolve as connections
@@ -23,17 +26,37 @@ from ...api.store.records import unreadable
 from ...utils import comfyui
 from ...utils.c2pa import credentials_of
 from ...utils.errors import BrokenPictureError
+from .framing import Framing, alternatives, frame
 from .input_images import EncodedInputs, InputImages, encode_inputs
 from .large_sums import Share, expected_usd, prompt_costs
-from .parameters import ImageParameters, refuse_kinds
+from .parameters import ImageParameters, refuse_kinds, refuse_widgets
 from .progress import ProgressReporter, prompt_monitor
 
 LOG = logging.getLogger(__name__)
 SANDBOX_EDITS_VARIABLE = "OPENAI_IMAGE_NODES_SANDBOX_EDITS"
+FITTING = "fitting the answer"
 
-P = ParamSpec("P")
 T = TypeVar("T")
-Decoder = Callable[[StoredAnswer, EncodedInputs], tuple[tuple[Any, ...], list[str]]]
+
+
+class Outputs(NamedTuple):
+    """What a node gives out, notes and further fields for the report, and words for the end of the node's last line."""
+
+    values: tuple[Any, ...]
+    notes: list[str]
+    told: Mapping[str, Any] = {}
+    words: str = ""
+
+
+Decoder = Callable[[StoredAnswer, EncodedInputs, Callable[[], bool]], Outputs]
+
+
+@dataclass
+class _Asked:
+    """What goes out for a run: the job, and the pictures in it."""
+
+    job: Job
+    encoded: EncodedInputs
 
 
 def sandbox_url() -> str:
@@ -92,8 +115,8 @@ class NodeRun:
     ) -> tuple[Any, ...]:
         """Return the outputs of a node: what `decode` makes of the answer, the report, and the originals.
 
-        While the job waits for a batch, the branch behind the node ends without an error. `decode` returns outputs and
-        notes for the report; it runs on a thread, and may raise BrokenPictureError.
+        While the job waits for a batch, the branch behind the node ends without an error. `decode` runs on a thread;
+        its last argument tells whether nobody waits for it any more. It may raise BrokenPictureError.
 
         Raises: OpenAIImageError by kind, ImageInputError, ComfyUI's interruption.
         """
@@ -110,31 +133,48 @@ class NodeRun:
     ) -> tuple[Any, ...]:
         monitor = prompt_monitor()
         images = await self._in_thread(images.checked)
-        encoded = await self._in_thread(encode_inputs, images, max_pixels=self.connection.max_image_pixels)
+        asked = await self._in_thread(self._prepared, parameters, images)
+        encoded = asked.encoded
+        for note in encoded.framing.notes[:1]:
+            monitor.show(self.node_id, note)
         if self.connection.batch:
-            answer = await self._in_thread(lambda: answered_or_planned(self._job(parameters, encoded)))
+            answer = await self._in_thread(lambda: answered_or_planned(asked.job))
         else:
-            answer = await self._asked(parameters, encoded, share)
+            answer = await self._answered(parameters, asked, share)
         if isinstance(answer, Deferred):
             monitor.end(self.node_id, answer.words)
             return tuple(comfyui.blocker() for _ in node.RETURN_TYPES)
+        stage = FITTING if encoded.framing.is_fitted else None
         try:
-            outputs, notes = await self._in_thread(decode, answer, encoded)
+            outputs = await self.worked_out(partial(decode, answer, encoded), stage)
         except BrokenPictureError as exc:
             fault = " ".join([*received_notes(answer), str(exc)])
             raise unreadable(answer.record.model_copy(update={"fault": fault}), answer.folder) from exc
         c2pa = [found and found._asdict() for found in map(credentials_of, answer.pictures)]
         answer = JOBS.mark_delivered(answer)  # from here on the store may forget it when it is full
         about_model = model_notes(answer.record.model, self.connection)
-        monitor.end(self.node_id, "; ".join([outcome(answer, self.connection), *about_model]))
-        originals = originals_of(answer, is_sandbox=self.connection.kind == "sandbox", is_changed_here=bool(notes))
-        return *outputs, report(answer, self.connection, [*about_model, *encoded.notes, *notes], c2pa), originals
+        done = ", ".join(words for words in (outcome(answer, self.connection), outputs.words) if words)
+        monitor.end(self.node_id, "; ".join([done, *about_model]))
+        notes = [*about_model, *encoded.framing.notes, *encoded.notes, *outputs.notes]
+        is_changed = bool(outputs.notes or outputs.told)
+        originals = originals_of(answer, is_sandbox=self.connection.kind == "sandbox", is_changed_here=is_changed)
+        return *outputs.values, report(answer, self.connection, notes, c2pa, outputs.told), originals
 
-    async def _asked(self, parameters: ImageParameters, encoded: EncodedInputs, share: Share) -> StoredAnswer:
+    async def worked_out(self, work: Callable[[Callable[[], bool]], T], stage: str | None = None) -> T:
+        """Return what work on a thread comes to; it is told to stop once nobody waits for it any more."""
+        if stage:
+            prompt_monitor().show(self.node_id, stage)
+        deserted = threading.Event()
+        try:
+            return await self._in_thread(work, deserted.is_set, stage=stage)
+        finally:
+            deserted.set()
+
+    async def _answered(self, parameters: ImageParameters, asked: _Asked, share: Share) -> StoredAnswer:
         if parameters.live_preview and (reason := parameters.without_previews(self.connection)):
-            encoded.notes.append(f"No sketches were shown while waiting: {reason}.")
-        await prompt_costs().allow(share, lambda: JOBS.is_kept(self._job(parameters, encoded)))
-        submitted = run_in_thread(lambda: JOBS.submit(self._job(parameters, encoded)))
+            asked.encoded.notes.append(f"No sketches were shown while waiting: {reason}.")
+        await prompt_costs().allow(share, lambda: JOBS.is_kept(asked.job))
+        submitted = run_in_thread(lambda: JOBS.submit(asked.job))
         try:
             handle = await prompt_monitor().wait(submitted, self.node_id)
         except BaseException:
@@ -152,13 +192,46 @@ class NodeRun:
         finally:
             handle.leave()
 
+    def _prepared(self, parameters: ImageParameters, images: InputImages) -> _Asked:
+        """Return what goes out: what was asked before for the same, in whatever way it went out, else as set now."""
+        values = asdict(parameters)
+        refuse_widgets(values)
+        picture = images.known(parameters.mask_mode)
+        own = Framing(parameters.mask_mode) if picture is None else frame(values, picture)
+        asked = self._framed(parameters, images, own)
+        others = [] if picture is None or not self.reuse else list(alternatives(values, picture, own))
+        if not others or self._was_asked(asked.job):
+            return asked
+        for other in others:
+            before = self._framed(parameters, images, other, asked.encoded)
+            if self._was_asked(before.job):
+                before.encoded.notes.append(
+                    "This is what you already have for another mask_mode or from an earlier version: it was asked for"
+                    f" with size {before.job.fields.get('size')}, and is not bought again."
+                )
+                return before
+        return asked
+
+    def _framed(
+        self, parameters: ImageParameters, images: InputImages, framing: Framing, encoded: EncodedInputs | None = None
+    ) -> _Asked:
+        """Return the job for a framing; `encoded` is used again where the same pictures go out."""
+        if encoded is not None and not encoded.is_cut and not framing.cuts(images.size):
+            encoded = replace(encoded, framing=framing, notes=list(encoded.notes))
+        else:
+            encoded = encode_inputs(images, framing, max_pixels=self.connection.max_image_pixels)
+        return _Asked(self._job(parameters, encoded), encoded)
+
+    def _was_asked(self, job: Job) -> bool:
+        return enqueue.was_asked(job) if self.connection.batch else JOBS.was_asked(job)
+
     def _job(self, parameters: ImageParameters, encoded: EncodedInputs) -> Job:
         request = parameters.request(encoded, self.connection)
         validation.check_files(request.model, encoded.files)
         return Job(self.connection, request, encoded.files, seed=self.seed, reuse=self.reuse)
 
-    async def _in_thread(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-        return await prompt_monitor().wait(run_bounded(lambda: work(*args, **options)), self.node_id)
+    async def _in_thread(self, work: Callable[..., T], *args: Any, stage: str | None = None) -> T:
+        return await prompt_monitor().wait(run_bounded(lambda: work(*args)), self.node_id, lambda: stage or "preparing")
 
     def _leave(self, submitted: Future[JobHandle]) -> None:
         if submitted.exception() is None:

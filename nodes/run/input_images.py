@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 from ...api import FilePart
 from ...utils import encode
 from ...utils.input_tensors import mask_of, pictures_of
+from ...utils.mask_composite import check_mask_size
+from ...utils.tensors import first_mask
+from .framing import Framing, Picture, Size
+from .parameters import FITTED
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,10 +46,50 @@ class InputImages:
         own = [] if self.image is None else [self.image]
         return [*own, *(picture[None] if picture.ndim == 3 else picture for picture in self.references or [])]
 
+    @property
+    def first(self) -> Tensor | None:
+        """The first picture [H,W,C], which mask and markup belong to.
+
+        Raises: ImageInputError for what is none.
+        """
+        batches = self.batches()
+        return encode.as_batch(batches[0])[0] if batches else None
+
+    @property
+    def size(self) -> Size | None:
+        """The first picture's (width, height) in pixels."""
+        return None if self.first is None else size_of(self.first)
+
+    @property
+    def has_mask(self) -> bool:
+        """Tell whether there is a mask, and not ComfyUI's stand-in for none."""
+        return self.mask is not None and not (self.size is not None and encode.is_no_mask(self.mask, self.size))
+
+    def known(self, mask_mode: str) -> Picture | None:
+        """Return what decides how the first picture is sent under a mask mode, or None without a picture.
+
+        Raises: ImageInputError for what is no picture, and for a mask that does not fit where the mode works with it.
+        """
+        first = self.first
+        if first is None:
+            return None
+        if mask_mode not in FITTED or self.mask is None:
+            return Picture(size_of(first), self.has_mask)
+        if not self.has_mask:
+            return Picture(size_of(first), has_mask=True)
+        from ...utils.edits.regions import masked_area
+
+        mask = first_mask(self.mask)
+        check_mask_size(mask, first)
+        return Picture(size_of(first), has_mask=True, area=masked_area(mask))
+
 
 @dataclass
 class EncodedInputs:
-    """The files of one request; `first` is the first picture [H,W,C], `mask` what it is masked with."""
+    """The files of one request; `first` is the first picture [H,W,C], `mask` what it is masked with.
+
+    framing: what is sent of that picture; sent_size: the (width, height) that this was sent at.
+    """
 
     files: list[FilePart] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -53,42 +97,74 @@ class EncodedInputs:
     mask: Tensor | None = None
     markup: bool = False
     count: int = 0
+    framing: Framing = field(default_factory=Framing)
+    sent_size: Size | None = None
 
     @property
-    def image_size(self) -> tuple[int, int] | None:
-        """The first picture's (width, height) in pixels."""
-        return None if self.first is None else (self.first.shape[1], self.first.shape[0])
+    def is_cut(self) -> bool:
+        """Tell whether something else was sent than the first picture as it is."""
+        return self.first is not None and self.framing.cuts(size_of(self.first))
 
 
-def encode_inputs(images: InputImages, *, max_pixels: int) -> EncodedInputs:
+def encode_inputs(images: InputImages, framing: Framing | None = None, *, max_pixels: int) -> EncodedInputs:
     """Return the encoded pictures, mask and markup; larger pictures are scaled down to `max_pixels`.
 
     Raises: ImageInputError for shapes and sizes that do not fit.
     """
+    framing = framing or Framing()
     batches = images.batches()
-    encoded = EncodedInputs(count=sum(len(batch) for batch in batches))
+    encoded = EncodedInputs(count=sum(len(batch) for batch in batches), framing=framing)
     if not batches:
         encoded.mask, encoded.markup = images.mask, images.markup is not None
         return encoded
-    pngs = encode.images_to_pngs(batches, max_pixels=max_pixels)
     encoded.first = batches[0][0]
+    sent = _cut(images, framing, encoded.first)
+    pngs = encode.images_to_pngs(sent.batches(), max_pixels=max_pixels)
     name = "image" if len(pngs) == 1 else "image[]"
     encoded.files = [_part(name, f"image_{index}.png", png) for index, png in enumerate(pngs)]
-    encoded.notes = list(_scaling_notes(batches, pngs))
-    size, sent_size = (encoded.first.shape[1], encoded.first.shape[0]), (pngs[0].width, pngs[0].height)
+    encoded.notes += _scaling_notes(sent.batches(), pngs)
+    size, encoded.sent_size = size_of(sent.batches()[0][0]), (pngs[0].width, pngs[0].height)
     if images.mask is not None:
-        _add_mask(encoded, images.mask, size, sent_size)
-    if images.markup is not None:
-        encoded.files.append(_part("markup", "markup.png", encode.markup_to_png(images.markup, size, sent_size)))
+        _add_mask(encoded, images, sent.mask, size)
+    if sent.markup is not None:
+        encoded.files.append(_part("markup", "markup.png", encode.markup_to_png(sent.markup, size, encoded.sent_size)))
         encoded.markup = True
     return encoded
 
 
-def _add_mask(encoded: EncodedInputs, mask: Tensor, size: tuple[int, int], sent_size: tuple[int, int]) -> None:
-    if encode.is_no_mask(mask, size):
+def size_of(picture: Tensor) -> Size:
+    """Return (width, height) of [H,W,C] in pixels."""
+    return picture.shape[1], picture.shape[0]
+
+
+def _cut(images: InputImages, framing: Framing, first: Tensor) -> InputImages:
+    """Return the pictures with what is sent of the first one, its mask and its markup in place of all of it."""
+    region = framing.region
+    if region is None or not framing.cuts(size_of(first)):
+        return images
+    from ...utils.edits.crop import cut_out, part
+
+    batches, markup = images.batches(), images.markup
+    mask = first_mask(images.mask) if images.mask is not None and images.has_mask else first.new_zeros(first.shape[:2])
+    check_mask_size(mask, first)
+    if region.is_whole:
+        sent, mask = part(first, region.box), part(mask[..., None], region.box, mode="constant")[..., 0]
+    else:
+        sent, mask = cut_out(first, mask, region)
+    if markup is not None:
+        markup = part(markup.reshape(-1, *markup.shape[-3:])[0], region.box, mode="constant")
+    others = [batch for batch in (batches[0][1:], *batches[1:]) if len(batch)]
+    return InputImages(sent[None], mask, others, markup)
+
+
+def _add_mask(encoded: EncodedInputs, images: InputImages, sent_mask: Tensor | None, size: Size) -> None:
+    mask = images.mask
+    if mask is None or sent_mask is None or encoded.sent_size is None:
+        return
+    if not images.has_mask:
         encoded.notes.append("The mask opens nothing, as that of a picture without transparency: no mask was sent.")
         return
-    encoded.files.append(_part("mask", "mask.png", encode.mask_to_png(mask, size, sent_size)))
+    encoded.files.append(_part("mask", "mask.png", encode.mask_to_png(sent_mask, size, encoded.sent_size)))
     encoded.mask = mask
     if mask.ndim > 2 and mask.shape[0] > 1:
         encoded.notes.append(f"{mask.shape[0]} masks are connected: only the first was used, for the first picture.")

@@ -22,6 +22,7 @@ from ...api import Connection, LargeSumError
 from ...api.catalog import pricing
 from ...api.jobs.threads import run_bounded
 from ...utils import comfyui
+from .framing import dearest_size
 from .parameters import ImageParameters, service_fields
 
 if TYPE_CHECKING:
@@ -216,8 +217,10 @@ def expected_usd(connection: Connection, parameters: ImageParameters, images: In
     try:
         shapes = _shapes([images.image, images.references])
         count = sum(shape[0] if len(shape) == 4 else 1 for shape in shapes)
+        values = asdict(parameters)
         size = (int(shapes[0][-2]), int(shapes[0][-3])) if shapes else None
-        fields: Mapping[str, object] = service_fields(asdict(parameters), image_size=size, edits=count > 0)
+        asked = dearest_size(values, size, has_mask=images.mask is not None) if size else None
+        fields: Mapping[str, object] = service_fields(values, asked=asked, edits=count > 0)
         known = pricing.estimate(connection, fields, count)
         if known is None and connection.kind == "compatible" and connection.is_loopback:
             return 0.0

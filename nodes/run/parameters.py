@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ...api import OpenAIImageError, RefusedError
 from ...api.catalog import catalog, validation
+from ...utils.edits.regions import CONTEXT
 
 if TYPE_CHECKING:  # and where it is used: this module is loaded at the start, for the defaults of the widgets
     from ...api import Connection
     from ...api.catalog.schemas import OpenAIImageGenerationRequest
+    from .framing import Size
     from .input_images import EncodedInputs
 
 ANY_MODEL = catalog.unknown_model("any")  # what some model takes; each has its own rules besides
@@ -21,7 +23,9 @@ SIZES = (
     *("auto", "1024x1024", "1024x1536", "1536x1024", "2048x2048", "2048x1152", "1152x2048", "3840x2160", "2160x3840"),
     *("match image", "custom"),
 )
-MASK_MODES = ("guide", "lock")
+FITTED = ("blend", "region")  # the mask modes that put the answer back in place
+MASK_MODES = ("guide", "lock", *FITTED)
+CONTEXT_RANGE = (0, 200)  # percent of the mask's size
 SOCKETS = ("image", "references", "mask", "markup")
 SET_AGAIN = "Set it again: after an update, the values of a saved workflow may stand in the wrong places."
 MORE_NUMBERS = ("frame_count", "frame_duration_ms")  # the service's own fields of other nodes
@@ -49,6 +53,7 @@ class ImageParameters:
     complexity: str = "auto"
     mask_mode: str = "guide"
     live_preview: int = 0
+    region_context: int = CONTEXT
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -80,7 +85,7 @@ class ImageParameters:
         connection.check_alive(self.model)
         refuse_widgets(asdict(self))
         _refuse_nothing_to_match(self.size, edits=edits)
-        fields = service_fields(asdict(self), image_size=encoded.image_size, edits=edits)
+        fields = service_fields(asdict(self), asked=encoded.framing.asked, edits=edits)
         if self.live_preview and self.without_previews(connection) is None:
             fields.update(stream=True, partial_images=self.live_preview)
         if not edits:
@@ -122,7 +127,9 @@ def refusal(values: Mapping[str, Any]) -> bool | str:
             raise RefusedError(f"There is no connection called {name!r}. Known are {known}.", param="connection")
         connected = {name for name in SOCKETS if name in values}
         edits = bool(connected & {"image", "references"})
-        fields = service_fields(values, image_size=None, edits=edits)
+        fields = service_fields(values, edits=edits)
+        if edits and "mask" in connected and values.get("mask_mode") in FITTED:
+            fields.pop("size", None)  # another one is asked for
         sources = {"image_count": None if edits else 0, "mask": "mask" in connected, "markup": "markup" in connected}
         ends = values.get("connection", "auto") in connections.BUILT_IN and values.get("connection") != "azure"
         validation.check({**fields, **sources}, operation="edits" if edits else "generations", shutdowns=ends)
@@ -133,8 +140,11 @@ def refusal(values: Mapping[str, Any]) -> bool | str:
     return True
 
 
-def service_fields(values: Mapping[str, Any], *, image_size: tuple[int, int] | None, edits: bool) -> dict[str, Any]:
-    """Return widget values as the service's fields; what the service should decide itself is left out."""
+def service_fields(values: Mapping[str, Any], *, asked: Size | None = None, edits: bool) -> dict[str, Any]:
+    """Return widget values as the service's fields; what the service should decide itself is left out.
+
+    asked: the size that is asked for in place of the widget's.
+    """
     same = ("prompt", "model", "quality", "background", "n", "output_format")
     fields = {name: values[name] for name in same if values.get(name) is not None}
     if "prompt" in fields:
@@ -150,21 +160,16 @@ def service_fields(values: Mapping[str, Any], *, image_size: tuple[int, int] | N
     if compression is not None and (not is_default or values.get("output_format") in validation.COMPRESSED):
         fields["output_compression"] = compression
     fields.update(values.get("extra") or {})
-    size = _size(values, image_size)
+    size = f"{asked[0]}x{asked[1]}" if asked else _size(values)
     return {**fields, "size": size} if size else fields
 
 
-def _size(values: Mapping[str, Any], image_size: tuple[int, int] | None) -> str | None:
+def _size(values: Mapping[str, Any]) -> str | None:
     size = values.get("size")
     if size == "custom":
         width, height = values.get("custom_width"), values.get("custom_height")
         return f"{width}x{height}" if width is not None and height is not None else None
-    if size != "match image":
-        return size
-    if image_size is None:
-        return None
-    width, height = validation.nearest_size(validation.spec_of(values, shutdowns=False).sizes, *image_size)
-    return f"{width}x{height}"
+    return None if size == "match image" else size
 
 
 def refuse_widgets(values: Mapping[str, Any]) -> None:
@@ -183,8 +188,10 @@ def refuse_widgets(values: Mapping[str, Any]) -> None:
         told = f"output_format {output_format} is not known. Choose one of {', '.join(formats)}."
         raise RefusedError(told, param="output_format")
     if values.get("mask_mode") not in (None, *MASK_MODES):
-        raise RefusedError(f"mask_mode {values['mask_mode']!r} is not known. Choose guide or lock.", param="mask_mode")
-    for name, (low, high) in (("live_preview", ANY_MODEL.partial_images), ("seed", (0, validation.SEED_MAX))):
+        told = f"mask_mode {values['mask_mode']!r} is not known. Choose one of {', '.join(MASK_MODES)}."
+        raise RefusedError(told, param="mask_mode")
+    ranges = {"live_preview": ANY_MODEL.partial_images, "region_context": CONTEXT_RANGE}
+    for name, (low, high) in {**ranges, "seed": (0, validation.SEED_MAX)}.items():
         value = values.get(name)
         if value is not None and not low <= value <= high:
             raise RefusedError(validation.out_of_range(name, value, low, high), param=name)

@@ -83,6 +83,11 @@ class PromptMonitor:
         elif runs.begun == runs.ended.total():
             comfyui.show_text(runs.outcome(said), node_id)
 
+    def show(self, node_id: str | None, said: str) -> None:
+        """Show what a run does now, at once; the runs of a list are shown together."""
+        if self._is_alone(node_id):
+            comfyui.show_text(said, node_id)
+
     def _is_alone(self, node_id: str | None) -> bool:
         """Tell whether a node has one run, which then has the node's text and progress bar for itself."""
         return self._runs.get(node_id, _Runs(1)).begun == 1

@@ -137,7 +137,7 @@ def _estimate(asked: Mapping[str, Any]) -> dict[str, Any]:
         return {"state": "no_key"}
     if link.kind == "sandbox":
         return {"state": "free"}
-    fields = parameters.service_fields(values, image_size=None, edits=count > 0)
+    fields = parameters.service_fields(values, edits=count > 0)
     price = pricing.estimate(link, fields, count)
     if price is not None:
         return _known(link, *price, pricing.certainty(fields))

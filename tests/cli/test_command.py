@@ -15,6 +15,7 @@ import pytest
 from openai_image_nodes.cli import main
 from PIL import Image
 from support.capture import Capture, Reply
+from support.drifting import scene
 from support.node_calls import KEY, use_openai
 
 
@@ -57,6 +58,24 @@ def test_edit_with_a_mask_leaves_the_rest(tmp_path: Path, photo: Path) -> None:
     with Image.open(photo) as before, Image.open(out) as after:
         assert np.array_equal(np.asarray(before)[:, 32:], np.asarray(after)[:, 32:])
         assert not np.array_equal(np.asarray(before)[:, :32], np.asarray(after)[:, :32])
+
+
+def test_edit_of_a_part_keeps_the_rest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Far from the mask every pixel is the picture's; what was done is told in a line."""
+    Image.fromarray((scene(1200, 900) * 255).round().byte().numpy()).save(tmp_path / "large.png")
+    mask = np.zeros((900, 1200), np.uint8)
+    mask[400:460, 300:380] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    out = tmp_path / "out.png"
+    named = ("--image", str(tmp_path / "large.png"), "--mask", str(tmp_path / "mask.png"), "-o", str(out))
+    assert run("a fox", *named, "--mask-mode", "region", "--region-context", "20") == 0
+    with Image.open(tmp_path / "large.png") as before, Image.open(out) as after:
+        old, new = np.asarray(before), np.asarray(after)
+    assert old.shape == new.shape
+    assert np.array_equal(old[:, 460:], new[:, 460:])
+    assert np.array_equal(old[:320], new[:320])
+    assert not np.array_equal(old[400:460, 300:380], new[400:460, 300:380])
+    assert "aligned: in place" in capsys.readouterr().err
 
 
 def test_hole_of_a_png_is_a_mask_too(tmp_path: Path, photo: Path) -> None:

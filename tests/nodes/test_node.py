@@ -41,9 +41,10 @@ WIDGETS: list[tuple[str, Any, Any]] = [
     ("moderation", ["auto", "low"], "auto"),
     ("input_fidelity", ["auto", "low", "high"], "auto"),
     ("complexity", ["auto", "low", "medium", "high"], "auto"),
-    ("mask_mode", ["guide", "lock"], "guide"),
+    ("mask_mode", ["guide", "lock", "blend", "region"], "guide"),
     ("live_preview", "INT", 0),
     ("reuse", "BOOLEAN", True),
+    ("region_context", "INT", 50),
 ]
 SOCKETS = [("image", "IMAGE"), ("mask", "MASK"), ("references", "OIN_REFERENCES"), ("markup", "IMAGE")]
 FIRST_EIGHT = ["prompt", "seed", "quality", "background", "size", "n", "image", "mask"]
@@ -54,6 +55,7 @@ RANGES = {
     "custom_height": (480, 3840, 16),
     "output_compression": (0, 100, None),
     "live_preview": (0, 3, None),
+    "region_context": (0, 200, None),
 }
 BASIC = ["prompt", "seed", "quality", "background", "size", "n", "model", "connection"]
 

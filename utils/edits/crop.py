@@ -32,6 +32,20 @@ def cut_out(original: Tensor, mask: Tensor, region: Region) -> tuple[Tensor, Ten
     return picture, selected[..., 0].clamp(0, 1)
 
 
+def cut_back(answer: Tensor, box: Box, picture: tuple[int, int]) -> Tensor:
+    """Return the part [n,y,x,C] of an answer [n,h,w,C] to a box that shows a picture (width, height): no padding.
+
+    In whole pixels of the answer.
+    """
+    inner = box.inside(*picture)
+    if inner == box:
+        return answer
+    x, y = answer.shape[2] / box.width, answer.shape[1] / box.height
+    rows = slice(round((inner.top - box.top) * y), max(1, round((inner.bottom - box.top) * y)))
+    columns = slice(round((inner.left - box.left) * x), max(1, round((inner.right - box.left) * x)))
+    return answer[:, rows, columns].contiguous()
+
+
 def _sized(picture: Tensor, size: tuple[int, int], mode: str) -> Tensor:
     """Return [H,W,C] scaled to (width, height)."""
     width, height = size

@@ -82,6 +82,7 @@ def fit(
     *,
     box: Box | None = None,
     feather: float = seam.FEATHER,
+    out: Tensor | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Fit:
     """Return the original with the answer inside the mask: in place, in colour, without a seam, as far as that helps.
@@ -89,8 +90,8 @@ def fit(
     original: [H,W,C], C 1, 3 or 4, floats 0..1. answer: [h,w,C] of any size; it shows `box` of the original, by
     default all of it. mask: [H,W], 1 = show the answer. feather: sigma of the border in pixels at a long side of 1024
     of what was shown; 0 keeps the mask's own edge. Further than 20 such pixels from the mask the result has the
-    original's values bit for bit. It has 3 channels, or 4 if the original has or the answer is transparent somewhere.
-    The inputs are not written to.
+    original's values bit for bit. It has 3 channels, or 4 if the original has or the answer is transparent somewhere;
+    `out` is a float32 [H,W,3|4] to write it to, which then tells the channels. The inputs are not written to.
 
     Raises:
         ImageInputError: the mask is not of the original's size.
@@ -99,7 +100,8 @@ def fit(
     """
     _check(original, answer, mask)
     box = box or Box(0, 0, original.shape[1], original.shape[0])
-    result = _copied(original, _channels(original, answer), should_stop)
+    result = torch.empty(*original.shape[:2], channels_of(original, answer)) if out is None else out
+    _copy(original, result, should_stop)
     selected = part(mask[..., None], box)[..., 0]
     shown = box.inside(original.shape[1], original.shape[0])
     pair = make_pair(part(original, box), answer, selected, should_stop)
@@ -124,19 +126,18 @@ def _check(original: Tensor, answer: Tensor, mask: Tensor) -> None:
     check_mask_size(mask, original)
 
 
-def _channels(original: Tensor, answer: Tensor) -> int:
-    transparent = answer.shape[2] == 4 and bool(answer[..., 3].min() < 1)
-    return 4 if original.shape[2] == 4 or transparent else 3
+def channels_of(original: Tensor, answer: Tensor) -> int:
+    """Return how many channels the original [...,C] has with an answer [...,C] in it: 3, or 4 with transparency."""
+    transparent = answer.shape[-1] == 4 and bool(answer[..., 3].min() < 1)
+    return 4 if original.shape[-1] == 4 or transparent else 3
 
 
-def _copied(picture: Tensor, channels: int, should_stop: ShouldStop | None) -> Tensor:
-    """Return a copy of [H,W,C] with so many channels, made in blocks: a large picture takes a second."""
-    result = torch.empty(*picture.shape[:2], channels)
+def _copy(picture: Tensor, result: Tensor, should_stop: ShouldStop | None) -> None:
+    """Write [H,W,C] to [H,W,3|4], in blocks: a large picture takes a second."""
     for top in range(0, len(picture), BLOCK_ROWS):
         raise_if_stopped(should_stop)
         rows = slice(top, top + BLOCK_ROWS)
-        result[rows] = with_channels(picture[rows], channels)
-    return result
+        result[rows] = with_channels(picture[rows], result.shape[2])
 
 
 def _fit(image: Tensor, decision: Decision, box: Box) -> Fit:

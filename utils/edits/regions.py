@@ -140,17 +140,26 @@ def plan_region(
     return Region(*sent, share)
 
 
-def whole_region(picture: tuple[int, int], sizes: Sizes) -> Region:
-    """Return all of a picture (width, height), padded where no size has its ratio, and the size it is asked for at."""
-    return Region(*_whole(picture, sizes), 1.0)
+def whole_region(picture: tuple[int, int], sizes: Sizes, *, pixels: int | None = None) -> Region:
+    """Return all of a picture (width, height), padded where no size has its ratio, and the size it is asked for at.
+
+    pixels: how many the answer should have, if a model of any size takes that; by default what suits the picture.
+    """
+    return Region(*_whole(picture, sizes, pixels), 1.0)
 
 
-def _whole(picture: tuple[int, int], sizes: Sizes) -> Sent:
+def has_ratio(size: tuple[int, int], picture: tuple[int, int]) -> bool:
+    """Tell whether two (width, height) have one ratio, to 0.1 %."""
+    return abs(size[0] * picture[1] / (size[1] * picture[0]) - 1) <= SAME_RATIO
+
+
+def _whole(picture: tuple[int, int], sizes: Sizes, pixels: int | None = None) -> Sent:
     box = Box(0, 0, *picture)
-    if not isinstance(sizes, AnySize):
-        return _fixed_size(box, picture, sizes)
-    size = _size_of_ratio(picture, sizes)
-    return (box, size) if size else _any_size(box, picture, sizes)
+    if isinstance(sizes, AnySize):
+        size = _size_of_ratio(picture, sizes, pixels)
+        return (box, size) if size else _any_size(box, picture, sizes, pixels)
+    same = next((size for size in sizes if has_ratio(size, picture)), None)
+    return (box, same) if same else _fixed_size(box, picture, sizes)
 
 
 def _area(box: Box) -> int:
@@ -190,10 +199,10 @@ def _around(inner: Box, sides: Sequence[int], picture: tuple[int, int]) -> Box:
     return Box(starts[0], starts[1], sides[0], sides[1])
 
 
-def _any_size(box: Box, picture: tuple[int, int], sizes: AnySize) -> Sent:
+def _any_size(box: Box, picture: tuple[int, int], sizes: AnySize, pixels: int | None = None) -> Sent:
     """Return the box grown to a size that the model takes, at the scale that comes nearest to what is wanted."""
     width, height = _within_ratio(box.width, box.height, sizes.max_ratio)
-    for step in _steps(width * height, sizes.multiple):
+    for step in _steps(width * height, sizes.multiple, pixels):
         counts = [max(math.ceil(side / step), -(-sizes.min_side // sizes.multiple)) for side in (width, height)]
         counts = _enough(counts, sizes)
         if sizes.takes(counts[0] * sizes.multiple, counts[1] * sizes.multiple):
@@ -207,8 +216,12 @@ def _within_ratio(width: int, height: int, most: float) -> tuple[int, int]:
     return max(width, math.ceil(height / most)), max(height, math.ceil(width / most))
 
 
-def _steps(area: int, multiple: int) -> Iterator[int]:
+def _steps(area: int, multiple: int, pixels: int | None) -> Iterator[int]:
     """Yield how many of the picture's pixels become `multiple` ones, the wanted scale first, then smaller ones."""
+    if pixels is not None:
+        first = max(1, math.ceil(multiple / math.sqrt(pixels / area)))
+        yield from range(first, first + 64 * multiple)
+        return
     scale = min(MOST_ENLARGED, math.sqrt(SCALED_UP_TO / area)) if area < SHARP[0] else math.sqrt(SHARP[1] / area)
     wanted = math.ceil(multiple / (scale if area < SHARP[0] else min(1.0, scale)))
     yield from range(wanted, wanted + 64 * multiple)
@@ -234,13 +247,13 @@ def _of_ratio(box: Box, size: tuple[int, int], picture: tuple[int, int]) -> Box:
     return _around(box, (ratio[0] * count, ratio[1] * count), picture)
 
 
-def _size_of_ratio(picture: tuple[int, int], sizes: AnySize) -> tuple[int, int] | None:
-    """Return the size that has a picture's ratio and comes nearest to the wanted scale, or None."""
+def _size_of_ratio(picture: tuple[int, int], sizes: AnySize, pixels: int | None) -> tuple[int, int] | None:
+    """Return the size that has a picture's ratio and comes nearest to so many pixels, or None."""
     area = picture[0] * picture[1]
-    wanted = SCALED_UP_TO if area < SHARP[0] else min(area, SHARP[1])
+    wanted = pixels or (SCALED_UP_TO if area < SHARP[0] else min(area, SHARP[1]))
     found = []
     for width in range(sizes.multiple, sizes.max_side + 1, sizes.multiple):
         height = round(width * picture[1] / picture[0] / sizes.multiple) * sizes.multiple
-        if height and sizes.takes(width, height) and abs(width * picture[1] / (height * picture[0]) - 1) <= SAME_RATIO:
+        if height and sizes.takes(width, height) and has_ratio((width, height), picture):
             found.append((width, height))
     return min(found, key=lambda size: abs(math.log(size[0] * size[1] / wanted)), default=None)

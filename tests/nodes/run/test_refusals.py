@@ -71,7 +71,7 @@ WIDGETS: dict[str, Case] = {
     "format of another node": ({"output_format": "svg"}, ["output_format", "svg", "png, webp, jpeg", "Choose"]),
     "moderation unknown": ({"moderation": "none"}, ["moderation none", "auto, low", "Choose"]),
     "complexity unknown": ({"complexity": "total"}, ["complexity total", "low, medium, high", "Choose"]),
-    "mask mode unknown": ({"mask_mode": "strict"}, ["mask_mode 'strict'", "guide or lock", "Choose"]),
+    "mask mode unknown": ({"mask_mode": "strict"}, ["mask_mode 'strict'", "guide, lock, blend, region", "Choose"]),
     "live preview": ({"live_preview": 4}, ["live_preview is 4", "from 0 to 3"]),
     "text for a number": ({"n": "fixed"}, ["n is 'fixed'", "no whole number", "Set it again"]),
     "text for live_preview": ({"live_preview": "auto"}, ["live_preview is 'auto'", "no whole number"]),
@@ -230,4 +230,4 @@ def test_match_image_finds_a_legal_size_for_every_model(server: Capture) -> None
         node(model=model, size="match image", image=photo(8, 640), seed=index)
     sent = [request.fields() for request in server.posts]
     assert {fields["size"] for fields in sent if fields["model"] == FIXED} == {"1536x1024"}
-    assert {fields["size"] for fields in sent if fields["model"] == "gpt-image-2"} == {"1440x480"}
+    assert {fields["size"] for fields in sent if fields["model"] == "gpt-image-2"} == {"1280x512"}

@@ -1,0 +1,194 @@
+"""What is sent of the first picture and at which size, in whole pixels (docs/exact-edits.md, "Regions")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from ...api import RefusedError
+from ...api.catalog import validation
+from ...api.catalog.catalog import Sizes as ModelSizes
+from ...utils.edits.regions import CONTEXT, AnySize, Box, MaskedArea, Region, has_ratio, plan_region, whole_region
+from ...utils.tensors import size_text
+from .parameters import FITTED
+
+Size = tuple[int, int]  # width and height in pixels
+LARGEST_REGION = (2560, 1440)
+SERVER_MULTIPLE, SERVER_MIN_PIXELS = 16, 655_360  # of a model that nothing is known of
+
+
+class Picture(NamedTuple):
+    """What is known of the first picture: its size, whether it has a mask, and what that opens (None: nothing)."""
+
+    size: Size
+    has_mask: bool = False
+    area: MaskedArea | None = None
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a picture goes out and comes back.
+
+    mode: the mask_mode in effect. region: the box that is sent, None for the picture as it is. asked: the size that is
+    asked for, None for that of the widget. notes: what the person should know before it is paid for.
+    """
+
+    mode: str = "guide"
+    region: Region | None = None
+    asked: Size | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_fitted(self) -> bool:
+        """Tell whether the answer is put in place inside the mask."""
+        return self.mode in FITTED
+
+    def cuts(self, picture: Size | None) -> bool:
+        """Tell whether something else is sent than the picture as it is."""
+        return self.region is not None and picture is not None and self.region.box != Box(0, 0, *picture)
+
+
+def frame(values: Mapping[str, Any], picture: Picture) -> Framing:
+    """Return how a picture is sent for the widgets' values.
+
+    Raises: RefusedError for an empty mask where only what it opens would change.
+    """
+    mode, size = str(values.get("mask_mode") or "guide"), values.get("size")
+    if not picture.has_mask and mode in FITTED:
+        told = f"mask_mode {mode}: there is no mask, so the whole picture is sent and comes back as the model draws it."
+        return _noted(frame({**values, "mask_mode": "guide"}, picture), told)
+    if mode in FITTED and picture.area is None:
+        raise RefusedError(
+            "The mask is empty, so nothing would change: nothing was sent. Paint over what should change (right-click"
+            " Load Image, Open in MaskEditor), or set mask_mode to guide to edit the whole picture.",
+            param="mask",
+        )
+    if mode == "region" and picture.area is not None:
+        return _region(values, picture, picture.area)
+    if mode == "blend" or (size == "match image" and _is_raster(values)):
+        return _whole(mode, values, picture)
+    return Framing(mode, asked=_nearest(values, picture.size) if size == "match image" else None)
+
+
+def dearest_size(values: Mapping[str, Any], picture: Size, *, has_mask: bool) -> Size | None:
+    """Return the largest size that a picture may be asked for at, before its mask is looked at; None: the widget's."""
+    spot = MaskedArea(Box(0, 0, 1, 1), 1)
+    whole = {**values, "mask_mode": "blend"} if has_mask and values.get("mask_mode") == "region" else values
+    asked = frame(whole, Picture(picture, has_mask, spot)).asked
+    if whole is not values and asked and validation.spec_of(values, shutdowns=False).sizes.kind != "fixed":
+        return max(asked, LARGEST_REGION, key=lambda size: size[0] * size[1])
+    return asked
+
+
+def alternatives(values: Mapping[str, Any], picture: Picture, own: Framing) -> Iterator[Framing]:
+    """Yield the other ways in which the same may have been asked before, for the same mask_mode.
+
+    guide, lock and blend differ in what is done with the answer. So an answer that was paid for under one of them, or
+    by a version that knew no padding, serves them all.
+    """
+    if own.mode == "region" and own.region is not None and not own.region.is_whole:
+        return
+    size = values.get("size")
+    others = [Framing(own.mode, asked=_nearest(values, picture.size) if size == "match image" else None)]
+    if picture.has_mask:
+        others.insert(0, _whole(own.mode, values, picture))
+    seen = {_sent(own, picture.size)}
+    for other in others:
+        if _sent(other, picture.size) not in seen:
+            seen.add(_sent(other, picture.size))
+            yield other
+
+
+def _sent(framing: Framing, picture: Size) -> tuple[Box | None, Size | None]:
+    """Return what makes two framings the same request."""
+    box = framing.region.box if framing.region is not None and framing.cuts(picture) else None
+    return box, framing.asked
+
+
+def _region(values: Mapping[str, Any], picture: Picture, area: MaskedArea) -> Framing:
+    context = values.get("region_context")
+    sizes = _sizes(validation.spec_of(values, shutdowns=False).sizes)
+    region = plan_region(area, picture.size, sizes, context=CONTEXT if context is None else int(context))
+    if region.is_whole:
+        is_all = area.pixels == picture.size[0] * picture.size[1]
+        told = (
+            "The mask covers the whole picture: all of it is sent and may change, so nothing is left to align it by."
+            if is_all
+            else f"The area around the mask would be {100 * region.share:.0f} % of the picture: all of it is sent, as"
+            " with mask_mode blend."
+        )
+        return _noted(_whole("region", values, picture), told)
+    notes = []
+    if region.scale < 1:
+        notes.append(
+            f"What is sent is {size_text(region.box.width, region.box.height)} and goes out scaled down to"
+            f" {size_text(*region.size)}: a smaller mask or region_context keeps more detail."
+        )
+    if region.is_padded(*picture.size):
+        notes.append(_padding(region))
+    if values.get("size") not in (None, "auto", "match image"):
+        notes.append("The widget size was not used: mask_mode region chooses the size of what it sends.")
+    return Framing("region", region, region.size, tuple(notes))
+
+
+def _whole(mode: str, values: Mapping[str, Any], picture: Picture) -> Framing:
+    """Return the whole picture at a size of its own ratio, as near as can be to what the widget asks for."""
+    model = validation.spec_of(values, shutdowns=False).sizes
+    sizes, wanted = _sizes(model), _wanted(values)
+    if values.get("size") == "match image":
+        nearest = _nearest(values, picture.size)
+        wanted = nearest if isinstance(sizes, AnySize) or has_ratio(nearest, picture.size) else None
+    if wanted and has_ratio(wanted, picture.size) and validation.size_fault(model, *wanted) is None:
+        return Framing(mode, Region(Box(0, 0, *picture.size), wanted, 1.0), wanted)
+    if not isinstance(sizes, AnySize) and wanted in sizes:
+        sizes = [wanted]
+    region = whole_region(picture.size, sizes, pixels=wanted[0] * wanted[1] if wanted else None)
+    notes = [_padding(region)] if region.is_padded(*picture.size) else []
+    if _wanted(values) and region.size != wanted:
+        notes.append(f"The size is asked for as {size_text(*region.size)}, which has the ratio of the picture.")
+    return Framing(mode, region, region.size, tuple(notes))
+
+
+def _padding(region: Region) -> str:
+    return (
+        f"What is sent was padded with its own edge to {size_text(region.box.width, region.box.height)}, the ratio of"
+        f" {size_text(*region.size)}, and is cut back afterwards: nothing is stretched."
+    )
+
+
+def _noted(framing: Framing, note: str) -> Framing:
+    return replace(framing, notes=(note, *framing.notes))
+
+
+def _wanted(values: Mapping[str, Any]) -> Size | None:
+    """Return the size that the widgets name, or None where it is left open."""
+    if values.get("size") == "custom":
+        width, height = values.get("custom_width"), values.get("custom_height")
+        return (int(width), int(height)) if width and height else None
+    return validation.parse_size(str(values.get("size")))
+
+
+def _nearest(values: Mapping[str, Any], picture: Size) -> Size:
+    return validation.nearest_size(validation.spec_of(values, shutdowns=False).sizes, *picture)
+
+
+def _is_raster(values: Mapping[str, Any]) -> bool:
+    """Tell whether the answer is made of pixels, of which a part can be cut out."""
+    return (values.get("extra") or {}).get("output_format") is None
+
+
+def _sizes(sizes: ModelSizes) -> AnySize | list[Size]:
+    """Return what a model takes, of sizes with one ratio only the largest; unknown ones are asked for usual sizes."""
+    if sizes.kind == "fixed":
+        parsed = sorted((size for each in sizes.allowed if (size := validation.parse_size(each))), reverse=True)
+        return list({width / height: (width, height) for width, height in reversed(parsed)}.values())
+    is_known = sizes.kind == "arbitrary"
+    return AnySize(
+        multiple=sizes.multiple_of if is_known else max(SERVER_MULTIPLE, sizes.multiple_of),
+        min_side=sizes.min_side,
+        max_side=min(sizes.max_edge, sizes.max_pixels),
+        min_pixels=sizes.min_pixels if is_known else max(SERVER_MIN_PIXELS, sizes.min_pixels),
+        max_pixels=sizes.max_pixels,
+        max_ratio=sizes.max_aspect_ratio,
+    )
