@@ -57,7 +57,8 @@ def test_the_main_node_has_the_contracts_inputs_in_order(comfyui: ComfyUI) -> No
     node = comfyui.json("/object_info/OIN_GPTImage")["OIN_GPTImage"]
     assert node["input_order"]["required"] == ["prompt"]
     assert node["input_order"]["optional"][: len(INPUTS)] == INPUTS
-    assert (node["output"], node["output_name"]) == (["IMAGE", "MASK", "STRING"], ["image", "alpha", "report"])
+    outputs = list(zip(node["output_name"], node["output"], strict=True))
+    assert outputs[:3] == [("image", "IMAGE"), ("alpha", "MASK"), ("report", "STRING")]
     assert (node["category"], node["display_name"]) == ("image/OpenAI", "OpenAI GPT Image")
     assert not node.get("api_node")
 
