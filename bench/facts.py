@@ -30,6 +30,7 @@ def facts(folder: Path, address: Address, *, quick: bool) -> Iterator[tuple[str,
     yield "stored answer, 1024x1024", stored_answer(address)
     yield "record keeping for each request", record_keeping(address, rounds=10 if quick else 40)
     yield "import of the pack, in ComfyUI", import_time(2 if quick else 9)
+    yield "the command, one picture of 1024x1024", command_time(folder, address, rounds=1 if quick else 5)
     yield f"{NODES} nodes at once against one", many_nodes(folder, address)
     yield "longest stop of the event loop, edit call with 4 x 2048x2048", loop_lag(folder, address, 1 if quick else 5)
     yield "connections that two calls open", connections_opened(address)
@@ -65,6 +66,25 @@ def import_time(rounds: int) -> str:
     results = [json.loads(_child("bench.imported")) for _ in range(rounds)]
     times = [result["seconds"] for result in results]
     return f"{seconds(times)}; modules of others that it adds: {', '.join(results[0]['added']) or 'none'}"
+
+
+def command_time(folder: Path, address: Address, rounds: int) -> str:
+    """Run the command, and what it did before it copied bytes, in turn; processes of their own."""
+    found: dict[str, list[dict[str, float]]] = {"node": [], "command": []}
+    for number in range(rounds):
+        for how, told in found.items():
+            own = folder / f"command {number}"
+            own.mkdir(exist_ok=True)
+            told.append(json.loads(_child("bench.command", how, address.answering("small_1"), str(own))))
+    before, now = (
+        ", ".join(
+            f"{statistics.median(one[name] for one in told):.2f} s {words}"
+            for name, words in (("until_request_s", "to the request"), ("in_all_s", "in all"))
+        )
+        + f", peak {max(one['peak_bytes'] for one in told) / 1e6:.0f} MB"
+        for told in found.values()
+    )
+    return f"processor time through torch {before} -> {now}"
 
 
 def many_nodes(folder: Path, address: Address) -> str:

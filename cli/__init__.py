@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
-from ..api import OpenAIImageError
-from ..utils.errors import ImageInputError
-from .batch import batch
-from .picture import picture
-from .setup import connect, doctor, serve_sandbox
-from .store import jobs
+from .failures import exit_code, failure_json
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    "doctor": doctor,
-    "connect": connect,
-    "jobs": jobs,
-    "batch": batch,
-    "sandbox": serve_sandbox,
+COMMANDS = {  # by module and function: each loads only what it needs
+    "doctor": ("setup", "doctor"),
+    "connect": ("setup", "connect"),
+    "jobs": ("store", "jobs"),
+    "batch": ("batch", "batch"),
+    "sandbox": ("setup", "serve_sandbox"),
 }
+PICTURE = ("picture", "picture")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0 done, 1 refused or failed with a message, 2 wrong usage."""
+    """Run the command; returns the exit code: 0 done, 2 wrong usage, 130 stopped, others by the kind of failure."""
     words = list(sys.argv[1:] if argv is None else argv)
-    command = COMMANDS.get(words[0]) if words else None
+    known = COMMANDS.get(words[0]) if words else None
+    module, name = known or PICTURE
     try:
-        return command(words[1:]) if command else picture(words)
-    except (OpenAIImageError, ImageInputError, OSError) as exc:
-        print(f"openai-image: {exc}", file=sys.stderr)
-        return 1
+        command: Callable[[Sequence[str]], int] = getattr(import_module(f".{module}", __name__), name)
+        return command(words[1:] if known else words)
     except KeyboardInterrupt:
         print("openai-image: stopped", file=sys.stderr)
         return 130
+    except Exception as exc:
+        code = exit_code(exc)
+        if code is None:
+            raise
+        if "--json" in words:
+            print(failure_json(exc, code))
+        print(f"openai-image: {exc}", file=sys.stderr)
+        return code

@@ -1,62 +1,111 @@
-"""`openai-image PROMPT ... -o OUT.png`: the main node from the shell."""
+"""`openai-image PROMPT ... -o OUT`: a picture from the shell, in the service's own bytes."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..api import LargeSumError, OpenAIImageError
-from ..api.catalog import catalog, validation
-from ..nodes.gpt_image import GPTImage
+from ..api import JOBS, Connection, Job, LargeSumError, OpenAIImageError, StoredAnswer, originals_of
+from ..api.batch.enqueue import answered_or_planned
+from ..api.catalog import catalog, pricing, validation
+from ..api.jobs.report import model_notes, report
 from ..nodes.run import large_sums
-from ..nodes.run.parameters import ImageParameters
+from ..nodes.run.answers import pictures_of
+from ..nodes.run.execution import Asked, NodeRun, Outputs, connection_of
+from ..nodes.run.input_images import InputImages
+from ..nodes.run.parameters import ANY_MODEL, ImageParameters, validated
 from ..utils import image_files
+from ..utils.c2pa import credentials_of
+from .files import METADATA, check_place, written
+from .wait import answered
+
+DEFAULTS = ImageParameters(prompt="")
+SAME = ("prompt", "quality", "background", "n", "model", "mask_mode", "region_context", "live_preview")
 
 
 def picture(argv: Sequence[str]) -> int:
     """Make or edit a picture and write it to a file."""
     options = _parser().parse_args(argv)
-    same = ("prompt", "seed", "quality", "background", "n", "model", "connection", "mask_mode", "region_context")
-    asked = {**{name: getattr(options, name) for name in same}, **_size(options.size)}
-    allowed = GPTImage.VALIDATE_INPUTS(**asked)
+    same = {name: getattr(options, name) for name in SAME}
+    parameters = ImageParameters(**same, **_size(options.size), output_format=options.format)
+    linked = {name: None for name, told in (("references", options.image), ("mask", options.mask)) if told}
+    told = {"seed": options.seed, "connection": options.connection, **linked}
+    allowed = validated({**vars(parameters), **told})
     if allowed is not True:
         raise OpenAIImageError(str(allowed))
-    references = [image_files.read_image(path)[0] for path in options.image] or None
-    mask = image_files.read_mask(options.mask) if options.mask else None
-
-    def run() -> tuple[Any, ...]:
-        call = GPTImage().api_call(**asked, references=references, mask=mask, reuse=not options.again)
-        return asyncio.run(call)
-
-    try:
-        image, _alpha, report, _ = run()
-    except LargeSumError as exc:
-        if not _agreed(yes=options.yes):
-            raise LargeSumError(f"{exc} Or in the shell: --yes") from exc
-        image, _alpha, report, _ = run()
-    if image is None:
+    check_place(options.output)
+    run = NodeRun(connection_of(options.connection), options.seed, not options.again)
+    asked = run.prepared(parameters, _pictures(options).checked())
+    answer = _answered(asked, run.connection, yes=options.yes)
+    if answer is None:
         print("planned, nothing was sent; see: openai-image batch plan", file=sys.stderr)
         return 0
-    for path in image_files.write_pictures(image, options.output):
+    return _finished(answer, asked, run.connection, options)
+
+
+def _pictures(options: argparse.Namespace) -> InputImages:
+    """Return what goes in; only this loads torch."""
+    references = [image_files.read_image(path)[0] for path in options.image] or None
+    return InputImages(references=references, mask=image_files.read_mask(options.mask) if options.mask else None)
+
+
+def _answered(asked: Asked, connection: Connection, *, yes: bool) -> StoredAnswer | None:
+    """Return the answer, or None for a job that is planned into a batch."""
+    if connection.batch:
+        answer = answered_or_planned(asked.job)
+        return answer if isinstance(answer, StoredAnswer) else None
+    _ask_first(asked.job, asked.encoded.count, yes=yes)
+    return answered(asked.job)
+
+
+def _finished(answer: StoredAnswer, asked: Asked, connection: Connection, options: argparse.Namespace) -> int:
+    """Write the pictures, and tell what they cost."""
+    framing, outputs = asked.encoded.framing, Outputs((), [])
+    if asked.encoded.first is not None and (framing.mode != "guide" or framing.region is not None):
+        outputs = pictures_of(answer, asked.encoded, lambda: False, n=options.n)
+    originals = originals_of(answer, is_sandbox=connection.kind == "sandbox", is_changed_here=bool(outputs.values))
+    try:
+        paths = written(originals, outputs.values, options.output, options.metadata)
+    except OSError as exc:
+        place = f" The picture is kept in {answer.folder}." if answer.folder else ""
+        raise OSError(exc.errno, f"{exc.strerror}.{place}", str(options.output)) from exc
+    answer = JOBS.mark_delivered(answer)
+    c2pa = [found and found._asdict() for found in map(credentials_of, answer.pictures)]
+    notes = [*model_notes(answer.record.model, connection), *framing.notes, *asked.encoded.notes, *outputs.notes]
+    told = json.loads(report(answer, connection, notes, c2pa, outputs.told))
+    if options.json:
+        print(json.dumps({"files": [path.as_posix() for path in paths], "report": told}, ensure_ascii=False))
+        return 0
+    for path in paths:
         print(path)
-    _print_summary(json.loads(report))
+    _print_summary(told)
     return 0
 
 
-def _agreed(*, yes: bool) -> bool:
-    """Tell whether the sum that was just asked about may be spent; somebody at a terminal is asked."""
-    question = large_sums.QUESTIONS.asked("")
-    if question is None or not (yes or sys.stdin.isatty()):
-        return False
-    words = f"This may cost up to {large_sums.cents(question.usd):.2f} USD. Go on? [y/N] "
-    if not yes and input(words).strip().lower() not in ("y", "yes"):
+def _ask_first(job: Job, image_count: int, *, yes: bool) -> None:
+    """Ask before a request that may cost much; what is kept already costs nothing.
+
+    Raises: LargeSumError without a yes.
+    """
+    fields, connection, limit = job.request.wire_fields(), job.connection, large_sums.ask_above_usd()
+    is_own_machine = connection.kind == "compatible" and connection.is_loopback
+    if is_own_machine and pricing.estimate(connection, fields, image_count) is None:
+        return
+    usd = pricing.cautious_usd(connection, fields, image_count)
+    if yes or usd <= limit or JOBS.is_kept(job):
+        return
+    sum_told = f"{large_sums.cents(usd):.2f} USD"
+    if not sys.stdin.isatty():
+        raise LargeSumError(
+            f"This run may cost up to {sum_told}. You are asked before a run costs more than {limit:.2f} USD, and"
+            f" nobody can be asked here. To go on: --yes. To be asked at another sum, set {large_sums.VARIABLE}."
+        )
+    if input(f"This may cost up to {sum_told}. Go on? [y/N] ").strip().lower() not in ("y", "yes"):
         raise LargeSumError("Nothing was sent.")
-    return large_sums.QUESTIONS.say_yes("") is not None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mask", type=Path, metavar="FILE", help="white is redrawn; or a PNG with a hole")
     parser.add_argument(
         "--mask-mode",
-        default=ImageParameters.mask_mode,
+        default=DEFAULTS.mask_mode,
         metavar="MODE",
         help="guide (the model may touch the rest), lock (what is outside the mask is put back), blend (put back,"
         " aligned and without a seam), region (only the part around the mask is sent, then as blend)",
@@ -78,21 +127,33 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--region-context",
         type=int,
-        default=ImageParameters.region_context,
+        default=DEFAULTS.region_context,
         metavar="PERCENT",
         help="of the mask's size, sent on each side of it with --mask-mode region",
     )
     parser.add_argument("--connection", default="auto", metavar="NAME")
-    parser.add_argument("--model", default=ImageParameters.model, metavar="ID", help=", ".join(catalog.choices()))
-    parser.add_argument("--size", default=ImageParameters.size, metavar="WxH")
-    parser.add_argument("--quality", default=ImageParameters.quality, metavar="Q")
-    parser.add_argument("--background", default=ImageParameters.background, metavar="B")
-    parser.add_argument("-n", type=int, default=ImageParameters.n, metavar="N")
+    parser.add_argument("--model", default=DEFAULTS.model, metavar="ID", help=", ".join(catalog.choices()))
+    parser.add_argument("--size", default=DEFAULTS.size, metavar="WxH")
+    parser.add_argument("--quality", default=DEFAULTS.quality, metavar="Q")
+    parser.add_argument("--background", default=DEFAULTS.background, metavar="B")
+    parser.add_argument("-n", type=int, default=DEFAULTS.n, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="which paid result; never sent")
     parser.add_argument("--again", action="store_true", help="ask, and pay, again for what is already kept")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask, whatever it may cost")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.png")
+    _add_file_options(parser)
     return parser
+
+
+def _add_file_options(parser: argparse.ArgumentParser) -> None:
+    formats = ANY_MODEL.output_formats
+    sent = "what the service sends; OUT of another suffix is converted here"
+    beside = "save what made the picture in a JSON file beside it, or in the file"
+    sketches = "sketches to count while waiting, up to 3; each costs about 100 tokens"
+    parser.add_argument("--format", choices=formats, default=DEFAULTS.output_format, help=sent)
+    parser.add_argument("--metadata", choices=METADATA, default="none", help=beside)
+    parser.add_argument("--live-preview", type=int, default=DEFAULTS.live_preview, metavar="N", help=sketches)
+    parser.add_argument("--json", action="store_true", help="answer as JSON, for scripts")
 
 
 def _size(text: str) -> dict[str, Any]:
@@ -103,12 +164,12 @@ def _size(text: str) -> dict[str, Any]:
     return {"size": "custom", "custom_width": parsed[0], "custom_height": parsed[1]}
 
 
-def _print_summary(report: dict[str, Any]) -> None:
-    cost = "unknown" if report["cost_usd"] is None else f"{report['cost_usd']:.4f} USD"
-    paid = "nothing, it was kept" if report["reused"] else "none" if report["connection"] == "sandbox" else cost
-    print(f"{report['model']} on {report['connection']}, {report['size']}, cost: {paid}", file=sys.stderr)
-    for fit in report.get("edit", {}).get("fits", []):
+def _print_summary(told: dict[str, Any]) -> None:
+    cost = "unknown" if told["cost_usd"] is None else f"{told['cost_usd']:.4f} USD"
+    paid = "nothing, it was kept" if told["reused"] else "none" if told["connection"] == "sandbox" else cost
+    print(f"{told['model']} on {told['connection']}, {told['size']}, cost: {paid}", file=sys.stderr)
+    for fit in told.get("edit", {}).get("fits", []):
         if fit is not None:
             print(fit["summary"], file=sys.stderr)
-    for note in report["notes"]:
+    for note in told["notes"]:
         print(f"note: {note}", file=sys.stderr)

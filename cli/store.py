@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,19 +13,30 @@ from ..api.backends.atomic_files import read_regular
 from ..api.store import spending
 from ..api.store.eviction import limit_bytes
 from ..api.store.read_record import PICTURE_MAX_BYTES
+from .one_job import named, opened, print_json, printable, prompt_of, short_name, show, summary, when
 
+ACTIONS = ["list", "export", "prune", "sync", "find", "show", "open"]
 DAYS_LISTED = 31
 
 
 def jobs(argv: Sequence[str]) -> int:
-    """List what is kept and spent; `export ID` copies pictures out, `prune` forgets read answers, `sync` shares."""
+    """List what is kept and spent; `find WORDS` searches prompts, `show ID` tells all of an answer, `open ID` opens its
+    pictures, `export ID` copies them out, `prune` forgets read answers, `sync` shares."""
     parser = argparse.ArgumentParser(prog="openai-image jobs", description=jobs.__doc__)
-    parser.add_argument("action", nargs="?", choices=["list", "export", "prune", "sync"], default="list")
-    parser.add_argument("id", nargs="?", help="with export: the beginning of an id is enough")
+    parser.add_argument("action", nargs="?", choices=ACTIONS, default="list")
+    parser.add_argument("id", nargs="?", help="with export, show, open: the beginning of an id is enough")
+    parser.add_argument("words", nargs="*", default=[], help="with find: words of the prompt, all of which it has")
     parser.add_argument("-o", "--output", type=Path, default=Path(), help="with export: the folder to copy to")
     parser.add_argument("--max-bytes", type=int, help="with prune: how much may stay in each store")
     parser.add_argument("--all", action="store_true", help="with sync: also what was kept before the store was shared")
+    parser.add_argument("--json", action="store_true", help="with find and show: answer as JSON, for scripts")
     options = parser.parse_args(argv)
+    if options.action == "find":
+        return _find([word for word in (options.id, *options.words) if word], as_json=options.json)
+    if options.action == "show":
+        return show(named(options.id or ""), as_json=options.json)
+    if options.action == "open":
+        return opened(named(options.id or ""))
     if options.action == "sync":
         return _sync(stores()[0], everything=options.all)
     if options.action == "prune":
@@ -43,25 +55,43 @@ def _list(store: Store) -> None:
     records = store.records()
     is_mixed = len({record.account for _, record in records}) > 1
     for folder, record in records:
-        when = record.answered_at or record.sent_at or record.prepared_at
-        words = [
-            _short(folder),
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(when)),
-            record.model,
-            record.answer_fields.get("size") or record.fields.get("size"),
-            _state(store, folder, record),
-            "?" if record.cost_usd is None else f"{record.cost_usd:.4f} USD",
-            *([f"paid by {record.account or '?'}"] if is_mixed else []),
-            f"{folder}: {', '.join(record.pictures) or '-'}",
-        ]
-        print(*(_printable(str(word)) for word in words), sep="  ")
+        _print_line(folder, record, _state(store, folder, record), is_mixed=is_mixed)
     for folder, fault in store.unfit():
-        print(_printable(f"{folder}: cannot be used and is left alone ({fault})"))
+        print(printable(f"{folder}: cannot be used and is left alone ({fault})"))
 
 
-def _printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey: records may come from elsewhere."""
-    return "".join(char if char.isprintable() else "?" for char in text)
+def _print_line(folder: Path, record: JobRecord, state: str, *, is_mixed: bool = False) -> None:
+    words = [
+        short_name(folder),
+        time.strftime("%Y-%m-%d %H:%M", time.localtime(when(record))),
+        record.model,
+        record.answer_fields.get("size") or record.fields.get("size"),
+        state,
+        "?" if record.cost_usd is None else f"{record.cost_usd:.4f} USD",
+        *([f"paid by {record.account or '?'}"] if is_mixed else []),
+        f"{folder}: {', '.join(record.pictures) or '-'}",
+    ]
+    print(*(printable(str(word)) for word in words), sep="  ")
+
+
+def _find(words: Sequence[str], *, as_json: bool) -> int:
+    """List the jobs whose prompt, or what the service made of it, has all words; upper and lower case are the same."""
+    if not words:
+        raise RefusedError("Say which words to look for: openai-image jobs find WORDS")
+    found = [(store, *one) for store in stores() for one in store.records() if _has(one[1], words)]
+    if as_json:
+        return print_json([summary(folder, record) for _, folder, record in found])
+    for store, folder, record in found:
+        _print_line(folder, record, _state(store, folder, record))
+        print(f"    {printable(prompt_of(record))}")
+    if not found:
+        print("no job has these words in its prompt", file=sys.stderr)
+    return 0
+
+
+def _has(record: JobRecord, words: Sequence[str]) -> bool:
+    text = " ".join([prompt_of(record), *record.revised_prompts]).casefold()
+    return all(word.casefold() in text for word in words)
 
 
 def _sync(paid: Store, *, everything: bool) -> int:
@@ -86,11 +116,6 @@ def _list_sums(paid: Store) -> None:
         print(f"{day}  spent {sum(sums.values()):.4f} USD: {each}")
 
 
-def _short(folder: Path) -> str:
-    """Return the first 12 digits of a job's identity, with the number of an answer that was asked for again."""
-    return folder.name[:12] + folder.suffix
-
-
 def _state(store: Store, folder: Path, record: JobRecord) -> str:
     if store.is_running(folder):
         return f"{record.state}, on its way"
@@ -98,15 +123,10 @@ def _state(store: Store, folder: Path, record: JobRecord) -> str:
 
 
 def _export(beginning: str, target: Path) -> int:
-    kept = [(path, record) for store in stores() for path, record in store.records() if record.pictures]
-    found = [one for one in kept if beginning in (one[0].name, _short(one[0]))]
-    found = found or [one for one in kept if one[0].name.startswith(beginning)]
-    if not beginning or len(found) != 1:
-        raise RefusedError(f"{len(found)} answers have an id that begins with {beginning!r}; name exactly one.")
-    folder, record = found[0]
+    folder, record = named(beginning)
     target.mkdir(parents=True, exist_ok=True)
     for name in record.pictures:
-        path = target / f"{_short(folder)}_{name}"
+        path = target / f"{short_name(folder)}_{name}"
         path.write_bytes(read_regular(folder / name, PICTURE_MAX_BYTES))
         print(path.as_posix())
     return 0

@@ -113,7 +113,7 @@ class SaveOriginal:
                 saved.notes[f"the workflow is beside the file, because {exc}"] = None
         if written is not data and credentials is not None:
             saved.notes["its C2PA signature no longer covers the changed file"] = None
-        facts = {**originals.facts, "picture": index, **_described(written, credentials), **graphs}
+        facts = {**originals.facts, "picture": index, **described(written, credentials), **graphs}
         told = json.dumps(facts, indent=1, ensure_ascii=False).encode(errors="replace")
         place = self._place(prefix, *(dimensions(data) or (0, 0)))
         path, subfolder = _written(written, told if metadata == SIDECAR else None, f".{form}", index, place)
@@ -149,7 +149,8 @@ def _notes_on(originals: Originals) -> list[str]:
     return [CHANGED_HERE] if originals.is_changed_here else []
 
 
-def _described(written: bytes, credentials: Credentials | None) -> dict[str, Any]:
+def described(written: bytes, credentials: Credentials | None) -> dict[str, Any]:
+    """Return what stands beside a file of the file itself: SHA-256, size in bytes, what it states of its origin."""
     return {
         "sha256": hashlib.sha256(written).hexdigest(),
         "bytes": len(written),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,13 +10,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
-from .read_image import TRANSPARENT_MODES, image_to_pixels, open_picture_file
+from .decode import preview_image
+from .read_image import TRANSPARENT_MODES, decode_picture, image_to_pixels, open_picture_file
 from .tensors import pixels_to_tensor, tensor_to_pixels
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
 
 FLOAT_BYTES = 4
+JPEG_QUALITY = 95
+WRITABLE = {  # what a file's suffix asks for, in Pillow's names
+    **{".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG", ".gif": "GIF"},
+    **{".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF"},
+}
 
 
 def read_image(path: Path) -> tuple[Tensor, Tensor | None]:
@@ -62,3 +69,15 @@ def write_pictures(image: Tensor, path: Path) -> Iterator[Path]:
         target = path if len(image) == 1 else path.with_name(f"{path.stem}_{index + 1}{path.suffix}")
         Image.fromarray(tensor_to_pixels(picture)).save(target)
         yield target
+
+
+def converted(data: bytes, suffix: str) -> bytes:
+    """Return a picture in the format of a file's suffix; JPEG has no transparency, so it is shown on white.
+
+    Raises: BrokenPictureError if it cannot be decoded.
+    """
+    kind = WRITABLE[suffix.lower()]
+    picture = preview_image(data) if kind == "JPEG" else Image.fromarray(decode_picture(data))
+    out = io.BytesIO()
+    picture.save(out, kind, **({"quality": JPEG_QUALITY} if kind == "JPEG" else {"lossless": True}))
+    return out.getvalue()

@@ -52,7 +52,7 @@ Decoder = Callable[[StoredAnswer, EncodedInputs, Callable[[], bool]], Outputs]
 
 
 @dataclass
-class _Asked:
+class Asked:
     """What goes out for a run: the job, and the pictures in it."""
 
     job: Job
@@ -133,7 +133,7 @@ class NodeRun:
     ) -> tuple[Any, ...]:
         monitor = prompt_monitor()
         images = await self._in_thread(images.checked)
-        asked = await self._in_thread(self._prepared, parameters, images)
+        asked = await self._in_thread(self.prepared, parameters, images)
         encoded = asked.encoded
         for note in encoded.framing.notes[:1]:
             monitor.show(self.node_id, note)
@@ -170,7 +170,7 @@ class NodeRun:
         finally:
             deserted.set()
 
-    async def _answered(self, parameters: ImageParameters, asked: _Asked, share: Share) -> StoredAnswer:
+    async def _answered(self, parameters: ImageParameters, asked: Asked, share: Share) -> StoredAnswer:
         if parameters.live_preview and (reason := parameters.without_previews(self.connection)):
             asked.encoded.notes.append(f"No sketches were shown while waiting: {reason}.")
         await prompt_costs().allow(share, lambda: JOBS.is_kept(asked.job))
@@ -192,7 +192,7 @@ class NodeRun:
         finally:
             handle.leave()
 
-    def _prepared(self, parameters: ImageParameters, images: InputImages) -> _Asked:
+    def prepared(self, parameters: ImageParameters, images: InputImages) -> Asked:
         """Return what goes out: what was asked before for the same, in whatever way it went out, else as set now."""
         values = asdict(parameters)
         refuse_widgets(values)
@@ -214,13 +214,13 @@ class NodeRun:
 
     def _framed(
         self, parameters: ImageParameters, images: InputImages, framing: Framing, encoded: EncodedInputs | None = None
-    ) -> _Asked:
+    ) -> Asked:
         """Return the job for a framing; `encoded` is used again where the same pictures go out."""
         if encoded is not None and not encoded.is_cut and not framing.cuts(images.size):
             encoded = replace(encoded, framing=framing, notes=list(encoded.notes))
         else:
             encoded = encode_inputs(images, framing, max_pixels=self.connection.max_image_pixels)
-        return _Asked(self._job(parameters, encoded), encoded)
+        return Asked(self._job(parameters, encoded), encoded)
 
     def _was_asked(self, job: Job) -> bool:
         return enqueue.was_asked(job) if self.connection.batch else JOBS.was_asked(job)

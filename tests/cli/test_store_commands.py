@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from openai_image_nodes.api.errors import OutcomeUnknownError
@@ -61,3 +64,55 @@ def test_jobs_prune_forgets_what_was_read(asker: Asker, capsys: pytest.CaptureFi
     assert main(["jobs", "prune", "--max-bytes", "0"]) == 0
     assert capsys.readouterr().out.splitlines() == ["0 answers forgotten", "1 answers forgotten"]
     assert asker.kept == set()
+
+
+def test_jobs_are_found_by_words_of_the_prompt(asker: Asker, capsys: pytest.CaptureFixture[str]) -> None:
+    """All words, in any case and order; the prompt is shown, as it was asked for."""
+    answer = asker.ask("A Red fox in the SNOW")
+    asker.ask("a blue hare")
+    capsys.readouterr()
+    assert main(["jobs", "find", "snow", "red"]) == 0
+    said = capsys.readouterr().out
+    assert name_of(answer)[:12] in said
+    assert "A Red fox in the SNOW" in said
+    assert "hare" not in said
+    assert main(["jobs", "find", "red", "hare", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert main(["jobs", "find"]) == 1
+
+
+def test_one_job_is_shown_whole(asker: Asker, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was asked, what it cost, the files with their digests, and whether they carry Content Credentials."""
+    answer = asker.ask("a fox with \x1b[31m colour")
+    capsys.readouterr()
+    assert main(["jobs", "show", name_of(answer)[:10]]) == 0
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert "no Content Credentials (C2PA)" in said
+    assert main(["jobs", "show", name_of(answer)[:10], "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["fields"]["prompt"] == "a fox with \x1b[31m colour"
+    assert told["files"][0]["sha256"] == hashlib.sha256(painted("a fox with \x1b[31m colour")).hexdigest()
+    assert told["cost_usd"] > 0
+    assert "idempotency_key" not in told
+
+
+def test_pictures_are_opened_with_the_machines_own_program(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No shell reads the path; a failure is told."""
+    answer = asker.ask()
+    started: list[list[str]] = []
+    code = 0
+
+    def run(command: list[str], **_options: object) -> SimpleNamespace:
+        started.append(command)
+        return SimpleNamespace(returncode=code)
+
+    monkeypatch.setattr("openai_image_nodes.cli.one_job.subprocess.run", run)
+    monkeypatch.setattr("openai_image_nodes.cli.one_job.sys.platform", "linux")
+    assert main(["jobs", "open", name_of(answer)[:10]]) == 0
+    assert started == [["xdg-open", str(answer.folder / "picture_0.png")]]
+    code = 3
+    assert main(["jobs", "open", name_of(answer)[:10]]) == 1
+    assert "could not open" in capsys.readouterr().err

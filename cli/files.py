@@ -1,0 +1,70 @@
+"""Pictures to files of the shell: copied byte for byte, converted only where a file's name asks for another format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..api import Originals, RefusedError
+from ..nodes.save_original import IN_FILE, METADATA, SIDECAR, described
+from ..utils.c2pa import credentials_of
+from ..utils.containers import form_of
+from ..utils.image_files import WRITABLE, converted
+from ..utils.picture_metadata import NoPlaceError, with_texts
+from ..utils.png import encode_png
+from ..utils.tensors import tensor_to_pixels
+
+__all__ = ["METADATA", "check_place", "written"]
+
+SAME = {".jpeg": ".jpg"}
+TEXT_NAME = "openai_image_nodes"
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place to which nothing can be written, before anything is paid.
+
+    Raises: RefusedError.
+    """
+    if path.suffix.lower() not in WRITABLE:
+        known = ", ".join(WRITABLE)
+        raise RefusedError(f"{path} has no suffix of a picture. Choose one of {known}.", param="output")
+    if not path.parent.is_dir():
+        raise RefusedError(f"The folder {path.parent} is not there. Make it first.", param="output")
+    if path.is_dir():
+        raise RefusedError(f"{path} is a folder. Name a file in it.", param="output")
+
+
+def written(originals: Originals, changed: Sequence[Any], path: Path, metadata: str) -> list[Path]:
+    """Write an answer's pictures to a file, or to NAME_1, NAME_2 ... for several; return their paths.
+
+    `changed` are a node's outputs (image [n,H,W,3|4] first) where the answer was put back into a picture: these are
+    written then, encoded.
+
+    Raises: OSError, BrokenPictureError for one that must be converted and cannot be read, RefusedError.
+    """
+    files = [encode_png(tensor_to_pixels(one)) for one in changed[0]] if changed else []
+    count = len(files or originals.digests)
+    if not count:
+        raise RefusedError("The answer holds no picture of a known format.")
+    targets = [path] if count == 1 else [path.with_name(f"{path.stem}_{at + 1}{path.suffix}") for at in range(count)]
+    for index, target in enumerate(targets):
+        facts = {**originals.facts, "picture": index}
+        _write(files[index] if files else originals.read(index), facts, target, metadata)
+    return targets
+
+
+def _write(data: bytes, facts: dict[str, Any], path: Path, metadata: str) -> None:
+    suffix = path.suffix.lower()
+    if f".{form_of(data)}" != SAME.get(suffix, suffix):
+        data = converted(data, suffix)
+    if metadata == IN_FILE:
+        try:
+            data = with_texts(data, {TEXT_NAME: json.dumps(facts)})
+        except NoPlaceError:
+            metadata = SIDECAR
+    path.write_bytes(data)
+    if metadata == SIDECAR:
+        told = {**facts, **described(data, credentials_of(data))}
+        path.with_suffix(".json").write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")

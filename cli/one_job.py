@@ -1,0 +1,142 @@
+"""One job of the store: found by the beginning of its id, shown whole, its pictures opened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..api import JobRecord, RefusedError, stores
+from ..api.backends.atomic_files import read_regular
+from ..api.jobs.received import dimensions
+from ..api.store.read_record import PICTURE_MAX_BYTES
+from ..utils.c2pa import credentials_of
+from ..utils.svg import clean_svg
+
+ID_CHARS = 12
+NOT_TOLD = {"idempotency_key", "headers", "pictures", "picture_digests"}  # told elsewhere, or of no use to a person
+
+
+def named(beginning: str) -> tuple[Path, JobRecord]:
+    """Return folder and record of the one answer whose id begins so.
+
+    Raises: RefusedError if there is none, or more than one.
+    """
+    kept = [(path, record) for store in stores() for path, record in store.records() if record.pictures]
+    found = [one for one in kept if beginning in (one[0].name, short_name(one[0]))]
+    found = found or [one for one in kept if one[0].name.startswith(beginning)]
+    if not beginning or len(found) != 1:
+        raise RefusedError(f"{len(found)} answers have an id that begins with {beginning!r}; name exactly one.")
+    return found[0]
+
+
+def show(job: tuple[Path, JobRecord], *, as_json: bool) -> int:
+    """Print all that is known of an answer: what was asked, what it cost, its files and what they state."""
+    folder, record = job
+    told = {**record.model_dump(exclude=NOT_TOLD, exclude_none=True), "files": list(_files(folder, record))}
+    if as_json:
+        return print_json({"id": short_name(folder), "folder": str(folder), **told})
+    print(f"{short_name(folder)}  {_date(when(record))}  {folder}")
+    for name, value in told.items():
+        if name == "files" or value in ([], {}, ""):
+            continue
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        print(f"{name}: {printable(_date(value) if name.endswith('_at') else text)}")
+    for file in told["files"]:
+        print(f"{file['name']}: {_described(file)}")
+    return 0
+
+
+def opened(job: tuple[Path, JobRecord]) -> int:
+    """Open the pictures of an answer with what this machine opens such files with.
+
+    Raises: RefusedError for a drawing that may run scripts, or where nothing opens it.
+    """
+    folder, record = job
+    for name in record.pictures:
+        path = folder / name
+        if path.suffix == ".svg" and clean_svg(path.read_bytes()).notes:
+            raise RefusedError(f"{path} may run scripts in a browser, so it is not opened. Export it to look into it.")
+        print(path)
+        if sys.platform == "win32":
+            os.startfile(path)  # noqa: S606 - a picture of ours
+            continue
+        program = "open" if sys.platform == "darwin" else "xdg-open"
+        if subprocess.run([program, str(path)], check=False).returncode:  # noqa: S603 - no shell reads the path
+            raise RefusedError(f"{program} could not open {path}.")
+    return 0
+
+
+def summary(folder: Path, record: JobRecord) -> dict[str, Any]:
+    """Return the few facts of a job that a search tells."""
+    return {
+        "id": short_name(folder),
+        "folder": str(folder),
+        "state": record.state,
+        "answered_at": record.answered_at,
+        "model": record.model,
+        "size": record.answer_fields.get("size") or record.fields.get("size"),
+        "cost_usd": record.cost_usd,
+        "seed": record.seed,
+        "prompt": prompt_of(record),
+        "pictures": record.pictures,
+    }
+
+
+def prompt_of(record: JobRecord) -> str:
+    """Return what was asked for, on one line."""
+    return " ".join(str(record.fields.get("prompt", "")).split())
+
+
+def when(record: JobRecord) -> float:
+    """Return the second of the newest thing that happened to a job."""
+    return record.answered_at or record.sent_at or record.prepared_at
+
+
+def short_name(folder: Path) -> str:
+    """Return the first digits of a job's identity, with the number of an answer that was asked for again."""
+    return folder.name[:ID_CHARS] + folder.suffix
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal would obey: records may come from elsewhere."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def print_json(value: object) -> int:
+    """Print a value for scripts."""
+    print(json.dumps(value, indent=1, ensure_ascii=False))
+    return 0
+
+
+def _files(folder: Path, record: JobRecord) -> Iterator[dict[str, Any]]:
+    for name in record.pictures:
+        data = read_regular(folder / name, PICTURE_MAX_BYTES)
+        size, credentials = dimensions(data), credentials_of(data)
+        yield {
+            "name": name,
+            "bytes": len(data),
+            "size": f"{size[0]}x{size[1]}" if size else None,
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "c2pa": credentials._asdict() if credentials else None,
+        }
+
+
+def _described(file: dict[str, Any]) -> str:
+    c2pa = file["c2pa"]
+    if c2pa is None:
+        stated = "no Content Credentials (C2PA)"
+    else:
+        issuer, program = (printable(c2pa[name] or "not known") for name in ("issuer", "generator"))
+        stated = f"Content Credentials (C2PA), not verified: issuer {issuer}, made with {program}"
+    return f"{file['size'] or 'size not known'}, {file['bytes']:,} bytes, SHA-256 {file['sha256']}; {stated}"
+
+
+def _date(second: Any) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
