@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from .. import config
 from ..backends.atomic_files import make_private_folder, write_atomic
@@ -18,6 +20,7 @@ from .connection import HostSecrets
 from .sendable import text_fault
 
 LONGEST_KEY = 4096
+API_VERSION = re.compile(r"preview|latest|v1|\d{4}-\d{2}-\d{2}(-preview)?")
 WAIT_S = 0.02
 WITHOUT_STORED_KEY = ("auto", "comfy.org", "sandbox", "openai batch", "sandbox batch")
 SAME_KEY = {"openai batch": "openai"}
@@ -34,10 +37,7 @@ def store(name: str, key: str, base_url: str | None = None) -> None:
     Raises: RefusedError for a name that takes no key, a new name without an address, or a text that is no key; OSError.
     """
     refuse_name(name)
-    key = pasted.key(key)
-    fault = text_fault(key)
-    if not key or fault or len(key) > LONGEST_KEY:
-        raise RefusedError(f"That is no key: {fault or 'it is empty or too long'}. Copy the key again.")
+    key = _checked(key)
     with _alone():
         entries = resolve.stored()
         entry = entries.setdefault(name, {})
@@ -49,6 +49,45 @@ def store(name: str, key: str, base_url: str | None = None) -> None:
             raise RefusedError(f"The connection {name} needs --base-url, as https://host/v1.")
         entry["key"] = key
         _write(entries)
+
+
+def store_azure(endpoint: str, api_version: str = "", key: str = "") -> None:
+    """Store where the resource of the connection azure is, its api-version, and its key; "" keeps what is stored.
+
+    Raises: RefusedError for what is no such thing, or where a stored key would go to another host; OSError.
+    """
+    address, told_version = pasted.azure_endpoint(endpoint, "the settings")
+    version = api_version.strip() or told_version
+    if not address:
+        raise RefusedError("azure needs the address of your resource, https://NAME.openai.azure.com.", param="endpoint")
+    if version and not API_VERSION.fullmatch(version):
+        raise RefusedError(
+            f"The API version {version!r} is none. Azure's are such as 2025-04-01-preview, preview or v1.",
+            param="api_version",
+        )
+    own = _checked(key) if key.strip() else None
+    with _alone():
+        entries = resolve.stored()
+        entry = entries.setdefault("azure", {})
+        if entry.get("key") and own is None and _host(str(entry.get("base_url") or "")) != _host(address):
+            raise RefusedError("The stored key is for another host. Paste the key of this one with its address.")
+        entry.update({"base_url": address, **({"api_version": version} if version else {})})
+        if own is not None:
+            entry["key"] = own
+        _write(entries)
+
+
+def azure_place() -> dict[str, str]:
+    """Return the connection azure's endpoint and api_version as they are in force, "" for what is not set.
+
+    Raises: RefusedError if the connections file cannot be read.
+    """
+    entry = resolve.stored().get("azure", {})
+    told, endpoint = os.environ.get(BASE_URL_VARIABLES["azure"]) or entry.get("base_url") or "", ""
+    with contextlib.suppress(OpenAIImageError):  # what is no address may hold anything, and is not shown
+        endpoint, _ = pasted.azure_endpoint(str(told), "the settings")
+    version = os.environ.get("OPENAI_API_VERSION") or entry.get("api_version") or ""
+    return {"endpoint": "" if "@" in endpoint else endpoint, "api_version": str(version)}
 
 
 def forget(name: str) -> None:
@@ -112,6 +151,22 @@ def fault(name: str) -> str | None:
     except OpenAIImageError as exc:
         return str(exc).removeprefix(f"{name}: ")
     return None
+
+
+def _checked(key: str) -> str:
+    """Return a pasted key without what was copied along with it.
+
+    Raises: RefusedError for a text that is no key.
+    """
+    bare = pasted.key(key)
+    fault = text_fault(bare)
+    if not bare or fault or len(bare) > LONGEST_KEY:
+        raise RefusedError(f"That is no key: {fault or 'it is empty or too long'}. Copy the key again.")
+    return bare
+
+
+def _host(address: str) -> str:
+    return urlsplit(address).netloc.lower()
 
 
 def refuse_name(name: str) -> None:

@@ -48,6 +48,7 @@ def register(routes: web.RouteTableDef | None) -> None:
         routes.post(f"{PREFIX}/list_estimates")(answering(list_estimates))
         routes.post(f"{PREFIX}/key")(answering(store_key))
         routes.post(f"{PREFIX}/form")(answering(store_form))
+        routes.post(f"{PREFIX}/azure")(answering(store_azure))
         routes.post(f"{PREFIX}/allow_sum")(answering(allow_sum))
         batch_routes.add_to(routes, PREFIX)
     except Exception as exc:  # noqa: BLE001 - another server than we know: the nodes matter more than their panel
@@ -190,6 +191,17 @@ async def allow_sum(request: web.Request) -> dict[str, Any]:
     return {"usd": large_sums.cents(question.usd), "count": question.count}
 
 
+async def store_azure(request: web.Request) -> dict[str, Any]:
+    """Store {"endpoint", "api_version", "key"} of the connection azure; an empty key or version keeps what is stored.
+
+    Raises: HTTPForbidden as `store_key`.
+    """
+    refuse_other_machines(request)
+    asked = await posted(request)
+    keys.store_azure(*(str(asked.get(name) or "") for name in ("endpoint", "api_version", "key")))
+    return {"connection": _connection("azure")}
+
+
 def _facts(spec: ModelSpec) -> dict[str, Any]:
     facts: dict[str, Any] = spec.model_dump(mode="json", include=PUBLIC_FACTS)
     return {**facts, "ends": spec.shutdown_date.isoformat() if spec.shutdown_date else None}
@@ -204,4 +216,5 @@ def _connection(name: str) -> dict[str, Any]:
         "key": keys.source(name),
         "takes_key": name not in keys.WITHOUT_STORED_KEY,
         **keys.form(name),
+        **(keys.azure_place() if name == "azure" else {}),
     }

@@ -43,7 +43,7 @@ attempt(() =>
     name: "OpenAIImageNodes",
     commands: [...replacing.commands, ...batches.commands],
     menuCommands: [...replacing.menuCommands, ...batches.menuCommands],
-    settings: [connectionSetting(host, prices.askAgain)],
+    settings: [connectionSetting(host, prices)],
     init: () => Promise.all([() => host.learnLanguage(), () => prices.learn(), replacing.learn].map(attempt)),
     setup: () => [batches.setup, outcomes.setup, () => prices.follow()].forEach(attempt),
     nodeCreated,

@@ -4,6 +4,9 @@ import { made } from "./dom.js";
 
 /** @import { Host } from "./host.js" */
 /** @import { Connection, Text } from "./types" */
+/** @import { Account } from "./price/account.js" */
+
+/** @typedef {{ account: Pick<Account, "payer">, askAgain: () => unknown }} Prices */
 
 const ROUTES = "/openai_image_nodes";
 const SANDBOXES = ["sandbox", "sandbox batch"];
@@ -13,15 +16,22 @@ const BUTTON = {
   border: LINE, background: "var(--comfy-input-bg, #222)", color: "var(--input-text, #ddd)",
 };
 
+const FIELD = { ...BUTTON, flex: "1", minWidth: "0", cursor: "text" };
+
 /** Return what is said of a connection: what it uses, or what it lacks.
  * @param {Connection} connection
  * @param {Text} text
+ * @param {Account["payer"]} [payer] who pays over comfy.org
  */
-export function stateLine({ name, ready, key, reason, takes_key }, text) {
+export function stateLine({ name, ready, key, reason, takes_key }, text, payer) {
   if (SANDBOXES.includes(name)) return text("sandbox", "free, offline");
   if (name === "openai batch" && (ready || key === "none")) return text("key_of_openai", "uses the key of openai");
-  if (name === "comfy.org" && !ready)
+  if (name === "comfy.org" && !ready) {
+    if (payer === "signed in") return text("comfy_signed_in", "you are signed in to comfy.org (Settings > User)");
+    if (payer === "key") return text("comfy_key", "uses the comfy.org key that this browser keeps (Settings > User)");
+    if (payer === "nobody") return text("comfy_nobody", "nobody is signed in to comfy.org (Settings > User)");
     return text("comfy", "uses the account you are signed in with in ComfyUI (Settings > User)");
+  }
   if (takes_key && !ready && key === "none") return text("no_key", "no key yet");
   if (!ready) return reason ?? "";
   if (key === "environment") return text("environment", "key from an environment variable");
@@ -32,11 +42,11 @@ export function stateLine({ name, ready, key, reason, takes_key }, text) {
 class SettingsPanel {
   /**
    * @param {Host} host
-   * @param {() => unknown} onKey called when a key was stored or removed
+   * @param {Prices} prices asked again when a key was stored or removed
    */
-  constructor(host, onKey) {
+  constructor(host, prices) {
     this.host = host;
-    this.onKey = onKey;
+    this.prices = prices;
     this.box = made("div", { className: "oin-connections", style: { width: "min(27rem, 50vw)", textAlign: "left" } });
   }
 
@@ -59,12 +69,14 @@ class SettingsPanel {
     const { name, ready, takes_key } = connection;
     const { text } = this.host;
     const head = { display: "flex", gap: "8px", alignItems: "baseline" };
-    const isMarked = ready || name !== "comfy.org"; // nobody knows here who is signed in
+    const payer = this.prices.account.payer;
+    const isReady = ready || (name === "comfy.org" && (payer === "signed in" || payer === "key"));
+    const isMarked = ready || name !== "comfy.org" || payer !== undefined;
     const small = { fontSize: "0.875rem", overflowWrap: "anywhere" };
     return made("div", { style: { padding: "8px 0", borderBottom: LINE } },
-      made("div", { style: head }, made("strong", { textContent: name }), isMarked && readyMark(ready, text)),
-      made("div", { style: small, textContent: stateLine(connection, text) }),
-      takes_key && this.#keyForm(connection),
+      made("div", { style: head }, made("strong", { textContent: name }), isMarked && readyMark(isReady, text)),
+      made("div", { style: small, textContent: stateLine(connection, text, payer) }),
+      takes_key && (name === "azure" ? this.#azureForm(connection) : this.#keyForm(connection)),
       takes_key && name !== "azure" && connection.edits && this.#wireForm(connection),
       note && made("div", { role: "status", style: { ...small, marginTop: "4px" }, textContent: note }));
   }
@@ -75,7 +87,7 @@ class SettingsPanel {
     const placeholder = text("placeholder", "Paste the key");
     const field = made("input", {
       ...{ type: "password", autocomplete: "off", spellcheck: false, name: `oin-key-${name}`, placeholder },
-      ...{ "aria-label": `${name}: ${placeholder}`, style: { ...BUTTON, flex: "1", minWidth: "0", cursor: "text" } },
+      ...{ "aria-label": `${name}: ${placeholder}`, style: FIELD },
     });
     const save = made("button", { style: BUTTON, textContent: text("save", "Save") });
     const remove = { type: "button", style: BUTTON, textContent: text("forget", "Remove") };
@@ -91,6 +103,31 @@ class SettingsPanel {
     return form;
   }
 
+  /** Where the resource is, which version of the API it is asked in, and its key; an empty key keeps the stored one.
+   * @param {Connection} connection
+   */
+  #azureForm({ name, key, endpoint = "", api_version = "" }) {
+    const { text } = this.host;
+    const field = (/** @type {string} */ label, /** @type {Record<string, string>} */ rest) =>
+      made("input", { spellcheck: false, placeholder: label, "aria-label": `${name}: ${label}`, style: FIELD, ...rest });
+    const place = field(text("endpoint", "Endpoint, https://NAME.openai.azure.com"), { type: "text", value: endpoint });
+    const version = field(text("api_version", "API version, or empty"), { type: "text", value: api_version });
+    const secret = field(text("placeholder", "Paste the key"), { type: "password", autocomplete: "off", name: "oin-key-azure" });
+    const save = made("button", { style: BUTTON, textContent: text("save", "Save") });
+    const forget = key === "stored" && made("button", { type: "button", style: BUTTON, textContent: text("forget", "Remove") });
+    const line = { display: "flex", gap: "6px", marginTop: "6px" };
+    const form = made("form", {}, made("div", { style: line }, place, version), made("div", { style: line }, secret, save, forget));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const typed = secret.value;
+      secret.value = "";
+      const body = { name, endpoint: place.value.trim(), api_version: version.value.trim(), key: typed };
+      this.#post("azure", body, save, typed.trim() ? text("saved", "Saved. The key is never shown again.") : text("form_saved", "Saved."));
+    });
+    if (forget) forget.addEventListener("click", () => this.#send(name, null, save));
+    return form;
+  }
+
   /** What a server that knows less than OpenAI gets: fields that are never sent, and the form of edits.
    * @param {Connection} connection
    */
@@ -99,7 +136,7 @@ class SettingsPanel {
     const label = text("omit", "Fields never sent, such as moderation");
     const field = made("input", {
       ...{ type: "text", spellcheck: false, value: omit.join(", "), placeholder: label, "aria-label": `${name}: ${label}` },
-      style: { ...BUTTON, flex: "1", minWidth: "0", cursor: "text" },
+      style: FIELD,
     });
     const options = ["multipart", "json"].map((one) =>
       made("option", { value: one, textContent: `${text("edits_as", "edits as")} ${one}`, selected: one === edits }));
@@ -137,7 +174,7 @@ class SettingsPanel {
     let said = done;
     try {
       await this.host.json(`${ROUTES}/${route}`, body);
-      this.host.attempt(this.onKey);
+      this.host.attempt(this.prices.askAgain);
     } catch (error) {
       said = `${this.host.text("failed", "Not saved")}: ${messageOf(error)}`;
     }
@@ -161,11 +198,11 @@ const messageOf = (error) => (error instanceof Error ? error.message : String(er
 
 /** Return what ComfyUI's settings get.
  * @param {Host} host
- * @param {() => unknown} [onKey] called when a key was stored or removed
+ * @param {Prices} prices
  */
-export function connectionSetting(host, onKey = () => {}) {
+export function connectionSetting(host, prices) {
   const shown = () => {
-    const panel = new SettingsPanel(host, onKey);
+    const panel = new SettingsPanel(host, prices);
     panel.show();
     return panel.box;
   };

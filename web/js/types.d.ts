@@ -242,6 +242,8 @@ export interface Connection {
   reason: string | null;
   key: "none" | "environment" | "stored" | "not needed" | string;
   takes_key: boolean;
+  endpoint?: string; // of azure
+  api_version?: string;
   omit: string[];
   edits: string;
 }

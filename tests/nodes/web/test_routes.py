@@ -206,6 +206,71 @@ def test_what_is_no_key_is_refused_and_not_repeated(key: Any) -> None:
     assert not file().exists()
 
 
+AZURE = {"endpoint": "https://mine.openai.azure.com", "api_version": "preview", "key": "azure-planted-0123"}
+
+
+def test_azure_is_set_up_with_endpoint_version_and_key() -> None:
+    """The panel needs no variable; the answer shows the place and never the key."""
+    told = ask("POST", "azure", **{**AZURE, "endpoint": "https://mine.openai.azure.com/openai/v1/?api-version=v1"})
+    assert (told.status, told.body["connection"]["ready"]) == (200, True)
+    assert told.body["connection"]["endpoint"] == "https://mine.openai.azure.com"
+    assert "planted" not in told.text
+    assert stored()["azure"] == {
+        "base_url": "https://mine.openai.azure.com",
+        "api_version": "preview",
+        "key": "azure-planted-0123",
+    }
+    link = connections.resolve("azure", HostSecrets(), lambda: "")
+    assert (link.base_url, link.query) == ("https://mine.openai.azure.com/openai/v1", {"api-version": "preview"})
+
+
+def test_azures_key_stays_where_its_host_does() -> None:
+    """Another version, or path, keeps the key; another host needs its own, or the key would go there."""
+    assert ask("POST", "azure", **AZURE).status == 200
+    assert ask("POST", "azure", endpoint="https://mine.openai.azure.com/openai", api_version="v1").status == 200
+    assert (stored()["azure"]["key"], stored()["azure"]["api_version"]) == (AZURE["key"], "v1")
+    moved = ask("POST", "azure", endpoint="https://other.openai.azure.com")
+    assert (moved.status, "another host" in moved.body["error"]) == (400, True)
+    assert stored()["azure"]["base_url"] == "https://mine.openai.azure.com"
+    assert ask("POST", "azure", endpoint="https://other.openai.azure.com", key="azure-planted-2").status == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({}, "the address of your resource"),
+        ({"endpoint": "mine"}, "mine"),
+        ({"endpoint": "https://mine.openai.azure.com", "api_version": "newest"}, "'newest'"),
+        ({"endpoint": "https://mine.openai.azure.com", "key": "two words"}, "no key"),
+    ],
+)
+def test_azure_that_cannot_be_is_refused(asked: dict[str, str], told: str) -> None:
+    """Nothing is stored of it."""
+    answer = ask("POST", "azure", **asked)
+    assert (answer.status, file().exists()) == (400, False)
+    assert told in answer.body["error"]
+
+
+def test_azure_from_another_machine_is_refused() -> None:
+    """As a key: whoever sets the endpoint gets the key."""
+    assert ask("POST", "azure", remote=LAN_ADDRESS, **AZURE).status == 403
+    assert not file().exists()
+
+
+def test_azures_place_from_the_environment_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a secret that somebody wrote into it."""
+
+    def shown() -> Any:
+        listed = ask("GET", "connections")
+        assert "planted" not in listed.text
+        return next(one["endpoint"] for one in listed.body["connections"] if one["name"] == "azure")
+
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://env.openai.azure.com/?api-key=planted")
+    assert shown() == "https://env.openai.azure.com"
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://me:planted@env.openai.azure.com")
+    assert shown() == ""
+
+
 def test_key_from_another_machine_is_refused() -> None:
     """Under --listen everybody on the network reaches the routes."""
     told = ask("POST", "key", remote=LAN_ADDRESS, name="openai", key=KEY)
@@ -280,7 +345,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("data", BODIES.values(), ids=BODIES)
-@pytest.mark.parametrize("path", ["estimate", "key", "batch/submit", "batch/cancel"])
+@pytest.mark.parametrize("path", ["estimate", "key", "azure", "batch/submit", "batch/cancel"])
 def test_bodies_are_bounded(path: str, data: bytes) -> None:
     """A megabyte, a few levels, and an answer in words to whatever it is."""
     told = ask("POST", path, data=data)

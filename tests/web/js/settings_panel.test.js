@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { connectionSetting, stateLine } from "../../../web/js/settings_panel.js";
 import { english, fakeHost } from "./support/host.js";
 
-const line = (connection) =>
-  stateLine({ ready: false, reason: "the endpoint is missing", key: "none", takes_key: true, ...connection }, english);
+const line = (connection, payer) =>
+  stateLine({ ready: false, reason: "the endpoint is missing", key: "none", takes_key: true, ...connection }, english, payer);
 
 test("a connection says what it uses", () => {
   assert.equal(line({ name: "openai", ready: true, key: "environment" }), "key from an environment variable");
@@ -20,6 +20,14 @@ test("a connection says what it lacks", () => {
   assert.match(line({ name: "comfy.org", takes_key: false }), /signed in with in ComfyUI/);
 });
 
+test("comfy.org says who is signed in, as far as the page knows", () => {
+  const comfy = { name: "comfy.org", takes_key: false };
+  assert.match(line(comfy, "signed in"), /^you are signed in/);
+  assert.match(line(comfy, "key"), /key that this browser keeps/);
+  assert.match(line(comfy, "nobody"), /^nobody is signed in/);
+  assert.equal(line({ ...comfy, ready: true, key: "environment" }, "nobody"), "key from an environment variable");
+});
+
 test("openai batch has no key of its own", () => {
   assert.equal(line({ name: "openai batch" }), "uses the key of openai");
   assert.equal(line({ name: "openai batch", ready: true, key: "stored" }), "uses the key of openai");
@@ -31,7 +39,7 @@ test("a reason that is not told is not shown as null", () => {
 });
 
 test("ComfyUI stores nothing of ours: what it is given has no value", () => {
-  const setting = connectionSetting(fakeHost());
+  const setting = connectionSetting(fakeHost(), { account: {}, askAgain: () => {} });
   assert.equal(setting.defaultValue, null);
   assert.equal(setting.id, "OpenAIImageNodes.Connections"); // locales/*/settings.json
 });

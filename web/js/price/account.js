@@ -38,9 +38,17 @@ export class Account {
     return isPaidByComfy && this.#isMissing() ? { ...told, state: "no_account" } : told;
   }
 
+  /** Who pays for a run over comfy.org; nothing where this frontend does not say who is signed in.
+   * @returns {"signed in" | "key" | "nobody" | undefined}
+   */
+  get payer() {
+    if (this.#isSignedIn) return "signed in";
+    if (this.host.attempt(() => JSON.parse(window.localStorage.getItem(STORED_KEY) ?? "null"))) return "key";
+    return tellsWhoIsSignedIn() ? "nobody" : undefined;
+  }
+
   #isMissing() {
-    if (this.#isSignedIn || !this.#needsSignIn || !tellsWhoIsSignedIn()) return false;
-    return !this.host.attempt(() => JSON.parse(window.localStorage.getItem(STORED_KEY) ?? "null"));
+    return this.#needsSignIn && this.payer === "nobody";
   }
 }
 
