@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 TORCH := torch==2.13.0
 
-.PHONY: demo test test-fast lint e2e e2e-short examples bench bench-quick clean
+.PHONY: demo test test-fast fuzz lint e2e e2e-short examples bench bench-quick clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -20,6 +20,10 @@ test: $(READY)
 # Without what is marked slow: under a minute on two cores. What takes 5 seconds is told: it wants the mark.
 test-fast: $(READY)
 	$(PY) -m pytest -n auto --dist worksteal -m "not slow" --durations=5 --durations-min=5
+
+# Everything that strangers write, in ever other ways, for FUZZ_MINUTES in all; what is found is told with its value.
+fuzz: $(READY)
+	FUZZ_MINUTES=$${FUZZ_MINUTES:-10} $(PY) -m pytest tests/fuzz
 
 lint: $(READY)
 	$(PY) -m ruff format --check .

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+MOST_MARKS, NESTED = 4, 2  # backslashes before a letter, and percent signs of percent signs: three writings deep
+LONGEST = MOST_MARKS + len(b"u00ff")
 MARKS = (b"\\", b"%")  # no escape is without one, and base64 has none of them
 
 
@@ -16,20 +18,25 @@ def is_marked(said: bytes) -> bool:
 
 @lru_cache(maxsize=64)
 def pattern(secret: bytes) -> re.Pattern[bytes]:
-    """Return what finds a secret with any of its letters escaped."""
-    return re.compile(b"".join(b"(?:%s)" % b"|".join(map(re.escape, _forms(letter))) for letter in secret), re.DOTALL)
+    """Return what finds a secret with any of its letters escaped, also as JSON or an address inside of another."""
+    return re.compile(b"".join(map(_any_form, secret)), re.DOTALL)
+
+
+def _any_form(letter: int) -> bytes:
+    plain, code = re.escape(bytes([letter])), b"(?i:%02x)" % letter
+    return rb"(?:%s|\\{1,%d}(?:u00%s|%s)|%%(?:25){0,%d}%s)" % (plain, MOST_MARKS, code, plain, NESTED, code)
 
 
 def begun(secrets: Sequence[bytes], said: bytes) -> int:
     """Return how many of the last bytes may be the beginning of a secret with escapes."""
-    most = min(max((6 * len(secret) for secret in secrets), default=0), len(said))
+    most = min(max((LONGEST * len(secret) for secret in secrets), default=0), len(said))
     starts = range(len(said) - most, len(said))
     return next((len(said) - at for at in starts if any(_may_begin(secret, said, at) for secret in secrets)), 0)
 
 
 def _may_begin(secret: bytes, said: bytes, at: int) -> bool:
     for letter in secret:
-        rest = said[at : at + 6]
+        rest = said[at : at + LONGEST]
         forms = _forms(letter)
         whole = next((form for form in forms if rest.startswith(form)), None)
         if whole is None:
@@ -42,6 +49,9 @@ def _may_begin(secret: bytes, said: bytes, at: int) -> bool:
 
 @lru_cache(maxsize=256)
 def _forms(letter: int) -> tuple[bytes, ...]:
-    low, high = b"%02x" % letter, b"%02X" % letter
-    escapes = {b"\\u00" + low, b"\\u00" + high, b"%" + low, b"%" + high, b"\\" + bytes([letter])}
-    return (bytes([letter]), *sorted(escapes))
+    """Return the writings of a letter, the longest of those that begin alike first."""
+    codes = {b"%02x" % letter, b"%02X" % letter}
+    marks = [b"\\" * count for count in range(1, MOST_MARKS + 1)]
+    escapes = {mark + rest for mark in marks for rest in (*(b"u00" + code for code in codes), bytes([letter]))}
+    escapes |= {b"%" + b"25" * depth + code for depth in range(NESTED + 1) for code in codes}
+    return (bytes([letter]), *sorted(escapes, key=len, reverse=True))

@@ -61,15 +61,16 @@ def stored() -> dict[str, dict[str, Any]]:
     path = config.folder() / "connections.json"
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))["connections"]
+        found = {name: {**entry} for name, entry in entries.items()}
         _tell_if_open(path)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise RefusedError(
             "connections.json in the state folder cannot be read as JSON. Fix it, or delete it and store the keys"
             " again."
         ) from None
-    return {str(name): dict(entry) for name, entry in dict(entries).items()}
+    return found
 
 
 def _tell_if_open(path: Path) -> None:

@@ -107,7 +107,7 @@ class PromptList:
         """Return what changes with the file and the pictures that it names; the widgets ComfyUI sees by itself."""
         from . import images
 
-        name = values.get("file") or NO_FILE
+        name = str(values.get("file") or NO_FILE)
         try:
             return name if name == NO_FILE else images.fingerprint(_table("", name, cls.folder()), cls.folder())
         except PromptListError as exc:

@@ -27,6 +27,10 @@ FORMS = [
     quote(KEY, safe=""),
     quote(KEY, safe="").lower(),
     "".join(f"%{ord(char):02x}" for char in KEY),
+    json.dumps(json.dumps("".join(f"\\u{ord(char):04x}" for char in KEY)))[3:-3],
+    KEY.replace("/", "\\\\/").replace("+", "\\\\u002B"),
+    quote(quote(KEY, safe=""), safe=""),
+    "".join(f"%2525{ord(char):02X}" for char in KEY),
 ]
 
 
