@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from . import builtin, cases, facts, ours
+from . import builtin, cases, edits, facts, ours
 from .answerer import Address, answering
 from .measure import in_turn
 from .memory import peak_bytes
@@ -69,6 +69,8 @@ def _peaks(case: cases.Case, folder: Path, address: Address) -> str:
 
 def _rest(folder: Path, address: Address, *, quick: bool) -> None:
     for name, found in facts.facts(folder, address, quick=quick):
+        _say(name, found)
+    for name, found in edits.rows(quick=quick):
         _say(name, found)
     for name, found in builtin.rows(folder, address, rounds=2 if quick else 5):
         _say(name, found)

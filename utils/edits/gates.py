@@ -17,7 +17,7 @@ from .filters import grow, luminance
 from .flow import flow_lengths, smooth_flow
 from .geometry import Mapping, compose, corner_shift, identity, parts
 from .pair import Pair, Samples, View, samples, trimmed, view
-from .registration import Level, features, register, remaining
+from .registration import BANDS, Level, features, register, remaining
 
 Verdict = Literal["aligned", "roughly aligned", "redrawn", "not compared"]
 
@@ -264,7 +264,7 @@ def _matched(shown: View) -> Level:
     if float(weight.sum()) < UNCHANGED * float(shown.weight.sum()):
         weight = shown.weight
     pictures = (luminance(pair.picture), luminance(colour.apply(shown.answer)))
-    return Level(pair.frame, features(pictures[0], weight), features(pictures[1], weight), weight)
+    return Level(pair.frame, *(features(picture, weight, BANDS) for picture in pictures), weight)
 
 
 def _rest(values: Samples) -> float:

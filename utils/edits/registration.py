@@ -22,7 +22,9 @@ START_SCALES = (0.88, 0.94, 1.0, 1.06, 1.12)
 COARSE_STEPS, FINE_STEPS, LAST_STEPS = (30, 20, 20), 12, 6
 CONVERGED_PX, NEARLY_PX = 0.002, 0.02  # at the last level, and before it
 NOISE = 0.02  # of the features' normalization: flat areas stay near 0
+BANDS = 0.04  # the same for the last steps: 8-bit steps in a sky are no structure to align by
 CAUCHY = 2.385  # 95 % efficiency on normal noise
+LEAST_SPREAD = 0.1  # of residuals: where most is flat, the median alone would take edges for outliers
 DAMPING = 1e-6
 MEDIAN_SAMPLES = 20_000
 
@@ -42,7 +44,7 @@ class Level:
     keep: Tensor
 
 
-def features(grey: Tensor, keep: Tensor | None = None) -> Tensor:
+def features(grey: Tensor, keep: Tensor | None = None, noise: float = NOISE) -> Tensor:
     """Return the local contrast of a luminance [1,1,h,w]: gain, offset, gamma and vignettes drop out of it.
 
     Its surroundings count only where keep [1,1,h,w] is not 0, so that what lies in the mask shows nowhere else.
@@ -51,7 +53,7 @@ def features(grey: Tensor, keep: Tensor | None = None) -> Tensor:
     smooth = blur(grey, 0.8)
     around = partial(blur, sigma=sigma) if keep is None else partial(masked_blur, weight=keep, sigma=sigma)
     detail = smooth - around(smooth)
-    return detail / (around(detail.square()) + NOISE**2).sqrt()
+    return detail / (around(detail.square()) + noise**2).sqrt()
 
 
 def levels(picture: Tensor, answer: Tensor, keep: Tensor, should_stop: ShouldStop | None = None) -> list[Level]:
@@ -187,5 +189,5 @@ def kept_samples(keep: Tensor) -> Tensor:
 def cauchy_weight(difference: Tensor, kept: Tensor) -> Tensor:
     """Return weights for [N,1,h,w]: small where a difference is large for the kept pixels' median (flat indices)."""
     median = difference.flatten(1)[:, kept].abs().median(dim=1).values
-    spread = CAUCHY * (1.4826 * median + 1e-3)
+    spread = CAUCHY * (1.4826 * median + LEAST_SPREAD)
     return 1 / (1 + (difference / spread[:, None, None, None]).square())
