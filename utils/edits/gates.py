@@ -263,8 +263,9 @@ def _matched(shown: View) -> Level:
     weight = shown.weight * (1 - grow(changed, round(AROUND_CHANGED * pair.unit)))
     if float(weight.sum()) < UNCHANGED * float(shown.weight.sum()):
         weight = shown.weight
-    pictures = (luminance(pair.picture), luminance(colour.apply(shown.answer)))
-    return Level(pair.frame, *(features(picture, weight, BANDS) for picture in pictures), weight)
+    both = (luminance(pair.picture), luminance(colour.apply(shown.answer)))
+    picture, answer = (features(luminances, weight, BANDS) for luminances in both)
+    return Level(pair.frame, picture, answer, weight)
 
 
 def _rest(values: Samples) -> float:
