@@ -85,7 +85,7 @@ class GPTImageGIF(ServiceNode):
     @classmethod
     def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:
         """Refuse what can be known before anything runs."""
-        return validated({**values, "extra": _extra(values.get("frame_count"), values.get("frame_duration_ms"))})
+        return validated({**values, "extra": extra_fields(values.get("frame_count"), values.get("frame_duration_ms"))})
 
     async def api_call(
         self,
@@ -122,7 +122,7 @@ class GPTImageGIF(ServiceNode):
             size=size,
             moderation=moderation,
             complexity=complexity,
-            extra=_extra(frame_count, frame_duration_ms),
+            extra=extra_fields(frame_count, frame_duration_ms),
         )
 
         images = InputImages(image, references=references)
@@ -130,7 +130,8 @@ class GPTImageGIF(ServiceNode):
         return await run.outputs(type(self), parameters, images, partial(_frames, parameters=parameters))
 
 
-def _extra(frame_count: int | None, frame_duration_ms: int | None) -> dict[str, Any]:
+def extra_fields(frame_count: int | None, frame_duration_ms: int | None) -> dict[str, Any]:
+    """Return the service's own fields of an animation."""
     return {"output_format": "gif", "frame_count": frame_count, "frame_duration_ms": frame_duration_ms}
 
 

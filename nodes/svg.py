@@ -69,7 +69,7 @@ class GPTImageSVG(ServiceNode):
         told = (
             f"svg_effort {effort} needs svg_model, which is empty. Name one, or set it to auto." if no_author else None
         )
-        return validated({**values, "extra": _extra(model, effort)}, told)
+        return validated({**values, "extra": extra_fields(model, effort)}, told)
 
     async def api_call(
         self,
@@ -110,14 +110,15 @@ class GPTImageSVG(ServiceNode):
             custom_height=custom_height,
             moderation=moderation,
             complexity=complexity,
-            extra=_extra(svg_model, svg_effort),
+            extra=extra_fields(svg_model, svg_effort),
         )
         images = InputImages(image, references=references)
         run = await NodeRun.connected(connection, auth_token, api_key, seed=seed, reuse=reuse, node_id=unique_id)
         return await run.outputs(type(self), parameters, images, _drawing)
 
 
-def _extra(svg_model: str | None, svg_effort: str | None) -> dict[str, Any]:
+def extra_fields(svg_model: str | None, svg_effort: str | None) -> dict[str, Any]:
+    """Return the service's own fields of a drawing."""
     if not svg_model:
         return {"output_format": "svg"}
     effort = {} if svg_effort in (None, "auto") else {"reasoning": {"effort": svg_effort}}

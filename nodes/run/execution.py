@@ -26,6 +26,7 @@ from ...api.store.records import unreadable
 from ...utils import comfyui
 from ...utils.c2pa import credentials_of
 from ...utils.errors import BrokenPictureError
+from . import recent
 from .framing import Framing, alternatives, frame
 from .input_images import EncodedInputs, InputImages, encode_inputs
 from .large_sums import Share, expected_usd, prompt_costs
@@ -135,6 +136,7 @@ class NodeRun:
         images = await self._in_thread(images.checked)
         asked = await self._in_thread(self.prepared, parameters, images)
         encoded = asked.encoded
+        recent.note(comfyui.running_prompt_id(), self.node_id, parameters, asked.job)
         for note in encoded.framing.notes[:1]:
             monitor.show(self.node_id, note)
         if self.connection.batch:

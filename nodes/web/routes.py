@@ -27,7 +27,7 @@ from ..migration import replacements
 from ..prompt_list.node import PromptList, RowKind
 from ..prompt_list.tables import PromptListError
 from ..run import large_sums, parameters
-from . import PREFIX, batch_routes
+from . import PREFIX, batch_routes, paid_pictures
 from .responses import answering, posted, refusal, refuse_other_machines, refuse_other_pages
 
 LOG = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ def register(routes: web.RouteTableDef | None) -> None:
         routes.post(f"{PREFIX}/form")(answering(store_form))
         routes.post(f"{PREFIX}/azure")(answering(store_azure))
         routes.post(f"{PREFIX}/allow_sum")(answering(allow_sum))
+        routes.post(f"{PREFIX}/pictures")(answering(paid_pictures.pictures))
         batch_routes.add_to(routes, PREFIX)
     except Exception as exc:  # noqa: BLE001 - another server than we know: the nodes matter more than their panel
         LOG.warning("The routes for the browser could not be added: %s", exc)

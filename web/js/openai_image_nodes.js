@@ -6,10 +6,13 @@ import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { batchExtension } from "./batch/extension.js";
 import { Host } from "./host.js";
+import { loadDroppedJpegs } from "./node/dropped_jpeg.js";
+import { fillFileName } from "./node/file_name.js";
 import { hasSeed, typeOf } from "./node/ours.js";
 import { keepFiveLines } from "./node/prompt_box.js";
 import { widgetNamed } from "./node/state.js";
 import { outcomeExtension } from "./outcome/extension.js";
+import { picturesExtension } from "./pictures/extension.js";
 import { Prices } from "./price/extension.js";
 import { replaceExtension } from "./replace/extension.js";
 import { connectionSetting } from "./settings_panel.js";
@@ -21,6 +24,7 @@ const { attempt } = host;
 const batches = batchExtension(host);
 const replacing = replaceExtension(host);
 const outcomes = outcomeExtension(host);
+const pictures = picturesExtension(host, outcomes.memory);
 const prices = new Prices(host);
 
 /** A seed that changes by itself buys a new picture at every Run. A loaded workflow keeps what it says.
@@ -36,6 +40,8 @@ function nodeCreated(node) {
   attempt(() => replacing.nodeCreated(node));
   if (hasSeed(typeOf(node))) [keepSeed, keepFiveLines].forEach((work) => attempt(() => work(node)));
   attempt(() => prices.nodeCreated(node));
+  attempt(() => pictures.nodeCreated(node));
+  attempt(() => fillFileName(app, node));
 }
 
 attempt(() =>
@@ -45,11 +51,12 @@ attempt(() =>
     menuCommands: [...replacing.menuCommands, ...batches.menuCommands],
     settings: [connectionSetting(host, prices)],
     init: () => Promise.all([() => host.learnLanguage(), () => prices.learn(), replacing.learn].map(attempt)),
-    setup: () => [batches.setup, outcomes.setup, () => prices.follow()].forEach(attempt),
+    setup: () => [batches.setup, outcomes.setup, () => prices.follow(), () => loadDroppedJpegs(app)].forEach(attempt),
     nodeCreated,
     onAuthUserResolved: () => attempt(() => prices.signed(true)),
     onAuthUserLogout: () => attempt(() => prices.signed(false)),
     getCanvasMenuItems: replacing.getCanvasMenuItems,
+    getNodeMenuItems: pictures.getNodeMenuItems,
     beforeConfigureGraph: replacing.beforeConfigureGraph,
     afterConfigureGraph: () => [replacing, outcomes].forEach((part) => part.afterConfigureGraph()),
   })

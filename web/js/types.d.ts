@@ -16,6 +16,7 @@ export interface Widget {
   callback?: (value: unknown, canvas?: unknown, node?: GraphNode) => unknown;
   computeSize?: (width?: number) => number[];
   computeLayoutSize?: unknown;
+  serializeValue?: () => unknown;
 }
 
 export interface Slot {
@@ -58,6 +59,7 @@ export interface GraphNode {
   onConfigure?: (saved: { widgets_values?: SavedValues }) => unknown;
   onConnectionsChange?: (...change: any[]) => unknown;
   onAdded?: (graph: Graph) => unknown;
+  getExtraMenuOptions?: (canvas: unknown, options: MenuEntry[]) => unknown;
 }
 
 export type SavedValues = unknown[] | Record<string, unknown>;
@@ -127,6 +129,8 @@ export interface App {
   rootGraph?: Graph;
   canvas?: { setDirty?: (front: boolean, back: boolean) => void; selectNode?: (node: GraphNode) => void };
   collectCanvasMenuItems?: unknown;
+  collectNodeMenuItems?: unknown;
+  handleFile?: (file: File, ...others: unknown[]) => unknown;
   registerExtension: (extension: object) => void;
   queuePrompt?: (number: number, batchCount?: number) => Promise<unknown>;
   ui?: { settings?: { getSettingValue?: (id: string) => unknown } & SettingStore };
@@ -187,6 +191,11 @@ export interface ExecutionError {
   exception_type?: string;
 }
 
+export interface MenuEntry {
+  content: string;
+  callback: () => unknown;
+}
+
 export interface Command {
   id: string;
   label: string | (() => string);
@@ -198,6 +207,7 @@ export interface Command {
 declare global {
   interface Window {
     __COMFYUI_FRONTEND_VERSION__?: string;
+    comfyAPI?: { utils?: { applyTextReplacements?: (app: App, text: string) => string } };
     LGraphBadge?: new (options: { text: string }) => Badge;
     LGraphCanvas?: { prototype: { getCanvasMenuOptions?: (...asked: unknown[]) => unknown[] } };
     LiteGraph: { createNode: (type: string) => GraphNode; vueNodesMode?: boolean };
@@ -283,6 +293,16 @@ export interface Batch extends Kind {
   fault: string;
   open: boolean;
   ready: boolean;
+}
+
+/** A picture that a node gets for nothing with its seed; `thumbnail` is a data address. */
+export interface PaidPicture {
+  seed: number;
+  made_at: number | null;
+  cost_usd: number | null;
+  credits: number | null;
+  count: number;
+  thumbnail: string | null;
 }
 
 export interface FailedJob {

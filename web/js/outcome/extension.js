@@ -214,6 +214,7 @@ function jobOf({ output, workflow }) {
 export function outcomeExtension(host) {
   const outcomes = new Outcomes(host, new RunMemory(host.attempt(() => window.sessionStorage)));
   return {
+    memory: outcomes.memory,
     setup: () => host.attempt(() => outcomes.follow()),
     afterConfigureGraph: () => host.attempt(outcomes.restore),
   };

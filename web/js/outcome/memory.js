@@ -39,6 +39,15 @@ export class RunMemory {
     return id === undefined ? undefined : this.#kept.jobs[id];
   }
 
+  /** Return the ids of the jobs of a workflow with a node, the newest first.
+   * @param {string} workflow
+   * @param {ExecutionId} node
+   */
+  promptsWith(workflow, node) {
+    const jobs = Object.entries(this.#kept.jobs).reverse();
+    return jobs.filter(([, job]) => job.workflow === workflow && job.nodes.includes(node)).map(([id]) => id);
+  }
+
   /** Return the job that was queued last with a node.
    * @param {ExecutionId} node
    */
