@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 TORCH := torch==2.13.0
 
-.PHONY: demo test test-fast fuzz lint e2e e2e-short examples bench bench-quick clean
+.PHONY: demo test test-fast test-growth fuzz lint e2e e2e-short examples bench bench-quick clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -24,6 +24,10 @@ test-fast: $(READY)
 # Everything that strangers write, in ever other ways, for FUZZ_MINUTES in all; what is found is told with its value.
 fuzz: $(READY)
 	FUZZ_MINUTES=$${FUZZ_MINUTES:-10} $(PY) -m pytest tests/fuzz
+
+# That costs do not grow with the store, counted at 100 and at 100,000 answers; minutes, most of them the disk's.
+test-growth: $(READY)
+	OPENAI_IMAGE_NODES_TEST_ANSWERS=100000 $(PY) -m pytest tests/api/store/test_growth.py
 
 lint: $(READY)
 	$(PY) -m ruff format --check .

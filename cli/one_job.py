@@ -28,7 +28,7 @@ def named(beginning: str) -> tuple[Path, JobRecord]:
 
     Raises: RefusedError if there is none, or more than one.
     """
-    kept = [(path, record) for store in stores() for path, record in store.records() if record.pictures]
+    kept = [one for store in stores() for one in store.each_record(beginning.partition(".")[0]) if one[1].pictures]
     found = [one for one in kept if beginning in (one[0].name, short_name(one[0]))]
     found = found or [one for one in kept if one[0].name.startswith(beginning)]
     if not beginning or len(found) != 1:

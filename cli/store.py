@@ -12,11 +12,12 @@ from ..api import JobRecord, RefusedError, SharedStore, SharedStoreError, Store,
 from ..api.backends.atomic_files import read_regular
 from ..api.store import spending
 from ..api.store.eviction import limit_bytes
-from ..api.store.read_record import PICTURE_MAX_BYTES
+from ..api.store.read_record import PICTURE_MAX_BYTES, read_record
 from .one_job import named, opened, print_json, printable, prompt_of, short_name, show, summary, when
 
 ACTIONS = ["list", "export", "prune", "sync", "find", "show", "open"]
 DAYS_LISTED = 31
+PAGE_ROWS = 100
 
 
 def jobs(argv: Sequence[str]) -> int:
@@ -28,7 +29,9 @@ def jobs(argv: Sequence[str]) -> int:
     parser.add_argument("words", nargs="*", default=[], help="with find: words of the prompt, all of which it has")
     parser.add_argument("-o", "--output", type=Path, default=Path(), help="with export: the folder to copy to")
     parser.add_argument("--max-bytes", type=int, help="with prune: how much may stay in each store")
-    parser.add_argument("--all", action="store_true", help="with sync: also what was kept before the store was shared")
+    parser.add_argument("--page", type=_page, help="with list: the page to show, counted from 1; a terminal gets one")
+    everything = "with list: not by pages; with sync: also what was kept before the store was shared"
+    parser.add_argument("--all", action="store_true", help=everything)
     parser.add_argument("--json", action="store_true", help="with find and show: answer as JSON, for scripts")
     options = parser.parse_args(argv)
     if options.action == "find":
@@ -45,19 +48,45 @@ def jobs(argv: Sequence[str]) -> int:
     elif options.action == "export":
         return _export(options.id or "", options.output)
     else:
-        for store in stores():
-            _list(store)
+        paged = options.page if options.page or options.all or not sys.stdout.isatty() else 1
+        _list(paged)
         _list_sums(stores()[0])
     return 0
 
 
-def _list(store: Store) -> None:
-    records = store.records()
-    is_mixed = len({record.account for _, record in records}) > 1
-    for folder, record in records:
-        _print_line(folder, record, _state(store, folder, record), is_mixed=is_mixed)
-    for folder, fault in store.unfit():
-        print(printable(f"{folder}: cannot be used and is left alone ({fault})"))
+def _list(page: int | None) -> None:
+    """List what is kept, as it is read: all of it, or one page."""
+    wanted = slice(None) if page is None else slice((page - 1) * PAGE_ROWS, page * PAGE_ROWS)
+    places = [(store, folder) for store in stores() for folder in store.folders_by_use()]
+    shown = places[wanted]
+    for part in (shown[at : at + PAGE_ROWS] for at in range(0, len(shown), PAGE_ROWS)):
+        found = [(store, folder, _looked_at(store, folder)) for store, folder in part]
+        is_mixed = len({record.account for _, _, record in found if isinstance(record, JobRecord)}) > 1
+        for store, folder, record in found:
+            if isinstance(record, JobRecord):
+                _print_line(folder, record, _state(store, folder, record), is_mixed=is_mixed)
+            elif record:
+                print(printable(f"{folder}: cannot be used and is left alone ({record})"))
+    if page is not None and len(places) > page * PAGE_ROWS:
+        print(f"-- {len(places) - page * PAGE_ROWS:,} older ones: openai-image jobs --page {page + 1}, or --all --")
+
+
+def _looked_at(store: Store, folder: Path) -> JobRecord | str | None:
+    """Return a folder's record, None where there is none to be listed, or what is wrong with it."""
+    try:
+        record = read_record(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return None  # a job that was never written down, or somebody else's file
+    except OSError as exc:
+        return exc.strerror or type(exc).__name__
+    return None if folder.parent == store.journal.root and store.is_answered(record) else record
+
+
+def _page(text: str) -> int:
+    page = int(text)
+    if page < 1:
+        raise ValueError("pages are counted from 1")
+    return page
 
 
 def _print_line(folder: Path, record: JobRecord, state: str, *, is_mixed: bool = False) -> None:
@@ -78,7 +107,7 @@ def _find(words: Sequence[str], *, as_json: bool) -> int:
     """List the jobs whose prompt, or what the service made of it, has all words; upper and lower case are the same."""
     if not words:
         raise RefusedError("Say which words to look for: openai-image jobs find WORDS")
-    found = [(store, *one) for store in stores() for one in store.records() if _has(one[1], words)]
+    found = [(store, *one) for store in stores() for one in store.each_record() if _has(one[1], words)]
     if as_json:
         return print_json([summary(folder, record) for _, folder, record in found])
     for store, folder, record in found:

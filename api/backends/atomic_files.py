@@ -7,11 +7,18 @@ import errno
 import os
 import shutil
 import stat
+import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION = 5, 32  # Windows' numbers, which Python makes PermissionError
+PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.4)  # a second in all
 # where others can write too, a name may be a link to somewhere else, or a pipe that never ends
 NO_DETOURS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -23,7 +30,7 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     """
     if not stat.S_ISREG(os.lstat(path).st_mode):  # some systems cannot refuse links when they open
         raise OSError(errno.EINVAL, "no ordinary file", str(path))
-    with os.fdopen(os.open(path, os.O_RDONLY | NO_DETOURS), "rb") as file:
+    with os.fdopen(_patiently(lambda: os.open(path, os.O_RDONLY | NO_DETOURS)), "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "no ordinary file", str(path))
@@ -31,6 +38,39 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     if found.st_size > max_bytes or len(data) > max_bytes:
         raise OSError(errno.EFBIG, f"larger than {max_bytes:,} bytes", str(path))
     return data
+
+
+def move(source: Path, target: Path) -> None:
+    """Move a file in place of another, or a folder to where nothing is, in one step.
+
+    Where it is held open, as by a virus scanner on Windows, it is tried again for a second.
+    Raises: OSError.
+    """
+    _patiently(lambda: os.replace(source, target))
+
+
+def remove(path: Path) -> None:
+    """Delete a file; one that is held open is tried again for a second.
+
+    Raises: OSError.
+    """
+    _patiently(lambda: os.unlink(path))
+
+
+def _patiently(act: Callable[[], T]) -> T:
+    for pause_s in PAUSES_S:
+        try:
+            return act()
+        except PermissionError as exc:
+            if not is_held(exc):
+                raise
+            time.sleep(pause_s)
+    return act()
+
+
+def is_held(exc: OSError) -> bool:
+    """Tell whether Windows says that another program has a file open; elsewhere nobody can hold one."""
+    return getattr(exc, "winerror", None) in (ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION)
 
 
 def write_synced(path: Path, data: bytes, *, synced: bool = True) -> None:
@@ -54,10 +94,10 @@ def write_atomic(path: Path, data: bytes, *, synced: bool = True) -> None:
     fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         write_synced(fresh, data, synced=synced)
-        fresh.replace(path)
+        move(fresh, path)
     except OSError:
         with contextlib.suppress(OSError):
-            fresh.unlink()
+            remove(fresh)
         raise
     if synced:
         sync(path.parent)
@@ -109,15 +149,28 @@ def folder_bytes(path: Path) -> int:
         return 0
 
 
-def remove_folder(path: Path, trash: Path) -> None:
-    """Take a folder out of sight in one step, then delete it."""
+def remove_folder(path: Path, trash: Path) -> bool:
+    """Take a folder out of sight in one step, then delete it; tell whether it is gone.
+
+    One that cannot be moved, as another program has a file of it open, stays whole.
+    """
     doomed = trash / uuid.uuid4().hex
     try:
-        make_private_folder(trash)
-        path.replace(doomed)
+        try:
+            move(path, doomed)
+        except FileNotFoundError:  # there is no trash yet, or it is emptied this moment
+            make_private_folder(trash)
+            move(path, doomed)
+    except FileNotFoundError:
+        return not os.path.lexists(path)
     except OSError:
-        doomed = path  # a full disk has no room for the trash either, and the trash may be emptied this moment
+        doomed = path.with_name(f".{uuid.uuid4().hex}")  # a full disk has no room for the trash either
+        try:
+            move(path, doomed)
+        except OSError:
+            return False
     shutil.rmtree(doomed, ignore_errors=True)
+    return True
 
 
 def sync_all() -> None:

@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 from typing import Protocol
 
-from .atomic_files import PRIVATE_FILE, make_private_folder, read_regular, write_atomic
+from .atomic_files import PRIVATE_FILE, make_private_folder, read_regular, remove, write_atomic
 from .fsspec_client import FsspecClient, created
 
 READ_MAX_BYTES = 1 << 20  # of a claim or a note; records and pictures are larger
@@ -104,7 +104,7 @@ class LocalBackend:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
         except OSError:
-            path.unlink()  # a claim without an owner would hold everybody up until it is stale
+            remove(path)  # a claim without an owner would hold everybody up until it is stale
             raise
         return True
 
@@ -115,7 +115,7 @@ class LocalBackend:
     def remove(self, name: str) -> None:
         """Delete a file."""
         with contextlib.suppress(FileNotFoundError):
-            (self.path / name).unlink()
+            remove(self.path / name)
 
     def age_s(self, name: str, data: bytes) -> float:
         """Return a file's age by the clock of its own file system, for shared folders have clocks of their own.
@@ -127,7 +127,7 @@ class LocalBackend:
         with contextlib.suppress(OSError):
             probe.touch()
             now = probe.stat().st_mtime
-            probe.unlink()
+            remove(probe)
         with contextlib.suppress(FileNotFoundError):
             return now - path.stat().st_mtime
         return float("inf")

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
+from ..backends.atomic_files import move
 from ..connections.connection import Connection
 from ..errors import BadAnswerError, OpenAIImageError, RefusedError
 from ..transport.bodies import FilePart, RequestBody, json_body, multipart_body
@@ -108,7 +109,7 @@ class BatchService:
         """
         part = target.with_name(f"{target.name}.part")
         self._repeated(lambda: self._downloaded(file_id, part, told))
-        part.replace(target)
+        move(part, target)
 
     def _newest(self) -> Iterator[BatchObject]:
         after: dict[str, str] = {}

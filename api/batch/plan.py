@@ -12,11 +12,12 @@ import hashlib
 import os
 import time
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
-from ..backends.atomic_files import make_private_folder, read_regular, write_atomic
+from ..backends.atomic_files import make_private_folder, read_regular, remove, write_atomic
 from ..catalog import pricing
 from ..jobs.job import Job
 from ..store.journal import BATCHED
@@ -153,6 +154,14 @@ class JobPlan:
             return [name for name in names if identity_of(name) == name]
         return []
 
+    def is_larger_than(self, count: int) -> bool:
+        """Tell whether there are more jobs than this, without counting all of them."""
+        try:
+            with os.scandir(self._jobs) as entries:
+                return sum(1 for _ in islice(entries, count + 1)) > count
+        except OSError:
+            return False
+
     def all(self) -> list[PlannedJob]:
         """Return all planned jobs in the order in which they were planned."""
         found = (self.find(identity) for identity in self.identities())
@@ -162,7 +171,7 @@ class JobPlan:
         """Forget planned jobs; their pictures go with `tidy`."""
         for identity in identities:
             with contextlib.suppress(OSError):
-                (self._jobs / f"{identity}.json").unlink()
+                remove(self._jobs / f"{identity}.json")
 
     def tidy(self) -> None:
         """Delete the pictures that no planned job needs."""
@@ -170,7 +179,7 @@ class JobPlan:
         for path in self._inputs.glob("*"):
             if path.name not in needed and time.time() - path.stat().st_mtime > 3600:
                 with contextlib.suppress(OSError):
-                    path.unlink()
+                    remove(path)
 
     def picture(self, file: PlannedFile) -> bytes:
         """Return the bytes of a planned job's picture.

@@ -20,7 +20,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 
-from ..backends.atomic_files import make_private_folder, read_regular, write_atomic
+from ..backends.atomic_files import make_private_folder, read_regular, remove, write_atomic
 from ..store import spending
 from ..store.read_record import RECORD_MAX_BYTES, Amount, Moment, Second, identity_of, tell_once
 from ..store.store import Store
@@ -174,7 +174,7 @@ class BatchLedger:
         """Delete what went out and came back; the answers are in the store by now."""
         for name in LARGE:
             with contextlib.suppress(OSError):
-                (self.folder(record.id) / name).unlink()
+                remove(self.folder(record.id) / name)
 
     def forget(self, record: BatchRecord) -> None:
         """Delete all that is known of a batch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import threading
 from collections import defaultdict, deque
@@ -11,10 +12,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ..store.read_record import read_record
 from ..store.records import JobRecord
-from ..store.store import Store
+from ..store.store import Store, folders_in
 
-NEWEST = 300  # records that are read once for a start
+SAMPLE = 300  # records that are read once for a start
 KEPT = 20  # times per kind of request; the service's speed changes with the hour
 
 _Kind = tuple[str, str, str, str, int]
@@ -70,9 +72,21 @@ def note(store: Store, record: JobRecord) -> None:
 def _past_of(store: Store) -> _Past:
     if store.root not in _past:
         _past[store.root] = past = _Past()
-        for _, record in reversed(list(islice(store.records(), NEWEST))):
+        for record in _some_records(store):
             past.add(record)
     return _past[store.root]
+
+
+def _some_records(store: Store) -> list[JobRecord]:
+    """Return records of answers, the oldest first: all of a small store, some of a large one, which take as long.
+
+    To know the newest of all, each would have to be looked at: with 20,000 that took seconds.
+    """
+    found = []
+    for folder in islice(folders_in(store.jobs), SAMPLE):
+        with contextlib.suppress(OSError):
+            found.append(read_record(folder))
+    return sorted(found, key=lambda record: record.answered_at or 0.0)
 
 
 def _kind(record: JobRecord) -> _Kind:

@@ -8,16 +8,19 @@ from __future__ import annotations
 import os
 import random
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from ..config import whole_number
 
 MAX_IN_FLIGHT_VARIABLE = "OPENAI_IMAGE_NODES_MAX_IN_FLIGHT"
 MAX_IN_FLIGHT = 4
+RESTS = 9  # times as long as it took
 WORKERS_LEAST = 8  # some of the work waits for a disk
 
 T = TypeVar("T")
@@ -114,6 +117,54 @@ def run_in_thread(work: Callable[[], T]) -> Future[T]:
     future.set_running_or_notify_cancel()
     threading.Thread(target=_fulfill, args=(future, work), name="openai-image-work", daemon=True).start()
     return future
+
+
+class LateValue(Generic[T]):
+    """What takes long to find out: it is told as it was found last, while a thread finds it out again.
+
+    That takes up a tenth of the time at most, unless it has expired.
+    """
+
+    def __init__(self, find: Callable[[], T]) -> None:
+        self._find = find
+        self._lock = threading.Lock()
+        self._coming: Future[T] | None = None
+        self._last: T | None = None
+        self._rests_until = float("-inf")
+        self._is_expired = False
+
+    def expire(self) -> None:
+        """Have it found out again at the next look."""
+        with self._lock:
+            self._is_expired, self._rests_until = True, float("-inf")
+
+    def latest(self, wait_s: float) -> T | None:
+        """Return it after `wait_s` at most; None if it was never found out yet.
+
+        Raises: what finding it out raised.
+        """
+        with self._lock:
+            if self._coming is None and time.monotonic() >= self._rests_until:
+                self._is_expired, self._coming = False, run_in_thread(self._timed)
+            coming = self._coming
+        if coming is None:
+            return self._last
+        try:
+            self._last = coming.result(wait_s)
+        except FutureTimeoutError:
+            return self._last
+        finally:
+            with self._lock:
+                self._coming = None if coming.done() else coming
+        return self._last
+
+    def _timed(self) -> T:
+        began = time.monotonic()
+        found = self._find()
+        with self._lock:
+            if not self._is_expired:
+                self._rests_until = time.monotonic() + RESTS * (time.monotonic() - began)
+        return found
 
 
 def _fulfill(future: Future[T], work: Callable[[], T]) -> None:

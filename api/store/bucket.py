@@ -133,7 +133,7 @@ class SharedBucket:
         """Return the place of an answer, taken now or before, and whether it is there already."""
         names = set(self.backend.names(f"{JOBS}/{record.identity}"))
         ours = record.fingerprint.encode()
-        for number in count(first_number(record)):
+        for number in count(first_number(record.account)):
             folder = f"{JOBS}/{record.identity}" + (f".{number}" if number > 1 else "")
             is_whole, is_taken = f"{folder}/{RECORD}" in names, f"{folder}/{TAKEN}" in names
             if is_taken and self.backend.read(f"{folder}/{TAKEN}") == ours:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from pathlib import Path
+from typing import NamedTuple
 
-from ..backends.atomic_files import folder_bytes, remove_folder
+from ..backends.atomic_files import remove_folder
 from ..config import whole_number
 from .records import RECORD
 
@@ -15,6 +18,15 @@ MAX_BYTES_VARIABLE = "OPENAI_IMAGE_NODES_STORE_MAX_BYTES"
 MAX_BYTES = 4_000_000_000
 COUNT_EVERY = 256
 SPARE = 0.05  # of the limit: a full store must not be searched for its oldest answer at every request
+
+
+class _Kept(NamedTuple):
+    """An answer's folder: its bytes, when it was last used, and whether somebody has yet to have it."""
+
+    name: str
+    size: int
+    used_at: float
+    is_needed: bool
 
 
 class SizeLimit:
@@ -45,20 +57,45 @@ class SizeLimit:
         is_full = self._bytes > max(limit, self._bytes_left + int(limit * SPARE))
         return is_full or self._uncounted > COUNT_EVERY
 
+    @property
+    def is_full(self) -> bool:
+        """Whether answers must be forgotten, as far as it is known."""
+        return self._bytes > limit_bytes()
+
     def make(self, max_bytes: int) -> int:
         """Forget answers until at most `max_bytes` are left, or only unread ones; return how many were forgotten."""
-        sizes = {folder: folder_bytes(folder) for folder in self._jobs.glob("*")}
-        total, forgotten = sum(sizes.values()), 0
-        for folder in sorted(sizes, key=used_at):
+        kept = [_measured(name, self._jobs / name) for name in _names(self._jobs)]
+        total, forgotten = sum(one.size for one in kept), 0
+        for one in sorted(kept, key=lambda one: one.used_at):
             if total <= max_bytes:
                 break
-            if not (folder / UNREAD).exists() and not (folder / UNSHARED).exists():
-                remove_folder(folder, self._trash)
-                total -= sizes[folder]
+            folder = self._jobs / one.name
+            is_needed = one.is_needed or (folder / UNREAD).exists() or (folder / UNSHARED).exists()
+            if not is_needed and remove_folder(folder, self._trash):
+                total -= one.size
                 forgotten += 1
         self._bytes = self._bytes_left = total
         self._uncounted = 0
         return forgotten
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _measured(name: str, folder: Path) -> _Kept:
+    """Look at an answer's folder once: there may be very many."""
+    size, used, needed = 0, time.time(), False
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = entry.stat()
+            size += found.st_size
+            needed |= entry.name in (UNREAD, UNSHARED)
+            used = found.st_mtime if entry.name == RECORD else used
+    return _Kept(name, size, used, needed)
 
 
 def limit_bytes() -> int:

@@ -118,7 +118,7 @@ class RequestJournal:
         yield write
         if is_written:
             with contextlib.suppress(OSError):
-                half.replace(whole)
+                files.move(half, whole)
 
     def sync_answer(self, name: str) -> None:
         """Wait until the disk has an answer that only tells where its pictures are, before they are fetched."""
@@ -134,7 +134,7 @@ class RequestJournal:
         """Forget what came in answer to a job: it was an error, or it is asked for once more."""
         for file in (ANSWER, HALF_ANSWER):
             with contextlib.suppress(OSError):
-                (self.root / name / file).unlink()
+                files.remove(self.root / name / file)
 
     def write_partials(self, name: str, partials: Sequence[bytes]) -> None:
         """Keep the sketches of an answer that never came whole; better than nothing for somebody who paid."""
@@ -233,7 +233,7 @@ class RequestJournal:
     def _adopt_answer(self, name: str, identity: str) -> None:
         for file in (ANSWER, HALF_ANSWER):
             with contextlib.suppress(OSError):
-                (self.root / name / file).replace(self.root / identity / file)
+                files.move(self.root / name / file, self.root / identity / file)
 
     def _left_behind(self, name: str, owner: Owner) -> Iterator[str]:
         """Yield other names under which an owner's same job was asked by somebody who gave up or died."""

@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..backends.atomic_files import make_private_folder, read_regular, write_synced
+from ..backends.atomic_files import make_private_folder, read_regular, remove, write_synced
 from ..errors import SharedStoreError
 from .bucket import SharedBucket
 from .eviction import UNSHARED
@@ -176,4 +176,4 @@ class Outbox:
 def _done(*paths: Path) -> None:
     for path in paths:
         with contextlib.suppress(OSError):
-            path.unlink()
+            remove(path)

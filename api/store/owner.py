@@ -61,12 +61,12 @@ def payer_over(connection: Connection) -> str | None:
     return connection.account if connection.personal or config.serves_many() else None
 
 
-def first_number(record: JobRecord) -> int:
+def first_number(account: str | None) -> int:
     """Return the number that an account's answers begin at.
 
     Where many people use one ComfyUI, each account has numbers of its own: else the second answer would tell that there
     is a first.
     """
-    if not (config.serves_many() and record.account):
+    if not (config.serves_many() and account):
         return 1
-    return NUMBERS_EACH * (1 + int(record.account, 16) % PLACES)
+    return NUMBERS_EACH * (1 + int(account, 16) % PLACES)

@@ -50,7 +50,7 @@ class SharedStore(Store):
         """
         for record, pictures in self.bucket.answers(identity, owner):
             try:
-                if not self._is_answered(record):
+                if not self.is_answered(record):
                     self._keep(record, dict(zip(record.pictures, pictures, strict=True)))
             except OSError as exc:
                 raise SharedStoreError(

@@ -16,12 +16,13 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from ..backends.atomic_files import make_private_folder, write_atomic
+from ..backends.atomic_files import make_private_folder, remove, write_atomic
 from ..backends.backend import Backend, LocalBackend
 from ..catalog import pricing
 from ..errors import OutOfCreditError, SharedStoreError
@@ -31,6 +32,8 @@ BUDGET_VARIABLE = "OPENAI_IMAGE_NODES_BUDGET_USD_PER_DAY"
 SPENT = "spent"
 HELD = "held"
 OPEN = "open"
+RELIST_S = 60.0
+DAYS_SUMMED = 64
 
 _lock = threading.Lock()
 _reserved: dict[Path, dict[str, float]] = {}
@@ -73,8 +76,9 @@ def note_spent(root: Path, record: JobRecord) -> None:
     Raises: OSError.
     """
     name, line = note_of(record)
-    make_private_folder((root / name).parent)
-    write_atomic(root / name, line, synced=False)
+    folder = make_private_folder((root / name).parent)
+    with _day_sum(folder).noting((root / name).name):
+        write_atomic(root / name, line, synced=False)
 
 
 def spent(root: Path, day: str, shared: Backend | None = None, *, unknown_too: bool = False) -> dict[str, float]:
@@ -84,18 +88,15 @@ def spent(root: Path, day: str, shared: Backend | None = None, *, unknown_too: b
 
     Raises: SharedStoreError.
     """
-    here = LocalBackend(root)
-    places: dict[str, Backend] = {name: here for name in here.names(f"{SPENT}/{day}/")}
-    if shared is not None:
-        places.update((name, shared) for name in shared.names(f"{SPENT}/{day}/") if name not in places)
-    sums: dict[str, float] = {}
-    for name, backend in places.items():
-        if not name.endswith(".json"):
-            continue  # being written this moment
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-            connection, usd = _named(name, unknown_too=unknown_too) or _read(backend.read(name))
-            sums[connection] = sums.get(connection, 0.0) + amount(usd)
-    return sums
+    here = _day_sum(root / SPENT / day)
+    if shared is None:
+        return here.sums(unknown_too=unknown_too)
+    there = {name.rpartition("/")[2]: name for name in shared.names(f"{SPENT}/{day}/")}
+    ours = here.sums(unknown_too=unknown_too)
+    for name in there.keys() - here.names:
+        for connection, usd in _amounts(name, partial(shared.read, there[name]), unknown_too=unknown_too):
+            ours[connection] = ours.get(connection, 0.0) + usd
+    return ours
 
 
 def amount(usd: float) -> float:
@@ -162,12 +163,17 @@ def hold(root: Path, name: str, usd: float, *, until_released: bool = False) -> 
 
 def release(root: Path, name: str, shared: Backend | None = None) -> None:
     """Note that something is out no more: what it cost is noted by then, or it cost nothing."""
-    for path in (root / HELD).glob(f"*/*_{name}.json"):
-        with contextlib.suppress(OSError):
-            path.unlink()
-        with contextlib.suppress(SharedStoreError, OutOfCreditError):  # else it counts until the day is over
-            if shared is not None and _limit() is not None:
-                shared.remove(f"{HELD}/{path.parent.name}/{path.name}")
+    for folder in _listed(root / HELD):
+        held = _listed(folder)
+        for path in (path for path in held if path.name.endswith(f"_{name}.json")):
+            with contextlib.suppress(OSError):
+                remove(path)
+            with contextlib.suppress(SharedStoreError, OutOfCreditError):  # else it counts until the day is over
+                if shared is not None and _limit() is not None:
+                    shared.remove(f"{HELD}/{folder.name}/{path.name}")
+        if not held and folder.name < today():  # days that are over would be looked through at every request
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def _hold_name(name: str, usd: float, day: str = "") -> str:
@@ -186,6 +192,13 @@ def _hold_of(path: str) -> tuple[str, float] | None:
     return None
 
 
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return [folder / name for name in os.listdir(folder)]
+    except OSError:
+        return []
+
+
 def _held(root: Path) -> dict[str, float]:
     """Return what is out in USD by name, of all processes of this machine."""
     found: dict[str, float] = {}
@@ -194,9 +207,83 @@ def _held(root: Path) -> dict[str, float]:
     return found
 
 
-def _named(path: str, *, unknown_too: bool) -> tuple[str, float] | None:
+class _DaySum:
+    """The running sum of one day's notes here. Safe for many threads.
+
+    The folder is listed when somebody else has changed it, and every RELIST_S: what another process writes in the very
+    moment that this one does cannot be told apart, and is counted then.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._changed_at: int | None = None
+        self._listed_at = float("-inf")
+        self._forget()
+
+    def _forget(self) -> None:
+        self.names: set[str] = set()
+        self._sums: dict[bool, dict[str, float]] = {False: {}, True: {}}  # by `unknown_too`
+
+    @contextlib.contextmanager
+    def noting(self, name: str) -> Iterator[None]:
+        """Add a note of this process, which is written meanwhile."""
+        with self._lock:
+            is_known = self._changed_at is not None and _changed_at(self._folder) == self._changed_at
+            yield
+            if is_known:
+                self._add(name)
+                self._changed_at = _changed_at(self._folder)
+
+    def sums(self, *, unknown_too: bool) -> dict[str, float]:
+        """Return the sums by connection."""
+        with self._lock:
+            changed_at = _changed_at(self._folder)
+            if changed_at != self._changed_at or time.monotonic() - self._listed_at > RELIST_S:
+                self._list()
+                self._changed_at = changed_at
+            return dict(self._sums[unknown_too])
+
+    def _list(self) -> None:
+        names = {path.name for path in _listed(self._folder)}
+        if not self.names <= names:
+            self._forget()
+        for name in names - self.names:
+            self._add(name)
+        self._listed_at = time.monotonic()
+
+    def _add(self, name: str) -> None:
+        if name in self.names or not name.endswith(".json"):
+            return  # noted twice, or being written this moment
+        self.names.add(name)
+        here = LocalBackend(self._folder)
+        for unknown_too, sums in self._sums.items():
+            for connection, usd in _amounts(name, lambda: here.read(name), unknown_too=unknown_too):
+                sums[connection] = sums.get(connection, 0.0) + usd
+
+
+def _changed_at(folder: Path) -> int | None:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=DAYS_SUMMED)
+def _day_sum(folder: Path) -> _DaySum:
+    return _DaySum(folder)
+
+
+def _amounts(name: str, read: Callable[[], bytes | None], *, unknown_too: bool) -> Iterator[tuple[str, float]]:
+    """Yield connection and USD of a note, or nothing for one that says none."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        connection, usd = _named(name, unknown_too=unknown_too) or _read(read())
+        yield connection, amount(usd)
+
+
+def _named(name: str, *, unknown_too: bool) -> tuple[str, float] | None:
     """Return what the name of a note says: connection and USD; None where the note has to be read."""
-    usd, _, rest = path.rpartition("/")[2].partition("_")
+    usd, _, rest = name.partition("_")
     connection = rest.rpartition("_")[0]
     if not connection or (usd == "unknown" and unknown_too):
         return None

@@ -14,10 +14,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import count, takewhile
 from pathlib import Path
 
 from .. import config
@@ -30,6 +32,7 @@ from ..errors import RUN_ANYWAY, BadAnswerError
 from .bucket import SharedBucket
 from .eviction import UNREAD, SizeLimit, used_at
 from .journal import RequestJournal
+from .names import NameIndex
 from .owner import EVERYBODY, Owner, first_number
 from .read_record import PICTURE_MAX_BYTES, number_of, read_pictures, read_record, tell_once
 from .records import RECORD, JobRecord, StoredAnswer, picture_digests, picture_names, record_bytes
@@ -38,6 +41,8 @@ STORE_VARIABLE = "OPENAI_IMAGE_NODES_STORE"
 SANDBOX_STORE = "sandbox_store"
 CRASHED_AFTER_S = 86_400.0
 POLL_S = 0.25
+PRUNE_WAIT_S = 0.5
+COUNT_LATER_S = 20.0
 
 
 class Store:
@@ -53,7 +58,11 @@ class Store:
         self.root = root
         self.jobs = root / "jobs"
         self.journal = RequestJournal(root)
+        self._names = NameIndex(self.jobs)
         self._limit = SizeLimit(self.jobs, root / "trash")
+        self._pruning: threading.Thread | None = None
+        self._is_resting = False
+        self._prune_after = float("-inf")
 
     def find(self, identity: str, owner: Owner = EVERYBODY) -> StoredAnswer | None:
         """Return an owner's newest answer of a job as it is kept, or None. Touches it: it is forgotten last.
@@ -62,7 +71,7 @@ class Store:
         Raises: BadAnswerError if all that is kept of the job cannot be read from the disk.
         """
         faulty, error = None, None
-        for folder in self._newest_first(identity):
+        for folder in self._newest_first(identity, owner.account):
             try:
                 answer = _read_answer(folder, owner)
             except FileNotFoundError:
@@ -145,29 +154,29 @@ class Store:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
         files.sync(self.jobs)
+        self._names.note(folder.name)
         if self._limit.is_short_after(files.folder_bytes(folder)):
-            with contextlib.suppress(OSError):
-                self.prune(self._limit.wanted_bytes)
+            self._prune_soon()
         return folder
 
     def records(self) -> list[tuple[Path, JobRecord]]:
         """Return the folder and record of all jobs on their way, then of all answers, each the latest used first."""
-        kept, waiting = (list(records_in(path)) for path in (self.jobs, self.journal.root))
-        answered = {(record.identity, record.sent_at) for _, record in kept}
-        return [(path, record) for path, record in waiting if (record.identity, record.sent_at) not in answered] + kept
+        return list(self.each_record())
 
-    def unfit(self) -> list[tuple[Path, str]]:
-        """Return the folders that hold no record of ours, with what is wrong with each; nothing is done with them."""
-        found = []
-        for path in (self.jobs, self.journal.root):
-            for folder in sorted(path.glob("*")):
-                try:
-                    read_record(folder)
-                except (FileNotFoundError, NotADirectoryError):
-                    continue  # a job that was never written down, or somebody else's file
-                except OSError as exc:
-                    found.append((folder, exc.strerror or type(exc).__name__))
-        return found
+    def each_record(self, beginning: str = "") -> Iterator[tuple[Path, JobRecord]]:
+        """Yield the same one by one, of those whose folder's name begins so."""
+        for path, record in records_in(self.journal.root, beginning):
+            if not self.is_answered(record):
+                yield path, record
+        yield from records_in(self.jobs, beginning)
+
+    def folders_by_use(self) -> list[Path]:
+        """Return the folders of all jobs on their way, then of all answers, without reading what is in them."""
+        return [
+            folder
+            for path in (self.journal.root, self.jobs)
+            for folder in sorted(folders_in(path), key=used_at, reverse=True)
+        ]
 
     def is_running(self, folder: Path) -> bool:
         """Tell whether a folder of `records` belongs to a request that is on its way right now."""
@@ -184,8 +193,30 @@ class Store:
             with contextlib.suppress(OSError):
                 if time.time() - folder.stat().st_mtime > CRASHED_AFTER_S:
                     shutil.rmtree(folder, ignore_errors=True)
-        self.journal.tidy(self._is_answered)
+        self.journal.tidy(self.is_answered)
         return self._limit.make(max_bytes)
+
+    def _prune_soon(self) -> None:
+        """Make room on a thread. Where there is no more room, it is waited for a moment.
+
+        Else it is only time to count again, which is not done while requests begin, and takes a hundredth of all time.
+        """
+        is_full = self._limit.is_full
+        is_due = is_full or time.monotonic() > self._prune_after
+        if is_due and (self._pruning is None or not self._pruning.is_alive() or (is_full and self._is_resting)):
+            self._is_resting = not is_full
+            self._pruning = threading.Thread(target=self._prune_quietly, args=(0.0 if is_full else COUNT_LATER_S,))
+            self._pruning.name, self._pruning.daemon = "openai-image-prune", True
+            self._pruning.start()
+            if is_full:
+                self._pruning.join(PRUNE_WAIT_S)
+
+    def _prune_quietly(self, pause_s: float) -> None:
+        time.sleep(pause_s)
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            self.prune(self._limit.wanted_bytes)
+        self._prune_after = time.monotonic() + 100 * (time.monotonic() - began)
 
     def has(self, identity: str) -> bool:
         """Tell whether something is kept of a job, without reading it."""
@@ -213,29 +244,31 @@ class Store:
                 found.append(read_record(folder))
         return found
 
-    def _newest_first(self, identity: str) -> list[Path]:
-        try:
-            names = [name for name in os.listdir(self.jobs) if name.startswith(identity)]  # quicker than a pattern
-        except OSError:
-            names = [identity]  # to read it will tell what is wrong, if anything is
+    def _newest_first(self, identity: str, account: str | None = None) -> list[Path]:
+        """Return where the answers of a job may be, those of an account among them however new they are."""
+        names = {identity} | self._names.others(identity)
+        for first in {2, max(2, first_number(account))}:
+            news = (f"{identity}.{number}" for number in count(first))
+            names.update(takewhile(lambda name: os.path.lexists(self.jobs / name), news))
         numbers = {number: name for name in names if (number := number_of(name, identity)) is not None}
         return [self.jobs / numbers[number] for number in sorted(numbers, reverse=True)]
 
     def _moved_into_place(self, fresh: Path, record: JobRecord) -> Path:
-        identity, number = record.identity, first_number(record)
+        identity, number = record.identity, first_number(record.account)
         while True:
             folder = self.jobs / (identity if number == 1 else f"{identity}.{number}")
             try:
                 if not os.path.lexists(folder):
-                    fresh.rename(folder)
+                    files.move(fresh, folder)
                     return folder
             except OSError:
                 if not os.path.lexists(folder):
                     raise
             number += 1
 
-    def _is_answered(self, record: JobRecord) -> bool:
-        for folder in self._newest_first(record.identity):
+    def is_answered(self, record: JobRecord) -> bool:
+        """Tell whether the answer is kept that the request of a record got."""
+        for folder in self._newest_first(record.identity, record.account):
             with contextlib.suppress(OSError):
                 if read_record(folder).sent_at == record.sent_at:
                     return True
@@ -273,12 +306,12 @@ def mark_read(answer: StoredAnswer) -> None:
     """Note that somebody has the answer, so that it may be forgotten when the store is full."""
     if answer.folder is not None:
         with contextlib.suppress(OSError):
-            (answer.folder / UNREAD).unlink()
+            files.remove(answer.folder / UNREAD)
 
 
-def records_in(path: Path) -> Iterator[tuple[Path, JobRecord]]:
-    """Yield the folders below a path and the records in them, the latest used first."""
-    for folder in sorted(path.glob("*"), key=used_at, reverse=True):
+def records_in(path: Path, beginning: str = "") -> Iterator[tuple[Path, JobRecord]]:
+    """Yield the folders below a path whose names begin so, and the records in them, the latest used first."""
+    for folder in sorted(folders_in(path, beginning), key=used_at, reverse=True):
         try:
             record = read_record(folder)
         except (FileNotFoundError, NotADirectoryError):
@@ -287,6 +320,14 @@ def records_in(path: Path) -> Iterator[tuple[Path, JobRecord]]:
             tell_once(f"{folder} holds no record that can be used ({exc.strerror})")
             continue
         yield folder, record
+
+
+def folders_in(path: Path, beginning: str = "") -> Iterator[Path]:
+    """Yield what lies below a path and has a name that begins so, in no order."""
+    with contextlib.suppress(OSError), os.scandir(path) as entries:
+        for entry in entries:
+            if entry.name.startswith(beginning):
+                yield path / entry.name
 
 
 def _read_answer(folder: Path, owner: Owner) -> StoredAnswer:

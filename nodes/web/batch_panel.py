@@ -15,10 +15,14 @@ from ...api.batch.manager import BatchManager, BatchOverview, Resolve, refusal_o
 from ...api.batch.plan import JobPlan, PlannedJob, total_usd
 from ...api.batch.records import COLLECTED, SUBMITTED, BatchLedger, BatchRecord
 from ...api.catalog import catalog
-from ...api.jobs.threads import run_in_thread
+from ...api.jobs.threads import LateValue, run_in_thread
 
 SHOWN = 20
 PROMPT_CHARS = 80
+LARGE_PLAN = 2000  # jobs; a thousandth of a second for each ten or so
+LOOK_S = 0.05
+NO_JOBS: dict[str, Any] = {"count": 0, "bytes": 0, "low_usd": 0, "high_usd": 0}
+NOT_READ_YET = {**NO_JOBS, "parts": [], "left": NO_JOBS, "failed_count": 0, "failed": [], "batches": []}
 
 
 class BatchPanel:
@@ -30,16 +34,27 @@ class BatchPanel:
         self._doing = ""
         self._words = ""
         self._fault = self._fault_of_look = ""
+        self._large_view = LateValue(self._plan_view)
 
     def view(self) -> dict[str, Any]:
-        """Return plan, what was left half-way, failed jobs, batches, and what is being done."""
+        """Return plan, what was left half-way, failed jobs, batches, and what is being done.
+
+        A large plan takes seconds to read: it is shown as it was read last, and read again meanwhile.
+        """
+        is_large = any(JobPlan(store).is_larger_than(LARGE_PLAN) for store in stores())
+        plan = self._large_view.latest(LOOK_S) if is_large else self._plan_view()
+        with self._lock:
+            faults = dict.fromkeys(fault for fault in (self._fault, self._fault_of_look) if fault)
+            now = {"busy": bool(self._doing), "doing": self._doing, "words": self._words, "fault": "\n".join(faults)}
+        if plan is None:
+            plan, now = {**NOT_READ_YET}, {**now, "busy": True, "doing": self._doing or "look"}
+        return {**plan, **now}
+
+    def _plan_view(self) -> dict[str, Any]:
         seen = [(store, manager.overview()) for store, manager in self._managers()]
         parts = [part for _, one in seen for part in one.parts]
         failed = [job for _, one in seen for job in one.failed]
         left = [part for store, one in seen for part in parts_of(_left_half_way(store, one))]
-        with self._lock:
-            faults = dict.fromkeys(fault for fault in (self._fault, self._fault_of_look) if fault)
-            now = {"busy": bool(self._doing), "doing": self._doing, "words": self._words, "fault": "\n".join(faults)}
         return {
             **_sums(parts),
             "parts": [_part(part) for part in parts],
@@ -52,7 +67,6 @@ class BatchPanel:
                 for record in reversed(one.batches)
                 if record.is_open or record in one.batches[-SHOWN:]
             ],
-            **now,
         }
 
     def submit(self, count: int) -> None:
@@ -170,6 +184,7 @@ class BatchPanel:
                 else:
                     self._fault = fault
                 self._doing = self._words = ""
+            self._large_view.expire()
 
 
 @dataclass
