@@ -23,7 +23,16 @@ AT_START = {
     *("nodes.migration", "nodes.migration.prompts", "nodes.migration.replacements"),
     *("nodes.prompt_list", "nodes.prompt_list.node", "nodes.prompt_list.inputs", "nodes.prompt_list.files"),
     *("nodes.prompt_list.rows", "nodes.prompt_list.tables", "nodes.run", "nodes.run.parameters", "nodes.web"),
-    *("utils", "utils.comfyui", "utils.errors", "utils.input_tensors", "utils.strangers_json", "utils.text_tables"),
+    *(
+        "utils",
+        "utils.edits",
+        "utils.edits.regions",
+        "utils.comfyui",
+        "utils.errors",
+        "utils.input_tensors",
+        "utils.strangers_json",
+        "utils.text_tables",
+    ),
 }
 OTHERS_AT_START = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
 HOST = """
