@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 # what to do where nobody knows whether a request was billed, in every message about one
 RUN_ANYWAY = "To run it anyway (you may pay twice), switch reuse off or change the seed."
 
@@ -80,7 +82,14 @@ class SharedStoreError(OpenAIImageError):
 
 
 class BadAnswerError(OpenAIImageError):
-    """The service answered, and may have billed, but the answer holds no picture that can be read."""
+    """The service answered, and may have billed, but the answer holds no picture that can be read.
+
+    `fault` is what is wrong with it, without the connection and without what to do.
+    """
+
+    def __init__(self, message: str, *, fault: str | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.fault = fault or message
 
 
 # ComfyUI shows `module.qualname` of an exception, and our module name is a path of the user's disk.

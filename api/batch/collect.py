@@ -19,6 +19,7 @@ from ..store.records import JobRecord
 from ..store.spending import amount
 from ..store.store import Store
 from ..transport.downloads import pictures_of
+from ..transport.network_words import reason_of
 from .client import BatchService
 from .jsonl import LineResult, identity_of, is_final, result_of
 from .plan import JobPlan, PlannedJob
@@ -156,7 +157,8 @@ class BatchCollector:
                 raise BadAnswerError("the answer is not of the expected form")
             pictures = pictures_of(result.response, self._connection, body=result.raw)
         except Exception as exc:  # noqa: BLE001 - whatever is wrong with it, it is kept: the run that wants it tells
-            recorder.keep_unreadable(result.identity, record, result.raw, str(exc) or type(exc).__name__)
+            fault = exc.fault if isinstance(exc, BadAnswerError) else reason_of(exc)
+            recorder.keep_unreadable(result.identity, record, result.raw, fault)
         else:
             recorder.keep(result.identity, record, result.response, pictures)
         return record.cost_usd or 0.0

@@ -18,6 +18,7 @@ from ..store.store import Store
 from ..transport.answer import RawAnswer, parse_answer
 from ..transport.bodies import FilePart
 from ..transport.downloads import MAX_PICTURES, Pictures, fetched, pictures_of
+from ..transport.network_words import reason_of
 
 KEPT_HEADERS = ("x-request-id", "idempotent-replayed", "openai-processing-ms", "date")
 KEPT_PREFIXES = ("x-comfy-", "x-concurrency-", "x-committed-spend-", "x-ratelimit-")
@@ -48,7 +49,8 @@ class AnswerRecorder:
         except Exception as exc:  # whatever is wrong with it, it may have been paid
             if isinstance(exc, OpenAIImageError) and not isinstance(exc, BadAnswerError):
                 raise
-            raise self.keep_unreadable(name, record, raw.body, str(exc) or type(exc).__name__) from exc
+            fault = exc.fault if isinstance(exc, BadAnswerError) else reason_of(exc)
+            raise self.keep_unreadable(name, record, raw.body, fault) from exc
         return _with_picture(self.keep(name, record, response, pictures))
 
     def _read(
@@ -79,7 +81,7 @@ class AnswerRecorder:
 
     def keep_unreadable(self, name: str, record: JobRecord, body: bytes, fault: str) -> BadAnswerError:
         """Keep an answer without a picture that can be read, which may have been paid; return the error to raise."""
-        record.fault = fault
+        record.fault = fault.rstrip(" .")
         folder, _ = self._saved(name, record, [body])
         return unreadable(record, folder)
 

@@ -17,16 +17,17 @@ from ..catalog.schemas import Image, OpenAIImageGenerationResponse, SvgUsage, To
 from ..connections.connection import Connection
 from ..errors import BadAnswerError
 from .base64_json import base64_to_bytes, extract_base64, looks_like_base64
-from .error_mapping import error_from_response, service_words
+from .error_mapping import error_from_response, redacted, service_words
 from .find_pictures import MAX_IMAGES, guessed_pictures, known_pictures, linked_pictures
 from .loose_json import documents, is_finished, utf8
 from .picture_bytes import is_picture, is_whole_picture
-from .sse import EVENT_STREAM, PARTIAL, events, is_error, is_partial
+from .sse import EVENT_STREAM, PARTIAL, PREAMBLE, events, is_error, is_partial
 
 MAX_OUTLINE_BYTES = 64 << 20  # of an answer without its pictures
 MAX_BRACKETS = 1_000_000  # each is an object in memory
 MAX_TOKENS = 10**9
 WORD_CHARS = 64
+SAID_MAX_CHARS = 300
 BARE_END = b" \t\r\n\"'"
 CHAT_NAMES = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
 
@@ -67,12 +68,16 @@ def parse_answer(
         raise error_from_response(connection, 200, raw.headers, body, subject=model)
     if response is not None and has_picture:
         return response
-    said = f" The service says: {words.message[:200]}." if words.message else ""
-    what = "holds no picture" if response is not None else "is not of the expected form"
+    message = redacted(connection, words.message)[:SAID_MAX_CHARS].rstrip(" .")
+    said = f" The service says: {message}." if message else ""
+    is_empty = PREAMBLE.fullmatch(raw.body) is not None
+    what = "is empty" if is_empty else "holds no picture" if response is not None else "is not of the expected form"
+    fault = f"the answer {what}.{said}"
     raise BadAnswerError(
-        f"{connection.name}: the answer {what}.{said} Look at the account's usage page before asking again.",
+        f"{connection.name}: {fault} Look at the account's usage page before asking again.",
         status=200,
         request_id=raw.request_id,
+        fault=fault,
     )
 
 

@@ -33,6 +33,21 @@ READ_BYTES = 1 << 18
 
 
 GZIP_MAGIC, ZLIB_FIRST = b"\x1f\x8b", b"x"
+PLAIN_FIRSTS = (
+    b"{",
+    b"[",
+    b'"',
+    b"<",
+    b":",
+    b"d",
+    b"e",
+    b"\x89",
+    b"\xff",
+    b"\xef",
+    b"G",
+    b"R",
+    b"i",
+)  # JSON, events, pictures
 
 
 class TooLargeError(requests.RequestException, ValueError):
@@ -77,7 +92,8 @@ def bounded_chunks(response: requests.Response, max_bytes: int | None) -> Iterat
     Raises: requests.RequestException if the connection breaks, TooLargeError.
     """
     total = 0
-    for chunk in unpacked(_chunks(response)):
+    label = response.headers.get("content-encoding", "")
+    for chunk in unpacked(unpacked(_chunks(response), label)):  # some pack what is packed already
         total += len(chunk)
         if max_bytes is not None and total > max_bytes:
             raise TooLargeError(f"more than {max_bytes:,} bytes came")
@@ -93,19 +109,20 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
         raise (requests.exceptions.ReadTimeout if timed_out else requests.exceptions.ConnectionError)(exc) from exc
 
 
-def unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what is packed by gzip or zlib as plain bytes; what is not, whatever its label says, as it comes.
+def unpacked(chunks: Iterable[bytes], label: str = "") -> Iterator[bytes]:
+    """Yield what is packed by gzip or zlib as plain bytes; what is not, whatever its `label` says, as it comes.
 
-    Of what is damaged the good beginning is given.
+    Of what is damaged the good beginning is given. Only the label tells of deflate without zlib's head.
     """
     coming = iter(chunks)
     first = b""
     while len(first) < len(GZIP_MAGIC) and (piece := next(coming, b"")):
         first += piece
-    if not (first.startswith(GZIP_MAGIC) or (first[:1] == ZLIB_FIRST and int.from_bytes(first[:2], "big") % 31 == 0)):
+    bits = _window_bits(first, label)
+    if bits is None:
         yield from itertools.chain([first] if first else [], coming)
         return
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # either of the two, by its beginning
+    unpacker = zlib.decompressobj(bits)
     for chunk in itertools.chain([first], coming):
         packed = chunk
         while packed:
@@ -113,9 +130,19 @@ def unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 yield unpacker.decompress(packed, READ_BYTES)
             except zlib.error:
                 return
-            if unpacker.eof:
-                return  # what stands behind the end is none of it
             packed = unpacker.unconsumed_tail
+            if unpacker.eof and not unpacker.unused_data.startswith(GZIP_MAGIC):
+                return  # what stands behind the end is none of it
+            if unpacker.eof:  # gzip files may be joined
+                packed, unpacker = unpacker.unused_data, zlib.decompressobj(bits)
+
+
+def _window_bits(first: bytes, label: str) -> int | None:
+    """Return how to unpack what begins so, or None for what is not packed."""
+    if first.startswith(GZIP_MAGIC) or (first[:1] == ZLIB_FIRST and int.from_bytes(first[:2], "big") % 31 == 0):
+        return zlib.MAX_WBITS | 32  # either of the two, by its beginning
+    is_plain = first[:1] in PLAIN_FIRSTS or first[:1].isspace()
+    return -zlib.MAX_WBITS if "deflate" in label.lower() and first and not is_plain else None
 
 
 @dataclass(frozen=True)
@@ -166,7 +193,10 @@ class HttpResponse:
         """
         if 200 <= self.status < 300:
             return self
-        raise self.call.refused(self.status, self.headers, self.read())
+        said: list[bytes] = []
+        with contextlib.suppress(OpenAIImageError):  # what came before it broke off says why, or its status does
+            said.extend(self.chunks())
+        raise self.call.refused(self.status, self.headers, b"".join(said))
 
     def chunks(self, *, max_bytes: int | None = MAX_ANSWER_BYTES) -> Iterator[bytes]:
         """Yield the content in pieces as they come.

@@ -18,6 +18,7 @@ from .answer import known_picture
 from .base64_json import base64_to_bytes, looks_like_base64
 from .client import TooLargeError
 from .error_mapping import service_words
+from .network_words import reason_of
 from .picture_bytes import is_picture
 from .sessions import INSIDE, Patience, is_public, names_inside, peer_of
 
@@ -217,16 +218,12 @@ def _fetched_once(address: str, connection: Connection) -> bytes:
 
 
 def _not_fetched(address: str, exc: Exception, status: int | None) -> str:
-    happened = f"HTTP {status}" if status is not None else "time ran out" if _timed_out(exc) else type(exc).__name__
+    happened = f"HTTP {status}" if status is not None else reason_of(exc)
     if isinstance(exc, TooLargeError):
         happened = str(exc)
     if INSIDE in str(exc):
         happened = INSIDE
     return f"{_without_query(address)} could not be fetched ({happened}); the next run fetches it again, for nothing"
-
-
-def _timed_out(exc: Exception) -> bool:
-    return isinstance(exc, requests.Timeout)
 
 
 def _without_query(address: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from urllib3.exceptions import HTTPError, LocationParseError
 
+from ..catalog.schemas import OpenAIImageEditRequest
 from ..connections.connection import Connection
 from ..errors import (
     OpenAIImageError,
@@ -21,6 +23,7 @@ from ..errors import (
     StillRunningError,
 )
 from .error_rules import EARLY, FAILED, GATEWAY_HARMLESS, LOST, PAY_AGAIN_ADVICE, RULES, SPENT_KEY_CODES, Rule
+from .network_words import reason_of
 from .service_words import ServiceWords, service_words
 from .waits import retry_after_s
 
@@ -40,7 +43,9 @@ BAD_ADDRESS_MARKS = ("Failed to parse", "label empty or too long")
 CERTIFICATE_MARKS = ("CERTIFICATE_VERIFY_FAILED", "CA certificate bundle")
 WORDS_MAX_CHARS = 600
 SHOWN_MAX_CHARS = 200
-SECRET_PATTERN = re.compile(r"(sk-|comfyui-|org-|Bearer\s+|api[-_]key[=: ]+)[^\s'\",.;)]+", re.IGNORECASE)
+SECRET_PATTERN = re.compile(
+    r"((?<![A-Za-z0-9])(?:sk|comfyui|org)-|Bearer\s+|api[-_]key[=: ]+)[^\s'\",.;)]+", re.IGNORECASE
+)
 MAYBE_BILLED = "it may have been billed, so it is not sent again by itself"
 MAYBE_BILLED_KEYED = "it may have been billed"
 RUN_AGAIN_ADVICE = "Run again: the same request is repeated, and you are billed only once."
@@ -58,7 +63,15 @@ WAITS_429 = re.compile(  # what a 429 is called where nothing was begun
     r"rate_?limit|too_?many|throttl|quota|limit|overload|slow_?down|busy|concurren|capacity|resource_?exhausted|requests|"
     r"tokens|images|^429$|unavailable"
 )
-FIELD_NAMED = r"['\"`]([a-z_]+)(?:\[[^\]]*\])?['\"`]|\b(?:parameter|field|argument)s?:? ([a-z]+_[a-z_]+)"
+WAITS_429_WORDS = re.compile(
+    r"rate.?limit|too many|throttl|limit (exceeded|reached)|overload|slow down|busy|concurren|capacity|error code: 1015"
+    r"|error 1015|\u9971\u548c|\u9891\u7e41|\u7a0d\u540e"
+)
+FIELD_NAMED = re.compile(
+    r"['\"`]([a-z_]+)(?:\[[^\]]*\])?['\"`]"
+    r"|\b(?:parameter|field|argument|option)s?(?: (?:is |are )?not \w+)?:? \[?([a-z]+(?:_[a-z]+)*)"
+    r"|not (?:supported|allowed|permitted): ([a-z_]+)"
+)
 NETWORK_ADVICE = "Check the network, the proxy settings and the address, then run again."
 CERTIFICATE_ADVICE = (
     "If the service has a certificate of its own (self-signed, or of a company), put the file of its authority into the"
@@ -100,7 +113,7 @@ def error_from_response(
     words = service_words(body)
     words = replace(words, code=headers.get("x-comfy-error-type") or words.code)
     meant = _meant_status(status, words)
-    rule = _rule(connection, meant, words, asked)
+    rule = _rule(connection, meant, words, asked, redirects=bool(headers.get("location", "").strip()))
     facts = _facts(connection, subject, words, headers, asked)
     happened, advice = (text.format(**facts) for text in (rule.happened, rule.advice))
     said = redacted(connection, words.page or words.message)[:WORDS_MAX_CHARS].rstrip(" .")
@@ -120,9 +133,9 @@ def error_from_response(
     )
 
 
-def _rule(connection: Connection, status: int, words: ServiceWords, asked: Asked) -> Rule:
+def _rule(connection: Connection, status: int, words: ServiceWords, asked: Asked, *, redirects: bool = False) -> Rule:
     """Return what an answer means."""
-    rule = next(rule for rule in RULES if rule.holds(status, words, connection))
+    rule = next(rule for rule in RULES if rule.holds(status, words, connection, redirects=redirects))
     if rule.error is StillRunningError and not connection.idempotent:
         rule = LOST  # only under a key of ours could the same be asked for again without being paid twice
     if rule.error is not OutcomeUnknownError:
@@ -144,12 +157,15 @@ def _meant_status(status: int, words: ServiceWords) -> int:
 def _may_wait(rule: Rule, connection: Connection, headers: Mapping[str, str], words: ServiceWords) -> bool:
     """Tell whether a request that was refused as one too many may go out again by itself.
 
-    A 429 with a code that nobody knows, and without a time to come back, may be another server's failure passed on.
+    A 429 that says nothing known, and no time to come back, may be another server's failure passed on.
     """
-    if rule.error is not RateLimitError or connection.idempotent or words.code is None:
+    is_relay = connection.kind == "compatible"
+    if rule.error is not RateLimitError or connection.idempotent or (words.code is None and not is_relay):
         return True
-    known = WAITS_429.search(words.code.lower()) is not None
-    return known or retry_after_s(headers, words.message, words.retry_after_s) is not None
+    known = WAITS_429.search((words.code or "").lower()) or WAITS_429_WORDS.search(
+        (words.page or words.message).lower()
+    )
+    return known is not None or retry_after_s(headers, words.message, words.retry_after_s) is not None
 
 
 def _facts(
@@ -173,11 +189,17 @@ def _facts(
         "address": address,
         "setting": connection.address_from or f"base_url of {connection.name} in connections.json",
         "version": connection.query.get("api-version", "v1"),
-        "sent": f"{asked.sent_bytes / 1e6:.1f} MB" if asked.sent_bytes else "more than it takes",
+        "sent": _size(asked.sent_bytes),
         "multipart": ', or set "edits": "multipart" (a quarter less)' if connection.edits == "json" else "",
         "target": _target(connection, address, headers.get("location", "")),
         "leave_out": _leave_out(connection, words),
     }
+
+
+def _size(sent_bytes: int) -> str:
+    if not sent_bytes:
+        return "more than it takes"
+    return f"{sent_bytes / 1e6:.1f} MB" if sent_bytes >= 1e5 else f"{math.ceil(sent_bytes / 1e3)} kB"
 
 
 def _target(connection: Connection, address: str, location: str) -> str:
@@ -193,11 +215,11 @@ def _target(connection: Connection, address: str, location: str) -> str:
 
 
 def _leave_out(connection: Connection, words: ServiceWords) -> str:
-    """Return how to leave out the field that a server does not know."""
-    quoted = re.search(FIELD_NAMED, words.message)
-    field = words.param or (quoted and (quoted[1] or quoted[2])) or ""
-    field = re.split(r"[.\[]", field.removeprefix("body."))[0]
-    if connection.kind in ("comfy.org", "sandbox") or field in NEEDED_FIELDS or not re.fullmatch("[a-z_]+", field):
+    """Return how to leave out the field that a server does not know, if it is one that may be left out."""
+    named = [words.param or "", *("".join(groups) for groups in FIELD_NAMED.findall(words.message))]
+    fields = (re.split(r"[.\[]", name.removeprefix("body."))[0] for name in named)
+    field = next((name for name in fields if name in OpenAIImageEditRequest.model_fields), "")
+    if connection.kind in ("comfy.org", "sandbox") or field in NEEDED_FIELDS or not field:
         return CHANGE_FIELD
     if field in ("stream", "partial_images"):
         return "Set live_preview to 0 and run again."
@@ -212,7 +234,7 @@ def error_from_exception(connection: Connection, exc: Exception, *, complete: bo
 
     Any exception will do: what is none of the network's is told as what could not be sent.
     """
-    reason = redacted(connection, _reason(exc))
+    reason = redacted(connection, reason_of(exc))
     if complete:
         billed, unknown = (
             (MAYBE_BILLED_KEYED, RUN_AGAIN_ADVICE) if connection.idempotent else (MAYBE_BILLED, PAY_AGAIN_ADVICE)
@@ -260,14 +282,6 @@ def redacted(connection: Connection, text: str) -> str:
     key = connection.key.get_secret_value() if connection.key else ""
     clean = text.replace(key, "[key]") if key else text
     return SECRET_PATTERN.sub("[key]", USER_PATTERN.sub("://", clean))
-
-
-def _reason(exc: Exception) -> str:
-    if isinstance(exc, requests.exceptions.SSLError):
-        return f"TLS: {exc}"[:WORDS_MAX_CHARS]
-    if isinstance(exc, requests.exceptions.Timeout):
-        return "time ran out"
-    return re.sub(r"0x[0-9a-f]+", "", str(exc) or type(exc).__name__)[:WORDS_MAX_CHARS]
 
 
 def _named(label: str, value: str | None) -> str:

@@ -19,7 +19,7 @@ from ..errors import (
     ServiceDownError,
     StillRunningError,
 )
-from .service_words import WEB_PAGE, ServiceWords
+from .service_words import ServiceWords
 
 SPENT_KEY_CODES = ("idempotency_consumed", "idempotency_mismatch")
 KINDS = ("openai", "azure", "comfy.org", "compatible", "sandbox")
@@ -33,9 +33,9 @@ class Rule:
     """What an answer means: an error, what happened and what to do next; it holds where all that it names fits.
 
     `codes` is looked for in the service's codes and types, `words` in its message or its web page, both in lower case;
-    `page` asks whether it is a web page, `at_openai` whether OpenAI itself answers. The texts may name {name} (the
-    connection), {subject}, {billed}, {unknown}, {key}, {credit}, {address}, {setting}, {version}, {sent}, {target},
-    {field} and {leave_out}.
+    `page` asks whether it is a web page, `at_openai` whether OpenAI itself answers, `redirects` whether it names
+    another address. The texts may name {name} (the connection), {subject}, {billed}, {unknown}, {key}, {credit},
+    {address}, {setting}, {version}, {sent}, {target}, {multipart} and {leave_out}.
     """
 
     error: type[OpenAIImageError]
@@ -48,11 +48,13 @@ class Rule:
     at_openai: bool | None = None
     kinds: Container[str] = KINDS
     page: bool | None = None
+    redirects: bool | None = None
 
-    def holds(self, status: int, said: ServiceWords, connection: Connection) -> bool:
-        """Tell whether this is what an answer means."""
+    def holds(self, status: int, said: ServiceWords, connection: Connection, *, redirects: bool = False) -> bool:
+        """Tell whether this is what an answer means; `redirects` tells that it names another address."""
         return (
             status in self.statuses
+            and self.redirects in (None, redirects)
             and connection.kind in self.kinds
             and self.page in (None, bool(said.page))
             and self.at_openai in (None, connection.is_openai)
@@ -70,15 +72,16 @@ MODERATION_CODES = (
     r"|prompt_?(blocked|rejected)|\bnsfw|inappropriate|unsafe_?content"
 )
 MODERATION_WORDS = (
-    r"safety system|content management policy|was filtered|content[- ]?(policy|filter)|moderation (system|filter|check)"
+    r"safety system|content management policy|was filtered|content[-_ ]?(policy|filter)"
+    r"|moderation (system|filter|check)"
     r"|(by|failed|not pass) (the )?(content )?(moderation|safety)|(violat\w+|against) .{0,60}(polic|guideline|terms of)"
     r"|sensitive (word|content|information)|\bnsfw\b|prohibited content|unsafe content|inappropriate content"
     r"|flagged (as|by|for)|\u654f\u611f|\u8fdd\u89c4|\u5ba1\u6838|\u5185\u5bb9\u5b89\u5168"
 )
 CREDIT_CODES = (
     r"insufficient_?\w*(quota|balance|credits?|funds)|quota_?(exceeded|exhausted|not_enough|insufficient|failed)"
-    r"|pre_consume\w*|billing|spend_?(ing_)?limit|usage_limit|credit_?(balance|limit|exhausted)|(?<!resource_)exhausted"
-    r"|payment_?required|out_of_credits?|no_credits?|budget_?exceeded|balance_?(not_enough|insufficient|too_low)"
+    r"|pre_consume\w*|billing|spend_?(ing_)?limit|usage_limit|credits?_?(balance|limit|exhausted)"
+    r"|payment_?required|out_of_credits?|no_credits?|budget_?exceeded|balance_?(not_enough|insufficient|too_low|exhausted)"
     r"|arrear|overdue|not_enough_(credits?|balance|quota)"
 )
 CREDIT_WORDS = (
@@ -120,6 +123,7 @@ LIMITED_KEY = (
 )
 TIMED_OUT = (
     "timed? ?out|timeout|read response|upstream connect|connection (reset|closed|error)|bad gateway|unexpected eof"
+    "|provider returned error|upstream .{0,20}(failed|died|error)"
 )
 GAVE_UP_ADVICE = (
     "The picture took longer than the gateway waits: set live_preview to 1 or more (a stream keeps it open), or ask for"
@@ -130,8 +134,27 @@ UNKNOWN_FIELD_CODES = r"unknown_(parameter|field|argument)|unsupported_(paramete
 UNKNOWN_FIELD_WORDS = (
     r"(unknown|unrecogni[sz]ed|unsupported|unexpected|invalid|extra) (request )?(parameters?|fields?|arguments?|keyword"
     r"|inputs?|propert)|extra inputs are not permitted"
+    r"|does(n't| not) (support|accept|take|know|allow) (the )?(parameter|field|argument|option|propert)"
+    r"|unsupportedparams"
     r"|(parameter|field|argument|property)s? .{0,60}(is |are )?not (supported|permitted"
     r"|allowed|recognized)|additional propert"
+)
+CHALLENGE = (
+    r"just a moment|checking (your|if the site)|enable javascript and cookies|attention required|captcha|verify you are"
+    r" (a )?human|security check|ddos protection"
+)
+BAD_KEY_WORDS = (
+    r"(incorrect|invalid|wrong|missing|expired|unknown) (api|access|authentication)[ -]?(key|token)"
+    r"|(api|access)[ -]?(key|token) (is |was |has )?(not valid|invalid|incorrect|expired|missing|not found)|no api key"
+)
+NOBODY_THERE = (
+    r"no (available|healthy|live) (\w+ )?(channel|provider|upstream|deployment|backend|server)"
+    r"|no (deployments?|channels?|providers?) (are |is )?available|\u65e0\u53ef\u7528\u6e20\u9053"
+)
+NO_REASON = "{name}: the service refused the request and gave no reason"
+ASK_WHO_RUNS_IT = (
+    "It may be the rights of the key, the model {subject}, or something between here and the service: ask who runs it,"
+    " or look into its log. The address is from {setting}."
 )
 GATEWAY_GAVE_UP = "{name}: a gateway gave up before the answer came; {billed}"
 
@@ -152,6 +175,7 @@ RULES = (  # the first that holds
     Rule(OutOfCreditError, USED_UP, "{credit}", {402}),
     Rule(OutOfCreditError, USED_UP, "{credit}", codes=CREDIT_CODES),
     Rule(OutOfCreditError, USED_UP, "{credit}", words=CREDIT_WORDS, page=False),
+    Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 429, 503}, words=CHALLENGE, page=True),
     Rule(RateLimitError, "{name}: too many requests at the moment", "Wait a little and run again.", {429}),
     Rule(
         NoKeyError,
@@ -199,6 +223,10 @@ RULES = (  # the first that holds
         words=r"missing scopes|insufficient permission|restricted api key|scope",
     ),
     Rule(NoKeyError, "{name}: the key or sign-in was not accepted", "{key}", {401}),
+    Rule(
+        NoKeyError, "{name}: the key or sign-in was not accepted", "{key}", {400, 403}, words=BAD_KEY_WORDS, page=False
+    ),
+    Rule(NoKeyError, NO_REASON, ASK_WHO_RUNS_IT, {403}, words="^$"),
     Rule(NoKeyError, NO_ACCESS, ASK_FOR_ACCESS, {403}),
     Rule(
         RefusedError,
@@ -212,7 +240,7 @@ RULES = (  # the first that holds
         RefusedError,
         "{name}: the model {subject} was not found",
         "Choose another model or connection.",
-        {400, 404},
+        {400, 404, 503},
         codes=r"model_?(not|un)|deploymentnotfound",
     ),
     Rule(
@@ -220,8 +248,23 @@ RULES = (  # the first that holds
         "{name}: the model {subject} was not found",
         "Choose another model or connection.",
         {400, 404},
-        words=r"model.{0,80}(not found|not exist|unknown|not supported|not available)|(unknown|invalid|no such) model",
+        words=r"model.{0,80}(not found|not exist|unknown|not supported|not available)|(unknown|invalid|no such) model"
+        r"|no endpoints found",
         page=False,
+    ),
+    Rule(
+        RefusedError,
+        "{name}: no server behind the service can make this now",
+        "Nothing was made. Run again later, or choose another model or connection.",
+        {404, 500, 503},
+        words=NOBODY_THERE,
+        page=False,
+    ),
+    Rule(
+        RefusedError,
+        "{name}: the service cannot do this",
+        "Nothing was made. Choose another model or connection, or ask who runs the service what it can do.",
+        {501, 505},
     ),
     Rule(
         RefusedError,
@@ -234,6 +277,13 @@ RULES = (  # the first that holds
         RefusedError,
         "{name}: the address leads to {target}, which is not followed with the key",
         "If that is the right place, set it in {setting}.",
+        range(300, 400),
+        redirects=True,
+    ),
+    Rule(
+        RefusedError,
+        "{name}: the service answered with a redirect that leads nowhere",
+        "Check the address, which is from {setting} (most base addresses end on /v1).",
         range(300, 400),
     ),
     Rule(
@@ -250,8 +300,9 @@ RULES = (  # the first that holds
     ),
     Rule(
         RefusedError,
-        "{name}: the pictures are too large together, {sent} went out",
-        "Connect fewer or smaller pictures{multipart}. The limit may be that of a gateway in front of the service.",
+        "{name}: the request is too large, {sent} went out",
+        "Connect fewer or smaller pictures{multipart}, or shorten the prompt. The limit may be that of a gateway before"
+        " the service.",
         {413},
     ),
     Rule(
@@ -306,7 +357,7 @@ RULES = (  # the first that holds
         "{name}: the service, or one behind it, failed; {billed}",
         "{unknown}",
         SUCCESS,
-        codes="server_error|internal|timeout",
+        codes="server_error|internal|timeout|bad_response|gateway|unavailable|overloaded",
     ),
     Rule(
         OutcomeUnknownError,
@@ -318,10 +369,11 @@ RULES = (  # the first that holds
     ),
     Rule(
         RefusedError,
-        "{name}: this is no answer of the images API",
-        f"In other words: {WEB_PAGE} The address is from {{setting}}.",
+        "{name}: a web page came, and no answer of the images API",
+        "Look at the address, which is from {setting}: is /v1 missing in it, or is a login or firewall in between?",
         page=True,
     ),
+    Rule(RefusedError, NO_REASON, ASK_WHO_RUNS_IT, words="^$"),
     Rule(RefusedError, "{name}: the service refused the request", "Change what it names and run again."),
 )
 FAILED = Rule(ServiceDownError, "{name}: the service failed", "Nothing was made; run again later.")

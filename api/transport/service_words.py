@@ -20,9 +20,11 @@ PAGE_MAX_CHARS = 300
 READ_MAX_BYTES = 1 << 20  # of what is no JSON as a whole
 LINES_MAX = 2000
 DEPTH_MAX = 6
+SAMPLE_CHARS, SHORT_CHARS = 1000, 64
+COMMENT_LINES = re.compile(r"^:.*$", re.M)  # heartbeats of a stream
 MESSAGE_KEYS = (
     "message", "msg", "errmsg", "error_message", "error_msg", "errorMessage", "error_description", "Message", "detail",
-    "reason", "title", "err", "description",
+    "reason", "title", "err", "description", "fail_reason", "failReason", "failure_reason", "failureReason",
 )  # fmt: skip
 CODE_KEYS = ("code", "error_code", "errcode", "errorCode", "err_code", "Code", "error_type")
 TYPE_KEYS = ("type", "status", "error_type")
@@ -38,11 +40,15 @@ RETRY_KEYS = (
     ("retryDelay", 1.0),
     ("retry_after_ms", 0.001),
 )
+CHATS = ("choices", "output", "candidates")
 TASK_KEYS = ("task_id", "taskId", "taskID", "job_id", "jobId", "prediction_id")
 TASK_STATES = re.compile(
     r"queued|pending|processing|in_?progress|submitted|starting|created|not_?start|in_queue|running|accepted|waiting",
     re.I,
 )
+FAILED_STATES = re.compile(r"fail(ed|ure)?|error(ed)?|rejected|blocked|cancell?ed|expired|incomplete", re.I)
+BLOCKED_KEYS = ("blockReason", "block_reason", "finishReason", "finish_reason")
+BLOCKED = re.compile(r".*(safety|prohibited|block|content_?filter|spii|recitation|moderat).*", re.I)
 GOOD_CODES = ("0", "200", "201", "202", "success", "ok", "true")
 IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]+")
 IS_PAGE = re.compile(
@@ -129,7 +135,7 @@ def _told(value: Any, depth: int = 0) -> ServiceWords | None:
         words = None if value.get(key) == own.code else _told(value.get(key), depth + 1)
         own = _merged(own, words) if words is not None else own
     is_error = own.from_service or any(value.get(key) for key in ("error", "errors", "Error"))
-    is_error = is_error or any(value.get(key) is False for key in ("success", "ok"))
+    is_error = is_error or any(value.get(key) is False for key in ("success", "ok")) or _has_failed(value)
     if own.message or own.code or own.retry_after_s is not None:
         return replace(own, from_service=is_error, codes=own.codes[:MESSAGE_MAX_CHARS])
     return _without_error(value)
@@ -209,16 +215,45 @@ def _without_error(answer: Mapping[str, Any]) -> ServiceWords | None:
             f"it began the task {task} and gave no picture: this service works asynchronously, which this pack does not"
             f" follow; look there for the task {task}"
         )
+    if blocked := _blocked(answer):
+        return ServiceWords(
+            f"a filter withheld it: {blocked}", "content_filter", from_service=True, codes="content_filter"
+        )
     said = " ".join(_chat_texts(answer))
     if said.strip():
         return ServiceWords(f"a text in place of a picture: {_clean(said)}")
-    items = answer.get("data")
-    found = (
-        _told([item for item in items if isinstance(item, dict) and item.get("error")])
-        if isinstance(items, list)
-        else None
+    for key in ("data", *CHATS, "results", "images"):
+        items = answer.get(key)
+        told = (
+            [item for item in items if isinstance(item, dict) and item.get("error")] if isinstance(items, list) else []
+        )
+        if (found := _told(told)) is not None:
+            return replace(found, from_service=True)
+    if _has_failed(answer):
+        return ServiceWords("the request failed there, without a reason", from_service=True, codes="internal")
+    return None
+
+
+def _has_failed(answer: Mapping[str, Any]) -> bool:
+    return any(
+        isinstance(state := answer.get(key), str) and FAILED_STATES.fullmatch(state) is not None
+        for key in ("status", "state", "task_status")
     )
-    return found
+
+
+def _blocked(value: Any, depth: int = 0) -> str | None:
+    """Return by which word a reply says that it was withheld, anywhere in it: a reason, or the result of a filter."""
+    if isinstance(value, list) and depth < DEPTH_MAX:
+        return next((word for each in value[:20] if (word := _blocked(each, depth + 1))), None)
+    if not isinstance(value, dict) or depth >= DEPTH_MAX:
+        return None
+    for key in BLOCKED_KEYS:
+        if isinstance(value.get(key), str) and BLOCKED.fullmatch(value[key]):
+            return _clean(value[key])[:CODE_MAX_CHARS]
+    kinds = [str(kind) for kind, told in value.items() if isinstance(told, dict) and told.get("filtered") is True]
+    if kinds:
+        return _clean(", ".join(kinds))[:CODE_MAX_CHARS]
+    return next((word for each in value.values() if (word := _blocked(each, depth + 1))), None)
 
 
 def _task(answer: Mapping[str, Any], depth: int = 0) -> str | None:
@@ -242,7 +277,7 @@ def _task(answer: Mapping[str, Any], depth: int = 0) -> str | None:
 
 def _chat_texts(answer: Mapping[str, Any]) -> Iterator[str]:
     """Yield the texts of a reply in the form of a chat, of OpenAI's responses or of Google's candidates."""
-    for key in ("choices", "output", "candidates"):
+    for key in CHATS:
         items = answer.get(key)
         for item in items if isinstance(items, list) else []:
             if isinstance(item, dict):
@@ -286,7 +321,10 @@ def _plain(body: bytes) -> ServiceWords:
     """Return the words of what is no JSON: of a web page its title and its text, never its styles or scripts."""
     text = utf8(body)[:READ_MAX_BYTES].decode("utf-8", errors="replace")
     if not IS_PAGE.search(text[:MESSAGE_MAX_CHARS]):
-        return ServiceWords(_clean(re.sub(r"<[^>]*>", " ", NO_TEXT.sub(" ", text))))
+        unreadable = sum(not (each.isprintable() or each.isspace()) or each == "\ufffd" for each in text[:SAMPLE_CHARS])
+        if unreadable * 10 > max(SHORT_CHARS, len(text[:SAMPLE_CHARS])):
+            return ServiceWords(f"{len(body):,} bytes that are no text")
+        return ServiceWords(_clean(re.sub(r"<[^>]*>", " ", NO_TEXT.sub(" ", COMMENT_LINES.sub("", text)))))
     title = TITLE.search(text)
     name = _clean(html.unescape(title[1])) if title else ""
     content = _clean(html.unescape(re.sub(r"<[^>]*(>|\Z)", " ", NO_TEXT.sub(" ", text))))

@@ -6,11 +6,13 @@ import contextlib
 import http.client
 import io
 import ipaddress
+import re
 import socket
+import ssl
 import threading
 import time
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -25,6 +27,9 @@ POOL_SIZE = 32
 QUIET_S = 0.05
 NAT64, COMPATIBLE = ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96")
 INSIDE_NAMES = (".localhost", ".local", ".internal", ".home.arpa", ".localdomain", ".lan", ".intranet")
+BLANKS_MAX = 16
+CHUNK_SIZE_MAX = 20
+CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]+($|[\s;])")  # or as much of it as has come
 INSIDE = "it leads to an address inside this network"
 # Minutes pass without a byte while a picture is made. Routers forget such connections (some after a minute), and then
 # a paid answer is lost: an empty packet now and then keeps them, and finds out that the other side is gone.
@@ -111,6 +116,19 @@ class _PatientSocket(io.RawIOBase):
         super().close()
 
 
+class _Headless:
+    """A reader of content without a head, which gives an empty one first."""
+
+    def __init__(self, inner: io.BufferedReader) -> None:
+        self.inner = inner
+
+    def readline(self, *_limit: int) -> bytes:
+        return b"\r\n"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
 class _FinalResponse(http.client.HTTPResponse):
     """An answer of which interim ones are skipped, whatever their status, and which is read as it comes.
 
@@ -122,26 +140,74 @@ class _FinalResponse(http.client.HTTPResponse):
         super().__init__(sock, *args, **options)
         self._connected = sock
         self._raw: _PatientSocket | None = None
-        self._switched = False
+        self._is_spent = False
+        self._is_looked_at = False
         patience = getattr(_thread, "patience", None)
         if patience is not None:
             self._raw = _PatientSocket(self.fp.detach(), sock, patience)
             self.fp = io.BufferedReader(self._raw)
 
+    def begin(self) -> None:
+        """Read the head of the answer; where it tells two lengths, neither counts."""
+        super().begin()
+        if isinstance(self.fp, _Headless):
+            self.fp = self.fp.inner
+        lengths = {one.strip() for value in self.headers.get_all("Content-Length", []) for one in value.split(",")}
+        if len(lengths) > 1 and not self.chunked:
+            del self.headers["Content-Length"]
+            self.length, self.will_close, self._is_spent = None, True, True
+
     def _read_status(self) -> tuple[str, int, str]:
         while True:
+            if self._raw is not None and self._is_headless():
+                self.fp, self._is_spent = cast(Any, _Headless(self.fp)), True
+                return "HTTP/1.0", http.HTTPStatus.OK, "OK"
             version, status, reason = super()._read_status()  # type: ignore[misc]
-            self._switched = status == http.HTTPStatus.SWITCHING_PROTOCOLS
-            if self._switched or not 100 <= status < 200:
+            if status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                self._is_spent = True
+            if self._is_spent or not 100 <= status < 200:
                 return version, status, reason
             http.client.parse_headers(self.fp)
 
+    def _is_headless(self) -> bool:
+        """Tell whether the content comes without a head; blank lines before a head are passed over."""
+        for _ in range(BLANKS_MAX):
+            if self.fp.peek(1)[:1] not in (b"\r", b"\n"):
+                break
+            self.fp.read(1)
+        return self.fp.peek(1)[:1] in (b"{", b"[", b"\x89", b"\xff")
+
     def read(self, amt: int | None = None) -> bytes:
         """Return what there is, at most `amt` bytes: what a broken connection brought before it broke is had."""
-        return super().read() if amt is None else self.read1(amt)
+        if amt is None or self.fp is None:
+            return super().read(amt)
+        if self.chunked and not self._is_looked_at and self._raw is not None:
+            self._is_looked_at = True
+            if not CHUNK_SIZE.match(self.fp.peek(1)[:CHUNK_SIZE_MAX]):  # the label is false
+                self.chunked, self.length, self._is_spent = False, None, True
+        if self.chunked or self.length is None:
+            return self.read1(amt)
+        data = self.fp.read1(min(amt, self.length))
+        self.length -= len(data)
+        if not data and self.length == 0 and self._goes_on():
+            self.length, self._is_spent = None, True
+            return self.read1(amt)
+        if not data:
+            self._close_conn()
+        return data
+
+    def _goes_on(self) -> bool:
+        """Tell whether more of the content is here than the head told, as behind a proxy that unpacks it."""
+        if self._raw is None:
+            return False
+        is_plain = not isinstance(self._connected, ssl.SSLSocket)
+        self._raw.is_over = not (is_plain and wait_for_read(self._connected, timeout=0))
+        ahead = self.fp.peek(1)
+        self._raw.is_over = False
+        return bool(ahead.strip()) and not ahead.lstrip().startswith(b"HTTP/")
 
     def _close_conn(self) -> None:
-        if self._switched or self._more_came():
+        if self._is_spent or self._more_came():
             with contextlib.suppress(OSError):
                 self._connected.shutdown(socket.SHUT_RDWR)  # the pool throws away what the other side has ended
         super()._close_conn()  # type: ignore[misc]

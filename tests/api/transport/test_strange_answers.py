@@ -6,7 +6,9 @@ Each case is played byte by byte on a real socket, through the node. Source: doc
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,70 @@ BODIES: dict[str, bytes] = {
     "an echo beside the picture": told({"prompt": text(BLUE), "input_image": text(BLUE), "x": text()}),
     "what a sketch is called": told({"preview": text(BLUE), "thumb": text(BLUE), "final": text()}),
 }
+
+
+ROW = b"HTTP/1.1 200 OK\r\n"
+SIZE, CHUNK = len(GOOD), b"%x" % len(GOOD)
+LINES: dict[str, tuple[Step, ...]] = {
+    "the same length twice": (ROW + b"Content-Length: %d\r\nContent-Length: %d\r\n\r\n" % (SIZE, SIZE) + GOOD,),
+    "two lengths": (ROW + b"Content-Length: %d\r\nContent-Length: 5\r\n\r\n" % SIZE + GOOD, CLOSE),
+    "two lengths, the small one first": (ROW + b"Content-Length: 5\r\nContent-Length: %d\r\n\r\n" % SIZE + GOOD, HOLD),
+    "a list of lengths": (ROW + b"Content-Length: %d, %d\r\n\r\n" % (SIZE, SIZE) + GOOD, CLOSE),
+    "a length below nothing": (ROW + b"Content-Length: -5\r\n\r\n" + GOOD, CLOSE),
+    "a length that is a word": (ROW + b"Content-Length: many\r\n\r\n" + GOOD, CLOSE),
+    "a length that is too small": (plain(GOOD, length=SIZE - 10), HOLD),
+    "a length of the packed form": (plain(GOOD, "Content-Encoding: gzip", length=len(gzip.compress(GOOD)) - 50), CLOSE),
+    "a length of nothing": (plain(GOOD, length=0), CLOSE),
+    "a length beyond every range": (plain(GOOD, length=10**20), CLOSE),
+    "a length beside chunks": (
+        ROW + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNK + b"\r\n" + GOOD + b"\r\n0\r\n\r\n",
+    ),
+    "chunks that are none": (ROW + b"Transfer-Encoding: chunked\r\n\r\n" + GOOD, CLOSE),
+    "extensions and trailers": (
+        ROW
+        + b"Transfer-Encoding: chunked\r\n\r\n"
+        + CHUNK
+        + b';a=b;c="d"\r\n'
+        + GOOD
+        + b"\r\n0\r\nX-A: 1\r\nX-B: 2\r\n\r\n",
+    ),
+    "a last chunk that is none": (
+        ROW + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNK + b"\r\n" + GOOD + b"\r\nzz\r\n",
+        CLOSE,
+    ),
+    "lines without returns": (
+        b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n" + CHUNK + b"\n" + GOOD + b"\n0\n\n",
+        CLOSE,
+    ),
+    "blank lines before the head": (b"\r\n\r\n" + plain(GOOD), CLOSE),
+    "no head at all": (GOOD, CLOSE),
+    "a picture without a head": (RED, CLOSE),
+    "an old version": (b"HTTP/1.0 200 OK\r\n\r\n" + GOOD, CLOSE),
+    "deflate without a head": (plain(zlib.compress(GOOD)[2:-4], "Content-Encoding: deflate"),),
+    "packed twice": (plain(gzip.compress(gzip.compress(GOOD)), "Content-Encoding: gzip, gzip"),),
+    "packed in two parts": (plain(gzip.compress(GOOD[:50]) + gzip.compress(GOOD[50:]), "Content-Encoding: gzip"),),
+    "packed and cut off behind the picture": (plain(gzip.compress(GOOD)[:-6], "Content-Encoding: gzip"),),
+    "a false label of another packing": (plain(GOOD, "Content-Encoding: br"),),
+    "a part that is the whole": (plain(GOOD, "Content-Range: bytes 0-9/10", status="206 Partial Content"),),
+    "headers folded and in other letters": (
+        "HTTP/1.1 200 OK\r\nX-A: \u00e9\u6f22\r\n b\r\nnonsense\r\n\r\n".encode() + GOOD,
+        CLOSE,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_whatever_the_head_says_the_content_is_had(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Lengths, chunks and packings that are wrong lose no picture; the connection is used by nobody else."""
+    monkeypatch.setattr(operation, "AFTER_END_S", 0.1)
+    server.script(*LINES[name])
+    server.script(plain(told({"data": [{"b64_json": text(BLUE)}]})))
+    assert colour(prompt="red") == [250, 0, 0]
+    assert colour(prompt="blue") == [0, 0, 250]
+    assert colour(prompt="red") == [250, 0, 0]
+    assert server.posts == 2
 
 
 DRAWINGS: dict[str, bytes] = {
