@@ -6,6 +6,7 @@ from pathlib import Path
 from ..api import config
 from ..utils import comfyui
 from . import web
+from .fit_edit import FitEdit
 from .gif import GPTImageGIF
 from .gpt_image import GPTImage
 from .migration import prompts, replacements
@@ -29,6 +30,7 @@ NODE_CLASS_MAPPINGS = {
     "OIN_GPTImageSVG": GPTImageSVG,
     "OIN_PromptList": PromptList,
     "OIN_SaveOriginal": SaveOriginal,
+    "OIN_FitEdit": FitEdit,
     # ComfyUI gives us its own node's id only where its API nodes are disabled: old workflows then still run.
     "OpenAIGPTImage1": GPTImage,
 }
@@ -44,4 +46,5 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "OIN_GPTImageSVG": "OpenAI GPT Image SVG",
     "OIN_PromptList": "OpenAI Prompt List",
     "OIN_SaveOriginal": "Save Original (OpenAI)",
+    "OIN_FitEdit": "Fit Edit to Picture (OpenAI)",
 }

@@ -21,6 +21,7 @@ ASK = "It runs at once and costs nothing: `connection` is **sandbox**, which dra
 SWITCH = (
     "For real pictures set `connection` to **auto** (your own key, else your account), **openai** or **comfy.org**."
 )
+FITS_ANY = "It fits edits of any model and any pack: put your own two pictures in place of these."
 
 
 def palette(**core: Any) -> Palette:
@@ -56,6 +57,8 @@ def graphs() -> list[Graph]:
         vector_drawing(),
         prompt_list(),
         originals(),
+        region_edit(),
+        fit_an_edit(),
     ]
 
 
@@ -176,6 +179,37 @@ def originals() -> Graph:
     return Graph(graph.title, {**graph.items, "original": own}, groups)
 
 
+def region_edit() -> Graph:
+    """A large photograph of which a small part is changed."""
+    lines = (
+        "A picture of 14.6 megapixels, of which only the part around the mask is sent. With `mask_mode` **region** the "
+        "answer is put back in place, in colour and without a seam; every other pixel stays as it is."
+    )
+    photos = {"photo": _photo("oin-example-earth-masked.webp", 0)}
+    ask = _ask(
+        "A large green island with white beaches and a lagoon, seen from space",
+        {"image": "photo.IMAGE", "mask": "photo.MASK"},
+        mask_mode="region",
+    )
+    return _graph("Region edit", lines, photos, ask)
+
+
+def fit_an_edit() -> Graph:
+    """A photograph and an edit of it that came back smaller."""
+    lines = (
+        "The second picture is an edit of the first as image models return them: 5 % smaller, in other colours, the "
+        "rest of the frame made up. Fit Edit to Picture finds what changed and puts it back in place."
+    )
+    names = {"original": "oin-example-coffee.jpg", "edited": "oin-example-coffee-edited.jpg"}
+    photos = {name: _photo(file, row) for row, (name, file) in enumerate(names.items())}
+    fit = Node("OIN_FitEdit", (MIDDLE, TOP), (440, 260), {}, {name: f"{name}.IMAGE" for name in names})
+    graph = _graph("Fit an edit", lines, photos, fit)
+    goes_in, asked, comes_out = graph.groups
+    note = _note(graph.title, lines, "It runs on this computer, is free and needs no connection.", FITS_ANY)
+    groups = (goes_in, replace(asked, title="2 - Fit"), comes_out)
+    return Graph(graph.title, {**graph.items, "note": note}, groups)
+
+
 def _saver_in(folder: Path) -> Any:
     """Return Save Original with this folder in place of ComfyUI's output folder."""
     known: Any = pack.load().NODE_CLASS_MAPPINGS["OIN_SaveOriginal"]
@@ -189,8 +223,8 @@ def _list_in(folder: Path) -> Any:
     return type(known.__name__, (known,), {"folder": staticmethod(lambda: folder)})()
 
 
-def _note(title: str, lines: str) -> Note:
-    return Note(f"## {title}\n\n{lines}\n\n{ASK}\n\n{SWITCH}", (LEFT, TOP), (360, 230))
+def _note(title: str, lines: str, costs: str = ASK, more: str = SWITCH) -> Note:
+    return Note(f"## {title}\n\n{lines}\n\n{costs}\n\n{more}", (LEFT, TOP), (360, 230))
 
 
 def _photo(name: str, row: int, *, top: int = TOP + 270) -> Node:

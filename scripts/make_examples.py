@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pack
 import runs
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from sheets import thumbnail
+
+LONGEST_SIDE = 1200
 
 
 def main() -> None:
@@ -26,8 +30,24 @@ def write(done: runs.Done, stem: Path) -> None:
     text = json.dumps(done.workflow, indent=2)
     stem.with_name(f"{stem.name}.json").write_text(text + "\n", encoding="utf-8", newline="\n")
     thumbnail(done.before(), done.after()).save(stem.with_name(f"{stem.name}.jpg"), quality=88, optimize=True)
-    picture = shutil.copyfile(done.pictures[0], stem.with_name(f"{stem.name}.png"))
+    picture = stem.with_name(f"{stem.name}.png")
+    save_small(done.pictures[0], picture)
     print(f"{stem.name}: {picture.stat().st_size / 1e3:.0f} kB, {done.reports[0]['size']}")
+
+
+def save_small(source: Path, target: Path) -> None:
+    """Copy a PNG with the workflow in it; a large one scaled down, as nobody needs more to see what it is."""
+    with Image.open(source) as picture:
+        if max(picture.size) <= LONGEST_SIDE:
+            shutil.copyfile(source, target)
+            return
+        texts = PngInfo()
+        for key, text in picture.info.items():
+            if isinstance(text, str):
+                texts.add_text(key, text)
+        scale = LONGEST_SIDE / max(picture.size)
+        size = (round(picture.width * scale), round(picture.height * scale))
+        picture.resize(size, Image.Resampling.BOX).save(target, pnginfo=texts, optimize=True)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def _prompts(graph: Graph, outputs: Outputs) -> list[str]:
     """Return what was asked: the prompts of the list, which are its first output, else the one of the node."""
     if "list" in graph.nodes:
         return outputs[str(graph.id_of("list"))][0]
-    return [str(graph.nodes["ask"].widgets["prompt"])]
+    return [str(graph.nodes["ask"].widgets.get("prompt", graph.title))]
 
 
 def _frames(path: Path) -> list[Image.Image]:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 LOG = logging.getLogger(__name__)
 STATE_FOLDER = "openai_image_nodes"
-EXAMPLE_SUFFIXES = (".png", ".jpg", ".csv")
+EXAMPLE_SUFFIXES = (".png", ".jpg", ".webp", ".csv")
 SHOWN_CHARS = 300
 # What means something in HTML, to what looks like it. Frontends up to 1.42 put a node's text into innerHTML as it is,
 # and all make links of addresses and of [[word|address]], with a marker of their own in between that they trust.

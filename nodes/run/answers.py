@@ -72,6 +72,16 @@ def fit_report(fit: Fit) -> dict[str, Any]:
     }
 
 
+def mismatches(fits: Sequence[Fit]) -> list[str]:
+    """Return what to say of edits that do not match their pictures."""
+    told = []
+    if any(fit.verdict == "redrawn" and not fit.relit for fit in fits):
+        told.append("What came back was redrawn and does not match your picture, so its border may show.")
+    if any(fit.relit for fit in fits):
+        told.append("The light or the style of what came back is another, so its border may show.")
+    return told
+
+
 def _decoded(answer: StoredAnswer, n: int) -> tuple[Tensor, list[str]]:
     decoded = pngs_to_image(answer.pictures, at_most=n)
     if answer.folder and decoded.broken:
@@ -108,10 +118,10 @@ def _locked(image: Tensor, encoded: EncodedInputs, first: Tensor, mask: Tensor) 
     from ...utils.edits.paste import paste
 
     box = encoded.framing.region.box
-    return torch.stack([paste(_visible(first), picture, first_mask(mask), box=box) for picture in image])
+    return torch.stack([paste(visible(first), picture, first_mask(mask), box=box) for picture in image])
 
 
-def _visible(picture: Tensor) -> Tensor:
+def visible(picture: Tensor) -> Tensor:
     """Return [H,W,C] on the CPU, without an alpha that hides nothing."""
     shown = picture.detach().cpu()
     return shown[..., :3] if shown.shape[2] == 4 and bool(shown[..., 3].min() >= 1) else shown
@@ -132,7 +142,7 @@ def _fitted(
 
     if encoded.first is None or encoded.mask is None:
         raise ValueError("only a picture with a mask can be fitted")
-    original, mask = _visible(encoded.first), first_mask(encoded.mask).detach().cpu()
+    original, mask = visible(encoded.first), first_mask(encoded.mask).detach().cpu()
     box = encoded.framing.region.box if encoded.framing.region is not None else None
     result = torch.empty(len(image), *original.shape[:2], channels_of(original, image))
     notes: list[str] = []
@@ -153,11 +163,7 @@ def _fitted(
 def _advice(fits: Sequence[Fit | None], answer: StoredAnswer, *, is_region: bool) -> list[str]:
     """Return what to do about answers that do not match, once for all."""
     found = [fit for fit in fits if fit is not None]
-    told = []
-    if any(fit.verdict == "redrawn" and not fit.relit for fit in found):
-        told.append("What came back was redrawn and does not match your picture, so its border may show.")
-    if any(fit.relit for fit in found):
-        told.append("The light or the style of what came back is another, so its border may show.")
+    told = mismatches(found)
     if not told:
         return []
     told.append(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
@@ -31,11 +30,10 @@ from .framing import Framing, alternatives, frame
 from .input_images import EncodedInputs, InputImages, encode_inputs
 from .large_sums import Share, expected_usd, prompt_costs
 from .parameters import ImageParameters, refuse_kinds, refuse_widgets
-from .progress import ProgressReporter, prompt_monitor
+from .progress import FITTING, ProgressReporter, prompt_monitor, work_out
 
 LOG = logging.getLogger(__name__)
 SANDBOX_EDITS_VARIABLE = "OPENAI_IMAGE_NODES_SANDBOX_EDITS"
-FITTING = "fitting the answer"
 
 T = TypeVar("T")
 
@@ -148,7 +146,7 @@ class NodeRun:
             return tuple(comfyui.blocker() for _ in node.RETURN_TYPES)
         stage = FITTING if encoded.framing.is_fitted else None
         try:
-            outputs = await self.worked_out(partial(decode, answer, encoded), stage)
+            outputs = await work_out(partial(decode, answer, encoded), self.node_id, stage)
         except BrokenPictureError as exc:
             fault = " ".join([*received_notes(answer), str(exc)])
             raise unreadable(answer.record.model_copy(update={"fault": fault}), answer.folder) from exc
@@ -161,16 +159,6 @@ class NodeRun:
         is_changed = bool(outputs.notes or outputs.told)
         originals = originals_of(answer, is_sandbox=self.connection.kind == "sandbox", is_changed_here=is_changed)
         return *outputs.values, report(answer, self.connection, notes, c2pa, outputs.told), originals
-
-    async def worked_out(self, work: Callable[[Callable[[], bool]], T], stage: str | None = None) -> T:
-        """Return what work on a thread comes to; it is told to stop once nobody waits for it any more."""
-        if stage:
-            prompt_monitor().show(self.node_id, stage)
-        deserted = threading.Event()
-        try:
-            return await self._in_thread(work, deserted.is_set, stage=stage)
-        finally:
-            deserted.set()
 
     async def _answered(self, parameters: ImageParameters, asked: Asked, share: Share) -> StoredAnswer:
         if parameters.live_preview and (reason := parameters.without_previews(self.connection)):
@@ -232,8 +220,8 @@ class NodeRun:
         validation.check_files(request.model, encoded.files)
         return Job(self.connection, request, encoded.files, seed=self.seed, reuse=self.reuse)
 
-    async def _in_thread(self, work: Callable[..., T], *args: Any, stage: str | None = None) -> T:
-        return await prompt_monitor().wait(run_bounded(lambda: work(*args)), self.node_id, lambda: stage or "preparing")
+    async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
+        return await prompt_monitor().wait(run_bounded(lambda: work(*args)), self.node_id)
 
     def _leave(self, submitted: Future[JobHandle]) -> None:
         if submitted.exception() is None:

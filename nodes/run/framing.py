@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from ...api import RefusedError
 from ...api.catalog import validation
 from ...api.catalog.catalog import Sizes as ModelSizes
-from ...utils.edits.regions import CONTEXT, AnySize, Box, MaskedArea, Region, has_ratio, plan_region, whole_region
+from ...utils.edits.regions import AnySize, Box, MaskedArea, Region, has_ratio, plan_region, whole_region
 from ...utils.tensors import size_text
-from .parameters import FITTED
+from .parameters import FITTED, ImageParameters
 
 Size = tuple[int, int]  # width and height in pixels
 LARGEST_REGION = (2560, 1440)
@@ -109,7 +109,9 @@ def _sent(framing: Framing, picture: Size) -> tuple[Box | None, Size | None]:
 def _region(values: Mapping[str, Any], picture: Picture, area: MaskedArea) -> Framing:
     context = values.get("region_context")
     sizes = _sizes(validation.spec_of(values, shutdowns=False).sizes)
-    region = plan_region(area, picture.size, sizes, context=CONTEXT if context is None else int(context))
+    region = plan_region(
+        area, picture.size, sizes, context=ImageParameters.region_context if context is None else int(context)
+    )
     if region.is_whole:
         is_all = area.pixels == picture.size[0] * picture.size[1]
         told = (

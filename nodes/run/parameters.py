@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from ...api import OpenAIImageError, RefusedError
 from ...api.catalog import catalog, validation
-from ...utils.edits.regions import CONTEXT
 
 if TYPE_CHECKING:  # and where it is used: this module is loaded at the start, for the defaults of the widgets
     from ...api import Connection
@@ -25,7 +24,7 @@ SIZES = (
 )
 FITTED = ("blend", "region")  # the mask modes that put the answer back in place
 MASK_MODES = ("guide", "lock", *FITTED)
-CONTEXT_RANGE = (0, 200)  # percent of the mask's size
+CONTEXT_RANGE = (0, 200)
 SOCKETS = ("image", "references", "mask", "markup")
 SET_AGAIN = "Set it again: after an update, the values of a saved workflow may stand in the wrong places."
 MORE_NUMBERS = ("frame_count", "frame_duration_ms")  # the service's own fields of other nodes
@@ -53,7 +52,7 @@ class ImageParameters:
     complexity: str = "auto"
     mask_mode: str = "guide"
     live_preview: int = 0
-    region_context: int = CONTEXT
+    region_context: int = 50  # percent of the mask's size
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

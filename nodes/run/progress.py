@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,11 +15,12 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from ...api import JobHandle
-from ...api.jobs.threads import run_in_thread
+from ...api.jobs.threads import run_bounded, run_in_thread
 from ...utils import comfyui
 from ...utils.decode import preview_image
 from ...utils.errors import BrokenPictureError
 
+FITTING = "fitting the answer"
 STOP_POLL_S = 0.1
 TEXT_EVERY_S = 1.0
 
@@ -203,3 +205,18 @@ def prompt_monitor() -> PromptMonitor:
     if loop not in _MONITORS:
         _MONITORS[loop] = PromptMonitor()
     return _MONITORS[loop]
+
+
+async def work_out(work: Callable[[Callable[[], bool]], T], node_id: str | None, stage: str | None = None) -> T:
+    """Return what work on a thread comes to; it is told to stop once nobody waits for it any more.
+
+    Raises: what comes of the work, ComfyUI's interruption.
+    """
+    monitor, deserted = prompt_monitor(), threading.Event()
+    if stage:
+        monitor.show(node_id, stage)
+    try:
+        working = run_bounded(lambda: work(deserted.is_set))
+        return await monitor.wait(working, node_id, lambda: stage or "preparing")
+    finally:
+        deserted.set()

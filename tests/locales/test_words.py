@@ -42,7 +42,7 @@ NAMES = (
 QUOTED = re.compile(r"- (?:\*\*[^*]+\*\*(?:, |\u3001)?)+ ?[:\uff1a]")
 OPENED, CLOSED = "\u201c\u300c\u2018\u00ab\u201e", "\u201d\u300d\u2019\u00bb\u201c"
 LABELLED = re.compile(rf"[{OPENED}][^(){OPENED}{CLOSED}]{{1,40}}[{CLOSED}] ?\((\w+)\)")
-EVERYDAY = {"none", "transparent", "opaque", "auto", "low", "medium", "high"}  # values that are words as well
+EVERYDAY = {"none", "paste", "transparent", "opaque", "auto", "low", "medium", "high"}  # values that are words as well
 
 # What each language says of money, what it denies, and what it makes a condition, as expressions.
 WORDS: dict[str, dict[str, Any]] = json.loads((pack.ROOT / "tests/locales/words.json").read_text(encoding="utf-8"))

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import examples
+import make_examples
 import numpy as np
 import offline
 import pack
@@ -37,7 +38,11 @@ TITLES = [
     "Vector drawing",
     "Prompt list",
     "Originals",
+    "Region edit",
+    "Fit an edit",
 ]
+WITHOUT_CONNECTION = "Fit an edit"
+LARGE_PHOTO = "oin-example-earth-masked.webp"  # of at least 12 megapixels, to show that size does not matter
 OTHER_TITLES = {"Join Image with Alpha": [("IMAGE", "IMAGE")]}  # a node of ComfyUI that no example uses
 PALETTE = examples.palette()
 OUTPUTS = OTHER_TITLES | {title: outputs_of(PALETTE.classes[kind]) for kind, title in PALETTE.titles.items()}
@@ -144,7 +149,8 @@ def test_the_examples_are_free_to_run(workflow: dict[str, Any]) -> None:
     """All of them ask the sandbox, for one picture of low quality; what a list asks for is in its reports."""
     values = [values_by_name(node, kind) for node, kind in our_nodes(workflow)]
     asks = [each for each in values if "connection" in each]
-    assert {(ask["connection"], ask.get("n", 1), ask["quality"]) for ask in asks} == {("sandbox", 1, "low")}
+    assert {(ask["connection"], ask.get("n", 1), ask["quality"]) for ask in asks} <= {("sandbox", 1, "low")}
+    assert bool(asks) is not any(node["type"] == "OIN_FitEdit" for node, _ in our_nodes(workflow))
 
 
 def test_every_node_is_in_an_example() -> None:
@@ -230,7 +236,8 @@ def test_our_nodes_name_the_pack_that_they_come_from(workflow: dict[str, Any]) -
 def test_a_note_tells_how_to_switch_the_connection(workflow: dict[str, Any]) -> None:
     """Each example says that it is free, and what to choose for real pictures."""
     [note] = [node["widgets_values"][0] for node in workflow["nodes"] if node["type"] == "MarkdownNote"]
-    for word in ("sandbox", "auto", "openai", "comfy.org"):
+    needs_none = f"## {WITHOUT_CONNECTION}" in note
+    for word in ("needs no connection",) if needs_none else ("sandbox", "auto", "openai", "comfy.org"):
         assert word in note
 
 
@@ -251,7 +258,10 @@ def test_every_photograph_is_small_and_has_its_licence(graph: Graph) -> None:
         assert "CC0" in line or "public domain" in line
         assert path.stat().st_size < LARGEST_PHOTO_BYTES
         with Image.open(path) as photo:
-            assert max(photo.size) <= LONGEST_PHOTO_SIDE
+            if name == LARGE_PHOTO:
+                assert photo.width * photo.height >= 12_000_000
+            else:
+                assert max(photo.size) <= LONGEST_PHOTO_SIDE
 
 
 def test_the_list_shows_what_rows_can_be() -> None:
@@ -289,13 +299,29 @@ def test_an_example_runs_offline_and_gives_the_committed_picture(graph: Graph, t
     nodes, save, preview, _ = examples.runnable(pack.PHOTOS, tmp_path)
     palette = examples.palette()
     offline.run(api_prompt(graph, palette), nodes, ui_workflow(graph, palette))
-    with Image.open(save.saved[0]) as made, Image.open(pack.EXAMPLES / f"{graph.title}.png") as committed:
+    make_examples.save_small(save.saved[0], tmp_path / "small.png")
+    with Image.open(tmp_path / "small.png") as made, Image.open(pack.EXAMPLES / f"{graph.title}.png") as committed:
         assert (made.size, made.mode) == (committed.size, committed.mode)
         difference = np.abs(np.asarray(made, np.int16) - np.asarray(committed, np.int16))
     assert difference.mean() < 2
     reports = [json.loads(shown) for shown in preview.shown]
-    made_for = {(report["connection"], report["n"], report["quality"]) for report in reports}
-    assert made_for == {("sandbox", 1, "low")}
+    if graph.title != WITHOUT_CONNECTION:
+        made_for = {(report["connection"], report["n"], report["quality"]) for report in reports}
+        assert made_for == {("sandbox", 1, "low")}
+
+
+@pytest.mark.slow
+def test_an_edit_is_fitted_as_its_example_says(tmp_path: Path) -> None:
+    """It came back smaller; what it did not change is the photograph's, pixel for pixel."""
+    nodes, save, preview, _ = examples.runnable(pack.PHOTOS, tmp_path)
+    palette, graph = examples.palette(), GRAPHS[WITHOUT_CONNECTION]
+    offline.run(api_prompt(graph, palette), nodes, ui_workflow(graph, palette))
+    (fit,) = json.loads(preview.shown[0])["fits"]
+    assert re.fullmatch(r"aligned: was [45]\.\d % smaller(, its colours were matched)?", fit["summary"])
+    with Image.open(save.saved[0]) as made, Image.open(pack.PHOTOS / "oin-example-coffee.jpg") as photo:
+        same = (np.asarray(made) == np.asarray(photo.convert("RGB"))).all(axis=2)
+    assert same.mean() > 0.7
+    assert not same[130:160, 250:320].all()
 
 
 @pytest.mark.slow

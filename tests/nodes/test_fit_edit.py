@@ -1,0 +1,149 @@
+"""Fit Edit to Picture: an edit of whatever model, put back into its original. Nothing is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+import torch
+from openai_image_nodes import NODE_CLASS_MAPPINGS
+from openai_image_nodes.utils import comfyui
+from openai_image_nodes.utils.errors import ImageInputError
+from support.asker import until
+from support.drift import Drift, edited, ellipse
+from support.drifting import scene
+
+FitEdit = NODE_CLASS_MAPPINGS["OIN_FitEdit"]
+SMALLER = Drift(scale=(0.95, 0.94), shift=(-0.05, -0.04), gain=(0.97, 1.0, 0.98))
+
+
+def fit(original: Any, edit: Any, **inputs: Any) -> tuple[torch.Tensor, torch.Tensor, dict[str, Any]]:
+    """Run the node and return image, mask and the report's content."""
+    image, mask, report = asyncio.run(FitEdit().fit_edit(original, edit, **inputs))
+    return image, mask, json.loads(report)
+
+
+@pytest.fixture(scope="module")
+def photo() -> torch.Tensor:
+    return scene(960, 640)
+
+
+@pytest.fixture(scope="module")
+def mask(photo: torch.Tensor) -> torch.Tensor:
+    return ellipse(photo, (0.55, 0.5), 0.07)
+
+
+@pytest.fixture(scope="module")
+def edit(photo: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    return SMALLER.answer(edited(photo, mask))
+
+
+def test_edit_is_put_back_in_place(photo: torch.Tensor, mask: torch.Tensor, edit: torch.Tensor) -> None:
+    """Inside the mask it is what a perfect answer shows; far from it every pixel is the original's, bit for bit."""
+    fine = photo * 0.98 + 0.003  # floats between the levels
+    image, used, report = fit(fine[None], edit[None], mask=mask[None])
+    (told,) = report["fits"]
+    assert told["summary"].startswith("aligned: was 5.5 % smaller")
+    assert (told["scale_x"], told["scale_y"]) == (pytest.approx(0.95, abs=2e-3), pytest.approx(0.94, abs=2e-3))
+    assert torch.equal(used[0], mask)
+    far = ellipse(photo, (0.55, 0.5), 0.12) == 0
+    assert torch.equal(image[0][far], fine[far])
+    inner = ellipse(photo, (0.55, 0.5), 0.05) > 0.5
+    assert (image[0] - edited(photo, mask))[inner].abs().mean() < 0.03
+
+
+def test_without_a_mask_what_changed_is_found(photo: torch.Tensor, mask: torch.Tensor, edit: torch.Tensor) -> None:
+    """It is given out as a mask that covers the change and little more; ComfyUI's stand-in for no mask is none."""
+    for connected in (None, torch.zeros(1, 64, 64), torch.zeros(1, 640, 960)):
+        image, used, _ = fit(photo[None], edit[None], mask=connected)
+        assert used[0][mask > 0.5].mean() > 0.98
+        assert used.mean() < 4 * mask.mean()
+        assert torch.equal(image[0][:, :200], photo[:, :200])
+
+
+def test_same_picture_comes_back_as_it_was(photo: torch.Tensor) -> None:
+    """Nothing changed, so nothing is shown of the edit, and that is said."""
+    image, used, report = fit(photo[None], photo[None])
+    assert torch.equal(image[0], photo)
+    assert not used.any()
+    assert any("Nothing was found" in note for note in report["notes"])
+
+
+def test_picture_that_changed_all_over_is_shown_and_told(photo: torch.Tensor) -> None:
+    """There is nothing to keep without a mask."""
+    _, used, report = fit(photo[None], scene(960, 640, seed=99)[None])
+    assert used.all()
+    assert any("changed the whole picture" in note for note in report["notes"])
+
+
+def test_paste_is_the_edit_in_the_mask_as_it_is(photo: torch.Tensor, mask: torch.Tensor, edit: torch.Tensor) -> None:
+    """No alignment, no colours: for comparison, and where somebody wants just that."""
+    image, _, report = fit(photo[None], edit[None], mask=mask[None], mode="paste")
+    assert torch.equal(image[0][mask == 0], photo[mask == 0])
+    assert torch.allclose(image[0][mask == 1], edit[mask == 1], atol=1e-6)
+    assert report["fits"] == [None]
+
+
+def test_each_edit_takes_its_own_original(photo: torch.Tensor, mask: torch.Tensor, edit: torch.Tensor) -> None:
+    """One original serves all edits of a batch; edits may have any size."""
+    image, used, report = fit(photo[None], torch.stack([edit, edited(photo, mask)]), mask=mask[None])
+    assert image.shape == (2, 640, 960, 3)
+    assert used.shape == (2, 640, 960)
+    assert [one["verdict"] for one in report["fits"]] == ["aligned", "aligned"]
+    both = torch.stack([photo, photo.flip(1)])
+    image, _, _ = fit(both, torch.stack([edit, edit.flip(1)]), mask=torch.stack([mask, mask.flip(1)]))
+    assert torch.equal(image[1][:, -200:], photo.flip(1)[:, -200:])
+
+
+def test_transparency_of_the_original_is_kept(photo: torch.Tensor, mask: torch.Tensor, edit: torch.Tensor) -> None:
+    """Four channels where something is transparent."""
+    alpha = torch.ones(640, 960, 1)
+    alpha[:50] = 0.5
+    image, _, _ = fit(torch.cat([photo, alpha], dim=2)[None], edit[None], mask=mask[None])
+    assert image.shape == (1, 640, 960, 4)
+    assert torch.equal(image[0, :50, :, 3:], alpha[:50])
+
+
+def test_mask_of_another_size_is_refused(photo: torch.Tensor, edit: torch.Tensor) -> None:
+    """It belongs to the original."""
+    with pytest.raises(ImageInputError, match="must be of one size"):
+        fit(photo[None], edit[None], mask=torch.ones(1, 100, 100))
+
+
+def test_node_tells_what_it_does_and_what_it_did(
+    photo: torch.Tensor, mask: torch.Tensor, edit: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it works, and in a few words at the end."""
+    said: list[str] = []
+    monkeypatch.setattr(comfyui, "show_text", lambda text, _node: said.append(text))
+    fit(photo[None], edit[None], mask=mask[None], unique_id="7")
+    assert said[0] == "fitting the answer"
+    assert said[-1].startswith("fitted, aligned: was 5.5 % smaller")
+
+
+def test_cancel_ends_the_work(
+    photo: torch.Tensor, mask: torch.Tensor, edit: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node ends at once, and its thread with the next look."""
+    looks: list[bool] = []
+
+    class Interrupted(BaseException):
+        pass
+
+    def endless(*_args: Any, should_stop: Any, **_options: Any) -> None:
+        looks.append(False)
+        while not should_stop():
+            pass
+        looks.append(True)
+
+    def stop() -> None:
+        if looks:
+            raise Interrupted
+
+    monkeypatch.setattr("openai_image_nodes.utils.edits.fit.fit", endless)
+    monkeypatch.setattr(comfyui, "raise_if_stopped", stop)
+    with pytest.raises(Interrupted):
+        fit(photo[None], edit[None], mask=mask[None])
+    until(lambda: looks[-1])
