@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from .failures import exit_code, failure_json
 
@@ -20,6 +21,9 @@ PICTURE = ("picture", "picture")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code: 0 done, 2 wrong usage, 130 stopped, others by the kind of failure."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a Windows console has cp1252: a prompt's other letters become "?"
+            stream.reconfigure(errors="replace")
     words = list(sys.argv[1:] if argv is None else argv)
     known = COMMANDS.get(words[0]) if words else None
     module, name = known or PICTURE

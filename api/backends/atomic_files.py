@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+TEMPORARY_CHARS = 16
 ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION = 5, 32  # Windows' numbers, which Python makes PermissionError
 PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.4)  # a second in all
 # where others can write too, a name may be a link to somewhere else, or a pipe that never ends
@@ -91,7 +92,7 @@ def write_atomic(path: Path, data: bytes, *, synced: bool = True) -> None:
 
     Raises: OSError.
     """
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    fresh = path.with_name(f".{uuid.uuid4().hex[:TEMPORARY_CHARS]}")  # Windows takes paths of 259 characters at most
     try:
         write_synced(fresh, data, synced=synced)
         move(fresh, path)

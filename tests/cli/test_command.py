@@ -273,3 +273,17 @@ def test_stored_form_holds_for_the_next_request(relay: Capture, photo: Path, tmp
     assert "quality" not in sent.fields()
     assert "auto" not in sent.fields().values()
     assert sent.fields()["images"][0]["image_url"].startswith("data:image/png;base64,")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_console_that_lacks_letters_shows_the_others(encoding: str, tmp_path: Path) -> None:
+    """A Windows console has cp1252: what it cannot show becomes a question mark, and the command goes on."""
+    home = tmp_path / "\u732b \u2192 \U0001f98a"
+    folder = home / "store" / "jobs" / ("0" * 64)
+    folder.mkdir(parents=True)
+    (folder / "record.json").write_text("[]")
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "OPENAI_IMAGE_NODES_HOME": str(home)}
+    command = [sys.executable, "-m", "openai_image_nodes", "jobs"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)  # noqa: S603 - our own
+    assert done.returncode == 0, done.stderr
+    assert "cannot be used and is left alone" in done.stdout.decode(encoding)
