@@ -15,6 +15,7 @@ from .filters import BLOCK_ROWS, blur, grow, shrink
 from .gates import SAME, Decision, Verdict, decide
 from .geometry import Frame, enlarged
 from .pair import make_pair
+from .threads import one_core
 
 CLEARLY, SOMEWHAT = 20 / 255, 8 / 255  # differences of colour that start, and that continue, a changed part
 CLEAR_SPREADS, SPREADS = 8.0, 4.0  # and how many times the usual difference they must be
@@ -35,6 +36,7 @@ class Changes:
     relit: bool
 
 
+@one_core()
 def find_changes(original: Tensor, answer: Tensor, should_stop: ShouldStop | None = None) -> Changes:
     """Return where an answer [h,w,C] shows another thing than the original [H,W,C].
 

@@ -18,6 +18,7 @@ from .gates import Decision, Figures, Refusal, Verdict, decide
 from .geometry import parts
 from .pair import make_pair
 from .regions import Box
+from .threads import one_core
 
 LEAST_PERCENT = 0.2  # a smaller change of scale is not spoken of
 LOST_FEATHER = 32 / 3.1  # sigma where the answer does not match: 32 px from the border to its end
@@ -75,6 +76,7 @@ class Fit:
         return f"aligned: was {math.hypot(self.dx, self.dy):.0f} px off"
 
 
+@one_core()
 def fit(
     original: Tensor,
     answer: Tensor,
