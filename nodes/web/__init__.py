@@ -13,7 +13,10 @@ LOG = logging.getLogger(__name__)
 PREFIX = "/openai_image_nodes"
 PATHS = (
     *(("GET", path) for path in ("/models", "/connections", "/replacements", "/batch")),
-    *(("POST", path) for path in ("/estimate", "/list_estimates", "/allow_sum", "/key", "/form", "/azure")),
+    *(
+        ("POST", path)
+        for path in ("/estimate", "/list_estimates", "/allow_sum", "/key", "/form", "/azure", "/pictures")
+    ),
     *(("POST", f"/batch/{act}") for act in ("submit", "look", "collect", "cancel", "forget", "retry")),
 )
 Handler = Callable[[Any], Awaitable[Any]]
