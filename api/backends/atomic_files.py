@@ -117,7 +117,7 @@ def append(path: Path, data: bytes) -> None:
 def sync(path: Path) -> None:
     """Wait until the disk has a file, or the names in a folder; systems that cannot do this are left alone."""
     with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would be waited for
         try:
             os.fsync(descriptor)
         finally:
@@ -145,7 +145,8 @@ def make_private_folder(path: Path) -> Path:
 def folder_bytes(path: Path) -> int:
     """Return how many bytes the files of a folder have; 0 if it is gone."""
     try:
-        return sum(entry.stat().st_size for entry in os.scandir(path))
+        with os.scandir(path) as entries:
+            return sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
     except OSError:
         return 0
 
@@ -172,6 +173,13 @@ def remove_folder(path: Path, trash: Path) -> bool:
             return False
     shutil.rmtree(doomed, ignore_errors=True)
     return True
+
+
+def passing_folders(path: Path) -> list[Path]:
+    """Return what lies in a folder of things for a passing use, which may be deleted; behind a link nothing is."""
+    if path.is_symlink():
+        return []
+    return [folder for folder in path.glob("*") if not folder.is_symlink()]
 
 
 def sync_all() -> None:

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterable
 from itertools import islice
@@ -27,6 +28,7 @@ from ..store.store import Store
 
 FOLDER = "batch"
 CHANGED = "changed"
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class PlannedFile(BaseModel):
@@ -177,7 +179,7 @@ class JobPlan:
         """Delete the pictures that no planned job needs."""
         needed = {file.sha256 for planned in self.all() for file in planned.files}
         for path in self._inputs.glob("*"):
-            if path.name not in needed and time.time() - path.stat().st_mtime > 3600:
+            if DIGEST.fullmatch(path.name) and path.name not in needed and time.time() - path.stat().st_mtime > 3600:
                 with contextlib.suppress(OSError):
                     remove(path)
 

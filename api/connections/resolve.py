@@ -90,6 +90,8 @@ def is_batch(name: str) -> bool:
 
     Raises: RefusedError if the connections file is broken.
     """
+    if not isinstance(name, str):
+        return False  # a workflow may have anything there: the run refuses it
     return name in ("openai batch", "sandbox batch") or stored().get(name, {}).get("batch") is True
 
 

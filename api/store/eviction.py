@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ..backends.atomic_files import remove_folder
 from ..config import whole_number
+from .read_record import NAME
 from .records import RECORD
 
 UNREAD = "unread"
@@ -64,7 +65,7 @@ class SizeLimit:
 
     def make(self, max_bytes: int) -> int:
         """Forget answers until at most `max_bytes` are left, or only unread ones; return how many were forgotten."""
-        kept = [_measured(name, self._jobs / name) for name in _names(self._jobs)]
+        kept = [_measured(name, self._jobs / name) for name in _names(self._jobs) if _is_ours(self._jobs / name)]
         total, forgotten = sum(one.size for one in kept), 0
         for one in sorted(kept, key=lambda one: one.used_at):
             if total <= max_bytes:
@@ -91,11 +92,16 @@ def _measured(name: str, folder: Path) -> _Kept:
     size, used, needed = 0, time.time(), False
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            found = entry.stat()
+            found = entry.stat(follow_symlinks=False)
             size += found.st_size
             needed |= entry.name in (UNREAD, UNSHARED)
             used = found.st_mtime if entry.name == RECORD else used
     return _Kept(name, size, used, needed)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Tell whether a folder is an answer's by its name, and no link: anything else is not ours to delete."""
+    return NAME.fullmatch(folder.name) is not None and not folder.is_symlink()
 
 
 def limit_bytes() -> int:

@@ -26,7 +26,7 @@ from ..backends.leases import acquire, is_leased
 from ..errors import SharedStoreError
 from . import spending
 from .owner import EVERYBODY, Owner
-from .read_record import TornRecord, read_record
+from .read_record import JOB_NAME, TornRecord, read_record
 from .records import RECORD, JobRecord, record_bytes, suffix_of
 
 LOG = logging.getLogger(__name__)
@@ -166,6 +166,8 @@ class RequestJournal:
         with contextlib.suppress(SharedStoreError):
             for folder in self.root.glob("*"):
                 with contextlib.suppress(OSError):
+                    if not JOB_NAME.fullmatch(folder.name) or folder.is_symlink():
+                        continue  # not ours to delete
                     if time.time() - folder.stat().st_mtime > LEFT_AFTER_S:
                         record = self.read(folder.name)
                         if record is None or record.state == "prepared" or is_answered(record):

@@ -187,9 +187,9 @@ class Store:
 
         Returns how many were forgotten.
         """
-        for folder in (self.root / "trash").glob("*"):
+        for folder in files.passing_folders(self.root / "trash"):
             shutil.rmtree(folder, ignore_errors=True)
-        for folder in (self.root / "incoming").glob("*"):
+        for folder in files.passing_folders(self.root / "incoming"):
             with contextlib.suppress(OSError):
                 if time.time() - folder.stat().st_mtime > CRASHED_AFTER_S:
                     shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ...api.catalog.validation import out_of_range
 from ...utils import comfyui
+from ..run.parameters import SET_AGAIN, is_whole
 from . import files, inputs
 from .inputs import DEFAULTS, NO_FILE, RANGES
 from .rows import Row, portion_of, rows_of
@@ -180,7 +182,13 @@ class PromptList:
 
 
 def _refuse_counts(values: Mapping[str, Any]) -> None:
-    """Refuse numbers outside their widgets: ComfyUI does not look at them where a node looks itself."""
+    """Refuse what no widget gives: ComfyUI does not look at values where a node looks itself."""
+    for name in DEFAULTS.keys() & values.keys():
+        value, told = values[name], reprlib.repr(values[name])
+        if name in RANGES and not is_whole(value):
+            raise PromptListError(f"{name} is {told}, which is no whole number. {SET_AGAIN}")
+        if name not in RANGES and not isinstance(value, str):
+            raise PromptListError(f"{name} is {told}, which is no text. {SET_AGAIN}")
     for name, (low, high) in RANGES.items():
         if not low <= values.get(name, low) <= high:
             raise PromptListError(out_of_range(name, values[name], low, high))

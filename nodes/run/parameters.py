@@ -24,7 +24,8 @@ SIZES = (
 )
 FITTED = ("blend", "region")  # the mask modes that put the answer back in place
 MASK_MODES = ("guide", "lock", *FITTED)
-CONTEXT_RANGE = (0, 200)
+CONTEXT_RANGE = (0, 200)  # percent of the mask's size
+ALWAYS_SAID = ("prompt", "model", "quality", "size")
 SOCKETS = ("image", "references", "mask", "markup")
 SET_AGAIN = "Set it again: after an update, the values of a saved workflow may stand in the wrong places."
 MORE_NUMBERS = ("frame_count", "frame_duration_ms")  # the service's own fields of other nodes
@@ -58,9 +59,9 @@ class ImageParameters:
     def __post_init__(self) -> None:
         """Take whole numbers of every kind: nodes of other packs hand over 2.0 or numpy's."""
         for name in WHOLE_NUMBERS & vars(self).keys():
-            if _is_whole(value := getattr(self, name)):
+            if is_whole(value := getattr(self, name)):
                 object.__setattr__(self, name, int(value))
-        more = {name: int(self.extra[name]) for name in MORE_NUMBERS if _is_whole(self.extra.get(name))}
+        more = {name: int(self.extra[name]) for name in MORE_NUMBERS if is_whole(self.extra.get(name))}
         object.__setattr__(self, "extra", {**self.extra, **more})
 
     def without_previews(self, connection: Connection) -> str | None:
@@ -82,6 +83,7 @@ class ImageParameters:
 
         edits, mask = encoded.count > 0, encoded.mask is not None
         connection.check_alive(self.model)
+        _refuse_absent(asdict(self))
         refuse_widgets(asdict(self))
         _refuse_nothing_to_match(self.size, edits=edits)
         fields = service_fields(asdict(self), asked=encoded.framing.asked, edits=edits)
@@ -204,14 +206,26 @@ def refuse_kinds(values: Mapping[str, Any]) -> None:
     numbers = {*WHOLE_NUMBERS, *MORE_NUMBERS}
     for name, value in values.items():
         told = reprlib.repr(value)
-        if value is not None and name in numbers and not _is_whole(value):
+        if value is not None and name in numbers and not is_whole(value):
             raise RefusedError(f"{name} is {told}, which is no whole number. {SET_AGAIN}", param=name)
         if value is not None and name in TEXTS and not isinstance(value, str):
             raise RefusedError(f"{name} is {told}, which is no text. {SET_AGAIN}", param=name)
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
+def _refuse_absent(values: Mapping[str, Any]) -> None:
+    """Refuse a run without what a request always says: a link may give nothing, and the service then chooses dearly."""
+    for name in ALWAYS_SAID:
+        if values.get(name) is None:
+            told = values.get(name)
+            raise RefusedError(f"{name} is {told}, which is no text. {SET_AGAIN}", param=name)
+
+
+def is_whole(value: Any) -> bool:
+    """Tell whether a value is a whole number, however it is written."""
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
+    except OverflowError:
+        return isinstance(value, int)
 
 
 def _refuse_nothing_to_match(size: str | None, *, edits: bool) -> None:
