@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # and where it is used: the commands do without torch, which 
 
 FLOAT_BYTES = 4
 JPEG_QUALITY = 95
+EXIF_ORIENTATION, TURNED, OPAQUE = 0x0112, (5, 6, 7, 8), 255
 WRITABLE = {  # what a file's suffix asks for, in Pillow's names
     **{".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG", ".gif": "GIF"},
     **{".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF"},
@@ -58,6 +59,27 @@ def image_bytes(path: Path, *, mask: bool = False) -> int:
     with open_picture_file(path) as header:
         channels = 1 if mask else 4 if header.has_transparency_data else 3
         return int(header.width * header.height * channels * FLOAT_BYTES)
+
+
+def size_and_hole(path: Path) -> tuple[tuple[int, int], tuple[int, int, int, int, int] | None]:
+    """Return an upright picture's (width, height), and the left, top, width, height and pixels of what is transparent.
+
+    None in place of these where nothing is. Only the alpha is looked at.
+    Raises: as `read_image`.
+    """
+    with open_picture_file(path) as opened:
+        if not opened.has_transparency_data:
+            turned = opened.getexif().get(EXIF_ORIENTATION, 1) in TURNED
+            return (opened.height, opened.width) if turned else (opened.width, opened.height), None
+        upright = ImageOps.exif_transpose(opened)
+        alpha = upright.getchannel("A") if upright.mode == "RGBA" else upright.convert("RGBA").getchannel("A")
+    closed = np.asarray(alpha) == OPAQUE
+    rows, columns = np.flatnonzero(~closed.all(axis=1)), np.flatnonzero(~closed.all(axis=0))
+    if not rows.size:
+        return alpha.size, None
+    left, top = int(columns[0]), int(rows[0])
+    width, height = int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
+    return alpha.size, (left, top, width, height, int((~closed).sum()))
 
 
 def write_pictures(image: Tensor, path: Path) -> Iterator[Path]:

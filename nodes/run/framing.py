@@ -14,7 +14,7 @@ from ...utils.tensors import size_text
 from .parameters import FITTED, ImageParameters
 
 Size = tuple[int, int]  # width and height in pixels
-LARGEST_REGION = (2560, 1440)
+SMALLEST_REGION, LARGEST_REGION = (1024, 1024), (2560, 1440)
 SERVER_MULTIPLE, SERVER_MIN_PIXELS = 16, 655_360  # of a model that nothing is known of
 
 
@@ -60,7 +60,7 @@ def frame(values: Mapping[str, Any], picture: Picture) -> Framing:
         return _noted(frame({**values, "mask_mode": "guide"}, picture), told)
     if mode in FITTED and picture.area is None:
         raise RefusedError(
-            "The mask is empty, so nothing would change: nothing was sent. Paint over what should change (right-click"
+            "The mask is empty, so nothing would change. Nothing was sent. Paint over what should change (right-click"
             " Load Image, Open in MaskEditor), or set mask_mode to guide to edit the whole picture.",
             param="mask",
         )

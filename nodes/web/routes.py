@@ -15,8 +15,8 @@ from typing import Any
 from aiohttp import web
 from pydantic import SecretStr
 
-from ...api import Connection, HostSecrets, NoKeyError, OpenAIImageError
-from ...api.catalog import catalog, pricing
+from ...api import Connection, HostSecrets, NoKeyError, OpenAIImageError, RefusedError
+from ...api.catalog import catalog, pricing, validation
 from ...api.catalog.catalog import ModelSpec
 from ...api.connections import keys
 from ...api.connections import resolve as connections
@@ -27,7 +27,9 @@ from ..migration import replacements
 from ..prompt_list.node import PromptList, RowKind
 from ..prompt_list.tables import PromptListError
 from ..run import large_sums, parameters
+from ..run.framing import LARGEST_REGION, SMALLEST_REGION, Size, frame
 from . import PREFIX, batch_routes, paid_pictures
+from .linked_pictures import picture_of
 from .responses import answering, posted, refusal, refuse_other_machines, refuse_other_pages
 
 LOG = logging.getLogger(__name__)
@@ -80,7 +82,9 @@ async def estimate(request: web.Request) -> dict[str, Any]:
     """Return the price of a node as it is set: its state, and from the cheapest to the dearest case in USD.
 
     How sure that is tells `certainty`: exact, about, at most, or last time, for what such a picture cost here.
-    The body is {"node", "values", "connected", "image_count"}; the prompt need not be there.
+    The body is {"node", "values", "connected", "image_count", "files"}; the prompt need not be there, and `files`, the
+    names in the Load Image nodes behind `image` and `mask`, are needed where the size follows the picture. `words` says
+    what is done in place of what was set.
     """
     asked = await posted(request)
     return await asyncio.wrap_future(run_bounded(lambda: _estimate(asked)))
@@ -134,16 +138,45 @@ def _estimate(asked: Mapping[str, Any]) -> dict[str, Any]:
     if refused is not True:
         return {"state": "impossible", "reason": refused}
     try:
+        sizes, words = _asked_sizes(values, dict(asked.get("files") or {}), connected)
+    except RefusedError as exc:
+        return {"state": "impossible", "reason": str(exc)}
+    return {**_price(values, sizes, count), **words}
+
+
+def _asked_sizes(
+    values: Mapping[str, Any], files: Mapping[str, Any], connected: set[str]
+) -> tuple[list[Size | None], dict[str, str]]:
+    """Return the smallest and the largest size that may be asked for, None for that of the widget, and `words`.
+
+    Raises: RefusedError for what the run would refuse too.
+    """
+    mode = str(values.get("mask_mode") or "guide")
+    is_fitted = mode in parameters.FITTED and {"image", "mask"} <= connected
+    if not is_fitted and values.get("size") != "match image":
+        return [None], {}
+    picture = picture_of(files, connected, mask_mode=mode)
+    if picture is not None:
+        framing = frame(values, picture)
+        return [framing.asked], {"words": framing.notes[0]} if framing.notes else {}
+    is_free = validation.spec_of(values, shutdowns=False).sizes.kind != "fixed"
+    return [SMALLEST_REGION, LARGEST_REGION] if is_fitted and is_free else [None], {}
+
+
+def _price(values: Mapping[str, Any], sizes: Sequence[Size | None], count: int) -> dict[str, Any]:
+    try:
         link = connections.resolve(str(values.get("connection") or "auto"), SIGNED_IN, lambda: "")
     except NoKeyError:
         return {"state": "no_key"}
     if link.kind == "sandbox":
         return {"state": "free"}
-    fields = parameters.service_fields(values, edits=count > 0)
-    price = pricing.estimate(link, fields, count)
-    if price is not None:
-        return _known(link, *price, pricing.certainty(fields))
-    usd = past_runs.last_usd(store_of(link), link.name, fields, edits=count > 0)
+    each = [parameters.service_fields(values, asked=size, edits=count > 0) for size in sizes]
+    prices = [pricing.estimate(link, fields, count) for fields in each]
+    known = [price for price in prices if price is not None]
+    if known and len(known) == len(prices):
+        lows, highs = [price.low_usd for price in known], [price.high_usd for price in known]
+        return _known(link, min(lows), max(highs), pricing.certainty(each[-1]))
+    usd = past_runs.last_usd(store_of(link), link.name, each[-1], edits=count > 0)
     return {"state": "unknown", "connection": link.name} if usd is None else _known(link, usd, usd, "last time")
 
 

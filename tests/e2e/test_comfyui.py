@@ -20,7 +20,7 @@ EXAMPLES = sorted(path.stem for path in (ROOT / "example_workflows").glob("*.jso
 INPUTS = [
     *("seed", "quality", "background", "size", "n", "image", "mask", "model", "connection", "custom_width"),
     *("custom_height", "output_format", "output_compression", "moderation", "input_fidelity", "complexity"),
-    *("mask_mode", "live_preview", "reuse", "references", "markup"),
+    *("mask_mode", "live_preview", "reuse", "region_context", "references", "markup"),
 ]
 BUILT_IN = "OpenAIGPTImage1"
 TEXT_EVENT = 3

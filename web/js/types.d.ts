@@ -231,6 +231,7 @@ export interface NodeState {
   values: Record<string, any>;
   connected: string[];
   image_count: number;
+  files?: Record<string, string>; // in the Load Image nodes behind image and mask
 }
 
 export interface Estimate {
@@ -241,6 +242,7 @@ export interface Estimate {
   high_usd?: number;
   certainty?: "exact" | "about" | "at most" | "last time";
   is_partial?: boolean; // some of a sum is not known
+  words?: string; // what is done in place of what was set
 }
 
 /** An estimate of so many runs, of one where that is not said. */

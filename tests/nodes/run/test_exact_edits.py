@@ -279,7 +279,7 @@ def test_empty_mask_is_refused_before_anything_is_sent(service: DriftingService,
     """Nothing would change: that is not paid for. The message says what to do instead."""
     for mode in ("blend", "region"):
         for empty in (torch.zeros(1, HEIGHT, WIDTH), torch.zeros(1, 64, 64)):
-            with pytest.raises(RefusedError, match=r"mask is empty.*nothing was sent.*mask_mode to guide"):
+            with pytest.raises(RefusedError, match=r"mask is empty.*Nothing was sent.*mask_mode to guide"):
                 node(image=photo[None], mask=empty, mask_mode=mode)
     assert service.faults.posts == 0
 

@@ -57,3 +57,10 @@ test("a node without widgets and inputs has a state too", () => {
   assert.deepEqual(stateOf({ type: "X" }), { node: "X", values: {}, connected: [], image_count: 0 });
   assert.equal(widgetNamed({ type: "X" }, "seed"), undefined);
 });
+
+test("the files that Load Image shows are told, as the price follows their size", () => {
+  const loader = node("LoadImage", [], { image: "cat.png [input]" });
+  const asks = node("OIN_GPTImage", [["image", loader], ["mask", loader], ["markup", loader]]);
+  assert.deepEqual(stateOf(asks).files, { image: "cat.png [input]", mask: "cat.png [input]" });
+  assert.equal(stateOf(node("OIN_GPTImage", [["image", node("Other", [], { image: "x" })], "mask"])).files, undefined);
+});

@@ -72,3 +72,10 @@ test("a refusal of one is a refusal of all, before a missing key or account", ()
   assert.equal(summed([known(1), { state: "no_account" }, { state: "no_key" }]).state, "no_key");
   assert.equal(summed([known(1), { state: "no_account" }]).state, "no_account");
 });
+
+test("what is done in place of what was set stands behind the price", () => {
+  const words = "The area around the mask would be 82 % of the picture: all of it is sent, as with mask_mode blend.";
+  assert.equal(said(known(0.04, 0.04, { words })), "~0.04 USD \u00b7 The area around the mask would be 82 % of the picture");
+  assert.equal(said({ state: "free", words }), "free \u00b7 The area around the mask would be 82 % of the picture");
+  assert.equal(said(known(0.04, 0.04, { words: "x".repeat(100) })), "~0.04 USD");
+});

@@ -3,6 +3,8 @@
 /** @import { GraphNode, NodeState, Slot } from "../types" */
 
 const COLLECTOR = "OIN_References";
+const LOADER = "LoadImage";
+const PICTURED = ["image", "mask"];
 const NOT_ASKED = ["prompt", "control_after_generate"];
 const MOST_PICTURES = 16;
 
@@ -37,16 +39,30 @@ export function pictureCount(node, depth = 0) {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
+/** Return the names of the files behind the inputs that the size of what is asked for may follow.
+ * @param {GraphNode} node
+ * @returns {Record<string, string>}
+ */
+function filesOf(node) {
+  const named = linked(node).map(([{ name }, slot]) => {
+    const source = PICTURED.includes(name) ? node.getInputNode?.(slot) : undefined;
+    return [name, source?.type === LOADER ? widgetNamed(source, "image")?.value : undefined];
+  });
+  return Object.fromEntries(named.filter(([, file]) => typeof file === "string" && file));
+}
+
 /**
  * @param {GraphNode} node
  * @returns {NodeState}
  */
 export function stateOf(node) {
+  const files = filesOf(node);
   const asked = (node.widgets ?? []).filter(({ name }) => name && !NOT_ASKED.includes(name));
   return {
     node: node.type,
     values: Object.fromEntries(asked.map(({ name, value }) => [name, value])),
     connected: linked(node).map(([input]) => input.name),
     image_count: Math.min(pictureCount(node), MOST_PICTURES),
+    ...(Object.keys(files).length ? { files } : {}),
   };
 }

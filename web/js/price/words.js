@@ -4,17 +4,28 @@ import { filled, usd } from "../format.js";
 
 /** @import { Counted, Estimate, Text } from "../types" */
 
+const LONGEST_WORDS = 72;
 const LONGEST_REASON = 48; // characters of a badge that is no wider than the node
 const PRICE_COLOURS = { fgColor: "#eafff5", bgColor: "#1d5443" };
 const WARNING_COLOURS = { fgColor: "#fff4e0", bgColor: "#7a4b0c" };
 /** @type {Estimate["state"][]} */
 const WARNINGS = ["impossible", "no_key", "no_account"]; // what keeps a run from working, the worst first
 
-/** Return what the badge says.
+/** Return what the badge says: the price, and what will be done in place of what was set.
  * @param {Estimate} told
  * @param {Text} text
  */
 export function priceText(told, text) {
+  const words = (told.words ?? "").split(/: |\uff1a|\. |\u3002/)[0] ?? "";
+  const price = amountText(told, text);
+  return words && words.length <= LONGEST_WORDS ? `${price} \u00b7 ${words}` : price;
+}
+
+/**
+ * @param {Estimate} told
+ * @param {Text} text
+ */
+function amountText(told, text) {
   if (told.state === "free") return text("free", "free");
   if (told.state === "no_key") return text("no_key", "no key yet");
   if (told.state === "no_account") return text("no_account", "no account yet");
