@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..api import Originals, RefusedError
+from ..api import BadAnswerError, Originals, RefusedError
 from ..nodes.save_original import IN_FILE, METADATA, SIDECAR, described
 from ..utils.c2pa import credentials_of
 from ..utils.containers import form_of
 from ..utils.image_files import WRITABLE, converted
 from ..utils.picture_metadata import NoPlaceError, with_texts
 from ..utils.png import encode_png
+from ..utils.strangers_json import read_object
 from ..utils.tensors import tensor_to_pixels
 
 __all__ = ["METADATA", "check_place", "written"]
 
 SAME = {".jpeg": ".jpg"}
 TEXT_NAME = "openai_image_nodes"
+SIDECAR_DEPTH = 200
 
 
-def check_place(path: Path) -> None:
-    """Refuse a place to which nothing can be written, before anything is paid.
+def check_place(path: Path, metadata: str) -> None:
+    """Refuse a place to which nothing can be written, or only over something else, before anything is paid.
 
     Raises: RefusedError.
     """
@@ -34,6 +37,18 @@ def check_place(path: Path) -> None:
         raise RefusedError(f"The folder {path.parent} is not there. Make it first.", param="output")
     if path.is_dir():
         raise RefusedError(f"{path} is a folder. Name a file in it.", param="output")
+    beside = path.with_suffix(".json")
+    if metadata == SIDECAR and beside.exists() and not _is_ours(beside):
+        raise RefusedError(f"{beside} is another file already. Choose another name.", param="output")
+
+
+def _is_ours(sidecar: Path) -> bool:
+    """Tell whether a file is one that was written beside a picture, and may be written again."""
+    try:
+        told = read_object(sidecar.read_bytes(), max_depth=SIDECAR_DEPTH)
+    except (OSError, ValueError, RecursionError):
+        return False
+    return {"identity", "sha256"} <= set(told)
 
 
 def written(originals: Originals, changed: Sequence[Any], path: Path, metadata: str) -> list[Path]:
@@ -47,7 +62,7 @@ def written(originals: Originals, changed: Sequence[Any], path: Path, metadata: 
     files = [encode_png(tensor_to_pixels(one)) for one in changed[0]] if changed else []
     count = len(files or originals.digests)
     if not count:
-        raise RefusedError("The answer holds no picture of a known format.")
+        raise BadAnswerError("The answer holds no picture of a known format, and may have been billed.")
     targets = [path] if count == 1 else [path.with_name(f"{path.stem}_{at + 1}{path.suffix}") for at in range(count)]
     for index, target in enumerate(targets):
         facts = {**originals.facts, "picture": index}
@@ -62,8 +77,9 @@ def _write(data: bytes, facts: dict[str, Any], path: Path, metadata: str) -> Non
     if metadata == IN_FILE:
         try:
             data = with_texts(data, {TEXT_NAME: json.dumps(facts)})
-        except NoPlaceError:
+        except NoPlaceError as exc:
             metadata = SIDECAR
+            print(f"note: what made {path} is beside it, because {exc}", file=sys.stderr)
     path.write_bytes(data)
     if metadata == SIDECAR:
         told = {**facts, **described(data, credentials_of(data))}

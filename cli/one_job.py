@@ -23,16 +23,18 @@ ID_CHARS = 12
 NOT_TOLD = {"idempotency_key", "headers", "pictures", "picture_digests"}  # told elsewhere, or of no use to a person
 
 
-def named(beginning: str) -> tuple[Path, JobRecord]:
-    """Return folder and record of the one answer whose id begins so.
+def named(beginning: str, *, answered: bool = True) -> tuple[Path, JobRecord]:
+    """Return folder and record of the one answer whose id begins so, or of the one job, answered or not.
 
     Raises: RefusedError if there is none, or more than one.
     """
-    kept = [one for store in stores() for one in store.each_record(beginning.partition(".")[0]) if one[1].pictures]
+    all_jobs = [one for store in stores() for one in store.each_record(beginning.partition(".")[0])]
+    kept = [one for one in all_jobs if one[1].pictures or not answered]
     found = [one for one in kept if beginning in (one[0].name, short_name(one[0]))]
     found = found or [one for one in kept if one[0].name.startswith(beginning)]
     if not beginning or len(found) != 1:
-        raise RefusedError(f"{len(found)} answers have an id that begins with {beginning!r}; name exactly one.")
+        what = "answers" if answered else "jobs"
+        raise RefusedError(f"{len(found)} {what} have an id that begins with {beginning!r}; name exactly one.")
     return found[0]
 
 

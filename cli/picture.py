@@ -37,11 +37,13 @@ def picture(argv: Sequence[str]) -> int:
     allowed = validated({**vars(parameters), **told})
     if allowed is not True:
         raise OpenAIImageError(str(allowed))
-    check_place(options.output)
+    check_place(options.output, options.metadata)
     run = NodeRun(connection_of(options.connection), options.seed, not options.again)
     asked = run.prepared(parameters, _pictures(options).checked())
     answer = _answered(asked, run.connection, yes=options.yes)
     if answer is None:
+        if options.json:
+            print(json.dumps({"files": [], "planned": True}))
         print("planned, nothing was sent; see: openai-image batch plan", file=sys.stderr)
         return 0
     return _finished(answer, asked, run.connection, options)

@@ -37,7 +37,7 @@ def jobs(argv: Sequence[str]) -> int:
     if options.action == "find":
         return _find([word for word in (options.id, *options.words) if word], as_json=options.json)
     if options.action == "show":
-        return show(named(options.id or ""), as_json=options.json)
+        return show(named(options.id or "", answered=False), as_json=options.json)
     if options.action == "open":
         return opened(named(options.id or ""))
     if options.action == "sync":

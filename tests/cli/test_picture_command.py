@@ -69,14 +69,20 @@ def test_another_suffix_converts(server: Capture, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("out", "told"),
-    [("fox.txt", "no suffix of a picture"), ("not there/fox.png", "not there"), ("taken.png", "is a folder")],
+    [
+        ("fox.txt", "no suffix of a picture"),
+        ("not there/fox.png", "not there"),
+        ("taken.png", "is a folder"),
+        ("mine.png", "is another file already"),
+    ],
 )
 def test_place_that_takes_nothing_is_refused_before_paying(
     server: Capture, tmp_path: Path, out: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing is sent."""
     (tmp_path / "taken.png").mkdir()
-    assert main(["a fox", "-o", str(tmp_path / out)]) == 1
+    (tmp_path / "mine.json").write_text('{"settings": 1}')
+    assert main(["a fox", "--metadata", "sidecar", "-o", str(tmp_path / out)]) == 1
     assert told in capsys.readouterr().err
     assert server.posts == []
 
@@ -132,6 +138,7 @@ def test_metadata_is_saved_where_it_is_asked_for(server: Capture, tmp_path: Path
     assert main(["a fox", "-o", str(out)]) == 0
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["fox.png"]
     assert main(["a fox", "-o", str(out), "--metadata", "sidecar"]) == 0
+    assert main(["a fox", "-o", str(out), "--metadata", "sidecar"]) == 0  # once more, over its own
     told = json.loads((tmp_path / "fox.json").read_text())
     assert (told["model"], told["c2pa"]) == ("gpt-image-2.6-flare", CREDENTIALS._asdict())
     assert out.read_bytes() == signed("png")

@@ -95,6 +95,13 @@ def test_one_job_is_shown_whole(asker: Asker, capsys: pytest.CaptureFixture[str]
     assert told["files"][0]["sha256"] == hashlib.sha256(painted("a fox with \x1b[31m colour")).hexdigest()
     assert told["cost_usd"] > 0
     assert "idempotency_key" not in told
+    asker.faults.drop("after_body")
+    lost = asker.submit("a lost fox")
+    with pytest.raises(OutcomeUnknownError):
+        lost.future.result(30)
+    capsys.readouterr()
+    assert main(["jobs", "show", lost.identity[:12]]) == 0
+    assert "a lost fox" in capsys.readouterr().out
 
 
 def test_pictures_are_opened_with_the_machines_own_program(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from openai_image_nodes.api.catalog import pricing
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, OutOfCreditError, RefusedError
 from openai_image_nodes.api.jobs.manager import JOBS
 from openai_image_nodes.api.store import spending as budget
+from openai_image_nodes.api.store.originals import originals_of
 from openai_image_nodes.api.store.records import StoredAnswer
 from support.asker import connection, job, name_of, painted, until, until_quiet
 from support.machines import STORE, Farm, bucket, farm, record, server
@@ -277,3 +279,15 @@ def test_strangers_holds_are_no_amounts(farm: Farm, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv(BUDGET, str(0.5 * dear_usd(farm)))
     with pytest.raises(OutOfCreditError):
         farm.asker.ask("another fox", **DEAR)
+
+
+def test_original_is_had_by_every_machine(farm: Farm) -> None:
+    """A reference names what it is, not where: a machine that has forgotten the file, or never had it, fetches it."""
+    answer = farm.asker.ask(n=2)
+    reference = originals_of(answer, is_sandbox=False)
+    assert answer.folder is not None
+    shutil.rmtree(answer.folder)
+    assert [reference.read(index) for index in range(2)] == answer.pictures
+    farm.on("second")
+    assert [reference.read(index) for index in range(2)] == answer.pictures
+    assert farm.posts == 1
