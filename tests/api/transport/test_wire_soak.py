@@ -27,13 +27,16 @@ SEED, COUNT = 20261127, 2000
 INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"
 
 
+def b64(prompt: str) -> str:
+    return base64.b64encode(painted(prompt)).decode()
+
+
 def told(prompt: str, **fields: object) -> bytes:
-    return json.dumps({"data": [{"b64_json": base64.b64encode(painted(prompt)).decode()}], **fields}).encode()
+    return json.dumps({"data": [{"b64_json": b64(prompt)}], **fields}).encode()
 
 
 def event(prompt: str) -> bytes:
-    picture = base64.b64encode(painted(prompt)).decode()
-    return f"data: {json.dumps({'type': 'image_generation.completed', 'b64_json': picture})}\n\n".encode()
+    return f"data: {json.dumps({'type': 'image_generation.completed', 'b64_json': b64(prompt)})}\n\n".encode()
 
 
 # what comes, with its whole picture
@@ -50,6 +53,16 @@ GIVES: dict[str, Callable[[str], tuple[Step, ...]]] = {
     "gzip": lambda prompt: (plain(gzip.compress(told(prompt)), "Content-Encoding: gzip"),),
     "odd fields": lambda prompt: (plain(told(prompt, usage="x", size={}, quality=1)),),
     "the picture itself": lambda prompt: (plain(painted(prompt), "Content-Type: image/png"),),
+    "another place": lambda prompt: (plain(json.dumps({"thing": {"deep": b64(prompt)}}).encode()),),
+    "a sketch before it": lambda prompt: (
+        plain(json.dumps({"status": "processing", "image": b64("a stranger")}).encode() + b"\n" + told(prompt)),
+    ),
+    "length too small": lambda prompt: (plain(told(prompt), length=len(told(prompt)) - 9), CLOSE),
+    "chunks that are none": lambda prompt: (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + told(prompt),
+        CLOSE,
+    ),
+    "packed twice": lambda prompt: (plain(gzip.compress(gzip.compress(told(prompt)))),),
     "bytes left over": lambda prompt: (plain(told(prompt)) + plain(told("a stranger")),),
 }
 # what is lost, or said to be no picture
@@ -60,11 +73,14 @@ LOSES: dict[str, Callable[[str], tuple[Step, ...]]] = {
     "cut in the picture": lambda prompt: (plain(told(prompt)[:60], length=len(told(prompt))), CLOSE),
     "502": lambda _prompt: (plain(b"<html>Bad Gateway</html>", status="502 Bad Gateway"),),
     "500 of a relay": lambda _prompt: (plain(b'{"error":{"message":"read response body failed"}}', status="500 Oops"),),
+    "a challenge": lambda _prompt: (plain(b"<title>Just a moment...</title>", status="503 No"),),
+    "a picture cut off": lambda prompt: (plain(painted(prompt)[:-20], length=9999), CLOSE),
     "503 of a relay": lambda _prompt: (plain(b'{"error":{"message":"upstream connect error"}}', status="503 No"),),
     "524": lambda _prompt: (plain(b"error code: 524", status="524 Timeout"),),
     "refused": lambda _prompt: (plain(b'{"error":{"message":"no","code":"bad_request"}}', status="400 Bad Request"),),
     "no picture": lambda _prompt: (plain(b'{"data":[]}'),),
 }
+REFUSED = ("refused", "a challenge")
 ALL = {**GIVES, **LOSES}
 
 
@@ -107,6 +123,6 @@ def test_two_thousand_requests_with_every_fault(server: WireServer, monkeypatch:
             assert (found.folder / "picture_0.png").read_bytes() == painted(prompt)
         else:
             assert isinstance(error, OpenAIImageError), (kinds[prompt], error)
-            assert isinstance(error, (OutcomeUnknownError, BadAnswerError)) or kinds[prompt] == "refused", kinds[prompt]
+            assert isinstance(error, (OutcomeUnknownError, BadAnswerError)) or kinds[prompt] in REFUSED, kinds[prompt]
     assert given == set(kinds)
     assert server.posts == COUNT
