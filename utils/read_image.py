@@ -110,12 +110,18 @@ def _opened(file: BinaryIO, openers: Openers, max_pixels: int) -> ImageFile:
     opener = next((opener for signature, opener in openers if start.startswith(signature)), None)
     if opener is None:
         raise BrokenPictureError(
-            "the picture is empty" if not start else f"the picture begins with {start!r}, like no known one"
+            "the picture is empty" if not start else f"the picture begins with {_shown(start)}, like no known one"
         )
     with image_errors():
         picture = opener(file)
     refuse_more_than(max_pixels, *picture.size)
     return picture
+
+
+def _shown(start: bytes) -> str:
+    """Return the beginning of a file as text if it is text, else in hexadecimal digits."""
+    is_text = start.isascii() and start.decode("ascii").isprintable()
+    return start.decode("ascii") if is_text else start.hex(" ")
 
 
 def refuse_more_than(max_pixels: int, width: int, height: int) -> None:
@@ -136,7 +142,7 @@ def image_errors() -> Iterator[None]:
     try:
         yield
     except READING_ERRORS as exc:
-        raise BrokenPictureError(f"the picture is damaged ({type(exc).__name__}: {exc})") from exc
+        raise BrokenPictureError(f"the picture is damaged ({exc})") from exc
 
 
 def image_to_pixels(picture: Image.Image) -> Pixels:

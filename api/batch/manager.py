@@ -233,4 +233,7 @@ def refusal_of(record: BatchRecord) -> OpenAIImageError | None:
     if record.status != "failed" and record.state != REFUSED:
         return None
     said = "; ".join(record.faults) or "no reason was given"
-    return RefusedError(f"The batch of {record.model} was refused: {said}")
+    return RefusedError(
+        f"The batch of {record.model} was refused: {said}. Its jobs are planned again: change what it names, then"
+        " submit."
+    )

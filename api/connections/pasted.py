@@ -74,7 +74,7 @@ def _with_scheme(address: str, place: str) -> str:
     bare = address.lstrip("/\\")
     if LOCAL.match(bare):  # http or https, nobody knows
         raise RefusedError(
-            f"The address from {place} does not say how it is spoken to. Write http://{bare} or https://{bare}.",
+            f"The address from {place} does not say whether it is http or https. Write http://{bare} or https://{bare}.",
             param="connection",
         )
     return f"https://{bare}"

@@ -232,9 +232,11 @@ def check_form(omit: object, edits: object, place: str) -> None:
     Raises: RefusedError.
     """
     fields = [name for name in OpenAIImageEditRequest.model_fields if name not in NEVER_OMITTED]
-    if not isinstance(omit, list) or any(not isinstance(name, str) or name not in fields for name in omit):
+    wrong = [name for name in omit if name not in fields] if isinstance(omit, list) else [omit]
+    if wrong:
         raise RefusedError(
-            f'"omit" of {place} must be a list of fields that are never sent, of these: {", ".join(fields)}.',
+            f'"omit" of {place} holds {", ".join(map(ascii, wrong))}. It must be a list of fields that are never sent,'
+            f" of these: {', '.join(fields)}.",
             param="connection",
         )
     if edits not in EDIT_FORMS:

@@ -76,10 +76,8 @@ def address_fault(url: str) -> str | None:
         parts = urlsplit(url)
         host, _port = parts.hostname or "", parts.port
         requests.PreparedRequest().prepare_url(url, None)
-    except ValueError as exc:  # requests' InvalidURL is one
-        return f"it is no address ({exc})"
-    except Exception as exc:  # noqa: BLE001 - what urllib3 and idna raise for what is no host
-        return f"it is no address ({type(exc).__name__})"
+    except Exception:  # noqa: BLE001 - requests' InvalidURL, and what urllib3 and idna raise for what is no host
+        return "it is no address"
     labels = host.rstrip(".").split(".")
     if ":" not in host and (
         len(host) > HOST_MAX_CHARS or any(not 1 <= len(each) <= LABEL_MAX_CHARS for each in labels)
@@ -94,8 +92,8 @@ def _refuse_proxy(connection: Connection) -> None:
     try:
         proxy = select_proxy(connection.base_url, get_environ_proxies(connection.base_url))
         fault = _proxy_fault(proxy) if proxy else None
-    except Exception as exc:  # noqa: BLE001 - whatever is wrong with it: it comes from outside of this pack
-        fault = type(exc).__name__
+    except Exception:  # noqa: BLE001 - whatever is wrong with it: it comes from outside of this pack
+        fault = "it is no address"
     if fault:
         raise _refusal(
             f"{connection.name}: the proxy address from {_proxy_variable(connection.base_url)} cannot be used: {fault}."
@@ -112,7 +110,7 @@ def _proxy_fault(proxy: str) -> str | None:
     if not parts.host or address_fault(f"http://{parts.host}/"):
         return "it names no host"
     if parts.port is not None and not 0 < parts.port < 1 << 16:
-        return "its port is none"
+        return "its port is no number from 1 to 65535"
     "".join(get_auth_from_url(proxy)).encode("latin-1")
     return None
 

@@ -161,7 +161,12 @@ GATEWAY_GAVE_UP = "{name}: a gateway gave up before the answer came; {billed}"
 LOST = Rule(OutcomeUnknownError, "{name}: the service, or one behind it, failed; {billed}", "{unknown}", FAILURES)
 
 RULES = (  # the first that holds
-    Rule(OutcomeUnknownError, "{name}: the line ended before the final answer; {billed}", "{unknown}", range(100, 200)),
+    Rule(
+        OutcomeUnknownError,
+        "{name}: the connection ended before the final answer; {billed}",
+        "{unknown}",
+        range(100, 200),
+    ),
     Rule(
         NoKeyError,
         "{name}: the account or its key is closed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from ...api.batch.plan import JobPlan, PlannedJob, total_usd
 from ...api.batch.records import COLLECTED, SUBMITTED, BatchLedger, BatchRecord
 from ...api.catalog import catalog
 from ...api.jobs.threads import LateValue, run_in_thread
+
+LOG = logging.getLogger(__name__)
 
 SHOWN = 20
 PROMPT_CHARS = 80
@@ -103,7 +106,7 @@ class BatchPanel:
             (manager, one) for _, manager in self._managers() for one in manager.overview().open if one.id == batch
         ]
         if not found:
-            raise RefusedError(f"There is no open batch {batch}.")
+            raise RefusedError(f"There is no open batch {batch}. Look at the list again.")
         manager, record = found[0]
         self._start("cancel", lambda: manager.cancel(record))
 
@@ -174,9 +177,10 @@ class BatchPanel:
         except OpenAIImageError as exc:
             fault = str(exc)
         except OSError as exc:
-            fault = f"The store cannot be read or written: {exc.strerror or exc}."
-        except Exception as exc:  # noqa: BLE001 - the panel must not stay busy
-            fault = f"{type(exc).__name__}: {exc}"
+            fault = f"The store cannot be read or written: {exc.strerror or exc}. Check its disk and rights."
+        except Exception:  # the panel must not stay busy
+            LOG.exception("A batch could not be worked on.")
+            fault = "A fault of this pack; ComfyUI's log has it. Please report it."
         finally:
             with self._lock:
                 if self._doing == "look":

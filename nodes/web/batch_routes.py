@@ -29,7 +29,9 @@ async def view(request: web.Request) -> dict[str, Any]:
     try:
         return await asyncio.wrap_future(run_in_thread(PANEL.view))
     except OSError as exc:
-        raise web.HTTPInternalServerError(text=f"The store cannot be read: {exc.strerror or exc}.") from exc
+        raise web.HTTPInternalServerError(
+            text=f"The store cannot be read: {exc.strerror or exc}. Check its disk and rights."
+        ) from exc
 
 
 def _acting(act: Callable[[dict[str, Any]], None]) -> Callable[[web.Request], Any]:

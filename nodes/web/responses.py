@@ -43,7 +43,7 @@ def answering(handle: Callable[[web.Request], Awaitable[dict[str, Any]]]) -> Han
         except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return refusal(400, "The request is not as expected.")  # what it holds may be a key: it is not repeated
         except OSError as exc:
-            return refusal(500, f"The state folder cannot be written to: {exc.strerror}.")
+            return refusal(500, f"The state folder cannot be written to: {exc.strerror}. Check its disk and rights.")
 
     return answer
 
