@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
+from ..mask_composite import scaled, with_channels
 from .regions import Box, Region
 
 
@@ -27,8 +28,10 @@ def cut_out(original: Tensor, mask: Tensor, region: Region) -> tuple[Tensor, Ten
 
     They have the region's size; at a scale of 1 the picture's values are the original's own.
     """
-    picture = _sized(part(original, region.box), region.size, "bicubic").clamp(0, 1)
-    selected = _sized(part(mask[..., None], region.box, mode="constant"), region.size, "bilinear")
+    width, height = region.size
+    shown = with_channels(part(original, region.box), max(3, original.shape[2]))  # grey goes out as RGB
+    picture = scaled(shown.float(), height, width).clamp(0, 1)
+    selected = _sized(part(mask[..., None], region.box, mode="constant"), region.size)
     return picture, selected[..., 0].clamp(0, 1)
 
 
@@ -46,12 +49,12 @@ def cut_back(answer: Tensor, box: Box, picture: tuple[int, int]) -> Tensor:
     return answer[:, rows, columns].contiguous()
 
 
-def _sized(picture: Tensor, size: tuple[int, int], mode: str) -> Tensor:
+def _sized(picture: Tensor, size: tuple[int, int]) -> Tensor:
     """Return [H,W,C] scaled to (width, height)."""
     width, height = size
     if picture.shape[:2] == (height, width):
         return picture
     channels_first = picture.permute(2, 0, 1)[None].float()  # HWC -> BCHW
-    return interpolate(channels_first, (height, width), mode=mode, antialias=True, align_corners=False)[0].permute(
-        1, 2, 0
-    )  # BCHW -> HWC
+    return interpolate(channels_first, (height, width), mode="bilinear", antialias=True, align_corners=False)[
+        0
+    ].permute(1, 2, 0)  # BCHW -> HWC

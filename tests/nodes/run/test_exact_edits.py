@@ -20,7 +20,7 @@ from openai_image_nodes.utils.errors import ImageInputError
 from support.asker import until
 from support.drift import Drift, ellipse
 from support.drifting import DriftingService, scene
-from support.node_calls import GPTImage, References, asked, node
+from support.node_calls import GPTImage, References, asked, node, together
 
 FREE, FIXED = "gpt-image-2.6-flare", "gpt-image-1.5"
 WIDTH, HEIGHT = 960, 640
@@ -182,6 +182,28 @@ def test_batch_and_references_go_along_and_the_mask_is_the_firsts(
     assert torch.equal(image[0][far], photo[far])
 
 
+def test_rows_of_a_list_have_pictures_and_masks_of_their_own(
+    service: DriftingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several runs of one node at once, of other sizes, one without a picture: the line counts how they ended."""
+    said: list[str] = []
+    monkeypatch.setattr(comfyui, "show_text", lambda text, _node: said.append(text))
+    rows = [(scene(700, 500, seed=1), 0.3), (scene(640, 800, seed=2), 0.7)]
+    calls = [
+        {"image": photo[None], "mask": ellipse(photo, (place, 0.5), 0.05)[None], "prompt": f"row {place}"}
+        for photo, place in rows
+    ]
+    outputs = together(
+        *({**one, "mask_mode": "region", "unique_id": "3"} for one in [*calls, {"prompt": "no picture"}])
+    )
+    for (photo, _), call, output in zip(rows, calls, outputs, strict=False):
+        far = outside(call["mask"][0], max(photo.shape))
+        assert torch.equal(output[0][0][far], photo[far])
+    assert outputs[2][0].shape[0] == 1
+    assert service.faults.billed == 3
+    assert said[-1] == "3 done"
+
+
 def test_several_answers_are_each_fitted(service: DriftingService, photo: torch.Tensor, mask: torch.Tensor) -> None:
     """n pictures: n results, n entries in the report."""
     service.drift = SMALLER
@@ -204,6 +226,19 @@ def test_transparency_is_kept(service: DriftingService, photo: torch.Tensor, mas
         far = outside(mask, WIDTH)
         assert torch.equal(image[0][far], picture[far][:, :channels])
         assert bool(alpha.any()) is (channels == 4)
+
+
+def test_colours_below_transparency_do_not_bleed_into_what_is_sent(service: DriftingService) -> None:
+    """A scaled region weighs colours by their alpha: what nobody sees is not mixed into what is seen."""
+    picture = torch.zeros(HEIGHT, WIDTH, 4)
+    picture[..., 1] = 1.0
+    picture[:, WIDTH // 2 :, 3] = 1.0  # the left half is transparent and red
+    picture[:, : WIDTH // 2, :2] = torch.tensor([1.0, 0.0])
+    node(image=picture[None], mask=ellipse(picture, (0.5, 0.5), 0.05)[None], mask_mode="region")
+    sent = service.sent()
+    seen = sent[..., 3] > 0.02
+    assert sent[..., 0][seen].max() < 0.02
+    assert sent[..., 1][seen].min() > 0.98
 
 
 def test_values_between_the_levels_are_kept(service: DriftingService, photo: torch.Tensor, mask: torch.Tensor) -> None:
