@@ -8,6 +8,7 @@ from importlib import import_module
 from io import TextIOWrapper
 
 from .failures import exit_code, failure_json
+from .terminal import tell
 
 COMMANDS = {  # by module and function: each loads only what it needs
     "doctor": ("setup", "doctor"),
@@ -39,5 +40,5 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         if "--json" in words:
             print(failure_json(exc, code))
-        print(f"openai-image: {exc}", file=sys.stderr)
+        tell(f"openai-image: {exc}", is_aside=True)
         return code

@@ -14,6 +14,7 @@ from ..api.batch.manager import BatchManager, refusal_of
 from ..api.batch.plan import PlannedJob
 from ..api.batch.records import COLLECTED, BatchRecord
 from ..nodes.run.execution import connection_of
+from .terminal import printable, tell
 
 PROMPT_CHARS = 60
 BAR_CHARS = 30
@@ -63,16 +64,16 @@ def plan(options: argparse.Namespace) -> int:
         return _print_json([_job_json(one) for seen in views for one in [*seen.ready, *seen.failed]])
     for seen in views:
         for one in seen.ready:
-            print(f"{one.identity[:12]}  {_asked(one)}" + (f"  failed before: {one.fault}" if one.fault else ""))
+            tell(f"{one.identity[:12]}  {_asked(one)}" + (f"  failed before: {one.fault}" if one.fault else ""))
         for one in seen.failed:
-            print(f"{one.identity[:12]}  {_asked(one)}  FAILED: {one.fault}")
+            tell(f"{one.identity[:12]}  {_asked(one)}  FAILED: {one.fault}")
         for part in seen.parts:
-            print(describe.part(part))
+            tell(describe.part(part))
     ready = [part for seen in views for part in seen.parts]
-    print(f"planned: {describe.total(ready)}" if ready else describe.empty(views[0]))
+    tell(f"planned: {describe.total(ready)}" if ready else describe.empty(views[0]))
     failed = sum(len(seen.failed) for seen in views)
     if failed:
-        print(f"failed for good: {failed}. Change them in the workflow, or: openai-image batch plan --retry")
+        tell(f"failed for good: {failed}. Change them in the workflow, or: openai-image batch plan --retry")
     return 0
 
 
@@ -80,9 +81,9 @@ def submit(options: argparse.Namespace) -> int:
     """Send the plan, after a yes to its count, bytes and price."""
     begun = _submitted(options)
     for record in begun:
-        print(describe.batch(record))
+        tell(describe.batch(record))
     if not begun:
-        print("nothing was submitted")
+        tell("nothing was submitted")
     return 0
 
 
@@ -114,7 +115,7 @@ def cancel(options: argparse.Namespace) -> int:
         ended = _tried(manager.give_up if options.give_up else manager.cancel, record)
         failed = failed or ended is None
         if ended:
-            print(describe.batch(ended))
+            tell(describe.batch(ended))
     return int(failed)
 
 
@@ -155,7 +156,7 @@ def _submitted(options: argparse.Namespace) -> list[BatchRecord]:
 
 def _agreed(lines: Iterable[str], total: str, *, yes: bool) -> bool:
     for line in lines:
-        print(line)
+        tell(line)
     if yes:
         return True
     if not sys.stdin.isatty():
@@ -175,18 +176,18 @@ def _tried(work: Callable[[BatchRecord], BatchRecord], record: BatchRecord) -> B
     try:
         return work(record)
     except OpenAIImageError as exc:
-        print(f"openai-image: {exc}", file=sys.stderr)
+        tell(f"openai-image: {exc}", is_aside=True)
         return None
 
 
 def _print_batches(records: Sequence[BatchRecord]) -> None:
     for record in records:
-        print(describe.batch(record))
+        tell(describe.batch(record))
         refusal = refusal_of(record)
         if refusal is not None:
-            print(f"  {refusal}")
+            tell(f"  {refusal}")
     if not records:
-        print("no batches")
+        tell("no batches")
 
 
 def _print_collected(told: Sequence[BatchRecord]) -> None:
@@ -197,7 +198,7 @@ def _print_collected(told: Sequence[BatchRecord]) -> None:
     for seen in [manager.overview() for manager in _managers()]:
         for one in [*seen.ready, *seen.failed]:
             if one.fault:
-                print(f"failed  {one.identity[:12]}  {_asked(one)}  {one.fault}")
+                tell(f"failed  {one.identity[:12]}  {_asked(one)}  {one.fault}")
 
 
 def _asked(one: PlannedJob) -> str:
@@ -217,7 +218,7 @@ def _print_json(value: object) -> int:
 
 def _say(words: str) -> None:
     if sys.stderr.isatty():
-        print(f"\r{words:<70}", end="", file=sys.stderr, flush=True)
+        print(f"\r{printable(words):<70}", end="", file=sys.stderr, flush=True)
 
 
 def _bar(record: BatchRecord) -> None:
@@ -225,5 +226,5 @@ def _bar(record: BatchRecord) -> None:
     counts = record.counts
     done = record.count if record.state == COLLECTED else counts.completed + counts.failed
     full = BAR_CHARS * done // max(1, counts.total or record.count)
-    line = f"[{'#' * full}{'.' * (BAR_CHARS - full)}] {describe.progress(record)}"
+    line = f"[{'#' * full}{'.' * (BAR_CHARS - full)}] {printable(describe.progress(record))}"
     print(f"\r{line:<100}" if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)

@@ -18,6 +18,7 @@ from ..api.jobs.received import dimensions
 from ..api.store.read_record import PICTURE_MAX_BYTES
 from ..utils.c2pa import credentials_of
 from ..utils.svg import clean_svg
+from .terminal import printable
 
 ID_CHARS = 12
 NOT_TOLD = {"idempotency_key", "headers", "pictures", "picture_digests"}  # told elsewhere, or of no use to a person
@@ -104,11 +105,6 @@ def when(record: JobRecord) -> float:
 def short_name(folder: Path) -> str:
     """Return the first digits of a job's identity, with the number of an answer that was asked for again."""
     return folder.name[:ID_CHARS] + folder.suffix
-
-
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey: records may come from elsewhere."""
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def print_json(value: object) -> int:

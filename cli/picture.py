@@ -21,6 +21,7 @@ from ..nodes.run.parameters import ANY_MODEL, ImageParameters, validated
 from ..utils import image_files
 from ..utils.c2pa import credentials_of
 from .files import METADATA, check_place, written
+from .terminal import tell
 from .wait import answered
 
 DEFAULTS = ImageParameters(prompt="")
@@ -169,9 +170,9 @@ def _size(text: str) -> dict[str, Any]:
 def _print_summary(told: dict[str, Any]) -> None:
     cost = "unknown" if told["cost_usd"] is None else f"{told['cost_usd']:.4f} USD"
     paid = "nothing, it was kept" if told["reused"] else "none" if told["connection"] == "sandbox" else cost
-    print(f"{told['model']} on {told['connection']}, {told['size']}, cost: {paid}", file=sys.stderr)
+    tell(f"{told['model']} on {told['connection']}, {told['size']}, cost: {paid}", is_aside=True)
     for fit in told.get("edit", {}).get("fits", []):
         if fit is not None:
-            print(fit["summary"], file=sys.stderr)
+            tell(fit["summary"], is_aside=True)
     for note in told["notes"]:
-        print(f"note: {note}", file=sys.stderr)
+        tell(f"note: {note}", is_aside=True)

@@ -13,7 +13,8 @@ from ..api.backends.atomic_files import read_regular
 from ..api.store import spending
 from ..api.store.eviction import limit_bytes
 from ..api.store.read_record import PICTURE_MAX_BYTES, read_record
-from .one_job import named, opened, print_json, printable, prompt_of, short_name, show, summary, when
+from .one_job import named, opened, print_json, prompt_of, short_name, show, summary, when
+from .terminal import printable
 
 ACTIONS = ["list", "export", "prune", "sync", "find", "show", "open"]
 DAYS_LISTED = 31

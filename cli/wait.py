@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from ..api import JOBS, Job, JobHandle, StoredAnswer
+from .terminal import printable, tell
 
 LOOK_S = 0.2
 PLAIN_WIDTH = 78
@@ -83,7 +84,7 @@ class ProgressLine:
         """Draw the stage, the seconds, and how much of the usual time has passed (0..1) where that is known."""
         if not self._is_seen:
             return
-        text = f"{stage}, {time.monotonic() - self._began:.0f} s"
+        text = f"{printable(stage)}, {time.monotonic() - self._began:.0f} s"
         if self._bar is None:
             self._bar = _tqdm()
         if self._bar is None:
@@ -95,7 +96,7 @@ class ProgressLine:
     def say(self, words: str) -> None:
         """Write a line of its own, in place of the one that moves."""
         self._clear()
-        print(f"openai-image: {words}", file=sys.stderr)
+        tell(f"openai-image: {words}", is_aside=True)
 
     def _clear(self) -> None:
         if self._bar is not None:

@@ -78,16 +78,15 @@ class JobManager:
         return replace(answer, reused=True) if paid_by_another else answer
 
     def is_kept(self, job: Job) -> bool:
-        """Tell whether the answer of a job is there already and costs nothing."""
+        """Tell whether the answer of a job is there already, or being made, and costs nothing more."""
+        if not job.reuse:
+            return False
         owner, identity = owner_over(job.connection), job.identity
         with self._lock:
-            if (identity, job.connection.account) in self._unkept or (
-                owner.account,
-                owner.name(identity),
-            ) in self._running:
-                return job.reuse
-        records = store_of(job.connection).records_of(identity) if job.reuse else []
-        return any(owner.owns(record) for record in records)
+            mine = [one for (kept, _), one in self._unkept.items() if kept == identity and owner.owns(one.record)]
+            if mine or (owner.account, owner.name(identity)) in self._running:
+                return True
+        return any(owner.owns(record) for record in store_of(job.connection).records_of(identity))
 
     def _known(self, handle: JobHandle) -> StoredAnswer | None:
         if not handle.job.reuse:

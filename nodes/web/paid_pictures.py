@@ -113,8 +113,8 @@ def _may_be_seen(record: JobRecord, connection: Connection) -> bool:
     A page does not say whose token its runs would have: of accounts, those count that ran something here since the
     start, and none where one ComfyUI serves many people.
     """
-    if record.account is None:
-        return True
+    if record.account is None:  # of comfy.org's nobody knows whose those are, where one ComfyUI serves many people
+        return not (settings.serves_many() and connection.kind == "comfy.org")
     return not settings.serves_many() and recent.has_run(connection.service, record.account)
 
 

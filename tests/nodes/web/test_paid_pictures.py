@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from openai_image_nodes import NODE_CLASS_MAPPINGS
+from openai_image_nodes.api import config
 from openai_image_nodes.nodes.run.parameters import ImageParameters
 from openai_image_nodes.utils import comfyui
 from PIL import Image
@@ -138,3 +140,24 @@ def test_other_pages_see_nothing(server: Capture, headers: dict[str, str]) -> No
 def test_odd_bodies_are_refused(server: Capture, body: dict[str, Any]) -> None:
     """In words of ours."""
     assert ask("POST", "pictures", **body).status == 400
+
+
+def comfy(monkeypatch: pytest.MonkeyPatch, server: Capture, **changes: Any) -> list[Any]:
+    """Buy over comfy.org as somebody who is signed in, and return what the page then is shown."""
+    monkeypatch.setenv("COMFY_API_BASE", server.base_url)
+    buy(server, connection="comfy.org", auth_token="anna", seed=3)
+    for record in config.folder().glob("store/jobs/*/record.json"):
+        told = {**json.loads(record.read_text()), **changes}
+        record.write_text(json.dumps({name: value for name, value in told.items() if value is not None}))
+    found: list[Any] = shown(connection="comfy.org")["pictures"]
+    return found
+
+
+@pytest.mark.parametrize("account", ["0" * 16, None])
+def test_pictures_of_people_are_shown_to_nobody_where_there_are_many(
+    server: Capture, monkeypatch: pytest.MonkeyPatch, account: str | None
+) -> None:
+    """Also those from before it was written down who paid."""
+    assert len(comfy(monkeypatch, server)) == 1
+    monkeypatch.setattr(config, "_host_serves_many", lambda: True)
+    assert comfy(monkeypatch, server, account=account) == []

@@ -1,0 +1,16 @@
+"""What is printed where a terminal may read it: words of strangers are letters, and nothing that a terminal obeys."""
+
+from __future__ import annotations
+
+import sys
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal would obey: records may come from elsewhere."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def tell(text: object, *, is_aside: bool = False) -> None:
+    """Print lines that may hold the words of a service, a list or a record; `is_aside` to the error stream."""
+    lines = str(text).split("\n")
+    print("\n".join(map(printable, lines)), file=sys.stderr if is_aside else sys.stdout)

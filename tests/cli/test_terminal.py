@@ -1,0 +1,55 @@
+"""A terminal obeys what some characters say: words of a service, a list or a record are letters there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openai_image_nodes.cli import main
+from support.batch_plans import BATCH, faults, run, sandbox
+from support.capture import Capture, failure
+from support.faults import Faults
+from support.node_calls import use_openai
+from support.scenarios import ScriptedSandbox
+
+__all__ = ["faults", "sandbox"]  # pytest finds them here
+ORDERS = "\x1b]52;c;ZXZpbA==\x07\x1b[2J\x1b]0;owned\x07\x9b31m\u202egnp\u200b\r\x08\x00 end"
+OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
+    with Capture() as capture:
+        use_openai(monkeypatch, capture)
+        yield capture
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> str:
+    said = capsys.readouterr()
+    return said.out + said.err
+
+
+def test_words_of_a_service_are_letters(server: Capture, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of a refusal; what it says can still be read."""
+    server.reply(400, failure(f"no such size {ORDERS}", code=f"bad{ORDERS}"))
+    assert main(["a fox", "--connection", "openai", "-o", str(tmp_path / "out.png")]) != 0
+    told = printed(capsys)
+    assert "no such size" in told
+    assert OBEYED.findall(told) == []
+
+
+@pytest.mark.slow
+def test_words_of_plans_and_batches_are_letters(
+    sandbox: ScriptedSandbox, faults: Faults, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Prompts come from strangers' lists."""
+    assert run(prompt=f"a fox {ORDERS}", connection=BATCH)[0] is None
+    for words in (["plan"], ["submit", "-y"], ["status"], ["collect"]):
+        main(["batch", *words])
+    faults.status(400, message=ORDERS, times=9)
+    main(["batch", "status"])
+    told = printed(capsys)
+    assert "a fox" in told
+    assert OBEYED.findall(told) == []
