@@ -1,11 +1,14 @@
 """Makes the pictures that show an exact edit: the photograph, its edit as models return it, and what is made of that.
 
 No model made the edit: see example_workflows/input/SOURCES.md. The third picture is what the node makes of the two.
+Another one shows a region of a large picture, edited by the sandbox as it answers when it is told to reframe.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,9 @@ TARGETS = {
     pack.ROOT / "docs" / "screenshots" / "exact_edit.jpg": ("before", "what comes back", "ours"),
     pack.ROOT / "web" / "docs" / "OIN_FitEdit" / "fit.jpg": ("original", "edited", "image"),
 }
+LARGE = "oin-example-earth-masked.webp"
+REGION = pack.ROOT / "web" / "docs" / "OIN_GPTImage" / "region.jpg"
+AROUND = (3450, 1265, 4450, 2015)  # of the large picture
 WIDTH, HEIGHT, GAP, BAR = 400, 267, 8, 30
 PAPER, INK = "#14161d", "#f4f5f8"
 
@@ -32,6 +38,27 @@ def main() -> None:
     pictures = [_picture(tensor) for tensor in (before, edit, fitted[0])]
     for path, captions in TARGETS.items():
         _save(path, pictures, captions)
+    _save_region(load)
+
+
+def _save_region(load: standins.LoadImage) -> None:
+    """Write the whole picture, and beside it the part around its mask before and after."""
+    image, mask = load.load_image(LARGE)
+    asked = {"prompt": "A large green island, seen from space", "mask_mode": "region", "connection": "sandbox"}
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["OPENAI_IMAGE_NODES_HOME"] = home
+        os.environ["OPENAI_IMAGE_NODES_SANDBOX_EDITS"] = "reframed"
+        node = pack.load().NODE_CLASS_MAPPINGS["OIN_GPTImage"]()
+        answer: Any = asyncio.run(node.api_call(image=image, mask=mask, **asked))
+    after = _picture(answer[0])
+    left, top, right, bottom = (round(value * 600 / after.width) for value in AROUND)
+    whole = after.resize((600, 300), Image.Resampling.LANCZOS)
+    ImageDraw.Draw(whole).rectangle((left, top, right, bottom), outline=INK)
+    sheet = Image.new("RGB", (600 + GAP + 400, 300), PAPER)
+    sheet.paste(whole, (0, 0))
+    sheet.paste(after.crop(AROUND).resize((400, 300), Image.Resampling.LANCZOS), (600 + GAP, 0))
+    sheet.save(REGION, quality=86, optimize=True)
+    print(f"{REGION.name}: {REGION.stat().st_size / 1e3:.0f} kB")
 
 
 def _picture(tensor: Any) -> Image.Image:

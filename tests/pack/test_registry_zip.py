@@ -86,7 +86,7 @@ def test_what_the_registry_reads_is_in_the_zip(names: set[str]) -> None:
     assert {
         f"locales/{language}/{part}.json" for language in LANGUAGES for part in ("main", "nodeDefs", "settings")
     } <= names
-    assert len([name for name in names if name.startswith("example_workflows/") and name.endswith(".json")]) == 9
+    assert len([name for name in names if name.startswith("example_workflows/") and name.endswith(".json")]) == 11
 
 
 def test_what_is_for_work_on_the_pack_is_not_in_the_zip(names: set[str]) -> None:
