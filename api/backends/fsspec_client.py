@@ -20,6 +20,13 @@ from typing import Any, TypeVar
 from ..errors import RefusedError, SharedStoreError
 
 LOG = logging.getLogger(__name__)
+REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (PermissionError, "access to it was denied"),
+    (FileNotFoundError, "it is not there"),
+    (TimeoutError, "time ran out"),
+    (OSError, "it could not be reached"),
+    (Exception, "it did not work"),
+)
 CONDITIONAL = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")  # their libraries can create what is not there
 PACKAGES = {
     "s3": "s3fs",
@@ -135,7 +142,7 @@ class FsspecClient:
                 fs.rm_file(path)
 
     def _failure(self, exc: Exception) -> SharedStoreError:
-        words = " ".join(word for word in (type(exc).__name__, _code(exc)) if word)
+        words = _code(exc) or next(words for kind, words in REASONS if isinstance(exc, kind))
         return SharedStoreError(
             f"The shared store {self.url} cannot be used ({words}). {ADVICE}", code=_code(exc) or None
         )

@@ -21,7 +21,7 @@ from .error_mapping import error_from_response, redacted, service_words
 from .find_pictures import MAX_IMAGES, guessed_pictures, known_pictures, linked_pictures
 from .loose_json import documents, is_finished, utf8
 from .picture_bytes import is_picture, is_whole_picture
-from .sse import EVENT_STREAM, PARTIAL, PREAMBLE, events, is_error, is_partial
+from .sse import EVENT_STREAM, PARTIAL, PREAMBLE, events, is_error, is_partial, is_text_piece, joined_chat
 
 MAX_OUTLINE_BYTES = 64 << 20  # of an answer without its pictures
 MAX_BRACKETS = 1_000_000  # each is an object in memory
@@ -62,7 +62,7 @@ def parse_answer(
     )
     if response is not None and is_sure:
         return response
-    body = _error_event(raw.body) or raw.body
+    body = _last_words(raw.body) or raw.body
     words = service_words(body)
     if words.from_service:
         raise error_from_response(connection, 200, raw.headers, body, subject=model)
@@ -93,7 +93,7 @@ def is_finished_json(body: bytes) -> bool:
     outline, long_texts = extract_base64(utf8(body))
     if not is_finished(outline.decode("utf-8", errors="replace")):
         return False
-    told = [document for reading in _readings(outline) for document in reading]
+    told = [document for reading in _readings(outline, long_texts) for document in reading]
     return any(_known(document, long_texts).data for document in told) or service_words(body).from_service
 
 
@@ -105,7 +105,7 @@ def response_of(body: bytes, *, sent: Sequence[bytes] = (), guess: bool = True) 
     if len(outline) > MAX_OUTLINE_BYTES or outline.count(b"[") + outline.count(b"{") > MAX_BRACKETS:
         return None
     told: list[object] = []
-    for told in _readings(outline):
+    for told in _readings(outline, long_texts):
         answers = [_known(document, long_texts, sent) for document in told]
         if with_pictures := [one for one in answers if one.data]:
             is_stream = EVENT_STREAM.match(outline) is not None  # else lines of progress come before the answer
@@ -143,7 +143,7 @@ def known_picture(body: bytes) -> bytes | None:
 
 def has_picture(document: object) -> bool:
     """Tell whether JSON, such as an event's, holds a finished picture in a known place."""
-    return bool(_known(document, {}).data)
+    return not is_text_piece(document) and bool(_known(document, {}).data)
 
 
 def response_from_document(document: object, long_texts: Mapping[str, memoryview]) -> OpenAIImageGenerationResponse:
@@ -164,26 +164,30 @@ def _decoded(image: Image) -> bytes:
     return b""
 
 
-def _error_event(body: bytes) -> bytes | None:
-    """Return the error that a stream of events ends with, in the form of an error answer."""
+def _last_words(body: bytes) -> bytes | None:
+    """Return what a stream of events ends with where it is no picture: an error, or the text of a chat."""
     if not EVENT_STREAM.match(body):
         return None
-    told = next((event for event in events([body]) if is_error(event)), None)
-    if told is None:
-        return None
-    inner = told.get("response")
+    told = list(events([body]))
+    failed = next((event for event in told if is_error(event)), None)
+    if failed is None:
+        chat = joined_chat(told, {})
+        return json.dumps(chat).encode() if chat else None
+    inner = failed.get("response")
     nested = inner.get("error") if isinstance(inner, dict) else None
-    return json.dumps({"error": told.get("error") or nested or told}).encode()
+    return json.dumps({"error": failed.get("error") or nested or failed}).encode()
 
 
-def _readings(outline: bytes) -> Iterator[list[object]]:
+def _readings(outline: bytes, texts: Mapping[str, memoryview]) -> Iterator[list[object]]:
     """Yield the JSON documents of an answer, in each way to read it: as events, and as documents in a text.
 
     Sketches are left out, but for those of a plain answer that has nothing else.
     """
     text, is_stream = outline.decode("utf-8", errors="replace"), EVENT_STREAM.match(outline) is not None
     if is_stream:
-        yield [event for event in events([outline]) if not is_partial(event)]
+        finals: list[object] = [event for event in events([outline]) if not is_partial(event)]
+        chat = joined_chat(finals, texts)
+        yield [each for each in finals if not is_text_piece(each)] + ([chat] if chat else [])
     if not is_stream or PARTIAL not in text:
         told = list(documents(text))
         finished = [document for document in told if not is_partial(document)]

@@ -151,6 +151,7 @@ NOBODY_THERE = (
     r"no (available|healthy|live) (\w+ )?(channel|provider|upstream|deployment|backend|server)"
     r"|no (deployments?|channels?|providers?) (are |is )?available|\u65e0\u53ef\u7528\u6e20\u9053"
 )
+NOTHING = r"^\s*$"
 NO_REASON = "{name}: the service refused the request and gave no reason"
 ASK_WHO_RUNS_IT = (
     "It may be the rights of the key, the model {subject}, or something between here and the service: ask who runs it,"
@@ -231,7 +232,7 @@ RULES = (  # the first that holds
     Rule(
         NoKeyError, "{name}: the key or sign-in was not accepted", "{key}", {400, 403}, words=BAD_KEY_WORDS, page=False
     ),
-    Rule(NoKeyError, NO_REASON, ASK_WHO_RUNS_IT, {403}, words="^$"),
+    Rule(NoKeyError, NO_REASON, ASK_WHO_RUNS_IT, {403}, codes=NOTHING, words=NOTHING),
     Rule(NoKeyError, NO_ACCESS, ASK_FOR_ACCESS, {403}),
     Rule(
         RefusedError,
@@ -378,7 +379,7 @@ RULES = (  # the first that holds
         "Look at the address, which is from {setting}: is /v1 missing in it, or is a login or firewall in between?",
         page=True,
     ),
-    Rule(RefusedError, NO_REASON, ASK_WHO_RUNS_IT, words="^$"),
+    Rule(RefusedError, NO_REASON, ASK_WHO_RUNS_IT, codes=NOTHING, words=NOTHING),
     Rule(RefusedError, "{name}: the service refused the request", "Change what it names and run again."),
 )
 FAILED = Rule(ServiceDownError, "{name}: the service failed", "Nothing was made; run again later.")

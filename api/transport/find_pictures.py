@@ -47,7 +47,9 @@ RELATIVE = re.compile(r"\s*(?=\S*(?:/.|\.\w|\d))(?!n/a\s*$)/?[\w.~%+@-]+(/[\w.~%
 PICTURE_LINK = re.compile(rf"(?:https?://[^\s\"'<>()]+|/?[\w.~%-]+(?:/[\w.~%-]+)+){SUFFIX}(?:\?[^\s\"'<>()]*)?", re.I)
 DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w=-]+)*;base64,[A-Za-z0-9+/=_%-]+", re.I)
 SVG = re.compile(r"(?:<\?xml[^>]*>\s*)?<svg\b.*?</svg>", re.I | re.S)
-MARKED_LINK = re.compile(r"!\[[^\]]{0,500}\]\(\s*<?([^)\s>]+)|<img\b[^>]*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)", re.I)
+MARKED_LINK = re.compile(
+    r"!\[[^\]]{0,500}\]\(\s*<?([^)\s>]+)[^)]{0,500}\)|<img\b[^>]*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)", re.I
+)
 ANY_LINK = re.compile(r"\]\(\s*<?(https?://[^)\s>]+)|(https?://[^\s\"'<>()\[\]]*[^\s\"'<>()\[\].,;:!?])", re.I)
 FENCE = re.compile(r"\s*```\w*\s*(.*?)\s*(```\s*)?", re.S)
 SAID_BACK = re.compile(

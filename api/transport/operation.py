@@ -20,7 +20,7 @@ from .answer import RawAnswer, has_picture, holds_picture, is_finished_json, par
 from .base64_json import base64_to_bytes
 from .bodies import FilePart, request_body
 from .client import HttpResponse
-from .sse import DONE, EVENT_STREAM, PREAMBLE, IncompleteStream, events, is_error, is_partial
+from .sse import DONE, EVENT_STREAM, PREAMBLE, IncompleteStream, events, is_error, is_partial, is_text_piece
 
 START_BYTES = 8  # enough to tell events from JSON
 END_OF_JSON = (b"}", b"]")
@@ -144,7 +144,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
     def _streamed(self, coming: Iterable[bytes], response: HttpResponse) -> bool:
         """Follow a stream until it has said its last word; tell whether there was one."""
         self.stage = "streaming"
-        finals = 0
+        finals, is_chat = 0, False
         for event in events(coming):
             kind = str(event.get("type", ""))
             if is_partial(event):
@@ -156,12 +156,13 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             if kind == DONE:
                 response.patience.silence_s = AFTER_END_S
                 continue
+            is_chat = is_chat or is_text_piece(event)
             finals += has_picture(event)
             if finals >= self.request.n:
                 return True  # some servers leave the line open
             if finals:
                 response.patience.silence_s = AFTER_END_S
-        return finals > 0
+        return finals > 0 or is_chat  # what a chat says is known at its end
 
     def _kept(self, response: HttpResponse, pieces: list[bytes], keep: Callable[[bytes], object]) -> Iterator[bytes]:
         began = time.monotonic()

@@ -42,6 +42,25 @@ def is_partial(event: object) -> bool:
     return bool(UNFINISHED_KINDS.search(kind)) or is_begun or (not kind and "partial_image_index" in event)
 
 
+def is_text_piece(event: object) -> bool:
+    """Tell whether an event holds a piece of a chat's text: a link in it may be cut anywhere."""
+    return bool(_text_pieces(event))
+
+
+def joined_chat(told: Iterable[object], texts: Mapping[str, memoryview]) -> dict[str, Any] | None:
+    """Return the reply that a chat's pieces make, or None if there are none; `texts` as in find_pictures.py."""
+    pieces = [piece for event in told for piece in _text_pieces(event)]
+    whole = "".join(str(texts[piece], "latin-1") if piece in texts else piece for piece in pieces)
+    return {"choices": [{"message": {"content": whole}}]} if pieces else None
+
+
+def _text_pieces(event: object) -> list[str]:
+    choices = event.get("choices") if isinstance(event, dict) else None
+    deltas = [each.get("delta") for each in choices if isinstance(each, dict)] if isinstance(choices, list) else []
+    contents = [each.get("content") for each in deltas if isinstance(each, dict)]
+    return [content for content in contents if isinstance(content, str) and content]
+
+
 def events(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """Yield the data of server-sent events, with `type` taken from the event's name where the data has none.
 

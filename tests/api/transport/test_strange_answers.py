@@ -238,6 +238,34 @@ def test_a_picture_cut_off_is_none(server: WireServer, body: bytes, end: Step) -
     assert server.posts == 1
 
 
+def pieces_of(content: str, size: int) -> tuple[Step, ...]:
+    """Return the stream of a chat that says a text in pieces."""
+    cut = [content[at : at + size] for at in range(0, len(content), size)]
+    chunks = [told({"object": "chat.completion.chunk", "choices": [{"delta": {"content": each}}]}) for each in cut]
+    end = told({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+    return (chunked(*(b"data: " + each + b"\n\n" for each in [*chunks, end]), b"data: [DONE]\n\n"),)
+
+
+@pytest.mark.parametrize("size", [1, 7, 40, 9999])
+def test_a_chat_that_comes_in_pieces_is_put_together(server: WireServer, size: int) -> None:
+    """A data address or a link may be cut anywhere: no piece of one is asked for."""
+    server.script(*pieces_of(f"Here it is: ![x](data:image/png;base64,{text()}) Enjoy!", size))
+    link = f"http://{server.base_url.split('/')[2]}/pictures/red.png"
+    server.script(*pieces_of(f"Done. ![x]({link}) Enjoy!", size))
+    server.file("/pictures/red.png", plain(RED))
+    for prompt in ("inline", "linked"):
+        assert colour(prompt=prompt) == [250, 0, 0]
+    assert (server.posts, len(server.gets)) == (2, 1)
+
+
+def test_a_chat_in_pieces_without_a_picture_is_told_as_a_text(server: WireServer) -> None:
+    """In its own words, put together."""
+    server.script(*pieces_of("I cannot draw that for you.", 5))
+    with pytest.raises(BadAnswerError, match="I cannot draw that for you"):
+        node()
+    assert server.posts == 1
+
+
 LINKS: dict[str, Any] = {
     "no slash before it, no suffix": {"data": [{"url": "generated-images/b6"}]},
     "a list of addresses": {"data": [{"url": ["/generated-images/b6"]}]},
