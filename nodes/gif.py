@@ -78,7 +78,9 @@ class GPTImageGIF(ServiceNode):
             "image": common["image"],
             "model": inputs.combo_input([spec.id for spec in able], ImageParameters.model, "A model that makes GIFs."),
             "connection": common["connection"],
-            **{name: common[name] for name in ("moderation", "complexity", "reuse", "references")},
+            **{
+                name: common[name] for name in ("moderation", "complexity", "reuse", "transparent_pixels", "references")
+            },
         }
         return {"required": inputs.required_inputs(), "optional": optional, "hidden": inputs.hidden_inputs()}
 
@@ -102,6 +104,7 @@ class GPTImageGIF(ServiceNode):
         moderation: str = ImageParameters.moderation,
         complexity: str = ImageParameters.complexity,
         reuse: bool = True,
+        transparent_pixels: str = ImageParameters.transparent_pixels,
         references: list[Tensor] | None = None,
         auth_token: str | None = None,
         api_key: str | None = None,
@@ -122,6 +125,7 @@ class GPTImageGIF(ServiceNode):
             size=size,
             moderation=moderation,
             complexity=complexity,
+            transparent_pixels=transparent_pixels,
             extra=extra_fields(frame_count, frame_duration_ms),
         )
 

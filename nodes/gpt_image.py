@@ -69,6 +69,7 @@ class GPTImage(ServiceNode):
         live_preview: int = ImageParameters.live_preview,
         reuse: bool = True,
         region_context: int = ImageParameters.region_context,
+        transparent_pixels: str = ImageParameters.transparent_pixels,
         references: list[Tensor] | None = None,
         markup: Tensor | None = None,
         auth_token: str | None = None,
@@ -102,6 +103,7 @@ class GPTImage(ServiceNode):
             mask_mode=mask_mode,
             live_preview=live_preview,
             region_context=region_context,
+            transparent_pixels=transparent_pixels,
         )
         images = InputImages(image, mask, references, markup)
         run = await NodeRun.connected(connection, auth_token, api_key, seed=seed, reuse=reuse, node_id=unique_id)

@@ -8,7 +8,7 @@ from typing import Any
 from ..api.catalog import catalog
 from ..api.catalog.catalog import Sizes
 from ..api.catalog.validation import SEED_MAX
-from .run.parameters import ANY_MODEL, CONTEXT_RANGE, MASK_MODES, SIZES, ImageParameters
+from .run.parameters import ANY_MODEL, CONTEXT_RANGE, MASK_MODES, SIZES, TRANSPARENT_PIXELS, ImageParameters
 
 
 def combo_input(values: Sequence[str], default: str, tooltip: str, *, advanced: bool = False) -> Any:
@@ -195,6 +195,13 @@ def _run_inputs() -> dict[str, Any]:
             ImageParameters.region_context,
             "Only with mask_mode region: how much is sent around the mask, in percent of its size on each side. More"
             " shows the model more of the picture, less gives the mask more pixels.",
+            advanced=True,
+        ),
+        "transparent_pixels": combo_input(
+            TRANSPARENT_PIXELS,
+            ImageParameters.transparent_pixels,
+            "What is sent where a connected picture is transparent, for the model sees the colours there: filled white,"
+            " or the picture's own colours.",
             advanced=True,
         ),
     }

@@ -57,7 +57,7 @@ class GPTImageSVG(ServiceNode):
             "svg_model": ("STRING", {"default": "", "tooltip": author}),
             "svg_effort": inputs.combo_input(["auto", *efforts], "auto", effort),
             **{name: common[name] for name in ("custom_width", "custom_height", "moderation", "complexity", "reuse")},
-            "references": common["references"],
+            **{name: common[name] for name in ("transparent_pixels", "references")},
         }
         return {"required": inputs.required_inputs(), "optional": optional, "hidden": inputs.hidden_inputs()}
 
@@ -88,6 +88,7 @@ class GPTImageSVG(ServiceNode):
         moderation: str = ImageParameters.moderation,
         complexity: str = ImageParameters.complexity,
         reuse: bool = True,
+        transparent_pixels: str = ImageParameters.transparent_pixels,
         references: list[Tensor] | None = None,
         auth_token: str | None = None,
         api_key: str | None = None,
@@ -110,6 +111,7 @@ class GPTImageSVG(ServiceNode):
             custom_height=custom_height,
             moderation=moderation,
             complexity=complexity,
+            transparent_pixels=transparent_pixels,
             extra=extra_fields(svg_model, svg_effort),
         )
         images = InputImages(image, references=references)

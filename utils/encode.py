@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -18,30 +18,36 @@ from .tensors import Pixels, first_mask, parallel_map, size_text, submit_part, t
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
 
+Under = Literal["any", "white", "own colours"]
 NO_MASK_SIZE = (64, 64)  # ComfyUI's LoadImage: torch.zeros((64, 64)) for a picture without transparency
 OPENS_NOTHING = 1  # 8-bit level of a mask
 
 
 class Png(NamedTuple):
-    """An encoded picture; `digest` names its pixels, whatever the encoder: SHA-256 of b"{H}x{W}x{C}:" + raw pixels."""
+    """An encoded picture; `digest` names its pixels, whatever the encoder: SHA-256 of b"{H}x{W}x{C}:" + raw pixels.
+
+    `is_refilled` tells that colours under fully transparent pixels were changed.
+    """
 
     data: bytes
     width: int
     height: int
     digest: str
+    is_refilled: bool = False
 
 
-def images_to_pngs(image: Tensor | Sequence[Tensor], *, max_pixels: int) -> list[Png]:
+def images_to_pngs(image: Tensor | Sequence[Tensor], *, max_pixels: int, under: Under = "any") -> list[Png]:
     """Encode every picture of one or more batches [B,H,W,C] or [H,W,C] of floats 0..1 with 1, 3 or 4 channels.
 
-    Pictures of more than `max_pixels` are scaled down, their ratio kept. Grey becomes RGB.
+    Pictures of more than `max_pixels` are scaled down, their ratio kept. Grey becomes RGB. `under` is the colour where
+    a pixel is fully transparent, which models see: white, the picture's own, or whatever scaling leaves there.
 
     Raises:
         ImageInputError: another number of axes or channels, an empty batch, an empty picture, or no floats.
     """
     batches = [image] if not isinstance(image, Sequence) else image
     pictures = [picture for batch in batches for picture in as_batch(batch)]
-    return parallel_map(partial(_picture_to_png, max_pixels=max_pixels), pictures)
+    return parallel_map(partial(_picture_to_png, max_pixels=max_pixels, under=under), pictures)
 
 
 def scaled_size(width: int, height: int, max_pixels: int) -> tuple[int, int]:
@@ -69,17 +75,19 @@ def mask_to_png(mask: Tensor, image_size: tuple[int, int], png_size: tuple[int, 
     return _pixels_to_png(_resized(rgba, png_size, Image.Resampling.BILINEAR))
 
 
-def is_no_mask(mask: Tensor, image_size: tuple[int, int]) -> bool:
+def is_no_mask(mask: Tensor, image_size: tuple[int, int], *, as_before: bool = False) -> bool:
     """Tell ComfyUI's stand-ins for "this picture has no transparency" from a mask: what opens nothing.
 
     They are 64x64 or, in newer versions, of the picture's size; 0 everywhere, or 1/255 for grey with alpha and CMYK.
-    `image_size` is the picture's (width, height).
+    `image_size` is the picture's (width, height). `as_before`: what earlier versions knew, 64x64 zeros alone.
 
     Raises:
         ImageInputError: the tensor is of no shape of a mask.
     """
     first = first_mask(mask)
     size = (first.shape[1], first.shape[0])
+    if as_before:
+        return size == NO_MASK_SIZE and size != image_size and not bool(first.any())
     return size in (NO_MASK_SIZE, image_size) and not bool((tensor_to_pixels(first) > OPENS_NOTHING).any())
 
 
@@ -128,11 +136,21 @@ def _check_size(what: str, pixels: Pixels, image_size: tuple[int, int], remedy: 
         )
 
 
-def _picture_to_png(picture: Tensor, max_pixels: int) -> Png:
+def _picture_to_png(picture: Tensor, max_pixels: int, under: Under) -> Png:
     pixels = tensor_to_pixels(picture)  # HWC
     height, width, channels = pixels.shape
     rgb = np.repeat(pixels, 3, axis=2) if channels == 1 else pixels
-    return _pixels_to_png(_resized(rgb, scaled_size(width, height, max_pixels), Image.Resampling.LANCZOS))
+    size = scaled_size(width, height, max_pixels)
+    sent = _resized(rgb, size, Image.Resampling.LANCZOS)
+    if channels != 4 or under == "any" or bool(sent[..., 3].min()):
+        return _pixels_to_png(sent)
+    hidden = sent[..., 3] == 0  # HW
+    colours = 255 if under == "white" else _resized(rgb[..., :3], size, Image.Resampling.LANCZOS)[hidden]
+    if bool((sent[hidden, :3] == colours).all()):
+        return _pixels_to_png(sent)
+    refilled = sent.copy()
+    refilled[hidden, :3] = colours
+    return _pixels_to_png(refilled)._replace(is_refilled=True)
 
 
 def _resized(pixels: Pixels, size: tuple[int, int], resample: Image.Resampling) -> Pixels:

@@ -190,10 +190,13 @@ class NodeRun:
         own = Framing(parameters.mask_mode) if picture is None else frame(values, picture)
         asked = self._framed(parameters, images, own)
         others = [] if picture is None or not self.reuse else list(alternatives(values, picture, own))
-        if not others or self._was_asked(asked.job):
+        ways = [(other, False) for other in others]
+        if asked.encoded.is_new and self.reuse:
+            ways += [(other, True) for other in (own, *others)]
+        if not ways or self._was_asked(asked.job):
             return asked
-        for other in others:
-            before = self._framed(parameters, images, other, asked.encoded)
+        for other, as_before in ways:
+            before = self._framed(parameters, images, other, None if as_before else asked.encoded, as_before=as_before)
             if self._was_asked(before.job):
                 before.encoded.notes.append(
                     "This is what you already have for another mask_mode or from an earlier version: it was asked for"
@@ -203,13 +206,25 @@ class NodeRun:
         return asked
 
     def _framed(
-        self, parameters: ImageParameters, images: InputImages, framing: Framing, encoded: EncodedInputs | None = None
+        self,
+        parameters: ImageParameters,
+        images: InputImages,
+        framing: Framing,
+        encoded: EncodedInputs | None = None,
+        *,
+        as_before: bool = False,
     ) -> Asked:
         """Return the job for a framing; `encoded` is used again where the same pictures go out."""
         if encoded is not None and not encoded.is_cut and not framing.cuts(images.size):
             encoded = replace(encoded, framing=framing, notes=list(encoded.notes))
         else:
-            encoded = encode_inputs(images, framing, max_pixels=self.connection.max_image_pixels)
+            encoded = encode_inputs(
+                images,
+                framing,
+                max_pixels=self.connection.max_image_pixels,
+                transparent_pixels=parameters.transparent_pixels,
+                as_before=as_before,
+            )
         return Asked(self._job(parameters, encoded), encoded)
 
     def _was_asked(self, job: Job) -> bool:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+REFILLED = (
+    "What is transparent in a connected picture was sent white, for the model sees the colours there. To send the"
+    " picture's own, set transparent_pixels to own colours."
+)
+
+
 @dataclass(frozen=True)
 class InputImages:
     """The connected pictures: image [B,H,W,C], mask [B,H,W] or [H,W], references [H,W,C] each, markup [B,H,W,4]."""
@@ -88,7 +94,8 @@ class InputImages:
 class EncodedInputs:
     """The files of one request; `first` is the first picture [H,W,C], `mask` what it is masked with.
 
-    framing: what is sent of that picture; sent_size: the (width, height) that this was sent at.
+    framing: what is sent of that picture; sent_size: the (width, height) that this was sent at; is_new: whether earlier
+    versions sent something else for the same.
     """
 
     files: list[FilePart] = field(default_factory=list)
@@ -99,6 +106,7 @@ class EncodedInputs:
     count: int = 0
     framing: Framing = field(default_factory=Framing)
     sent_size: Size | None = None
+    is_new: bool = False
 
     @property
     def is_cut(self) -> bool:
@@ -106,8 +114,17 @@ class EncodedInputs:
         return self.first is not None and self.framing.cuts(size_of(self.first))
 
 
-def encode_inputs(images: InputImages, framing: Framing | None = None, *, max_pixels: int) -> EncodedInputs:
+def encode_inputs(
+    images: InputImages,
+    framing: Framing | None = None,
+    *,
+    max_pixels: int,
+    transparent_pixels: str = "filled white",
+    as_before: bool = False,
+) -> EncodedInputs:
     """Return the encoded pictures, mask and markup; larger pictures are scaled down to `max_pixels`.
+
+    `as_before`: as versions sent them that knew neither `transparent_pixels` nor what masks open nothing.
 
     Raises: ImageInputError for shapes and sizes that do not fit.
     """
@@ -119,13 +136,17 @@ def encode_inputs(images: InputImages, framing: Framing | None = None, *, max_pi
         return encoded
     encoded.first = batches[0][0]
     sent = _cut(images, framing, encoded.first)
-    pngs = encode.images_to_pngs(sent.batches(), max_pixels=max_pixels)
+    under: encode.Under = "any" if as_before else "own colours" if transparent_pixels == "own colours" else "white"
+    pngs = encode.images_to_pngs(sent.batches(), max_pixels=max_pixels, under=under)
+    encoded.is_new = any(png.is_refilled for png in pngs)
+    if encoded.is_new and under == "white":
+        encoded.notes.append(REFILLED)
     name = "image" if len(pngs) == 1 else "image[]"
     encoded.files = [_part(name, f"image_{index}.png", png) for index, png in enumerate(pngs)]
     encoded.notes += _scaling_notes(sent.batches(), pngs)
     size, encoded.sent_size = size_of(sent.batches()[0][0]), (pngs[0].width, pngs[0].height)
     if images.mask is not None:
-        _add_mask(encoded, images, sent.mask, size)
+        _add_mask(encoded, images, sent.mask, size, as_before=as_before)
     if sent.markup is not None:
         encoded.files.append(_part("markup", "markup.png", encode.markup_to_png(sent.markup, size, encoded.sent_size)))
         encoded.markup = True
@@ -157,11 +178,14 @@ def _cut(images: InputImages, framing: Framing, first: Tensor) -> InputImages:
     return InputImages(sent[None], mask, others, markup)
 
 
-def _add_mask(encoded: EncodedInputs, images: InputImages, sent_mask: Tensor | None, size: Size) -> None:
+def _add_mask(
+    encoded: EncodedInputs, images: InputImages, sent_mask: Tensor | None, size: Size, *, as_before: bool
+) -> None:
     mask = images.mask
     if mask is None or sent_mask is None or encoded.sent_size is None:
         return
-    if not images.has_mask:
+    if not images.has_mask and not (as_before and _was_mask(images)):
+        encoded.is_new = encoded.is_new or _was_mask(images)
         encoded.notes.append("The mask opens nothing, as that of a picture without transparency: no mask was sent.")
         return
     encoded.files.append(_part("mask", "mask.png", encode.mask_to_png(sent_mask, size, encoded.sent_size)))
@@ -170,6 +194,15 @@ def _add_mask(encoded: EncodedInputs, images: InputImages, sent_mask: Tensor | N
         encoded.notes.append(f"{mask.shape[0]} masks are connected: only the first was used, for the first picture.")
     elif encoded.count > 1:
         encoded.notes.append("The mask belongs to the first of the pictures.")
+
+
+def _was_mask(images: InputImages) -> bool:
+    """Tell whether earlier versions sent the mask."""
+    if images.mask is None or images.size is None:
+        return False
+    mask = first_mask(images.mask)
+    has_its_size = (mask.shape[1], mask.shape[0]) == images.size
+    return has_its_size and not encode.is_no_mask(mask, images.size, as_before=True)
 
 
 def _scaling_notes(batches: list[Tensor], pngs: list[encode.Png]) -> Iterator[str]:

@@ -26,6 +26,7 @@ FITTED = ("blend", "region")  # the mask modes that put the answer back in place
 MASK_MODES = ("guide", "lock", *FITTED)
 CONTEXT_RANGE = (0, 200)  # percent of the mask's size
 ALWAYS_SAID = ("prompt", "model", "quality", "size")
+TRANSPARENT_PIXELS = ("filled white", "own colours")
 SOCKETS = ("image", "references", "mask", "markup")
 SET_AGAIN = "Set it again: after an update, the values of a saved workflow may stand in the wrong places."
 MORE_NUMBERS = ("frame_count", "frame_duration_ms")  # the service's own fields of other nodes
@@ -54,6 +55,7 @@ class ImageParameters:
     mask_mode: str = "guide"
     live_preview: int = 0
     region_context: int = 50  # percent of the mask's size
+    transparent_pixels: str = "filled white"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -191,6 +193,9 @@ def refuse_widgets(values: Mapping[str, Any]) -> None:
     if values.get("mask_mode") not in (None, *MASK_MODES):
         told = f"mask_mode {values['mask_mode']!r} is not known. Choose one of {', '.join(MASK_MODES)}."
         raise RefusedError(told, param="mask_mode")
+    if values.get("transparent_pixels") not in (None, *TRANSPARENT_PIXELS):
+        told = f"transparent_pixels {values['transparent_pixels']!r} is not known. Choose filled white or own colours."
+        raise RefusedError(told, param="transparent_pixels")
     ranges = {"live_preview": ANY_MODEL.partial_images, "region_context": CONTEXT_RANGE}
     for name, (low, high) in {**ranges, "seed": (0, validation.SEED_MAX)}.items():
         value = values.get(name)

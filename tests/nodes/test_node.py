@@ -45,6 +45,7 @@ WIDGETS: list[tuple[str, Any, Any]] = [
     ("live_preview", "INT", 0),
     ("reuse", "BOOLEAN", True),
     ("region_context", "INT", 50),
+    ("transparent_pixels", ["filled white", "own colours"], "filled white"),
 ]
 SOCKETS = [("image", "IMAGE"), ("mask", "MASK"), ("references", "OIN_REFERENCES"), ("markup", "IMAGE")]
 FIRST_EIGHT = ["prompt", "seed", "quality", "background", "size", "n", "image", "mask"]

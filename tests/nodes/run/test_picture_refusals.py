@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from openai_image_nodes.api.errors import RefusedError
+from openai_image_nodes.nodes.run import execution
 from support.capture import Capture, pixels
 from support.node_calls import KEY, References, half_mask, newest, node, photo, scribble, use_openai, validated
 
@@ -241,3 +242,83 @@ def test_references_come_in_the_order_of_their_sockets() -> None:
     chained, one, two = (photo(*size) for size in sizes)
     (collected,) = References().collect(image_2=two.repeat(2, 1, 1, 1), image_1=one, references=[chained[0]])
     assert [tuple(each.shape[:2]) for each in collected] == [(4, 5), (6, 7), (8, 9), (8, 9)]
+
+
+def see_through(height: int = 48, width: int = 64) -> torch.Tensor:
+    """Return a picture whose right half is fully transparent, above colours of its own."""
+    alpha = torch.ones(1, height, width, 1)
+    alpha[:, :, width // 2 :] = 0
+    return torch.cat([photo(height, width), alpha], dim=3)
+
+
+def test_what_is_transparent_goes_out_white_and_is_told(server: Capture) -> None:
+    """The model sees the colours under it; what is seen of the picture stays as it is, half transparent pixels too."""
+    picture = see_through()
+    picture[:, :4, :, 3] = 0.5
+    report = node(image=picture)[2]
+    [sent] = sent_pictures(server)
+    before = (picture[0] * 255).round().to(torch.uint8).numpy()
+    assert (sent[4:, 32:, :3] == 255).all()
+    assert np.array_equal(sent[:, :32], before[:, :32])
+    assert np.array_equal(sent[:4], before[:4])
+    assert np.array_equal(sent[..., 3], before[..., 3])
+    assert any("was sent white" in note and "own colours" in note for note in report["notes"])
+
+
+def test_own_colours_go_out_where_they_are_asked_for(server: Capture) -> None:
+    """Also of a picture that is scaled down, where scaling by alpha would leave black."""
+    report = node(image=see_through(), transparent_pixels="own colours")[2]
+    assert np.array_equal(sent_pictures(server)[0][..., :3], (photo()[0] * 255).round().to(torch.uint8).numpy())
+    assert report["notes"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("under", "level"), [("filled white", 255), ("own colours", 77)])
+def test_scaled_pictures_have_the_same_colours_under_what_is_transparent(
+    server: Capture, under: str, level: int
+) -> None:
+    """The colour is put in after scaling, which knows none where nothing is seen."""
+    picture = torch.full((1, 2200, 4400, 4), 77 / 255)
+    picture[..., 3] = 0
+    node(image=picture, size="1024x1024", transparent_pixels=under)
+    [sent] = sent_pictures(server)
+    assert sent.shape[0] * sent.shape[1] <= 8_294_400
+    assert (sent[..., :3] == level).all()
+
+
+def test_opaque_pictures_and_white_ones_are_not_noted(server: Capture) -> None:
+    """Nothing was changed on the way."""
+    white = see_through()
+    white[:, :, 32:, :3] = 1
+    for picture in (photo(), white, torch.cat([photo(), torch.full((1, 48, 64, 1), 0.5)], dim=3)):
+        assert node(image=picture)[2]["notes"] == []
+
+
+def test_transparent_pixels_unknown_is_refused(server: Capture) -> None:
+    """With what there is."""
+    with pytest.raises(
+        RefusedError, match=r"transparent_pixels .black. is not known\. Choose filled white or own colours"
+    ):
+        node(image=photo(), transparent_pixels="black")
+
+
+EARLIER: dict[str, dict[str, torch.Tensor]] = {
+    "hidden colours": {"image": see_through()},
+    "a mask that opens nothing": {"image": photo(), "mask": torch.zeros(1, 48, 64)},
+    "both": {"image": see_through(), "mask": torch.zeros(1, 48, 64)},
+}
+
+
+@pytest.mark.parametrize("inputs", EARLIER.values(), ids=EARLIER)
+def test_what_an_earlier_version_paid_for_is_not_bought_again(
+    server: Capture, monkeypatch: pytest.MonkeyPatch, inputs: dict[str, torch.Tensor]
+) -> None:
+    """It sent hidden colours and empty masks as they were: the same inputs find its answer, another seed asks again."""
+    encode = execution.encode_inputs
+    with monkeypatch.context() as earlier:
+        earlier.setattr(execution, "encode_inputs", lambda *args, **more: encode(*args, **{**more, "as_before": True}))
+        assert node(**inputs)[2]["reused"] is False
+    report = node(**inputs)[2]
+    assert (report["reused"], len(server.posts)) == (True, 1)
+    assert any("what you already have" in note for note in report["notes"])
+    assert node(**inputs, seed=1)[2]["reused"] is False
