@@ -11,7 +11,7 @@ import pack
 import standins
 from canvas import GROUP_MARGIN
 from graphs import Graph, Group, Node, Note, Palette
-from standins import TITLES, ImageBatch, LoadImage, PreviewAny, SaveAnimatedWEBP, SaveImage, SaveSVGNode
+from standins import TITLES, BatchImagesNode, LoadImage, PreviewAny, SaveAnimatedWEBP, SaveImage, SaveSVGNode
 
 LEFT, MIDDLE, AGAIN, LAST, TOP = 40, 480, 1000, 1520, 110
 COLUMN_GAP, COLLECTOR_WIDTH = 60, 260
@@ -40,7 +40,12 @@ def runnable(photos: Path, target: Path) -> tuple[dict[str, Any], SaveImage, Pre
     own = {kind: node() for kind, node in pack.load().NODE_CLASS_MAPPINGS.items()}
     own["OIN_PromptList"] = _list_in(photos)
     own["OIN_SaveOriginal"] = _saver_in(target)
-    core = {"LoadImage": LoadImage(photos), "ImageBatch": ImageBatch(), "SaveImage": save, "PreviewAny": preview}
+    core = {
+        "LoadImage": LoadImage(photos),
+        "BatchImagesNode": BatchImagesNode(),
+        "SaveImage": save,
+        "PreviewAny": preview,
+    }
     others = {"SaveAnimatedWEBP": SaveAnimatedWEBP(target, files), "SaveSVGNode": SaveSVGNode(target, files)}
     return {**core, **others, **own}, save, preview, files
 
@@ -84,7 +89,9 @@ def multiple_images() -> Graph:
         "For pictures that should keep their sizes see *References of different sizes*."
     )
     photos = {"first": _photo("oin-example-coffee.jpg", 0), "second": _photo("oin-example-cat.png", 1)}
-    batch = _collector("ImageBatch", 80, {"image1": "first.IMAGE", "image2": "second.IMAGE"})
+    batch = _collector(
+        "BatchImagesNode", 80, {f"images.image{row}": f"{name}.IMAGE" for row, name in enumerate(photos)}
+    )
     prompt = "The cat from the second picture looks over the rim of the cup in the first"
     ask = _ask(prompt, {"image": "batch.IMAGE"}, column=1)
     return _graph("Multiple images", lines, photos, ask, {"batch": batch})

@@ -17,7 +17,7 @@ from torch.nn.functional import interpolate, pad
 
 TITLES = {
     "LoadImage": "Load Image",
-    "ImageBatch": "Batch Images",
+    "BatchImagesNode": "Batch Images",
     "SaveImage": "Save Image",
     "PreviewAny": "Preview Any",
     "SaveAnimatedWEBP": "SaveAnimatedWEBP",
@@ -49,19 +49,20 @@ class LoadImage:
             return pixels[None], (1.0 - alpha)[None]
 
 
-class ImageBatch:
-    """Puts two batches into one; the second is scaled and cropped to the size of the first."""
+class BatchImagesNode:
+    """Puts batches into one, as ComfyUI 0.14 and newer; the second is scaled and cropped to the size of the first."""
 
     RETURN_TYPES = ("IMAGE",)
     FUNCTION = "batch"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        """Return the two sockets."""
-        return {"required": {"image1": ("IMAGE",), "image2": ("IMAGE",)}}
+        """Return two of the sockets that grow by one each."""
+        return {"required": {"images.image0": ("IMAGE",), "images.image1": ("IMAGE",)}}
 
-    def batch(self, image1: Tensor, image2: Tensor) -> tuple[Tensor]:
+    def batch(self, **images: Tensor) -> tuple[Tensor]:
         """Return both, [B1+B2,H,W,C]."""
+        image1, image2 = images.values()
         channels = max(image1.shape[-1], image2.shape[-1])
         first, second = (pad(image, (0, channels - image.shape[-1]), value=1.0) for image in (image1, image2))
         if first.shape[1:] != second.shape[1:]:

@@ -6,6 +6,7 @@ serves the browser, and this serves what is posted to /prompt. No model is swapp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..references import SOCKETS
 from .replacements import BY_OLD, Replacement
 
 Nodes = dict[str, Any]
+NEWER_BATCH, OLDER_BATCH = "BatchImagesNode", "ImageBatch"
 OURS = ("OIN_", "OpenAIGPTImage1")
 OWN_INPUT = "connection"  # no built-in node has it
 
@@ -22,9 +24,37 @@ def translator(has: Callable[[str], bool]) -> Callable[[dict[str, Any]], dict[st
 
     def translate(body: dict[str, Any]) -> dict[str, Any]:
         prompt = body.get("prompt")
-        return {**body, "prompt": without_nulls(translated(prompt, has))} if isinstance(prompt, dict) else body
+        if not isinstance(prompt, dict):
+            return body
+        return {**body, "prompt": without_nulls(with_older_batch(translated(prompt, has), has))}
 
     return translate
+
+
+def with_older_batch(prompt: Nodes, has: Callable[[str], bool]) -> Nodes:
+    """Return a prompt with ComfyUI's older batch node where it lacks the newer one, as our example has it.
+
+    That joins two pictures, so several of it join more.
+    """
+    if has(NEWER_BATCH) or not has(OLDER_BATCH):
+        return prompt
+    nodes = dict(prompt)
+    for key, node in prompt.items():
+        if isinstance(node, dict) and node.get("class_type") == NEWER_BATCH and isinstance(node.get("inputs"), dict):
+            nodes |= _older_batch(key, node)
+    return nodes
+
+
+def _older_batch(key: str, node: Mapping[str, Any]) -> Nodes:
+    links = [node["inputs"][name] for name in sorted(node["inputs"], key=_number)]
+    *others, last = links or [None]
+    if not others:
+        return {}
+    nodes, joined = {}, others[0]
+    for number, link in enumerate(others[1:], 1):
+        nodes[f"{key}_batch_{number}"] = _beside(OLDER_BATCH, {"image1": joined, "image2": link})
+        joined = [f"{key}_batch_{number}", 0]
+    return {**nodes, key: {**node, "class_type": OLDER_BATCH, "inputs": {"image1": joined, "image2": last}}}
 
 
 def without_nulls(prompt: Nodes) -> Nodes:
@@ -120,5 +150,5 @@ def _link(value: Any, found: Mapping[str, Replacement]) -> Any:
 
 def _number(name: str) -> int:
     """Return the number at the end of a socket's name, 0 without one."""
-    digits = name.rpartition("_")[2]
-    return int(digits) if digits.isdigit() else 0
+    digits = re.search(r"\d+$", name)
+    return int(digits[0]) if digits else 0

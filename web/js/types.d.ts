@@ -70,6 +70,7 @@ export interface SavedNode {
   type?: string;
   inputs?: Slot[];
   widgets_values?: SavedValues;
+  properties?: Record<string, unknown>;
 }
 
 /** A workflow as a file has it, or a subgraph in it. */
@@ -210,7 +211,11 @@ declare global {
     comfyAPI?: { utils?: { applyTextReplacements?: (app: App, text: string) => string } };
     LGraphBadge?: new (options: { text: string }) => Badge;
     LGraphCanvas?: { prototype: { getCanvasMenuOptions?: (...asked: unknown[]) => unknown[] } };
-    LiteGraph: { createNode: (type: string) => GraphNode; vueNodesMode?: boolean };
+    LiteGraph: {
+      createNode: (type: string) => GraphNode;
+      registered_node_types: Record<string, unknown>;
+      vueNodesMode?: boolean;
+    };
   }
 }
 

@@ -252,6 +252,28 @@ def test_transparent_of_gpt_image_2_is_refused_in_replaced_prompts() -> None:
     assert "gpt-image-2.6-flare" in told
 
 
+@pytest.mark.parametrize("count", [2, 3, 12])
+def test_pictures_are_joined_by_the_batch_node_that_there_is(count: int) -> None:
+    """Our example has the newer one, whose sockets are numbered; the older one joins two, in the same order."""
+    pictures = {f"images.image{number}": [f"photo {number}", 0] for number in reversed(range(count))}
+    prompt = {"1": {"class_type": "BatchImagesNode", "inputs": pictures}}
+    assert prompts.with_older_batch(prompt, lambda _name: True) is prompt
+    told = prompts.with_older_batch(prompt, lambda name: name == "ImageBatch")
+
+    def order(link: list[Any]) -> list[str]:
+        inputs = told[link[0]]["inputs"] if link[0] in told else None
+        return [link[0]] if inputs is None else [*order(inputs["image1"]), *order(inputs["image2"])]
+
+    assert order(["1", 0]) == [f"photo {number}" for number in range(count)]
+    assert {node["class_type"] for node in told.values()} == {"ImageBatch"}
+
+
+def test_batch_node_stays_where_neither_is_known() -> None:
+    """Nothing is made up: ComfyUI tells what it lacks."""
+    prompt = {"1": {"class_type": "BatchImagesNode", "inputs": {"images.image0": ["2", 0], "images.image1": ["3", 0]}}}
+    assert prompts.with_older_batch(prompt, lambda _name: False) is prompt
+
+
 def test_translator_keeps_the_rest_of_the_body() -> None:
     """Who asked, and the workflow that goes with it."""
     body = {"prompt": {"1": {"class_type": V2, "inputs": {"prompt": "a"}, "_meta": {"title": "x"}}}, "client_id": "me"}

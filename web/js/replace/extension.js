@@ -3,6 +3,7 @@
 
 import { pause, present } from "../dom.js";
 import { widgetNamed } from "../node/state.js";
+import { useOlderBatch } from "./batch_images.js";
 import { LoadedNodes } from "./loaded.js";
 import { MissingNodes, readOldValues } from "./missing_nodes.js";
 import { OWN_WIDGET, contentOf, readingOf, snapshot, typeOf } from "./reading.js";
@@ -148,7 +149,10 @@ export function replaceExtension(host) {
     menuCommands: [{ path: ["Edit"], commands: [COMMAND] }],
     learn: () => replacing.learn(),
     getCanvasMenuItems: replacing.entries,
-    beforeConfigureGraph: (/** @type {SavedWorkflow} */ workflow) => host.attempt(() => replacing.loaded.read(workflow)),
+    beforeConfigureGraph: (/** @type {SavedWorkflow} */ workflow) => {
+      host.attempt(() => useOlderBatch(workflow, (type) => type in window.LiteGraph.registered_node_types));
+      host.attempt(() => replacing.loaded.read(workflow));
+    },
     afterConfigureGraph: () => host.attempt(() => replacing.remember()),
     nodeCreated: (/** @type {GraphNode} */ node) => replacing.nodeCreated(node),
   };
