@@ -12,7 +12,6 @@ from graphs import Graph, Group, Link, Node, Note, Palette
 PROJECT = "openai-image-nodes"
 CORE = {"cnr_id": "comfy-core", "ver": "0.3.45"}
 OPTIONAL_SHAPE = 7
-NOTE_COLOURS = {"color": "#432", "bgcolor": "#000"}  # as in ComfyUI's own templates: legible in both renderings
 TITLE_HEIGHT = 30
 GROUP_MARGIN = 20
 GROUP_TITLE_HEIGHT = 40
@@ -47,7 +46,7 @@ def _item(graph: Graph, name: str, links: list[Link], palette: Palette) -> dict[
         "mode": 0,
     }
     if isinstance(item, Note):
-        return {**common, **NOTE_COLOURS, "inputs": [], "outputs": [], "properties": {}, "widgets_values": [item.text]}
+        return {**common, "inputs": [], "outputs": [], "properties": {}, "widgets_values": [item.text]}
     return {**common, **_node(item, name, links, palette)}
 
 

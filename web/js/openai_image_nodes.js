@@ -5,6 +5,7 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { batchExtension } from "./batch/extension.js";
+import { isLightCanvas, suitGroups } from "./group_colours.js";
 import { Host } from "./host.js";
 import { loadDroppedJpegs } from "./node/dropped_jpeg.js";
 import { fillFileName } from "./node/file_name.js";
@@ -17,7 +18,7 @@ import { Prices } from "./price/extension.js";
 import { replaceExtension } from "./replace/extension.js";
 import { connectionSetting } from "./settings_panel.js";
 
-/** @import { GraphNode } from "./types" */
+/** @import { GraphNode, SavedWorkflow } from "./types" */
 
 const host = new Host(app, api);
 const { attempt } = host;
@@ -57,7 +58,10 @@ attempt(() =>
     onAuthUserLogout: () => attempt(() => prices.signed(false)),
     getCanvasMenuItems: replacing.getCanvasMenuItems,
     getNodeMenuItems: pictures.getNodeMenuItems,
-    beforeConfigureGraph: replacing.beforeConfigureGraph,
+    beforeConfigureGraph: (/** @type {SavedWorkflow} */ workflow) => {
+      attempt(() => suitGroups(workflow, isLightCanvas()));
+      replacing.beforeConfigureGraph(workflow);
+    },
     afterConfigureGraph: () => [replacing, outcomes].forEach((part) => part.afterConfigureGraph()),
   })
 );

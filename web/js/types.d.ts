@@ -77,6 +77,7 @@ export interface SavedNode {
 export interface SavedWorkflow {
   id?: string;
   nodes?: SavedNode[];
+  groups?: { color?: string }[];
   links?: ([Id, Id, number, ...unknown[]] | { id: Id; origin_id: Id; origin_slot: number })[];
   definitions?: { subgraphs?: SavedWorkflow[] };
 }

@@ -25,6 +25,16 @@ for (const [name, values] of Object.entries({
     assert.ok(!unused({ ...SET, ...values }, PLAIN).includes(name));
   });
 
+test("what is for a region, or for pictures, is shown with these", () => {
+  const values = { mask_mode: "guide", region_context: 50, transparent_pixels: "filled white" };
+  assert.deepEqual(unused({ ...SET, ...values }, undefined, []).slice(-3), ["region_context", "transparent_pixels", "svg_effort"]);
+  assert.ok(!unused({ ...SET, ...values, mask_mode: "region" }, undefined, []).includes("region_context"));
+  assert.ok(!unused({ ...SET, ...values, region_context: 80 }, undefined, []).includes("region_context"));
+  for (const input of ["image", "references"])
+    assert.ok(!unused({ ...SET, ...values }, undefined, [input]).includes("transparent_pixels"));
+  assert.ok(!unused({ ...SET, ...values, transparent_pixels: "own colours" }, undefined, []).includes("transparent_pixels"));
+});
+
 test("a value that the model does not take stays to be seen: the run would be refused for it", () => {
   const refused = { ...SET, output_compression: 80, input_fidelity: "high", complexity: "low", svg_effort: "high" };
   assert.deepEqual(unused(refused, PLAIN), ["custom_width", "custom_height"]);

@@ -5,20 +5,30 @@ import { widgetNamed } from "./state.js";
 
 /** @import { GraphNode, ModelFacts, NodeState, Widget } from "../types" */
 
-const HIDEABLE = ["custom_width", "custom_height", "output_compression", "input_fidelity", "complexity", "svg_effort"];
+const HIDEABLE = [
+  ...["custom_width", "custom_height", "output_compression", "input_fidelity", "complexity", "svg_effort"],
+  ...["region_context", "transparent_pixels"],
+];
+const REGION_CONTEXT = 50; // as it is from the start
+const FILLED = "filled white";
+const PICTURES = ["image", "references"];
 const COMPRESSED = ["jpeg", "webp"];
 const noRoom = () => [0, -4]; // older frontends leave a row for what is hidden
 
 /** Return the widgets without any use. One that holds a value which matters stays to be seen.
  * @param {NodeState["values"]} values
  * @param {ModelFacts | undefined} facts
+ * @param {string[]} [connected] the inputs that are linked; nothing where that is not known
  */
-export function unused(values, facts) {
+export function unused(values, facts, connected) {
   const names = [];
   if (values.size !== "custom") names.push("custom_width", "custom_height");
   if (!COMPRESSED.includes(values.output_format) && values.output_compression === 100) names.push("output_compression");
   for (const name of ["input_fidelity", "complexity"])
     if (facts && !facts[name]?.length && values[name] === "auto") names.push(name);
+  if (values.mask_mode !== "region" && values.region_context === REGION_CONTEXT) names.push("region_context");
+  const hasPictures = !connected || PICTURES.some((name) => connected.includes(name));
+  if (!hasPictures && values.transparent_pixels === FILLED) names.push("transparent_pixels");
   if (values.svg_model === "" && values.svg_effort === "auto") names.push("svg_effort");
   return names;
 }
@@ -51,7 +61,7 @@ function setAdvanced(widget, advanced) {
  * @param {ModelFacts | undefined} facts
  */
 export function showUsed(node, state, facts) {
-  const hidden = unused(state.values, facts);
+  const hidden = unused(state.values, facts, state.connected);
   const wasTight = node.size?.[1] <= node.computeSize?.()[1] + 1;
   let changed = false;
   for (const name of HIDEABLE) {
