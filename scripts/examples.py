@@ -172,15 +172,21 @@ def prompt_list() -> Graph:
 def originals() -> Graph:
     """A picture, and its file as the service sent it."""
     lines = (
-        "Save Image encodes the picture again. Save Original writes the service's own file, byte for byte, with its "
-        "Content Credentials, and beside it what made it. With `metadata` **in file**, dropping the file on the canvas "
-        "loads this workflow."
+        "Save Image encodes the picture again. Save Original writes the service's own file, with all it holds. "
+        "Here `metadata` is **in file**: no pixel changes, and dropping the file on the canvas loads this workflow. "
+        "**sidecar** leaves every byte as it came and puts what made it beside it."
     )
     prompt = "A red fox asleep in a hollow tree, snow outside, watercolour"
     graph = _graph("Originals", lines, {}, _ask(prompt, {}, size="1024x1024"))
     save = graph.nodes["save"]
     at = (save.at[0] + save.size[0] + COLUMN_GAP, TOP)
-    own = Node("OIN_SaveOriginal", at, save.size, {"filename_prefix": "Originals"}, {"originals": "ask.originals"})
+    own = Node(
+        "OIN_SaveOriginal",
+        at,
+        save.size,
+        {"filename_prefix": "original", "metadata": "in file"},
+        {"originals": "ask.originals"},
+    )
     *others, out = graph.groups
     groups = (*others, replace(out, members=(*out.members, "original")))
     return Graph(graph.title, {**graph.items, "original": own}, groups)
@@ -189,8 +195,9 @@ def originals() -> Graph:
 def region_edit() -> Graph:
     """A large photograph of which a small part is changed."""
     lines = (
-        "A picture of 14.6 megapixels, of which only the part around the mask is sent. With `mask_mode` **region** the "
-        "answer is put back in place, in colour and without a seam; every other pixel stays as it is."
+        "Save Image encodes the picture again. Save Original writes the service's own file, with all it holds. "
+        "Here `metadata` is **in file**: no pixel changes, and dropping the file on the canvas loads this workflow. "
+        "**sidecar** leaves every byte as it came and puts what made it beside it."
     )
     photos = {"photo": _photo("oin-example-earth-masked.webp", 0)}
     ask = _ask(
@@ -204,8 +211,9 @@ def region_edit() -> Graph:
 def fit_an_edit() -> Graph:
     """A photograph and an edit of it that came back smaller."""
     lines = (
-        "The second picture is an edit of the first as image models return them: 5 % smaller, in other colours, the "
-        "rest of the frame made up. Fit Edit to Picture finds what changed and puts it back in place."
+        "Save Image encodes the picture again. Save Original writes the service's own file, with all it holds. "
+        "Here `metadata` is **in file**: no pixel changes, and dropping the file on the canvas loads this workflow. "
+        "**sidecar** leaves every byte as it came and puts what made it beside it."
     )
     names = {"original": "oin-example-coffee.jpg", "edited": "oin-example-coffee-edited.jpg"}
     photos = {name: _photo(file, row) for row, (name, file) in enumerate(names.items())}
