@@ -56,8 +56,7 @@ def frame(values: Mapping[str, Any], picture: Picture) -> Framing:
     """
     mode, size = str(values.get("mask_mode") or "guide"), values.get("size")
     if not picture.has_mask and mode in FITTED:
-        told = f"mask_mode {mode}: there is no mask, so the whole picture is sent and comes back as the model draws it."
-        return _noted(frame({**values, "mask_mode": "guide"}, picture), told)
+        return _noted(frame({**values, "mask_mode": "guide"}, picture), no_mask(mode))
     if mode in FITTED and picture.area is None:
         raise RefusedError(
             "The mask is empty, so nothing would change. Nothing was sent. Paint over what should change (right-click"
@@ -69,6 +68,11 @@ def frame(values: Mapping[str, Any], picture: Picture) -> Framing:
     if mode == "blend" or (size == "match image" and _is_raster(values)):
         return _whole(mode, values, picture)
     return Framing(mode, asked=_nearest(values, picture.size) if size == "match image" else None)
+
+
+def no_mask(mode: str) -> str:
+    """Return what to say of a mask mode that nothing is masked for."""
+    return f"There is no mask for mask_mode {mode}: the whole picture is sent and comes back as the model draws it."
 
 
 def dearest_size(values: Mapping[str, Any], picture: Size, *, has_mask: bool) -> Size | None:

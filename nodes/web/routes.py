@@ -27,7 +27,7 @@ from ..migration import replacements
 from ..prompt_list.node import PromptList, RowKind
 from ..prompt_list.tables import PromptListError
 from ..run import large_sums, parameters
-from ..run.framing import LARGEST_REGION, SMALLEST_REGION, Size, frame
+from ..run.framing import LARGEST_REGION, SMALLEST_REGION, Size, frame, no_mask
 from . import PREFIX, batch_routes, paid_pictures
 from .linked_pictures import picture_of
 from .responses import answering, posted, refusal, refuse_other_machines, refuse_other_pages
@@ -153,8 +153,9 @@ def _asked_sizes(
     """
     mode = str(values.get("mask_mode") or "guide")
     is_fitted = mode in parameters.FITTED and {"image", "mask"} <= connected
+    unmasked = mode in parameters.FITTED and bool({"image", "references"} & connected) and "mask" not in connected
     if not is_fitted and values.get("size") != "match image":
-        return [None], {}
+        return [None], {"words": no_mask(mode)} if unmasked else {}
     picture = picture_of(files, connected, mask_mode=mode)
     if picture is not None:
         framing = frame(values, picture)

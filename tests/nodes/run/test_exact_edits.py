@@ -342,7 +342,7 @@ def test_without_a_mask_the_picture_comes_as_the_model_draws_it(service: Driftin
     for mode in ("blend", "region"):
         image, _, report = node(image=photo[None], mask_mode=mode, size="1024x1024", seed=len(mode))
         assert image.shape == (1, 1024, 1024, 3)
-        assert any("there is no mask" in note for note in report["notes"])
+        assert any("There is no mask" in note for note in report["notes"])
     assert node(mask_mode="region", size="1024x1024")[0].shape == (1, 1024, 1024, 3)
 
 

@@ -94,6 +94,14 @@ def test_missing_mask_is_told_as_it_would_be_refused(folder: Path) -> None:
         assert priced(name, "guide")["state"] == "known"
 
 
+def test_mode_without_a_mask_is_told(folder: Path) -> None:
+    """The run goes on as with guide; somebody may have forgotten the link."""
+    body = {"node": "OIN_GPTImage", "connected": ["image"], "image_count": 1}
+    told = ask("POST", "estimate", **body, values={**SET, "mask_mode": "region"}).body
+    assert told["words"].startswith("There is no mask for mask_mode region:")
+    assert "words" not in ask("POST", "estimate", **body, values={**SET, "mask_mode": "lock"}).body
+
+
 def test_unknown_picture_has_a_range(folder: Path) -> None:
     """What comes from other nodes, is not there, or lies elsewhere: from the smallest to the largest region."""
     (folder.parent / "secret.png").write_bytes(b"no picture")
