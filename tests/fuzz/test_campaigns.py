@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import re
@@ -94,7 +95,7 @@ class Campaign(NamedTuple):
 
 
 def cli(*words: str) -> None:
-    with contextlib.redirect_stdout(SimpleNamespace(write=lambda _text: None, flush=lambda: None)):  # type: ignore[type-var]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         main(list(words))
 
 
@@ -121,7 +122,9 @@ def records(told: bytes, home: Path) -> None:
     with contextlib.suppress(OSError):
         store.journal.read(IDENTITY)
     store.records()
-    store.unfit()
+    store.folders_by_use()
+    cli("jobs")
+    cli("jobs", "find", "fox", "--json")
     store.prune(0)
     spending.spent(store.root, spending.today(), unknown_too=True)
 
