@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 TORCH := torch==2.13.0
 
-.PHONY: demo test test-fast test-growth fuzz lint e2e e2e-short examples bench bench-quick clean
+.PHONY: demo test test-fast test-lowest test-growth fuzz lint e2e e2e-short examples bench bench-quick clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -24,6 +24,13 @@ test-fast: $(READY)
 # Everything that strangers write, in ever other ways, for FUZZ_MINUTES in all; what is found is told with its value.
 fuzz: $(READY)
 	FUZZ_MINUTES=$${FUZZ_MINUTES:-10} $(PY) -m pytest tests/fuzz
+
+# With the lowest versions that pyproject.toml allows, in an environment of its own; PYTHON=python3.10 for the oldest.
+test-lowest: tests/lowest.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet "$(TORCH)" --constraint tests/lowest.txt
+	$(VENV)-lowest/bin/python -m pip install --quiet --editable ".[dev]" --constraint tests/lowest.txt
+	$(VENV)-lowest/bin/python -m pytest -n auto --dist worksteal -m "not slow"
 
 # That costs do not grow with the store, counted at 100 and at 100,000 answers; minutes, most of them the disk's.
 test-growth: $(READY)
@@ -53,7 +60,7 @@ bench-quick: $(READY)
 	$(PY) -m bench --quick
 
 clean:
-	rm -rf $(VENV) node_modules demo_output e2e_output build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lowest node_modules demo_output e2e_output build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):
