@@ -55,11 +55,11 @@ FENCE = re.compile(r"\s*```\w*\s*(.*?)\s*(```\s*)?", re.S)
 SAID_BACK = re.compile(
     r"prompt|input|init_|mask|markup|references?|source_?(image|url|file)|request|param|echo|messages|instruction|control|"
     r"thumb|preview|partial|sketch|avatar|logo|icon|example|schema|docs?_|documentation|help|homepage|support|terms|"
-    r"cancel|hook|callback|stream|status_url|error|detail",
+    r"cancel|hook|callback|^(get|self|web|next)$|stream|status_url|error|detail",
     re.I,
 )
 LINK_NAME = re.compile(
-    r"ur[il]|href|link|image|img|pic|photo|file|asset|media|src|download|output|result|location", re.I
+    r"ur[il]|href|link|image|img|pic|photo|file|asset|media|src|download|output|result|location|sample", re.I
 )
 
 
@@ -75,8 +75,8 @@ def known_pictures(document: object, texts: Mapping[str, memoryview]) -> list[Im
 def guessed_pictures(document: object, texts: Mapping[str, memoryview]) -> list[Image]:
     """Return the pictures that stand anywhere in a document; addresses only where there is nothing else."""
     found: list[Image] = []
-    for key, value in _values(document):
-        found += [image for image in _guesses(key, value, texts) if image.has_picture and image not in found]
+    for path, value in _values(document):
+        found += [image for image in _guesses(path, value, texts) if image.has_picture and image not in found]
     here = [image for image in found if not image.url]
     guesses = [image for image in found if image.url and LINK_NAME.search(image.other or "")]
     return [image.model_copy(update={"guess": "place", "other": None}) for image in (here or guesses)[:MAX_IMAGES]]
@@ -84,7 +84,7 @@ def guessed_pictures(document: object, texts: Mapping[str, memoryview]) -> list[
 
 def linked_pictures(document: object) -> list[Image]:
     """Return the plain links in the texts of a reply, of which nobody knows whether they lead to a picture."""
-    texts = [text for key, text in _values(document) if isinstance(text, str) and key in TEXTS]
+    texts = [text for path, text in _values(document) if isinstance(text, str) and _last(path) in TEXTS]
     links = [first or second for text in texts for first, second in ANY_LINK.findall(text[:MAX_TEXT_CHARS])]
     return [Image(url=link, guess="link") for link in dict.fromkeys(links)][:MAX_IMAGES]
 
@@ -200,25 +200,30 @@ def _image_of_text(text: str, texts: Mapping[str, memoryview]) -> Image:
 
 
 def _values(document: object) -> Iterator[tuple[str, object]]:
-    """Yield (name, value) of all that is no object, in its order; a list has the name of what it stands in."""
+    """Yield (path, value) of all that is no object, in its order: "result.sample"; items of a list have the list's."""
     waiting: list[tuple[str, object, int]] = [("", document, 0)]
     for _ in range(MAX_VALUES):
         if not waiting:
             return
-        key, value, depth = waiting.pop()
+        path, value, depth = waiting.pop()
+        key = _last(path)
         value = _list_of(value)
         if depth > MAX_ANY_DEPTH or SAID_BACK.search(key) or (key == "message" and isinstance(value, str)):
             continue
         if isinstance(value, dict):
-            waiting += [(str(name), each, depth + 1) for name, each in reversed(value.items())]
+            waiting += [(f"{path}.{name}", each, depth + 1) for name, each in reversed(value.items())]
         elif isinstance(value, list) and not from_numbers(value):
-            waiting += [(key, each, depth + 1) for each in reversed(value[:MAX_VALUES])]
+            waiting += [(path, each, depth + 1) for each in reversed(value[:MAX_VALUES])]
         else:
-            yield key, value
+            yield path, value
 
 
-def _guesses(key: str, value: object, texts: Mapping[str, memoryview]) -> Iterator[Image]:
-    """Yield the pictures that one value is or names; `other` says by which name an address goes."""
+def _last(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _guesses(path: str, value: object, texts: Mapping[str, memoryview]) -> Iterator[Image]:
+    """Yield the pictures that one value is or names; `other` says on which path an address stands."""
     if isinstance(value, list) and (data := from_numbers(value)):
         yield Image(raw=data)
     if not isinstance(value, str):
@@ -230,7 +235,7 @@ def _guesses(key: str, value: object, texts: Mapping[str, memoryview]) -> Iterat
         for document in documents(value):
             yield from known_pictures(document, texts) or guessed_pictures(document, texts)
     elif re.match(r"\s*(https?:)?//\S+\s*$", value, re.I):
-        yield Image(url=value.strip(), other=key)
+        yield Image(url=value.strip(), other=path)
     else:
         for item in _items_of_text(value, texts, 0):
             yield _image(item, texts).model_copy(update={"other": "link"})

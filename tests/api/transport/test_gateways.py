@@ -337,6 +337,12 @@ AS_200: dict[str, Case] = {
     ),
     "success without a picture": (200, {"code": 0, "message": "success", "data": None}, BadAnswerError, "billed"),
     "a task": (200, {"task_id": "task-123", "status": "queued"}, BadAnswerError, "task-123"),
+    "a prediction begun": (
+        201,
+        {"id": "p-7", "status": "starting", "urls": {"get": "https://x.invalid/p-7", "cancel": "https://x.invalid/c"}},
+        BadAnswerError,
+        "the task p-7",
+    ),
     "a task accepted": (202, {"id": "task-123", "status": "processing"}, BadAnswerError, "task-123.*asynchronously"),
     "a refusal": (
         200,

@@ -270,6 +270,7 @@ LINKS: dict[str, Any] = {
     "no slash before it, no suffix": {"data": [{"url": "generated-images/b6"}]},
     "a list of addresses": {"data": [{"url": ["/generated-images/b6"]}]},
     "a list of relative ones": {"data": {"url": ["generated-images/b6"]}},
+    "an unknown name below a known one": {"result": {"thing": "http://{host}/generated-images/b6"}},
     "an unknown name": {"result_link": "http://{host}/generated-images/b6"},
     "an unknown place": {"job": {"files": [{"path": "/generated-images/b6.png"}]}},
     "a picture in Markdown": {"choices": [{"message": {"content": "Here ![x](/generated-images/b6) it is"}}]},
