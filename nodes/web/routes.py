@@ -97,6 +97,7 @@ async def list_estimates(request: web.Request) -> dict[str, Any]:
     asked for it and {input: output of the list}. The answer is {"rows", "estimates": [{"count", ...}]}, or the state
     impossible and the reason.
     """
+    refuse_other_pages(request)  # how many rows a file has is in the answer
     asked = await posted(request)
     return await asyncio.wrap_future(run_bounded(lambda: _list_estimates(asked["list"], asked["nodes"])))
 

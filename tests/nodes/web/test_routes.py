@@ -16,7 +16,7 @@ from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.connection import HostSecrets
 from openai_image_nodes.nodes.inputs import optional_inputs
-from openai_image_nodes.nodes.web import routes
+from openai_image_nodes.nodes.web import PATHS, routes
 from support.capture import Capture, success
 from support.node_calls import node as call_node
 from support.route_client import LAN_ADDRESS, STRANGE, ask
@@ -396,3 +396,13 @@ def test_form_that_cannot_be_is_refused(asked: dict[str, Any]) -> None:
 def test_form_from_another_machine_is_refused() -> None:
     """As a key is."""
     assert ask("POST", "form", remote=LAN_ADDRESS, name="openai", edits="json").status == 403
+
+
+GUARDED = [path.lstrip("/") for method, path in PATHS if method == "POST" and path != "/estimate"]
+
+
+@pytest.mark.parametrize("headers", STRANGE.values(), ids=STRANGE)
+@pytest.mark.parametrize("path", GUARDED)
+def test_no_route_but_that_of_a_price_answers_another_page(path: str, headers: dict[str, str]) -> None:
+    """Whatever is added later: what reads files or prompts, costs money or stores something is for our own page."""
+    assert ask("POST", path, headers=headers, name="openai", key=None, prompt_id="x", list={}, nodes=[]).status == 403
