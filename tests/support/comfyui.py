@@ -116,6 +116,7 @@ class ComfyUI:
         """Return the file of this beginning that Save Image wrote last, in its folder or below."""
         folder = self.base / "output"
         pictures = [path for path in folder.rglob("*.png") if path.relative_to(folder).as_posix().startswith(prefix)]
+        pictures = [path for path in pictures if b"workflow" in path.read_bytes()]  # Save Original writes the service's
         return max(pictures, key=lambda path: path.stat().st_mtime_ns)
 
     def _command(self) -> list[str]:
