@@ -83,6 +83,14 @@ test("an input that is linked is not hidden", () => {
   assert.ok(shown(one).includes("custom_width"));
 });
 
+test("a loaded node, whose height was made for the widgets that it then had, keeps it", () => {
+  const loaded = node(SET);
+  const [width, height] = loaded.computeSize();
+  loaded.size = [width, height - 10];
+  showUsed(loaded, stateOf(loaded), PLAIN);
+  assert.deepEqual(loaded.size, [width, height - 10]);
+});
+
 test("a node that was just high enough stays so, one that was made larger keeps its size", () => {
   const [tight, roomy] = [node(SET), node(SET, { size: [400, 900] })];
   for (const one of [tight, roomy]) showUsed(one, stateOf(one), PLAIN);

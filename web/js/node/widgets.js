@@ -62,7 +62,7 @@ function setAdvanced(widget, advanced) {
  */
 export function showUsed(node, state, facts) {
   const hidden = unused(state.values, facts, state.connected);
-  const wasTight = node.size?.[1] <= node.computeSize?.()[1] + 1;
+  const wasTight = Math.abs(node.size?.[1] - node.computeSize?.()[1]) <= 1; // a loaded one may be made for fewer widgets
   let changed = false;
   for (const name of HIDEABLE) {
     const widget = widgetNamed(node, name);
