@@ -223,6 +223,9 @@ def _refuse_absent(values: Mapping[str, Any]) -> None:
         if values.get(name) is None:
             told = values.get(name)
             raise RefusedError(f"{name} is {told}, which is no text. {SET_AGAIN}", param=name)
+    if values.get("n") is None:
+        told, name = values.get("n"), "n"
+        raise RefusedError(f"{name} is {told}, which is no whole number. {SET_AGAIN}", param=name)
 
 
 def is_whole(value: Any) -> bool:
