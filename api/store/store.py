@@ -19,7 +19,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import count, takewhile
+from itertools import count, islice, takewhile
 from pathlib import Path
 
 from .. import config
@@ -43,6 +43,7 @@ CRASHED_AFTER_S = 86_400.0
 POLL_S = 0.25
 PRUNE_WAIT_S = 0.5
 COUNT_LATER_S = 20.0
+FEW = 500  # answers that are counted in a moment
 
 
 class Store:
@@ -197,11 +198,11 @@ class Store:
         return self._limit.make(max_bytes)
 
     def _prune_soon(self) -> None:
-        """Make room on a thread. Where there is no more room, it is waited for a moment.
+        """Make room on a thread. Where there is no more room, or little to look through, it is waited for a moment.
 
         Else it is only time to count again, which is not done while requests begin, and takes a hundredth of all time.
         """
-        is_full = self._limit.is_full
+        is_full = self._limit.is_full or sum(1 for _ in islice(folders_in(self.jobs), FEW + 1)) <= FEW
         is_due = is_full or time.monotonic() > self._prune_after
         if is_due and (self._pruning is None or not self._pruning.is_alive() or (is_full and self._is_resting)):
             self._is_resting = not is_full
