@@ -195,9 +195,8 @@ def originals() -> Graph:
 def region_edit() -> Graph:
     """A large photograph of which a small part is changed."""
     lines = (
-        "Save Image encodes the picture again. Save Original writes the service's own file, with all it holds. "
-        "Here `metadata` is **in file**: no pixel changes, and dropping the file on the canvas loads this workflow. "
-        "**sidecar** leaves every byte as it came and puts what made it beside it."
+        "A picture of 14.6 megapixels, of which only the part around the mask is sent. With `mask_mode` **region** the "
+        "answer is put back in place, in colour and without a seam; every other pixel stays as it is."
     )
     photos = {"photo": _photo("oin-example-earth-masked.webp", 0)}
     ask = _ask(
@@ -211,9 +210,8 @@ def region_edit() -> Graph:
 def fit_an_edit() -> Graph:
     """A photograph and an edit of it that came back smaller."""
     lines = (
-        "Save Image encodes the picture again. Save Original writes the service's own file, with all it holds. "
-        "Here `metadata` is **in file**: no pixel changes, and dropping the file on the canvas loads this workflow. "
-        "**sidecar** leaves every byte as it came and puts what made it beside it."
+        "The second picture is an edit of the first as image models return them: 5 % smaller, in other colours, the "
+        "rest of the frame made up. Fit Edit to Picture finds what changed and puts it back in place."
     )
     names = {"original": "oin-example-coffee.jpg", "edited": "oin-example-coffee-edited.jpg"}
     photos = {name: _photo(file, row) for row, (name, file) in enumerate(names.items())}
