@@ -90,6 +90,7 @@ class JobRunner:
             except OSError:
                 return self._known()  # no other process can write there either
             if self._lease is not None:
+                self._store.look_again()
                 self._fetched()  # whoever had it until this moment may have answered it
             known = self._known()
             if known is not None and self._lease is not None:

@@ -2,7 +2,8 @@
 
 Almost every job has one name, its identity, and that is looked up by itself. The others, as of a second answer, are
 few. They are found in one listing, which is made again when the folder has changed, but not sooner than RESCAN_S after
-the last one: what this process adds is noted, and of an answer that another process adds the first name tells.
+the last one: what this process adds is noted, and of an answer that another process adds the first name tells. Before
+money is spent `look_again` makes it sure.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ class NameIndex:
             if time.monotonic() - self._scanned_at >= RESCAN_S:
                 self._scan()
             return set(self._others.get(identity, ()))
+
+    def look_again(self) -> None:
+        """Find what other processes have added by now, at the cost of one listing if anything was."""
+        with self._lock:
+            self._scan()
 
     def note(self, name: str) -> None:
         """Remember a name that this process has added."""

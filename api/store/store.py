@@ -42,6 +42,7 @@ SANDBOX_STORE = "sandbox_store"
 CRASHED_AFTER_S = 86_400.0
 POLL_S = 0.25
 PRUNE_WAIT_S = 0.5
+PRUNING = "openai-image-prune"
 COUNT_LATER_S = 20.0
 FEW = 500  # answers that are counted in a moment
 
@@ -61,6 +62,7 @@ class Store:
         self.journal = RequestJournal(root)
         self._names = NameIndex(self.jobs)
         self._limit = SizeLimit(self.jobs, root / "trash")
+        self._prune_lock = threading.Lock()
         self._pruning: threading.Thread | None = None
         self._is_resting = False
         self._prune_after = float("-inf")
@@ -105,6 +107,10 @@ class Store:
         Raises: SharedStoreError.
         """
         return False
+
+    def look_again(self) -> None:
+        """Learn of all answers that other processes have kept: before a request is paid, nothing may be missed."""
+        self._names.look_again()
 
     def flush_soon(self) -> None:
         """Share what waits to be shared, on a thread of its own."""
@@ -203,14 +209,21 @@ class Store:
         Else it is only time to count again, which is not done while requests begin, and takes a hundredth of all time.
         """
         is_full = self._limit.is_full or sum(1 for _ in islice(folders_in(self.jobs), FEW + 1)) <= FEW
-        is_due = is_full or time.monotonic() > self._prune_after
-        if is_due and (self._pruning is None or not self._pruning.is_alive() or (is_full and self._is_resting)):
+        with self._prune_lock:  # answers of many requests come at the same moment
+            is_due = is_full or time.monotonic() > self._prune_after
+            is_free = self._pruning is None or not self._pruning.is_alive() or (is_full and self._is_resting)
+            if not is_due or not is_free:
+                return
             self._is_resting = not is_full
-            self._pruning = threading.Thread(target=self._prune_quietly, args=(0.0 if is_full else COUNT_LATER_S,))
-            self._pruning.name, self._pruning.daemon = "openai-image-prune", True
-            self._pruning.start()
-            if is_full:
-                self._pruning.join(PRUNE_WAIT_S)
+            pause_s = 0.0 if is_full else COUNT_LATER_S
+            pruning = threading.Thread(target=self._prune_quietly, args=(pause_s,), name=PRUNING, daemon=True)
+            try:
+                pruning.start()
+            except RuntimeError:  # no thread can be had now: an answer that is kept is not lost for that
+                return
+            self._pruning = pruning
+        if is_full:
+            pruning.join(PRUNE_WAIT_S)
 
     def _prune_quietly(self, pause_s: float) -> None:
         time.sleep(pause_s)

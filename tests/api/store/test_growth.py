@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,6 +16,7 @@ import pytest
 from openai_image_nodes.api.errors import OutOfCreditError
 from openai_image_nodes.api.jobs import past_runs
 from openai_image_nodes.api.store import names, spending
+from openai_image_nodes.api.store import store as store_module
 from openai_image_nodes.api.store.records import JobRecord
 from openai_image_nodes.api.store.store import Store, mark_read
 from openai_image_nodes.nodes.web.batch_panel import LARGE_PLAN, BatchPanel
@@ -146,6 +150,37 @@ def test_answer_of_another_process_is_found(tmp_path: Path, monkeypatch: pytest.
     (store.jobs / identity(1)).rename(tmp_path / "away")
     monkeypatch.setattr(names, "RESCAN_S", 0.0)
     assert store.find(identity(1)) is not None
+
+
+def test_before_money_is_spent_no_answer_of_another_process_is_missed(tmp_path: Path) -> None:
+    """Also one whose number follows no other, which a look for free may miss for a while."""
+    store, others = Store(tmp_path), Store(tmp_path)
+    others.save(record(2), [PICTURE])
+    assert store.find(identity(1)) is None
+    others.save(record(1), [PICTURE])
+    (store.jobs / identity(1)).rename(store.jobs / f"{identity(1)}.9")
+    assert store.find(identity(1)) is None  # nobody pays for this look
+    store.look_again()
+    assert store.find(identity(1)) is not None
+
+
+def test_answers_that_come_together_are_all_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each asks for room to be made; one thread does, and one that starts slowly or never loses nobody's answer."""
+    store, start = Store(tmp_path), threading.Thread.start
+
+    def slow_start(thread: threading.Thread) -> None:
+        if thread.name == store_module.PRUNING:
+            time.sleep(0.05)
+            if next(starts) % 2:
+                raise RuntimeError("can't start new thread")
+        start(thread)
+
+    starts = count()
+    monkeypatch.setattr(threading.Thread, "start", slow_start)
+    with ThreadPoolExecutor(16) as pool:
+        folders = list(pool.map(lambda number: store.save(record(number), [PICTURE]), range(48)))
+    assert all((folder / "picture_0.png").read_bytes() == PICTURE for folder in folders)
+    assert next(starts) > 1
 
 
 def note(root: Path, usd: float, number: int, *, answered_at: float | None = None) -> None:
