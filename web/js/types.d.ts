@@ -56,7 +56,7 @@ export interface GraphNode {
   isInputConnected?: (slot: number) => boolean;
   getInputNode?: (slot: number) => GraphNode | null | undefined;
   setDirtyCanvas?: (front: boolean, back: boolean) => void;
-  onConfigure?: (saved: { widgets_values?: SavedValues }) => unknown;
+  onConfigure?: (saved: { widgets_values?: SavedValues; size?: ArrayLike<number> }) => unknown;
   onConnectionsChange?: (...change: any[]) => unknown;
   onAdded?: (graph: Graph) => unknown;
   getExtraMenuOptions?: (canvas: unknown, options: MenuEntry[]) => unknown;

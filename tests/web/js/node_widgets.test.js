@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { stateOf, widgetNamed } from "../../../web/js/node/state.js";
-import { showUsed, unused } from "../../../web/js/node/widgets.js";
+import { keepHeight, showUsed, unused } from "../../../web/js/node/widgets.js";
 
 const SET = {
   ...{ size: "auto", output_format: "png", output_compression: 100, input_fidelity: "auto", complexity: "auto" },
@@ -99,4 +99,16 @@ test("a node that was just high enough stays so, one that was made larger keeps 
   widgetNamed(tight, "output_format").value = "jpeg";
   showUsed(tight, stateOf(tight), PLAIN);
   assert.equal(tight.size[1], tight.computeSize()[1]);
+});
+
+test("a node of a workflow is never less high than it was saved, whatever the frontend made of it meanwhile", () => {
+  const one = node({ ...SET, custom_width: 1280, custom_height: 768 });
+  const saved = one.size[1] - 40;
+  keepHeight(one, { size: [400, saved] });
+  showUsed(one, stateOf(one), PLAIN);
+  assert.equal(one.size[1], saved);
+  keepHeight(one, { size: [400, 10] });
+  widgetNamed(one, "size").value = "custom";
+  showUsed(one, stateOf(one), PLAIN);
+  assert.equal(one.size[1], Math.max(saved, one.computeSize()[1]));
 });

@@ -14,6 +14,17 @@ const FILLED = "filled white";
 const PICTURES = ["image", "references"];
 const COMPRESSED = ["jpeg", "webp"];
 const noRoom = () => [0, -4]; // older frontends leave a row for what is hidden
+/** @type {WeakMap<GraphNode, number>} */
+const savedHeights = new WeakMap();
+
+/** Keep the height that a workflow has saved of a node: frontends make it higher while nothing is hidden yet.
+ * @param {GraphNode} node
+ * @param {{size?: ArrayLike<number>}} [saved]
+ */
+export function keepHeight(node, saved) {
+  const height = Number(saved?.size?.[1]);
+  if (height > 0) savedHeights.set(node, height);
+}
 
 /** Return the widgets without any use. One that holds a value which matters stays to be seen.
  * @param {NodeState["values"]} values
@@ -55,7 +66,13 @@ function setAdvanced(widget, advanced) {
   if (widget.options?.advanced !== undefined) widget.options.advanced = advanced;
 }
 
-/** Show the widgets that are used and hide the others; a node that was just high enough stays so.
+/** Return the height that a workflow has saved of a node, 0 for a new one.
+ * @param {GraphNode} node
+ */
+export const savedHeight = (node) => savedHeights.get(node) ?? 0;
+
+/** Show the widgets that are used and hide the others; a node that was just high enough stays so, one of a workflow
+ * at least as high as it was saved.
  * @param {GraphNode} node
  * @param {NodeState} state
  * @param {ModelFacts | undefined} facts
@@ -74,5 +91,6 @@ export function showUsed(node, state, facts) {
   redraw(node);
   if (!node.computeSize) return;
   const height = node.computeSize()[1];
-  if (wasTight || node.size[1] < height) node.setSize([node.size[0], height]);
+  if (wasTight) node.setSize([node.size[0], Math.max(height, savedHeight(node))]);
+  else if (node.size[1] < height) node.setSize([node.size[0], height]);
 }

@@ -3,7 +3,7 @@
 
 import { made } from "../dom.js";
 import { redraw } from "../node/redraw.js";
-import { setHidden } from "../node/widgets.js";
+import { savedHeight, setHidden } from "../node/widgets.js";
 
 /** @import { GraphNode, Widget } from "../types" */
 /** @import { Note } from "./memory.js" */
@@ -67,7 +67,9 @@ class NotePlace {
     const own = this.node.onSerialize;
     this.node.onSerialize = (saved) => {
       own?.call(this.node, saved);
-      if (this.#grown) saved.size = [saved.size[0], saved.size[1] - this.#grown];
+      if (!this.#grown) return;
+      const [width, height] = saved.size; // what was hidden since the note came may have made room for it
+      saved.size = [width, Math.max(height - this.#grown, Math.min(height, savedHeight(this.node)))];
     };
   }
 

@@ -2,7 +2,7 @@
 
 import { isList, makesPictures, ourNodes, rootOf, typeOf } from "../node/ours.js";
 import { stateOf } from "../node/state.js";
-import { showUsed } from "../node/widgets.js";
+import { keepHeight, showUsed } from "../node/widgets.js";
 import { Account } from "./account.js";
 import { AskingBadge } from "./badge.js";
 import { PictureBadge } from "./picture_badge.js";
@@ -64,6 +64,11 @@ export class Prices {
       const state = stateOf(node);
       showUsed(node, state, this.#models[state.values.model]);
       this.#all().filter((one) => one instanceof ListBadge).forEach((list) => list.follow());
+    };
+    const configured = node.onConfigure;
+    node.onConfigure = function (saved) {
+      keepHeight(node, saved);
+      return configured?.call(this, saved);
     };
     this.#add(node, badge);
   }
