@@ -148,7 +148,7 @@ def test_paid_picture_is_not_bought_twice(server: Capture) -> None:
 def test_tensors_of_any_kind_are_taken(server: Capture, dtype: torch.dtype, channels: int) -> None:
     """Any float type, grey, RGB or RGBA, with gradients; clamped, rounded, and grey as RGB."""
     image = (photo(channels=channels) * 3 - 1).to(dtype).requires_grad_()
-    node(image=image)
+    node(image=image, transparent_pixels="own colours")
     wanted = as_bytes(image[0].detach().float().clamp(0, 1))
     assert np.array_equal(pixels(server.last.files()[0].data), wanted.repeat(3, 2) if channels == 1 else wanted)
 
