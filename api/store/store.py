@@ -63,6 +63,7 @@ class Store:
         self._names = NameIndex(self.jobs)
         self._limit = SizeLimit(self.jobs, root / "trash")
         self._prune_lock = threading.Lock()
+        self._was_large = False
         self._pruning: threading.Thread | None = None
         self._is_resting = False
         self._prune_after = float("-inf")
@@ -208,7 +209,7 @@ class Store:
 
         Else it is only time to count again, which is not done while requests begin, and takes a hundredth of all time.
         """
-        is_full = self._limit.is_full or sum(1 for _ in islice(folders_in(self.jobs), FEW + 1)) <= FEW
+        is_full = self._limit.is_full or not self._holds_many()
         with self._prune_lock:  # answers of many requests come at the same moment
             is_due = is_full or time.monotonic() > self._prune_after
             is_free = self._pruning is None or not self._pruning.is_alive() or (is_full and self._is_resting)
@@ -224,6 +225,11 @@ class Store:
             self._pruning = pruning
         if is_full:
             pruning.join(PRUNE_WAIT_S)
+
+    def _holds_many(self) -> bool:
+        """Tell whether to look through all takes a while. One that did once is not counted again."""
+        self._was_large = self._was_large or sum(1 for _ in islice(folders_in(self.jobs), FEW + 1)) > FEW
+        return self._was_large
 
     def _prune_quietly(self, pause_s: float) -> None:
         time.sleep(pause_s)
