@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -97,6 +96,7 @@ def _fitted(original: Any, edited: Any, mask: Any, mode: str, should_stop: Calla
 
     from ..utils.edits.fit import channels_of
     from ..utils.input_tensors import pictures_of
+    from ..utils.strangers_json import json_text
     from .run.answers import fit_report, mismatches, summary, visible
 
     originals = [visible(each) for each in pictures_of(original, "original")[0]]
@@ -118,7 +118,7 @@ def _fitted(original: Any, edited: Any, mask: Any, mode: str, should_stop: Calla
     reports = [fit and fit_report(fit) for fit in fits]
     told = {"mode": mode, "size": f"{width}x{height}", "fits": reports, "notes": [*notes, *mismatches(found)]}
     words = summary(found) or "pasted as it is"
-    return _Fitted(image, used, json.dumps(told, indent=2, ensure_ascii=False), words)
+    return _Fitted(image, used, json_text(told, indent=2), words)
 
 
 def _masks(mask: Any, original: Tensor) -> list[Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -101,20 +100,21 @@ class SaveOriginal:
         from ..utils.c2pa import credentials_of
         from ..utils.containers import form_of
         from ..utils.picture_metadata import NoPlaceError, with_texts
+        from ..utils.strangers_json import json_text
 
         data = originals.read(index)
         metadata, graphs = wanted
         form, credentials, written = form_of(data) or "bin", credentials_of(data), data
         if metadata == IN_FILE and graphs:
             try:
-                written = with_texts(data, {name: json.dumps(graph) for name, graph in graphs.items()})
+                written = with_texts(data, {name: json_text(graph, ascii_only=True) for name, graph in graphs.items()})
             except NoPlaceError as exc:
                 metadata = SIDECAR
                 saved.notes[f"the workflow is beside the file, because {exc}"] = None
         if written is not data and credentials is not None:
             saved.notes["its C2PA signature no longer covers the changed file"] = None
         facts = {**originals.facts, "picture": index, **described(written, credentials), **graphs}
-        told = json.dumps(facts, indent=1, ensure_ascii=False).encode(errors="replace")
+        told = json_text(facts, indent=1).encode(errors="replace")
         place = self._place(prefix, *(dimensions(data) or (0, 0)))
         path, subfolder = _written(written, told if metadata == SIDECAR else None, f".{form}", index, place)
         saved.names.append(f"{subfolder}/{path.name}" if subfolder else path.name)

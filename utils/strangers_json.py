@@ -1,4 +1,4 @@
-"""JSON of strangers, read so that no number and no depth of it costs more than its length."""
+"""JSON: of strangers, read so that no number and no depth of it costs more than its length; and ours, as text."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ def read_object(text: bytes, *, max_depth: int) -> dict[str, Any]:
     if not isinstance(told, dict) or _depth(told) > max_depth:
         raise ValueError("no object, or a deep one")
     return told
+
+
+def json_text(value: object, *, indent: int | None = None, ascii_only: bool = False) -> str:
+    """Return a value as JSON, letters of all languages as they are or escaped."""
+    return json.dumps(value, indent=indent, ensure_ascii=ascii_only)
 
 
 def _depth(value: Any) -> int:
