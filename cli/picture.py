@@ -15,7 +15,7 @@ from ..api.catalog import catalog, pricing, validation
 from ..api.jobs.report import model_notes, report
 from ..nodes.run import large_sums
 from ..nodes.run.answers import pictures_of
-from ..nodes.run.execution import Asked, NodeRun, Outputs, connection_of
+from ..nodes.run.execution import NodeRun, Outputs, PreparedJob, connection_of
 from ..nodes.run.input_images import InputImages
 from ..nodes.run.parameters import ANY_MODEL, ImageParameters, validated
 from ..utils import image_files
@@ -56,7 +56,7 @@ def _pictures(options: argparse.Namespace) -> InputImages:
     return InputImages(references=references, mask=image_files.read_mask(options.mask) if options.mask else None)
 
 
-def _answered(asked: Asked, connection: Connection, *, yes: bool) -> StoredAnswer | None:
+def _answered(asked: PreparedJob, connection: Connection, *, yes: bool) -> StoredAnswer | None:
     """Return the answer, or None for a job that is planned into a batch."""
     if connection.batch:
         answer = answered_or_planned(asked.job)
@@ -65,7 +65,7 @@ def _answered(asked: Asked, connection: Connection, *, yes: bool) -> StoredAnswe
     return answered(asked.job)
 
 
-def _finished(answer: StoredAnswer, asked: Asked, connection: Connection, options: argparse.Namespace) -> int:
+def _finished(answer: StoredAnswer, asked: PreparedJob, connection: Connection, options: argparse.Namespace) -> int:
     """Write the pictures, and tell what they cost."""
     framing, outputs = asked.encoded.framing, Outputs((), [])
     if asked.encoded.first is not None and (framing.mode != "guide" or framing.region is not None):

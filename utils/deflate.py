@@ -43,7 +43,7 @@ RUNS = {16: (3, 2), 17: (3, 3), 18: (11, 7)}  # of a code length: the least, and
 REVERSED_7 = [int(f"{value:07b}"[::-1], 2) for value in range(128)]
 
 
-class Part(NamedTuple):
+class DeflatedPart(NamedTuple):
     """A deflated part; `size` and `adler` are of the bytes that went in."""
 
     data: bytes
@@ -57,12 +57,12 @@ def crc32(data: bytes, checksum: int) -> int:
     return found
 
 
-def deflate_part(data: Data, deflate: Deflate) -> Part:
+def deflate_part(data: Data, deflate: Deflate) -> DeflatedPart:
     """Return contiguous data deflated by one of the ways below, to be joined with its neighbours."""
-    return Part(deflate(data), data.size, (isal_zlib or zlib).adler32(data))
+    return DeflatedPart(deflate(data), data.size, (isal_zlib or zlib).adler32(data))
 
 
-def joined(parts: Iterable[Part]) -> list[bytes]:
+def joined(parts: Iterable[DeflatedPart]) -> list[bytes]:
     """Return the pieces of one zlib stream over all parts."""
     pieces, adler = [ZLIB_HEADER], 1
     for part in parts:
@@ -71,7 +71,7 @@ def joined(parts: Iterable[Part]) -> list[bytes]:
     return [*pieces, END, adler.to_bytes(4, "big")]
 
 
-def _adler_of_both(adler: int, part: Part) -> int:
+def _adler_of_both(adler: int, part: DeflatedPart) -> int:
     """Return the Adler-32 of what came so far and a part, from those of the two (RFC 1950)."""
     low, high = adler & 0xFFFF, adler >> 16
     part_low, part_high = part.adler & 0xFFFF, part.adler >> 16

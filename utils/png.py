@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 
 from . import deflate
-from .deflate import Deflate, Part, deflate_part
+from .deflate import Deflate, DeflatedPart, deflate_part
 from .tensors import Pixels, map_parts
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -49,7 +49,7 @@ def _chunk(kind: bytes, pieces: list[bytes]) -> Iterable[bytes]:
     return struct.pack(">I", sum(map(len, pieces))), kind, *pieces, struct.pack(">I", checksum)
 
 
-def _deflated(pixels: Pixels) -> list[Part]:
+def _deflated(pixels: Pixels) -> list[DeflatedPart]:
     """Return the picture's stripes, filtered and deflated by the way that suits a sample best."""
     kind, way = _best_way(pixels)
     step = max(1, STRIPE_BYTES // (1 + pixels[0].size))

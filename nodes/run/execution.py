@@ -51,7 +51,7 @@ Decoder = Callable[[StoredAnswer, EncodedInputs, Callable[[], bool]], Outputs]
 
 
 @dataclass
-class Asked:
+class PreparedJob:
     """What goes out for a run: the job, and the pictures in it."""
 
     job: Job
@@ -160,7 +160,7 @@ class NodeRun:
         originals = originals_of(answer, is_sandbox=self.connection.kind == "sandbox", is_changed_here=is_changed)
         return *outputs.values, report(answer, self.connection, notes, c2pa, outputs.told), originals
 
-    async def _answered(self, parameters: ImageParameters, asked: Asked, share: Share) -> StoredAnswer:
+    async def _answered(self, parameters: ImageParameters, asked: PreparedJob, share: Share) -> StoredAnswer:
         if parameters.live_preview and (reason := parameters.without_previews(self.connection)):
             asked.encoded.notes.append(f"No sketches were shown while waiting: {reason}.")
         await prompt_costs().allow(share, lambda: JOBS.is_kept(asked.job))
@@ -182,7 +182,7 @@ class NodeRun:
         finally:
             handle.leave()
 
-    def prepared(self, parameters: ImageParameters, images: InputImages) -> Asked:
+    def prepared(self, parameters: ImageParameters, images: InputImages) -> PreparedJob:
         """Return what goes out: what was asked before for the same, in whatever way it went out, else as set now."""
         values = asdict(parameters)
         refuse_widgets(values)
@@ -213,7 +213,7 @@ class NodeRun:
         encoded: EncodedInputs | None = None,
         *,
         as_before: bool = False,
-    ) -> Asked:
+    ) -> PreparedJob:
         """Return the job for a framing; `encoded` is used again where the same pictures go out."""
         if encoded is not None and not encoded.is_cut and not framing.cuts(images.size):
             encoded = replace(encoded, framing=framing, notes=list(encoded.notes))
@@ -225,7 +225,7 @@ class NodeRun:
                 transparent_pixels=parameters.transparent_pixels,
                 as_before=as_before,
             )
-        return Asked(self._job(parameters, encoded), encoded)
+        return PreparedJob(self._job(parameters, encoded), encoded)
 
     def _was_asked(self, job: Job) -> bool:
         return enqueue.was_asked(job) if self.connection.batch else JOBS.was_asked(job)
