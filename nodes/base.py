@@ -39,7 +39,7 @@ def _person() -> str:
     """Return a word for who runs this prompt, or "". ComfyUI writes it down, so it is made up, and says nothing."""
     if not config.serves_many():
         return ""
-    from ..api.connections.accounts import user_of
+    from ..api.connections.connection import user_of
 
     token, key = comfyui.signed_in()
     if not (token or key):

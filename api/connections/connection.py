@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
@@ -14,8 +18,7 @@ from ..catalog import catalog, validation
 from ..catalog.schemas import OpenAIImageGenerationRequest
 from ..errors import RefusedError
 from . import escaped
-from .accounts import account_of
-from .sendable import refuse_unsendable
+from .pasted import refuse_unsendable
 
 BATCH_WINDOW = timedelta(hours=24)
 OWN_KEY_MAX_PIXELS = 8_294_400  # the largest picture the models make, docs/service.md, "Sizes"
@@ -23,6 +26,9 @@ SHORTEST_SECRET = 8  # "none", as local services take it, is no secret and may o
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 OPENAI_HOSTS = ("api.openai.com", "eu.api.openai.com", "us.api.openai.com")  # a relay is never one, whatever its name
 ENDING_KINDS = ("openai", "comfy.org", "sandbox")
+ACCOUNT_DIGITS, ACCOUNT_ROUNDS, ACCOUNT_SALT = 16, 10_000, b"openai_image_nodes account"
+TOKEN_MAX_CHARS = 16_384
+USER_CLAIMS = ("sub", "user_id")
 Edits = Literal["multipart", "json"]
 
 
@@ -69,8 +75,18 @@ class Connection:
 
     @property
     def account(self) -> str | None:
-        """Which account of comfy.org pays, as a digest: answers belong to it. None where all use the machine's own."""
-        return account_of(self)
+        """Which account of comfy.org pays, as 16 hexadecimal digits: answers belong to it. None for other services.
+
+        That is the user whose token it is, whatever the token of the hour, or whoever has that key; and one account for
+        whatever key the machine itself has: those are everybody's who uses the machine, and may be exchanged.
+        """
+        if self.kind != "comfy.org":
+            return None
+        if not self.personal or self.key is None:
+            return _account(self.service, "machine", "")
+        key = self.key.get_secret_value()
+        user = user_of(key) if self.key_header == "Authorization" else None
+        return _account(self.service, "key", key) if user is None else _account(self.service, "user", user)
 
     @property
     def is_loopback(self) -> bool:
@@ -98,13 +114,16 @@ class Connection:
 
     def redacted_chunks(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Yield what a service says, in about the same pieces, without our key, wherever the pieces are cut."""
-        secrets, rest = self._secrets(), b""
+        key = [self.key.get_secret_value()] if self.key else []
+        own_headers = self.headers.values() if self.kind == "compatible" else []
+        secrets = [secret.encode() for secret in [*key, *own_headers] if len(secret) >= SHORTEST_SECRET]
+        rest = b""
         for chunk in chunks:
             said = rest + chunk if rest else chunk
             for secret in secrets:
                 said = said.replace(secret, b"[key]")
             kept = _begun(secrets, said)
-            if escaped.is_marked(said):
+            if b"\\" in said or b"%" in said:  # no escape is without one, and base64 has none of them
                 for secret in secrets:
                     said = escaped.pattern(secret).sub(b"[key]", said)
                 kept = max(_begun(secrets, said), escaped.begun(secrets, said))
@@ -112,11 +131,6 @@ class Connection:
             yield said[:end]
             rest = said[end:]
         yield rest
-
-    def _secrets(self) -> list[bytes]:
-        key = [self.key.get_secret_value()] if self.key else []
-        own_headers = self.headers.values() if self.kind == "compatible" else []
-        return [secret.encode() for secret in [*key, *own_headers] if len(secret) >= SHORTEST_SECRET]
 
     def check(self, request: OpenAIImageGenerationRequest) -> None:
         """Refuse what this connection cannot carry although the model could.
@@ -194,6 +208,26 @@ class HostSecrets:
 def is_loopback(url: str) -> bool:
     """Tell whether a URL's host is this machine."""
     return urlsplit(url).hostname in LOOPBACK_HOSTS
+
+
+def user_of(token: str) -> str | None:
+    """Return the user that a token (JWT) names, or None for one that names nobody. Nothing is verified here."""
+    parts = token.split(".") if len(token) <= TOKEN_MAX_CHARS else []
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, RecursionError):
+        return None
+    found = [claims[name] for name in USER_CLAIMS if claims.get(name)] if isinstance(claims, dict) else []
+    return found[0] if found and isinstance(found[0], str) else None
+
+
+@lru_cache(maxsize=256)
+def _account(service: str, kind: str, payer: str) -> str:
+    """Return a digest that tells people apart and leads back to no key."""
+    what = json.dumps([service, kind, payer]).encode()
+    return hashlib.pbkdf2_hmac("sha256", what, ACCOUNT_SALT, ACCOUNT_ROUNDS).hex()[:ACCOUNT_DIGITS]
 
 
 def _begun(secrets: Sequence[bytes], said: bytes) -> int:

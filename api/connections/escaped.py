@@ -8,12 +8,6 @@ from functools import lru_cache
 
 MOST_MARKS, NESTED = 4, 2  # backslashes before a letter, and percent signs of percent signs: three writings deep
 LONGEST = MOST_MARKS + len(b"u00ff")
-MARKS = (b"\\", b"%")  # no escape is without one, and base64 has none of them
-
-
-def is_marked(said: bytes) -> bool:
-    """Tell whether a text may hold escapes at all."""
-    return any(mark in said for mark in MARKS)
 
 
 @lru_cache(maxsize=64)

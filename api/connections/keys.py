@@ -17,7 +17,7 @@ from ..backends.leases import acquire
 from ..errors import OpenAIImageError, RefusedError
 from . import pasted, resolve
 from .connection import HostSecrets
-from .sendable import text_fault
+from .pasted import text_fault
 
 LONGEST_KEY = 4096
 API_VERSION = re.compile(r"preview|latest|v1|\d{4}-\d{2}-\d{2}(-preview)?")
@@ -130,7 +130,7 @@ def set_form(name: str, *, omit: list[str] | None = None, edits: str | None = No
             "omit": entry.get("omit") if omit is None else omit,
             "edits": entry.get("edits") if edits is None else edits,
         }
-        resolve.check_form(new["omit"] or [], new["edits"] or "multipart", f"the connection {name}")
+        resolve.form_of(new, f"the connection {name}")
         entry.update({field: value for field, value in new.items() if value is not None})
         _write(entries)
 

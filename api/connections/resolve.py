@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +17,7 @@ from ..catalog.schemas import OpenAIImageEditRequest
 from ..errors import NoKeyError, RefusedError
 from . import pasted
 from .connection import Connection, HostSecrets
-from .sendable import refuse_unsendable, text_fault, unusable_key
+from .pasted import HEADER_VARIABLES, refuse_unsendable, text_fault, unusable_key
 
 LOG = logging.getLogger(__name__)
 COMFY_MAX_PIXELS = 2048 * 2048  # ComfyUI 0.28 scales references to this for its proxy
@@ -30,6 +28,8 @@ LAST = ("sandbox", "openai batch", "sandbox batch")
 BUILT_IN = (*FIRST, *LAST)
 NEVER_OMITTED = ("model", "prompt", "image_count", "mask", "markup")
 EDIT_FORMS = ("multipart", "json")
+STORED_BASE = "base_url of {} in connections.json"
+Entries = Mapping[str, Mapping[str, Any]]
 
 NO_CONNECTION = (
     "No connection is ready. The easiest way: paste an OpenAI key under Settings > OpenAI Image Nodes in ComfyUI; no"
@@ -62,7 +62,9 @@ def stored() -> dict[str, dict[str, Any]]:
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))["connections"]
         found = {name: {**entry} for name, entry in entries.items()}
-        _tell_if_open(path)
+        state = path.stat()
+        if hasattr(os, "getuid") and (state.st_uid != os.getuid() or state.st_mode & 0o077):
+            _tell_once(f"{path} can be read or changed by others: it should belong to you and have mode 0600")
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -71,13 +73,6 @@ def stored() -> dict[str, dict[str, Any]]:
             " again."
         ) from None
     return found
-
-
-def _tell_if_open(path: Path) -> None:
-    """Tell in the log if others can read or change the keys."""
-    found = path.stat()
-    if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o077):
-        _tell_once(f"{path} can be read or changed by others: it should belong to you and have mode 0600")
 
 
 @lru_cache(maxsize=16)
@@ -106,10 +101,14 @@ def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Con
     if name in ("sandbox", "sandbox batch"):
         batch = name != "sandbox"
         return Connection(name=name, kind="sandbox", base_url=f"{sandbox_url()}/v1", batch=batch)
-    makers = {"comfy.org": lambda: _comfy(host), "openai": _openai, "openai batch": _openai_batch, "azure": _azure}
-    connection = makers.get(name, lambda: _named(name))()
+    if name == "comfy.org":
+        connection, entries = _comfy(host), stored()
+    else:
+        entries = stored()
+        makers = {"openai": _openai, "openai batch": _openai, "azure": _azure}
+        connection = makers[name](name, entries) if name in makers else _named(name, entries)
     refuse_unsendable(connection)
-    _refuse_unsafe_address(connection)
+    _refuse_unsafe_address(connection, allow_http=entries.get(name, {}).get("allow_http") is True)
     return connection
 
 
@@ -149,42 +148,42 @@ def _comfy(host: HostSecrets) -> Connection:
     )
 
 
-def _openai() -> Connection:
-    key, key_from = _key_of("openai", "OPENAI_API_KEY")
-    base, address_from = _base_of("openai", "OPENAI_BASE_URL")
+def _openai(name: str, entries: Entries) -> Connection:
+    entry = entries.get("openai", {})
+    key, key_from = _key_of("openai", "OPENAI_API_KEY", entry)
+    told, address_from = _told_base("openai", "OPENAI_BASE_URL", entry)
+    base = pasted.base_url(told, address_from)
     base, address_from = (base, address_from) if base else (OPENAI_BASE_URL, "its default")
-    _refuse_other_host("openai", "OPENAI_API_KEY", base)
-    variables = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
-    headers = {header: os.environ.get(name, "").strip(pasted.QUOTES + " \t\r\n") for header, name in variables.items()}
+    _refuse_other_host("openai", "OPENAI_API_KEY", entry, base)
+    told_headers = {
+        one: os.environ.get(at, "").strip(pasted.QUOTES + " \t\r\n") for one, at in HEADER_VARIABLES.items()
+    }
     return Connection(
-        name="openai",
+        name=name,
         kind="openai",
         base_url=base,
         key=key,
-        headers={header: value for header, value in headers.items() if value},
+        headers={header: value for header, value in told_headers.items() if value},
+        batch=name == "openai batch",
         address_from=address_from,
         key_from=key_from,
-        **_form_of(stored().get("openai", {}), "openai"),
+        **form_of(entry, "the entry openai in connections.json"),
     )
 
 
-def _openai_batch() -> Connection:
-    return replace(_openai(), name="openai batch", batch=True)
-
-
-def _azure() -> Connection:
-    key, key_from = _key_of("azure", "AZURE_OPENAI_API_KEY")
-    entry = stored().get("azure", {})
-    told, address_from = _told_base("azure", "AZURE_OPENAI_ENDPOINT")
+def _azure(name: str, entries: Entries) -> Connection:
+    entry = entries.get(name, {})
+    key, key_from = _key_of(name, "AZURE_OPENAI_API_KEY", entry)
+    told, address_from = _told_base(name, "AZURE_OPENAI_ENDPOINT", entry)
     endpoint, told_version = pasted.azure_endpoint(told, address_from)
     if not endpoint:
         raise NoKeyError("azure: set AZURE_OPENAI_ENDPOINT to your resource, https://NAME.openai.azure.com.")
-    _refuse_other_host("azure", "AZURE_OPENAI_API_KEY", endpoint)
+    _refuse_other_host(name, "AZURE_OPENAI_API_KEY", entry, endpoint)
     own_version = str(os.environ.get("OPENAI_API_VERSION") or "").strip(pasted.QUOTES + " ") or entry.get("api_version")
     version = str(own_version or told_version or "2025-04-01-preview")
     classic = version not in ("preview", "v1")
     return Connection(
-        name="azure",
+        name=name,
         kind="azure",
         base_url=endpoint + ("/openai" if classic else "/openai/v1"),
         key=key,
@@ -193,19 +192,19 @@ def _azure() -> Connection:
         deployment_paths=classic,
         address_from=address_from,
         key_from=key_from,
-        **_form_of(entry, "azure"),
+        **form_of(entry, "the entry azure in connections.json"),
     )
 
 
-def _named(name: str) -> Connection:
-    entry = stored().get(name)
+def _named(name: str, entries: Entries) -> Connection:
+    entry = entries.get(name)
     if entry is None:
         raise RefusedError(
             f"There is no connection called {name!r}. Known are {', '.join(names())};"
             " new ones go into connections.json (openai-image connect NAME).",
             param="connection",
         )
-    place = _stored_place(name)
+    place = STORED_BASE.format(name)
     base = pasted.base_url(str(entry.get("base_url") or ""), place)
     if not base:
         raise RefusedError(f"The connection {name!r} has no base_url in connections.json. Add one.", param="connection")
@@ -222,15 +221,16 @@ def _named(name: str) -> Connection:
         batch=entry.get("batch") is True,
         address_from=place,
         key_from=key_from,
-        **_form_of(entry, name),
+        **form_of(entry, f"the entry {name} in connections.json"),
     )
 
 
-def check_form(omit: object, edits: object, place: str) -> None:
-    """Refuse what the fields to leave out, or the form of an edit, cannot be.
+def form_of(entry: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return in which form a connection's requests go out, as its entry says: the fields to leave out, and `edits`.
 
-    Raises: RefusedError.
+    Raises: RefusedError for what either cannot be.
     """
+    omit, edits = entry.get("omit") or [], entry.get("edits") or "multipart"
     fields = [name for name in OpenAIImageEditRequest.model_fields if name not in NEVER_OMITTED]
     wrong = [name for name in omit if name not in fields] if isinstance(omit, list) else [omit]
     if wrong:
@@ -244,52 +244,31 @@ def check_form(omit: object, edits: object, place: str) -> None:
             f'"edits" of {place} is {edits!a}, but must be "multipart" or "json": the form in which pictures are sent.',
             param="connection",
         )
-
-
-def _form_of(entry: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return in which form a connection's requests go out, as its entry says."""
-    omit, edits = entry.get("omit") or [], entry.get("edits") or "multipart"
-    check_form(omit, edits, f"the entry {name} in connections.json")
     return {"omit": tuple(omit), "edits": edits}
 
 
-def _key_of(name: str, variable: str) -> tuple[SecretStr, str]:
-    """Return a key and where it comes from, in words."""
+def _key_of(name: str, variable: str, entry: Mapping[str, Any]) -> tuple[SecretStr, str]:
+    """Return a built-in connection's key and where it comes from, in words."""
     place = f"the entry {name} in connections.json"
-    found = [(_secret(os.environ.get(variable), name, variable), variable)]
-    found += [(_secret(stored().get(name, {}).get("key"), name, place), place)] if found[0][0] is None else []
-    key, key_from = found[-1]
-    if key is None:
-        raise NoKeyError(
-            f"{name}: there is no key. The easiest way: paste it under Settings > OpenAI Image Nodes in ComfyUI; no"
-            f" restart is needed. Or set the environment variable {variable} and restart ComfyUI, or run: openai-image"
-            f" connect {name}. The connection sandbox is free and needs no key."
-        )
-    return key, key_from
+    for told, key_from in ((os.environ.get(variable), variable), (entry.get("key"), place)):
+        if key := _secret(told, name, key_from):
+            return key, key_from
+    raise NoKeyError(
+        f"{name}: there is no key. The easiest way: paste it under Settings > OpenAI Image Nodes in ComfyUI; no"
+        f" restart is needed. Or set the environment variable {variable} and restart ComfyUI, or run: openai-image"
+        f" connect {name}. The connection sandbox is free and needs no key."
+    )
 
 
-def _told_base(name: str, variable: str) -> tuple[str, str]:
+def _told_base(name: str, variable: str, entry: Mapping[str, Any]) -> tuple[str, str]:
     """Return a built-in connection's address as it was told, perhaps "", and where it comes from."""
     told = os.environ.get(variable, "").strip()
-    return (told, variable) if told else (str(stored().get(name, {}).get("base_url") or ""), _stored_place(name))
+    return (told, variable) if told else (str(entry.get("base_url") or ""), STORED_BASE.format(name))
 
 
-def _base_of(name: str, variable: str) -> tuple[str, str]:
-    told, place = _told_base(name, variable)
-    return pasted.base_url(told, place), place
-
-
-def _stored_place(name: str) -> str:
-    return f"base_url of {name} in connections.json"
-
-
-def _stored_base(name: str) -> str:
-    return pasted.base_url(str(stored().get(name, {}).get("base_url") or ""), _stored_place(name))
-
-
-def _refuse_other_host(name: str, key_variable: str, base: str) -> None:
+def _refuse_other_host(name: str, key_variable: str, entry: Mapping[str, Any], base: str) -> None:
     """Keep a stored key to the host that it was stored for, whatever the environment says today."""
-    home_base = _stored_base(name)
+    home_base = pasted.base_url(str(entry.get("base_url") or ""), STORED_BASE.format(name))
     own, asked = pasted.host_of(home_base), pasted.host_of(base)
     if os.environ.get(key_variable, "").strip() or not home_base or own == asked:
         return
@@ -312,7 +291,7 @@ def _secret(value: object, name: str = "the service", place: str = "its settings
     return SecretStr(key) if key else None
 
 
-def _refuse_unsafe_address(connection: Connection) -> None:
+def _refuse_unsafe_address(connection: Connection, *, allow_http: bool) -> None:
     """A key may leave over https, or over http to this machine; other http only if the connections file says so.
 
     An address is shown and written down, so it must not hold a password.
@@ -324,8 +303,7 @@ def _refuse_unsafe_address(connection: Connection) -> None:
             param="connection",
         )
     scheme = urlsplit(connection.base_url).scheme
-    allowed = stored().get(connection.name, {}).get("allow_http") is True
-    if scheme != "https" and not (scheme == "http" and (connection.is_loopback or allowed)):
+    if scheme != "https" and not (scheme == "http" and (connection.is_loopback or allow_http)):
         raise RefusedError(
             f"The connection {connection.name} would send its key to {connection.host} without encryption."
             ' Use an https address, or say "allow_http": true for it in connections.json.',

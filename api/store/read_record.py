@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from ..backends.atomic_files import read_regular
-from ..connections.accounts import DIGITS as ACCOUNT_DIGITS
+from ..connections.connection import ACCOUNT_DIGITS
 from .records import ITEMS_MAX, PICTURE_SIGNATURES, RECORD, TEXT_MAX_CHARS, JobRecord, exchanged
 
 LOG = logging.getLogger(__name__)

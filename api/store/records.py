@@ -34,7 +34,7 @@ class JobRecord(BaseModel):
 
     `state` is prepared (not sent), sent (on its way, or the process died), unknown (sent and no answer came, and no
     key to ask for it again), batched (part of the batch that `batch` names) or answered. `picture_digests` are the
-    SHA-256 of the files that `pictures` names, `account` tells who paid (see connections/accounts.py); records from
+    SHA-256 of the files that `pictures` names, `account` tells who paid (see connections/connection.py); records from
     before these were written down have none.
     """
 

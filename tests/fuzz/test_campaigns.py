@@ -28,9 +28,9 @@ from openai_image_nodes.api import BadAnswerError, HostSecrets, JobManager, Open
 from openai_image_nodes.api.backends import leases
 from openai_image_nodes.api.batch.jsonl import result_of
 from openai_image_nodes.api.catalog import catalog, pricing, validation
-from openai_image_nodes.api.connections import accounts, keys
+from openai_image_nodes.api.connections import keys
 from openai_image_nodes.api.connections import resolve as connections
-from openai_image_nodes.api.connections.connection import Connection
+from openai_image_nodes.api.connections.connection import Connection, user_of
 from openai_image_nodes.api.jobs.received import dimensions
 from openai_image_nodes.api.store import spending
 from openai_image_nodes.api.store.read_record import record_from
@@ -275,7 +275,7 @@ def route_bodies(told: tuple[str, bytes], _home: Path) -> None:
 
 def tokens(told: str, _home: Path) -> None:
     """comfy.org's token as a page hands it over."""
-    user = accounts.user_of(told)
+    user = user_of(told)
     assert user is None or isinstance(user, str)
 
 

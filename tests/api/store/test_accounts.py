@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai_image_nodes import NODE_CLASS_MAPPINGS
 from openai_image_nodes.api import config, stores
-from openai_image_nodes.api.connections import accounts
 from openai_image_nodes.api.connections import resolve as connections
-from openai_image_nodes.api.connections.connection import Connection, HostSecrets
+from openai_image_nodes.api.connections.connection import Connection, HostSecrets, user_of
 from openai_image_nodes.api.errors import OutcomeUnknownError
 from openai_image_nodes.api.jobs.job import JobHandle
 from openai_image_nodes.api.store.records import StoredAnswer
@@ -377,5 +376,5 @@ def test_comfyuis_own_cache_is_as_ever_for_one_person() -> None:
 def test_any_token_names_somebody_or_nobody(middle: str) -> None:
     """Whatever a page hands over."""
     for told in (middle, f"a.{middle}.c", f"a.{base64.urlsafe_b64encode(middle.encode(errors='replace')).decode()}.c"):
-        user = accounts.user_of(told)
+        user = user_of(told)
         assert user is None or isinstance(user, str)
