@@ -13,7 +13,7 @@ from support.comfyui import KEY, ROOT, ComfyUI, named_with_frontend
 
 try:
     from playwright.sync_api import Browser, Locator, expect
-    from support.browser import HEIGHT, WIDTH, Canvas, chromium
+    from support.browser import Canvas, chromium, pages
 except ModuleNotFoundError as exc:
     pytest.exit(f"The browser tests need Playwright for Python: pip install playwright ({exc})", returncode=2)
 
@@ -25,7 +25,6 @@ __all__ = ["chromium"]  # pytest finds it here
 MODES = ("classic", "vue")
 THEMES = ("dark", "light")
 LANGUAGES = ("fr", "es", "ja", "ko", "zh")  # 1.58.1 has no German to choose
-FIRST_WITH_VUE_NODES = (1, 40)
 SERVICE = "openai batch"
 NAMED = "service batch"  # in connections.json
 SMALL = {"model": "gpt-image-2", "quality": "low", "size": "custom", "custom_width": 1024, "custom_height": 640}
@@ -166,24 +165,9 @@ def batches(service: ScriptedSandbox, studio: ComfyUI) -> Iterator[ScriptedSandb
 @pytest.fixture
 def opened(studio: ComfyUI, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Opened]:
     """Opens ComfyUI as somebody who was never there; nothing of ours complains while it is open."""
-    pages: list[Page] = []
-    version = studio.json("/system_stats")["system"]["comfyui_version"]
-
-    def open_page(mode: str = "classic", **settings: Any) -> Page:
-        context = chromium.new_context(viewport={"width": WIDTH, "height": HEIGHT})
-        label = re.sub(r"[^\w. -]+", " ", f"{version} {request.node.name.removeprefix('test_')}").strip()
-        defaults = {"Comfy.VueNodes.Enabled": mode == "vue", "Comfy.ColorPalette": "dark", "Comfy.UseNewMenu": "Top"}
-        page = Page(context.new_page(), studio, label, **{**defaults, **settings})
-        pages.append(page)
-        if mode == "vue" and page.frontend < FIRST_WITH_VUE_NODES:
-            pytest.skip("this frontend has no Vue nodes yet")
-        return page
-
-    yield open_page
-    for page in pages:
-        page.shot("end")
-        page.page.context.close()
-        assert page.complaints == []
+    defaults = {"Comfy.ColorPalette": "dark", "Comfy.UseNewMenu": "Top"}
+    with pages(studio, chromium, request, Page, **defaults) as open_page:
+        yield open_page
 
 
 def connect(studio: ComfyUI, entries: dict[str, Any]) -> None:

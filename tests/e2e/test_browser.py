@@ -7,29 +7,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from support.comfyui import KEY, ROOT, ComfyUI, named_with_frontend
 from support.faults import Fault, Faults
 
 try:
-    from playwright.sync_api import Browser, expect
-    from support.browser import HEIGHT, SHOWN, WIDTH, Canvas, chromium
+    from playwright.sync_api import expect
+    from support.browser import HEIGHT, SHOWN, WIDTH, Opened, chromium, opened
 except ModuleNotFoundError as exc:
     pytest.exit(f"The browser tests need Playwright for Python: pip install playwright ({exc})", returncode=2)
 
 if TYPE_CHECKING:
     from openai_image_nodes.sandbox import Sandbox
 
-__all__ = ["chromium"]  # pytest finds it here
+__all__ = ["chromium", "opened"]  # pytest finds them here
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "example_workflows").glob("*.json"))
 SKETCHING_S = 12.0
 OURS = "OpenAI GPT Image"
 MODES = ("classic", "vue")
-FIRST_WITH_VUE_NODES = (1, 40)
 FIRST_WITH_SEARCH_ALIASES = "search_aliases"
 THUMBNAILS = "() => [...document.images].filter((one) => one.naturalWidth === 512).map((one) => one.src)"
 STORE_KEY = """async (key) => (await fetch("/openai_image_nodes/key", { method: "POST",
@@ -38,7 +37,6 @@ WRAP = """() => {
     app.graph.convertToSubgraph(new Set(app.graph._nodes.filter((node) => node.type.startsWith("OIN_"))));
     return app.graph._nodes.find((node) => node.subgraph).type;
 }"""
-Opened = Callable[..., Canvas]
 
 
 @pytest.fixture(scope="module")
@@ -48,28 +46,6 @@ def studio(tmp_path_factory: pytest.TempPathFactory, service: Sandbox) -> Iterat
     studio.connect(service=f"{service.base_url}/v1")
     with studio as running:
         yield running
-
-
-@pytest.fixture
-def opened(studio: ComfyUI, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Opened]:
-    """Opens ComfyUI as somebody who was never there; nothing of ours complains while it is open."""
-    canvases = []
-    version = studio.json("/system_stats")["system"]["comfyui_version"]
-
-    def open_page(mode: str = "classic", **settings: Any) -> Canvas:
-        context = chromium.new_context(viewport={"width": WIDTH, "height": HEIGHT})
-        label = re.sub(r"[^\w. -]+", " ", f"{version} {request.node.name.removeprefix('test_')}").strip()
-        canvas = Canvas(context.new_page(), studio, label, **{"Comfy.VueNodes.Enabled": mode == "vue", **settings})
-        canvases.append(canvas)
-        if mode == "vue" and canvas.frontend < FIRST_WITH_VUE_NODES:
-            pytest.skip("this frontend has no Vue nodes yet")
-        return canvas
-
-    yield open_page
-    for canvas in canvases:
-        canvas.shot("end")
-        canvas.page.context.close()
-        assert canvas.complaints == []
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -16,12 +15,11 @@ from support.comfyui import ROOT, ComfyUI, named_with_frontend
 from support.signed_pictures import CREDENTIALS, signed
 
 try:
-    from playwright.sync_api import Browser
-    from support.browser import HEIGHT, WIDTH, Canvas, chromium
+    from support.browser import Opened, chromium, opened
 except ModuleNotFoundError as exc:
     pytest.exit(f"The browser tests need Playwright for Python: pip install playwright ({exc})", returncode=2)
 
-__all__ = ["chromium"]  # pytest finds it here
+__all__ = ["chromium", "opened"]  # pytest finds them here
 
 ROWS = 100
 MODES = ("classic", "vue")
@@ -52,7 +50,6 @@ def ours():
 threading.Thread(target=ours, daemon=True).start()
 NODE_CLASS_MAPPINGS = {}
 '''
-Opened = Callable[..., Canvas]
 
 
 class Service(Capture):
@@ -84,26 +81,6 @@ def studio(tmp_path_factory: pytest.TempPathFactory, server: Service) -> Iterato
     (counter / "__init__.py").write_text(COUNTER)
     with studio as running:
         yield running
-
-
-@pytest.fixture
-def opened(studio: ComfyUI, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Opened]:
-    """Opens ComfyUI as somebody who was never there; nothing of ours complains while it is open."""
-    canvases = []
-    version = studio.json("/system_stats")["system"]["comfyui_version"]
-
-    def open_page(mode: str = "classic", **settings: Any) -> Canvas:
-        context = chromium.new_context(viewport={"width": WIDTH, "height": HEIGHT})
-        label = re.sub(r"[^\w. -]+", " ", f"{version} originals {request.node.name.removeprefix('test_')}").strip()
-        canvas = Canvas(context.new_page(), studio, label, **{"Comfy.VueNodes.Enabled": mode == "vue", **settings})
-        canvases.append(canvas)
-        return canvas
-
-    yield open_page
-    for canvas in canvases:
-        canvas.shot("end")
-        canvas.page.context.close()
-        assert canvas.complaints == []
 
 
 def prompt(name: str, metadata: str, kind: str = "OIN_GPTImage", **asked: Any) -> dict[str, Any]:

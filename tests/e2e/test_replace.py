@@ -8,19 +8,18 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
 from support import templates
-from support.browser import HEIGHT, WIDTH, Canvas, chromium
+from support.browser import HEIGHT, WIDTH, Canvas, Opened, chromium, pages
 from support.comfyui import KEY, ROOT, ComfyUI, named_with_frontend
 
 __all__ = ["chromium"]  # pytest finds it here
 LABEL = "Replace built-in OpenAI image nodes"
 FIRST_WITH_SWAP = (1, 50)
-FIRST_WITH_VUE_NODES = (1, 40)
 NODE_V2 = "OpenAIGPTImageNodeV2"
 COMMAND = "OpenAIImageNodes.ReplaceBuiltIn"
 PHOTOS = sorted(path for path in (ROOT / "example_workflows" / "input").glob("oin-example-*") if path.suffix != ".csv")
@@ -82,7 +81,6 @@ CHANGE_PROMPT = """([kind, text]) => {
     if (widget) widget.value = text;
     return Boolean(widget);
 }"""
-Opened = Callable[..., Canvas]
 
 
 @pytest.fixture(scope="module", params=API_NODES)
@@ -95,31 +93,21 @@ def studio(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def opened(studio: ComfyUI, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Opened]:
     """Opens ComfyUI with a workflow; nothing of ours complains while it is open."""
-    canvases = []
-    version = studio.json("/system_stats")["system"]["comfyui_version"]
 
     def open_page(workflow: dict[str, Any], mode: str = "classic", **settings: Any) -> Canvas:
         for number, name in enumerate(templates.files_of(workflow)):
             target = studio.base / "input" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(PHOTOS[number % len(PHOTOS)], target)
-        context = chromium.new_context(viewport={"width": WIDTH, "height": HEIGHT})
-        label = re.sub(r"[^\w. -]+", " ", f"{version} {request.node.name.removeprefix('test_')}").strip()
-        settings = {"Comfy.VueNodes.Enabled": mode == "vue", **settings}
-        canvases.append(canvas := Canvas(context.new_page(), studio, label, **settings))
-        if mode == "vue" and canvas.frontend < FIRST_WITH_VUE_NODES:
-            pytest.skip("this frontend has no Vue nodes yet")
+        canvas = open_empty(mode, **settings)
         canvas.page.evaluate("(workflow) => app.loadGraphData(workflow)", workflow)
         canvas.settle(1500)
         canvas.page.keyboard.press("Escape")  # older frontends tell about missing nodes in a dialog
         canvas.settle()
         return canvas
 
-    yield open_page
-    for canvas in canvases:
-        canvas.shot("end")
-        canvas.page.context.close()
-        assert canvas.complaints == []
+    with pages(studio, chromium, request, Canvas) as open_empty:
+        yield open_page
 
 
 def replace(canvas: Canvas) -> str:

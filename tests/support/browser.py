@@ -6,11 +6,12 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, expect, sync_playwright
 
 from support.comfyui import ROOT, ComfyUI
 
@@ -18,6 +19,7 @@ CHROMIUM = Path(os.environ.get("CHROMIUM") or "/usr/bin/chromium")
 SCREENSHOTS = ROOT / "e2e_output"
 WIDTH, HEIGHT = 1600, 1000
 PATIENCE_MS = 60_000
+FIRST_WITH_VUE_NODES = (1, 40)
 QUIET = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
@@ -56,8 +58,10 @@ class Canvas:
     def __init__(self, page: Page, comfyui: ComfyUI, label: str, **settings: Any) -> None:
         self.page, self.comfyui, self._label, self._shots = page, comfyui, label, 0
         self.complaints: list[str] = []
+        self._ours = re.compile(rf"/extensions/{re.escape(comfyui.pack_folder)}/\S*\.js")
         page.set_default_timeout(PATIENCE_MS)
-        page.on("console", lambda message: self._listen(message.text))
+        page.on("console", self._listen)
+        page.on("pageerror", lambda error: self._listen_to_error(f"{error.message} {error.stack}"))
         self.load(**settings)
 
     def load(self, **settings: Any) -> None:
@@ -247,9 +251,43 @@ class Canvas:
         self.page.locator("[data-testid=info-button], button:has(.icon-\\[lucide--info\\])").first.click()
         self.settle(1500)
 
-    def _listen(self, text: str) -> None:
-        if "OpenAI Image Nodes" in text:
-            self.complaints.append(text)
+    def _listen(self, message: ConsoleMessage) -> None:
+        from_us = message.type == "error" and self._ours.search(message.location.get("url", ""))
+        if from_us or "OpenAI Image Nodes" in message.text:
+            self.complaints.append(message.text)
+
+    def _listen_to_error(self, told: str) -> None:
+        if self._ours.search(told):
+            self.complaints.append(told)
+
+
+CanvasT = TypeVar("CanvasT", bound=Canvas)
+Opened = Callable[..., Canvas]
+
+
+@contextmanager
+def pages(
+    comfyui: ComfyUI, browser: Browser, request: pytest.FixtureRequest, kind: type[CanvasT], **defaults: Any
+) -> Iterator[Callable[..., CanvasT]]:
+    """Yield what opens ComfyUI as somebody who was never there; nothing of ours complained until the end."""
+    canvases: list[CanvasT] = []
+    version = comfyui.json("/system_stats")["system"]["comfyui_version"]
+    names = request.path.stem.removeprefix("test_"), request.node.name.removeprefix("test_")
+    label = re.sub(r"[^\w. -]+", " ", " ".join((version, *names))).strip()
+
+    def open_page(mode: str = "classic", **settings: Any) -> CanvasT:
+        context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+        chosen = {"Comfy.VueNodes.Enabled": mode == "vue", **defaults, **settings}
+        canvases.append(canvas := kind(context.new_page(), comfyui, label, **chosen))
+        if mode == "vue" and canvas.frontend < FIRST_WITH_VUE_NODES:
+            pytest.skip("this frontend has no Vue nodes yet")
+        return canvas
+
+    yield open_page
+    for canvas in canvases:
+        canvas.shot("end")
+        canvas.page.context.close()
+        assert canvas.complaints == []
 
 
 @pytest.fixture(scope="module")
@@ -261,3 +299,10 @@ def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright, launched(playwright) as browser:
         yield browser
+
+
+@pytest.fixture
+def opened(studio: ComfyUI, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Opened]:
+    """Opens the module's ComfyUI as somebody who was never there; nothing of ours complains while it is open."""
+    with pages(studio, chromium, request, Canvas) as open_page:
+        yield open_page
