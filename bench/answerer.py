@@ -102,14 +102,14 @@ class Address(str):
 def answering(folder: Path) -> Iterator[Address]:
     """Run the service over a folder's files."""
     command = [sys.executable, "-m", "bench.answerer", str(folder)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)  # noqa: S603
-    try:
-        if child.stdout is None:
-            raise RuntimeError("the service has no output")
-        yield Address(f"http://127.0.0.1:{int(child.stdout.readline())}")
-    finally:
-        child.terminate()
-        child.wait()
+    here = Path(__file__).parent.parent
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=here) as child:  # noqa: S603
+        try:
+            if child.stdout is None:
+                raise RuntimeError("the service has no output")
+            yield Address(f"http://127.0.0.1:{int(child.stdout.readline())}")
+        finally:
+            child.terminate()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from . import ours, pictures, reference
 from .answerer import Address
 
 SIDE = 2048
+SIZES = {"small": (1024, 1024), "large": (3840, 2160), "tiny": (64, 64)}
 Way = Callable[[], object]
 
 
@@ -35,11 +37,9 @@ def write_files(folder: Path) -> None:
     kinds = {"photo": pictures.photograph, "noisy": pictures.noisy, "flat": pictures.flat, "rgba": pictures.rgba}
     for name, make in kinds.items():
         np.save(folder / f"{name}.npy", make(SIDE, SIDE).astype(np.float32) / np.float32(255))
-    for number in range(10):
-        (folder / f"small_{number}.png").write_bytes(pictures.png(pictures.photograph(1024, 1024, number)))
-    for number in range(4):
-        (folder / f"large_{number}.png").write_bytes(pictures.png(pictures.photograph(3840, 2160, number)))
-    (folder / "tiny_0.png").write_bytes(pictures.png(pictures.photograph(64, 64)))
+    for size, count in (("small", 10), ("large", 4), ("tiny", 1)):
+        for number, name in enumerate(_names(size, count)):
+            (folder / name).write_bytes(pictures.png(pictures.photograph(*SIZES[size], number)))
     for size, count in (("small", 1), ("small", 4), ("small", 10), ("large", 4), ("tiny", 1)):
         files = [(folder / name).read_bytes() for name in _names(size, count)]
         (folder / f"{size}_{count}.json").write_bytes(pictures.answer(files))
@@ -59,7 +59,6 @@ def all_cases() -> list[Case]:
 
 
 DECODED = (("small", 1), ("small", 4), ("small", 10), ("large", 4))
-SIZES = {"small": "1024x1024", "large": "3840x2160"}
 KINDS = {"photo": "photograph", "noisy": "noisy photograph", "flat": "flat artwork", "rgba": "photograph RGBA"}
 
 
@@ -108,7 +107,7 @@ def _generation() -> Case:
     def way(call: Callable[[str, None], object]) -> Callable[[Path, Address], Way]:
         return lambda _folder, address: lambda: call(address.answering("large_4"), None)
 
-    return Case("whole call, n = 4 of 3840x2160", way(reference.call), way(ours.call), memory=True)
+    return Case("whole call, n = 4 of 3840x2160", way(reference.call), way(partial(ours.call, n=4)), memory=True)
 
 
 def _decoding(size: str, count: int, form: str) -> Case:
@@ -122,7 +121,7 @@ def _decoding(size: str, count: int, form: str) -> Case:
 
         return loaded
 
-    name = f"decode n = {count} of {SIZES[size]}, {form}"
+    name = f"decode n = {count} of {'x'.join(map(str, SIZES[size]))}, {form}"
     large = size == "large"
     quick = form == "base64" and (large or count == 1)
     return Case(name, way(reference.decode), way(ours.decode), quick, large, quick and large)

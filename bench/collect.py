@@ -79,10 +79,9 @@ def collect(folder: Path) -> None:
     store = pack.part("api.store.store").stores()[0]
     records, collect_module = pack.part("api.batch.records"), pack.part("api.batch.collect")
     book = records.BatchLedger(store)
-    book.drop_large_files = lambda _record: None
     link = pack.part("api.connections.resolve").Connection("openai batch", SERVICE, batch=True)
     work = collect_module.BatchCollector(store, link, book.all()[0], lambda _words: None)
-    work._records.drop_large_files = lambda _record: None
+    work._ledger.drop_large_files = lambda _record: None
     started = time.perf_counter()
     record = work.collect()
     _print("collect", record.answered, folder, time.perf_counter() - started)

@@ -29,7 +29,7 @@ def facts(folder: Path, address: Address, *, quick: bool) -> Iterator[tuple[str,
     """Yield a name and what was measured, one after the other."""
     yield "stored answer, 1024x1024", stored_answer(address)
     yield "record keeping for each request", record_keeping(address, rounds=10 if quick else 40)
-    yield "import of the pack, in ComfyUI", import_time(2 if quick else 9)
+    yield "import of the pack, in ComfyUI", import_time(1 if quick else 9)
     yield "the command, one picture of 1024x1024", command_time(folder, address, rounds=1 if quick else 5)
     yield f"{NODES} nodes at once against one", many_nodes(folder, address)
     yield "longest stop of the event loop, edit call with 4 x 2048x2048", loop_lag(folder, address, 1 if quick else 5)
@@ -113,7 +113,7 @@ def loop_lag(folder: Path, address: Address, rounds: int) -> str:
     large = address.answering("large_4")
     idle = lag_ms(lambda: asyncio.sleep(0.5), rounds)
     edit = lag_ms(lambda: ours.called(url, batch), rounds)
-    big = lag_ms(lambda: ours.called(large, None), rounds)
+    big = lag_ms(lambda: ours.called(large, None, n=4), rounds)
     theirs = f"; reference {lag_ms(lambda: reference.called(url, batch), 1)}" if rounds > 1 else ""
     return (
         f"ours {edit}; answer with 4 x 3840x2160 {big}; idle machine {idle}{theirs}"

@@ -67,17 +67,17 @@ def encode_mask(mask: Tensor) -> bytes:
     return data
 
 
-def call(address: str, batch: Tensor | None, seed: int | None = None) -> Tensor:
-    """Return the picture that the node makes of a batch; each call is a new job, unless a seed is given."""
-    return asyncio.run(called(address, batch, seed))
+def call(address: str, batch: Tensor | None, seed: int | None = None, *, n: int = 1) -> Tensor:
+    """Return the n pictures that the node makes of a batch; each call is a new job, unless a seed is given."""
+    return asyncio.run(called(address, batch, seed, n=n))
 
 
-async def called(address: str, batch: Tensor | None, seed: int | None = None) -> Tensor:
-    """Return the picture that the node makes of a batch."""
+async def called(address: str, batch: Tensor | None, seed: int | None = None, *, n: int = 1) -> Tensor:
+    """Return the n pictures that the node makes of a batch."""
     point(address)
     node = load().NODE_CLASS_MAPPINGS["OIN_GPTImage"]()
     seed = next(_seeds) if seed is None else seed
-    result = await node.api_call("a red fox", seed=seed, image=batch, connection="openai", model=MODEL)
+    result = await node.api_call("a red fox", seed=seed, image=batch, n=n, connection="openai", model=MODEL)
     image: Tensor = result[0]
     return image
 
@@ -90,8 +90,10 @@ def decode(body: bytes) -> Tensor:
 
 def pictures_in(body: bytes) -> list[bytes]:
     """Return the encoded pictures of an answer, as the node has them before it decodes them."""
-    raw = part("api.transport.operation").RawAnswer(body, {}, 0.0)
-    pictures: list[bytes] = part("api.transport.downloads").pictures_of(_operation().parse(raw)).data
+    os.environ.setdefault("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    asked, raw = job(), part("api.transport.operation").RawAnswer(body, {}, 0.0)
+    response = asked.operation({}).parse(raw)
+    pictures: list[bytes] = part("api.transport.downloads").pictures_of(response, asked.connection, body=body).data
     return pictures
 
 
@@ -105,8 +107,3 @@ def connection() -> Any:
     """Return the connection `openai` as the environment has it."""
     connections = part("api.connections.resolve")
     return connections.resolve("openai", connections.HostSecrets(), lambda: "")
-
-
-def _operation() -> Any:
-    os.environ.setdefault("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
-    return job().operation({})

@@ -1,0 +1,119 @@
+"""Every way that the bench times runs, at a tiny size: what it measures moves on without it."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from support.pack import ROOT
+
+# By path, as `python -m bench` is run from there: its neighbours have the names of ComfyUI's modules.
+BENCH = importlib.util.spec_from_file_location(
+    "bench", ROOT / "bench" / "__init__.py", submodule_search_locations=[str(ROOT / "bench")]
+)
+assert BENCH is not None
+sys.modules.setdefault("bench", importlib.util.module_from_spec(BENCH))
+
+from bench import answerer, cases, edits, facts, growth, measure, ours  # noqa: E402
+
+SIDE = 40
+SIZES = {"small": (24, 16), "large": (32, 18), "tiny": (8, 8)}
+NUMBERS = {case.name: number for number, case in enumerate(cases.all_cases())}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The pictures of all cases, tiny ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cases, "SIDE", SIDE)
+        patch.setattr(cases, "SIZES", SIZES)
+        folder = tmp_path_factory.mktemp("bench")
+        cases.write_files(folder)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def address(files: Path) -> Iterator[answerer.Address]:
+    with answerer.answering(files) as found:
+        yield found
+
+
+@pytest.fixture
+def settled(tmp_path: Path) -> Iterator[Path]:
+    """A state folder of its own; the bench sets the environment of its own process."""
+    before = dict(os.environ)
+    ours.settle(tmp_path)
+    yield tmp_path
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_both_ways_of_a_case_make_the_same_pictures(
+    name: str, files: Path, address: answerer.Address, settled: Path
+) -> None:
+    """As many, of the same size: else the times beside each other say nothing."""
+    case = cases.all_cases()[NUMBERS[name]]
+    theirs, own = (_sizes(way(files, address)()) for way in (case.reference, case.ours))
+    assert theirs == own
+    assert len(own) > 0
+
+
+def _sizes(result: Any) -> list[tuple[int, ...]]:
+    if isinstance(result, torch.Tensor):
+        return [tuple(picture.shape[:2]) for picture in result]
+    return [Image.open(io.BytesIO(data)).size[::-1] for data in result]
+
+
+@pytest.mark.slow
+def test_facts_are_measured(
+    files: Path, address: answerer.Address, settled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has no counterpart: the store, the import, the command, many nodes, the event loop, connections."""
+    monkeypatch.setattr(facts, "NODES", 4)
+    monkeypatch.setattr(facts, "DELAY_MS", 10)
+    found = dict(facts.facts(files, address, quick=True))
+    assert len(found) == 7
+    assert all(found.values())
+
+
+@pytest.mark.slow
+def test_fitting_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer of a whole picture and a region of one."""
+    monkeypatch.setattr(edits, "CASES", {"small": (256, 256), "region": (2048, 1536)})
+    assert [words for _, words in (*edits._whole("small", 1), *edits._region("region", 1))]
+
+
+@pytest.mark.slow
+def test_growth_is_measured(settled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps, forgetting, and a list out of the store."""
+    monkeypatch.setattr(growth, "ROWS", 3)
+    monkeypatch.setattr(growth, "SIDE", SIDE)
+    monkeypatch.setattr(growth, "REPEATS", 3)
+    lines = [*growth.curve(settled, [20]), growth.kept_list(settled)]
+    assert len(lines) == 7
+
+
+@pytest.mark.slow
+def test_collecting_is_measured() -> None:
+    """Both ways twice, in processes of their own."""
+    command = [sys.executable, "-m", "bench.collect", "--answers", "3", "--megabytes", "0.01"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)  # noqa: S603
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["write", "collect", "write", "collect"]
+
+
+def test_both_ways_are_timed_in_turn() -> None:
+    """So that a machine that gets slower favours neither."""
+    calls: list[str] = []
+    pair = measure.in_turn(lambda: calls.append("theirs"), lambda: calls.append("ours"), rounds=2, budget_s=60)
+    assert calls == ["ours", "theirs", "ours", "theirs", "ours"]
+    assert "rounds: 2" in str(pair)
