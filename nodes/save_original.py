@@ -87,9 +87,9 @@ class SaveOriginal:
         saved = _Saved(notes=dict.fromkeys(_notes_on(originals)))
         for index in range(len(originals.digests)):
             self._save_one(saved, originals, index, filename_prefix, (metadata, graphs))
-        names = saved.names[0] if len(saved.names) == 1 else f"{len(saved.names)} files"
+        told = f"saved {saved.names[0]}" if len(saved.names) == 1 else f"saved {len(saved.names)} files"
         listed = "\n".join(saved.names)
-        comfyui.show_text("; ".join([f"saved {names}", *saved.notes]), unique_id)
+        comfyui.show_text("; ".join([told, *saved.notes]), unique_id)
         animated = {"animated": (True,)} if saved.is_animated else {}
         return {"ui": {"images": saved.images, **animated}, "result": (listed,)}
 

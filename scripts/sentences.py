@@ -31,7 +31,15 @@ SILENT_CALLS = re.compile(
 )  # for developers, or words
 WORDS = re.compile(r"[A-Za-z]{2,}")
 SHORT = re.compile(r"^([a-z]+[,:] \[1\]|\[1\], [a-z]+ \[2\]: \[3\]|\[1\] [a-z]{3,})$")  # "planned, ...", "... jobs"
-NO_SENTENCE = re.compile(r"^[^ ]+$|^(multipart/form-data;|pip install|fsspec|Application|TLS:) ?|\\b|\w\|\w|\w=\"")
+ALONE = frozenset(  # as short as words of code, and shown to a person all the same
+    [
+        *("preparing", "its turn", "is empty", "free", "collect it", "saved [1]", "start [1]", "1 row", "1 column is"),
+        *("the settings", "its settings", "its default", "Text", "a blank", "a hidden character"),
+    ]
+)
+COMPOSED = {f"[1] {word}": "nodes/run/progress.py" for word in ("done", "planned", "fitted")}  # how a list ended
+FEWEST_FIXED = 15  # characters; less of a text is found in anything
+NO_SENTENCE = re.compile(r"^[^ ]+$|^(multipart/form-data;|pip install|fsspec|Application) ?|\\b|\w\|\w|\w=\"")
 BRACES = re.compile(r"\{\w*[^}]*\}")
 
 
@@ -109,11 +117,11 @@ def of_server() -> Iterator[Sentence]:
 def spoken() -> dict[str, str]:
     """Return the server's texts with their places; their variable parts are "[1]", "[2]" and so on."""
     of_the_nodes = [one.english for one in of_nodes()]
-    found: dict[str, str] = {}
+    found: dict[str, str] = dict(COMPOSED)
     for folder in SPOKEN:
         for path in sorted((pack.ROOT / folder).rglob("*.py")):
             for line, text in texts_of(ast.parse(path.read_text(encoding="utf-8"))):
-                if not any(pattern_of(text).search(each) for each in of_the_nodes):
+                if text in ALONE or not any(is_part_of(each, text) for each in of_the_nodes):
                     found.setdefault(text, f"{path.relative_to(pack.ROOT)}:{line}")
     return found
 
@@ -128,13 +136,24 @@ def texts_of(tree: ast.AST) -> Iterator[tuple[int, str]]:
         text = template_of(tree).strip(" ;,")
         if is_sentence(text):
             yield tree.lineno, text
+        for part in getattr(tree, "values", []):  # what stands inside the brackets of an f-string
+            if isinstance(part, ast.FormattedValue):
+                yield from texts_of(part.value)
         return
     for child in ast.iter_child_nodes(tree):
         yield from texts_of(child)
 
 
+def is_part_of(text: str, template: str) -> bool:
+    """Tell whether a text of the nodes is put together of a template and others."""
+    is_long = "[1]" not in template or len("".join(re.split(r"\[\d\]", template))) >= FEWEST_FIXED
+    return is_long and pattern_of(template).search(text) is not None
+
+
 def is_sentence(text: str) -> bool:
     """Tell a text for people from a name, a pattern or a header."""
+    if text in ALONE:
+        return True
     fewest = 2 if "[1]" in text else 3
     return bool(SHORT.match(text)) or (len(WORDS.findall(text)) >= fewest and not NO_SENTENCE.search(text))
 

@@ -171,9 +171,9 @@ class JobHandle:
             return f"uploading {operation.body.handed / 1e6:.1f} of {len(operation.body) / 1e6:.1f} MB"
         if operation.stage == "streaming":
             count = len(operation.partials)
-            return f"drawing, {count} {'sketch' if count == 1 else 'sketches'} so far"
+            return "drawing, 1 sketch so far" if count == 1 else f"drawing, {count} sketches so far"
         if operation.stage == "downloading":
             return f"downloading, {operation.received / 1e6:.1f} MB"
-        return "waiting for the picture" + (
-            f" (usually {self.median_duration_s:.0f} s here)" if self.median_duration_s else ""
-        )
+        if not self.median_duration_s:
+            return "waiting for the picture"
+        return f"waiting for the picture (usually {self.median_duration_s:.0f} s here)"

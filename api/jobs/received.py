@@ -67,7 +67,12 @@ def _differences(record: JobRecord, pictures: list[bytes]) -> Iterator[str]:
     asked = record.fields
     wanted = int(asked.get("n") or 1)
     if len(pictures) != wanted:
-        yield f"{wanted} {'picture was' if wanted == 1 else 'pictures were'} asked for, {len(pictures)} came."
+        came = len(pictures)
+        yield (
+            f"1 picture was asked for, {came} came."
+            if wanted == 1
+            else f"{wanted} pictures were asked for, {came} came."
+        )
     formats = sorted({FORMATS[suffix_of(data)] for data in pictures})
     wanted_format = str(asked.get("output_format") or "png")
     if formats and formats != [wanted_format]:

@@ -70,8 +70,11 @@ def outcome(answer: StoredAnswer, connection: Connection) -> str:
         return "done, taken from what you have: nothing paid"
     if connection.kind == "sandbox":
         return "done, free on the sandbox"
-    credits = "" if record.credits is None else f" ({record.credits:g} credits)"
-    return "done, price not known" if record.cost_usd is None else f"done, {record.cost_usd:.4f} USD{credits}"
+    if record.cost_usd is None:
+        return "done, price not known"
+    if record.credits is None:
+        return f"done, {record.cost_usd:.4f} USD"
+    return f"done, {record.cost_usd:.4f} USD ({record.credits:g} credits)"
 
 
 def connection_notes(connection: Connection) -> list[str]:

@@ -208,7 +208,7 @@ def _summary(selected: Selection) -> str:
     rows, ignored = selected.rows, selected.table.ignored
     part = "" if len(rows) == selected.total else f", {rows[0].number} to {rows[-1].number} of {selected.total}"
     unused = f"; columns not used: {', '.join(ignored)}" if ignored else ""
-    return f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}{part}{unused}"
+    return ("1 row" if len(rows) == 1 else f"{len(rows)} rows") + part + unused
 
 
 def _stepping(node_id: str | None) -> Any:

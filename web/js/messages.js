@@ -5,9 +5,22 @@ const VARIABLE = /\[(\d)\]/g;
 const BREAK = /[.:;!?)]\s+|,\s+|\s+(?=\()/g;
 const LEADING = /^[\s;,.(]+/;
 const STOP = /[.:;,]$/;
-const WIDE_END = /[\u3000-\u303f\u3040-\u9fff\uff00-\uffef]$/; // Chinese and Japanese have marks of their own
+const COUNT = /^(\d+) (?=[a-z])/; // "2 waiting for the picture"
+const CODE = /["'`]$|--\w+ $/; // what follows is to be copied: no label there
+const HANGUL = /[\uac00-\ud7a3]/;
+const WIDE = "\u3005\u3040-\u30ff\u3400-\u9fff"; // Chinese and Japanese letters: no blank between two of them
+const WIDE_MARKS = "\u3001\u3002\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f\u201c\u201d\u300c\u300d"; // and none beside these
+const IS_WIDE = new RegExp(`[${WIDE}]`);
+const ENDS_WIDE = new RegExp(`[${WIDE}${WIDE_MARKS}]$`);
+const ENDS_IN_MARK = new RegExp(`[${WIDE_MARKS}]$`);
+const ENDS_IN_LETTER = new RegExp(`[${WIDE}]$`);
+const BEGINS_WIDE = new RegExp(`^[${WIDE}${WIDE_MARKS}]`);
 /** @type {Record<string, string>} */
-const WIDE = { ".": "\u3002", ":": "\uff1a", ";": "\uff1b", ",": "\uff0c" };
+const CHINESE = { ".": "\u3002", ":": "\uff1a", ";": "\uff1b", ",": "\uff0c" };
+/** @type {Record<string, string>} */
+const KOREAN = { ";": "." };
+/** @type {Record<string, string>} */
+const JAPANESE = { ".": "\u3002", ":": ": ", ";": "\u3002", ",": "\u3001" };
 const SPOKEN = ["error", "fault", "reason", "words"]; // the fields of the server's answers that hold a message
 const LONGEST = 2000; // characters; what is longer is somebody else's page or list
 const MOST_BREAKS = 16; // no text of ours has more
@@ -30,7 +43,18 @@ export function translator(translations, labels = {}) {
     const inNode = english.replace(/\[\d\]|[<>&"'`[\]]/g, (found) => LOOK_ALIKES[found] ?? found);
     return [...new Set([english, inNode])].map((each) => templateOf(each, own));
   });
-  return (message) => (message.length > LONGEST ? message : new Reader(templates, labels).read(message).own);
+  const marks = marksOf(Object.values(translations).join(""));
+  return (message) => (message.length > LONGEST ? message : new Reader(templates, labels, marks).read(message).own);
+}
+
+/** Return the marks that a language writes instead of ours, none for most.
+ * @param {string} written texts of the language
+ * @returns {Record<string, string>}
+ */
+function marksOf(written) {
+  if (/[\u3040-\u30ff]/.test(written)) return JAPANESE;
+  if (IS_WIDE.test(written)) return CHINESE;
+  return HANGUL.test(written) ? KOREAN : {};
 }
 
 /** Return how inputs of our nodes are labelled, by their names.
@@ -53,10 +77,12 @@ class Reader {
   /**
    * @param {Template[]} templates
    * @param {Record<string, string>} labels
+   * @param {Record<string, string>} marks
    */
-  constructor(templates, labels) {
+  constructor(templates, labels, marks) {
     this.templates = templates;
     this.labels = labels;
+    this.marks = marks;
   }
 
   /** Return what a message means.
@@ -76,7 +102,7 @@ class Reader {
       const reading = this.#joined(text, end);
       if (reading && reading.known > best.known) best = reading;
     }
-    const result = { own: lead + best.own, known: best.known };
+    const result = { own: this.#marked(lead, best.own) + best.own, known: best.known };
     this.#read.set(message, result);
     return result;
   }
@@ -89,7 +115,18 @@ class Reader {
   #split(text, end) {
     if (end === undefined) return { own: text, known: 0 };
     const { own, known } = this.read(text.slice(end));
-    return { own: text.slice(0, end) + own, known };
+    const before = text.slice(0, end);
+    const [, bracketed, mark] = /^(.*\))([.:;,])\s+$/s.exec(before) ?? [];
+    return { own: (bracketed && mark ? this.#marked(`${bracketed}${mark} `, own) : before) + own, known };
+  }
+
+  /** Return what stands before a text, with the mark at its end as the language writes it.
+   * @param {string} before
+   * @param {string} own
+   */
+  #marked(before, own) {
+    const mark = IS_WIDE.test(own.slice(0, 1)) && /([.:;,])\s+$/.exec(before);
+    return mark ? before.slice(0, mark.index) + (this.marks[mark[1] ?? ""] ?? mark[0]) : before;
   }
 
   /** Return a message that begins with a text of ours, or undefined.
@@ -103,8 +140,7 @@ class Reader {
     if (!first) return undefined;
     if (end === text.length) return { ...first, own: first.own + text.slice(part.length) };
     const rest = this.read(text.slice(end));
-    const space = /[\u3002\uff01\uff1a\uff1b\uff1f]$/.test(first.own) ? "" : text.slice(part.length, end);
-    return { own: first.own + space + rest.own, known: first.known + rest.known };
+    return { own: this.#together(first.own + text.slice(part.length, end), rest.own), known: first.known + rest.known };
   }
 
   /** Return what a part of a message means, which may have a mark at its end that the text lacks, or lack one.
@@ -114,25 +150,51 @@ class Reader {
   #meant(part) {
     if (this.#parts.has(part)) return this.#parts.get(part);
     this.#parts.set(part, undefined);
-    let reading = this.#filled(part);
+    let reading = part.endsWith(";") ? undefined : this.#filled(part); // no text ends so, and nothing that varies
     if (!reading && STOP.test(part)) {
       const bare = this.#filled(part.slice(0, -1));
-      if (bare) reading = { ...bare, own: bare.own + markAfter(bare.own, part.slice(-1)) };
+      if (bare) reading = { ...bare, own: bare.own + this.#mark(bare.own, part.slice(-1)) };
     } else if (!reading) {
       const stopped = this.#filled(`${part}.`);
       if (stopped) reading = { ...stopped, own: stopped.own.replace(/[.\u3002]$/, "") };
     }
+    const counted = !reading && COUNT.exec(part);
+    const each = counted && this.#meant(part.slice(counted[0].length));
+    if (counted && each) reading = { ...each, own: `${counted[1]} \u00d7 ${each.own}` };
     this.#parts.set(part, reading);
     return reading;
   }
 
+  /** Return a mark as the text before it has it.
+   * @param {string} before
+   * @param {string} mark
+   */
+  #mark(before, mark) {
+    return IS_WIDE.test(before) || HANGUL.test(before) ? (this.marks[mark] ?? mark).trimEnd() : mark;
+  }
+
+  /** Return two texts as one, with the blank between them that the language has.
+   * @param {string} left
+   * @param {string} right
+   */
+  #together(left, right) {
+    if (!this.marks["."]) return left + right;
+    const [end, begin] = [left.trimEnd(), right.trimStart()];
+    if (/^[)\uff09]/.test(right)) return left.replace(/\u3002$/, "") + right;
+    if (ENDS_WIDE.test(end) && BEGINS_WIDE.test(begin)) return end + begin;
+    if (ENDS_IN_MARK.test(end) && /^[^(]/.test(begin)) return end + begin;
+    return ENDS_IN_LETTER.test(left) && /^[A-Za-z0-9]/.test(right) ? `${left} ${right}` : left + right;
+  }
+
   /** Return a variable part: an input by its label, its name in brackets, or else what it means as a message.
    * @param {string} text
+   * @param {string} before what the translation has before it
    * @returns {Reading}
    */
-  #variable(text) {
-    const label = Object.hasOwn(this.labels, text) ? this.labels[text] : undefined;
-    return label ? { own: `${label} (${text})`, known: 0 } : this.read(text);
+  #variable(text, before) {
+    const label = Object.hasOwn(this.labels, text) && !CODE.test(before) ? this.labels[text] : undefined;
+    if (!label) return this.read(text);
+    return { own: `${label}${HANGUL.test(label) ? "" : " "}(${text})`, known: 0 };
   }
 
   /** Return what one text means, its variable parts too.
@@ -142,24 +204,30 @@ class Reader {
   #filled(text) {
     /** @type {Reading | undefined} */
     let best;
-    for (const { pattern, longest, places, own, weight } of this.templates) {
-      const found = text.includes(longest) && pattern.exec(text);
+    for (const template of this.templates) {
+      const found = text.includes(template.longest) && template.pattern.exec(text);
       if (!found) continue;
-      const groups = places.map((_, place) => this.#variable(found[place + 1] ?? ""));
-      const known = groups.reduce((sum, group) => sum + group.known, weight);
-      if (known <= (best?.known ?? 0)) continue;
-      best = { own: own.replace(VARIABLE, (_, number) => groups[places.indexOf(number)]?.own ?? ""), known };
+      const reading = this.#with(template, found);
+      if (reading.known > (best?.known ?? 0)) best = reading;
     }
     return best;
   }
-}
 
-/** Return a mark as the script before it has it.
- * @param {string} before
- * @param {string} mark
- */
-function markAfter(before, mark) {
-  return WIDE_END.test(before) ? WIDE[mark] ?? mark : mark;
+  /** Return a template filled with what was found in its places.
+   * @param {Template} template
+   * @param {RegExpExecArray} found
+   * @returns {Reading}
+   */
+  #with({ places, own, weight }, found) {
+    const [first = "", ...pieces] = own.split(VARIABLE); // the numbers of the places, and what follows each
+    let [filled, known] = [first, weight];
+    for (let index = 0; index < pieces.length; index += 2) {
+      const group = this.#variable(found[places.indexOf(pieces[index] ?? "") + 1] ?? "", pieces[index - 1] ?? first);
+      filled = this.#together(this.#together(filled, group.own), pieces[index + 1] ?? "");
+      known += group.known;
+    }
+    return { own: filled, known };
+  }
 }
 
 /** Return the server's answer with its messages translated.

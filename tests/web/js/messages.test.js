@@ -100,3 +100,44 @@ test("what is said in a node is known though marks are look-alikes there", () =>
   assert.equal(said("It's \"a\" & <b>."), "Es ist a und b.");
   assert.equal(said("It\u2019s \u201da\u201d \uff06 \u2039b\u203a."), "Es ist a und b.");
 });
+
+const japanese = translator(locale("ja").openaiImageNodesMessages);
+const korean = translator(locale("ko").openaiImageNodesMessages);
+
+test("each language has its own marks between the parts of a message", () => {
+  const said = "done, 0.0150 USD; aligned: was 4.8 % smaller, its colours were matched";
+  assert.doesNotMatch(chinese(said) + japanese(said), /[;,]/);
+  assert.match(japanese(said), /USD\u3002.*\u3001/);
+  assert.match(korean(said), /USD\. [^;]*, [^;]*$/);
+  assert.match(german(said), /USD; /);
+  const refused = "openai: quota, credit or a spend limit is used up (HTTP 429). The service says: No.";
+  assert.match(chinese(refused), /\(HTTP 429\)\u3002[^ ]/);
+});
+
+test("Chinese and Japanese words are not torn apart by blanks, and Latin ones stand free", () => {
+  const chineseOne = translator({ "[1] has [2].": "[1] 有[2]。", "a mask": "遮罩", "the service": "服务" });
+  assert.equal(chineseOne("the service has a mask."), "服务有遮罩。");
+  assert.equal(chineseOne("GPT has PNG."), "GPT 有 PNG。");
+  const japaneseOne = translator({ "It failed ([1]). Run again.": "失敗 ([1])。もう一度。", "no picture.": "画像なし。" });
+  assert.equal(japaneseOne("It failed (no picture.). Run again."), "失敗 (画像なし)。もう一度。");
+});
+
+test("what is to be copied holds no label", () => {
+  const own = translator(locale("zh").openaiImageNodesMessages, { moderation: "内容审核" });
+  const told = own(
+    'Leave the field out: "omit": ["moderation"] for local in connections.json, or run: openai-image connect local --omit' +
+      " moderation. Then run again."
+  );
+  assert.match(told, /\["moderation"\]/);
+  assert.match(told, /--omit moderation/);
+});
+
+test("how far a list is, is told in words of the language", () => {
+  const told = "2 of 6 done; 1 waiting for the picture (usually 20 s here), 3 drawing, 1 sketch so far, 12 s";
+  for (const [own, english] of [[german, /[a-z] for|sketch/], [chinese, /[a-z]{3}/], [japanese, /[a-z]{3}/], [korean, /[a-z]{3}/]]) {
+    assert.doesNotMatch(own(told), english);
+  }
+  for (const short of ["6 done", "preparing, 3 s", "saved 3 files", "1 row", "drawing, 2 sketches so far, 3 s"]) {
+    assert.doesNotMatch(chinese(short), /[a-z]{3}/);
+  }
+});
