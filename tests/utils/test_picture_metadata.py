@@ -107,7 +107,7 @@ def test_what_exif_said_before_is_kept(form: str, order: str) -> None:
     exif = Image.Exif()
     exif.endian = order
     exif[0x0112], exif[0x010F], exif[0x0110], exif[0x0131] = 6, "Maker", "Model", "a program"
-    exif.get_ifd(0x8769)[0x9286] = b"a comment"
+    exif[0x8769] = {0x9286: b"a comment"}
     before = saved(form, photo(), exif=exif)
     after = with_texts(before, TEXTS)
     assert texts_of(after) == TEXTS
