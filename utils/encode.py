@@ -13,7 +13,20 @@ from PIL import Image
 
 from .errors import ImageInputError
 from .png import encode_png
-from .tensors import Pixels, first_mask, parallel_map, size_text, submit_part, tensor_to_pixels
+from .tensors import (
+    STRIPE_ROWS,
+    Pixels,
+    Stripes,
+    done,
+    first_mask,
+    parallel_map,
+    size_text,
+    start_pixels,
+    start_stripes,
+    submit_digest,
+    tensor_to_pixels,
+    wait_for,
+)
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
@@ -68,10 +81,17 @@ def mask_to_png(mask: Tensor, image_size: tuple[int, int], png_size: tuple[int, 
     Raises:
         ImageInputError: the mask is of another size than the picture, or of no shape of a mask.
     """
-    selected = tensor_to_pixels(first_mask(mask))  # HW
+    selected = first_mask(mask)  # HW
     _check_size("mask", selected, image_size, "Scale the mask to the picture's size, or draw it on this picture.")
     rgba = np.zeros((*selected.shape, 4), np.uint8)
-    np.subtract(255, selected, out=rgba[..., 3])
+
+    def fill(rows: slice) -> None:
+        np.subtract(255, tensor_to_pixels(selected[rows]), out=rgba[rows, :, 3])
+
+    stripes = start_stripes(rgba, fill)
+    if image_size == png_size:
+        return _pixels_to_png(rgba, stripes)
+    wait_for(stripes)
     return _pixels_to_png(_resized(rgba, png_size, Image.Resampling.BILINEAR))
 
 
@@ -88,7 +108,10 @@ def is_no_mask(mask: Tensor, image_size: tuple[int, int], *, as_before: bool = F
     size = (first.shape[1], first.shape[0])
     if as_before:
         return size == NO_MASK_SIZE and size != image_size and not bool(first.any())
-    return size in (NO_MASK_SIZE, image_size) and not bool((tensor_to_pixels(first) > OPENS_NOTHING).any())
+    if size not in (NO_MASK_SIZE, image_size):
+        return False
+    stripes = (first[y : y + STRIPE_ROWS] for y in range(0, len(first), STRIPE_ROWS))
+    return not any(bool((tensor_to_pixels(rows) > OPENS_NOTHING).any()) for rows in stripes)
 
 
 def markup_to_png(markup: Tensor, image_size: tuple[int, int], png_size: tuple[int, int]) -> Png:
@@ -127,7 +150,7 @@ def as_batch(image: Tensor) -> Tensor:
     return batch
 
 
-def _check_size(what: str, pixels: Pixels, image_size: tuple[int, int], remedy: str) -> None:
+def _check_size(what: str, pixels: Pixels | Tensor, image_size: tuple[int, int], remedy: str) -> None:
     height, width = pixels.shape[:2]
     if (width, height) != image_size:
         raise ImageInputError(
@@ -137,10 +160,13 @@ def _check_size(what: str, pixels: Pixels, image_size: tuple[int, int], remedy: 
 
 
 def _picture_to_png(picture: Tensor, max_pixels: int, under: Under) -> Png:
-    pixels = tensor_to_pixels(picture)  # HWC
+    pixels, stripes = start_pixels(picture)  # HWC
     height, width, channels = pixels.shape
-    rgb = np.repeat(pixels, 3, axis=2) if channels == 1 else pixels
     size = scaled_size(width, height, max_pixels)
+    if size == (width, height) and channels == 3:
+        return _pixels_to_png(pixels, stripes)
+    wait_for(stripes)
+    rgb = np.repeat(pixels, 3, axis=2) if channels == 1 else pixels
     sent = _resized(rgb, size, Image.Resampling.LANCZOS)
     if channels != 4 or under == "any" or bool(sent[..., 3].min()):
         return _pixels_to_png(sent)
@@ -164,14 +190,16 @@ def _resized(pixels: Pixels, size: tuple[int, int], resample: Image.Resampling) 
     return np.asarray(Image.fromarray(pixels).resize(size, resample))
 
 
-def _pixels_to_png(pixels: Pixels) -> Png:
+def _pixels_to_png(pixels: Pixels, stripes: Stripes = ()) -> Png:
+    """Encode pixels that are there, or of which the stripes are being made."""
     height, width, _ = pixels.shape
-    digest = submit_part(partial(_digest, pixels))
+    digest = submit_digest(partial(_digest, pixels.shape, stripes or [done(pixels)]))
+    wait_for(stripes)
     return Png(encode_png(pixels), width, height, digest.result())
 
 
-def _digest(pixels: Pixels) -> str:
-    height, width, channels = pixels.shape
-    digest = hashlib.sha256(f"{height}x{width}x{channels}:".encode())
-    digest.update(np.ascontiguousarray(pixels).data)
+def _digest(shape: tuple[int, ...], stripes: Stripes) -> str:
+    digest = hashlib.sha256(f"{'x'.join(map(str, shape))}:".encode())
+    for stripe in stripes:
+        digest.update(np.ascontiguousarray(stripe.result()).data)
     return digest.hexdigest()

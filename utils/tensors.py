@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # and where it is used: the commands do without torch, which 
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
 R = TypeVar("R")
+Stripes = Sequence["Future[Pixels]"]  # of a picture, from the top
 
 STRIPE_ROWS = 256  # converted on one core
 BLOCK_ROWS = 64  # converted together; the scratch array stays in the processor's cache
@@ -30,6 +32,17 @@ def tensor_to_pixels(tensor: Tensor) -> Pixels:
     Raises:
         ImageInputError: the tensor does not hold floats.
     """
+    pixels, stripes = start_pixels(tensor)
+    wait_for(stripes)
+    return pixels
+
+
+def start_pixels(tensor: Tensor) -> tuple[Pixels, Stripes]:
+    """Start to make what `tensor_to_pixels` returns, so that work on the first rows can begin.
+
+    Raises:
+        ImageInputError: the tensor does not hold floats.
+    """
     if not tensor.is_floating_point():
         raise ImageInputError(
             f"The picture holds {tensor.dtype}, not floats from 0 to 1: convert it to float and divide it by 255."
@@ -37,11 +50,35 @@ def tensor_to_pixels(tensor: Tensor) -> Pixels:
     source = _on_cpu(tensor.detach())
     if not source.is_floating_point():
         levels: Pixels = source.numpy()
-        return levels
+        return levels, [done(levels)]
     pixels = np.empty(source.shape, np.uint8)
-    starts = range(0, len(source), STRIPE_ROWS)
-    map_parts(lambda y: _fill_levels(pixels[y : y + STRIPE_ROWS], source[y : y + STRIPE_ROWS]), starts)
-    return pixels
+    return pixels, start_stripes(pixels, lambda rows: _fill_levels(pixels[rows], source[rows]))
+
+
+def start_stripes(pixels: Pixels, fill: Callable[[slice], object]) -> Stripes:
+    """Start to fill an array on all cores; return its stripes of rows from the top, each there once it is filled."""
+
+    def filled(rows: slice) -> Pixels:
+        fill(rows)
+        return pixels[rows]
+
+    stripes = [slice(y, y + STRIPE_ROWS) for y in range(0, len(pixels), STRIPE_ROWS)]
+    if len(stripes) == 1 or _is_one_of_many():
+        return [done(filled(rows)) for rows in stripes]
+    return [_pool("stripes").submit(filled, rows) for rows in stripes]
+
+
+def wait_for(stripes: Stripes) -> None:
+    """Wait for all stripes; raises what filling one raised."""
+    for stripe in stripes:
+        stripe.result()
+
+
+def done(value: R) -> Future[R]:
+    """Return what is there already as something to wait for."""
+    future: Future[R] = Future()
+    future.set_result(value)
+    return future
 
 
 def _on_cpu(source: Tensor) -> Tensor:
@@ -66,11 +103,13 @@ def _levels(source: Tensor) -> Tensor:
 
 
 def _fill_levels(pixels: Pixels, source: Tensor) -> None:
+    scratch = np.empty((BLOCK_ROWS, *source.shape[1:]), np.float32)
     for y in range(0, len(source), BLOCK_ROWS):
         block: NDArray[np.float32] = source[y : y + BLOCK_ROWS].float().numpy()
-        clamped = np.fmin(np.fmax(block, 0), 1)  # fmax takes the number where the other is NaN
-        np.multiply(clamped, 255, out=clamped)
-        pixels[y : y + BLOCK_ROWS] = np.rint(clamped, out=clamped)
+        if not (block.min() >= 0 and block.max() <= 1):  # rare, and NaN too: both take numpy longer than the rest
+            block = np.fmin(np.fmax(block, 0), 1)  # fmax takes the number where the other is NaN
+        levels = np.multiply(block, 255, out=scratch[: len(block)])
+        pixels[y : y + BLOCK_ROWS] = np.rint(levels, out=levels)
 
 
 def pixels_to_tensor(pixels: Pixels, out: Tensor | None = None) -> Tensor:
@@ -105,24 +144,45 @@ def size_text(width: int, height: int) -> str:
 def parallel_map(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """Return work of each item, in order, done on all cores: numpy, zlib and Pillow let other threads run.
 
-    All callers share the threads, so that many nodes at once hold no more than one picture per core in work.
+    As long as there is one for each core they are not cut into parts: threads that hand work to each other wait for
+    each other as well. All callers share the threads, so that many nodes at once hold no more than one picture per core
+    in work.
     """
-    return list(_pool("pictures").map(work, items))
+    pictures = list(items)
+    whole = len(pictures) - len(pictures) % _cores()
+
+    def worked(index: int, picture: T) -> R:
+        _thread.is_one_of_many = index < whole
+        return work(picture)
+
+    return list(_pool("pictures").map(worked, range(len(pictures)), pictures))
 
 
 def map_parts(work: Callable[[T], R], parts: Sequence[T]) -> list[R]:
     """Return work of each part of one picture, in order, done on all cores; such a part starts none itself."""
-    return list(_pool("parts").map(work, parts) if len(parts) > 1 else map(work, parts))
+    if len(parts) == 1 or _is_one_of_many():
+        return list(map(work, parts))
+    return list(_pool("parts").map(work, parts))
 
 
-def submit_part(work: Callable[[], R]) -> Future[R]:
-    """Start a part of the work on one picture on another core; such a part starts none itself, so none blocks another.
+def submit_digest(work: Callable[[], R]) -> Future[R]:
+    """Start to name a picture while its stripes are still being made: on a thread of its own, for it waits for them."""
+    return done(work()) if _is_one_of_many() else _pool("digests").submit(work)
 
-    It is what a single picture gains from: several keep the cores busy by themselves.
-    """
-    return _pool("parts").submit(work)
+
+def _is_one_of_many() -> bool:
+    """Tell whether this thread works on a picture while the other cores have their own."""
+    return getattr(_thread, "is_one_of_many", False)
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
 
 
 @cache
 def _pool(of: str) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix=f"openai-image-{of}")
+    threads = max(_cores() - 1, 1) if of == "stripes" else _cores()  # one is left to the digest, which takes longest
+    return ThreadPoolExecutor(threads, thread_name_prefix=f"openai-image-{of}")
+
+
+_thread = threading.local()

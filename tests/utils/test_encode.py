@@ -1,9 +1,10 @@
-"""utils/images.py: tensors to PNG files, exact to the level, and every refusal in words."""
+"""utils/encode.py: tensors to PNG files, exact to the level, and every refusal in words."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -23,7 +24,7 @@ from openai_image_nodes.utils.encode import (
     scaled_size,
 )
 from openai_image_nodes.utils.errors import ImageInputError
-from openai_image_nodes.utils.tensors import tensor_to_pixels
+from openai_image_nodes.utils.tensors import STRIPE_ROWS, tensor_to_pixels
 from PIL import Image
 from torch import Tensor
 
@@ -193,6 +194,41 @@ class TestBatches:
         pixels = (image[0] * 255).round().to(torch.uint8).numpy()
         png = images_to_pngs(image, max_pixels=ANY_SIZE)[0]
         assert png.digest == hashlib.sha256(b"6x4x3:" + pixels.tobytes()).hexdigest()
+
+    def test_digest_of_stripes_is_that_of_the_whole(self) -> None:
+        """Rows are hashed while the next ones are made: of pictures and masks, more and fewer than there are cores."""
+        image, mask = random_image(2 * (os.cpu_count() or 1) + 1, 3 * STRIPE_ROWS + 1, 3, 3), random_image(900, 3)
+        for png in [*images_to_pngs(image, max_pixels=ANY_SIZE), mask_to_png(mask, (3, 900), (3, 900))]:
+            pixels = pixels_of(png)
+            told = "x".join(map(str, pixels.shape))
+            assert png.digest == hashlib.sha256(f"{told}:".encode() + pixels.tobytes()).hexdigest()
+
+    def test_pictures_of_a_batch_go_out_as_each_alone(self) -> None:
+        """Where there is one for each core, none is cut into parts: the same bytes either way."""
+        image = random_image(2 * (os.cpu_count() or 1) + 1, 3 * STRIPE_ROWS, 4, 3)
+        alone = [images_to_pngs(picture, max_pixels=ANY_SIZE)[0] for picture in image]
+        assert images_to_pngs(image, max_pixels=ANY_SIZE) == alone
+
+    @pytest.mark.parametrize("count", [1, 2 * (os.cpu_count() or 1)])
+    def test_what_fails_while_rows_are_made_is_told(self, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """No thread waits for a stripe that never comes."""
+
+        def fail(*_: object) -> None:
+            raise MemoryError
+
+        monkeypatch.setattr(tensors, "_fill_levels", fail)
+        with pytest.raises(MemoryError):
+            images_to_pngs(random_image(count, 3 * STRIPE_ROWS, 4, 3), max_pixels=ANY_SIZE)
+        with pytest.raises(MemoryError):
+            mask_to_png(random_image(3 * STRIPE_ROWS, 4), (4, 3 * STRIPE_ROWS), (4, 3 * STRIPE_ROWS))
+
+    @pytest.mark.parametrize("value", [2.0, -1.0, float("nan")])
+    def test_values_out_of_range_in_some_rows_alone(self, value: float) -> None:
+        """Rows without any take a shorter way."""
+        image = random_image(3 * STRIPE_ROWS, 4, 3)
+        image[STRIPE_ROWS + 70, 2, 1] = value
+        levels = (image.nan_to_num(nan=0.0).clamp(0, 1) * 255).round().to(torch.uint8)
+        assert np.array_equal(tensor_to_pixels(image), levels.numpy())
 
 
 class TestScaling:

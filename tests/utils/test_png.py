@@ -145,7 +145,7 @@ def test_pillow_reads_back_the_pixels_without_isal(pixels: Bytes) -> None:
 def test_every_filter_is_pngs_own(pixels: Bytes, kind: int) -> None:
     """Each of the five filters is one that a PNG reader undoes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(png, "_best_way", lambda *_: (kind, deflate.near))
+        patch.setattr(png, "_best_way", lambda *_: (kind, deflate.near, 1.0))
         assert np.array_equal(decoded(encode_png(pixels)), pixels)
 
 
