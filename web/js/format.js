@@ -1,5 +1,7 @@
 // Amounts and words as they are shown.
 
+/** @import { Text } from "./types" */
+
 /** Return US dollars with the digits that matter: three below ten cents.
  * @param {number} amount
  */
@@ -14,6 +16,25 @@ export function usd(amount) {
 export function filled(words, values) {
   return words.replace(/\[(\w+)\]/g, (blank, name) => String(values[name] ?? blank));
 }
+
+/** Return things in a row, with the comma of the language.
+ * @param {Text} text
+ * @param {string[]} things
+ */
+export const listed = (text, ...things) => things.join(text("comma", ", "));
+
+/** Return what is said of something, with the colon of the language.
+ * @param {Text} text
+ * @param {string} name
+ * @param {string | number} said
+ */
+export const labelled = (text, name, said) => `${name}${text("colon", ": ")}${said}`;
+
+/** Return sentences that have no full stop of their own, all but the last.
+ * @param {Text} text
+ * @param {string[]} said
+ */
+export const sentences = (text, ...said) => said.join(text("full_stop", ". "));
 
 /** @param {number} bytes */
 export function sized(bytes) {

@@ -1,6 +1,7 @@
 // The list of connections in ComfyUI's settings, where a key can be stored. A key that is stored is never read back.
 
 import { made } from "./dom.js";
+import { labelled } from "./format.js";
 
 /** @import { Host } from "./host.js" */
 /** @import { Connection, Text } from "./types" */
@@ -57,7 +58,7 @@ class SettingsPanel {
       this.box.replaceChildren(...connections.map((/** @type {Connection} */ one) => this.#row(one, notes[one.name])));
     } catch (error) {
       const failed = this.host.text("unreachable", "The connections could not be read from the server");
-      this.box.textContent = `${failed}: ${messageOf(error)}`;
+      this.box.textContent = labelled(this.host.text, failed, messageOf(error));
     }
   }
 
@@ -176,7 +177,7 @@ class SettingsPanel {
       await this.host.json(`${ROUTES}/${route}`, body);
       this.host.attempt(this.prices.askAgain);
     } catch (error) {
-      said = `${this.host.text("failed", "Not saved")}: ${messageOf(error)}`;
+      said = labelled(this.host.text, this.host.text("failed", "Not saved"), messageOf(error));
     }
     await this.show({ [body.name]: said });
   }

@@ -1,6 +1,7 @@
 // What the server tells of plan and batches, asked again while the panel is seen; and what it is told to do.
 
 import { pause } from "../dom.js";
+import { labelled } from "../format.js";
 
 /** @import { Host } from "../host.js" */
 /** @import { BatchView } from "../types" */
@@ -115,6 +116,6 @@ export class BatchClient {
 
   /** @param {Error} error */
   #unreachable(error) {
-    return `${this.host.text("no_view", "The plan could not be read from the server")}: ${error.message}`;
+    return labelled(this.host.text, this.host.text("no_view", "The plan could not be read from the server"), error.message);
   }
 }

@@ -1,7 +1,7 @@
 // The panel for batches: what is planned, sent after a yes, how far it is, and collected. It sends nothing by itself.
 
 import { made, present } from "../dom.js";
-import { filled } from "../format.js";
+import { filled, labelled, listed } from "../format.js";
 import { cancelQuestion, forgetQuestion, submitQuestion } from "./questions.js";
 import { STYLE } from "./style.js";
 
@@ -42,7 +42,7 @@ export class BatchPanel {
     say(this.wrong, present([complaint, unreachable, view?.fault]).join("\n"));
     if (!view) return;
     const { count, parts: planned, left, failed, failed_count, batches } = view;
-    say(this.said, busy ? present([this.words.doing(view.doing), view.words]).join(": ") : hint);
+    say(this.said, busy ? present([this.words.doing(view.doing), view.words]).join(this.words.text("colon", ": ")) : hint);
     this.refreshButton.disabled = busy;
     this.#put(this.parts[0], { count, planned, left, busy }, () => this.#plan(view));
     this.#put(this.parts[1], { failed, failed_count, count, busy }, () => this.#failed(view));
@@ -72,7 +72,7 @@ export class BatchPanel {
     const { count, left, parts } = view;
     const goOn = `${text("go_on", "Finish submitting")} (${this.words.jobs(left.count)})`;
     const nothing = text("nothing_planned", "Nothing is planned. Run a workflow with the connection openai batch, or with sandbox batch to try it for free.");
-    const sum = { className: "oin-sum", textContent: `${this.words.jobs(count)}, ${this.words.price(view)}` };
+    const sum = { className: "oin-sum", textContent: listed(text, this.words.jobs(count), this.words.price(view)) };
     const lines = parts.map((part) => made("li", {}, this.words.planLine(part)));
     const submit = count ? this.words.submit(view) : goOn;
     return [
@@ -94,7 +94,7 @@ export class BatchPanel {
     const rest = failed_count - failed.length;
     const isAlone = !count; // else it is forgotten with the plan
     return [
-      made("h3", {}, `${text("failed_jobs", "Failed")}: ${this.words.jobs(failed_count)}`),
+      made("h3", {}, labelled(text, text("failed_jobs", "Failed"), this.words.jobs(failed_count))),
       made("ul", {}, ...failed.map(failedItem)),
       rest > 0 && made("p", {}, filled(text("and_more", "and [count] more"), { count: rest })),
       buttons(

@@ -1,7 +1,7 @@
 // What a person is asked before something is sent, stopped or thrown away.
 
 import { present } from "../dom.js";
-import { sized } from "../format.js";
+import { labelled, listed, sentences, sized } from "../format.js";
 
 /** @import { Batch, BatchView } from "../types" */
 /** @import { BatchWords } from "./words.js" */
@@ -13,12 +13,14 @@ import { sized } from "../format.js";
 export function submitQuestion(view, words) {
   const { count, bytes, left, parts } = view;
   const { text } = words;
-  const itemList = parts.map((part) => `${words.kindAndJobs(part)}, ${words.price(part)}`);
+  const itemList = parts.map((part) => listed(text, words.kindAndJobs(part), words.price(part)));
   if (left.count)
-    itemList.push(`${text("from_before", "only partly submitted before")}: ${words.jobs(left.count)}, ${words.price(left)}`);
+    itemList.push(
+      labelled(text, text("from_before", "only partly submitted before"), listed(text, words.jobs(left.count), words.price(left)))
+    );
   const isPaid = [view, left].some((one) => one.count && one.high_usd !== 0);
   const message = present([
-    count && [words.jobs(count), sized(bytes), words.price(view)].join(", "),
+    count && listed(text, words.jobs(count), sized(bytes), words.price(view)),
     isPaid && text("ask_submit_paid", "OpenAI charges for each picture that is made, collected or not. A batch may take 24 hours."),
   ]).join("\n\n");
   return { title: text("ask_submit", "Submit the plan?"), message, itemList };
@@ -30,7 +32,7 @@ export function submitQuestion(view, words) {
  */
 export function cancelQuestion(batch, words) {
   const note = words.text("ask_cancel_note", "What is done by then is charged and can be collected.");
-  return { title: words.text("ask_cancel", "Cancel this batch?"), message: `${words.kindAndJobs(batch)}. ${note}` };
+  return { title: words.text("ask_cancel", "Cancel this batch?"), message: sentences(words.text, words.kindAndJobs(batch), note) };
 }
 
 /**
@@ -41,5 +43,5 @@ export function forgetQuestion({ count, failed_count }, words) {
   const { text } = words;
   const note = text("ask_forget_note", "Running the workflow plans them again.");
   const title = count ? text("ask_forget", "Discard the plan?") : text("ask_forget_failed", "Discard the failed jobs?");
-  return { title, message: `${words.jobs(count + failed_count)}. ${note}` };
+  return { title, message: sentences(text, words.jobs(count + failed_count), note) };
 }

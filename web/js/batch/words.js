@@ -1,7 +1,7 @@
 // The words of the batch panel for what the server tells.
 
 import { present } from "../dom.js";
-import { filled, sized, usd } from "../format.js";
+import { filled, labelled, listed, sentences, sized, usd } from "../format.js";
 
 /** @import { Batch, BatchView, Kind, PlanPart, Price, Sums, Text } from "../types" */
 
@@ -36,19 +36,19 @@ export class BatchWords {
 
   /** @param {Kind} kind */
   kind({ connection, model, operation }) {
-    return [connection, model, operationWord(operation, this.text)].join(", ");
+    return listed(this.text, connection, model, operationWord(operation, this.text));
   }
 
   /** @param {Kind & { count: number }} one */
   kindAndJobs(one) {
-    return `${this.kind(one)}: ${this.jobs(one.count)}`;
+    return labelled(this.text, this.kind(one), this.jobs(one.count));
   }
 
   /** @param {PlanPart} part */
   planLine(part) {
-    const line = `${this.kindAndJobs(part)}, ${sized(part.bytes)}, ${this.price(part)}`;
+    const line = listed(this.text, this.kindAndJobs(part), sized(part.bytes), this.price(part));
     const doubt = this.text("doubt", "no source says that batches take this model; if they do not, the batch is refused and costs nothing");
-    return part.sure ? line : `${line}; ${doubt}`;
+    return part.sure ? line : [line, doubt].join(this.text("semicolon", "; "));
   }
 
   /** Return how far a batch is.
@@ -64,13 +64,14 @@ export class BatchWords {
         ? text("being_submitted", "being submitted")
         : text("half_way", "only partly submitted");
     const { done, count, failed, unfinished, usd: paid } = batch;
-    return present([
+    const told = present([
       isCollected ? text("collected", "collected") : statusWord(batch.status, text),
       filled(text("done_of", "[done] of [count]"), { done, count }),
       failed && filled(text("count_failed", "[count] failed"), { count: failed }),
       unfinished && filled(text("count_again", "[count] planned again"), { count: unfinished }),
       isCollected && paid != null && paid > 0 && `${usd(paid)} USD`,
-    ]).join(", ");
+    ]);
+    return listed(text, ...told);
   }
 
   /** @param {string} name */
@@ -91,12 +92,13 @@ export class BatchWords {
   waiting({ count, failed_count, batches, ...price }) {
     const { text } = this;
     const open = batches.filter((batch) => batch.open).reduce((sum, batch) => sum + batch.count, 0);
-    return present([
-      count && `${text("plan", "Plan")}: ${this.jobs(count)}, ${this.price(price)}.`,
-      open && `${text("batches", "Batches")}: ${this.jobs(open)}.`,
-      failed_count && `${text("failed_jobs", "Failed")}: ${this.jobs(failed_count)}.`,
+    const told = present([
+      count && labelled(text, text("plan", "Plan"), listed(text, this.jobs(count), this.price(price))),
+      open && labelled(text, text("batches", "Batches"), this.jobs(open)),
+      failed_count && labelled(text, text("failed_jobs", "Failed"), this.jobs(failed_count)),
       text("see_panel", "Submit the plan and collect the pictures in the OpenAI batches panel (View menu)."),
-    ]).join(" ");
+    ]);
+    return sentences(text, ...told);
   }
 }
 

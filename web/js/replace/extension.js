@@ -2,6 +2,7 @@
 // the server.
 
 import { pause, present } from "../dom.js";
+import { labelled } from "../format.js";
 import { widgetNamed } from "../node/state.js";
 import { useOlderBatch } from "./batch_images.js";
 import { LoadedNodes } from "./loaded.js";
@@ -91,7 +92,7 @@ class Replacing {
     const nothing = text("nothing", "There is no built-in OpenAI image node in this workflow.");
     if (!found.length) return this.#tell("info", nothing);
     const told = await this.#asOneStep(() => swap(this.host, found, this.#facts));
-    const summary = `${text("replaced", "Built-in nodes replaced")}: ${found.length}`;
+    const summary = labelled(text, text("replaced", "Built-in nodes replaced"), found.length);
     if (told.length) return this.#tell("warn", summary, told.join("\n"));
     return this.#tell("success", summary, text("all_carried", "Everything was carried over."));
   }

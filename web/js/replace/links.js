@@ -1,5 +1,6 @@
 // The links of a built-in node, connected to ours: several pictures through collecting nodes.
 
+import { labelled } from "../format.js";
 import { builtAbove, connect, connectOut } from "../graph.js";
 
 /** @import { Graph, GraphNode, Id, Replacement, Text } from "../types" */
@@ -32,7 +33,7 @@ export function carriedBy(old, fresh, replacedBy, text) {
   const outside = old.outputs.filter((end) => !replacedBy(graph, end.to)); // else it was an input of that one
   outside.forEach((end) => done.push([connectOutput(graph, fresh, end), `output ${end.slot}`]));
   const lost = done.filter(([isDone]) => !isDone);
-  return lost.map(([, name]) => `${name}: ${text("link_lost", "its link is not carried over")}`);
+  return lost.map(([, name]) => labelled(text, name, text("link_lost", "its link is not carried over")));
 }
 
 /** Return an end whose source was replaced itself as it comes from ours.

@@ -1,5 +1,6 @@
 // The values of a built-in node, put into the widgets of ours.
 
+import { labelled } from "../format.js";
 import { widgetNamed } from "../node/state.js";
 import { CONTROL } from "./reading.js";
 
@@ -51,7 +52,7 @@ export function fill({ attempt, text }, node, { reading, values }, models) {
     if (name && !widgetNamed(node, name)) return ""; // a socket of both
     const renames = name === "model" ? models : reading.values[name ?? ""];
     const got = name && put(node, name, renames?.[String(value)] ?? value, attempt);
-    if (got === undefined) return `${theirs} ${value}: ${text("left_out", "not carried over")}`;
+    if (got === undefined) return labelled(text, `${theirs} ${value}`, text("left_out", "not carried over"));
     if (got === value || String(got) === String(value).toLowerCase()) return "";
     return `${theirs} ${value} \u2192 ${got}${name === "model" ? ` (${text("shut_down", "shut down")})` : ""}`;
   });
