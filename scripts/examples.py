@@ -118,7 +118,7 @@ def references() -> Graph:
 def inpainting() -> Graph:
     """A photograph with a mask."""
     lines = (
-        "Only what the mask opens is redrawn. To paint your own: right-click Load Image, **Open in MaskEditor**, "
+        "Only what the mask opens is redrawn. To paint your own: right-click Load Image, **Open in Mask Editor**, "
         "paint, save. `mask_mode` **lock** puts every other pixel back exactly."
     )
     photos = {"photo": _photo("oin-example-coffee-masked.png", 0)}

@@ -110,7 +110,7 @@ def _opened(file: BinaryIO, openers: Openers, max_pixels: int) -> ImageFile:
     opener = next((opener for signature, opener in openers if start.startswith(signature)), None)
     if opener is None:
         raise BrokenPictureError(
-            "the picture is empty" if not start else f"the picture begins with {_shown(start)}, like no known one"
+            "the picture is empty" if not start else f"the picture begins with {_shown(start)}, as no known format does"
         )
     with image_errors():
         picture = opener(file)

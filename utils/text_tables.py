@@ -60,7 +60,7 @@ def csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
                 yield begins, cells
             begins, chars = reader.line_num + 1, 0
     except csv.Error as exc:
-        raise TableError(begins, f"this is no CSV ({exc}). Look for a double quote without its second.") from exc
+        raise TableError(begins, f"this is no CSV ({exc}). Look for a double quote that is never closed.") from exc
 
 
 def json_rows(text: str) -> Iterator[tuple[int, list[tuple[str, Any]]]]:

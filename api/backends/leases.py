@@ -171,8 +171,8 @@ def _made(backend: Backend, name: str) -> Lease | None:
     """
     if not CLAIM.fullmatch(name):
         raise SharedStoreError(
-            f"A file that is not this pack's stands before {name}, where it is noted who asks for what, and this"
-            " request waits for it. Delete that file."
+            f"A file that is not this pack's lies in front of {name}, where it is noted who asks for what, so this"
+            " request cannot begin. Delete that file."
         )
     owner = {"host": _host(), "pid": os.getpid(), "instance": INSTANCE, "token": uuid.uuid4().hex}
     return Lease(backend, name, owner) if backend.create(name, _content(owner, 0)) else None

@@ -62,7 +62,7 @@ def store_azure(endpoint: str, api_version: str = "", key: str = "") -> None:
         raise RefusedError("azure needs the address of your resource, https://NAME.openai.azure.com.", param="endpoint")
     if version and not API_VERSION.fullmatch(version):
         raise RefusedError(
-            f"The API version {version!r} is none. Azure's are such as 2025-04-01-preview, preview or v1.",
+            f"{version!r} is no API version. Azure's are, for example, 2025-04-01-preview, preview or v1.",
             param="api_version",
         )
     own = _checked(key) if key.strip() else None

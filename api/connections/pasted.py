@@ -125,9 +125,7 @@ def refuse_unsendable(connection: Connection) -> None:
         if fault:
             raise unusable_key(connection.name, connection.key_from or entry, fault)
     for name, value in connection.headers.items():
-        fault = (
-            "its name is none that a header can have" if not HEADER_NAME.fullmatch(name) else text_fault(value, " \t")
-        )
+        fault = "no header can have this name" if not HEADER_NAME.fullmatch(name) else text_fault(value, " \t")
         if fault:
             place = HEADER_VARIABLES.get(name) or entry
             raise _refusal(f"{connection.name}: the header {name!a} of {place} cannot be sent: {fault}. Type it again.")
@@ -149,8 +147,10 @@ def text_fault(text: str, also: str = "") -> str | None:
     """Return what in a text cannot stand in a header, by its name and its place, or None; `also` may stand there."""
     for place, each in enumerate(text, 1):
         if not ("!" <= each <= "~") and each not in also:
+            if each == " ":
+                return f"character {place} of {len(text)} is a blank"
             name = unicodedata.name(each, "a hidden character").lower()
-            return f"character {place} of {len(text)} is U+{ord(each):04X} ({'a blank' if each == ' ' else name})"
+            return f"character {place} of {len(text)} is U+{ord(each):04X} ({name})"
     return None
 
 

@@ -75,8 +75,8 @@ FIELD_NAMED = re.compile(
 NETWORK_ADVICE = "Check the network, the proxy settings and the address, then run again."
 CERTIFICATE_ADVICE = (
     "If the service has a certificate of its own (self-signed, or of a company), put the file of its authority into the"
-    " environment variable REQUESTS_CA_BUNDLE and restart ComfyUI. Else something on the way reads along: check the"
-    " network and this machine's clock."
+    " environment variable REQUESTS_CA_BUNDLE and restart ComfyUI. Else something on the way may be reading along:"
+    " check the network and this machine's clock."
 )
 
 

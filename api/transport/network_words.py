@@ -32,7 +32,7 @@ def reason_of(exc: BaseException) -> str:
     if isinstance(exc, OUR_FAULTS):
         return "a fault of this pack; please report it"
     if isinstance(exc, ValueError):
-        return "an address or a header that nobody can use"
+        return "an address or a header that cannot be used"
     return "the connection failed"
 
 

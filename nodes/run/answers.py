@@ -78,7 +78,7 @@ def mismatches(fits: Sequence[Fit]) -> list[str]:
     if any(fit.verdict == "redrawn" and not fit.relit for fit in fits):
         told.append("What came back was redrawn and does not match your picture, so its border may show.")
     if any(fit.relit for fit in fits):
-        told.append("The light or the style of what came back is another, so its border may show.")
+        told.append("The light or the style of what came back differs, so its border may show.")
     return told
 
 

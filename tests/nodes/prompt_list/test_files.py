@@ -99,11 +99,11 @@ def test_text_files_are_like_the_text(inputs: Path) -> None:
         ),
         (
             'prompt\nfox\n"hare\nbear\n',
-            "a.csv, line 3: this is no CSV (unexpected end of data). Look for a double quote without its second.",
+            "a.csv, line 3: this is no CSV (unexpected end of data). Look for a double quote that is never closed.",
         ),
         (
             'prompt\n"fox" red\n',
-            "a.csv, line 2: this is no CSV (',' expected after '\"'). Look for a double quote without its second.",
+            "a.csv, line 2: this is no CSV (',' expected after '\"'). Look for a double quote that is never closed.",
         ),
         ('prompt,size\n"a\nb",\n,auto\n', "a.csv, line 4: the prompt is empty. Write one, or take the row out."),
         (
