@@ -31,7 +31,8 @@ const LOOK_ALIKES = {
 };
 
 /** @typedef {{ pattern: RegExp, longest: string, places: string[], own: string, weight: number }} Template */
-/** @typedef {{ own: string, known: number }} Reading what a text means, and how many characters of it are known */
+/** @typedef {{ own: string, known: number, isCut?: boolean }} Reading what a text means, and how many characters of it
+ * are known; `isCut`: it may have cut a list of values at its first comma */
 
 /** Return what translates a message as far as it is known.
  * @param {Record<string, string>} translations by their English
@@ -100,7 +101,7 @@ class Reader {
     let best = this.#split(text, near[0]);
     for (const end of [...near, text.length]) {
       const reading = this.#joined(text, end);
-      if (reading && reading.known > best.known) best = reading;
+      if (reading && (reading.known > best.known || (best.isCut && reading.known === best.known))) best = reading;
     }
     const result = { own: this.#marked(lead, best.own) + best.own, known: best.known };
     this.#read.set(message, result);
@@ -125,7 +126,7 @@ class Reader {
    * @param {string} own
    */
   #marked(before, own) {
-    const mark = IS_WIDE.test(own.slice(0, 1)) && /([.:;,])\s+$/.exec(before);
+    const mark = IS_WIDE.test(own) && /([.:;,])\s+$/.exec(before);
     return mark ? before.slice(0, mark.index) + (this.marks[mark[1] ?? ""] ?? mark[0]) : before;
   }
 
@@ -140,7 +141,8 @@ class Reader {
     if (!first) return undefined;
     if (end === text.length) return { ...first, own: first.own + text.slice(part.length) };
     const rest = this.read(text.slice(end));
-    return { own: this.#together(first.own + text.slice(part.length, end), rest.own), known: first.known + rest.known };
+    const own = this.#together(first.own + text.slice(part.length, end), rest.own);
+    return { own, known: first.known + rest.known, isCut: part.endsWith(",") && !rest.known };
   }
 
   /** Return what a part of a message means, which may have a mark at its end that the text lacks, or lack one.
@@ -160,7 +162,7 @@ class Reader {
     }
     const counted = !reading && COUNT.exec(part);
     const each = counted && this.#meant(part.slice(counted[0].length));
-    if (counted && each) reading = { ...each, own: `${counted[1]} \u00d7 ${each.own}` };
+    if (counted && each) reading = { ...each, own: `${counted[1]} \u00d7 ${each.own}`, known: each.known - counted[0].length };
     this.#parts.set(part, reading);
     return reading;
   }
@@ -180,6 +182,8 @@ class Reader {
   #together(left, right) {
     if (!this.marks["."]) return left + right;
     const [end, begin] = [left.trimEnd(), right.trimStart()];
+    const mark = ENDS_IN_LETTER.test(left) && /^([.:;,])\s+/.exec(right);
+    if (mark) return left + (this.marks[mark[1] ?? ""] ?? mark[0]) + right.slice(mark[0].length);
     if (/^[)\uff09]/.test(right)) return left.replace(/\u3002$/, "") + right;
     if (ENDS_WIDE.test(end) && BEGINS_WIDE.test(begin)) return end + begin;
     if (ENDS_IN_MARK.test(end) && /^[^(]/.test(begin)) return end + begin;

@@ -141,3 +141,9 @@ test("how far a list is, is told in words of the language", () => {
     assert.doesNotMatch(chinese(short), /[a-z]{3}/);
   }
 });
+
+test("values with commas between them stay together, and parts of a message do not", () => {
+  assert.match(korean("Size 64x64 is not one of 1024x1024, 1536x1024, 1024x1536 (x). Choose another size or model."), /\(1024x1024, 1536x1024, 1024x1536\)/);
+  assert.match(german("6 rows, 1 to 6 of 10"), /^6 Zeilen, 1 bis 6 von 10$/);
+  assert.match(german("6 planned, 6 in the plan, about 1.20 USD"), /^6 geplant, 6 im Plan, etwa 1\.20 USD$/);
+});
