@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from bench import answerer, cases, edits, facts, growth, measure, ours  # noqa: 
 
 SIDE = 40
 SIZES = {"small": (24, 16), "large": (32, 18), "tiny": (8, 8)}
+AT_WORK_BYTES = 8 << 20  # the rows of two stripes as floats, filtered and deflated, and all that is no picture
 NUMBERS = {case.name: number for number, case in enumerate(cases.all_cases())}
 
 
@@ -117,3 +119,28 @@ def test_both_ways_are_timed_in_turn() -> None:
     pair = measure.in_turn(lambda: calls.append("theirs"), lambda: calls.append("ours"), rounds=2, budget_s=60)
     assert calls == ["ours", "theirs", "ours", "theirs", "ours"]
     assert "rounds: 2" in str(pair)
+
+
+@pytest.mark.slow
+def test_edit_call_holds_its_files_and_one_picture_for_each_core(
+    files: Path, address: answerer.Address, settled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 16 references, from pixels to the answer: neither all pixels at once, nor a second copy of the files."""
+    cores, count, side = 2, 16, 768
+    tensors = ours.part("utils.tensors")
+    monkeypatch.setattr(tensors, "_cores", lambda: cores)
+    noise = torch.rand(side, side, 3, generator=torch.Generator().manual_seed(1))
+    picture_bytes = noise.numel()
+    url = address.answering("small_1")
+    ours.call(url, noise[None])  # what is loaded on first use is no part of it
+    file_bytes = count * len(ours.encode(noise[None])[0])
+    tensors._pool.cache_clear()
+    tracemalloc.start()
+    try:
+        ours.call(url, noise.expand(count, -1, -1, -1))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        tensors._pool.cache_clear()
+    assert file_bytes > 0.9 * count * picture_bytes
+    assert peak < file_bytes + cores * picture_bytes + AT_WORK_BYTES
