@@ -146,8 +146,8 @@ def test_answers_mean_the_same_as_to_a_plain_parser(form: str, layout: dict[str,
     """Whatever the white space, and wherever the field's name occurs."""
     body = json.dumps(FORMS[form], **layout).encode()
     outline, values = extract_base64(body)
-    ours = OpenAIImageGenerationResponse.model_validate_json(outline, context=values)
-    plain = OpenAIImageGenerationResponse.model_validate_json(body)
+    ours = OpenAIImageGenerationResponse.model_validate(json.loads(outline), context=values)
+    plain = OpenAIImageGenerationResponse.model_validate(json.loads(body))
     texts = [
         bytes(each.b64_json).decode() if isinstance(each.b64_json, memoryview) else each.b64_json for each in ours.data
     ]
@@ -185,7 +185,7 @@ def test_escaped_base64_is_left_to_the_parser() -> None:
     """Some services write a slash as \\/."""
     body = json.dumps({"data": [{"b64_json": LONG}]}).replace("/", "\\/").encode()
     assert extract_base64(body) == (body, {})
-    response = OpenAIImageGenerationResponse.model_validate_json(body)
+    response = OpenAIImageGenerationResponse.model_validate(json.loads(body))
     assert pictures_of(response, Connection(name="x", base_url="https://x.invalid")).data == [base64.b64decode(LONG)]
 
 

@@ -20,7 +20,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from aiohttp import web
 from aiohttp.payload import Payload
@@ -239,7 +239,21 @@ def _broken(request: web.Request, response: web.StreamResponse | None = None) ->
 
 async def _bytes_of(response: web.Response) -> bytes:
     body = response.body
-    return await body.as_bytes() if isinstance(body, Payload) else bytes(body or b"")
+    if not isinstance(body, Payload):
+        return bytes(body or b"")
+    collector = _Collector()
+    await body.write(cast(Any, collector))
+    return bytes(collector.data)
+
+
+class _Collector:
+    """Takes what a body writes: `Payload.as_bytes` came with aiohttp 3.12."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        self.data += chunk
 
 
 def _changed(body: bytes, **fields: object) -> bytes:
