@@ -197,9 +197,9 @@ def _facts(
 
 
 def _size(sent_bytes: int) -> str:
-    if not sent_bytes:
-        return "more than it takes"
-    return f"{sent_bytes / 1e6:.1f} MB" if sent_bytes >= 1e5 else f"{math.ceil(sent_bytes / 1e3)} kB"
+    """Return how much went out, as the end of a sentence; nothing where that is not known."""
+    size = f"{sent_bytes / 1e6:.1f} MB" if sent_bytes >= 1e5 else f"{math.ceil(sent_bytes / 1e3)} kB"
+    return f", {size} went out" if sent_bytes else ""
 
 
 def _target(connection: Connection, address: str, location: str) -> str:

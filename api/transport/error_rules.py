@@ -306,7 +306,7 @@ RULES = (  # the first that holds
     ),
     Rule(
         RefusedError,
-        "{name}: the request is too large, {sent} went out",
+        "{name}: the request is too large{sent}",
         "Connect fewer or smaller pictures{multipart}, or shorten the prompt. The limit may be that of a gateway before"
         " the service.",
         {413},
