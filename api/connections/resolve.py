@@ -167,7 +167,7 @@ def _openai(name: str, entries: Entries) -> Connection:
         batch=name == "openai batch",
         address_from=address_from,
         key_from=key_from,
-        **form_of(entry, "the entry openai in connections.json"),
+        **form_of(entry, _place("openai")),
     )
 
 
@@ -192,7 +192,7 @@ def _azure(name: str, entries: Entries) -> Connection:
         deployment_paths=classic,
         address_from=address_from,
         key_from=key_from,
-        **form_of(entry, "the entry azure in connections.json"),
+        **form_of(entry, _place(name)),
     )
 
 
@@ -211,7 +211,7 @@ def _named(name: str, entries: Entries) -> Connection:
     variable = str(entry.get("key_env") or "")
     key, key_from = _secret(os.environ.get(variable), name, variable), variable
     if key is None:
-        key, key_from = _secret(entry.get("key"), name, f"the entry {name} in connections.json"), ""
+        key, key_from = _secret(entry.get("key"), name, _place(name)), ""
     told = entry.get("headers")
     return Connection(
         name=name,
@@ -221,7 +221,7 @@ def _named(name: str, entries: Entries) -> Connection:
         batch=entry.get("batch") is True,
         address_from=place,
         key_from=key_from,
-        **form_of(entry, f"the entry {name} in connections.json"),
+        **form_of(entry, _place(name)),
     )
 
 
@@ -247,10 +247,13 @@ def form_of(entry: Mapping[str, Any], place: str) -> dict[str, Any]:
     return {"omit": tuple(omit), "edits": edits}
 
 
+def _place(name: str) -> str:
+    return f"the entry {name} in connections.json"
+
+
 def _key_of(name: str, variable: str, entry: Mapping[str, Any]) -> tuple[SecretStr, str]:
     """Return a built-in connection's key and where it comes from, in words."""
-    place = f"the entry {name} in connections.json"
-    for told, key_from in ((os.environ.get(variable), variable), (entry.get("key"), place)):
+    for told, key_from in ((os.environ.get(variable), variable), (entry.get("key"), _place(name))):
         if key := _secret(told, name, key_from):
             return key, key_from
     raise NoKeyError(
