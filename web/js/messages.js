@@ -182,7 +182,7 @@ class Reader {
   #together(left, right) {
     if (!this.marks["."]) return left + right;
     const [end, begin] = [left.trimEnd(), right.trimStart()];
-    const mark = ENDS_IN_LETTER.test(left) && /^([.:;,])\s+/.exec(right);
+    const mark = ENDS_IN_LETTER.test(left) && /^([.:;,])(?:\s+|$)/.exec(right);
     if (mark) return left + (this.marks[mark[1] ?? ""] ?? mark[0]) + right.slice(mark[0].length);
     if (/^[)\uff09]/.test(right)) return left.replace(/\u3002$/, "") + right;
     if (ENDS_WIDE.test(end) && BEGINS_WIDE.test(begin)) return end + begin;

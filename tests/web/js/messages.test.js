@@ -112,6 +112,8 @@ test("each language has its own marks between the parts of a message", () => {
   assert.match(german(said), /USD; /);
   const refused = "openai: quota, credit or a spend limit is used up (HTTP 429). The service says: No.";
   assert.match(chinese(refused), /\(HTTP 429\)\u3002[^ ]/);
+  const large = "openai: the request is too large, 12.3 MB went out (HTTP 413).";
+  assert.match(chinese(large), /\uff0c[^ ]/);
 });
 
 test("Chinese and Japanese words are not torn apart by blanks, and Latin ones stand free", () => {
