@@ -13,6 +13,9 @@ TORCH := torch==2.13.0
 demo: $(READY)
 	$(PY) scripts/demo.py
 
+# Half of the time that collecting the tests takes is the rewriting of their asserts: it is kept between two runs.
+unexport PYTHONDONTWRITEBYTECODE
+
 # On all cores. Whoever runs out of tests takes some from another, so that a long file does not hold up the end.
 test: $(READY)
 	$(PY) -m pytest -n auto --dist worksteal

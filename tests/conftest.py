@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from support.pack import PACKAGE, ROOT, load_pack  # noqa: E402
 
 settings.register_profile("untimed", deadline=None)  # tests do not time: a busy machine is no fault
 settings.load_profile("untimed")
+NUMBERS = itertools.count()
 
 
 class PlainRoot:
@@ -31,6 +33,7 @@ class PlainRoot:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(PlainRoot())
+    os.fsync = lambda _descriptor: None  # it helps when the power fails, which no test has, and holds up each answer
     # Tests are generated from the catalog while they are collected: the developer's own list must not change them.
     os.environ["OPENAI_IMAGE_NODES_HOME"] = os.devnull
     if PACKAGE not in sys.modules:
@@ -43,4 +46,6 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     for name in list(os.environ):
         if name.startswith(("OPENAI_", "AZURE_OPENAI_", "COMFY_")):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("OPENAI_IMAGE_NODES_HOME", str(tmp_path_factory.mktemp("home")))
+    home = tmp_path_factory.getbasetemp() / "homes" / str(next(NUMBERS))  # mktemp looks through all earlier folders
+    home.mkdir(parents=True)
+    monkeypatch.setenv("OPENAI_IMAGE_NODES_HOME", str(home))
