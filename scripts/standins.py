@@ -72,9 +72,10 @@ class BatchImagesNode:
 
 @dataclass
 class SaveImage:
-    """Writes pictures as PNG with the metadata `prompt` and `workflow`, and remembers what it wrote."""
+    """Writes PNG with the metadata `prompt` and `workflow`, small if `optimize`, and remembers what it wrote."""
 
     folder: Path
+    optimize: bool = True
     saved: list[Path] = field(default_factory=list)
     RETURN_TYPES = ()
     FUNCTION = "save_images"
@@ -98,7 +99,7 @@ class SaveImage:
             path = self.folder / f"{filename_prefix}{'' if number == 1 else f' {number}'}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             pixels = (255.0 * image.cpu().numpy()).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(path, pnginfo=texts, optimize=True)
+            Image.fromarray(pixels).save(path, pnginfo=texts, optimize=self.optimize)
             self.saved.append(path)
         return ()
 

@@ -297,45 +297,42 @@ def test_the_mask_is_saved_as_the_mask_editor_does() -> None:
 def test_an_example_runs_offline_and_gives_the_committed_picture(graph: Graph, tmp_path: Path) -> None:
     """The picture in the repository is what a run makes today, of a list the first; all were made for nothing."""
     nodes, save, preview, _ = examples.runnable(pack.PHOTOS, tmp_path)
-    palette = examples.palette()
-    offline.run(api_prompt(graph, palette), nodes, ui_workflow(graph, palette))
-    make_examples.save_small(save.saved[0], tmp_path / "small.png")
+    save.optimize = False
+    offline.run(api_prompt(graph, PALETTE), nodes, ui_workflow(graph, PALETTE))
+    saved, reports = save.saved, [json.loads(shown) for shown in preview.shown]
+    make_examples.save_small(saved[0], tmp_path / "small.png")
     with Image.open(tmp_path / "small.png") as made, Image.open(pack.EXAMPLES / f"{graph.title}.png") as committed:
         assert (made.size, made.mode) == (committed.size, committed.mode)
         difference = np.abs(np.asarray(made, np.int16) - np.asarray(committed, np.int16))
     assert difference.mean() < 2
-    reports = [json.loads(shown) for shown in preview.shown]
-    if graph.title != WITHOUT_CONNECTION:
+    if graph.title == WITHOUT_CONNECTION:
+        edit_is_fitted_as_its_example_says(saved[0], reports[0])
+    else:
         made_for = {(report["connection"], report["n"], report["quality"]) for report in reports}
         assert made_for == {("sandbox", 1, "low")}
+    if graph.title == "Prompt list":
+        list_runs_once_for_each_row(saved, reports, tmp_path)
 
 
-@pytest.mark.slow
-def test_an_edit_is_fitted_as_its_example_says(tmp_path: Path) -> None:
+def edit_is_fitted_as_its_example_says(saved: Path, report: dict[str, Any]) -> None:
     """It came back smaller; what it did not change is the photograph's, pixel for pixel."""
-    nodes, save, preview, _ = examples.runnable(pack.PHOTOS, tmp_path)
-    palette, graph = examples.palette(), GRAPHS[WITHOUT_CONNECTION]
-    offline.run(api_prompt(graph, palette), nodes, ui_workflow(graph, palette))
-    (fit,) = json.loads(preview.shown[0])["fits"]
+    (fit,) = report["fits"]
     assert re.fullmatch(r"aligned: was [45]\.\d % smaller(, its colours were matched)?", fit["summary"])
-    with Image.open(save.saved[0]) as made, Image.open(pack.PHOTOS / "oin-example-coffee.jpg") as photo:
+    with Image.open(saved) as made, Image.open(pack.PHOTOS / "oin-example-coffee.jpg") as photo:
         same = (np.asarray(made) == np.asarray(photo.convert("RGB"))).all(axis=2)
     assert same.mean() > 0.7
     assert not same[130:160, 250:320].all()
 
 
-@pytest.mark.slow
-def test_a_list_runs_once_for_each_row(tmp_path: Path) -> None:
+def list_runs_once_for_each_row(saved: list[Path], reports: list[dict[str, Any]], target: Path) -> None:
     """Each picture has its row's name and size, and each row its report."""
-    nodes, save, preview, _ = examples.runnable(pack.PHOTOS, tmp_path)
-    palette, graph = examples.palette(), GRAPHS["Prompt list"]
-    offline.run(api_prompt(graph, palette), nodes, ui_workflow(graph, palette))
-    [name] = lists(graph)
+    [name] = lists(GRAPHS["Prompt list"])
     records = files.file_table(pack.PHOTOS, name).records
-    wanted = [f"{record.fields['name']}.png" for record in records]
-    assert [path.relative_to(tmp_path).as_posix() for path in save.saved] == wanted
+    assert [path.relative_to(target).as_posix() for path in saved] == [
+        f"{record.fields['name']}.png" for record in records
+    ]
     operations = ["edits" if "image" in record.fields else "generations" for record in records]
-    assert [json.loads(shown)["operation"] for shown in preview.shown] == operations
+    assert [report["operation"] for report in reports] == operations
 
 
 def test_a_refused_prompt_runs_nothing(tmp_path: Path) -> None:
