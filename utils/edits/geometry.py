@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 MARGIN = 5  # pixels that bicubic sampling reads beyond a position, and some for positions between those of the grid
+BENDS = (1.2987, -4.9444, 10.8179)  # of a polynomial that undoes the unevenness of torch's bicubic sampling
 
 
 class Frame(NamedTuple):
@@ -119,7 +120,23 @@ def inside(grid: Tensor, beyond: float = 0.0) -> Tensor:
 
 def sample(answer: Tensor, grid: Tensor, mode: str = "bicubic") -> Tensor:
     """Return the answer [N,C,h,w] at positions [N,H,W,2]: [N,C,H,W]; beyond its edge the edge goes on."""
+    if mode == "bicubic":
+        grid = _evened(grid, answer.shape[2], answer.shape[3])
     return grid_sample(answer, grid, mode=mode, padding_mode="border", align_corners=False)
+
+
+def _evened(grid: Tensor, height: int, width: int) -> Tensor:
+    """Return positions [N,H,W,2] at which torch's bicubic sampling shows what lies at those given.
+
+    Its cubic (-0.75) does not reproduce a straight slope: at t pixels from the middle between two it shows what lies
+    at t^3 + 0.75 t, up to 0.05 px off. This is the inverse of that, to 0.001 px.
+    """
+    size = torch.tensor([width, height])
+    places = (grid + 1).mul_(size / 2).sub_(0.5)
+    off = places.sub_(places.floor()).sub_(0.5)
+    square = off.square()
+    bend = (square * BENDS[2]).add_(BENDS[1]).mul_(square).add_(BENDS[0])
+    return bend.mul_(square.neg_().add_(0.25)).mul_(off).mul_(2 / size).add_(grid)
 
 
 def enlarged(field: Tensor, frame: Frame, rows: Tensor, columns: Tensor) -> Tensor:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 from openai_image_nodes.utils.edits import gates
-from openai_image_nodes.utils.edits.geometry import Frame, Mapping, compose, corner_shift, identity, parts
+from openai_image_nodes.utils.edits.geometry import (
+    Frame,
+    Mapping,
+    affine_positions,
+    compose,
+    corner_shift,
+    identity,
+    parts,
+    sample,
+)
 from openai_image_nodes.utils.edits.pair import make_pair
 from openai_image_nodes.utils.edits.registration import Level, correlation, features, register
 from support.drift import PHOTOGRAPHS, Drift, corner_error, edited, photograph, rectangle
@@ -85,6 +94,16 @@ def test_corner_shift_is_in_pixels() -> None:
     assert corner_shift(moved, Frame(400, 200)) == pytest.approx(20)
     assert Mapping(identity()).is_identity
     assert not Mapping(moved).is_identity
+
+
+@pytest.mark.parametrize("shift_px", [0.1, 0.25, 0.5, 0.8])
+def test_sampling_shows_what_lies_there(shift_px: float) -> None:
+    """A straight slope that is sampled between its pixels has the values that lie there, to 0.002 px."""
+    slope = torch.arange(32.0).expand(1, 1, 8, -1)
+    moved = identity()
+    moved[0, 2] = shift_px / Frame(32, 8).half
+    shown = sample(slope, affine_positions(moved, Frame(32, 8), 8, 32))
+    assert (shown - slope - shift_px)[..., 4:-4].abs().max() < 0.002
 
 
 def test_features_do_not_see_brightness() -> None:
