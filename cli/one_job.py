@@ -14,8 +14,8 @@ from typing import Any
 
 from ..api import JobRecord, RefusedError, stores
 from ..api.backends.atomic_files import read_regular
-from ..api.jobs.received import dimensions
-from ..api.store.read_record import PICTURE_MAX_BYTES
+from ..api.jobs.report import dimensions
+from ..api.store.records import PICTURE_MAX_BYTES
 from ..utils.c2pa import credentials_of
 from ..utils.svg import clean_svg
 from .terminal import printable

@@ -12,7 +12,7 @@ from ..api import JobRecord, RefusedError, SharedStore, SharedStoreError, Store,
 from ..api.backends.atomic_files import read_regular
 from ..api.store import spending
 from ..api.store.eviction import limit_bytes
-from ..api.store.read_record import PICTURE_MAX_BYTES, read_record
+from ..api.store.records import PICTURE_MAX_BYTES, read_record
 from .one_job import named, opened, print_json, prompt_of, short_name, show, summary, when
 from .terminal import printable
 

@@ -143,7 +143,7 @@ def _frames(
     answer: StoredAnswer, _encoded: EncodedInputs, _should_stop: Callable[[], bool], *, parameters: ImageParameters
 ) -> Outputs:
     """Return frames [f,H,W,3|4], alpha [f,H,W] and frames per second, and notes."""
-    from ..api.jobs.received import frame_notes, opaque_notes, picture_of
+    from ..api.jobs.report import frame_notes, opaque_notes, picture_of
     from ..utils.decode import gif_to_frames, is_opaque
     from .run.execution import Outputs
 

@@ -96,7 +96,7 @@ class SaveOriginal:
     def _save_one(
         self, saved: _Saved, originals: Originals, index: int, prefix: str, wanted: tuple[str, Mapping[str, Any]]
     ) -> None:
-        from ..api.jobs.received import dimensions
+        from ..api.jobs.report import dimensions
         from ..utils.c2pa import credentials_of
         from ..utils.containers import form_of
         from ..utils.picture_metadata import NoPlaceError, with_texts

@@ -129,7 +129,7 @@ def extra_fields(svg_model: str | None, svg_effort: str | None) -> dict[str, Any
 
 def _drawing(answer: StoredAnswer, _encoded: EncodedInputs, _should_stop: Callable[[], bool]) -> Outputs:
     """Return a drawing as ComfyUI's SVG type and as text, without what could run or load something."""
-    from ..api.jobs.received import picture_of
+    from ..api.jobs.report import picture_of
     from ..utils.svg import clean_svg
     from .run.execution import Outputs
 

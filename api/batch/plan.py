@@ -22,8 +22,7 @@ from ..backends.atomic_files import make_private_folder, read_regular, remove, w
 from ..catalog import pricing
 from ..jobs.job import Job
 from ..store.journal import BATCHED
-from ..store.read_record import PICTURE_MAX_BYTES, RECORD_MAX_BYTES, Amount, Digest, identity_of
-from ..store.records import JobRecord
+from ..store.records import PICTURE_MAX_BYTES, RECORD_MAX_BYTES, Amount, Digest, JobRecord, identity_of
 from ..store.store import Store
 
 FOLDER = "batch"

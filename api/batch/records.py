@@ -22,7 +22,7 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 
 from ..backends.atomic_files import make_private_folder, read_regular, remove, write_atomic
 from ..store import spending
-from ..store.read_record import RECORD_MAX_BYTES, Amount, Moment, Second, identity_of, tell_once
+from ..store.records import RECORD_MAX_BYTES, Amount, Moment, Second, identity_of, tell_once
 from ..store.store import Store
 from .plan import FOLDER
 from .service_objects import OVER, BatchCounts, BatchObject

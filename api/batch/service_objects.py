@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
-from ..store.read_record import Moment
+from ..store.records import Moment
 from ..transport.loose_json import documents, utf8
 
 WORD_MAX_CHARS, TEXT_MAX_CHARS = 200, 4000

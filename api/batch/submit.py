@@ -30,8 +30,7 @@ from ..errors import (
     ServiceDownError,
 )
 from ..store import spending
-from ..store.read_record import RECORD_MAX_BYTES
-from ..store.records import JobRecord
+from ..store.records import RECORD_MAX_BYTES, JobRecord
 from ..store.store import Store
 from ..transport.bodies import FilePart
 from .client import BatchService

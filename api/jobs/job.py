@@ -14,8 +14,7 @@ from typing import Any
 
 from ..catalog.schemas import OpenAIImageGenerationRequest, OpenAIImageGenerationResponse
 from ..connections.connection import Connection
-from ..store.owner import EVERYBODY, Owner, payer_over
-from ..store.records import JobRecord, StoredAnswer
+from ..store.records import EVERYBODY, JobRecord, Owner, StoredAnswer, payer_over
 from ..transport.bodies import FilePart
 from ..transport.operation import EDITS, GENERATIONS, SynchronousOperation
 

@@ -10,8 +10,7 @@ from dataclasses import replace
 
 from ..errors import OpenAIImageError
 from ..store.journal import again
-from ..store.owner import owner_over
-from ..store.records import StoredAnswer
+from ..store.records import StoredAnswer, owner_over
 from ..store.store import STORE_VARIABLE, mark_read, store_of
 from .job import Job, JobAbandoned, JobHandle
 from .runner import JobRunner

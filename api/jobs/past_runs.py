@@ -12,8 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..store.read_record import read_record
-from ..store.records import JobRecord
+from ..store.records import JobRecord, read_record
 from ..store.store import Store, folders_in
 
 SAMPLE = 300  # records that are read once for a start

@@ -17,18 +17,23 @@ from itertools import count
 from ..backends.backend import Backend
 from ..errors import SharedStoreError
 from . import spending
-from .owner import EVERYBODY, Owner, first_number
-from .read_record import (
+from .records import (
+    EVERYBODY,
     JOB_NAME,
     PICTURE_MAX_BYTES,
+    RECORD,
     RECORD_MAX_BYTES,
+    JobRecord,
+    Owner,
     UnfitRecord,
+    exchanged,
+    first_number,
     identity_of,
     number_of,
+    record_bytes,
     record_from,
     tell_once,
 )
-from .records import RECORD, JobRecord, exchanged, record_bytes
 
 JOBS = "jobs"
 PENDING = "pending"

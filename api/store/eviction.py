@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from ..backends.atomic_files import remove_folder
 from ..config import whole_number
-from .read_record import NAME
-from .records import RECORD
+from .records import NAME, RECORD
 
 UNREAD = "unread"
 UNSHARED = "unshared"

@@ -3,7 +3,7 @@
 pending/<identity>/             record.json, claim.N (see leases.py), the answer's bytes as they come: answer.json once
                                 all are there, answer.part until then
 pending/<identity>.again-<id>/  the same, for a job that is asked again on purpose
-pending/<identity>.of-<account>/  the same, for an account that has names of its own (see owner.py)
+pending/<identity>.of-<account>/  the same, for an account that has names of its own (see records.py)
 
 Where machines share a bucket, leases lie there alone, and a record lies there too before its job is sent (shared.py).
 """
@@ -25,9 +25,7 @@ from ..backends.backend import Backend, LocalBackend
 from ..backends.leases import acquire, is_leased
 from ..errors import SharedStoreError
 from . import spending
-from .owner import EVERYBODY, Owner
-from .read_record import JOB_NAME, TornRecord, read_record
-from .records import RECORD, JobRecord, record_bytes, suffix_of
+from .records import EVERYBODY, JOB_NAME, RECORD, JobRecord, Owner, TornRecord, read_record, record_bytes, suffix_of
 
 LOG = logging.getLogger(__name__)
 ANSWER = "answer.json"

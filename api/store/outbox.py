@@ -21,8 +21,7 @@ from ..backends.atomic_files import make_private_folder, read_regular, remove, w
 from ..errors import SharedStoreError
 from .bucket import SharedBucket
 from .eviction import UNSHARED
-from .read_record import read_pictures, read_record
-from .records import JobRecord
+from .records import JobRecord, read_pictures, read_record
 
 LOG = logging.getLogger(__name__)
 DROPPED = ".dropped"

@@ -1,19 +1,38 @@
-"""What is written down of a job, and a job's answer."""
+"""What is written down of a job, as it is written and read, whose it is, and a job's answer.
+
+Where others write too, a record is a stranger's text until it was looked at: an identity, or the name of a picture,
+becomes part of a path; a number is calculated with; a text is printed.
+
+What a user of comfy.org paid for belongs to that user. Requests of theirs on their way have names of their own,
+`<identity>.of-<account>`: to nobody else they exist. What a machine's own keys pay for, at whatever service, is
+everybody's who uses the machine or shares its store.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import logging
+import math
+import os
+import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
+from .. import config
+from ..backends.atomic_files import read_regular
 from ..catalog.schemas import SvgUsage, Usage
+from ..connections.connection import ACCOUNT_DIGITS, Connection
 from ..errors import RUN_ANYWAY, BadAnswerError
 
+LOG = logging.getLogger(__name__)
 RECORD = "record.json"
 TEXT_MAX_CHARS = 100_000  # of one text in a record
 ITEMS_MAX = 1000
@@ -27,6 +46,17 @@ PICTURE_SIGNATURES = {
     b"<?xml": "svg",
     b"http": "url",
 }
+RECORD_MAX_BYTES = 8 << 20
+PICTURE_MAX_BYTES = 1 << 30
+LAST_SECOND = 253_402_300_799.0  # of the year 9999: later ones are no dates
+NAME = re.compile(r"([0-9a-f]{64})(?:\.([2-9]|[1-9][0-9]{1,8}))?")
+JOB_NAME = re.compile(r"([0-9a-f]{64})(?:\.[a-z]{1,16}-[0-9a-f]{1,64})*")
+ACCOUNT = re.compile(rf"[0-9a-f]{{{ACCOUNT_DIGITS}}}")
+SUFFIXES = "|".join(sorted({*PICTURE_SIGNATURES.values(), "bin"}))
+FIELD_TEXTS = ("model", "prompt", "size", "quality", "background", "output_format")
+OF = ".of-"
+NUMBERS_EACH = 1000
+PLACES = 900_000
 
 
 class JobRecord(BaseModel):
@@ -138,3 +168,207 @@ def exchanged(record: JobRecord, pictures: Sequence[bytes]) -> list[str]:
 def picture_names(pictures: Sequence[bytes]) -> list[str]:
     """Return the names of an answer's files in its folder."""
     return [f"picture_{index}.{suffix_of(data)}" for index, data in enumerate(pictures)]
+
+
+class UnfitRecord(OSError):
+    """A record that is no record of ours, with what is wrong with it in words that repeat nothing of it."""
+
+    def __init__(self, place: object, words: str) -> None:
+        super().__init__(errno.EINVAL, words, str(place))
+
+
+class TornRecord(UnfitRecord):
+    """A record that is no JSON: the machine went down before the disk had it."""
+
+
+def _or_unknown(value: float | None) -> float | None:
+    """Return an amount or None: a picture is not withheld for an odd number beside it."""
+    return value if value is not None and math.isfinite(value) and value >= 0 else None
+
+
+def _date_or_none(value: float | None) -> float | None:
+    return value if value is not None and 0 <= value <= LAST_SECOND else None
+
+
+def _account_or_nobodys(value: object) -> str | None:
+    """Return an account, or "" for what is none: it is no reason to withhold a picture, nor to give it to anybody."""
+    if value is None:
+        return None
+    return value if isinstance(value, str) and ACCOUNT.fullmatch(value) else ""
+
+
+def _unique(values: list[str]) -> list[str]:
+    if len(set(values)) != len(values):
+        raise ValueError("twice")
+    return values
+
+
+def _askable(fields: dict[str, Any]) -> dict[str, Any]:
+    n = fields.get("n", 1)
+    if isinstance(n, bool) or not isinstance(n, int) or not 0 < n <= ITEMS_MAX:
+        raise ValueError("n")
+    if not all(isinstance(fields.get(name, ""), str) for name in FIELD_TEXTS):
+        raise ValueError("no text")
+    return fields
+
+
+Text = Annotated[str, Field(max_length=TEXT_MAX_CHARS)]
+ShortText = Annotated[str, Field(max_length=2048)]
+Word = Annotated[str, Field(pattern=r"^[0-9A-Za-z_.:-]{1,200}$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+PictureName = Annotated[str, Field(pattern=rf"^picture_(0|[1-9][0-9]{{0,5}})\.({SUFFIXES})$")]
+Second = Annotated[float, Field(ge=0, le=LAST_SECOND, allow_inf_nan=False)]
+Moment = Annotated[float | None, AfterValidator(_date_or_none)]  # what a service says of its own time
+Amount = Annotated[float | None, AfterValidator(_or_unknown)]
+
+
+class _ReadRecord(JobRecord):
+    """A record within its bounds; fields that nobody knows are left out."""
+
+    identity: Digest
+    state: Literal["prepared", "sent", "unknown", "batched", "answered"] = "prepared"
+    service: ShortText
+    connection: ShortText
+    operation: ShortText
+    model: ShortText
+    fields: Annotated[dict[str, Any], AfterValidator(_askable)] = Field(default_factory=dict)
+    seed: Annotated[int, Field(ge=0, lt=1 << 64)] = 0
+    input_digests: list[ShortText] = Field(default_factory=list)
+    idempotency_key: Word | None = None
+    batch: Word | None = None
+    prepared_at: Second = 0.0
+    sent_at: Second | None = None
+    answered_at: Second | None = None
+    elapsed_s: Amount = None
+    request_id: Text | None = None
+    headers: dict[Text, Text] = Field(default_factory=dict)
+    answer_fields: dict[Text, Text] = Field(default_factory=dict)
+    revised_prompts: list[Text] = Field(default_factory=list)
+    cost_usd: Amount = None
+    credits: Amount = None
+    pictures: Annotated[list[PictureName], AfterValidator(_unique)] = Field(default_factory=list)
+    faults: dict[int, Text] = Field(default_factory=dict)
+    fault: Text | None = None
+    picture_digests: list[Digest] = Field(default_factory=list)
+    account: Annotated[str | None, BeforeValidator(_account_or_nobodys)] = None
+
+
+def record_from(data: bytes, identity: str, place: object) -> JobRecord:
+    """Return the record that some bytes are, if it is the one of an identity; `place` is where they were found.
+
+    Raises: UnfitRecord.
+    """
+    try:
+        record = JobRecord.model_construct(**dict(_ReadRecord.model_validate_json(data)))
+    except ValidationError as exc:
+        errors = exc.errors(include_url=False, include_context=False, include_input=False)
+        if errors[0]["type"] == "json_invalid":
+            raise TornRecord(place, "no JSON") from None
+        names = sorted({str(error["loc"][0]) for error in errors if error["loc"]})
+        raise UnfitRecord(place, f"not as a record is: {', '.join(names) or 'no fields'}") from None
+    if record.identity != identity:
+        raise UnfitRecord(place, "the record of another request")
+    if record.picture_digests and len(record.picture_digests) != len(record.pictures):
+        raise UnfitRecord(place, "not as a record is: picture_digests")
+    return record
+
+
+def read_record(folder: Path) -> JobRecord:
+    """Return the record in a folder of a store.
+
+    Raises: OSError; UnfitRecord if it is none, or not that of the folder's name.
+    """
+    identity = identity_of(folder.name)
+    if identity is None:
+        raise UnfitRecord(folder, "no name of a request")
+    if stat.S_ISLNK(os.lstat(folder).st_mode):
+        raise UnfitRecord(folder, "a link")
+    return record_from(read_regular(folder / RECORD, RECORD_MAX_BYTES), identity, folder)
+
+
+def read_pictures(folder: Path, record: JobRecord) -> list[bytes]:
+    """Return the pictures of the record in a folder.
+
+    Raises: OSError; UnfitRecord if one is missing or is not the one that was kept.
+    """
+    try:
+        pictures = [read_regular(folder / name, PICTURE_MAX_BYTES) for name in record.pictures]
+    except FileNotFoundError as exc:
+        os.lstat(folder / RECORD)  # raises if all of it was forgotten this moment
+        raise UnfitRecord(folder, f"{Path(exc.filename).name} is missing") from None
+    for name in exchanged(record, pictures):
+        raise UnfitRecord(folder, f"{name} is not the picture that was kept")
+    return pictures
+
+
+def identity_of(name: str) -> str | None:
+    """Return the identity in the name of an answer's or a job's folder, or None for a name of somebody else's."""
+    found = NAME.fullmatch(name) or JOB_NAME.fullmatch(name)
+    return found[1] if found else None
+
+
+def number_of(name: str, identity: str) -> int | None:
+    """Return which answer of a job a folder holds, from 1, or None for a name of somebody else's."""
+    found = NAME.fullmatch(name)
+    return int(found[2] or 1) if found and found[1] == identity else None
+
+
+@lru_cache(maxsize=1024)
+def tell_once(words: str) -> None:
+    """Tell in the log of something that is left alone; it is found again at every look."""
+    LOG.warning("%s. It is left alone.", words)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """An account, None where everything is everybody's.
+
+    `is_apart`: its requests have names of their own. `takes_unowned`: records from before accounts were written down
+    are its own as well.
+    """
+
+    account: str | None = None
+    is_apart: bool = False
+    takes_unowned: bool = True
+
+    def owns(self, record: JobRecord) -> bool:
+        """Tell whether what a record is about is this account's."""
+        if self.account is None:
+            return True
+        return self.takes_unowned if record.account is None else record.account == self.account
+
+    def name(self, identity: str) -> str:
+        """Return what a request is called while it is on its way."""
+        return self.own_name(identity) if self.is_apart else identity
+
+    def own_name(self, identity: str) -> str:
+        """Return a name that no other account uses."""
+        return identity if self.account is None else f"{identity}{OF}{self.account}"
+
+
+EVERYBODY = Owner()
+
+
+def owner_over(connection: Connection) -> Owner:
+    """Return whose answers and requests somebody over a connection sees."""
+    account, is_many = connection.account, config.serves_many()
+    return Owner(account, is_apart=connection.personal or is_many, takes_unowned=not is_many) if account else EVERYBODY
+
+
+def payer_over(connection: Connection) -> str | None:
+    """Return the account that is written down of what a connection pays for.
+
+    None for what the machine pays where one person uses it: who signs in there later has that too.
+    """
+    return connection.account if connection.personal or config.serves_many() else None
+
+
+def first_number(account: str | None) -> int:
+    """Return the number that an account's answers begin at.
+
+    Where many people use one ComfyUI, each account has numbers of its own: else the second answer would tell that there
+    is a first.
+    """
+    if not (config.serves_many() and account):
+        return 1
+    return NUMBERS_EACH * (1 + int(account, 16) % PLACES)

@@ -16,8 +16,7 @@ from .bucket import SharedBucket
 from .eviction import UNREAD, UNSHARED
 from .journal import RequestJournal
 from .outbox import Outbox
-from .owner import EVERYBODY, Owner
-from .records import JobRecord
+from .records import EVERYBODY, JobRecord, Owner
 from .store import Store, records_in
 
 LOG = logging.getLogger(__name__)

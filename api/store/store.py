@@ -33,9 +33,22 @@ from .bucket import SharedBucket
 from .eviction import UNREAD, SizeLimit, used_at
 from .journal import RequestJournal
 from .names import NameIndex
-from .owner import EVERYBODY, Owner, first_number
-from .read_record import PICTURE_MAX_BYTES, number_of, read_pictures, read_record, tell_once
-from .records import RECORD, JobRecord, StoredAnswer, picture_digests, picture_names, record_bytes
+from .records import (
+    EVERYBODY,
+    PICTURE_MAX_BYTES,
+    RECORD,
+    JobRecord,
+    Owner,
+    StoredAnswer,
+    first_number,
+    number_of,
+    picture_digests,
+    picture_names,
+    read_pictures,
+    read_record,
+    record_bytes,
+    tell_once,
+)
 
 STORE_VARIABLE = "OPENAI_IMAGE_NODES_STORE"
 SANDBOX_STORE = "sandbox_store"

@@ -16,11 +16,10 @@ from typing import Any
 from ..catalog.schemas import Image, OpenAIImageGenerationResponse, SvgUsage, TokenDetails, Usage
 from ..connections.connection import Connection
 from ..errors import BadAnswerError
-from .base64_json import base64_to_bytes, extract_base64, looks_like_base64
+from .base64_json import base64_to_bytes, extract_base64, is_picture, is_whole_picture, looks_like_base64
 from .error_mapping import error_from_response, redacted, service_words
 from .find_pictures import MAX_IMAGES, guessed_pictures, known_pictures, linked_pictures
 from .loose_json import documents, is_finished, utf8
-from .picture_bytes import is_picture, is_whole_picture
 from .sse import EVENT_STREAM, PARTIAL, PREAMBLE, events, is_error, is_partial, is_text_piece, joined_chat
 
 MAX_OUTLINE_BYTES = 64 << 20  # of an answer without its pictures

@@ -15,11 +15,10 @@ from ..catalog.schemas import Image, OpenAIImageGenerationResponse
 from ..connections.connection import Connection, is_loopback
 from . import client
 from .answer import known_picture
-from .base64_json import base64_to_bytes, looks_like_base64
+from .base64_json import base64_to_bytes, is_picture, looks_like_base64
 from .client import TooLargeError
 from .error_mapping import service_words
 from .network_words import reason_of
-from .picture_bytes import is_picture
 from .sessions import INSIDE, Patience, is_public, names_inside, peer_of
 
 MAX_PICTURES = 16  # of an answer; the service makes at most 10. More would each be a file or a download

@@ -12,9 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..catalog.schemas import Image
-from .base64_json import begins_as_picture, looks_like_base64
+from .base64_json import begins_as_picture, from_numbers, looks_like_base64
 from .loose_json import documents
-from .picture_bytes import from_numbers
 
 MAX_IMAGES = 64  # more than any request asks for; the rest stays in the answer's own bytes
 MAX_DEPTH, MAX_ANY_DEPTH, MAX_VALUES = 8, 64, 200_000

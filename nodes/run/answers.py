@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...api import StoredAnswer
-from ...api.jobs.received import opaque_notes
+from ...api.jobs.report import opaque_notes
 from ...utils.decode import alpha_of, is_opaque, pngs_to_image
 from ...utils.mask_composite import lock_outside_mask
 from ...utils.tensors import first_mask, size_text

@@ -18,8 +18,7 @@ from ...api.batch import enqueue
 from ...api.batch.enqueue import Deferred, answered_or_planned
 from ...api.catalog import validation
 from ...api.connections import resolve as connections
-from ...api.jobs.received import received_notes
-from ...api.jobs.report import model_notes, outcome, report
+from ...api.jobs.report import model_notes, outcome, received_notes, report
 from ...api.jobs.threads import run_bounded, run_in_thread
 from ...api.store.records import unreadable
 from ...utils import comfyui

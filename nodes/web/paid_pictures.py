@@ -22,7 +22,7 @@ from ...api import config as settings
 from ...api.backends.atomic_files import read_regular
 from ...api.connections import resolve as connections
 from ...api.jobs.threads import run_bounded
-from ...api.store.read_record import PICTURE_MAX_BYTES, number_of
+from ...api.store.records import PICTURE_MAX_BYTES, number_of
 from ...api.store.store import records_in
 from ...utils.decode import preview_image
 from ...utils.errors import BrokenPictureError

@@ -31,10 +31,9 @@ from openai_image_nodes.api.catalog import catalog, pricing, validation
 from openai_image_nodes.api.connections import keys
 from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.connection import Connection, user_of
-from openai_image_nodes.api.jobs.received import dimensions
+from openai_image_nodes.api.jobs.report import dimensions
 from openai_image_nodes.api.store import spending
-from openai_image_nodes.api.store.read_record import record_from
-from openai_image_nodes.api.store.records import record_bytes
+from openai_image_nodes.api.store.records import record_bytes, record_from
 from openai_image_nodes.api.store.store import Store
 from openai_image_nodes.api.transport.answer import RawAnswer, parse_answer
 from openai_image_nodes.api.transport.downloads import pictures_of

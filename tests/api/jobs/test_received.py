@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from openai_image_nodes.api.jobs.received import dimensions
+from openai_image_nodes.api.jobs.report import dimensions
 from support.capture import Capture, picture, success
 from support.node_calls import node, use_openai
 

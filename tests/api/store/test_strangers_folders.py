@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from openai_image_nodes.api import OpenAIImageError
 from openai_image_nodes.api.batch.plan import JobPlan
-from openai_image_nodes.api.store.read_record import tell_once
+from openai_image_nodes.api.store.records import tell_once
 from openai_image_nodes.cli import main
 from support.asker import Asker, Server, painted, until_quiet
 

@@ -12,8 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, SharedStoreError
-from openai_image_nodes.api.store.read_record import UnfitRecord, record_from
-from openai_image_nodes.api.store.records import ITEMS_MAX, JobRecord, StoredAnswer, record_bytes
+from openai_image_nodes.api.store.records import (
+    ITEMS_MAX,
+    JobRecord,
+    StoredAnswer,
+    UnfitRecord,
+    record_bytes,
+    record_from,
+)
 from openai_image_nodes.cli import main
 from support.asker import Asker, Server, until_quiet
 from support.machines import Farm, bucket, farm
