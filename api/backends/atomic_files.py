@@ -9,7 +9,7 @@ import shutil
 import stat
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -140,6 +140,14 @@ def make_private_folder(path: Path) -> Path:
         make_private_folder(path.parent)  # mkdir(parents=True) would let everybody read those above
         path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
     return path
+
+
+def folders_in(path: Path, beginning: str = "") -> Iterator[Path]:
+    """Yield what lies below a path and has a name that begins so, in no order; nothing where there is no folder."""
+    with contextlib.suppress(OSError), os.scandir(path) as entries:
+        for entry in entries:
+            if entry.name.startswith(beginning):
+                yield path / entry.name
 
 
 def folder_bytes(path: Path) -> int:

@@ -139,7 +139,7 @@ def cost_usd(model: str, usage: Usage | None, credits: float | None, *, batch: b
     those of its batches.
     """
     if credits is not None:
-        return _amount(credits / CREDITS_PER_USD)
+        return amount(credits / CREDITS_PER_USD)
     spec = catalog.find(model)
     price = _prices(spec, comfy=False, batch=batch) if spec else None
     if price is None or usage is None:
@@ -157,12 +157,12 @@ def cost_usd(model: str, usage: Usage | None, credits: float | None, *, batch: b
         + (usage.output_tokens - text_out) * price["image_out"]
         + text_out * price.get("text_out", price["image_out"])
     )
-    return _amount(millionths / 1e6)
+    return amount(millionths / 1e6)
 
 
-def _amount(usd: float) -> float | None:
-    """Return an amount of money, or None for what is none."""
-    return usd if math.isfinite(usd) and usd >= 0 else None
+def amount(told: float | None) -> float | None:
+    """Return an amount of money, or None for what is none: infinite, or below nothing."""
+    return told if told is not None and math.isfinite(told) and told >= 0 else None
 
 
 def _prices(spec: ModelSpec, *, comfy: bool, batch: bool) -> dict[str, float] | None:

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..catalog.schemas import OpenAIImageGenerationRequest, OpenAIImageGenerationResponse
@@ -36,7 +37,7 @@ class Job:
     seed: int = 0
     reuse: bool = True
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """SHA-256 over what is asked and of whom; not over the key, the transport or the PNG encoder."""
         what: list[Any] = [self.connection.service, self.request.operation, self.fields, self.digests, self.seed]

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from ..errors import OpenAIImageError
 from ..store.journal import again
-from ..store.records import StoredAnswer, owner_over
-from ..store.store import STORE_VARIABLE, mark_read, store_of
+from ..store.records import Owner, StoredAnswer, owner_over
+from ..store.store import STORE_VARIABLE, Store, mark_read, store_of
 from .job import Job, JobAbandoned, JobHandle
 from .runner import JobRunner
 from .threads import ConcurrencyLimiter
@@ -45,25 +45,22 @@ class JobManager:
                 job.connection.service, ConcurrencyLimiter(in_order=not os.environ.get(STORE_VARIABLE))
             )
         try:
-            store_of(job.connection).flush_soon()
-            known = self._known(handle)
+            store = store_of(job.connection)
+            store.flush_soon()
+            known = self._known(handle, store)
         except Exception as exc:  # noqa: BLE001 - handed over to everybody who waits
             self._finish(handle, exc)
             return handle
         if known is not None and known.is_whole:
             self._finish(handle, known)
         else:
-            handle.on_deserted = limiter.run(lambda: self._ask(handle, limiter))
+            handle.on_deserted = limiter.run(lambda: self._ask(handle, store, limiter))
         return handle
 
     def was_asked(self, job: Job) -> bool:
         """Tell whether a job is answered, here or on a machine that shares the store, or on its way or lost there."""
-        identity, owner = job.identity, owner_over(job.connection)
-        with self._lock:
-            mine = [one for (kept, _), one in self._unkept.items() if kept == identity and owner.owns(one.record)]
-            if mine or (owner.account, owner.name(identity)) in self._running:
-                return True
-        return store_of(job.connection).was_asked(identity, owner)
+        owner = owner_over(job.connection)
+        return self._is_here(job, owner) or store_of(job.connection).was_asked(job.identity, owner)
 
     def mark_delivered(self, answer: StoredAnswer) -> StoredAnswer:
         """Note that an answer has reached somebody: from now on it may be forgotten when the store is full.
@@ -80,23 +77,29 @@ class JobManager:
         """Tell whether the answer of a job is there already, or being made, and costs nothing more."""
         if not job.reuse:
             return False
-        owner, identity = owner_over(job.connection), job.identity
-        with self._lock:
-            mine = [one for (kept, _), one in self._unkept.items() if kept == identity and owner.owns(one.record)]
-            if mine or (owner.account, owner.name(identity)) in self._running:
-                return True
-        return any(owner.owns(record) for record in store_of(job.connection).records_of(identity))
+        owner = owner_over(job.connection)
+        if self._is_here(job, owner):
+            return True
+        return any(owner.owns(record) for record in store_of(job.connection).records_of(job.identity))
 
-    def _known(self, handle: JobHandle) -> StoredAnswer | None:
+    def _is_here(self, job: Job, owner: Owner) -> bool:
+        """Tell whether this process works on a job, or has its answer in memory alone."""
+        with self._lock:
+            is_running = (owner.account, owner.name(job.identity)) in self._running
+        return is_running or self._in_memory(job.identity, owner) is not None
+
+    def _in_memory(self, identity: str, owner: Owner) -> StoredAnswer | None:
+        with self._lock:
+            mine = (one for (kept, _), one in self._unkept.items() if kept == identity and owner.owns(one.record))
+            return next(mine, None)
+
+    def _known(self, handle: JobHandle, store: Store) -> StoredAnswer | None:
         if not handle.job.reuse:
             return None
-        with self._lock:
-            mine = (one for (identity, _), one in self._unkept.items() if identity == handle.identity)
-            unkept = next((one for one in mine if handle.owner.owns(one.record)), None)
-        return unkept or store_of(handle.job.connection).find(handle.identity, handle.owner)
+        return self._in_memory(handle.identity, handle.owner) or store.find(handle.identity, handle.owner)
 
-    def _ask(self, handle: JobHandle, limiter: ConcurrencyLimiter) -> None:
-        runner = JobRunner(handle, store_of(handle.job.connection), known=lambda: self._known(handle))
+    def _ask(self, handle: JobHandle, store: Store, limiter: ConcurrencyLimiter) -> None:
+        runner = JobRunner(handle, store, known=lambda: self._known(handle, store))
         try:
             outcome: StoredAnswer | BaseException = runner.answer()
         except BaseException as exc:  # noqa: BLE001 - handed over to everybody who waits

@@ -12,8 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ..backends.atomic_files import folders_in
 from ..store.records import JobRecord, read_record
-from ..store.store import Store, folders_in
+from ..store.store import Store
 
 SAMPLE = 300  # records that are read once for a start
 KEPT = 20  # times per kind of request; the service's speed changes with the hour
@@ -69,23 +70,19 @@ def note(store: Store, record: JobRecord) -> None:
 
 
 def _past_of(store: Store) -> _Past:
-    if store.root not in _past:
-        _past[store.root] = past = _Past()
-        for record in _some_records(store):
-            past.add(record)
-    return _past[store.root]
-
-
-def _some_records(store: Store) -> list[JobRecord]:
-    """Return records of answers, the oldest first: all of a small store, some of a large one, which take as long.
+    """Return what a store tells of the past: all of a small one, some answers of a large one, which take as long.
 
     To know the newest of all, each would have to be looked at: with 20,000 that took seconds.
     """
-    found = []
-    for folder in islice(folders_in(store.jobs), SAMPLE):
-        with contextlib.suppress(OSError):
-            found.append(read_record(folder))
-    return sorted(found, key=lambda record: record.answered_at or 0.0)
+    if store.root not in _past:
+        records = []
+        for folder in islice(folders_in(store.jobs), SAMPLE):
+            with contextlib.suppress(OSError):
+                records.append(read_record(folder))
+        _past[store.root] = past = _Past()
+        for record in sorted(records, key=lambda record: record.answered_at or 0.0):
+            past.add(record)
+    return _past[store.root]
 
 
 def _kind(record: JobRecord) -> _Kind:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -145,15 +144,10 @@ def _note_headers(record: JobRecord, raw: RawAnswer, connection: Connection) -> 
     kept = (*KEPT_HEADERS, *(name for name in raw.headers if name.startswith(KEPT_PREFIXES)))
     record.headers = {name: raw.headers[name] for name in kept if name in raw.headers}
     record.request_id = raw.request_id
-    record.credits = _credits(raw) if connection.kind == "comfy.org" else None
-
-
-def _credits(raw: RawAnswer) -> float | None:
-    """Return what comfy.org says that an answer cost, or None where it says nothing that is an amount."""
-    with contextlib.suppress(ValueError):
-        said = float(raw.headers.get("x-comfy-credits-used", ""))
-        return said if math.isfinite(said) and said >= 0 else None
-    return None
+    record.credits = None
+    if connection.kind == "comfy.org":
+        with contextlib.suppress(ValueError):
+            record.credits = pricing.amount(float(raw.headers.get("x-comfy-credits-used", "")))
 
 
 def _note_contents(record: JobRecord, response: OpenAIImageGenerationResponse, pictures: Pictures) -> None:

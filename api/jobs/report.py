@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..catalog import catalog, pricing
 from ..connections.connection import ENDING_KINDS, Connection
-from ..store.records import JobRecord, StoredAnswer, suffix_of
+from ..store.records import StoredAnswer, suffix_of
 
 FORMATS = {"jpg": "jpeg", "png": "png", "webp": "webp", "gif": "gif", "svg": "svg"}
 SIZED_FORMATS = ("png", "jpeg", "webp", "gif")
+SANDBOX_NOTE = "Made by the sandbox: nothing was paid, would_cost_usd is what the service would ask."
 JPEG_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
 
@@ -24,7 +25,25 @@ def received_notes(answer: StoredAnswer) -> list[str]:
 
     What only the pixels tell is said by those who decode them, see `opaque_notes`.
     """
-    return list(_differences(answer.record, [data for data in answer.pictures if suffix_of(data) in FORMATS]))
+    asked, pictures = answer.record.fields, [data for data in answer.pictures if suffix_of(data) in FORMATS]
+    notes = []
+    wanted = int(asked.get("n") or 1)
+    if len(pictures) != wanted:
+        came = len(pictures)
+        notes.append(
+            f"1 picture was asked for, {came} came."
+            if wanted == 1
+            else f"{wanted} pictures were asked for, {came} came."
+        )
+    formats = sorted({FORMATS[suffix_of(data)] for data in pictures})
+    wanted_format = str(asked.get("output_format") or "png")
+    if formats and formats != [wanted_format]:
+        notes.append(f"{wanted_format} was asked for, {' and '.join(formats)} came.")
+    sizes = sorted({f"{size[0]}x{size[1]}" for data in pictures if (size := dimensions(data))})
+    wanted_size = str(asked.get("size") or "auto")
+    if wanted_format in SIZED_FORMATS and wanted_size != "auto" and sizes and sizes != [wanted_size]:
+        notes.append(f"The size {wanted_size} was asked for, {' and '.join(sizes)} came.")
+    return notes
 
 
 def opaque_notes(answer: StoredAnswer, *, is_opaque: bool) -> list[str]:
@@ -49,12 +68,6 @@ def picture_of(answer: StoredAnswer, suffix: str) -> bytes:
     return (wanted or found or answer.pictures)[0]
 
 
-def received_size(answer: StoredAnswer) -> str | None:
-    """Return "WIDTHxHEIGHT" of the first picture in pixels, or None where nobody knows."""
-    sizes = (dimensions(data) for data in answer.pictures)
-    return next((f"{size[0]}x{size[1]}" for size in sizes if size), None)
-
-
 def dimensions(data: bytes) -> tuple[int, int] | None:
     """Return (width, height) of a PNG, GIF, JPEG or WebP by its header, or None."""
     kind = suffix_of(data)
@@ -68,26 +81,6 @@ def dimensions(data: bytes) -> tuple[int, int] | None:
         return _jpeg_size(data) if kind == "jpg" else None
     except (struct.error, IndexError):
         return None
-
-
-def _differences(record: JobRecord, pictures: list[bytes]) -> Iterator[str]:
-    asked = record.fields
-    wanted = int(asked.get("n") or 1)
-    if len(pictures) != wanted:
-        came = len(pictures)
-        yield (
-            f"1 picture was asked for, {came} came."
-            if wanted == 1
-            else f"{wanted} pictures were asked for, {came} came."
-        )
-    formats = sorted({FORMATS[suffix_of(data)] for data in pictures})
-    wanted_format = str(asked.get("output_format") or "png")
-    if formats and formats != [wanted_format]:
-        yield f"{wanted_format} was asked for, {' and '.join(formats)} came."
-    sizes = sorted({f"{size[0]}x{size[1]}" for data in pictures if (size := dimensions(data))})
-    wanted_size = str(asked.get("size") or "auto")
-    if wanted_format in SIZED_FORMATS and wanted_size != "auto" and sizes and sizes != [wanted_size]:
-        yield f"The size {wanted_size} was asked for, {' and '.join(sizes)} came."
 
 
 def _webp_size(data: bytes) -> tuple[int, int] | None:
@@ -126,8 +119,11 @@ def report(
     estimate_usd ([low, high]), cost_usd, would_cost_usd (on the sandbox), credits, reused, kept_in, revised_prompts,
     c2pa (what each file states of its Content Credentials, null without any), notes, and what the node `told`.
     """
-    record = answer.record
+    record, is_free = answer.record, connection.kind == "sandbox"
     tokens = record.usage.model_dump(exclude_none=True) if record.usage else None
+    expected = pricing.estimate(connection, record.fields, record.image_count)
+    cost = None if record.cost_usd is None else round(record.cost_usd, 6)
+    own_notes = [*answer.notes, *received_notes(answer), *fault_notes(answer), *([SANDBOX_NOTE] if is_free else [])]
     content: dict[str, Any] = {
         "connection": connection.name,
         "host": connection.host,
@@ -139,29 +135,24 @@ def report(
         "request_id": record.request_id,
         "elapsed_s": None if record.elapsed_s is None else round(record.elapsed_s, 3),
         "tokens": tokens,
-        "estimate_usd": _estimate(answer, connection),
-        **_cost(record.cost_usd, connection),
+        "estimate_usd": None if expected is None else [round(usd, 6) for usd in expected],
+        **({"cost_usd": None, "would_cost_usd": cost} if is_free else {"cost_usd": cost}),
         "credits": record.credits,
         "reused": answer.reused,
         "kept_in": str(answer.folder) if answer.folder else None,
         "revised_prompts": record.revised_prompts,
         "c2pa": list(c2pa),
-        "notes": [*notes, *answer.notes, *received_notes(answer), *fault_notes(answer), *connection_notes(connection)],
+        "notes": [*notes, *own_notes],
         **(told or {}),
     }
     return json.dumps(content, indent=2, ensure_ascii=False)
 
 
-def _cost(usd: float | None, connection: Connection) -> dict[str, float | None]:
-    """Return what was paid; nothing is on the sandbox, which tells what the service would ask."""
-    rounded = None if usd is None else round(usd, 6)
-    return {"cost_usd": None, "would_cost_usd": rounded} if connection.kind == "sandbox" else {"cost_usd": rounded}
-
-
 def _size(answer: StoredAnswer) -> Any:
     """Return the size that came where another one was asked for, else what was asked."""
-    asked, came = answer.record.fields.get("size"), received_size(answer)
-    return came if came and asked not in (None, "auto") else asked
+    asked = answer.record.fields.get("size")
+    came = next((size for data in answer.pictures if (size := dimensions(data))), None)
+    return f"{came[0]}x{came[1]}" if came and asked not in (None, "auto") else asked
 
 
 def outcome(answer: StoredAnswer, connection: Connection) -> str:
@@ -178,27 +169,12 @@ def outcome(answer: StoredAnswer, connection: Connection) -> str:
     return f"done, {record.cost_usd:.4f} USD ({record.credits:g} credits)"
 
 
-def connection_notes(connection: Connection) -> list[str]:
-    """Return what should be known about a connection: that the sandbox costs nothing."""
-    if connection.kind == "sandbox":
-        return ["Made by the sandbox: nothing was paid, would_cost_usd is what the service would ask."]
-    return []
-
-
 def fault_notes(answer: StoredAnswer) -> list[str]:
     """Return a note for every picture of an answer that could not be had, with the place of its bytes."""
     place = f"; its bytes are in {answer.folder}" if answer.folder else ""
     return [
         f"Picture {index} of the answer is broken: {fault}{place}." for index, fault in answer.record.faults.items()
     ]
-
-
-def _estimate(answer: StoredAnswer, connection: Connection) -> list[float] | None:
-    """Return what was to be expected, from the cheapest to the dearest case in USD, or None."""
-    record = answer.record
-    images = [digest for digest in record.input_digests if digest.startswith("image")]
-    expected = pricing.estimate(connection, record.fields, len(images))
-    return None if expected is None else [round(usd, 6) for usd in expected]
 
 
 def model_notes(model: str, connection: Connection) -> list[str]:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from ..backends.atomic_files import remove_folder
+from ..backends import atomic_files as files
 from ..config import whole_number
 from .records import NAME, RECORD
 
@@ -64,14 +64,14 @@ class SizeLimit:
 
     def make(self, max_bytes: int) -> int:
         """Forget answers until at most `max_bytes` are left, or only unread ones; return how many were forgotten."""
-        kept = [_measured(name, self._jobs / name) for name in _names(self._jobs) if _is_ours(self._jobs / name)]
+        kept = [_measured(folder) for folder in files.folders_in(self._jobs) if _is_ours(folder)]
         total, forgotten = sum(one.size for one in kept), 0
         for one in sorted(kept, key=lambda one: one.used_at):
             if total <= max_bytes:
                 break
             folder = self._jobs / one.name
             is_needed = one.is_needed or (folder / UNREAD).exists() or (folder / UNSHARED).exists()
-            if not is_needed and remove_folder(folder, self._trash):
+            if not is_needed and files.remove_folder(folder, self._trash):
                 total -= one.size
                 forgotten += 1
         self._bytes = self._bytes_left = total
@@ -79,14 +79,7 @@ class SizeLimit:
         return forgotten
 
 
-def _names(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
-
-
-def _measured(name: str, folder: Path) -> _Kept:
+def _measured(folder: Path) -> _Kept:
     """Look at an answer's folder once: there may be very many."""
     size, used, needed = 0, time.time(), False
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -95,7 +88,7 @@ def _measured(name: str, folder: Path) -> _Kept:
             size += found.st_size
             needed |= entry.name in (UNREAD, UNSHARED)
             used = found.st_mtime if entry.name == RECORD else used
-    return _Kept(name, size, used, needed)
+    return _Kept(folder.name, size, used, needed)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -75,11 +75,20 @@ class RequestJournal:
 
         Raises: SharedStoreError if those on other machines could not.
         """
-        self._write_here(name, record)
+        self.write(name, record)
 
     def write(self, name: str, record: JobRecord) -> None:
         """Write down how far a job is. A record that says more than `prepared` is on the disk when this returns."""
-        self._write_here(name, record)
+        synced = record.state != "prepared"
+        try:
+            write_atomic(self.folder(name) / RECORD, record_bytes(record), synced=synced)
+        except OSError as exc:
+            LOG.warning("The state of a request cannot be written to %s: %s", self.root, exc.strerror)
+            self._unwritten[name] = record.model_copy()
+            return
+        self._unwritten.pop(name, None)
+        if synced:
+            files.sync(self.root)
 
     def read(self, name: str) -> JobRecord | None:
         """Return what was last written of a job, or None.
@@ -146,7 +155,9 @@ class RequestJournal:
             record = self.read(other)
             if record is not None and record.state != "prepared" and owner.owns(record):
                 self.write(name, record)
-                self._adopt_answer(other, name)
+                for file in (ANSWER, HALF_ANSWER):
+                    with contextlib.suppress(OSError):
+                        files.move(self.root / other / file, self.root / name / file)
                 self.drop(other)
                 return record
         return None
@@ -210,30 +221,11 @@ class RequestJournal:
             return {name for name in os.listdir(self.root) if name.startswith(prefix)}
         return set()
 
-    def _write_here(self, name: str, record: JobRecord) -> None:
-        synced = record.state != "prepared"
-        try:
-            write_atomic(self.folder(name) / RECORD, record_bytes(record), synced=synced)
-        except OSError as exc:
-            LOG.warning("The state of a request cannot be written to %s: %s", self.root, exc.strerror)
-            self._unwritten[name] = record.model_copy()
-            return
-        self._unwritten.pop(name, None)
-        if synced:
-            files.sync(self.root)
-
     def _read_here(self, name: str) -> JobRecord | None:
         try:
             return read_record(self.root / name)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except TornRecord:
-            return None  # the machine went down before the disk had it: only `prepared` is not waited for
-
-    def _adopt_answer(self, name: str, identity: str) -> None:
-        for file in (ANSWER, HALF_ANSWER):
-            with contextlib.suppress(OSError):
-                files.move(self.root / name / file, self.root / identity / file)
+        except (FileNotFoundError, NotADirectoryError, TornRecord):
+            return None  # torn where the machine went down: only `prepared` is not waited for
 
     def _left_behind(self, name: str, owner: Owner) -> Iterator[str]:
         """Yield other names under which an owner's same job was asked by somebody who gave up or died."""

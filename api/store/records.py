@@ -14,7 +14,6 @@ import errno
 import hashlib
 import json
 import logging
-import math
 import os
 import re
 import stat
@@ -28,6 +27,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Validati
 
 from .. import config
 from ..backends.atomic_files import read_regular
+from ..catalog.pricing import amount
 from ..catalog.schemas import SvgUsage, Usage
 from ..connections.connection import ACCOUNT_DIGITS, Connection
 from ..errors import RUN_ANYWAY, BadAnswerError
@@ -96,6 +96,11 @@ class JobRecord(BaseModel):
     fault: str | None = None
     picture_digests: list[str] = []
     account: str | None = None
+
+    @property
+    def image_count(self) -> int:
+        """How many pictures went out, mask and markup left aside."""
+        return sum(digest.startswith("image") for digest in self.input_digests)
 
     @property
     def fingerprint(self) -> str:
@@ -181,11 +186,6 @@ class TornRecord(UnfitRecord):
     """A record that is no JSON: the machine went down before the disk had it."""
 
 
-def _or_unknown(value: float | None) -> float | None:
-    """Return an amount or None: a picture is not withheld for an odd number beside it."""
-    return value if value is not None and math.isfinite(value) and value >= 0 else None
-
-
 def _date_or_none(value: float | None) -> float | None:
     return value if value is not None and 0 <= value <= LAST_SECOND else None
 
@@ -219,7 +219,7 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PictureName = Annotated[str, Field(pattern=rf"^picture_(0|[1-9][0-9]{{0,5}})\.({SUFFIXES})$")]
 Second = Annotated[float, Field(ge=0, le=LAST_SECOND, allow_inf_nan=False)]
 Moment = Annotated[float | None, AfterValidator(_date_or_none)]  # what a service says of its own time
-Amount = Annotated[float | None, AfterValidator(_or_unknown)]
+Amount = Annotated[float | None, AfterValidator(amount)]  # a picture is not withheld for an odd number beside it
 
 
 class _ReadRecord(JobRecord):

@@ -110,7 +110,7 @@ class SharedJournal(RequestJournal):
 
         Raises: SharedStoreError if those on other machines could not.
         """
-        super().announce(name, record)
+        super().write(name, record)
         self._announced.add(name)
         self._tell_others(name, record)
 

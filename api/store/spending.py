@@ -22,7 +22,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from ..backends.atomic_files import make_private_folder, remove, write_atomic
+from ..backends.atomic_files import folders_in, make_private_folder, remove, write_atomic
 from ..backends.backend import Backend, LocalBackend
 from ..catalog import pricing
 from ..errors import OutOfCreditError, SharedStoreError
@@ -65,9 +65,8 @@ def note_of(record: JobRecord) -> tuple[str, bytes]:
 
 def estimate_of(record: JobRecord) -> float:
     """Return an amount in USD that a request should not pass."""
-    images = [digest for digest in record.input_digests if digest.startswith("image")]
     kind = "comfy.org" if record.connection == "comfy.org" else "compatible"
-    return pricing.cautious_usd(_Payer(kind, batch=bool(record.batch)), record.fields, len(images))
+    return pricing.cautious_usd(_Payer(kind, batch=bool(record.batch)), record.fields, record.image_count)
 
 
 def note_spent(root: Path, record: JobRecord) -> None:
@@ -101,7 +100,7 @@ def spent(root: Path, day: str, shared: Backend | None = None, *, unknown_too: b
 
 def amount(usd: float) -> float:
     """Return an amount in USD as it may be added to others: 0 for what is no amount, or a negative one."""
-    return usd if math.isfinite(usd) and usd >= 0 else 0.0
+    return pricing.amount(usd) or 0.0
 
 
 def days(root: Path) -> list[str]:
@@ -147,7 +146,8 @@ def refuse_over_budget(root: Path, usd: float, shared: Backend | None = None, *,
     if limit is None:
         return
     known = spent(root, today(), shared, unknown_too=True)
-    out = {**(_held_elsewhere(shared) if shared else {}), **_held(root), **_reserved.get(root, {})}
+    out = dict(filter(None, map(_hold_of, shared.names(f"{HELD}/{today()}/")))) if shared else {}
+    out.update({**_held(root), **_reserved.get(root, {})})
     so_far, held = sum(known.values()), sum(amount for name, amount in out.items() if name != but)
     if so_far + held + usd > limit:
         raise _over_budget(limit, so_far, held, usd)
@@ -163,8 +163,8 @@ def hold(root: Path, name: str, usd: float, *, until_released: bool = False) -> 
 
 def release(root: Path, name: str, shared: Backend | None = None) -> None:
     """Note that something is out no more: what it cost is noted by then, or it cost nothing."""
-    for folder in _listed(root / HELD):
-        held = _listed(folder)
+    for folder in list(folders_in(root / HELD)):
+        held = list(folders_in(folder))
         for path in (path for path in held if path.name.endswith(f"_{name}.json")):
             with contextlib.suppress(OSError):
                 remove(path)
@@ -180,23 +180,11 @@ def _hold_name(name: str, usd: float, day: str = "") -> str:
     return f"{HELD}/{day}/{amount(usd):.6f}_{name}.json"
 
 
-def _held_elsewhere(shared: Backend) -> dict[str, float]:
-    """Return what is out today in USD by name, of all machines that share a backend and have a budget."""
-    return dict(filter(None, map(_hold_of, shared.names(f"{HELD}/{today()}/"))))
-
-
 def _hold_of(path: str) -> tuple[str, float] | None:
     usd, _, name = path.rpartition("/")[2].removesuffix(".json").partition("_")
     with contextlib.suppress(ValueError):
         return name, amount(float(usd))
     return None
-
-
-def _listed(folder: Path) -> list[Path]:
-    try:
-        return [folder / name for name in os.listdir(folder)]
-    except OSError:
-        return []
 
 
 def _held(root: Path) -> dict[str, float]:
@@ -245,7 +233,7 @@ class _DaySum:
             return dict(self._sums[unknown_too])
 
     def _list(self) -> None:
-        names = {path.name for path in _listed(self._folder)}
+        names = {path.name for path in folders_in(self._folder)}
         if not self.names <= names:
             self._forget()
         for name in names - self.names:
@@ -269,9 +257,7 @@ def _changed_at(folder: Path) -> int | None:
         return None
 
 
-@lru_cache(maxsize=DAYS_SUMMED)
-def _day_sum(folder: Path) -> _DaySum:
-    return _DaySum(folder)
+_day_sum = lru_cache(maxsize=DAYS_SUMMED)(_DaySum)
 
 
 def _amounts(name: str, read: Callable[[], bytes | None], *, unknown_too: bool) -> Iterator[tuple[str, float]]:

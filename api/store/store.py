@@ -24,7 +24,7 @@ from pathlib import Path
 
 from .. import config
 from ..backends import atomic_files as files
-from ..backends.atomic_files import make_private_folder, write_atomic
+from ..backends.atomic_files import folders_in, make_private_folder, write_atomic
 from ..backends.backend import Backend, BucketBackend
 from ..backends.fsspec_client import FsspecClient
 from ..connections.connection import Connection
@@ -76,7 +76,7 @@ class Store:
         self._names = NameIndex(self.jobs)
         self._limit = SizeLimit(self.jobs, root / "trash")
         self._prune_lock = threading.Lock()
-        self._was_large = False
+        self._is_large = False  # so that to look through all takes a while
         self._pruning: threading.Thread | None = None
         self._is_resting = False
         self._prune_after = float("-inf")
@@ -222,7 +222,9 @@ class Store:
 
         Else it is only time to count again, which is not done while requests begin, and takes a hundredth of all time.
         """
-        is_full = self._limit.is_full or not self._holds_many()
+        if not self._is_large:  # one that was once is not counted again
+            self._is_large = sum(1 for _ in islice(folders_in(self.jobs), FEW + 1)) > FEW
+        is_full = self._limit.is_full or not self._is_large
         with self._prune_lock:  # answers of many requests come at the same moment
             is_due = is_full or time.monotonic() > self._prune_after
             is_free = self._pruning is None or not self._pruning.is_alive() or (is_full and self._is_resting)
@@ -238,11 +240,6 @@ class Store:
             self._pruning = pruning
         if is_full:
             pruning.join(PRUNE_WAIT_S)
-
-    def _holds_many(self) -> bool:
-        """Tell whether to look through all takes a while. One that did once is not counted again."""
-        self._was_large = self._was_large or sum(1 for _ in islice(folders_in(self.jobs), FEW + 1)) > FEW
-        return self._was_large
 
     def _prune_quietly(self, pause_s: float) -> None:
         time.sleep(pause_s)
@@ -353,14 +350,6 @@ def records_in(path: Path, beginning: str = "") -> Iterator[tuple[Path, JobRecor
             tell_once(f"{folder} holds no record that can be used ({exc.strerror})")
             continue
         yield folder, record
-
-
-def folders_in(path: Path, beginning: str = "") -> Iterator[Path]:
-    """Yield what lies below a path and has a name that begins so, in no order."""
-    with contextlib.suppress(OSError), os.scandir(path) as entries:
-        for entry in entries:
-            if entry.name.startswith(beginning):
-                yield path / entry.name
 
 
 def _read_answer(folder: Path, owner: Owner) -> StoredAnswer:
