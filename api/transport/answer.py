@@ -28,6 +28,7 @@ MAX_TOKENS = 10**9
 WORD_CHARS = 64
 SAID_MAX_CHARS = 300
 BARE_END = b" \t\r\n\"'"
+TOTALS = ("input_tokens", "output_tokens", "total_tokens")
 CHAT_NAMES = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
 
 
@@ -55,11 +56,9 @@ def parse_answer(
     a picture.
     """
     response = response_of(raw.body, sent=sent, guess=guess)
-    has_picture = response is not None and any(image.has_picture for image in response.data or [])
-    is_sure = (
-        has_picture and response is not None and not any(image.guess and image.url for image in response.data or [])
-    )
-    if response is not None and is_sure:
+    images = (response.data if response else None) or []
+    has_picture = any(image.has_picture for image in images)
+    if response is not None and has_picture and not any(image.guess and image.url for image in images):
         return response
     body = _last_words(raw.body) or raw.body
     words = service_words(body)
@@ -93,7 +92,9 @@ def is_finished_json(body: bytes) -> bool:
     if not is_finished(outline.decode("utf-8", errors="replace")):
         return False
     told = [document for reading in _readings(outline, long_texts) for document in reading]
-    return any(_known(document, long_texts).data for document in told) or service_words(body).from_service
+    return (
+        any(response_from_document(document, long_texts).data for document in told) or service_words(body).from_service
+    )
 
 
 def response_of(body: bytes, *, sent: Sequence[bytes] = (), guess: bool = True) -> OpenAIImageGenerationResponse | None:
@@ -105,7 +106,7 @@ def response_of(body: bytes, *, sent: Sequence[bytes] = (), guess: bool = True) 
         return None
     told: list[object] = []
     for told in _readings(outline, long_texts):
-        answers = [_known(document, long_texts, sent) for document in told]
+        answers = [response_from_document(document, long_texts, sent) for document in told]
         if with_pictures := [one for one in answers if one.data]:
             is_stream = EVENT_STREAM.match(outline) is not None  # else lines of progress come before the answer
             return _joined(with_pictures) if is_stream else with_pictures[-1]
@@ -142,12 +143,22 @@ def known_picture(body: bytes) -> bytes | None:
 
 def has_picture(document: object) -> bool:
     """Tell whether JSON, such as an event's, holds a finished picture in a known place."""
-    return not is_text_piece(document) and bool(_known(document, {}).data)
+    return not is_text_piece(document) and bool(response_from_document(document, {}).data)
 
 
-def response_from_document(document: object, long_texts: Mapping[str, memoryview]) -> OpenAIImageGenerationResponse:
-    """Return what a JSON document says; `long_texts` are those that `extract_base64` took out of it."""
-    return _known(document, long_texts)
+def response_from_document(
+    document: object, texts: Mapping[str, memoryview], sent: Sequence[bytes] = ()
+) -> OpenAIImageGenerationResponse:
+    """Return what a JSON document says, with the pictures in known places, but for what only was `sent`.
+
+    `texts` are those that `extract_base64` took out of it.
+    """
+    images = known_pictures(document, texts)
+    items = document.get("data") if isinstance(document, dict) else None
+    is_official = isinstance(items, list) and all(  # there the answer may be what was sent, unchanged
+        isinstance(item, dict) and not {"b64_json", "url"}.isdisjoint(item) for item in items
+    )
+    return _about(document).model_copy(update={"data": images if is_official else _not_sent(images, sent)})
 
 
 def _not_sent(images: list[Image], sent: Sequence[bytes]) -> list[Image]:
@@ -193,36 +204,15 @@ def _readings(outline: bytes, texts: Mapping[str, memoryview]) -> Iterator[list[
         yield finished or ([] if is_stream else told)
 
 
-def _known(
-    document: object, texts: Mapping[str, memoryview], sent: Sequence[bytes] = ()
-) -> OpenAIImageGenerationResponse:
-    """Return what a document says, with the pictures in known places."""
-    images = known_pictures(document, texts)
-    if sent and not _is_official(document):
-        images = _not_sent(images, sent)
-    return _about(document).model_copy(update={"data": images})
-
-
-def _is_official(document: object) -> bool:
-    """Tell whether pictures stand where the service itself puts them: an answer may be what was sent, unchanged."""
-    items = document.get("data") if isinstance(document, dict) else None
-    return isinstance(items, list) and all(
-        isinstance(item, dict) and not {"b64_json", "url"}.isdisjoint(item) for item in items
-    )
-
-
 def _about(document: object) -> OpenAIImageGenerationResponse:
     """Return what a document says beside its pictures."""
     told: Mapping[str, Any] = document if isinstance(document, dict) else {}
-    told = next((told[name] for name in ("response", "data") if _has_usage(told.get(name))), told)
+    inner = (told.get(name) for name in ("response", "data"))
+    told = next((one for one in inner if isinstance(one, dict) and isinstance(one.get("usage"), dict)), told)
     fields = {name: _word(told.get(name)) for name in ("size", "quality", "background", "output_format")}
     return OpenAIImageGenerationResponse(
         data=[], usage=_usage(told.get("usage")), svg_usage=_svg_usage(told.get("svg_usage")), **fields
     )
-
-
-def _has_usage(value: object) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("usage"), dict)
 
 
 def _joined(answers: list[OpenAIImageGenerationResponse]) -> OpenAIImageGenerationResponse:
@@ -242,19 +232,16 @@ def _added(usages: list[Usage]) -> Usage:
         sums = {kind: sum(getattr(one, kind) for one in kinds) for kind in ("text_tokens", "image_tokens")}
         return TokenDetails(**sums, cached_tokens=sum(cached) if cached else None)
 
-    totals = {name: sum(getattr(usage, name) for usage in usages) for name in _TOTALS}
+    totals = {name: sum(getattr(usage, name) for usage in usages) for name in TOTALS}
     names = ("input_tokens_details", "output_tokens_details")
     return Usage(**totals, **{name: details(name) for name in names})  # type: ignore[arg-type]
-
-
-_TOTALS = ("input_tokens", "output_tokens", "total_tokens")
 
 
 def _usage(value: object) -> Usage | None:
     """Return the tokens of an answer, or None where it does not say how many went out."""
     if not isinstance(value, dict):
         return None
-    counts = {name: _tokens(value.get(name, value.get(CHAT_NAMES.get(name, "")))) for name in _TOTALS}
+    counts = {name: _tokens(value.get(name, value.get(CHAT_NAMES.get(name, "")))) for name in TOTALS}
     if counts["output_tokens"] is None:
         return None
     details = {f"{kind}_tokens_details": _details(value.get(f"{kind}_tokens_details")) for kind in ("input", "output")}

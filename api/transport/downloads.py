@@ -79,20 +79,16 @@ def pictures_of(
 def _bytes_of(image: Image, connection: Connection) -> bytes:
     if image.raw:
         return image.raw
-    if image.b64_json:
-        return _decoded(image.b64_json)
+    if text := image.b64_json:
+        data = base64_to_bytes(text)
+        if len(text) < WORDS_MAX_CHARS and not data.isascii() and not looks_like_base64(text):
+            raise ValueError(f"in place of a picture came: {text}")  # a word may be base64 by chance
+        return data
     if image.url and image.url[:5].lower() == "data:":
         return base64_to_bytes(image.url)
     if image.url:
         return fetched(image.url, connection, **({"pauses_s": ()} if image.guess == "link" else {}))
     raise ValueError(f"in place of a picture came: {image.other}")
-
-
-def _decoded(text: str | memoryview) -> bytes:
-    data = base64_to_bytes(text)
-    if len(text) < WORDS_MAX_CHARS and not data.isascii() and not looks_like_base64(text):
-        raise ValueError(f"in place of a picture came: {text}")  # a word may be base64 by chance
-    return data
 
 
 def _as_it_came(image: Image, connection: Connection) -> bytes:
@@ -135,7 +131,8 @@ def _picture_at(address: str, connection: Connection) -> bytes:
         if elsewhere is None or exc.response is None or exc.response.status_code != 404:
             raise
         data = _fetched_once(elsewhere, connection)
-    if is_picture(data) or not _is_text(data):
+    is_binary = any(byte < SPACE and byte not in b"\t\r\n\f\x1b" for byte in data[:SEARCHED_BYTES])
+    if is_picture(data) or is_binary:
         return data
     inner = known_picture(data)
     if inner is None:
@@ -154,12 +151,6 @@ def _from_root(address: str, connection: Connection) -> str | None:
     if prefix == "/" or _origin(address) != _origin(connection.base_url) or not parts.path.startswith(prefix):
         return None
     return urlunsplit((parts.scheme, parts.netloc, "/" + parts.path.removeprefix(prefix), parts.query, ""))
-
-
-def _is_text(data: bytes) -> bool:
-    """Tell whether bytes are a page, JSON or other words, or nothing at all."""
-    start = data[:SEARCHED_BYTES]
-    return not any(byte < SPACE and byte not in b"\t\r\n\f\x1b" for byte in start)
 
 
 def address_of(url: str, connection: Connection) -> str:
@@ -191,19 +182,14 @@ def _is_inside(connection: Connection) -> bool:
     return bool(found) and not any(is_public(str(each[4][0])) for each in found)
 
 
-def _refuse_named_inside(address: str) -> None:
-    """Raise ConnectionError for an address that by its name leads inside, as it will be sent."""
-    sent = requests.Request("GET", address).prepare().url
-    if names_inside(urlsplit(str(sent)).hostname or ""):
-        raise requests.ConnectionError(INSIDE)
-
-
 def _fetched_once(address: str, connection: Connection) -> bytes:
     headers: dict[str, str] = {}
     patience = Patience(SILENCE_S, TOTAL_S, public_only=not _is_inside(connection))
     for _ in range(MAX_REDIRECTS + 1):
         if patience.public_only:
-            _refuse_named_inside(address)
+            asked = str(requests.Request("GET", address).prepare().url)  # as it will be sent
+            if names_inside(urlsplit(asked).hostname or ""):
+                raise requests.ConnectionError(INSIDE)
         with client.send("GET", address, headers=headers, patience=patience) as response:
             own = _origin(address) == _origin(connection.base_url)
             if response.is_redirect:

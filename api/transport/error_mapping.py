@@ -24,8 +24,8 @@ from ..errors import (
 )
 from .error_rules import EARLY, FAILED, GATEWAY_HARMLESS, LOST, PAY_AGAIN_ADVICE, RULES, SPENT_KEY_CODES, Rule
 from .network_words import reason_of
+from .retry import retry_after_s
 from .service_words import ServiceWords, service_words
-from .waits import retry_after_s
 
 __all__ = [
     "MAYBE_BILLED",
@@ -47,8 +47,11 @@ SECRET_PATTERN = re.compile(
     r"((?<![A-Za-z0-9])(?:sk|comfyui|org)-|Bearer\s+|api[-_]key[=: ]+)[^\s'\",.;)]+", re.IGNORECASE
 )
 MAYBE_BILLED = "it may have been billed, so it is not sent again by itself"
-MAYBE_BILLED_KEYED = "it may have been billed"
 RUN_AGAIN_ADVICE = "Run again: the same request is repeated, and you are billed only once."
+BILLED = {  # by whether a key of ours lets the same be asked for again
+    False: (MAYBE_BILLED, PAY_AGAIN_ADVICE),
+    True: ("it may have been billed", RUN_AGAIN_ADVICE),
+}
 KEY_ADVICE = {
     "comfy": "Sign in again under Settings > User in ComfyUI, then run again.",
     "own": "Check the key of the connection {name} (openai-image doctor), then run again.",
@@ -112,7 +115,9 @@ def error_from_response(
     asked = asked or Asked(may_cost=may_cost)
     words = service_words(body)
     words = replace(words, code=headers.get("x-comfy-error-type") or words.code)
-    meant = _meant_status(status, words)
+    meant = status
+    if 200 <= status < 300 and words.from_service and re.fullmatch(r"[45]\d\d", words.code or ""):
+        meant = int(words.code or status)  # relays write that of another server into the body of a 200
     rule = _rule(connection, meant, words, asked, redirects=bool(headers.get("location", "").strip()))
     facts = _facts(connection, subject, words, headers, asked)
     happened, advice = (text.format(**facts) for text in (rule.happened, rule.advice))
@@ -147,13 +152,6 @@ def _rule(connection: Connection, status: int, words: ServiceWords, asked: Asked
     return rule if asked.complete else EARLY
 
 
-def _meant_status(status: int, words: ServiceWords) -> int:
-    """Return the status that an answer means: relays write that of another server into the body of a 200."""
-    if 200 <= status < 300 and words.from_service and re.fullmatch(r"[45]\d\d", words.code or ""):
-        return int(words.code or status)
-    return status
-
-
 def _may_wait(rule: Rule, connection: Connection, headers: Mapping[str, str], words: ServiceWords) -> bool:
     """Tell whether a request that was refused as one too many may go out again by itself.
 
@@ -173,9 +171,7 @@ def _facts(
 ) -> dict[str, str]:
     """Return what the texts of a rule may name."""
     own = "comfy" if connection.kind == "comfy.org" else "own"
-    billed, unknown = (
-        (MAYBE_BILLED_KEYED, RUN_AGAIN_ADVICE) if connection.idempotent else (MAYBE_BILLED, PAY_AGAIN_ADVICE)
-    )
+    billed, unknown = BILLED[connection.idempotent]
     key, credit = (advice[own].format(name=connection.name) for advice in (KEY_ADVICE, CREDIT_ADVICE))
     model = subject if subject != asked.path else None
     address = connection.url(asked.path, model) if asked.path else connection.base_url
@@ -236,9 +232,7 @@ def error_from_exception(connection: Connection, exc: Exception, *, complete: bo
     """
     reason = redacted(connection, reason_of(exc))
     if complete:
-        billed, unknown = (
-            (MAYBE_BILLED_KEYED, RUN_AGAIN_ADVICE) if connection.idempotent else (MAYBE_BILLED, PAY_AGAIN_ADVICE)
-        )
+        billed, unknown = BILLED[connection.idempotent]
         return OutcomeUnknownError(
             f"{connection.name}: the request went out at {sent_at} and the connection was lost before the whole"
             f" answer came ({reason}); {billed}. {unknown}"

@@ -33,7 +33,9 @@ def probe(connection: Connection) -> Probe:
     result = Probe()
     try:
         with client.request(connection, "GET", "models", silence_s=SILENCE_TIMEOUT_S) as response:
-            result.skew_s = _skew_s(response.headers.get("date", ""))
+            with contextlib.suppress(TypeError, ValueError):
+                there = parsedate_to_datetime(response.headers.get("date", ""))
+                result.skew_s = (datetime.now(timezone.utc) - there).total_seconds()
             listed = response.checked().read()
     except OpenAIImageError as exc:
         result.fault = str(exc)
@@ -53,9 +55,3 @@ def proxy_of(connection: Connection) -> str | None:
     proxies = get_environ_proxies(connection.base_url)
     proxy = proxies.get(connection.base_url.split(":", 1)[0]) or proxies.get("all")
     return proxy.rpartition("@")[2] if proxy else None
-
-
-def _skew_s(date: str) -> float | None:
-    with contextlib.suppress(TypeError, ValueError):
-        return (datetime.now(timezone.utc) - parsedate_to_datetime(date)).total_seconds()
-    return None

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import random
+import re
 from collections import Counter, defaultdict
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 
 from ..errors import OpenAIImageError, OutcomeUnknownError, RateLimitError, ServiceDownError, StillRunningError
 
@@ -18,6 +24,15 @@ STILL_RUNNING_GROWTH = 1.5
 STILL_RUNNING_STEP_S = 30.0
 FIRST_DELAY_S = 0.5
 JITTER = 0.25
+RATE_LIMIT_RESET_HEADERS = ("x-ratelimit-reset-images", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
+NUMBER, UNIT = r"\d+(?:\.\d+)?", r"(?:ms|milli\w*|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)"
+TRY_AGAIN_PATTERN = re.compile(
+    rf"\b(?:try|retry|retrying|wait|available|reset\w*)\b(?: again| request\w*| at least| is)*"
+    rf"(?: in| after| for)? ((?:{NUMBER}\s?{UNIT}(?![a-z])\s?)+|{NUMBER}\s?{UNIT}(?:{NUMBER}{UNIT})*|{NUMBER})",
+    re.IGNORECASE,
+)
+DURATION_PATTERN = re.compile(rf"({NUMBER})\s?(ms|milli|s|m|h)?", re.IGNORECASE)
+UNITS_S = {"ms": 0.001, "milli": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class RetryPolicy:
@@ -76,3 +91,31 @@ class RetryPolicy:
 def jittered(delay_s: float) -> float:
     """Return a delay shortened by up to a quarter, so that many clients do not come back at once."""
     return delay_s * (1 - JITTER * random.random())  # noqa: S311 - no secret depends on it
+
+
+def retry_after_s(headers: Mapping[str, str], message: str, body_s: float | None = None) -> float | None:
+    """Return the seconds that the service asks us to wait, finite and not negative, or None.
+
+    `body_s` is what a field of the answer's body says. Source: docs/service.md, "Rate limits".
+    """
+    said = TRY_AGAIN_PATTERN.search(message)
+    resets = (headers.get(name, "") for name in RATE_LIMIT_RESET_HEADERS)
+    reset = next((each for each in resets if each[-1:] in tuple("sSmMhH")), "")
+    waits = (_from_headers(headers), body_s, _duration_s(said[1]) if said else None, _duration_s(reset))
+    return next((max(0.0, wait) for wait in waits if wait is not None and math.isfinite(wait)), None)
+
+
+def _from_headers(headers: Mapping[str, str]) -> float | None:
+    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        with contextlib.suppress(ValueError):
+            return float(headers.get(name, "")) * unit_s
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        date = parsedate_to_datetime(headers.get("retry-after", ""))
+        return (date - datetime.now(timezone.utc)).total_seconds()
+    return None
+
+
+def _duration_s(text: str) -> float | None:
+    """Return the seconds of "240ms", "12 seconds", "12" or "1m30.5s", or None."""
+    parts = DURATION_PATTERN.findall(text)
+    return sum(float(number) * UNITS_S[unit.lower()] for number, unit in parts) if parts else None

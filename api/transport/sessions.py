@@ -34,6 +34,15 @@ INSIDE = "it leads to an address inside this network"
 # Minutes pass without a byte while a picture is made. Routers forget such connections (some after a minute), and then
 # a paid answer is lost: an empty packet now and then keeps them, and finds out that the other side is gone.
 PROBES = {"TCP_KEEPIDLE": 30, "TCP_KEEPALIVE": 30, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 8}  # the second is macOS's name
+SOCKET_OPTIONS = [
+    *HTTPConnection.default_socket_options,
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, int(getattr(socket, name)), value)
+        for name, value in PROBES.items()
+        if hasattr(socket, name)
+    ),
+]
 
 _sessions: dict[str, requests.Session] = {}
 _peers: dict[tuple[str, int | None], str] = {}  # where connections led, by host and port
@@ -76,20 +85,17 @@ def session_for(url: str) -> requests.Session:
     parts = urlsplit(url)
     origin = f"{parts.scheme}://{parts.netloc}"
     with _lock:
-        if origin not in _sessions:
-            _sessions[origin] = _new_session(origin)
-        return _sessions[origin]
-
-
-def _new_session(origin: str) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = not is_loopback(origin)  # a proxy cannot reach this machine's own loopback
-    session.auth = _keep_headers  # else requests would put a password of ~/.netrc in place of our key
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = _CarefulAdapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
+        if origin in _sessions:
+            return _sessions[origin]
+        session = requests.Session()
+        session.trust_env = not is_loopback(origin)  # a proxy cannot reach this machine's own loopback
+        session.auth = lambda request: request  # else requests would put a password of ~/.netrc in place of our key
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = _CarefulAdapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        _sessions[origin] = session
+        return session
 
 
 class _PatientSocket(io.RawIOBase):
@@ -207,17 +213,14 @@ class _FinalResponse(http.client.HTTPResponse):
         return bool(ahead.strip()) and not ahead.lstrip().startswith(b"HTTP/")
 
     def _close_conn(self) -> None:
-        if self._is_spent or self._more_came():
+        more_came = False
+        if not self._is_spent and self._raw is not None and isinstance(self.fp, io.BufferedReader):
+            self._raw.is_over = True
+            more_came = bool(self.fp.peek(1)) or bool(getattr(self._connected, "pending", int)())
+        if self._is_spent or more_came:  # bytes are here that nobody asked for; what the system has the pool sees
             with contextlib.suppress(OSError):
                 self._connected.shutdown(socket.SHUT_RDWR)  # the pool throws away what the other side has ended
         super()._close_conn()  # type: ignore[misc]
-
-    def _more_came(self) -> bool:
-        """Tell whether bytes are here that nobody asked for; the pool itself sees those that the system still has."""
-        if self._raw is None or not isinstance(self.fp, io.BufferedReader):
-            return False
-        self._raw.is_over = True
-        return bool(self.fp.peek(1)) or bool(getattr(self._connected, "pending", int)())
 
 
 class _Careful:
@@ -329,20 +332,10 @@ class _CarefulAdapter(HTTPAdapter):
     """Opens connections that the system probes while nothing comes, and whose answers are read with care."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, socket_options=_socket_options(), **kwargs)
+        super().init_poolmanager(*args, socket_options=SOCKET_OPTIONS, **kwargs)
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, socket_options=_socket_options(), **kwargs)
+        manager = super().proxy_manager_for(proxy, socket_options=SOCKET_OPTIONS, **kwargs)
         manager.pool_classes_by_scheme = POOLS
         return manager
-
-
-def _socket_options() -> list[tuple[int, int, int]]:
-    known = {name: value for name, value in PROBES.items() if hasattr(socket, name)}
-    probes = [(socket.IPPROTO_TCP, int(getattr(socket, name)), value) for name, value in known.items()]
-    return [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *probes]
-
-
-def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
