@@ -79,7 +79,6 @@ class GPTImage(ServiceNode):
         """Return image float32 [n,H,W,3|4] in 0..1, alpha float32 [n,H,W] (1 = transparent), report and originals.
 
         The report is JSON text, the originals are references to the files as they came.
-
         Raises: RefusedError and its siblings of `api.errors`, ImageInputError, ComfyUI's interruption on Cancel.
         """
         from .run.answers import pictures_of

@@ -224,15 +224,12 @@ class NodeRun:
                 transparent_pixels=parameters.transparent_pixels,
                 as_before=as_before,
             )
-        return PreparedJob(self._job(parameters, encoded), encoded)
+        request = parameters.request(encoded, self.connection)
+        validation.check_files(request.model, encoded.files)
+        return PreparedJob(Job(self.connection, request, encoded.files, seed=self.seed, reuse=self.reuse), encoded)
 
     def _was_asked(self, job: Job) -> bool:
         return enqueue.was_asked(job) if self.connection.batch else JOBS.was_asked(job)
-
-    def _job(self, parameters: ImageParameters, encoded: EncodedInputs) -> Job:
-        request = parameters.request(encoded, self.connection)
-        validation.check_files(request.model, encoded.files)
-        return Job(self.connection, request, encoded.files, seed=self.seed, reuse=self.reuse)
 
     async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
         return await prompt_monitor().wait(run_bounded(lambda: work(*args)), self.node_id)

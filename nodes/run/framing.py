@@ -65,7 +65,8 @@ def frame(values: Mapping[str, Any], picture: Picture) -> Framing:
         )
     if mode == "region" and picture.area is not None:
         return _region(values, picture, picture.area)
-    if mode == "blend" or (size == "match image" and _is_raster(values)):
+    is_raster = (values.get("extra") or {}).get("output_format") is None  # of it a part can be cut out
+    if mode == "blend" or (size == "match image" and is_raster):
         return _whole(mode, values, picture)
     return Framing(mode, asked=_nearest(values, picture.size) if size == "match image" else None)
 
@@ -177,11 +178,6 @@ def _wanted(values: Mapping[str, Any]) -> Size | None:
 
 def _nearest(values: Mapping[str, Any], picture: Size) -> Size:
     return validation.nearest_size(validation.spec_of(values, shutdowns=False).sizes, *picture)
-
-
-def _is_raster(values: Mapping[str, Any]) -> bool:
-    """Tell whether the answer is made of pixels, of which a part can be cut out."""
-    return (values.get("extra") or {}).get("output_format") is None
 
 
 def _sizes(sizes: ModelSizes) -> AnySize | list[Size]:

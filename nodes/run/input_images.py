@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -143,8 +142,13 @@ def encode_inputs(
         encoded.notes.append(REFILLED)
     name = "image" if len(pngs) == 1 else "image[]"
     encoded.files = [_part(name, f"image_{index}.png", png) for index, png in enumerate(pngs)]
-    encoded.notes += _scaling_notes(sent.batches(), pngs)
-    size, encoded.sent_size = size_of(sent.batches()[0][0]), (pngs[0].width, pngs[0].height)
+    sizes = [size_of(picture) for batch in sent.batches() for picture in batch]
+    for index, ((width, height), png) in enumerate(zip(sizes, pngs, strict=True)):
+        if (width, height) != (png.width, png.height):
+            encoded.notes.append(
+                f"Picture {index} was scaled from {width}x{height} to {png.width}x{png.height} for this connection."
+            )
+    size, encoded.sent_size = sizes[0], (pngs[0].width, pngs[0].height)
     if images.mask is not None:
         _add_mask(encoded, images, sent.mask, size, as_before=as_before)
     if sent.markup is not None:
@@ -203,13 +207,6 @@ def _was_mask(images: InputImages) -> bool:
     mask = first_mask(images.mask)
     has_its_size = (mask.shape[1], mask.shape[0]) == images.size
     return has_its_size and not encode.is_no_mask(mask, images.size, as_before=True)
-
-
-def _scaling_notes(batches: list[Tensor], pngs: list[encode.Png]) -> Iterator[str]:
-    sizes = [(picture.shape[1], picture.shape[0]) for batch in batches for picture in batch]
-    for index, ((width, height), png) in enumerate(zip(sizes, pngs, strict=True)):
-        if (width, height) != (png.width, png.height):
-            yield f"Picture {index} was scaled from {width}x{height} to {png.width}x{png.height} for this connection."
 
 
 def _part(name: str, filename: str, png: encode.Png) -> FilePart:

@@ -79,7 +79,9 @@ class PromptCosts:
         """
         if not share.usd:
             return
-        await self._settled()
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.get_running_loop().create_task(self._settle())
+        await asyncio.shield(self._settling)
         if self.refusal or self._sum() > self._limit():
             share.is_new = not await asyncio.wrap_future(run_bounded(is_kept))
             if not share.is_new:
@@ -129,13 +131,8 @@ class PromptCosts:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def _settled(self) -> None:
-        """Wait until no more runs begin: which those are is known only when they do."""
-        if self._settling is None or self._settling.done():
-            self._settling = asyncio.get_running_loop().create_task(self._settle())
-        await asyncio.shield(self._settling)
-
     async def _settle(self) -> None:
+        """Wait until no more runs begin: which those are is known only when they do."""
         quiet = 0
         while quiet < QUIET_TURNS:
             before = len(self.shares)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ SIZES = (
 FITTED = ("blend", "region")  # the mask modes that put the answer back in place
 MASK_MODES = ("guide", "lock", *FITTED)
 CONTEXT_RANGE = (0, 200)  # percent of the mask's size
-ALWAYS_SAID = ("prompt", "model", "quality", "size")
+ALWAYS_SAID = ("prompt", "model", "quality", "size", "n")  # else the service chooses, and dearly
 TRANSPARENT_PIXELS = ("filled white", "own colours")
 SOCKETS = ("image", "references", "mask", "markup")
 SET_AGAIN = "Set it again: after an update, the values of a saved workflow may stand in the wrong places."
@@ -85,10 +85,11 @@ class ImageParameters:
 
         edits, mask = encoded.count > 0, encoded.mask is not None
         connection.check_alive(self.model)
-        _refuse_absent(asdict(self))
-        refuse_widgets(asdict(self))
+        values = asdict(self)
+        refuse_kinds(values, always=ALWAYS_SAID)
+        refuse_widgets(values)
         _refuse_nothing_to_match(self.size, edits=edits)
-        fields = service_fields(asdict(self), asked=encoded.framing.asked, edits=edits)
+        fields = service_fields(values, asked=encoded.framing.asked, edits=edits)
         if self.live_preview and self.without_previews(connection) is None:
             fields.update(stream=True, partial_images=self.live_preview)
         if not edits:
@@ -203,29 +204,19 @@ def refuse_widgets(values: Mapping[str, Any]) -> None:
             raise RefusedError(validation.out_of_range(name, value, low, high), param=name)
 
 
-def refuse_kinds(values: Mapping[str, Any]) -> None:
+def refuse_kinds(values: Mapping[str, Any], *, always: Collection[str] = ()) -> None:
     """Refuse a number in the place of a text, and the reverse: what ComfyUI itself checks only in some places.
 
+    `always`: the inputs of which None is refused too, as a link may give it.
     Raises: RefusedError naming the input and the value.
     """
     numbers = {*WHOLE_NUMBERS, *MORE_NUMBERS}
     for name, value in values.items():
-        told = reprlib.repr(value)
-        if value is not None and name in numbers and not is_whole(value):
+        told, is_said = reprlib.repr(value), value is not None or name in always
+        if is_said and name in numbers and not is_whole(value):
             raise RefusedError(f"{name} is {told}, which is no whole number. {SET_AGAIN}", param=name)
-        if value is not None and name in TEXTS and not isinstance(value, str):
+        if is_said and name in TEXTS and not isinstance(value, str):
             raise RefusedError(f"{name} is {told}, which is no text. {SET_AGAIN}", param=name)
-
-
-def _refuse_absent(values: Mapping[str, Any]) -> None:
-    """Refuse a run without what a request always says: a link may give nothing, and the service then chooses dearly."""
-    for name in ALWAYS_SAID:
-        if values.get(name) is None:
-            told = values.get(name)
-            raise RefusedError(f"{name} is {told}, which is no text. {SET_AGAIN}", param=name)
-    if values.get("n") is None:
-        told, name = values.get("n"), "n"
-        raise RefusedError(f"{name} is {told}, which is no whole number. {SET_AGAIN}", param=name)
 
 
 def is_whole(value: Any) -> bool:
