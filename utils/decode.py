@@ -71,8 +71,7 @@ def pngs_to_image(pictures: Sequence[bytes], *, at_most: int = MOST_PICTURES) ->
         raise BrokenPictureError(" ".join(notes) or "There are no pictures.")
     if len(pictures) > count:
         notes.append(f"{len(pictures)} pictures came and {count} can be shown: those from {count} on were left out.")
-    notes += _scale_near_sizes(good)
-    notes += _canvas_notes(good)
+    notes += _bring_to_one_size(good)
     waiting = list(good.values())
     good.clear()
     return Decoded(*_batch(waiting), notes, [*faults, *range(count, len(pictures))])
@@ -176,8 +175,8 @@ def _size(pixels: Pixels) -> tuple[int, int]:
     return pixels.shape[1], pixels.shape[0]
 
 
-def _scale_near_sizes(pictures: dict[int, Pixels]) -> list[str]:
-    """Scale, in place, what is nearly of the first one's size to it; return the notes."""
+def _bring_to_one_size(pictures: dict[int, Pixels]) -> list[str]:
+    """Scale, in place, what is nearly of the first one's size to it; return notes on that and on what is centred."""
     first = next(iter(pictures))
     size, notes = _size(pictures[first]), []
     for index, pixels in pictures.items():
@@ -187,22 +186,19 @@ def _scale_near_sizes(pictures: dict[int, Pixels]) -> list[str]:
             notes.append(
                 f"Picture {index} was scaled from {size_text(*old)} to {size_text(*size)}, the size of picture {first}."
             )
+    height, width = _canvas(list(pictures.values()))
+    notes += [
+        f"Picture {index} is {size_text(*_size(pixels))} and was centred on {size_text(width, height)},"
+        " as a batch has one size."
+        for index, pixels in pictures.items()
+        if _size(pixels) != (width, height)
+    ]
     return notes
 
 
 def _canvas(pictures: Sequence[Pixels]) -> tuple[int, int]:
     """Return the (height, width) that holds all."""
     return max(len(pixels) for pixels in pictures), max(pixels.shape[1] for pixels in pictures)
-
-
-def _canvas_notes(pictures: dict[int, Pixels]) -> list[str]:
-    height, width = _canvas(list(pictures.values()))
-    return [
-        f"Picture {index} is {size_text(*_size(pixels))} and was centred on {size_text(width, height)},"
-        " as a batch has one size."
-        for index, pixels in pictures.items()
-        if _size(pixels) != (width, height)
-    ]
 
 
 def _batch(pictures: list[Pixels]) -> tuple[Tensor, Tensor]:
