@@ -174,7 +174,8 @@ def _load(override: Path, _changed_ns: int) -> dict[str, ModelSpec]:
     shipped = _entries(MODELS_FILE)
     if override.is_file():
         try:
-            return _specs(_merged(shipped, _entries(override)))
+            changed = {key: {**shipped.get(key, {}), **entry} for key, entry in _entries(override).items()}
+            return _specs({**shipped, **changed})
         except (ValueError, KeyError, TypeError, OSError, RecursionError) as exc:
             LOG.warning("%s is not used, it is no list of models: %s", override, exc)
     return _specs(shipped)
@@ -190,10 +191,6 @@ def _specs(entries: dict[str, dict[str, Any]]) -> dict[str, ModelSpec]:
 def _entries(path: Path) -> dict[str, dict[str, Any]]:
     models: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["models"]
     return {entry["id"]: entry for entry in models}
-
-
-def _merged(entries: dict[str, dict[str, Any]], overrides: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {**entries, **{key: {**entries.get(key, {}), **entry} for key, entry in overrides.items()}}
 
 
 def _resolved(entry: dict[str, Any], entries: dict[str, dict[str, Any]]) -> dict[str, Any]:

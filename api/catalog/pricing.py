@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from . import catalog
@@ -100,7 +100,8 @@ def estimate(payer: Payer, fields: Mapping[str, Any], image_count: int) -> Estim
     if not each:
         return None
     few, many = spec.image_input_tokens or (0, 0)
-    text = _text_tokens(str(fields.get("prompt", ""))) * prices.get("text_in", prices.get("image_in", 0.0))
+    text_tokens = PROMPT_OVERHEAD_TOKENS + -(-len(str(fields.get("prompt", ""))) // CHARACTERS_PER_TOKEN)
+    text = text_tokens * prices.get("text_in", prices.get("image_in", 0.0))
     partials = PARTIAL_IMAGE_TOKENS * int(fields.get("partial_images") or 0) * prices["image_out"]
     rest = [(text + partials + image_count * tokens * prices.get("image_in", 0.0)) / 1e6 for tokens in (few, many)]
     n = int(fields.get("n") or 1)
@@ -172,13 +173,16 @@ def _prices(spec: ModelSpec, *, comfy: bool, batch: bool) -> dict[str, float] | 
 
 
 def _picture_prices(spec: ModelSpec, fields: Mapping[str, Any], payer: Payer) -> list[Estimate]:
-    size, quality = str(fields.get("size") or "auto"), str(fields.get("quality") or "auto")
-    comfy, batch = payer.kind == "comfy.org", payer.batch
-    prices = [
-        picture_usd(spec, one, other, comfy=comfy, batch=batch)
-        for one in _qualities(spec, quality)
-        for other in (_sheets(spec, size, fields) if fields.get("output_format") == "gif" else _sizes(size))
-    ]
+    """Return the price of a picture in each way that the fields leave open, or nothing if one of them is not known."""
+    size, comfy = str(fields.get("size") or "auto"), payer.kind == "comfy.org"
+    sizes: Sequence[str] = AUTO_SIZES if size == "auto" else [size]
+    if fields.get("output_format") == "gif":  # all frames are billed as one picture, the sheet that they are drawn on
+        frames = fields.get("frame_count") or (spec.gif.frame_count_default if spec.gif else 0)
+        parsed = parse_size(size)
+        sheets = gif_sheets(spec, *parsed, int(frames)) if parsed else []
+        sizes = [f"{width}x{height}" for width, height in sheets]
+    qualities = _qualities(spec, str(fields.get("quality") or "auto"))
+    prices = [picture_usd(spec, one, other, comfy=comfy, batch=payer.batch) for one in qualities for other in sizes]
     return [] if None in prices else [price for price in prices if price is not None]
 
 
@@ -187,17 +191,3 @@ def _qualities(spec: ModelSpec, quality: str) -> list[str]:
     if quality != "auto":
         return [quality]
     return spec.auto_quality or [value for value in spec.quality if value != "auto"]
-
-
-def _sizes(size: str) -> Iterable[str]:
-    return AUTO_SIZES if size == "auto" else [size]
-
-
-def _sheets(spec: ModelSpec, size: str, fields: Mapping[str, Any]) -> list[str]:
-    """Return the sizes of the sheet that a GIF's frames are drawn on: it is billed as one picture."""
-    frames, parsed = fields.get("frame_count") or (spec.gif.frame_count_default if spec.gif else 0), parse_size(size)
-    return [f"{width}x{height}" for width, height in gif_sheets(spec, *parsed, int(frames))] if parsed else []
-
-
-def _text_tokens(prompt: str) -> int:
-    return PROMPT_OVERHEAD_TOKENS + -(-len(prompt) // CHARACTERS_PER_TOKEN)

@@ -105,7 +105,8 @@ def gif_sheet_fault(spec: ModelSpec, size: str, frame_count: int) -> str | None:
     """
     parsed = parse_size(size)
     sheets = gif_sheets(spec, *parsed, frame_count) if parsed else []
-    if not sheets or any(_sheet_fits(spec.sizes, *sheet) for sheet in sheets):
+    most = spec.sizes
+    if not sheets or any(max(sheet) <= most.max_edge and math.prod(sheet) <= most.max_pixels for sheet in sheets):
         return None
     return f"{frame_count} frames of {size} are likely to be too large for {spec.id}: fewer or smaller frames work."
 
@@ -115,10 +116,6 @@ def gif_sheets(spec: ModelSpec, width: int, height: int, frame_count: int) -> li
     grids = (spec.gif.sheet_grids if spec.gif else {}).items()
     fitting = [grid for most, grid in sorted(grids) if frame_count <= most][:1]
     return [(width * a, height * b) for columns, rows in fitting for a, b in ((columns, rows), (rows, columns))]
-
-
-def _sheet_fits(sizes: Sizes, width: int, height: int) -> bool:
-    return max(width, height) <= sizes.max_edge and width * height <= sizes.max_pixels
 
 
 def out_of_range(name: str, value: object, low: int, high: int) -> str:
