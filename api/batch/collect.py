@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,10 +51,14 @@ class BatchCollector:
         record = self._record
         record.answered = record.failed = 0
         record.usd, record.unreadable = 0.0, []
-        self._note_refused_lines()
+        for line, fault in record.line_faults.items():  # of single lines, where the whole batch was refused
+            if 0 < line <= len(self._jobs):
+                self._note_fault(self._jobs[line - 1], fault, final=True)
         for name, file_id in (("output.jsonl", record.output_file_id), ("errors.jsonl", record.error_file_id)):
+            path = self._ledger.folder(record.id) / name
+            if file_id and not path.exists():
+                self._service.download(file_id, path, _Counted(self._told))
             if file_id:
-                path = self._fetched(name, file_id)
                 self._keep_all(path)
         self._give_back_the_rest()
         record.state = COLLECTED
@@ -65,17 +68,11 @@ class BatchCollector:
         self._plan.touch()
         return record
 
-    def _fetched(self, name: str, file_id: str) -> Path:
-        path = self._ledger.folder(self._record.id) / name
-        if not path.exists():
-            self._service.download(file_id, path, _Counted(self._told))
-        return path
-
     def _keep_all(self, path: Path) -> None:
         """Keep the lines of a file, a few at a time, in whatever order they end."""
-        with ThreadPoolExecutor(AT_A_TIME) as pool:
+        with ThreadPoolExecutor(AT_A_TIME) as pool, path.open("rb") as file:
             working: set[Future[None]] = set()
-            for line in _lines_of(path):
+            while line := file.readline(LINE_MAX_BYTES):
                 if len(working) >= AT_A_TIME:
                     done, working = wait(working, return_when=FIRST_COMPLETED)
                     self._ended(done)
@@ -134,21 +131,14 @@ class BatchCollector:
             self._note_fault(identity, fault, final=True)
 
     def _answered(self, result: LineResult) -> None:
-        usd = self._kept_before(result.identity)
-        if usd is None:
-            usd = self._kept(result, self._plan.find(result.identity))
+        kept = (one for one in self._store.records_of(result.identity) if one.batch == self._record.id)
+        before = next(kept, None)  # we were interrupted behind it
+        usd = (before.cost_usd or 0.0) if before else self._kept(result, self._plan.find(result.identity))
         self._store.journal.take_back(result.identity, self._record.id)
         self._plan.remove([result.identity])
         with self._counting:
             self._record.answered += 1
             self._record.usd += amount(usd)
-
-    def _kept_before(self, identity: str) -> float | None:
-        """Return the cost of the answer of this batch if it was kept before we were interrupted, else None."""
-        for record in self._store.records_of(identity):
-            if record.batch == self._record.id:
-                return record.cost_usd or 0.0
-        return None
 
     def _kept(self, result: LineResult, planned: PlannedJob | None) -> float:
         record, recorder = self._record_of(result, planned), AnswerRecorder(self._store, self._connection)
@@ -173,12 +163,6 @@ class BatchCollector:
         )
         told = {"sent_at": batch.asked_at, "answered_at": time.time(), "request_id": result.request_id}
         return known.model_copy(update=told)
-
-    def _note_refused_lines(self) -> None:
-        """Note what the service said of single lines when it refused the whole batch."""
-        for line, fault in self._record.line_faults.items():
-            if 0 < line <= len(self._jobs):
-                self._note_fault(self._jobs[line - 1], fault, final=True)
 
     def _failed(self, identity: str, fault: str, *, final: bool) -> None:
         planned = self._plan.find(identity)
@@ -209,9 +193,3 @@ class _Counted:
     def __call__(self, size: int) -> None:
         self.total += size
         self.told(f"downloading, {self.total / 1e6:.1f} MB")
-
-
-def _lines_of(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while line := file.readline(LINE_MAX_BYTES):
-            yield line

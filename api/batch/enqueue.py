@@ -38,7 +38,9 @@ def answered_or_planned(job: Job) -> StoredAnswer | Deferred:
     """
     job.connection.check(job.request)
     store, identity = store_of(job.connection), job.identity
-    known = _known(store, identity) if job.reuse else None
+    known = store.find(identity) if job.reuse else None
+    if known is None and job.reuse and store.fetch(identity):  # another machine has it
+        known = store.find(identity)
     if known is not None:
         return AnswerRecorder(store, job.connection).completed(known)
     if any(file.name == "markup" for file in job.files):
@@ -57,11 +59,6 @@ def was_asked(job: Job) -> bool:
     """Tell whether a job is answered, on its way, or in the plan; then to ask for it adds nothing."""
     store, identity = store_of(job.connection), job.identity
     return store.was_asked(identity) or JobPlan(store).find(identity) is not None
-
-
-def _known(store: Store, identity: str) -> StoredAnswer | None:
-    """Return the answer that this machine has, or any other that shares the store."""
-    return store.find(identity) or (store.find(identity) if store.fetch(identity) else None)
 
 
 def generation() -> str:

@@ -110,7 +110,13 @@ def request_line(
     What a connection leaves out of its requests stands in none of its lines either.
     Raises: OSError if a picture is gone, KeyError if one was not uploaded.
     """
-    references = [_reference(file, plan, file_ids) for file in planned.files]
+    references = []
+    for file in planned.files:
+        if is_inline(file):
+            data = base64.b64encode(plan.picture(file)).decode()
+            references.append({"image_url": f"data:image/png;base64,{data}"})
+        else:
+            references.append({"file_id": file_ids[file.sha256]})
     line = _line(planned, references)
     if connection is not None:
         line["body"] = connection.wire_fields(line["body"])
@@ -186,12 +192,6 @@ def _line(planned: PlannedJob, references: list[dict[str, str]]) -> dict[str, An
     if masks:
         body["mask"] = masks[0]
     return {"custom_id": planned.identity, "method": "POST", "url": endpoint_of(planned.operation), "body": body}
-
-
-def _reference(file: PlannedFile, plan: JobPlan, file_ids: Mapping[str, str]) -> dict[str, str]:
-    if not is_inline(file):
-        return {"file_id": file_ids[file.sha256]}
-    return {"image_url": "data:image/png;base64," + base64.b64encode(plan.picture(file)).decode()}
 
 
 def _as_json(value: object) -> bytes:

@@ -58,7 +58,8 @@ class BatchManager:
         taken = self._ledger.taken()
         free = [one for one in self.plan.all() if one.identity not in taken]
         failed = [one for one in free if one.failed_for_good]
-        ready = [one for one in free if not one.failed_for_good and not self._is_answered(one)]
+        asked = [one for one in free if not one.failed_for_good]
+        ready = [one for one in asked if one.again or not self._store.has(one.identity)]
         return BatchOverview(ready, failed, batches)
 
     def forget(self, jobs: Iterable[PlannedJob]) -> None:
@@ -208,9 +209,6 @@ class BatchManager:
                 f" {connection.service} now. Set it back to look after the batch."
             )
         return connection
-
-    def _is_answered(self, planned: PlannedJob) -> bool:
-        return not planned.again and self._store.has(planned.identity)
 
 
 def _each(works: Iterable[Callable[[], BatchRecord | None]]) -> list[BatchRecord]:

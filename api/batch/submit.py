@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import cast
 
 from ..backends.atomic_files import make_private_folder, read_regular, sync_all, write_atomic
@@ -30,7 +29,7 @@ from ..errors import (
     ServiceDownError,
 )
 from ..store import spending
-from ..store.records import RECORD_MAX_BYTES, JobRecord
+from ..store.records import RECORD_MAX_BYTES
 from ..store.store import Store
 from ..transport.bodies import FilePart
 from .client import BatchService
@@ -68,7 +67,8 @@ class BatchSubmitter:
 
         Raises: OutOfCreditError if the day's budget would be passed, OSError.
         """
-        self._refuse_over_budget(part)
+        if self._connection.kind != "sandbox":
+            spending.refuse_over_budget(self._store.root, self._cautious_usd(part.jobs), self._store.backend)
         record = BatchRecord(
             id=new_id(),
             connection=part.connection,
@@ -104,7 +104,9 @@ class BatchSubmitter:
         """Mark all jobs as this batch's and return them: no direct run sends them from here on."""
         listed = self._ledger.jobs(record)
         found = [one for one in map(self._plan.find, listed) if one and not self._is_answered(one)]
-        taken = [one for one in found if self._store.journal.hand_over(_in_batch(one, record))]
+        asked_at = {"sent_at": record.prepared_at}
+        records = ((one, one.record(record.id).model_copy(update=asked_at)) for one in found)
+        taken = [one for one, told in records if self._store.journal.hand_over(told)]
         record.count = len(taken)
         record.low_usd, record.high_usd = total_usd(taken, "low_usd"), total_usd(taken, "high_usd")
         record.held_usd = self._cautious_usd(taken)
@@ -132,12 +134,9 @@ class BatchSubmitter:
                 digest.update(line)
                 file.write(line)
         self._told(f"uploading {len(jobs)} requests, {path.stat().st_size / 1e6:.1f} MB")
-        return self._lines_sent(path, digest.hexdigest())
-
-    def _lines_sent(self, path: Path, digest: str) -> FileObject:
-        with path.open("rb") as file:
-            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # 190 MB need not be in memory
-        part = FilePart("file", path.name, cast(bytes, content), digest, "application/octet-stream")
+        with path.open("rb") as lines:
+            content = mmap.mmap(lines.fileno(), 0, access=mmap.ACCESS_READ)  # 190 MB need not be in memory
+        part = FilePart("file", path.name, cast(bytes, content), digest.hexdigest(), "application/octet-stream")
         return self._service.upload(part, purpose="batch", lifetime_s=FILE_LIFETIME_S)
 
     def _pictures_sent(self, pictures: Sequence[PlannedFile]) -> dict[str, str]:
@@ -235,17 +234,9 @@ class BatchSubmitter:
             f" there. What happened: {error}"
         )
 
-    def _refuse_over_budget(self, part: BatchPart) -> None:
-        if self._connection.kind != "sandbox":
-            spending.refuse_over_budget(self._store.root, self._cautious_usd(part.jobs), self._store.backend)
-
     def _cautious_usd(self, jobs: Sequence[PlannedJob]) -> float:
         """Return an amount in USD that jobs should not pass; one of unknown price counts as the dearest known."""
         return sum(spending.estimate_of(one.record("plan")) if one.high_usd is None else one.high_usd for one in jobs)
-
-
-def _in_batch(one: PlannedJob, record: BatchRecord) -> JobRecord:
-    return one.record(record.id).model_copy(update={"sent_at": record.prepared_at})
 
 
 class UploadedPictures:
