@@ -11,7 +11,7 @@ from typing import Any
 
 from ..api import JOBS, Connection, Job, LargeSumError, OpenAIImageError, StoredAnswer, originals_of
 from ..api.batch.enqueue import answered_or_planned
-from ..api.catalog import catalog, pricing, validation
+from ..api.catalog import catalog, validation
 from ..api.jobs.report import model_notes, report
 from ..nodes.run import large_sums
 from ..nodes.run.answers import pictures_of
@@ -94,11 +94,7 @@ def _ask_first(job: Job, image_count: int, *, yes: bool) -> None:
 
     Raises: LargeSumError without a yes.
     """
-    fields, connection, limit = job.request.wire_fields(), job.connection, large_sums.ask_above_usd()
-    is_own_machine = connection.kind == "compatible" and connection.is_loopback
-    if is_own_machine and pricing.estimate(connection, fields, image_count) is None:
-        return
-    usd = pricing.cautious_usd(connection, fields, image_count)
+    limit, usd = large_sums.ask_above_usd(), large_sums.most_usd(job.connection, job.request.wire_fields(), image_count)
     if yes or usd <= limit or JOBS.is_kept(job):
         return
     sum_told = f"{large_sums.cents(usd):.2f} USD"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...api import FilePart
@@ -51,7 +52,7 @@ class InputImages:
         own = [] if self.image is None else [self.image]
         return [*own, *(picture[None] if picture.ndim == 3 else picture for picture in self.references or [])]
 
-    @property
+    @cached_property
     def first(self) -> Tensor | None:
         """The first picture [H,W,C], which mask and markup belong to.
 
@@ -65,7 +66,7 @@ class InputImages:
         """The first picture's (width, height) in pixels."""
         return None if self.first is None else size_of(self.first)
 
-    @property
+    @cached_property
     def has_mask(self) -> bool:
         """Tell whether there is a mask, and not ComfyUI's stand-in for none."""
         return self.mask is not None and not (self.size is not None and encode.is_no_mask(self.mask, self.size))

@@ -218,12 +218,17 @@ def expected_usd(connection: Connection, parameters: ImageParameters, images: In
         size = (int(shapes[0][-2]), int(shapes[0][-3])) if shapes else None
         asked = dearest_size(values, size, has_mask=images.mask is not None) if size else None
         fields: Mapping[str, object] = service_fields(values, asked=asked, edits=count > 0)
-        known = pricing.estimate(connection, fields, count)
-        if known is None and connection.kind == "compatible" and connection.is_loopback:
-            return 0.0
-        return pricing.cautious_usd(connection, fields, count)
+        return most_usd(connection, fields, count)
     except Exception:  # noqa: BLE001 - of values that cannot be: they are refused in words when the request is made
         return UNKNOWN_USD
+
+
+def most_usd(connection: Connection, fields: Mapping[str, object], image_count: int) -> float:
+    """Return what a request may cost at most in USD; 0 on this machine at unknown prices."""
+    known = pricing.estimate(connection, fields, image_count)
+    if known is None and connection.kind == "compatible" and connection.is_loopback:
+        return 0.0
+    return pricing.cautious_usd(connection, fields, image_count) if known is None else known.high_usd
 
 
 def _shapes(pictures: Any) -> list[tuple[int, ...]]:
