@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from ..api import OpenAIImageError, RefusedError, stores
 from ..api.batch import describe
@@ -61,7 +60,10 @@ def plan(options: argparse.Namespace) -> int:
             manager.plan_again(seen.failed)
     views = [manager.overview() for manager in _managers()]
     if options.json:
-        return _print_json([_job_json(one) for seen in views for one in [*seen.ready, *seen.failed]])
+        listed = [one for seen in views for one in [*seen.ready, *seen.failed]]
+        return _print_json(
+            [{**one.model_dump(exclude={"files"}), "pictures": [file.filename for file in one.files]} for one in listed]
+        )
     for seen in views:
         for one in seen.ready:
             tell(f"{one.identity[:12]}  {_asked(one)}" + (f"  failed before: {one.fault}" if one.fault else ""))
@@ -205,10 +207,6 @@ def _asked(one: PlannedJob) -> str:
     prompt = " ".join(str(one.fields.get("prompt", "")).split())
     shown = prompt if len(prompt) <= PROMPT_CHARS else prompt[: PROMPT_CHARS - 3] + "..."
     return f"{one.model}  {one.fields.get('size')}  {one.fields.get('quality')}  seed {one.seed}  {shown}"
-
-
-def _job_json(one: PlannedJob) -> dict[str, Any]:
-    return one.model_dump(exclude={"files"}) | {"pictures": [file.filename for file in one.files]}
 
 
 def _print_json(value: object) -> int:

@@ -7,7 +7,7 @@ again behind the old block, with the old entries as they are. Source: docs/origi
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from .errors import BrokenPictureError
@@ -47,7 +47,8 @@ def with_texts(block: bytes | None, texts: Mapping[str, str]) -> bytes:
     names = tuple(f"{name}:".encode() for name in texts)
     kept = [entry for entry in entries if not _text_of(old, order, entry).startswith(names)]
     values = [f"{name}:{text}".encode("ascii") + b"\0" for name, text in texts.items()]
-    tags = _free_tags({entry.tag for entry in kept})
+    used = {entry.tag for entry in kept}
+    tags = (tag for tag in range(FIRST_TAG, 0, -1) if tag not in used)
     start = len(old) + len(old) % 2
     at = start + 2 + ENTRY_BYTES * (len(kept) + len(values)) + 4
     for value in values:
@@ -72,7 +73,3 @@ def _directory(block: bytes, order: str) -> tuple[list[_Entry], bytes]:
 def _text_of(block: bytes, order: str, entry: _Entry) -> bytes:
     (at,) = struct.unpack(f"{order}I", entry.value)
     return block[at : at + entry.length] if entry.kind == ASCII else b""
-
-
-def _free_tags(used: set[int]) -> Iterator[int]:
-    return (tag for tag in range(FIRST_TAG, 0, -1) if tag not in used)

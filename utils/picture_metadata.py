@@ -57,17 +57,14 @@ def _png_chunk(kind: bytes, body: bytes) -> bytes:
 def _jpeg(data: bytes, texts: Mapping[str, str]) -> bytes:
     """Put the texts into the segment with EXIF, or into one of its own behind JFIF's."""
     segments = list(jpeg_segments(data))
-    old = next((one for one in segments if _is_exif(one, data)), None)
+    app1 = (one for one in segments if one.kind[0] == APP1)
+    old = next((one for one in app1 if data.startswith(exif.PREFIX, one.body_start)), None)
     body = exif.PREFIX + exif.with_texts(old.body(data) if old else None, texts)
     if len(body) > SEGMENT_MAX_BYTES:
         raise NoPlaceError(f"a JPEG has room for {SEGMENT_MAX_BYTES:,} bytes and this is {len(body):,}")
     segment = struct.pack(">BBH", 0xFF, APP1, len(body) + 2) + body
     start, end = (old.start, old.end) if old else (_after_jfif(segments),) * 2
     return data[:start] + segment + data[end:]
-
-
-def _is_exif(segment: Part, data: bytes) -> bool:
-    return segment.kind[0] == APP1 and data.startswith(exif.PREFIX, segment.body_start)
 
 
 def _after_jfif(segments: list[Part]) -> int:

@@ -167,7 +167,8 @@ class _Cleaner:
             self._remove(name)
             return
         attributes = dict(_pairs(listed))
-        if _animates_more(name, attributes):
+        animated = attributes.get("attributeName", "")  # not only looks can be, but the address of a link too
+        if name in ("animate", "animateTransform", "set") and animated not in ATTRIBUTES:
             self._left_out += 1
             self._remove(f"{name} of {attributes.get('attributeName', 'nothing')}")
             return
@@ -209,7 +210,8 @@ class _Cleaner:
 
     def _keeps(self, element: str, name: str, value: str) -> bool:
         if name in ("href", "xlink:href"):
-            kept = bool(INTERNAL_LINK.fullmatch(value.strip())) or (element in WITH_PICTURES and _is_raster(value))
+            is_raster = element in WITH_PICTURES and bool(RASTER_LINK.fullmatch(" ".join(value.split())))
+            kept = bool(INTERNAL_LINK.fullmatch(value.strip())) or is_raster
         elif name in WORDS:
             kept = True
         else:
@@ -288,17 +290,6 @@ def _pairs(listed: list[str]) -> Iterator[tuple[str, str]]:
     for qualified, value in zip(listed[::2], listed[1::2], strict=True):
         space, _, name = qualified.rpartition(" ")
         yield (f"{SPACES.get(space, space + ' ')}{name}" if space else name), value
-
-
-def _animates_more(element: str, attributes: Mapping[str, str]) -> bool:
-    """Tell whether an animation sets what is not only looks, such as the address of a link."""
-    if element not in ("animate", "animateTransform", "set"):
-        return False
-    return attributes.get("attributeName", "") not in ATTRIBUTES
-
-
-def _is_raster(value: str) -> bool:
-    return bool(RASTER_LINK.fullmatch(" ".join(value.split())))
 
 
 def _is_harmless(value: str) -> bool:

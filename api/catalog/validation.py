@@ -285,17 +285,13 @@ def _svg(spec: ModelSpec, fields: Fields) -> None:
         raise _refusal("svg", "invalid_value", "svg needs output_format svg.")
 
 
-def _markup(spec: ModelSpec, fields: Fields) -> None:
-    if not fields.get("markup"):
-        return
-    if not spec.markup:
+def _pictures(spec: ModelSpec, fields: Fields) -> None:
+    """Refuse markup, a mask and pictures that do not go together, or are more than the model takes."""
+    if fields.get("markup") and not spec.markup:
         able = ", ".join(other.id for other in catalog.listed() if other.markup)
         raise _refusal("markup", "invalid_value", f"Model {spec.id} does not read markup. Choose one of {able}.")
-    if fields.get("mask"):
+    if fields.get("markup") and fields.get("mask"):
         raise _refusal("markup", "invalid_value", "markup and mask cannot go together. Disconnect one of the two.")
-
-
-def _images(spec: ModelSpec, fields: Fields) -> None:
     count = fields.get("image_count")
     if count is not None and count > spec.max_input_images:
         message = f"{count} images are connected, {spec.id} takes at most {spec.max_input_images}. Connect fewer."
@@ -335,7 +331,6 @@ RULES: list[Callable[[ModelSpec, Fields], None]] = [
     _n,
     _gif,
     _svg,
-    _markup,
-    _images,
+    _pictures,
     _partial_images,
 ]

@@ -128,12 +128,7 @@ def _first_bytes(text: str | memoryview) -> bytes | None:
         return None
     digits = NOT_BASE64.sub(b"", urllib.parse.unquote_to_bytes(said).translate(URL_SAFE))
     first = binascii.a2b_base64(digits[: len(digits) // 4 * 4])
-    return _first_bytes(memoryview(first)) if is_twice_encoded(first) else first
-
-
-def is_twice_encoded(data: bytes) -> bool:
-    """Tell whether decoded bytes are base64 of a picture once more."""
-    return data.startswith(ENCODED_STARTS)
+    return _first_bytes(memoryview(first)) if first.startswith(ENCODED_STARTS) else first
 
 
 def _prefix_end(start: bytes | memoryview) -> int:
@@ -159,7 +154,7 @@ def base64_to_bytes(text: str | memoryview) -> bytes:
         data = _in_steps(view)
     except ValueError:
         data = _of_any_dialect(bytes(view))
-    return base64_to_bytes(memoryview(data)) if is_twice_encoded(data) else data
+    return base64_to_bytes(memoryview(data)) if data.startswith(ENCODED_STARTS) else data
 
 
 def _of_any_dialect(text: bytes) -> bytes:

@@ -62,17 +62,12 @@ def without_nulls(prompt: Nodes) -> Nodes:
 
     Before a run ComfyUI shows a node null for what is linked too, so that the node could not tell the two apart.
     """
-    found = [key for key, node in prompt.items() if _has_null(node)]
-    return {**prompt, **{key: _without_null(prompt[key]) for key in found}} if found else prompt
-
-
-def _has_null(node: Any) -> bool:
-    inputs = node.get("inputs") if isinstance(node, dict) and str(node.get("class_type")).startswith(OURS) else None
-    return isinstance(inputs, dict) and None in inputs.values()
-
-
-def _without_null(node: Mapping[str, Any]) -> dict[str, Any]:
-    return {**node, "inputs": {name: value for name, value in node["inputs"].items() if value is not None}}
+    changed = {}
+    for key, node in prompt.items():
+        inputs = node.get("inputs") if isinstance(node, dict) and str(node.get("class_type")).startswith(OURS) else None
+        if isinstance(inputs, dict) and None in inputs.values():
+            changed[key] = {**node, "inputs": {name: value for name, value in inputs.items() if value is not None}}
+    return {**prompt, **changed} if changed else prompt
 
 
 def translated(prompt: Nodes, has: Callable[[str], bool]) -> Nodes:
@@ -138,14 +133,12 @@ def _with_links(node: Any, found: Mapping[str, Replacement]) -> Any:
     """Return a node whose links to replaced nodes name our outputs."""
     if not isinstance(node, dict) or not isinstance(node.get("inputs"), dict):
         return node
-    return {**node, "inputs": {name: _link(value, found) for name, value in node["inputs"].items()}}
-
-
-def _link(value: Any, found: Mapping[str, Replacement]) -> Any:
-    if not (isinstance(value, list) and len(value) == 2 and str(value[0]) in found):
-        return value
-    outputs = found[str(value[0])].outputs
-    return [value[0], outputs.get(value[1], value[1])]
+    inputs = dict(node["inputs"])
+    for name, value in inputs.items():
+        if isinstance(value, list) and len(value) == 2 and str(value[0]) in found:
+            outputs = found[str(value[0])].outputs
+            inputs[name] = [value[0], outputs.get(value[1], value[1])]
+    return {**node, "inputs": inputs}
 
 
 def _number(name: str) -> int:

@@ -164,16 +164,11 @@ def service_fields(values: Mapping[str, Any], *, asked: Size | None = None, edit
     if compression is not None and (not is_default or values.get("output_format") in validation.COMPRESSED):
         fields["output_compression"] = compression
     fields.update(values.get("extra") or {})
-    size = f"{asked[0]}x{asked[1]}" if asked else _size(values)
-    return {**fields, "size": size} if size else fields
-
-
-def _size(values: Mapping[str, Any]) -> str | None:
-    size = values.get("size")
-    if size == "custom":
-        width, height = values.get("custom_width"), values.get("custom_height")
-        return f"{width}x{height}" if width is not None and height is not None else None
-    return None if size == "match image" else size
+    size, width, height = values.get("size"), values.get("custom_width"), values.get("custom_height")
+    if asked is not None or size == "custom":
+        width, height = asked or (width, height)
+        size = None if width is None or height is None else f"{width}x{height}"
+    return {**fields, "size": size} if size and size != "match image" else fields
 
 
 def refuse_widgets(values: Mapping[str, Any]) -> None:
