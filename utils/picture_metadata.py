@@ -46,12 +46,11 @@ def _png(data: bytes, texts: Mapping[str, str]) -> bytes:
     pixels = next((chunk for chunk in png_chunks(data) if chunk.kind in (b"IDAT", b"IEND")), None)
     if pixels is None or pixels.kind == b"IEND":
         raise BrokenPictureError(NO_PICTURE)
-    chunks = [_png_chunk(b"tEXt", name.encode() + b"\0" + text.encode("ascii")) for name, text in texts.items()]
+    chunks = []
+    for name, text in texts.items():
+        chunk = b"tEXt" + name.encode() + b"\0" + text.encode("ascii")
+        chunks.append(struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)))
     return b"".join((data[: pixels.start], *chunks, data[pixels.start :]))
-
-
-def _png_chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
 
 
 def _jpeg(data: bytes, texts: Mapping[str, str]) -> bytes:

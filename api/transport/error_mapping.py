@@ -105,14 +105,13 @@ def error_from_response(
     body: bytes,
     *,
     subject: str,
-    may_cost: bool = True,
     asked: Asked | None = None,
 ) -> OpenAIImageError:
     """Return the error for an HTTP answer that is no success, about `subject`: a model, or a path.
 
-    `asked` says more of the request; without it, `may_cost` alone.
+    `asked` says more of the request.
     """
-    asked = asked or Asked(may_cost=may_cost)
+    asked = asked or Asked()
     words = service_words(body)
     words = replace(words, code=headers.get("x-comfy-error-type") or words.code)
     meant = status
