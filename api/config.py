@@ -43,16 +43,6 @@ def folder() -> Path:
     return Path(told).expanduser() if told else _platform_folder()
 
 
-def made_folder() -> Path:
-    """Return the state folder, made with mode 0700 if it was not there.
-
-    Raises: OSError where the folder cannot be made.
-    """
-    path = folder()
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path
-
-
 def _platform_folder() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / NAME

@@ -1,9 +1,8 @@
-"""Pictures in ordinary files: read as Load Image reads them, written as Save Image writes them."""
+"""Pictures in ordinary files: read as Load Image reads them, and converted to what a file's name asks for."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from PIL import Image, ImageOps
 
 from .decode import preview_image
 from .read_image import TRANSPARENT_MODES, decode_picture, image_to_pixels, open_picture_file
-from .tensors import pixels_to_tensor, tensor_to_pixels
+from .tensors import pixels_to_tensor
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
@@ -80,17 +79,6 @@ def size_and_hole(path: Path) -> tuple[tuple[int, int], tuple[int, int, int, int
     left, top = int(columns[0]), int(rows[0])
     width, height = int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
     return alpha.size, (left, top, width, height, int((~closed).sum()))
-
-
-def write_pictures(image: Tensor, path: Path) -> Iterator[Path]:
-    """Write [n,H,W,3|4] to a file, or to NAME_1, NAME_2 ... for several, and yield each path.
-
-    Raises: OSError, ValueError for a suffix that Pillow does not know.
-    """
-    for index, picture in enumerate(image):
-        target = path if len(image) == 1 else path.with_name(f"{path.stem}_{index + 1}{path.suffix}")
-        Image.fromarray(tensor_to_pixels(picture)).save(target)
-        yield target
 
 
 def converted(data: bytes, suffix: str) -> bytes:

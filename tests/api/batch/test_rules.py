@@ -39,8 +39,13 @@ DIRECT = {**SMALL, "connection": "openai"}
 def ending(days: int) -> None:
     """Let the catalog say that the model ends in so many days."""
     day = date.today() + timedelta(days=days)
-    entry = {"id": MODEL, "shutdown_date": day.isoformat(), "replacement": ["gpt-image-2.5-flare"]}
-    home.made_folder().joinpath("models.json").write_text(json.dumps({"models": [entry]}))
+    override({"id": MODEL, "shutdown_date": day.isoformat(), "replacement": ["gpt-image-2.5-flare"]})
+
+
+def override(entry: dict[str, object]) -> None:
+    """Write a user's own entry of a model."""
+    home.folder().mkdir(parents=True, exist_ok=True)
+    (home.folder() / "models.json").write_text(json.dumps({"models": [entry]}))
 
 
 @pytest.mark.parametrize("days", [0, 1])
@@ -59,8 +64,7 @@ def test_model_that_ends_before_the_batch_is_done_is_refused(sandbox: ScriptedSa
 
 def test_model_that_no_batch_takes_is_refused(sandbox: ScriptedSandbox) -> None:
     """The catalog decides, and the message names a model that is known to work."""
-    entry = {"id": "gpt-image-2.5-flare", "batch": {"supported": False}}
-    home.made_folder().joinpath("models.json").write_text(json.dumps({"models": [entry]}))
+    override({"id": "gpt-image-2.5-flare", "batch": {"supported": False}})
     with pytest.raises(RefusedError, match=r"gpt-image-2.5-flare cannot be asked for in a batch.*gpt-image-2\."):
         run(model="gpt-image-2.5-flare")
     assert manager().overview().ready == []
