@@ -16,8 +16,8 @@ import pack
 DOCS = pack.ROOT / "web" / "docs"
 LOCALES = pack.ROOT / "locales"
 LISTED = re.compile(  # "- **label** (`name`): tooltip Example: `value`.", with the marks of the page's language
-    r"^- (?:\*\*[^*]+\*\* \()?`(?P<name>\w+)`\)?(?P<colon> ?[:\uff1a] ?)"
-    r".*?(?P<example>(?: |(?<=\u3002))\w+ ?[:\uff1a] ?`[^`]+`[.\u3002])?$",
+    r"^- (?:\*\*[^*]+\*\* \()?`(?P<name>\w+)`\)?(?P<colon>[ \u00a0]?[:\uff1a] ?)"
+    r".*?(?P<example>(?: |(?<=\u3002))\w+[ \u00a0]?[:\uff1a] ?`[^`]+`[.\u3002])?$",
     re.MULTILINE,
 )
 

@@ -39,7 +39,7 @@ NAMES = (
     r"openai batch|sandbox batch|sandbox|comfy\.org|OpenAI|ComfyUI|OPENAI_API_KEY|JSONL?|CSV|GIF|SVG|PNG|UTF-8|USD"
     r"|\.csv|\.jsonl|\.ndjson|\.txt|row_00001|filename_prefix|increment|flare|sunburst"
 )
-QUOTED = re.compile(r"- (?:\*\*[^*]+\*\*(?:, |\u3001)?)+ ?[:\uff1a]")
+QUOTED = re.compile(r"- (?:\*\*[^*]+\*\*(?:, |\u3001)?)+[ \u00a0]?[:\uff1a]")
 OPENED, CLOSED = "\u201c\u300c\u2018\u00ab\u201e", "\u201d\u300d\u2019\u00bb\u201c"
 LABELLED = re.compile(rf"[{OPENED}][^(){OPENED}{CLOSED}]{{1,40}}[{CLOSED}] ?\((\w+)\)")
 EVERYDAY = {"none", "paste", "transparent", "opaque", "auto", "low", "medium", "high"}  # values that are words as well
@@ -240,6 +240,26 @@ def test_examples_name_nodes_as_the_reader_sees_them(node: str, language: str) -
     assert not re.search(r"Load Image|Save Image|Join Image|OpenAI Image References|OpenAI Prompt List", page)
     for source, output in re.findall(r"`([^`>]+) > ([^`]+)`", page):
         assert source not in own or output in own[source]
+
+
+def test_french_marks_stay_with_their_word() -> None:
+    """No line begins with a colon or ends with an opening quote: the blank beside such a mark does not break."""
+    torn = re.compile(r".{0,9}(?: [:;?!\u00bb]|\u00ab |[\d\]] %).?")
+    assert [found[0] for text in prose("fr") for found in torn.finditer(text)] == []
+
+
+@pytest.mark.parametrize("language", sorted(WORDS["other address"]))
+def test_readers_are_addressed_in_one_way(language: str) -> None:
+    """With vous and Sie as in ComfyUI, and with tu in Spanish, whatever the sentence stands beside."""
+    other = re.compile(rf".{{0,20}}{WORDS['other address'][language]}.{{0,20}}", re.IGNORECASE)
+    assert [found[0] for text in prose(language) for found in other.finditer(text)] == []
+
+
+def prose(language: str) -> list[str]:
+    """Return the texts and the help pages of a language as they are, without what is code."""
+    pages = [path.read_text(encoding="utf-8") for path in sorted(help_pages.DOCS.glob(f"*/{language}.md"))]
+    texts = (*said_of_nodes(language), *said_in_browser(language), *said_by_the_server(language))
+    return [*(re.sub(r"(?s)```.*?```|`[^`]*`", "_", page) for page in pages), *(each.translated for each in texts)]
 
 
 def quotes(line: str) -> list[str]:
