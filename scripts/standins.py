@@ -99,7 +99,7 @@ class SaveImage:
             path = self.folder / f"{filename_prefix}{'' if number == 1 else f' {number}'}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             pixels = (255.0 * image.cpu().numpy()).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(path, pnginfo=texts, optimize=self.optimize)
+            Image.fromarray(pixels).save(path, pnginfo=texts, optimize=self.optimize, compress_level=1)
             self.saved.append(path)
         return ()
 
