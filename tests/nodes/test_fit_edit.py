@@ -54,6 +54,7 @@ def test_edit_is_put_back_in_place(photo: torch.Tensor, mask: torch.Tensor, edit
     assert (image[0] - edited(photo, mask))[inner].abs().mean() < 0.03
 
 
+@pytest.mark.slow
 def test_without_a_mask_what_changed_is_found(photo: torch.Tensor, mask: torch.Tensor, edit: torch.Tensor) -> None:
     """It is given out as a mask that covers the change and little more; ComfyUI's stand-in for no mask is none."""
     for connected in (None, torch.zeros(1, 64, 64), torch.zeros(1, 640, 960)):
@@ -63,6 +64,7 @@ def test_without_a_mask_what_changed_is_found(photo: torch.Tensor, mask: torch.T
         assert torch.equal(image[0][:, :200], photo[:, :200])
 
 
+@pytest.mark.slow
 def test_same_picture_comes_back_as_it_was(photo: torch.Tensor) -> None:
     """Nothing changed, so nothing is shown of the edit, and that is said."""
     image, used, report = fit(photo[None], photo[None])
@@ -71,6 +73,7 @@ def test_same_picture_comes_back_as_it_was(photo: torch.Tensor) -> None:
     assert any("Nothing was found" in note for note in report["notes"])
 
 
+@pytest.mark.slow
 def test_picture_that_changed_all_over_is_shown_and_told(photo: torch.Tensor) -> None:
     """There is nothing to keep without a mask."""
     _, used, report = fit(photo[None], scene(960, 640, seed=99)[None])
@@ -86,6 +89,7 @@ def test_paste_is_the_edit_in_the_mask_as_it_is(photo: torch.Tensor, mask: torch
     assert report["fits"] == [None]
 
 
+@pytest.mark.slow
 def test_each_edit_takes_its_own_original(photo: torch.Tensor, mask: torch.Tensor, edit: torch.Tensor) -> None:
     """One original serves all edits of a batch; edits may have any size."""
     image, used, report = fit(photo[None], torch.stack([edit, edited(photo, mask)]), mask=mask[None])
@@ -97,6 +101,7 @@ def test_each_edit_takes_its_own_original(photo: torch.Tensor, mask: torch.Tenso
     assert torch.equal(image[1][:, -200:], photo.flip(1)[:, -200:])
 
 
+@pytest.mark.slow
 def test_transparency_of_the_original_is_kept(photo: torch.Tensor, mask: torch.Tensor, edit: torch.Tensor) -> None:
     """Four channels where something is transparent."""
     alpha = torch.ones(640, 960, 1)
@@ -112,6 +117,7 @@ def test_mask_of_another_size_is_refused(photo: torch.Tensor, edit: torch.Tensor
         fit(photo[None], edit[None], mask=torch.ones(1, 100, 100))
 
 
+@pytest.mark.slow
 def test_node_tells_what_it_does_and_what_it_did(
     photo: torch.Tensor, mask: torch.Tensor, edit: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -256,6 +256,7 @@ def test_without_comfyui_there_is_no_place(server: Capture) -> None:
         save(originals(server, unsigned("png")))
 
 
+@pytest.mark.slow
 def test_hundred_files_and_nothing_is_encoded(server: Capture, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As ComfyUI maps a list: one call each, in order. No encoder of Pillow's or ours is called, no decoder either."""
     references = [originals(server, unsigned("png"), seed=seed) for seed in range(100)]

@@ -155,6 +155,7 @@ def test_answers_mean_the_same_as_to_a_plain_parser(form: str, layout: dict[str,
     assert [each.revised_prompt for each in ours.data or []] == [each.revised_prompt for each in plain.data or []]
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(),

@@ -32,6 +32,7 @@ def fitted(kind: str, prompt: str = "a bowl of cherries") -> Fit:
         return fit(ORIGINAL, tensor(image.convert("RGB")), MASK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", ["a bowl of cherries", "a red fox"])
 def test_reframed_is_smaller_and_at_the_top_left(prompt: str) -> None:
     """By 3 to 9 %, unequally; the top left corner stays within 2 px at 1024."""
@@ -56,6 +57,7 @@ def test_in_place_needs_nothing() -> None:
     assert fitted("in-place").applied == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", ["a bowl of cherries", "a red fox"])
 def test_redrawn_and_relit_are_told(prompt: str) -> None:
     """Nothing is aligned to the one, nothing matched to the other."""
@@ -66,12 +68,14 @@ def test_redrawn_and_relit_are_told(prompt: str) -> None:
     assert not {"alignment", "colour match"} & {*redrawn.applied, *relit.applied}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_same_request_gets_the_same_bytes(kind: str) -> None:
     """And another prompt others; a generation is drawn as ever."""
     drawn = drifting(kind)
-    assert drawn(edit(), 0) == drawn(edit(), 0) != drawn(edit("a red fox"), 0)
-    assert drawn(edit(), 0) != drawn(edit(), 1)
+    first = drawn(edit(), 0)
+    assert first == drawn(edit(), 0)
+    assert first not in (drawn(edit("a red fox"), 0), drawn(edit(), 1))
     assert drawn(asked(), 0) == render(asked(), 0)
 
 

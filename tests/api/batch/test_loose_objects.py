@@ -127,6 +127,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(sorted(BatchObject.model_fields)), JSON))
 def test_whatever_the_fields_hold_a_batch_with_an_id_is_read(told: dict[str, Any]) -> None:
     """Nothing beside the id can keep a batch that was begun from being known."""

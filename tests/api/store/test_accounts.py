@@ -283,6 +283,7 @@ def test_own_key_is_the_machines(asker: Asker, monkeypatch: pytest.MonkeyPatch) 
     assert asker.ask().reused
 
 
+@pytest.mark.slow
 def test_own_key_of_a_farm_is_shared(farm: Farm) -> None:
     """One key on many machines is one account."""
     farm.asker.ask()
@@ -290,6 +291,7 @@ def test_own_key_of_a_farm_is_shared(farm: Farm) -> None:
     assert farm.posts == 1
 
 
+@pytest.mark.slow
 def test_other_own_key_of_a_farm_has_all_that_was_paid(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys are exchanged, machine by machine; nothing is bought twice for it, nor what may have been billed."""
     farm.asker.ask("a hare")
@@ -303,6 +305,7 @@ def test_other_own_key_of_a_farm_has_all_that_was_paid(farm: Farm, monkeypatch: 
     assert farm.posts == 2
 
 
+@pytest.mark.slow
 def test_users_share_a_bucket_and_nothing_else(farm: Farm) -> None:
     """Each has their own on every machine where they sign in."""
     assert not ask(farm.asker, signed_in(token("anna"))).reused
@@ -311,6 +314,7 @@ def test_users_share_a_bucket_and_nothing_else(farm: Farm) -> None:
     assert farm.posts == 2
 
 
+@pytest.mark.slow
 def test_lost_request_of_a_user_stops_no_other_on_any_machine(farm: Farm) -> None:
     """And goes on under its own key where its user comes back."""
     farm.asker.faults.drop("after_work", times=9)

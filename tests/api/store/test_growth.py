@@ -214,6 +214,7 @@ def test_budget_counts_what_came_since_the_last_look(tmp_path: Path, monkeypatch
         pass
 
 
+@pytest.mark.slow
 def test_days_that_are_over_are_not_looked_through(tmp_path: Path) -> None:
     """Folders of what was held are gone with the day, unless something is held in them still."""
     for day in ("2026-01-01", "2026-01-02"):

@@ -163,6 +163,7 @@ def test_what_is_no_file_is_neither_waited_for_nor_followed(
     assert contents(treasure) == before
 
 
+@pytest.mark.slow
 def test_endless_numbers_of_strangers_things_do_not_stop_a_request(asker: Asker) -> None:
     """Thousands of names that are none."""
     kept = asker.ask()

@@ -247,6 +247,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(sorted(JobRecord.model_fields)), VALUES), st.binary(max_size=64))
 def test_whatever_a_record_holds_it_is_read_or_unfit(fields: dict[str, Any], noise: bytes) -> None:
     """Nothing else is raised, and what is read has no name that leads anywhere."""

@@ -235,6 +235,7 @@ def test_the_node_shows_what_it_runs(inputs: Path, monkeypatch: pytest.MonkeyPat
     assert texts == [("2 rows, 2 to 3 of 3; columns not used: ID, note", "7")]
 
 
+@pytest.mark.slow
 def test_ten_times_the_rows_are_ten_times_the_work(inputs: Path) -> None:
     """They are read in ComfyUI's own thread when a prompt is queued; also where many rows ask for the same."""
     few, many = (_calls_to_check(inputs, count) for count in (1_000, 10_000))

@@ -53,6 +53,16 @@ def mask(photo: torch.Tensor) -> torch.Tensor:
     return ellipse(photo, (0.55, 0.5), 0.06)
 
 
+@pytest.fixture
+def unfitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer can be fitted: quick, for what is told by the requests alone."""
+
+    def broken(*_args: Any, **_options: Any) -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(fitting, "fit", broken)
+
+
 def outside(mask: torch.Tensor, long_side: int) -> torch.Tensor:
     """Return [H,W], true where a pixel is further from the mask than the band of an edit of that long side."""
     rows, columns = (mask > 0).any(dim=1).nonzero()[:, 0], (mask > 0).any(dim=0).nonzero()[:, 0]
@@ -63,8 +73,13 @@ def outside(mask: torch.Tensor, long_side: int) -> torch.Tensor:
     return far
 
 
-@pytest.mark.parametrize("mode", ["blend", "region"])
-@pytest.mark.parametrize("model", [FREE, FIXED])
+@pytest.mark.parametrize(
+    ("model", "mode"),
+    [
+        (FREE, "region"),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in ((FREE, "blend"), (FIXED, "region"), (FIXED, "blend"))),
+    ],
+)
 def test_outside_the_band_every_pixel_is_the_pictures(
     service: DriftingService, photo: torch.Tensor, mask: torch.Tensor, mode: str, model: str
 ) -> None:
@@ -81,6 +96,7 @@ def test_outside_the_band_every_pixel_is_the_pictures(
     assert "% smaller" in fit["summary"]
 
 
+@pytest.mark.slow
 def test_report_tells_what_was_found_and_done(
     service: DriftingService, photo: torch.Tensor, mask: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +120,7 @@ def test_report_tells_what_was_found_and_done(
     assert "aligned: was 5.5 % smaller" in said[-1]
 
 
+@pytest.mark.slow
 def test_answer_in_place_and_in_colour_is_not_resampled(service: DriftingService) -> None:
     """At the picture's own scale the middle of the mask is the answer's pixels, no more and no less."""
     photo = scene(1800, 1400)
@@ -120,6 +137,7 @@ def test_answer_in_place_and_in_colour_is_not_resampled(service: DriftingService
     assert (image[0][middle] - other[there]).abs().max() < 2 / 255
 
 
+@pytest.mark.usefixtures("unfitted")
 def test_more_context_sends_more(service: DriftingService, photo: torch.Tensor, mask: torch.Tensor) -> None:
     """The widget is a percentage of the mask's size on each side; it changes what is sent, so it is a new job."""
     shares = []
@@ -130,6 +148,7 @@ def test_more_context_sends_more(service: DriftingService, photo: torch.Tensor, 
     assert service.faults.billed == 2
 
 
+@pytest.mark.usefixtures("unfitted")
 @pytest.mark.parametrize("size", ["auto", "match image", "1536x1024"])
 def test_changing_the_mode_afterwards_costs_nothing(
     service: DriftingService, photo: torch.Tensor, mask: torch.Tensor, size: str
@@ -159,6 +178,7 @@ def test_mode_that_was_changed_while_a_request_got_lost_is_not_sent_again(
     assert service.faults.posts == 1
 
 
+@pytest.mark.usefixtures("unfitted")
 def test_reuse_off_asks_for_the_mode_itself(service: DriftingService, photo: torch.Tensor, mask: torch.Tensor) -> None:
     """Whoever wants the size of blend after guide gets it by asking again."""
     inputs = {"image": photo[None], "mask": mask[None]}
@@ -168,6 +188,7 @@ def test_reuse_off_asks_for_the_mode_itself(service: DriftingService, photo: tor
     assert report["edit"]["asked_size"] is not None
 
 
+@pytest.mark.slow
 def test_batch_and_references_go_along_and_the_mask_is_the_firsts(
     service: DriftingService, photo: torch.Tensor, mask: torch.Tensor
 ) -> None:
@@ -182,6 +203,7 @@ def test_batch_and_references_go_along_and_the_mask_is_the_firsts(
     assert torch.equal(image[0][far], photo[far])
 
 
+@pytest.mark.slow
 def test_rows_of_a_list_have_pictures_and_masks_of_their_own(
     service: DriftingService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +226,7 @@ def test_rows_of_a_list_have_pictures_and_masks_of_their_own(
     assert said[-1] == "3 done"
 
 
+@pytest.mark.slow
 def test_several_answers_are_each_fitted(service: DriftingService, photo: torch.Tensor, mask: torch.Tensor) -> None:
     """n pictures: n results, n entries in the report."""
     service.drift = SMALLER
@@ -215,6 +238,7 @@ def test_several_answers_are_each_fitted(service: DriftingService, photo: torch.
     assert all(torch.equal(one[far], photo[far]) for one in image)
 
 
+@pytest.mark.slow
 def test_transparency_is_kept(service: DriftingService, photo: torch.Tensor, mask: torch.Tensor) -> None:
     """Four channels where something is transparent, outside bit for bit; an alpha that hides nothing is left out."""
     hole = torch.ones(HEIGHT, WIDTH, 1)
@@ -228,6 +252,7 @@ def test_transparency_is_kept(service: DriftingService, photo: torch.Tensor, mas
         assert bool(alpha.any()) is (channels == 4)
 
 
+@pytest.mark.usefixtures("unfitted")
 def test_colours_below_transparency_do_not_bleed_into_what_is_sent(service: DriftingService) -> None:
     """A scaled region weighs colours by their alpha: what nobody sees is not mixed into what is seen."""
     picture = torch.zeros(HEIGHT, WIDTH, 4)
@@ -241,6 +266,7 @@ def test_colours_below_transparency_do_not_bleed_into_what_is_sent(service: Drif
     assert sent[..., 1][seen].min() > 0.98
 
 
+@pytest.mark.slow
 def test_values_between_the_levels_are_kept(service: DriftingService, photo: torch.Tensor, mask: torch.Tensor) -> None:
     """What is put back are the floats themselves, not what eight bits have of them."""
     fine = (photo * 0.9 + 0.001).clamp(0, 1)
@@ -249,6 +275,7 @@ def test_values_between_the_levels_are_kept(service: DriftingService, photo: tor
     assert torch.equal(image[0][far], fine[far])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "size", "model"),
     [
@@ -275,6 +302,7 @@ def test_ratio_asked_for_is_that_of_what_is_sent(
     assert any("padded" in note for note in report["notes"]) is padded
 
 
+@pytest.mark.usefixtures("unfitted")
 def test_padded_picture_keeps_its_pixels_and_its_mask(service: DriftingService) -> None:
     """The edge goes on beyond it, where nothing of the mask is; an answer in place gives the picture back."""
     photo = scene(800, 720)
@@ -298,6 +326,7 @@ def test_answer_without_padding_that_was_paid_for_before_is_found(service: Drift
     assert service.faults.billed == 1
 
 
+@pytest.mark.usefixtures("unfitted")
 def test_explicit_size_of_another_ratio_tells_how_many_pixels(
     service: DriftingService, photo: torch.Tensor, mask: torch.Tensor
 ) -> None:
@@ -319,6 +348,7 @@ def test_empty_mask_is_refused_before_anything_is_sent(service: DriftingService,
     assert service.faults.posts == 0
 
 
+@pytest.mark.usefixtures("unfitted")
 @pytest.mark.parametrize(
     ("radius", "told"), [(0.45, r"would be \d+ % of the picture: all of it is sent"), (2.0, "covers the whole picture")]
 )
@@ -354,6 +384,7 @@ def test_mask_of_another_size_is_refused_before_it_is_paid(service: DriftingServ
     assert service.faults.posts == 0
 
 
+@pytest.mark.slow
 def test_redrawn_answer_comes_with_what_to_do(
     service: DriftingService, photo: torch.Tensor, mask: torch.Tensor
 ) -> None:
@@ -368,15 +399,11 @@ def test_redrawn_answer_comes_with_what_to_do(
     assert "set mask_mode to guide: that costs nothing" in told
 
 
+@pytest.mark.usefixtures("unfitted")
 def test_picture_that_cannot_be_fitted_is_pasted(
-    service: DriftingService, photo: torch.Tensor, mask: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+    service: DriftingService, photo: torch.Tensor, mask: torch.Tensor
 ) -> None:
     """It was paid for: no fault of ours keeps it back."""
-
-    def broken(*_args: Any, **_options: Any) -> None:
-        raise RuntimeError("no memory")
-
-    monkeypatch.setattr(fitting, "fit", broken)
     image, _, report = node(image=photo[None], mask=mask[None], mask_mode="region")
     assert any("could not be fitted (no memory)" in note for note in report["notes"])
     assert torch.equal(image[0][mask == 0], photo[mask == 0])
@@ -413,6 +440,7 @@ def test_cancel_while_fitting_ends_the_node_and_the_work(
     assert service.faults.billed == 1
 
 
+@pytest.mark.slow
 def test_batch_job_is_fitted_when_it_is_collected(
     service: DriftingService, photo: torch.Tensor, mask: torch.Tensor
 ) -> None:

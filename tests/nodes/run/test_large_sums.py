@@ -136,6 +136,7 @@ def test_sum_that_is_none_is_the_default(monkeypatch: pytest.MonkeyPatch, told: 
     assert large_sums.ask_above_usd() == large_sums.ASK_ABOVE_USD
 
 
+@pytest.mark.slow
 def test_yes_lets_the_same_run_go_once(asker: Asker) -> None:
     """Then it is asked again, also where the seeds are new."""
     assert refused(run(*rows()))
@@ -180,6 +181,7 @@ def test_yes_to_nothing_is_none(asker: Asker, body: dict[str, Any]) -> None:
     assert ask("POST", "allow_sum", prompt_id="prompt-7").status == 404
 
 
+@pytest.mark.slow
 def test_sandbox_and_plans_are_never_asked_about(asker: Asker) -> None:
     """Nothing of them costs before somebody submits, who sees the sum then."""
     assert run(*rows(connection="sandbox")) == ["picture"] * ROWS

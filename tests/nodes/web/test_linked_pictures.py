@@ -46,6 +46,7 @@ def priced(name: str | None, mask_mode: str, *, mask: str | None = None, **value
     return dict(ask("POST", "estimate", **body, values={**SET, "mask_mode": mask_mode, **values}).body)
 
 
+@pytest.mark.slow
 def test_price_is_that_of_what_is_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the region and of the whole picture: the run asks for the very size that was priced."""
     paint(folder / "large.png", (3000, 2000), 400, 400, 900, 800)
@@ -61,6 +62,7 @@ def test_price_is_that_of_what_is_asked_for(folder: Path, monkeypatch: pytest.Mo
         assert service.asked[0].size != service.asked[1].size
 
 
+@pytest.mark.slow
 def test_price_follows_a_mask_that_is_painted_again(folder: Path) -> None:
     """The mask editor writes the file again, or another one."""
     paint(folder / "clipspace" / "painted.png", (4000, 3000), 100, 100, 300, 300)

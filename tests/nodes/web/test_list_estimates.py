@@ -108,6 +108,7 @@ def test_list_that_cannot_run_says_why(values: dict[str, Any], said: str) -> Non
     assert said in answer["reason"]
 
 
+@pytest.mark.slow
 def test_ten_thousand_rows_of_two_kinds_are_two_estimates(folder: Path) -> None:
     """Rows of a kind are counted, not asked for one by one."""
     rows = "".join(f"prompt {number},,{'low' if number % 2 else 'high'},\n" for number in range(10_000))

@@ -83,6 +83,7 @@ def test_mask_through_an_object_lets_no_colour_in(name: str) -> None:
     assert torch.equal(result.image[far_from(mask)], original[far_from(mask)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["small", "middle", "edge"])
 def test_answer_in_place_and_in_colour_is_pasted(kind: str) -> None:
     """The result is the paste with the soft border, and inside it is the answer itself."""
@@ -139,6 +140,7 @@ def test_transparent_answer_makes_the_result_transparent() -> None:
     assert (result[far_from(mask)][:, 3] == 1).all()
 
 
+@pytest.mark.slow
 def test_grey_picture_becomes_colours() -> None:
     """One channel is three alike."""
     grey = photograph("coffee.jpg").mean(dim=2, keepdim=True)
@@ -177,6 +179,7 @@ def test_figures_tell_what_was_done() -> None:
     assert 0.8 < result.figures.kept < 1
 
 
+@pytest.mark.slow
 def test_redrawn_answer_is_told_and_softly_blended() -> None:
     """What does not match at all is shown in the mask with a wide border, not aligned to anything."""
     original, mask = photograph("coffee.jpg"), rectangle(photograph("coffee.jpg"), 0.3, 0.3, 0.7, 0.7)
@@ -203,6 +206,7 @@ def test_masks_of_nothing_and_of_everything(opened: float) -> None:
         assert result.verdict == "not compared"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [1, 2])
 def test_smallest_mask_is_shown(side: int) -> None:
     """A mask of one pixel shows one pixel of the answer."""
@@ -224,6 +228,7 @@ def test_tiny_pictures_are_no_error(size: tuple[int, int]) -> None:
     assert torch.isfinite(fit(original, answer, mask).image).all()
 
 
+@pytest.mark.slow
 def test_values_that_are_no_numbers_stay_where_they_are() -> None:
     """NaN in the answer shows as black inside the mask and nowhere else."""
     original = photograph("cat.png")
