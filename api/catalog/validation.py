@@ -241,10 +241,8 @@ def _output_compression(spec: ModelSpec, fields: Fields) -> None:
     value = fields.get("output_compression")
     if value is None:
         return
-    low, high = spec.output_compression
-    if not low <= value <= high:
-        raise _refusal("output_compression", "invalid_value", out_of_range("output_compression", value, low, high))
-    output_format = fields.get("output_format") or "png"
+    _refuse_outside("output_compression", value, spec.output_compression)
+    output_format, high = fields.get("output_format") or "png", spec.output_compression[1]
     if output_format not in COMPRESSED and value != high:
         message = (
             f"output_compression {value} works with jpeg and webp only, output_format is {output_format}."
@@ -254,9 +252,8 @@ def _output_compression(spec: ModelSpec, fields: Fields) -> None:
 
 
 def _n(spec: ModelSpec, fields: Fields) -> None:
-    value, (low, high) = fields.get("n"), spec.n
-    if value is not None and not low <= value <= high:
-        raise _refusal("n", "invalid_value", out_of_range("n", value, low, high))
+    value = fields.get("n")
+    _refuse_outside("n", value, spec.n)
     if fields.get("output_format") == "svg" and value not in (None, 1):
         raise _refusal("n", "invalid_value", f"SVG output makes one picture a request, n is {value}. Set n to 1.")
 
@@ -269,13 +266,8 @@ def _gif(spec: ModelSpec, fields: Fields) -> None:
         return
     _forbid(fields, "gif", "stream", "partial_images", "output_compression", "mask")
     if spec.gif is not None:
-        for name, (low, high) in (
-            ("frame_count", spec.gif.frame_count),
-            ("frame_duration_ms", spec.gif.frame_duration_ms),
-        ):
-            value = fields.get(name)
-            if value is not None and not low <= value <= high:
-                raise _refusal(name, "invalid_value", out_of_range(name, value, low, high))
+        _refuse_outside("frame_count", fields.get("frame_count"), spec.gif.frame_count)
+        _refuse_outside("frame_duration_ms", fields.get("frame_duration_ms"), spec.gif.frame_duration_ms)
 
 
 def _svg(spec: ModelSpec, fields: Fields) -> None:
@@ -302,9 +294,12 @@ def _pictures(spec: ModelSpec, fields: Fields) -> None:
 
 
 def _partial_images(spec: ModelSpec, fields: Fields) -> None:
-    value, (low, high) = fields.get("partial_images"), spec.partial_images
-    if value is not None and not low <= value <= high:
-        raise _refusal("partial_images", "invalid_value", out_of_range("partial_images", value, low, high))
+    _refuse_outside("partial_images", fields.get("partial_images"), spec.partial_images)
+
+
+def _refuse_outside(name: str, value: int | None, limits: tuple[int, int]) -> None:
+    if value is not None and not limits[0] <= value <= limits[1]:
+        raise _refusal(name, "invalid_value", out_of_range(name, value, *limits))
 
 
 def _forbid(fields: Fields, output_format: str, *names: str) -> None:
