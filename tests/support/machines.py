@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 import uuid
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiobotocore.httpsession import AIOHTTPSession
+from botocore.loaders import JSONFileLoader
 from openai_image_nodes.api.backends import backend
 from openai_image_nodes.api.store.records import JobRecord
 from openai_image_nodes.api.store.shared import SharedStore
@@ -16,6 +21,19 @@ from support.s3_server import BUCKET, S3Server
 
 STORE = "OPENAI_IMAGE_NODES_STORE"
 HOME = "OPENAI_IMAGE_NODES_HOME"
+FILES, CONTEXT = JSONFileLoader(), ssl.create_default_context()
+load_file = JSONFileLoader.load_file
+
+
+@cache
+def loaded(path: str) -> Any:
+    """Return the content of a file of the AWS client, for every machine the same."""
+    return load_file(FILES, path)
+
+
+# Each machine has a client of its own, which would read megabytes of JSON and all certificates for itself.
+JSONFileLoader.load_file = lambda _self, path: loaded(path)
+AIOHTTPSession._build_verify_context = lambda _self: CONTEXT
 
 
 def url() -> str:
