@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -100,22 +100,6 @@ def _filter_rows(pixels: Pixels, kind: int, start: int, stop: int) -> Pixels:
     return filtered
 
 
-def _none(left: Pixels, up: Pixels, corner: Pixels) -> Pixels:
-    return np.zeros_like(left)
-
-
-def _sub(left: Pixels, up: Pixels, corner: Pixels) -> Pixels:
-    return left
-
-
-def _up(left: Pixels, up: Pixels, corner: Pixels) -> Pixels:
-    return up
-
-
-def _average(left: Pixels, up: Pixels, corner: Pixels) -> Pixels:
-    return (left & up) + ((left ^ up) >> 1)  # (left + up) // 2 without leaving 8 bits
-
-
 def _paeth(left: Pixels, up: Pixels, corner: Pixels) -> Pixels:
     """Return whichever of the three is nearest to left + up - corner, without leaving 8 bits.
 
@@ -134,4 +118,10 @@ def _paeth(left: Pixels, up: Pixels, corner: Pixels) -> Pixels:
     return middle
 
 
-PREDICTORS = (_none, _sub, _up, _average, _paeth)  # the position is PNG's filter type
+PREDICTORS: tuple[Callable[[Pixels, Pixels, Pixels], Pixels], ...] = (  # the position is PNG's filter type
+    lambda left, up, corner: np.zeros_like(left),
+    lambda left, up, corner: left,
+    lambda left, up, corner: up,
+    lambda left, up, corner: (left & up) + ((left ^ up) >> 1),  # (left + up) // 2 without leaving 8 bits
+    _paeth,
+)
