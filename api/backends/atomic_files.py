@@ -47,7 +47,7 @@ def move(source: Path, target: Path) -> None:
     Where it is held open, as by a virus scanner on Windows, it is tried again for a second.
     Raises: OSError.
     """
-    _patiently(lambda: os.replace(source, target))
+    _patiently(lambda: os.replace(source, target), target)
 
 
 def remove(path: Path) -> None:
@@ -55,18 +55,32 @@ def remove(path: Path) -> None:
 
     Raises: OSError.
     """
-    _patiently(lambda: os.unlink(path))
+    _patiently(lambda: os.unlink(path), path)
 
 
-def _patiently(act: Callable[[], T]) -> T:
+def _patiently(act: Callable[[], T], doomed: Path | None = None) -> T:
+    """Do something to files that others may hold; `doomed` is what goes by it, which on Windows may be read-only."""
     for pause_s in PAUSES_S:
         try:
             return act()
         except PermissionError as exc:
             if not is_held(exc):
                 raise
-            time.sleep(pause_s)
+            if doomed is None or not _made_writable(doomed):
+                time.sleep(pause_s)
     return act()
+
+
+def _made_writable(path: Path) -> bool:
+    """Tell whether a file was read-only, as what comes out of a backup is, and is no longer."""
+    try:
+        mode = os.lstat(path).st_mode  # a link can always be written to, and what it leads to is not ours
+        if mode & stat.S_IWRITE:
+            return False
+        os.chmod(path, stat.S_IMODE(mode) | stat.S_IWRITE)
+    except OSError:
+        return False
+    return True
 
 
 def is_held(exc: OSError) -> bool:
@@ -179,8 +193,15 @@ def remove_folder(path: Path, trash: Path) -> bool:
             move(path, doomed)
         except OSError:
             return False
-    shutil.rmtree(doomed, ignore_errors=True)
+    remove_tree(doomed)
     return True
+
+
+def remove_tree(folder: Path) -> None:
+    """Delete a folder with all that is in it, as far as it can be; read-only files, which Windows keeps, as well."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if os.path.lexists(folder) and any([_made_writable(path) for path in (folder, *folder.rglob("*"))]):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def passing_folders(path: Path) -> list[Path]:

@@ -27,6 +27,7 @@ from ..store.store import Store
 
 FOLDER = "batch"
 CHANGED = "changed"
+CHANGED_BYTES = 8  # any others: two changes may come within one tick of the file system's clock
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -195,13 +196,16 @@ class JobPlan:
     def touch(self) -> None:
         """Note that something else than planning happened, so that a node looks again (see `generation`)."""
         with contextlib.suppress(OSError):
-            write_atomic(make_private_folder(self.root) / CHANGED, b"", synced=False)
+            write_atomic(make_private_folder(self.root) / CHANGED, os.urandom(CHANGED_BYTES), synced=False)
 
     @property
     def generation(self) -> int:
         """A number that changes whenever answers may have come or jobs were sent or forgotten."""
         try:
-            return (self.root / CHANGED).stat().st_mtime_ns
+            said = read_regular(self.root / CHANGED, CHANGED_BYTES)
+            return (
+                int.from_bytes(said, "big") or (self.root / CHANGED).stat().st_mtime_ns
+            )  # earlier versions left it empty
         except OSError:
             return 0
 

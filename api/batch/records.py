@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -20,7 +19,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 
-from ..backends.atomic_files import make_private_folder, read_regular, remove, write_atomic
+from ..backends.atomic_files import make_private_folder, read_regular, remove, remove_tree, write_atomic
 from ..store import spending
 from ..store.records import RECORD_MAX_BYTES, Amount, Moment, Second, identity_of, tell_once
 from ..store.store import Store
@@ -178,7 +177,7 @@ class BatchLedger:
 
     def forget(self, record: BatchRecord) -> None:
         """Delete all that is known of a batch."""
-        shutil.rmtree(self.folder(record.id), ignore_errors=True)
+        remove_tree(self.folder(record.id))
         spending.release(self._store_root, record.id)
 
 

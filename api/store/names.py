@@ -15,6 +15,7 @@ from collections import defaultdict
 from pathlib import Path
 
 RESCAN_S = 30.0
+TICK_NS = 3_000_000_000  # FAT and some shares tell even seconds alone
 
 
 class NameIndex:
@@ -60,4 +61,4 @@ class NameIndex:
             return  # to read an answer will tell what is wrong
         self._others, self._scanned_at = dict(found), time.monotonic()
         # one that was changed this moment may change once more within the same tick of the file system's clock
-        self._changed_at = changed_at if time.time_ns() - changed_at > 1_000_000_000 else None
+        self._changed_at = changed_at if time.time_ns() - changed_at > TICK_NS else None

@@ -209,11 +209,11 @@ class Store:
         Returns how many were forgotten.
         """
         for folder in files.passing_folders(self.root / "trash"):
-            shutil.rmtree(folder, ignore_errors=True)
+            files.remove_tree(folder)
         for folder in files.passing_folders(self.root / "incoming"):
             with contextlib.suppress(OSError):
                 if time.time() - folder.stat().st_mtime > CRASHED_AFTER_S:
-                    shutil.rmtree(folder, ignore_errors=True)
+                    files.remove_tree(folder)
         self.journal.tidy(self.is_answered)
         return self._limit.make(max_bytes)
 

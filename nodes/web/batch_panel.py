@@ -22,7 +22,7 @@ LOG = logging.getLogger(__name__)
 
 SHOWN = 20
 PROMPT_CHARS = 80
-LARGE_PLAN = 2000  # jobs; a thousandth of a second for each ten or so
+LARGE_PLAN = 500  # jobs; a look reads some fifteen in a millisecond, and is to be done in a tenth of a second
 LOOK_S = 0.05
 NO_JOBS: dict[str, Any] = {"count": 0, "bytes": 0, "low_usd": 0, "high_usd": 0}
 NOT_READ_YET = {**NO_JOBS, "parts": [], "left": NO_JOBS, "failed_count": 0, "failed": [], "batches": []}

@@ -98,11 +98,10 @@ def test_fitting_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 def test_growth_is_measured(settled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps, forgetting, and a list out of the store."""
-    monkeypatch.setattr(growth, "ROWS", 3)
     monkeypatch.setattr(growth, "SIDE", SIDE)
     monkeypatch.setattr(growth, "REPEATS", 3)
-    lines = [*growth.curve(settled, [20]), growth.kept_list(settled)]
-    assert len(lines) == 7
+    lines = [*growth.curve(settled, [20]), growth.kept_list(settled, 3)]
+    assert len(lines) == 9
 
 
 @pytest.mark.slow

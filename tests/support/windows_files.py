@@ -1,11 +1,16 @@
 """A file system that behaves like that of Windows, put under whatever uses one folder: what is open cannot be moved or
-deleted, names are case-blind, some are forbidden, and a path has 259 characters at most."""
+deleted, nor what is read-only, names are case-blind, some are forbidden, a path has 259 characters at most, and time
+stamps are as coarse as FAT's."""
 
 from __future__ import annotations
 
+import builtins
 import errno
+import io
 import os
+import pathlib
 import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +24,7 @@ HOME = r"C:\Users\Maximiliane Musterfrau\Documents\ComfyUI_windows_portable\Comf
 FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]\Z')
 DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 ACCESS_DENIED, SHARING_VIOLATION = 5, 32
+TICK_NS = 2_000_000_000  # FAT and exFAT
 
 
 class WindowsError_(PermissionError):
@@ -74,6 +80,21 @@ class Windows:
                 self.refusals += 1
                 raise WindowsError_(SHARING_VIOLATION, path)
 
+    def check_writable(self, path: Any) -> None:
+        """Refuse to delete or replace a read-only file."""
+        if self._inner(path) is None or not os.path.isfile(path) or os.path.islink(path):
+            return
+        if not os.stat(path).st_mode & stat.S_IWUSR:
+            self.refusals += 1
+            raise WindowsError_(ACCESS_DENIED, path)
+
+    def round_times(self, *paths: Any) -> None:
+        """Let what was changed tell an even second."""
+        for path in paths:
+            if self._inner(path) is not None and os.path.exists(path):
+                found = os.stat(path)
+                os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns // TICK_NS * TICK_NS))
+
     def _inner(self, path: Any) -> Path | None:
         """Return a path below the folder, None for any other."""
         if isinstance(path, int):
@@ -86,6 +107,10 @@ class Windows:
 REAL: dict[str, Callable[..., Any]] = {
     name: getattr(os, name) for name in ("open", "mkdir", "rename", "replace", "unlink", "rmdir", "listdir")
 }
+
+OPEN = io.open
+# Python 3.10's paths keep the functions of `os` that they found when they were loaded.
+ACCESSED = {"mkdir", "rename", "replace", "rmdir", "unlink"} if hasattr(pathlib, "_NormalAccessor") else set()
 
 
 @contextmanager
@@ -102,12 +127,23 @@ def windows(root: Path) -> Iterator[Windows]:
                 raise WindowsError_(ACCESS_DENIED, path)  # there are no descriptors of folders
             if flags & os.O_CREAT:
                 rules.check_new(path)
-        return int(REAL["open"](path, flags, *rest, **options))
+        descriptor = int(REAL["open"](path, flags, *rest, **options))
+        if flags & os.O_CREAT:
+            rules.round_times(os.path.dirname(os.path.abspath(path)))
+        return descriptor
+
+    def opened_file(path: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
+        if not isinstance(path, int):
+            rules.check_name(path)
+            if not set(mode).isdisjoint("wax"):
+                rules.check_new(path)
+        return OPEN(path, mode, *rest, **options)
 
     def mkdir(path: Any, *rest: Any, **options: Any) -> None:
         rules.check_name(path, is_folder=True)
         rules.check_new(path)
         REAL["mkdir"](path, *rest, **options)
+        rules.round_times(path, Path(os.path.abspath(path)).parent)
 
     def rename(source: Any, target: Any, **options: Any) -> None:
         if os.path.lexists(target):
@@ -121,19 +157,28 @@ def windows(root: Path) -> Iterator[Windows]:
         rules.check_new(target)
         rules.check_free(source)
         rules.check_free(target)
+        rules.check_writable(target)
         REAL["rename"](source, target, **options)
+        rules.round_times(target, *(Path(os.path.abspath(path)).parent for path in (source, target)))
 
     def unlink(path: Any, **options: Any) -> None:
         rules.check_free(path)
+        rules.check_writable(path)
         REAL["unlink"](path, **options)
+        rules.round_times(Path(os.path.abspath(path)).parent)
 
     def rmdir(path: Any, **options: Any) -> None:
         rules.check_free(path)
         REAL["rmdir"](path, **options)
+        rules.round_times(Path(os.path.abspath(path)).parent)
 
     layer = {"open": opened, "mkdir": mkdir, "rename": rename, "replace": replace, "rmdir": rmdir}
     with pytest.MonkeyPatch.context() as patch:
         for name, function in {**layer, "unlink": unlink, "remove": unlink}.items():
             patch.setattr(os, name, function)
+            if name in ACCESSED:
+                patch.setattr(pathlib._NormalAccessor, name, staticmethod(function))  # type: ignore[attr-defined]
+        for owner in (io, builtins, *([pathlib._NormalAccessor] if ACCESSED else [])):  # type: ignore[attr-defined]
+            patch.setattr(owner, "open", staticmethod(opened_file))
         patch.setattr("shutil._use_fd_functions", False)  # as on Windows, where a tree is deleted by names
         yield rules

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -17,12 +18,13 @@ from openai_image_nodes.api.batch.plan import JobPlan
 from openai_image_nodes.api.errors import OutcomeUnknownError
 from openai_image_nodes.api.store import spending
 from openai_image_nodes.api.store.journal import again
+from openai_image_nodes.api.store.names import NameIndex
 from openai_image_nodes.api.store.records import Owner
 from openai_image_nodes.api.store.store import Store, mark_read
 from openai_image_nodes.cli import main
 from support.asker import Asker, Server
 from support.large_store import PICTURE, record
-from support.windows_files import HOME, PATH_MAX, Windows, WindowsError_, windows
+from support.windows_files import HOME, PATH_MAX, TICK_NS, Windows, WindowsError_, windows
 
 ACCOUNT = "0123456789abcdef"
 
@@ -79,6 +81,28 @@ class TestLayer:
         """Names of devices, signs with a meaning, a dot at the end, too many characters."""
         with pytest.raises(OSError, match=r"syntax|path specified"):
             os.open(tmp_path / name, os.O_CREAT | os.O_WRONLY)
+
+    @pytest.mark.parametrize("name", ["what?", "nul", "end ", "AUX.txt"])
+    def test_forbidden_names_of_plain_files(self, name: str, tmp_path: Path, rules: Windows) -> None:
+        """However a file is opened."""
+        for write in (lambda: (tmp_path / name).write_bytes(b""), lambda: open(tmp_path / name, "w").close()):
+            with pytest.raises(OSError, match="syntax"):
+                write()
+
+    def test_read_only_files_stay(self, tmp_path: Path, rules: Windows) -> None:
+        """They can be neither deleted nor replaced."""
+        path, other = tmp_path / "file", tmp_path / "other"
+        for each in (path, other):
+            each.write_bytes(b"data")
+        path.chmod(0o400)
+        for act in (path.unlink, lambda: other.replace(path)):
+            with pytest.raises(WindowsError_):
+                act()
+
+    def test_time_stamps_are_even_seconds(self, tmp_path: Path, rules: Windows) -> None:
+        """What changes twice in one of them looks the same."""
+        (tmp_path / "folder").mkdir()
+        assert (tmp_path / "folder").stat().st_mtime_ns % TICK_NS == 0
 
     def test_case_is_no_difference(self, tmp_path: Path, rules: Windows) -> None:
         """Two names that differ in case alone are one."""
@@ -163,6 +187,75 @@ def test_folder_that_cannot_be_moved_stays_whole(store: Store, rules: Windows, m
         assert sorted(os.listdir(folder)) == ["picture_0.png", "picture_1.png", "record.json"]
     assert store.find(record(1).identity) is not None
     assert store.prune(0) == 1
+
+
+def test_answers_out_of_a_backup_are_forgotten_and_replaced(
+    store: Store, rules: Windows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was copied from a read-only place is read-only, and nobody waits for it to be let go."""
+    monkeypatch.setattr(files, "PAUSES_S", (-1.0, -1.0))  # which nobody can sleep
+    folder = store.save(record(1), [PICTURE])
+    answer = store.find(record(1).identity)
+    assert answer is not None
+    mark_read(answer)
+    for path in folder.iterdir():
+        path.chmod(0o400)
+    files.write_atomic(folder / "record.json", (folder / "record.json").read_bytes())
+    assert store.find(record(1).identity) is not None
+    (folder / "record.json").chmod(0o400)
+    assert store.prune(0) == 1
+    assert os.listdir(store.jobs) == os.listdir(store.root / "trash") == []
+    assert rules.refusals > 0
+
+
+def test_second_answer_is_found_within_one_tick(tmp_path: Path, rules: Windows) -> None:
+    """Before money is spent a listing is made again, though the folder tells the time that it told before."""
+    store, others = Store(tmp_path / "store"), Store(tmp_path / "store")
+    store.save(record(1), [PICTURE])
+    told = time.time_ns() - 3 * TICK_NS // 4
+    os.utime(store.jobs, ns=(told, told))
+    names = NameIndex(store.jobs)
+    names.look_again()
+    second = others.save(record(1), [PICTURE])
+    os.utime(store.jobs, ns=(told, told))
+    names.look_again()
+    assert names.others(record(1).identity) == {second.name}
+
+
+def test_changes_of_a_plan_are_told_apart_within_one_tick(store: Store, rules: Windows) -> None:
+    """A node looks again after each of them."""
+    plan, seen = JobPlan(store), set()
+    for _ in range(4):
+        plan.touch()
+        seen.add(plan.generation)
+    assert len(seen) == 4
+
+
+def test_two_processes_of_one_store(store: Store, rules: Windows, tmp_path: Path) -> None:
+    """One reads whatever the other replaces and forgets: no call fails but with what Windows itself would say."""
+    other, stop = Store(store.root), threading.Event()
+    for number in range(8):
+        store.save(record(number), [PICTURE])
+
+    def read() -> None:
+        while not stop.is_set():
+            for number in range(8):
+                found = other.find(record(number).identity)
+                if found is not None:
+                    mark_read(found)
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        try:
+            for number in range(8):
+                answer = store.find(record(number).identity)
+                assert answer is not None
+                mark_read(answer)
+                store.amend(answer)
+            store.prune(0)
+        finally:
+            stop.set()
+        reading.result()
 
 
 def test_lease_needs_no_posix(store: Store, rules: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
