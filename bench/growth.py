@@ -1,6 +1,7 @@
-"""`python -m bench.growth [ANSWERS ...]`: what a request costs in stores of several sizes, and a list out of the store.
+"""`python -m bench.growth [ANSWERS ...]`: what a request costs in stores of several sizes, and lists out of a store.
 
-The stores are written as files below the temporary folder and deleted again; with 100,000 answers that takes minutes.
+`python -m bench.growth list ROWS` runs one list alone, for its memory. The stores are written as files below the
+temporary folder and deleted again; with 100,000 answers that takes minutes.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,13 +18,23 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from . import ours, pictures
+from . import memory, ours, pictures
 from .measure import taken_s
 
 SIZES = (1_000, 10_000, 100_000)
 REPEATS = 50
-ROWS, SIDE = 200, 1024
+ROWS, SIDE = (1_000, 10_000), 1024
+COMPARED = 200  # of a list's rows
 DELETED = 300
+JOBS = """
+import sys, types
+pack = sys.modules["openai_image_nodes"] = types.ModuleType("openai_image_nodes")
+pack.__path__ = sys.argv[1:]
+from openai_image_nodes.cli import main
+main(["jobs"])
+"""  # as the installed command, without ComfyUI's packages
+LOOKS, LOOK_PAUSE_S = 20, 0.2
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(sizes: list[int]) -> None:
@@ -31,8 +43,11 @@ def main(sizes: list[int]) -> None:
         ours.settle(Path(name))
         os.environ["OPENAI_IMAGE_NODES_BUDGET_USD_PER_DAY"] = "1000000"
         ours.load()
-        for line in (*curve(Path(name), sizes), kept_list(Path(name))):
+        for line in curve(Path(name), sizes):
             print(line, flush=True)
+    for rows in ROWS:
+        command = [sys.executable, "-m", "bench.growth", "list", str(rows)]
+        subprocess.run(command, check=True, cwd=ROOT)  # noqa: S603
 
 
 def curve(folder: Path, sizes: list[int]) -> Iterator[str]:
@@ -47,7 +62,12 @@ def curve(folder: Path, sizes: list[int]) -> Iterator[str]:
             later = [taken_s(lambda step=step, number=number: step(number)) for number in range(1, REPEATS)]
             words = f"first {first * 1000:8.2f} ms, then {statistics.median(later) * 1000:6.2f} ms"
             yield f"{answers:>7,} answers  {name:<28} {words}"
+        yield f"{answers:>7,} answers  first line of openai-image jobs after {_first_line_s(root):.2f} s"
         yield f"{answers:>7,} answers  {_pruned(root)}"
+        shutil.rmtree(root)
+        large_store.fill_plan(root, answers)
+        yield f"{answers:>7,} planned  {_looks(root)}"
+        shutil.rmtree(root)
 
 
 def _steps(root: Path, large_store: Any) -> dict[str, Callable[[int], object]]:
@@ -86,30 +106,88 @@ def _pruned(root: Path) -> str:
     return f"forgetting {forgotten:,} takes {taken_ms / 1000:.1f} s: {each}"
 
 
-def kept_list(folder: Path) -> str:
-    """Run rows that are all kept, and decode the same pictures alone."""
-    large_store_of = ours.part("api.store.store").stores()[0]
+def _first_line_s(root: Path) -> float:
+    command = [sys.executable, "-c", JOBS, str(ROOT)]
+    environment = {**os.environ, "OPENAI_IMAGE_NODES_STORE": str(root)}
+    began = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env=environment) as child:  # noqa: S603
+        if child.stdout is None or not child.stdout.readline():
+            raise RuntimeError("openai-image jobs said nothing")
+        taken_s = time.perf_counter() - began
+        child.terminate()
+    return taken_s
+
+
+def _looks(root: Path) -> str:
+    os.environ["OPENAI_IMAGE_NODES_STORE"] = str(root)
+    panel = ours.part("nodes.web.batch_panel").BatchPanel(lambda _name: None)
+    began, taken = time.perf_counter(), []
+    while True:
+        began_look = time.perf_counter()
+        seen = panel.view()
+        taken.append((time.perf_counter() - began_look) * 1000)
+        if not seen["busy"]:
+            break
+        time.sleep(LOOK_PAUSE_S)
+    read_s = time.perf_counter() - began
+    taken += [taken_s(panel.view) * 1000 for _ in range(LOOKS)]
+    del os.environ["OPENAI_IMAGE_NODES_STORE"]
+    longest, usual = max(taken), statistics.median(taken[-LOOKS:])
+    return (
+        f"a look takes {usual:.1f} ms, {longest:.0f} ms at most; {seen['count']:,} jobs are read after {read_s:.1f} s"
+    )
+
+
+def kept_list(folder: Path, rows: int) -> str:
+    """Run rows that are all kept; some are decoded too, beside decoding the same picture alone."""
+    store = ours.part("api.store.store").stores()[0]
     decode = ours.part("utils.decode").pngs_to_image
     data = pictures.png(pictures.photograph(SIDE, SIDE))
     ours.point("http://127.0.0.1:9")
-    jobs = [ours.job("kept", seed=number) for number in range(ROWS)]
+    jobs = [ours.job("kept", seed=number) for number in range(rows)]
+    _fill(store, jobs, data, folder / "picture.png")
+    manager = ours.part("api.jobs.manager").JobManager()
+
+    def row(job: Any) -> Any:
+        return manager.mark_delivered(manager.submit(job).future.result())
+
+    decode(row(jobs[0]).pictures)
+    before, ratios, kept_ms = memory.most_bytes(), [], []
+    for number, job in enumerate(jobs):
+        if number % max(1, rows // COMPARED):
+            kept_ms.append(taken_s(lambda job=job: row(job)) * 1000)
+        else:
+            alone = taken_s(lambda: decode([data]))
+            ratios.append(taken_s(lambda job=job: decode(row(job).pictures)) / alone)
+    peak_mb = (memory.most_bytes() - before) / 1e6
+    middle = statistics.median(ratios)
+    kept = f", {statistics.median(kept_ms):.2f} ms a row without" if kept_ms else ""
+    return f"{rows:,} kept rows of {SIDE}x{SIDE}: {middle:.2f} times as long as decoding alone{kept}, +{peak_mb:.0f} MB"
+
+
+def _fill(store: Any, jobs: list[Any], data: bytes, picture: Path) -> None:
+    """Write the records as files, all with one picture: 10,000 times a megabyte need no disk."""
+    records = ours.part("api.store.records")
+    picture.write_bytes(data)
     for job in jobs:
         record = job.record(job.identity)
         record.state, record.answered_at = "answered", time.time()
-        large_store_of.save(record, [data])
-    manager = ours.part("api.jobs.manager").JobManager()
+        record.pictures, record.picture_digests = ["picture_0.png"], records.picture_digests([data])
+        folder = store.jobs / job.identity
+        folder.mkdir(parents=True)
+        (folder / records.RECORD).write_bytes(records.record_bytes(record))
+        os.link(picture, folder / "picture_0.png")
 
-    def row(job: Any) -> None:
-        answer = manager.submit(job).future.result()
-        decode(manager.mark_delivered(answer).pictures)
 
-    ratios = []
-    row(jobs[0])
-    for job in jobs:
-        alone = taken_s(lambda: decode([data]))
-        ratios.append(taken_s(lambda job=job: row(job)) / alone)
-    return f"{ROWS} kept rows of {SIDE}x{SIDE}: {statistics.median(ratios):.2f} times as long as decoding alone"
+def run_list(rows: int) -> None:
+    """Print the line of one list; a process of its own has its own peak of memory."""
+    with tempfile.TemporaryDirectory() as name:
+        ours.settle(Path(name))
+        print(kept_list(Path(name), rows), flush=True)
 
 
 if __name__ == "__main__":
-    main([int(word) for word in sys.argv[1:]] or list(SIZES))
+    if sys.argv[1:2] == ["list"]:
+        run_list(int(sys.argv[2]))
+    else:
+        main([int(word) for word in sys.argv[1:]] or list(SIZES))
