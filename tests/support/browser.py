@@ -287,7 +287,7 @@ def pages(
     for canvas in canvases:
         canvas.shot("end")
         canvas.page.context.close()
-        assert canvas.complaints == []
+        assert canvas.complaints == [], canvas.complaints  # pytest shows no values of asserts in helpers
 
 
 @pytest.fixture(scope="module")

@@ -64,3 +64,13 @@ test("the files that Load Image shows are told, as the price follows their size"
   assert.deepEqual(stateOf(asks).files, { image: "cat.png [input]", mask: "cat.png [input]" });
   assert.equal(stateOf(node("OIN_GPTImage", [["image", node("Other", [], { image: "x" })], "mask"])).files, undefined);
 });
+
+test("a node that was just taken off the canvas has a state, though older frontends throw when asked for its links", () => {
+  const gone = node("OIN_GPTImage", ["image", "references"], { seed: 1 });
+  gone.graph = null;
+  gone.getInputNode = () => {
+    throw new Error("Attempted to access LGraph reference that was null or undefined.");
+  };
+  const { connected, image_count } = stateOf(gone);
+  assert.deepEqual([connected, image_count], [["image", "references"], 2]);
+});

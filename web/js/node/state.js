@@ -25,6 +25,12 @@ function linked(node) {
   return inputs.filter(([input, slot]) => node.isInputConnected?.(slot) ?? input.link != null);
 }
 
+/** Return the node behind an input; of a node that was taken off the canvas, older frontends throw instead of telling.
+ * @param {GraphNode} node
+ * @param {number} slot
+ */
+const sourceOf = (node, slot) => (node.graph === null ? undefined : node.getInputNode?.(slot));
+
 /** Return how many pictures will go out, as far as it is known before a run; a batch counts as one.
  * @param {GraphNode} node
  * @returns {number}
@@ -33,7 +39,7 @@ export function pictureCount(node, depth = 0) {
   if (depth > MOST_PICTURES) return 0;
   const counts = linked(node).map(([{ name }, slot]) => {
     if (name !== "references") return Number(/^image(_\d+)?$/.test(name));
-    const source = node.getInputNode?.(slot);
+    const source = sourceOf(node, slot);
     return source?.type === COLLECTOR ? pictureCount(source, depth + 1) : 1;
   });
   return counts.reduce((sum, count) => sum + count, 0);
@@ -45,7 +51,7 @@ export function pictureCount(node, depth = 0) {
  */
 function filesOf(node) {
   const named = linked(node).map(([{ name }, slot]) => {
-    const source = PICTURED.includes(name) ? node.getInputNode?.(slot) : undefined;
+    const source = PICTURED.includes(name) ? sourceOf(node, slot) : undefined;
     return [name, source?.type === LOADER ? widgetNamed(source, "image")?.value : undefined];
   });
   return Object.fromEntries(named.filter(([, file]) => typeof file === "string" && file));
