@@ -382,3 +382,21 @@ def test_sketches_show_in_the_node_while_it_runs(opened: Opened, studio: ComfyUI
     canvas.shows_picture()
     canvas.settle()
     canvas.shot("done")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_text_of_strangers_is_text_in_the_page(opened: Opened, studio: ComfyUI, mode: str) -> None:
+    """A list's node names the columns that it does not use; older frontends take what a node says for markup."""
+    columns = "prompt,<img src=x onerror=window.ran=1>,[[here|https://strangers.example]]"
+    (studio.base / "input" / "strange.csv").write_text(f"{columns}\na fox in {mode},1,2\n", encoding="utf-8")
+    canvas = opened(mode)
+    canvas.drop(ROOT / "example_workflows" / "Prompt list.png")
+    for widget, value in {"text": "", "file": "strange.csv", "start": 1, "limit": 0, "portion": 1}.items():
+        canvas.set(widget, value, "OIN_PromptList")
+    canvas.run()
+    assert studio.newest_run().end == "execution_success", studio.newest_run().failure
+    canvas.until(lambda: "columns not used" in canvas.text())
+    canvas.settle()
+    canvas.shot("told")
+    assert canvas.page.evaluate("() => window.ran ?? null") is None
+    assert canvas.page.locator("a[href*='strangers.example']").count() == 0
