@@ -353,7 +353,7 @@ def test_entry_and_answer_are_translated(opened: Opened, language: str) -> None:
     texts = json.loads((ROOT / "locales" / language / "main.json").read_text(encoding="utf-8"))["openaiImageNodes"]
     canvas = opened(v2_workflow(1), **{"Comfy.Locale": language})
     canvas.command(COMMAND)
-    expect(canvas.page.get_by_text(f"{texts['replaced']}: 1").last).to_be_visible()
+    expect(canvas.page.get_by_text(f"{texts['replaced']}{texts['colon']}1").last).to_be_visible()
     canvas.shot("told")
 
 
