@@ -20,6 +20,7 @@ from ..errors import OpenAIImageError, ServiceDownError
 from ..transport.answer import response_from_document
 from ..transport.base64_json import extract_base64
 from ..transport.error_mapping import Asked, error_from_response
+from ..transport.loose_json import strictly
 from .plan import JobPlan, PlannedFile, PlannedJob, total_usd
 
 INLINE_MAX_BYTES = 65_536  # larger pictures go out once each, as files; smaller ones cost less as text than a request
@@ -137,7 +138,7 @@ def result_of(line: bytes, connection: Connection) -> LineResult | None:
     clean = connection.without_secrets(line)
     try:
         outline, long_texts = extract_base64(clean)
-        told = json.loads(outline)
+        told = strictly(outline)
         return _result(told, clean, long_texts, connection) if isinstance(told, dict) else None
     except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return None

@@ -62,7 +62,7 @@ def short_int(digits: str) -> int | float:
 STRICT = json.JSONDecoder(parse_int=short_int, strict=False)
 
 
-def strictly(text: str) -> Any:
+def strictly(text: str | bytes) -> Any:
     """Return a text's one JSON document; line breaks in its texts and numbers of any length are allowed.
 
     Raises: ValueError, RecursionError.

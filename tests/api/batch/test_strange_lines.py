@@ -67,6 +67,8 @@ KEPT = {
     "request_id a number": response(request_id=12345),
     "request_id a list": response(request_id=[1]),
     "error beside it": lambda identity: json.dumps(line(identity, error="text")),
+    "created has 5,000 digits": lambda identity: json.dumps(line(identity)).replace(": 1,", f": {'9' * 5000},"),
+    "a line break in a text": lambda identity: json.dumps(line(identity)).replace("req_1", "req\t1"),
     "usage odd": lambda identity: json.dumps(line(identity)).replace('"created": 1', '"usage": "none"'),
 }
 NOT_KEPT: dict[str, Callable[[str], str]] = {
