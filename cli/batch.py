@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
@@ -13,7 +12,7 @@ from ..api.batch.manager import BatchManager, refusal_of
 from ..api.batch.plan import PlannedJob
 from ..api.batch.records import COLLECTED, BatchRecord
 from ..nodes.run.execution import connection_of
-from .terminal import printable, tell
+from .terminal import print_json, printable, tell
 
 PROMPT_CHARS = 60
 BAR_CHARS = 30
@@ -61,7 +60,7 @@ def plan(options: argparse.Namespace) -> int:
     views = [manager.overview() for manager in _managers()]
     if options.json:
         listed = [one for seen in views for one in [*seen.ready, *seen.failed]]
-        return _print_json(
+        return print_json(
             [{**one.model_dump(exclude={"files"}), "pictures": [file.filename for file in one.files]} for one in listed]
         )
     for seen in views:
@@ -95,7 +94,7 @@ def status(options: argparse.Namespace) -> int:
     looked = [_tried(manager.look, record) for manager, record in known]
     told = [found or record for found, (_, record) in zip(looked, known, strict=True)]
     if options.json:
-        _print_json([record.model_dump() for record in told])
+        print_json([record.model_dump() for record in told])
     else:
         _print_batches(told)
     return int(None in looked)
@@ -207,11 +206,6 @@ def _asked(one: PlannedJob) -> str:
     prompt = " ".join(str(one.fields.get("prompt", "")).split())
     shown = prompt if len(prompt) <= PROMPT_CHARS else prompt[: PROMPT_CHARS - 3] + "..."
     return f"{one.model}  {one.fields.get('size')}  {one.fields.get('quality')}  seed {one.seed}  {shown}"
-
-
-def _print_json(value: object) -> int:
-    print(json.dumps(value, indent=1, ensure_ascii=False))
-    return 0
 
 
 def _say(words: str) -> None:

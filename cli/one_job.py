@@ -18,7 +18,7 @@ from ..api.jobs.report import dimensions
 from ..api.store.records import PICTURE_MAX_BYTES
 from ..utils.c2pa import credentials_of
 from ..utils.svg import clean_svg
-from .terminal import printable
+from .terminal import print_json, printable
 
 ID_CHARS = 12
 NOT_TOLD = {"idempotency_key", "headers", "pictures", "picture_digests"}  # told elsewhere, or of no use to a person
@@ -105,12 +105,6 @@ def when(record: JobRecord) -> float:
 def short_name(folder: Path) -> str:
     """Return the first digits of a job's identity, with the number of an answer that was asked for again."""
     return folder.name[:ID_CHARS] + folder.suffix
-
-
-def print_json(value: object) -> int:
-    """Print a value for scripts."""
-    print(json.dumps(value, indent=1, ensure_ascii=False))
-    return 0
 
 
 def _files(folder: Path, record: JobRecord) -> Iterator[dict[str, Any]]:

@@ -21,7 +21,7 @@ from ..nodes.run.parameters import ANY_MODEL, ImageParameters, validated
 from ..utils import image_files
 from ..utils.c2pa import credentials_of
 from .files import METADATA, check_place, written
-from .terminal import tell
+from .terminal import print_json, tell
 from .wait import answered
 
 DEFAULTS = ImageParameters(prompt="")
@@ -81,8 +81,7 @@ def _finished(answer: StoredAnswer, asked: PreparedJob, connection: Connection, 
     notes = [*model_notes(answer.record.model, connection), *framing.notes, *asked.encoded.notes, *outputs.notes]
     told = json.loads(report(answer, connection, notes, c2pa, outputs.told))
     if options.json:
-        print(json.dumps({"files": [path.as_posix() for path in paths], "report": told}, ensure_ascii=False))
-        return 0
+        return print_json({"files": [path.as_posix() for path in paths], "report": told}, indent=None)
     for path in paths:
         print(path)
     _print_summary(told)

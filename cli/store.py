@@ -13,8 +13,8 @@ from ..api.backends.atomic_files import read_regular
 from ..api.store import spending
 from ..api.store.eviction import limit_bytes
 from ..api.store.records import PICTURE_MAX_BYTES, read_record
-from .one_job import named, opened, print_json, prompt_of, short_name, show, summary, when
-from .terminal import printable
+from .one_job import named, opened, prompt_of, short_name, show, summary, when
+from .terminal import print_json, printable, tell
 
 ACTIONS = ["list", "export", "prune", "sync", "find", "show", "open"]
 DAYS_LISTED = 31
@@ -139,11 +139,11 @@ def _list_sums(paid: Store) -> None:
         try:
             sums = spending.spent(paid.root, day, backend)
         except SharedStoreError as exc:
-            print(f"of this machine alone: {exc}")
+            tell(f"of this machine alone: {exc}")
             backend = None
             sums = spending.spent(paid.root, day)
         each = ", ".join(f"{name} {usd:.4f} USD" for name, usd in sorted(sums.items()))
-        print(f"{day}  spent {sum(sums.values()):.4f} USD: {each}")
+        tell(f"{day}  spent {sum(sums.values()):.4f} USD: {each}")
 
 
 def _state(store: Store, folder: Path, record: JobRecord) -> str:

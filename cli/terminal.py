@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 
@@ -14,3 +15,10 @@ def tell(text: object, *, is_aside: bool = False) -> None:
     """Print lines that may hold the words of a service, a list or a record; `is_aside` to the error stream."""
     lines = str(text).split("\n")
     print("\n".join(map(printable, lines)), file=sys.stderr if is_aside else sys.stdout)
+
+
+def print_json(value: object, *, indent: int | None = 1) -> int:
+    """Print a value for scripts: what a terminal would obey is escaped, as JSON escapes it, so nothing is lost."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    print("".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text))
+    return 0

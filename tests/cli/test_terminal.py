@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from openai_image_nodes.api import stores
 from openai_image_nodes.cli import main
+from openai_image_nodes.cli.terminal import print_json
 from support.batch_plans import BATCH, faults, run, sandbox
 from support.capture import Capture, failure
 from support.faults import Faults
@@ -52,4 +55,25 @@ def test_words_of_plans_and_batches_are_letters(
     main(["batch", "status"])
     told = printed(capsys)
     assert "a fox" in told
+    assert OBEYED.findall(told) == []
+
+
+def test_json_for_scripts_has_escapes_in_place_of_orders(capsys: pytest.CaptureFixture[str]) -> None:
+    """A script reads the very text, halves of characters too, and letters of all languages stay as they are."""
+    told = {"prompt": f"{ORDERS} \x7f \ud800 \u00e9\u732b"}
+    assert print_json(told) == 0
+    said = printed(capsys)
+    assert OBEYED.findall(said) == []
+    assert "\u00e9\u732b" in said
+    assert json.loads(said) == told
+
+
+def test_names_in_a_shared_days_sum_are_letters(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever writes to a shared store names the notes of what was spent, and the days."""
+    day = stores()[0].root / "spent" / "2026-11-2\x1b[2J7"
+    day.mkdir(parents=True)
+    (day / "0.010000_relay%1B%5D0%3Bowned%07%C2%9B31m_x.json").write_text("{}")
+    assert main(["jobs"]) == 0
+    told = printed(capsys)
+    assert "relay" in told
     assert OBEYED.findall(told) == []
