@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
+from urllib.parse import unquote
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
@@ -281,7 +282,8 @@ class _References:
         return sizes.get(0, 0)
 
     def _parts(self, number: int) -> list[int]:
-        referred = [self._by_id[target] for target in self._targets[number] if target in self._by_id]
+        names = [(target, unquote(target)) for target in self._targets[number]]  # browsers take %61 for an a
+        referred = [self._by_id[name] for each in names for name in dict.fromkeys(each) if name in self._by_id]
         return [*self._children[number], *referred]
 
 

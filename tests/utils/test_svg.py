@@ -216,7 +216,16 @@ def bomb(levels: int, link: str) -> bytes:
     return document("".join(lines) + '<g id="a0"><rect/></g>')
 
 
-@pytest.mark.parametrize("link", ['<use href="#a%d"/>', '<rect fill="url(#a%d)"/>', '<rect style="mask:url(#a%d)"/>'])
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<use href="#a%d"/>',
+        '<rect fill="url(#a%d)"/>',
+        '<rect style="mask:url(#a%d)"/>',
+        '<use href="#%%61%d"/>',
+        '<rect fill="url(#%%61%d)"/>',
+    ],
+)
 def test_references_that_multiply_are_refused(link: str) -> None:
     """Thirty lines would draw a thousand million elements; ten draw a thousand, which is allowed."""
     with pytest.raises(BrokenPictureError, match="draws more than"):
