@@ -144,10 +144,11 @@ def _masks(mask: Any, original: Tensor) -> list[Tensor]:
 def _find(original: Tensor, edit: Tensor, used: Tensor, should_stop: Callable[[], bool]) -> list[str]:
     """Write what an edit [h,w,C] changed to a mask [H,W], and return notes on it."""
     from ..utils.edits.changes import find_changes
+    from ..utils.edits.gates import NOT_MATCHED
 
     changes = find_changes(original, edit, should_stop)
     used.copy_(changes.mask)
-    if changes.relit or changes.verdict == "redrawn":
+    if changes.relit or changes.verdict in NOT_MATCHED:
         return ["The edit changed the whole picture, so all of it is shown. Connect a mask to show a part of it."]
     if not changes.mask.any():
         return ["Nothing was found that the edit changed: the original comes back as it was."]

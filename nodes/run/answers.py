@@ -77,6 +77,8 @@ def mismatches(fits: Sequence[Fit]) -> list[str]:
     told = []
     if any(fit.verdict == "redrawn" and not fit.relit for fit in fits):
         told.append("What came back was redrawn and does not match your picture, so its border may show.")
+    if any(fit.verdict == "misplaced" and not fit.relit for fit in fits):
+        told.append("What came back shows your picture in another place or size, so its border may show.")
     if any(fit.relit for fit in fits):
         told.append("The light or the style of what came back differs, so its border may show.")
     return told

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .cancel import ShouldStop, raise_if_stopped
 from .filters import BLOCK_ROWS, blur, grow, shrink
-from .gates import SAME, Decision, Verdict, decide
+from .gates import NOT_MATCHED, SAME, Decision, Verdict, decide
 from .geometry import Frame, enlarged
 from .pair import make_pair
 from .threads import one_core
@@ -29,7 +29,7 @@ ROUNDS = 256
 
 @dataclass(frozen=True)
 class Changes:
-    """What an answer changed: mask [H,W], 1 where; all of it if it is redrawn or relit, which the rest tells."""
+    """What an answer changed: mask [H,W], 1 where; all of it if it does not match, which the rest tells."""
 
     mask: Tensor
     verdict: Verdict
@@ -47,7 +47,7 @@ def find_changes(original: Tensor, answer: Tensor, should_stop: ShouldStop | Non
     """
     height, width = original.shape[:2]
     decision = decide(make_pair(original, answer, None, should_stop), should_stop)
-    if decision.relit or (decision.verdict == "redrawn" and decision.figures.rest > SAME):
+    if decision.relit or (decision.verdict in NOT_MATCHED and decision.figures.rest > SAME):
         return Changes(torch.ones(height, width), decision.verdict, decision.relit)
     found = _completed(_changed(decision, should_stop), decision.view.pair.unit, should_stop)
     mask = torch.empty(height, width)
@@ -64,7 +64,8 @@ def _changed(decision: Decision, should_stop: ShouldStop | None) -> Tensor:
     shown, pair = decision.view, decision.view.pair
     difference = (decision.colour.apply(shown.smooth) - pair.smooth).abs().amax(dim=1, keepdim=True)
     comparable = pair.opaque * shown.inside
-    usual = float(difference[comparable > 0].median()) if bool(comparable.any()) else 0.0
+    same = difference[(comparable > 0) & (difference < CLEARLY)]  # a change of half the picture makes nothing usual
+    usual = float(same.median()) if len(same) else 0.0
     other = (_local_match(decision) < OTHER_STRUCTURE) | (difference > max(SOMEWHAT, SPREADS * usual))
     clearly = (difference > max(CLEARLY, CLEAR_SPREADS * usual)).float() * comparable
     core = round(CORE * pair.unit)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..mask_composite import blend, with_channels
 from .cancel import ShouldStop, raise_if_stopped
-from .filters import blur, shrink
+from .filters import blur, grow, masked_blur, shrink
 from .gates import Decision
 from .geometry import Frame, enlarged, parts, positions, sample, window
 from .pair import Pair
@@ -20,6 +20,8 @@ from .seam import Border
 
 BLOCK_PIXELS = 500_000
 FADE = 3.0  # the answer's own edge is faded over that, in pixels at a long side of 1024
+CONTINUED = 24.0  # where it was edited up to its edge, it goes on beyond that, and is gone at twice as much
+UNEDITED, EDITED = 0.03, 0.08  # differences of colour between which that sets in
 CERTAIN = 1 - 1e-5
 
 
@@ -87,14 +89,14 @@ class Composite:
     def _resampled(self, rows: Tensor, columns: Tensor) -> Tensor:
         """Return the answer at its mapped positions; where it is the finer one, the mean of several for each pixel."""
         mapping = self._decision.view.mapping
-        grid = positions(mapping, self._frame, rows, columns)
+        grid = _mirrored(positions(mapping, self._frame, rows, columns))
         piece, scale, shift = window(self._answer, grid)
         if piece.shape[1] == 4:
             piece = torch.cat([piece[:, :3] * piece[:, 3:], piece[:, 3:]], dim=1)
         counts = self._samples_per_pixel()
         total = torch.zeros(())
         for y, x in product(*(((torch.arange(n) + 0.5) / n - 0.5).tolist() for n in counts)):
-            spread = grid if counts == (1, 1) else positions(mapping, self._frame, rows + y, columns + x)
+            spread = grid if counts == (1, 1) else _mirrored(positions(mapping, self._frame, rows + y, columns + x))
             total = total + sample(piece, spread * scale + shift)
         total = total / math.prod(counts)
         if piece.shape[1] == 4:
@@ -110,10 +112,29 @@ class Composite:
         return max(1, math.ceil(ratios[0] - 0.25)), max(1, math.ceil(ratios[1] - 0.25))
 
 
+def _mirrored(grid: Tensor) -> Tensor:
+    """Return positions [...], -1 to 1, with those beyond the answer's edge as far inside it."""
+    return grid if bool(grid.abs().amax() <= 1) else (2 * grid.clamp(-1, 1)).sub_(grid)
+
+
 def _validity(pair: Pair, decision: Decision) -> Tensor:
-    """Return [1,1,h,w]: 1 where the answer has something to show, going down to 0 towards what it does not show."""
+    """Return [1,1,h,w]: 1 where the answer has something to show, going down to 0 towards what it does not show.
+
+    Beyond its edge a part that was edited goes on, mirrored, as a strip of the old picture there would be seen; what
+    was not edited is there as it was.
+    """
     inside = decision.view.near
     if bool(inside.all()):
         return inside
-    fade = FADE * pair.unit
-    return (2 * blur(shrink(inside, round(fade)), fade / 2) - 1).clamp(0, 1)
+    fade, reach = FADE * pair.unit, CONTINUED * pair.unit
+    shown = (2 * blur(shrink(inside, round(fade)), fade / 2) - 1).clamp(0, 1)
+    return shown.maximum(blur(grow(inside, round(reach)), reach / 2) * _edited_near(pair, decision, reach))
+
+
+def _edited_near(pair: Pair, decision: Decision, reach: float) -> Tensor:
+    """Return [1,1,h,w]: 1 where what the answer shows nearby is another thing than the picture."""
+    view = decision.view
+    difference = (decision.colour.apply(view.smooth) - pair.smooth).abs().amax(dim=1, keepdim=True)
+    edited = ((difference - UNEDITED) / (EDITED - UNEDITED)).clamp(0, 1)
+    nearby = masked_blur(edited, view.inside * (pair.mask > 0.5), reach / 2)
+    return (2 * nearby - 0.5).clamp(0, 1)

@@ -14,7 +14,7 @@ from .cancel import ShouldStop, raise_if_stopped
 from .composite import Composite
 from .crop import part
 from .filters import BLOCK_ROWS
-from .gates import Decision, Figures, Refusal, Verdict, decide
+from .gates import NOT_MATCHED, Decision, Figures, Refusal, Verdict, decide
 from .geometry import parts
 from .pair import make_pair
 from .regions import Box
@@ -54,6 +54,8 @@ class Fit:
         """A few words for the node's last line: "aligned: was 4.8 % smaller, its colours were matched"."""
         if self.relit:
             return "relit: the light or the style changed"
+        if self.verdict == "misplaced":
+            return "misplaced: what came back shows your picture elsewhere or in another size"
         if self.verdict == "redrawn":
             return "redrawn: what came back does not match your picture"
         if self.verdict == "not compared":
@@ -110,7 +112,7 @@ def fit(
     pair.forget_outside(box, shown)
     decision = decide(pair, should_stop)
     if bool(pair.mask.any()):
-        lost = decision.relit or decision.verdict == "redrawn"
+        lost = decision.relit or decision.verdict in NOT_MATCHED
         sigma = max(feather, LOST_FEATHER) if lost and feather else feather
         raise_if_stopped(should_stop)
         border = seam.border(pair.mask, pair.unit, sigma)

@@ -19,16 +19,17 @@ from .geometry import Mapping, compose, corner_shift, identity, parts
 from .pair import Pair, Samples, View, samples, trimmed, view
 from .registration import BANDS, Level, features, register, remaining
 
-Verdict = Literal["aligned", "roughly aligned", "redrawn", "not compared"]
+Verdict = Literal["aligned", "roughly aligned", "misplaced", "redrawn", "not compared"]
 
+NOT_MATCHED: tuple[Verdict, ...] = ("misplaced", "redrawn")
 ENOUGH_KEPT = 0.02  # of the frame
 ENOUGH_TEXTURE = 0.1  # root mean square of the features
 REFINEMENTS, REFINED = 4, 0.005
 AROUND_CHANGED, UNCHANGED = 4.0, 0.5
-AFFINE_RATIO, AFFINE_MATCH = 0.85, 0.08
-CLEAR_MATCH = 0.5  # or the correlation's distance from 1 falls to that
+AFFINE_RATIO = 0.85
+CLEARLY, CLEAR_MATCH = 0.08, 0.5  # the correlation rises by that, or its distance from 1 falls to that
 SCALES, ROTATION, SHEAR = (0.80, 1.25), 3.0, 0.03
-MASK_INSIDE = 0.8
+MASK_INSIDE = 0.5
 IN_PLACE = 0.6
 FLOW_RATIO, FLOW_LIMIT = 0.92, 4.0
 COLOUR_RATIO, CURVE_RATIO, LEAST = 0.95, 0.97, 0.25
@@ -87,7 +88,8 @@ class _Chain:
         self._applied: list[str] = []
         self._refused: list[Refusal] = []
         self._flow = 0.0
-        self._best_match = 0.0  # under any map, also one that was refused
+        self._best: View | None = None  # under any map, also one that was refused
+        self._elsewhere = False  # it matches under a map that no drift has, or that leaves the mask without an answer
 
     def decide(self) -> Decision:
         before = view(self._pair, Mapping(identity()))
@@ -122,7 +124,7 @@ class _Chain:
             if corner_shift(step, self._pair.frame) < REFINED:
                 break
         self._ask()
-        self._best_match = shown.match
+        self._best = shown
         if corner_shift(affine, self._pair.frame) / self._pair.unit <= IN_PLACE:
             return before
         fault = self._misfit(before, shown)
@@ -137,17 +139,19 @@ class _Chain:
         scale_x, scale_y, rotation, shear = parts(shown.mapping.affine)
         scaled = all(SCALES[0] <= scale <= SCALES[1] for scale in (scale_x, scale_y))
         if not scaled or abs(rotation) > ROTATION or abs(shear) > SHEAR:
+            self._elsewhere = True
             return (
                 f"the best fit is no drift: scale {scale_x:.2f} x {scale_y:.2f}, rotation {rotation:.1f} degrees,"
                 f" shear {shear:.3f}"
             )
         mask = (self._pair.mask > 0).float()
         if float((mask * shown.inside).sum()) < MASK_INSIDE * float(mask.sum()):
+            self._elsewhere = True
             return "what lies in the mask is not in the answer"
-        old, new = before.match, shown.match
         self._ask()
-        if new < old + AFFINE_MATCH and 1 - new > CLEAR_MATCH * (1 - old):
-            return f"it raises the match too little ({old:.2f} to {new:.2f} of 1)"
+        unclear = _unclear(before, shown)
+        if unclear:
+            return unclear
         rest_old, rest_new = (_rest(samples(it, shown.weight)) for it in (before, shown))
         if rest_new > AFFINE_RATIO * rest_old:
             return f"it lowers the difference too little ({rest_old:.1f} to {rest_new:.1f} of 255)"
@@ -170,6 +174,11 @@ class _Chain:
             return shown
         if length > FLOW_LIMIT:
             self._refuse("flow", f"it would move parts by {length:.1f} px")
+            return shown
+        self._ask()
+        unclear = _unclear(shown, bent)
+        if unclear and "alignment" not in self._applied:  # small bends of a frame in place are changes, no drift
+            self._refuse("flow", unclear)
             return shown
         self._applied.append("flow")
         self._flow = length
@@ -201,14 +210,17 @@ class _Chain:
     def _decision(self, before: View, shown: View, colour: ColourMatch) -> Decision:
         values = samples(shown)
         rest = trimmed(colour.apply_values(values.answer) - values.picture)
+        another = rest > RELIT
+        self._ask()
+        relit = another and self._is_relit()
         verdict = self._verdict(shown, rest)
         self._ask()
-        another = rest > RELIT
         if another and not colour.is_identity:
             colour = no_match(3)
             self._applied = [step for step in self._applied if step not in ("colour match", "tone curve")]
             self._refuse("colour match", "the light or the style changed")
-        membrane = None if another or verdict in ("redrawn", "not compared") else self._membrane(shown, colour)
+        told = another or verdict in (*NOT_MATCHED, "not compared")
+        membrane = None if told else self._membrane(shown, colour)
         figures = Figures(
             kept=float(self._pair.keep.mean()),
             match_before=before.match,
@@ -224,7 +236,7 @@ class _Chain:
             colour,
             membrane,
             verdict,
-            another and self._best_match >= ROUGHLY,
+            relit,
             tuple(self._applied),
             tuple(self._refused),
             figures,
@@ -236,7 +248,17 @@ class _Chain:
         if shown.texture < ENOUGH_TEXTURE:
             return "aligned" if rest <= SAME else "redrawn"
         match = shown.match
-        return "aligned" if match >= ALIGNED else "roughly aligned" if match >= ROUGHLY else "redrawn"
+        if match >= ROUGHLY:
+            return "aligned" if match >= ALIGNED else "roughly aligned"
+        is_seen = self._elsewhere and self._best is not None and self._best.match >= ROUGHLY
+        return "misplaced" if is_seen else "redrawn"
+
+    def _is_relit(self) -> bool:
+        """Tell whether the features match under some map and the colours do not even there."""
+        best = self._best
+        if best is None or best.match < ROUGHLY:
+            return False
+        return not self._elsewhere or _rest(samples(best)) > RELIT
 
     def _membrane(self, shown: View, colour: ColourMatch) -> Tensor | None:
         pair = self._pair
@@ -266,6 +288,14 @@ def _matched(shown: View) -> Level:
     both = (luminance(pair.picture), luminance(colour.apply(shown.answer)))
     picture, answer = (features(luminances, weight, BANDS) for luminances in both)
     return Level(pair.frame, picture, answer, weight)
+
+
+def _unclear(before: View, shown: View) -> str | None:
+    """Tell why a step's rise of the match is not clear enough to move anything, or None."""
+    old, new = before.match, shown.match
+    if new >= old + CLEARLY or 1 - new <= CLEAR_MATCH * (1 - old):
+        return None
+    return f"it raises the match too little ({old:.2f} to {new:.2f} of 1)"
 
 
 def _rest(values: Samples) -> float:

@@ -95,6 +95,7 @@ def test_what_no_model_does_is_not_undone(drift: Drift) -> None:
     decided = decision(original, drift.answer(original))
     assert decided.view.mapping.is_identity
     assert "the best fit is no drift" in refused(decided)["alignment"]
+    assert not decided.relit
 
 
 def test_mask_that_left_the_frame_is_not_aligned() -> None:
@@ -103,6 +104,17 @@ def test_mask_that_left_the_frame_is_not_aligned() -> None:
     drift = Drift((1.15, 1.15), (0.1, 0.1))
     decided = decision(original, drift.answer(original), rectangle(original, 0.88, 0.85, 1, 1))
     assert refused(decided)["alignment"] == "what lies in the mask is not in the answer"
+    assert decided.verdict == "misplaced"
+    assert not decided.relit
+
+
+def test_mask_that_is_shown_in_part_is_aligned() -> None:
+    """What there is of it is put in its place; the part that is missing stays as it was."""
+    original = photograph("coffee.jpg")
+    mask = rectangle(original, 0.6, 0.6, 1, 1)
+    decided = decision(original, Drift((1.09, 1.1), (0.09, 0.067)).answer(original), mask)
+    assert "alignment" in decided.applied
+    assert decided.verdict == "aligned"
 
 
 def test_plain_page_is_in_place() -> None:
