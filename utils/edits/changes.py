@@ -64,7 +64,9 @@ def _changed(decision: Decision, should_stop: ShouldStop | None) -> Tensor:
     shown, pair = decision.view, decision.view.pair
     difference = (decision.colour.apply(shown.smooth) - pair.smooth).abs().amax(dim=1, keepdim=True)
     comparable = pair.opaque * shown.inside
-    same = difference[(comparable > 0) & (difference < CLEARLY)]  # a change of half the picture makes nothing usual
+    same = difference[comparable > 0]
+    if "alignment" not in decision.applied:  # of a frame in place, what changed is clear: half of it is not usual
+        same = same[same < CLEARLY]
     usual = float(same.median()) if len(same) else 0.0
     other = (_local_match(decision) < OTHER_STRUCTURE) | (difference > max(SOMEWHAT, SPREADS * usual))
     clearly = (difference > max(CLEARLY, CLEAR_SPREADS * usual)).float() * comparable
