@@ -23,7 +23,7 @@ from ...api.catalog import pricing
 from ...api.jobs.threads import run_bounded
 from ...utils import comfyui
 from .framing import dearest_size
-from .parameters import ImageParameters, service_fields
+from .parameters import ImageParameters, priced_fields
 
 if TYPE_CHECKING:
     from .input_images import InputImages
@@ -217,7 +217,7 @@ def expected_usd(connection: Connection, parameters: ImageParameters, images: In
         values = asdict(parameters)
         size = (int(shapes[0][-2]), int(shapes[0][-3])) if shapes else None
         asked = dearest_size(values, size, has_mask=images.mask is not None) if size else None
-        fields: Mapping[str, object] = service_fields(values, asked=asked, edits=count > 0)
+        fields: Mapping[str, object] = priced_fields(values, connection, asked=asked, edits=count > 0)
         return most_usd(connection, fields, count)
     except Exception:  # noqa: BLE001 - of values that cannot be: they are refused in words when the request is made
         return UNKNOWN_USD

@@ -68,13 +68,7 @@ class ImageParameters:
 
     def without_previews(self, connection: Connection) -> str | None:
         """Return why sketches cannot be shown while waiting, or None."""
-        if connection.kind == "comfy.org":
-            return "comfy.org does not send sketches"
-        if connection.batch:
-            return "a batch does not send sketches"
-        if self.n > 1:
-            return "sketches come for one picture at a time, and n is more"
-        return None
+        return _without_previews(connection, self.n)
 
     def request(self, encoded: EncodedInputs, connection: Connection) -> OpenAIImageGenerationRequest:
         """Return the request for what goes out; it asks for a stream where sketches can be shown.
@@ -169,6 +163,24 @@ def service_fields(values: Mapping[str, Any], *, asked: Size | None = None, edit
         width, height = asked or (width, height)
         size = None if width is None or height is None else f"{width}x{height}"
     return {**fields, "size": size} if size and size != "match image" else fields
+
+
+def priced_fields(
+    values: Mapping[str, Any], connection: Connection, *, asked: Size | None = None, edits: bool
+) -> dict[str, Any]:
+    """Return what the price of a run depends on: the service's fields, and the sketches that are billed besides."""
+    fields = service_fields(values, asked=asked, edits=edits)
+    sketches = int(values.get("live_preview") or 0)
+    can_be = sketches and _without_previews(connection, int(values.get("n") or 1)) is None
+    return {**fields, "partial_images": sketches} if can_be else fields
+
+
+def _without_previews(connection: Connection, n: int) -> str | None:
+    if connection.kind == "comfy.org":
+        return "comfy.org does not send sketches"
+    if connection.batch:
+        return "a batch does not send sketches"
+    return "sketches come for one picture at a time, and n is more" if n > 1 else None
 
 
 def refuse_widgets(values: Mapping[str, Any]) -> None:

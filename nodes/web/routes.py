@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -23,6 +23,7 @@ from ...api.connections import resolve as connections
 from ...api.jobs import past_runs
 from ...api.jobs.threads import run_bounded
 from ...api.store.store import store_of
+from .. import gif, svg
 from ..migration import replacements
 from ..prompt_list.node import PromptList, RowKind
 from ..prompt_list.tables import PromptListError
@@ -30,11 +31,16 @@ from ..run import large_sums, parameters
 from ..run.framing import LARGEST_REGION, SMALLEST_REGION, Size, frame, no_mask
 from . import PREFIX, batch_routes, paid_pictures
 from .linked_pictures import picture_of
+from .price_cases import price_cases
 from .responses import answering, posted, refusal, refuse_other_machines, refuse_other_pages
 
 LOG = logging.getLogger(__name__)
 PUBLIC_FACTS = {"quality", "background", "output_formats", "input_fidelity", "complexity", "markup", "sizes"}
-EXTRA_FORMATS = {"OIN_GPTImageGIF": "gif", "OIN_GPTImageSVG": "svg"}
+EXTRA: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "OIN_GPTImage": lambda _values: {},
+    "OIN_GPTImageGIF": lambda values: gif.extra_fields(values.get("frame_count"), values.get("frame_duration_ms")),
+    "OIN_GPTImageSVG": lambda values: svg.extra_fields(values.get("svg_model"), values.get("svg_effort")),
+}
 SIGNED_IN = HostSecrets(comfy_token=SecretStr("only-the-price-is-asked"))
 
 
@@ -82,9 +88,9 @@ async def estimate(request: web.Request) -> dict[str, Any]:
     """Return the price of a node as it is set: its state, and from the cheapest to the dearest case in USD.
 
     How sure that is tells `certainty`: exact, about, at most, or last time, for what such a picture cost here.
-    The body is {"node", "values", "connected", "image_count", "files"}; the prompt need not be there, and `files`, the
-    names in the Load Image nodes behind `image` and `mask`, are needed where the size follows the picture. `words` says
-    what is done in place of what was set.
+    The body is {"node", "values", "connected", "image_count", "files", "pinned"}; the prompt need not be there. `files`
+    are the names in the Load Image nodes behind `image` and `mask`, needed where the size follows the picture; `pinned`
+    those of `connected` whose value the page has all the same. `words` says what is done in place of what was set.
     """
     asked = await posted(request)
     return await asyncio.wrap_future(run_bounded(lambda: _estimate(asked)))
@@ -131,8 +137,8 @@ def _of_row(node: Mapping[str, Any], kind: RowKind) -> dict[str, Any]:
 def _estimate(asked: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(asked["values"])
     connected, count = set(map(str, asked.get("connected") or [])), int(asked.get("image_count") or 0)
-    extra_format = EXTRA_FORMATS.get(str(asked.get("node")))
-    values |= {"extra": {"output_format": extra_format}} if extra_format else {}
+    extra = EXTRA.get(str(asked.get("node")), EXTRA["OIN_GPTImage"])
+    values["extra"] = extra(values)
     # Known before a run is neither the prompt, which is still being written, nor what is linked.
     known = {name: value for name, value in values.items() if name != "prompt" and name not in connected}
     refused = parameters.refusal({**known, **dict.fromkeys(connected)})
@@ -142,7 +148,9 @@ def _estimate(asked: Mapping[str, Any]) -> dict[str, Any]:
         sizes, words = _asked_sizes(values, dict(asked.get("files") or {}), connected)
     except RefusedError as exc:
         return {"state": "impossible", "reason": str(exc)}
-    return {**_price(values, sizes, count), **words}
+    unknown = connected - set(map(str, asked.get("pinned") or []))
+    cases = [{**case, "extra": extra(case)} for case in price_cases(values, unknown)]
+    return {**_price(cases, sizes, count), **words}
 
 
 def _asked_sizes(
@@ -165,20 +173,23 @@ def _asked_sizes(
     return [SMALLEST_REGION, LARGEST_REGION] if is_fitted and is_free else [None], {}
 
 
-def _price(values: Mapping[str, Any], sizes: Sequence[Size | None], count: int) -> dict[str, Any]:
+def _price(cases: Sequence[Mapping[str, Any]], sizes: Sequence[Size | None], count: int) -> dict[str, Any]:
+    """Return the price from the cheapest to the dearest of cases, each of which may be asked for at each size."""
+    if not cases:
+        return {"state": "unknown"}
     try:
-        link = connections.resolve(str(values.get("connection") or "auto"), SIGNED_IN, lambda: "")
+        link = connections.resolve(str(cases[0].get("connection") or "auto"), SIGNED_IN, lambda: "")
     except NoKeyError:
         return {"state": "no_key"}
     if link.kind == "sandbox":
         return {"state": "free"}
-    each = [parameters.service_fields(values, asked=size, edits=count > 0) for size in sizes]
+    each = [parameters.priced_fields(case, link, asked=size, edits=count > 0) for case, size in product(cases, sizes)]
     prices = [pricing.estimate(link, fields, count) for fields in each]
     known = [price for price in prices if price is not None]
     if known and len(known) == len(prices):
         lows, highs = [price.low_usd for price in known], [price.high_usd for price in known]
-        return _known(link, min(lows), max(highs), pricing.certainty(each[-1]))
-    usd = past_runs.last_usd(store_of(link), link.name, each[-1], edits=count > 0)
+        return _known(link, min(lows), max(highs), pricing.certainty(each[-1]) if len(cases) == 1 else "at most")
+    usd = past_runs.last_usd(store_of(link), link.name, each[-1], edits=count > 0) if len(cases) == 1 else None
     return {"state": "unknown", "connection": link.name} if usd is None else _known(link, usd, usd, "last time")
 
 

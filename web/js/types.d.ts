@@ -238,6 +238,7 @@ export interface NodeState {
   connected: string[];
   image_count: number;
   files?: Record<string, string>; // in the Load Image nodes behind image and mask
+  pinned?: string[]; // linked, and still what the widget says
 }
 
 export interface Estimate {

@@ -131,6 +131,62 @@ def test_linked_widgets_are_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask("POST", "estimate", **body).body["state"] != "impossible"
 
 
+def linked(*names: str, **body: Any) -> Any:
+    """Return the price of the main node with these inputs linked; their widgets still have what they had before."""
+    return ask("POST", "estimate", **{"node": "OIN_GPTImage", "values": PRICED, "connected": names, **body}).body
+
+
+DEAREST = {"quality": "high", "size": "2048x2048", "n": 10, "live_preview": 3}  # more pixels of 3840x2160 cost less
+
+
+@pytest.mark.parametrize("name", DEAREST)
+def test_price_of_a_linked_widget_is_at_most_the_dearest(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A list may hand over high quality to a node whose widget says low."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    told = linked(name)
+    assert (told["state"], told["certainty"]) == ("known", "at most")
+    assert told["high_usd"] == pytest.approx(priced(**{name: DEAREST[name]})["high_usd"])
+    assert told["low_usd"] <= priced()["low_usd"] < told["high_usd"]
+    assert linked(name, pinned=[name]) == priced()
+
+
+def test_price_of_several_linked_widgets_is_that_of_the_dearest_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where only the numbers of a custom size are linked."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    most = priced(quality="high", size=DEAREST["size"], n=10)["high_usd"]
+    assert linked("quality", "size", "n")["high_usd"] == pytest.approx(most)
+    custom = {**PRICED, "size": "custom", "custom_width": 1024, "custom_height": 1024}
+    assert linked("custom_width", values=custom)["high_usd"] == pytest.approx(priced(size=DEAREST["size"])["high_usd"])
+
+
+@pytest.mark.parametrize("name", ["model", "connection"])
+def test_nothing_is_said_of_the_price_where_the_model_or_the_payer_is_linked(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It may be another model's, or nobody's."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert linked(name) == {"state": "unknown"}
+
+
+def test_sketches_are_in_the_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are billed besides the picture, where they come at all."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert priced(live_preview=3)["low_usd"] > 1.5 * priced()["low_usd"]
+    assert priced(live_preview=3, n=2) == priced(n=2)
+    assert priced(live_preview=3, connection="comfy.org") == priced(connection="comfy.org")
+
+
+def test_price_of_an_animation_follows_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are billed in steps; a linked number may be the dearest."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+    def usd(frames: int, **body: Any) -> float:
+        values = {**PRICED, "size": "512x512", "frame_count": frames, "frame_duration_ms": 200}
+        return float(ask("POST", "estimate", node="OIN_GPTImageGIF", values=values, **body).body["high_usd"])
+
+    assert usd(4) < usd(9) < usd(16) == usd(4, connected=["frame_count"])
+
+
 @pytest.mark.parametrize("body", [{}, {"values": 5}, {"values": {}, "image_count": "many"}, {"values": {"n": []}}])
 def test_senseless_questions_are_refused(body: dict[str, Any]) -> None:
     """With a status of 400, never with a traceback."""

@@ -74,3 +74,9 @@ test("a node that was just taken off the canvas has a state, though older fronte
   const { connected, image_count } = stateOf(gone);
   assert.deepEqual([connected, image_count], [["image", "references"], 2]);
 });
+
+test("what a primitive sets is known although it is linked", () => {
+  const asks = node("OIN_GPTImage", [["quality", node("PrimitiveNode", [])], ["size", node("OIN_PromptList", [])]]);
+  assert.deepEqual(stateOf(asks).connected, ["quality", "size"]);
+  assert.deepEqual(stateOf(asks).pinned, ["quality"]);
+});

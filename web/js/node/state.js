@@ -4,6 +4,7 @@
 
 const COLLECTOR = "OIN_References";
 const LOADER = "LoadImage";
+const PRIMITIVE = "PrimitiveNode"; // the page's own: it sets the widget that it is linked to
 const PICTURED = ["image", "mask"];
 const NOT_ASKED = ["prompt", "control_after_generate"];
 const MOST_PICTURES = 16;
@@ -64,11 +65,13 @@ function filesOf(node) {
 export function stateOf(node) {
   const files = filesOf(node);
   const asked = (node.widgets ?? []).filter(({ name }) => name && !NOT_ASKED.includes(name));
+  const pinned = linked(node).filter(([, slot]) => sourceOf(node, slot)?.type === PRIMITIVE);
   return {
     node: node.type,
     values: Object.fromEntries(asked.map(({ name, value }) => [name, value])),
     connected: linked(node).map(([input]) => input.name),
     image_count: Math.min(pictureCount(node), MOST_PICTURES),
     ...(Object.keys(files).length ? { files } : {}),
+    ...(pinned.length ? { pinned: pinned.map(([input]) => input.name) } : {}),
   };
 }
