@@ -1,8 +1,9 @@
-"""Lists every sentence that a person can meet in ComfyUI, with its place, in English and in all translations.
+"""Lists every sentence that a person can meet, with its place, in English and in all translations.
 
 `python -m scripts.sentences` writes one table, tab-separated, to the standard output; `--missing` only what a language
-lacks. Three kinds of texts: those of the nodes (labels, tooltips, descriptions), those of the extension (badges, lines,
+lacks. There are texts of nodes (labels, tooltips, descriptions), of the help pages, of the extension (badges, lines,
 toasts, panels, settings), and what the server says (refusals, errors, stages), whose variable parts stand in brackets.
+In English alone are the command's, the notes and groups of the examples, and what the sandbox answers, as services do.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 sys.path.insert(0, str(Path(__file__).parent))  # the other scripts, wherever this one is started from
 
@@ -24,7 +25,8 @@ import help_pages
 import pack
 
 SETTING = re.compile(r'id: "(OpenAIImageNodes\.\w+)".*?name: "([^"]+)"', re.DOTALL)
-BROWSER_TEXT = re.compile(r'\btext\(\s*"([a-z_]+)",\s*"([^"]*)"')
+BROWSER_TEXT = re.compile(r'\btext\(\s*"([a-z_]+)",\s*(?:"([^"]*)"|(\w+))')
+ENGLISH_ONLY = ("command", "example", "sandbox")
 SPOKEN = ("api", "nodes", "utils")
 SILENT_CALLS = re.compile(
     r"(LOG|logging|re|warnings)\.|(Assertion|Attribute|Value|Type|Runtime)Error$|super\(|_words$"
@@ -60,7 +62,7 @@ def main() -> None:
     languages = help_pages.languages()
     print("kind", "place", "English", *languages, sep="\t")
     for one in sentences():
-        if not missing or set(one.translations) < set(languages):
+        if not missing or (one.kind not in ENGLISH_ONLY and set(one.translations) < set(languages)):
             told = (one.translations.get(language, "") for language in languages)
             print(one.kind, one.place, *(text.replace("\n", " ") for text in (one.english, *told)), sep="\t")
 
@@ -68,8 +70,12 @@ def main() -> None:
 def sentences() -> Iterator[Sentence]:
     """Yield everything that a person can meet."""
     yield from of_nodes()
+    yield from of_help()
     yield from of_browser()
     yield from of_server()
+    yield from of_command()
+    yield from of_examples()
+    yield from of_sandbox()
 
 
 def of_nodes() -> Iterator[Sentence]:
@@ -95,14 +101,25 @@ def of_browser() -> Iterator[Sentence]:
         for setting, english in SETTING.findall(code):
             names = {key: locale(key, "settings")[setting.replace(".", "_")]["name"] for key in translated}
             yield Sentence("setting", setting, english, names)
-        for number, line in enumerate(code.splitlines(), 1):
-            for name, english in BROWSER_TEXT.findall(line):
-                told = {key: one["openaiImageNodes"][name] for key, one in translated.items()}
-                yield Sentence("browser", f"{path.relative_to(pack.ROOT)}:{number} {name}", english, told)
+        for found in BROWSER_TEXT.finditer(code):
+            name, english, constant = found.groups()
+            told = {key: one["openaiImageNodes"][name] for key, one in translated.items()}
+            place = f"{path.relative_to(pack.ROOT)}:{_line_of(code, found.start())} {name}"
+            yield Sentence("browser", place, english or _value_of(constant, code), told)
     for group in ("menuLabels", "settingsCategories"):
         for english in next(iter(translated.values()))[group]:
             told = {key: one[group][english] for key, one in translated.items() if english in one[group]}
             yield Sentence("menu", group, english, told)
+
+
+def of_help() -> Iterator[Sentence]:
+    """Yield the lines of the help pages, which are the same ones in all languages."""
+    for page in sorted(help_pages.DOCS.glob("*/en.md")):
+        others = {key: page.with_stem(key).read_text(encoding="utf-8").splitlines() for key in help_pages.languages()}
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines()):
+            if line.strip():
+                told = {key: lines[number] for key, lines in others.items()}
+                yield Sentence("help", f"{page.relative_to(pack.ROOT)}:{number + 1}", line, told)
 
 
 def of_server() -> Iterator[Sentence]:
@@ -111,6 +128,31 @@ def of_server() -> Iterator[Sentence]:
     for english, place in spoken().items():
         told = {language: one[english] for language, one in translated.items() if english in one}
         yield Sentence("server", place, english, told)
+
+
+def of_command() -> Iterator[Sentence]:
+    """Yield what `openai-image` says besides the server's texts: its help and its answers."""
+    for path in sorted((pack.ROOT / "cli").glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        helps = [(one.lineno, ast.get_docstring(one) or "") for one in tree.body if _is_command(one)]
+        for line, text in [*helps, *texts_of(tree)]:
+            yield Sentence("command", f"{path.relative_to(pack.ROOT)}:{line}", text, {})
+
+
+def of_examples() -> Iterator[Sentence]:
+    """Yield the names, notes and groups of the examples."""
+    for path in sorted((pack.ROOT / "example_workflows").glob("*.json")):
+        graph = json.loads(path.read_text(encoding="utf-8"))
+        notes = [each["widgets_values"][0] for each in graph["nodes"] if "Note" in each["type"]]
+        for text in [path.stem, *notes, *(group["title"] for group in graph["groups"])]:
+            yield Sentence("example", str(path.relative_to(pack.ROOT)), text, {})
+
+
+def of_sandbox() -> Iterator[Sentence]:
+    """Yield what the sandbox answers in a service's stead."""
+    for path in sorted((pack.ROOT / "sandbox").rglob("*.py")):
+        for line, text in texts_of(ast.parse(path.read_text(encoding="utf-8"))):
+            yield Sentence("sandbox", f"{path.relative_to(pack.ROOT)}:{line}", text, {})
 
 
 @cache
@@ -156,6 +198,21 @@ def is_sentence(text: str) -> bool:
         return True
     fewest = 2 if "[1]" in text else 3
     return bool(SHORT.match(text)) or (len(WORDS.findall(text)) >= fewest and not NO_SENTENCE.search(text))
+
+
+def _line_of(code: str, place: int) -> int:
+    return code.count("\n", 0, place) + 1
+
+
+def _value_of(constant: str, code: str) -> str:
+    found = re.search(rf'const {constant} = "([^"]*)"', code)
+    return found[1] if found else constant
+
+
+def _is_command(tree: ast.stmt) -> TypeGuard[ast.FunctionDef]:
+    """Tell a command or an action, whose docstring is its help: each returns the exit code."""
+    is_public = isinstance(tree, ast.FunctionDef) and not tree.name.startswith("_")
+    return is_public and tree.returns is not None and ast.unparse(tree.returns) == "int"
 
 
 def _parts(tree: ast.Expr | ast.Tuple) -> list[ast.expr]:

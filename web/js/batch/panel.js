@@ -6,7 +6,7 @@ import { cancelQuestion, forgetQuestion, submitQuestion } from "./questions.js";
 import { STYLE } from "./style.js";
 
 /** @import { Host } from "../host.js" */
-/** @import { Batch, BatchView, FailedJob } from "../types" */
+/** @import { Batch, BatchView, FailedJob, Text } from "../types" */
 /** @import { BatchClient } from "./client.js" */
 /** @import { BatchWords } from "./words.js" */
 
@@ -95,7 +95,7 @@ export class BatchPanel {
     const isAlone = !count; // else it is forgotten with the plan
     return [
       made("h3", {}, labelled(text, text("failed_jobs", "Failed"), this.words.jobs(failed_count))),
-      made("ul", {}, ...failed.map(failedItem)),
+      made("ul", {}, ...failed.map((job) => failedItem(job, text))),
       rest > 0 && made("p", {}, filled(text("and_more", "and [count] more"), { count: rest })),
       buttons(
         this.#workButton("retry", text("retry", "Plan failed ones again"), () => this.client.act("retry")),
@@ -186,9 +186,12 @@ function buttons(...all) {
   return made("div", { className: "oin-buttons" }, ...all);
 }
 
-/** @param {FailedJob} job */
-function failedItem({ prompt, model, seed, fault }) {
-  const which = made("span", {}, `${model}, seed ${seed}`);
+/**
+ * @param {FailedJob} job
+ * @param {Text} text
+ */
+function failedItem({ prompt, model, seed, fault }, text) {
+  const which = made("span", {}, `${model}, ${text("seed", "seed")} ${seed}`);
   return made("li", { className: "oin-item" }, made("strong", {}, prompt), which, made("span", {}, fault));
 }
 

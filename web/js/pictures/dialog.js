@@ -1,7 +1,7 @@
 // A dialog of small pictures, each a button with its date and price. All text is set as text.
 
 import { made } from "../dom.js";
-import { usd } from "../format.js";
+import { filled, usd } from "../format.js";
 
 /** @import { Host } from "../host.js" */
 /** @import { PaidPicture } from "../types" */
@@ -57,7 +57,7 @@ function card(host, { seed, made_at, cost_usd, credits, thumbnail }, enabled) {
   const { text } = host;
   const label = `${text("seed", "seed")} ${seed}`;
   const when = made_at ? new Date(made_at * 1000).toLocaleString() : "";
-  const price = cost_usd != null ? `${usd(cost_usd)} USD` : credits != null ? `${credits} credits` : "";
+  const price = cost_usd != null ? `${usd(cost_usd)} USD` : credits == null ? "" : filled(text("credits", "[count] credits"), { count: credits });
   const isPicture = thumbnail && DATA_PICTURE.test(thumbnail);
   const frame = isPicture ? made("img", { src: thumbnail, alt: label, style: FRAME }) : made("span", { style: FRAME });
   const lines = [label, when, price].filter(Boolean).map((line) => made("span", {}, line));

@@ -1,6 +1,6 @@
 // The links of a built-in node, connected to ours: several pictures through collecting nodes.
 
-import { labelled } from "../format.js";
+import { filled, labelled } from "../format.js";
 import { builtAbove, connect, connectOut } from "../graph.js";
 
 /** @import { Graph, GraphNode, Id, Replacement, Text } from "../types" */
@@ -31,7 +31,7 @@ export function carriedBy(old, fresh, replacedBy, text) {
   if (join && joined.length) done.push([connectJoined(graph, join, joined, fresh), join.target]);
   rest.forEach((end) => done.push([Boolean(end.ours && connect(graph, end, fresh, end.ours)), end.name]));
   const outside = old.outputs.filter((end) => !replacedBy(graph, end.to)); // else it was an input of that one
-  outside.forEach((end) => done.push([connectOutput(graph, fresh, end), `output ${end.slot}`]));
+  outside.forEach((end) => done.push([connectOutput(graph, fresh, end), filled(text("output", "output [number]"), { number: end.slot })]));
   const lost = done.filter(([isDone]) => !isDone);
   return lost.map(([, name]) => labelled(text, name, text("link_lost", "its link is not carried over")));
 }
