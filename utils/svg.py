@@ -74,6 +74,7 @@ FUNCTIONS = _words(
     print"""
 )
 AT_RULES = frozenset(("media", "keyframes", "-webkit-keyframes", "supports"))
+NOT_INHERITED = ("filter", "mask", "clip-path")  # drawn once for a whole group
 RASTER = r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/= ]+"
 INTERNAL = r"#[^\s\"'()<>\\]+"
 RASTER_LINK, INTERNAL_LINK = re.compile(RASTER, re.IGNORECASE), re.compile(INTERNAL)
@@ -81,6 +82,10 @@ SAFE_URL = re.compile(rf"url\( ?([\"']?)(?:{INTERNAL}|{RASTER})\1 ?\)", re.IGNOR
 FUNCTION = re.compile(r"(?<![\w-])([\w-]*) ?\(")
 AT_RULE = re.compile(r"@([\w-]*)")
 REFERENCE = re.compile(rf"url\( ?[\"']?({INTERNAL})", re.IGNORECASE)
+VARIABLE_WITH_REFERENCE = re.compile(r"--[^;{}:]*:[^;{}]*url\(", re.IGNORECASE)
+ANY_ELEMENT = re.compile(r"[*:&\[]")  # in a selector; what follows a nested rule has none at all
+SELECTOR_NAME = re.compile(r"[^\s.#,>+~{}()]+")
+ANIMATED = ("animate", "set")
 
 
 class CleanSvg(NamedTuple):
@@ -182,7 +187,7 @@ class _Cleaner:
         kept = {key: value for key, value in attributes.items() if self._keeps(name, key, value)}
         spaces = f' xmlns="{SVG_SPACE}" xmlns:xlink="{PLAIN_PREFIXES["xlink"]}"' if not self._open else ""
         self._open.append(name)
-        self.references.begin(kept)
+        self.references.begin(name, kept)
         self._css = [] if name == "style" else None
         self.out.append(f"<{name}{spaces}{''.join(f' {key}={_quoted(value)}' for key, value in kept.items())}>")
 
@@ -194,7 +199,7 @@ class _Cleaner:
         if self._css is not None:
             css, self._css = "".join(self._css), None
             if _is_harmless(css):
-                self.references.add(css)
+                self.references.add_sheet(css)
                 self.out.append(escape(css))
             else:
                 self._remove("style")
@@ -217,7 +222,8 @@ class _Cleaner:
             kept = True
         else:
             kept = name in ("style", "attributeName") or name in ATTRIBUTES
-            kept = kept and _is_harmless(value)
+            # What is put into another element in time would not be counted where it is drawn.
+            kept = kept and _is_harmless(value) and not (element in ANIMATED and REFERENCE.search(value))
         if not kept:
             self._remove(name)
         return kept
@@ -236,32 +242,38 @@ class _Cleaner:
 
 
 class _References:
-    """How many elements are drawn when everything that is referred to is drawn again for each reference."""
+    """How many elements are drawn at most when everything that is referred to is drawn again for each reference."""
 
     def __init__(self) -> None:
-        self._targets: list[list[str]] = []  # of each element
-        self._children: list[list[int]] = []
+        self._elements: list[_Element] = []
         self._by_id: dict[str, int] = {}
         self._open: list[int] = []
+        self._rules: list[tuple[str, list[str]]] = []
 
-    def begin(self, attributes: Mapping[str, str]) -> None:
+    def begin(self, name: str, attributes: Mapping[str, str]) -> None:
         """Enter an element."""
-        number = len(self._targets)
+        number = len(self._elements)
         if self._open:
-            self._children[self._open[-1]].append(number)
-        self._targets.append([])
-        self._children.append([])
+            self._elements[self._open[-1]].children.append(number)
+        own_id = attributes.get("id", "")
+        names = {each.lower() for each in (name, own_id, *attributes.get("class", "").split())}
+        element = _Element(frozenset(names))
+        self._elements.append(element)
         self._open.append(number)
-        self._by_id.setdefault(f"#{attributes.get('id')}", number)
-        for name, value in attributes.items():
-            if name in ("href", "xlink:href") and value.strip().startswith("#"):
-                self._targets[number].append(value.strip())
-            elif name not in WORDS:
-                self.add(value)
+        self._by_id.setdefault(f"#{own_id}", number)
+        for key, value in attributes.items():
+            if key in ("href", "xlink:href") and value.strip().startswith("#"):
+                element.targets.append(value.strip())
+            elif key not in WORDS:
+                found = REFERENCE.findall(value)
+                (element.targets if key in NOT_INHERITED else element.inherited).extend(found)
 
-    def add(self, value: str) -> None:
-        """Count what a text refers to for the element that is open."""
-        self._targets[self._open[-1]] += REFERENCE.findall(value)
+    def add_sheet(self, css: str) -> None:
+        """Keep each rule's references for the elements that its selector may mean; a rule around it counts as well."""
+        for rule in css.split("}"):
+            selector, _, _ = rule.rpartition("{")
+            if found := REFERENCE.findall(rule):
+                self._rules.append((selector, found))
 
     def end(self) -> None:
         """Leave an element."""
@@ -269,22 +281,43 @@ class _References:
 
     def drawn(self) -> int:
         """Return the number, at least MAX_DRAWN + 1 where it is larger; what refers to itself is not drawn."""
+        self._apply_rules()
         sizes: dict[int, int] = {}
-        waiting: list[tuple[int, bool]] = [(0, False)] if self._targets else []
+        waiting: list[tuple[int, bool]] = [(0, False)] if self._elements else []
         while waiting:
             number, is_ready = waiting.pop()
+            element = self._elements[number]
+            drawn, painted = self._numbers(element.targets), self._numbers(element.inherited)
             if is_ready:
-                sizes[number] = min(1 + sum(sizes[part] for part in self._parts(number)), MAX_DRAWN + 1)
+                own = 1 + sum(sizes[part] for part in (*element.children, *drawn))
+                # Every shape inside has the paint of its group.
+                sizes[number] = min(own + own * sum(sizes[part] for part in painted), MAX_DRAWN + 1)
             elif number not in sizes:
                 sizes[number] = 0  # until it is known: a way back to itself adds nothing
                 waiting.append((number, True))
-                waiting += [(part, False) for part in self._parts(number)]
+                waiting += [(part, False) for part in (*element.children, *drawn, *painted)]
         return sizes.get(0, 0)
 
-    def _parts(self, number: int) -> list[int]:
-        names = [(target, unquote(target)) for target in self._targets[number]]  # browsers take %61 for an a
-        referred = [self._by_id[name] for each in names for name in dict.fromkeys(each) if name in self._by_id]
-        return [*self._children[number], *referred]
+    def _apply_rules(self) -> None:
+        for selector, found in self._rules:
+            names = {name.lower() for name in SELECTOR_NAME.findall(selector)}
+            for element in self._elements:
+                if not names or ANY_ELEMENT.search(selector) or names & element.names:
+                    element.inherited += found
+
+    def _numbers(self, targets: list[str]) -> list[int]:
+        names = [(target, unquote(target)) for target in targets]  # browsers take %61 for an a
+        return [self._by_id[name] for each in names for name in dict.fromkeys(each) if name in self._by_id]
+
+
+class _Element:
+    """What a rule can name an element by, what is inside, and what it refers to: once, or for each shape inside."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self.names = names
+        self.children: list[int] = []
+        self.targets: list[str] = []
+        self.inherited: list[str] = []
 
 
 def _pairs(listed: list[str]) -> Iterator[tuple[str, str]]:
@@ -297,6 +330,8 @@ def _pairs(listed: list[str]) -> Iterator[tuple[str, str]]:
 def _is_harmless(value: str) -> bool:
     """Tell whether a value or a sheet of CSS has only functions that draw, and refers to nothing outside."""
     if "\\" in value:  # an escape of CSS can write url( in other letters
+        return False
+    if VARIABLE_WITH_REFERENCE.search(value):  # who uses it is not known, and so how often it is drawn
         return False
     rest = SAFE_URL.sub(" ", " ".join(value.split()))
     functions = {name.lower() for name in FUNCTION.findall(rest) if name}

@@ -224,6 +224,8 @@ def bomb(levels: int, link: str) -> bytes:
         '<rect style="mask:url(#a%d)"/>',
         '<use href="#%%61%d"/>',
         '<rect fill="url(#%%61%d)"/>',
+        '<rect style="stroke: url(#a%d)"/>',
+        '<rect><set attributeName="x" to="1"/></rect><use href="#a%d"/>',
     ],
 )
 def test_references_that_multiply_are_refused(link: str) -> None:
@@ -231,6 +233,53 @@ def test_references_that_multiply_are_refused(link: str) -> None:
     with pytest.raises(BrokenPictureError, match="draws more than"):
         clean_svg(bomb(40, link))
     assert clean_svg(bomb(10, link)).notes == []
+
+
+@pytest.mark.parametrize(
+    ("sheet", "shape"),
+    [
+        (".c%d{fill:url(#a%d)}", '<rect class="wide c%d"/>'),
+        ("#i%d{fill:url(#a%d)}", '<rect id="i%d"/>'),
+        ("@media all{.c%d{fill:red;mask:url(#a%d)}}", '<rect class="c%d"/>'),
+        (".other,.C%d /* } { */ {stroke:url(#a%d)}", '<rect class="c%d"/>'),
+        (".c%d{color:red;.d{fill:red} fill:url(#a%d)}", '<rect class="c%d"/>'),
+        ('[class~="c%d"]{fill:url(#a%d)}', '<rect class="c%d"/>'),
+    ],
+)
+def test_references_in_sheets_are_counted_where_they_are_drawn(sheet: str, shape: str) -> None:
+    """A rule paints each element that it may mean: thirty lines of classes ask for as much as thirty of attributes."""
+    for levels, fits in ((8, "[" not in sheet and ".d" not in sheet and "*" not in sheet), (40, False)):
+        rules = "".join(sheet % (level, level) for level in range(levels))
+        shapes = [f'<pattern id="a{level}">{(shape % (level - 1)) * 2}</pattern>' for level in range(levels, 0, -1)]
+        last = '<pattern id="a0"><rect/></pattern>'
+        data = document(f"<style>{rules}</style>{''.join(shapes)}{last}{shape % (levels - 1)}")
+        if fits:
+            assert clean_svg(data).notes == []
+        elif levels == 40:
+            with pytest.raises(BrokenPictureError, match="draws more than"):
+                clean_svg(data)
+
+
+def test_a_group_paints_every_shape_inside() -> None:
+    """Fill is inherited: a thousand shapes of a group are painted with a thousand elements each."""
+    pattern = f'<pattern id="p">{"<rect/>" * 1_000}</pattern>'
+    with pytest.raises(BrokenPictureError, match="draws more than"):
+        clean_svg(document(f'{pattern}<g fill="url(#p)">{"<rect/>" * 1_000}</g>'))
+    assert clean_svg(document(f'{pattern}<g filter="url(#p)">{"<rect/>" * 1_000}</g>')).notes == []
+
+
+@pytest.mark.parametrize(
+    ("drawing", "gone"),
+    [
+        ('<rect id="r"/><set href="#r" attributeName="fill" to="url(#a)"/>', "to"),
+        ('<g style="--paint: url(#a)"><rect style="fill:var(--paint)"/></g>', "style"),
+        ("<style>svg{--paint:1;--b :url(#a)}</style>", "style"),
+    ],
+)
+def test_references_that_are_drawn_elsewhere_are_taken_out(drawing: str, gone: str) -> None:
+    """By time or by a variable they come where nobody counts them; colours may come so."""
+    assert any(f"1 {gone}" in note for note in clean_svg(document(drawing)).notes)
+    assert clean_svg(document(drawing.replace("url(#a)", "red"))).notes == []
 
 
 def test_references_in_a_circle_end() -> None:
