@@ -17,6 +17,8 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8"
 RIFF_HEADER = 12  # "RIFF", the size of what follows, "WEBP"
 APP0, APP1, APP11, SCAN = 0xE0, 0xE1, 0xEB, 0xDA
+WEBP_PIXEL_FLAGS = 0b00010010  # alpha and animation; the others announce ICC, EXIF and XMP
+APP14, APP15, COMMENT = 0xEE, 0xEF, 0xFE  # APP14 says how JPEG's colours are meant
 WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}  # markers of JPEG that stand alone
 GIF_HEADER = 13
 GIF_EXTENSION, GIF_IMAGE, GIF_END, GIF_APPLICATION = 0x21, 0x2C, 0x3B, 0xFF
@@ -107,6 +109,39 @@ def jpeg_segments(data: bytes) -> Iterator[Part]:
         if kind == SCAN:
             return
         at = body_end
+
+
+def without_metadata(data: bytes) -> bytes:
+    """Return a PNG, JPEG or WebP with what its pixels need and nothing beside it; any other file as it is.
+
+    Raises: BrokenPictureError.
+    """
+    form = form_of(data)
+    if form == "png":
+        return PNG_SIGNATURE + b"".join(
+            data[part.start : part.end] for part in png_chunks(data) if part.kind[:1].isupper() or part.kind == b"tRNS"
+        )
+    if form == "jpg":
+        segments = list(jpeg_segments(data))
+        kept = (part for part in segments if not _stands_beside(part.kind[0]))
+        return JPEG_START + b"".join(data[part.start : part.end] for part in kept) + data[segments[-1].end :]
+    if form == "webp":
+        parts = b"".join(_webp_part(data, part) for part in riff_chunks(data))
+        return b"RIFF" + (len(parts) + 4).to_bytes(4, "little") + b"WEBP" + parts
+    return data
+
+
+def _stands_beside(kind: int) -> bool:
+    return (APP1 <= kind <= APP15 and kind != APP14) or kind == COMMENT
+
+
+def _webp_part(data: bytes, part: Part) -> bytes:
+    if part.kind in (b"EXIF", b"XMP ", b"ICCP"):
+        return b""
+    chunk = bytearray(data[part.start : part.end])
+    if part.kind == b"VP8X" and len(chunk) > 8:
+        chunk[8] &= WEBP_PIXEL_FLAGS
+    return bytes(chunk)
 
 
 def gif_applications(data: bytes) -> Iterator[tuple[bytes, bytes]]:

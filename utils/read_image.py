@@ -21,6 +21,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from .containers import without_metadata
 from .errors import BrokenPictureError
 from .tensors import Pixels, size_text
 
@@ -75,10 +76,10 @@ def decode_picture(data: bytes) -> Pixels:
     Raises:
         BrokenPictureError: the bytes cannot be decoded, or are more than MAX_PIXELS.
     """
-    picture = open_picture(data)
-    with image_errors():
-        ImageOps.exif_transpose(picture, in_place=True)
-        return image_to_pixels(picture)
+    try:
+        return _decoded(data)
+    except BrokenPictureError as exc:
+        return _decoded(_pixels_alone(data, exc))
 
 
 def open_picture(data: bytes) -> ImageFile:
@@ -87,7 +88,31 @@ def open_picture(data: bytes) -> ImageFile:
     Raises:
         BrokenPictureError: it is no picture, or one of more than MAX_PIXELS.
     """
-    return _opened(io.BytesIO(data), OPENERS, MAX_PIXELS)
+    try:
+        return _opened(io.BytesIO(data), OPENERS, MAX_PIXELS)
+    except BrokenPictureError as exc:
+        return _opened(io.BytesIO(_pixels_alone(data, exc)), OPENERS, MAX_PIXELS)
+
+
+def _decoded(data: bytes) -> Pixels:
+    picture = open_picture(data)
+    with image_errors():
+        ImageOps.exif_transpose(picture, in_place=True)
+        return image_to_pixels(picture)
+
+
+def _pixels_alone(data: bytes, fault: BrokenPictureError) -> bytes:
+    """Return a file without its metadata: for a text or a profile of a wrong form no paid picture is withheld.
+
+    Raises: the fault, where the file has nothing but its pixels, or has no order.
+    """
+    try:
+        bare = without_metadata(data)
+    except BrokenPictureError:
+        raise fault from None
+    if bare == data:
+        raise fault
+    return bare
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from openai_image_nodes.utils import decode, read_image
+from openai_image_nodes.utils.containers import without_metadata
 from openai_image_nodes.utils.decode import alpha_of, gif_to_frames, pngs_to_image, preview_image
 from openai_image_nodes.utils.errors import BrokenPictureError
 from PIL import Image, ImageFile
@@ -418,3 +419,59 @@ class TestPreview:
         """The caller decides what a missing preview means."""
         with pytest.raises(BrokenPictureError):
             preview_image(b"half a picture")
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+LARGE_TEXT = zlib.compress(b"a" * 3_000_000)
+ODD_CHUNKS = {
+    "a text larger than Pillow takes": png_chunk(b"zTXt", b"k\0\0" + LARGE_TEXT),
+    "an international text": png_chunk(b"iTXt", b"k\0\1\0\0\0" + LARGE_TEXT),
+    "a profile": png_chunk(b"iCCP", b"k\0\0" + LARGE_TEXT),
+    "an EXIF that is none": png_chunk(b"eXIf", b"x"),
+    "a short gamma": png_chunk(b"gAMA", b"x"),
+    "short primaries": png_chunk(b"cHRM", b"abc"),
+    "a resolution of nothing": png_chunk(b"pHYs", b""),
+    "an intent of nothing": png_chunk(b"sRGB", b""),
+    "a short animation": png_chunk(b"acTL", b"x"),
+    "a frame of no animation": png_chunk(b"fcTL", b"x" * 26),
+    "a wrong checksum": png_chunk(b"tEXt", b"a\0b")[:-1] + b"\x00",
+    "texts of 70 MB together": png_chunk(b"zTXt", b"k\0\0" + zlib.compress(b"a" * 1_000_000)) * 70,
+}
+
+
+@pytest.mark.filterwarnings("ignore:Invalid APNG")
+@pytest.mark.parametrize("chunk", ODD_CHUNKS.values(), ids=ODD_CHUNKS)
+def test_picture_is_not_withheld_for_what_stands_beside_its_pixels(chunk: bytes) -> None:
+    """The file's pixels are whole: a chunk that Pillow refuses is left aside, before them or behind them."""
+    file = io.BytesIO()
+    Image.new("RGBA", (8, 6), (200, 30, 20, 128)).save(file, "PNG")
+    plain = file.getvalue()
+    for place in (plain.index(b"IDAT") - 4, plain.index(b"IEND") - 4):
+        decoded = pngs_to_image([plain[:place] + chunk + plain[place:]])
+        assert torch.equal(decoded.image, pngs_to_image([plain]).image)
+        assert decoded.broken == []
+
+
+def test_webp_and_jpeg_are_not_withheld_for_an_exif_of_another_form() -> None:
+    """The same for the other formats; what is no picture stays damaged, with the first reason."""
+    for kind in ("WEBP", "JPEG"):
+        file = io.BytesIO()
+        Image.new("RGB", (8, 6), (200, 30, 20)).save(file, kind, exif=b"Exif\0\0junk", icc_profile=b"x" * 70)
+        assert read_image.decode_picture(file.getvalue()).shape == (6, 8, 3)
+        with pytest.raises(BrokenPictureError):
+            read_image.decode_picture(file.getvalue()[:60])
+
+
+def test_bare_files_hold_the_same_pixels() -> None:
+    """Without metadata each format decodes to what it decoded to with it."""
+    picture = Image.effect_noise((40, 30), 90).convert("RGB")
+    for kind, options in (("PNG", {}), ("JPEG", {}), ("WEBP", {"lossless": True})):
+        file = io.BytesIO()
+        picture.save(file, kind, icc_profile=np.random.default_rng(1).bytes(400), **options)
+        bare = without_metadata(file.getvalue())
+        assert len(bare) < len(file.getvalue()) - 300
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(bare))), np.asarray(Image.open(file)))
+        assert not Image.open(io.BytesIO(bare)).info.get("icc_profile")
