@@ -78,7 +78,7 @@ def refuse_other_pages(request: web.Request) -> None:
     nameless_get = origin is None and request.method == "GET"
     if not (own or nameless_get) or request.headers.get("Sec-Fetch-Site", "") not in OWN_SITES:
         raise web.HTTPForbidden(text="This can only be done from ComfyUI's own page.")
-    if _is_loopback(request.remote or "") and not (_remote_allowed() or _is_own_name(host.hostname or "")):
+    if _is_from_here(request) and not (_remote_allowed() or _is_own_name(host.hostname or "")):
         raise web.HTTPForbidden(
             text="This can only be done at an IP address, localhost or this machine's own name."
             f" To allow it at other names, start ComfyUI with {REMOTE_VARIABLE}=1."
@@ -106,6 +106,12 @@ def refuse_other_machines(request: web.Request) -> None:
 def refusal(status: int, message: str) -> web.Response:
     """Return an answer that says what is wrong."""
     return web.json_response({"error": message}, status=status)
+
+
+def _is_from_here(request: web.Request) -> bool:
+    """Tell a browser on this machine, whichever of the machine's addresses it asked."""
+    asked = request.transport.get_extra_info("sockname") if request.transport else None
+    return _is_loopback(request.remote or "") or (asked is not None and asked[0] == request.remote)
 
 
 def _remote_allowed() -> bool:

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from openai_image_nodes.api.connections import keys
 from openai_image_nodes.api.errors import RefusedError
 from openai_image_nodes.nodes.web import batch_routes
 from openai_image_nodes.nodes.web.batch_panel import BatchPanel
+from openai_image_nodes.nodes.web.responses import refuse_other_pages
 from support.batch_plans import BATCH, direct_posts, edit, faults, planned, resolved, run, sandbox, use
 from support.node_calls import KEY
 from support.route_client import LAN_ADDRESS, STRANGE, Told, ask
@@ -139,6 +142,31 @@ def test_page_under_another_name_may_act() -> None:
     """As ComfyUI is opened from the network: who may run a workflow there may submit its plan."""
     assert ask("POST", "batch/look", headers=NAMED, remote=LAN_ADDRESS).status == 200
     assert ask("GET", "batch", headers=NAMED, remote=LAN_ADDRESS).status == 200
+
+
+class Line:
+    """A connection between two addresses, as a request sees it."""
+
+    def __init__(self, asked: str, remote: str) -> None:
+        self.ends = {"sockname": (asked, 8188), "peername": (remote, 50_000)}
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self.ends.get(name, default)
+
+
+@pytest.mark.parametrize("address", ["192.168.1.5", "10.1.2.3", "fd00::5"])
+def test_stranger_name_for_this_machines_own_address_is_refused(address: str) -> None:
+    """A browser here comes from the address that it asks, whichever of the machine's addresses the name points at."""
+
+    def asked_from(remote: str, host: str) -> None:
+        headers = {"Host": host, "Origin": f"http://{host}"}
+        line: Any = Line(address, remote)
+        refuse_other_pages(make_mocked_request("POST", "/openai_image_nodes/batch/look", headers, transport=line))
+
+    with pytest.raises(web.HTTPForbidden):
+        asked_from(address, "evil.invalid:8188")
+    asked_from(address, f"[{address}]:8188" if ":" in address else f"{address}:8188")
+    asked_from(LAN_ADDRESS, "studio.invalid:8188")
 
 
 def test_page_under_another_name_on_this_machine_has_to_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
