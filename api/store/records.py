@@ -23,7 +23,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from .. import config
 from ..backends.atomic_files import read_regular
@@ -212,6 +220,17 @@ def _askable(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def _number_or_none(value: object) -> object:
+    return value if isinstance(value, (int, float)) else None
+
+
+def _usage_or_none(value: object, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
 Text = Annotated[str, Field(max_length=TEXT_MAX_CHARS)]
 ShortText = Annotated[str, Field(max_length=2048)]
 Word = Annotated[str, Field(pattern=r"^[0-9A-Za-z_.:-]{1,200}$")]
@@ -219,7 +238,9 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PictureName = Annotated[str, Field(pattern=rf"^picture_(0|[1-9][0-9]{{0,5}})\.({SUFFIXES})$")]
 Second = Annotated[float, Field(ge=0, le=LAST_SECOND, allow_inf_nan=False)]
 Moment = Annotated[float | None, AfterValidator(_date_or_none)]  # what a service says of its own time
-Amount = Annotated[float | None, AfterValidator(amount)]  # a picture is not withheld for an odd number beside it
+Amount = Annotated[
+    float | None, BeforeValidator(_number_or_none), AfterValidator(amount)
+]  # a picture is not withheld for an odd number beside it
 
 
 class _ReadRecord(JobRecord):
@@ -242,6 +263,8 @@ class _ReadRecord(JobRecord):
     elapsed_s: Amount = None
     request_id: Text | None = None
     headers: dict[Text, Text] = Field(default_factory=dict)
+    usage: Annotated[Usage | None, WrapValidator(_usage_or_none)] = None
+    svg_usage: Annotated[SvgUsage | None, WrapValidator(_usage_or_none)] = None
     answer_fields: dict[Text, Text] = Field(default_factory=dict)
     revised_prompts: list[Text] = Field(default_factory=list)
     cost_usd: Amount = None
