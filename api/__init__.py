@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # the others come by `__getattr__`: ComfyUI's start needs non
     from .connections.connection import Connection, HostSecrets
     from .jobs.job import Job, JobHandle
     from .jobs.manager import JOBS, JobManager
-    from .store.originals import Originals, originals_of
+    from .store.original_references import Originals, originals_of
     from .store.records import JobRecord, StoredAnswer
     from .store.shared import SharedStore
     from .store.store import Store, store_of, stores
@@ -72,11 +72,11 @@ _ROOMS = {
     "JobHandle": "jobs.job",
     "JobManager": "jobs.manager",
     "JobRecord": "store.records",
-    "Originals": "store.originals",
+    "Originals": "store.original_references",
     "SharedStore": "store.shared",
     "Store": "store.store",
     "StoredAnswer": "store.records",
-    "originals_of": "store.originals",
+    "originals_of": "store.original_references",
     "store_of": "store.store",
     "stores": "store.store",
 }

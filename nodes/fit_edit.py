@@ -127,9 +127,9 @@ def _masks(mask: Any, original: Tensor) -> list[Tensor]:
     Raises: ImageInputError for one of another size.
     """
     from ..utils.edits.regions import masked_area
-    from ..utils.encode import NO_MASK_SIZE
     from ..utils.input_tensors import mask_of
     from ..utils.mask_composite import check_mask_size
+    from ..utils.mask_to_alpha import NO_MASK_SIZE
 
     masks = [] if mask is None else list(mask_of(mask, "mask").detach().cpu())
     if all(masked_area(each) is None for each in masks):

@@ -14,15 +14,12 @@ from PIL import Image
 from .errors import ImageInputError
 from .png import encode_png
 from .tensors import (
-    STRIPE_ROWS,
     Pixels,
     Stripes,
     done,
-    first_mask,
     parallel_map,
     size_text,
     start_pixels,
-    start_stripes,
     submit_digest,
     tensor_to_pixels,
     wait_for,
@@ -32,8 +29,6 @@ if TYPE_CHECKING:  # and where it is used: the commands do without torch, which 
     from torch import Tensor
 
 Under = Literal["any", "white", "own colours"]
-NO_MASK_SIZE = (64, 64)  # ComfyUI's LoadImage: torch.zeros((64, 64)) for a picture without transparency
-OPENS_NOTHING = 1  # 8-bit level of a mask
 
 
 class Png(NamedTuple):
@@ -72,48 +67,6 @@ def scaled_size(width: int, height: int, max_pixels: int) -> tuple[int, int]:
     return scaled_width, scaled_height
 
 
-def mask_to_png(mask: Tensor, image_size: tuple[int, int], png_size: tuple[int, int]) -> Png:
-    """Encode a mask [H,W], [B,H,W] or [B,1,H,W] (the first one), 1 = replace, as RGBA: transparent = replace.
-
-    The polarity turns here and nowhere else. `image_size` is the (width, height) of the picture that the mask belongs
-    to, `png_size` the one that the picture was sent at; the mask is scaled to the latter.
-
-    Raises:
-        ImageInputError: the mask is of another size than the picture, or of no shape of a mask.
-    """
-    selected = first_mask(mask)  # HW
-    _check_size("mask", selected, image_size, "Scale the mask to the picture's size, or draw it on this picture.")
-    rgba = np.zeros((*selected.shape, 4), np.uint8)
-
-    def fill(rows: slice) -> None:
-        np.subtract(255, tensor_to_pixels(selected[rows]), out=rgba[rows, :, 3])
-
-    stripes = start_stripes(rgba, fill)
-    if image_size == png_size:
-        return _pixels_to_png(rgba, stripes)
-    wait_for(stripes)
-    return _pixels_to_png(_resized(rgba, png_size, Image.Resampling.BILINEAR))
-
-
-def is_no_mask(mask: Tensor, image_size: tuple[int, int], *, as_before: bool = False) -> bool:
-    """Tell ComfyUI's stand-ins for "this picture has no transparency" from a mask: what opens nothing.
-
-    They are 64x64 or, in newer versions, of the picture's size; 0 everywhere, or 1/255 for grey with alpha and CMYK.
-    `image_size` is the picture's (width, height). `as_before`: what earlier versions knew, 64x64 zeros alone.
-
-    Raises:
-        ImageInputError: the tensor is of no shape of a mask.
-    """
-    first = first_mask(mask)
-    size = (first.shape[1], first.shape[0])
-    if as_before:
-        return size == NO_MASK_SIZE and size != image_size and not bool(first.any())
-    if size not in (NO_MASK_SIZE, image_size):
-        return False
-    stripes = (first[y : y + STRIPE_ROWS] for y in range(0, len(first), STRIPE_ROWS))
-    return not any(bool((tensor_to_pixels(rows) > OPENS_NOTHING).any()) for rows in stripes)
-
-
 def markup_to_png(markup: Tensor, image_size: tuple[int, int], png_size: tuple[int, int]) -> Png:
     """Encode RGBA marks [B,H,W,4] or [H,W,4] (the first one), scaled to `png_size` as a mask is.
 
@@ -126,13 +79,13 @@ def markup_to_png(markup: Tensor, image_size: tuple[int, int], png_size: tuple[i
             f"The markup has {pixels.shape[2]} channels and needs 4 (RGBA): marks on a transparent background."
             " Join the picture with an alpha mask first."
         )
-    _check_size("markup", pixels, image_size, "Draw the markup at the picture's size.")
+    check_size("markup", pixels, image_size, "Draw the markup at the picture's size.")
     if pixels[..., 3].min() == 255:
         raise ImageInputError(
             "The markup has no transparent pixel, so it would cover the whole picture."
             " Leave everything but the marks transparent."
         )
-    return _pixels_to_png(_resized(pixels, png_size, Image.Resampling.BILINEAR))
+    return pixels_to_png(resized(pixels, png_size, Image.Resampling.BILINEAR))
 
 
 def as_batch(image: Tensor) -> Tensor:
@@ -150,7 +103,11 @@ def as_batch(image: Tensor) -> Tensor:
     return batch
 
 
-def _check_size(what: str, pixels: Pixels | Tensor, image_size: tuple[int, int], remedy: str) -> None:
+def check_size(what: str, pixels: Pixels | Tensor, image_size: tuple[int, int], remedy: str) -> None:
+    """Refuse what belongs to a picture of another (width, height).
+
+    Raises: ImageInputError.
+    """
     height, width = pixels.shape[:2]
     if (width, height) != image_size:
         raise ImageInputError(
@@ -164,22 +121,22 @@ def _picture_to_png(picture: Tensor, max_pixels: int, under: Under) -> Png:
     height, width, channels = pixels.shape
     size = scaled_size(width, height, max_pixels)
     if size == (width, height) and channels == 3:
-        return _pixels_to_png(pixels, stripes)
+        return pixels_to_png(pixels, stripes)
     wait_for(stripes)
     rgb = np.repeat(pixels, 3, axis=2) if channels == 1 else pixels
-    sent = _resized(rgb, size, Image.Resampling.LANCZOS)
+    sent = resized(rgb, size, Image.Resampling.LANCZOS)
     if channels != 4 or under == "any" or bool(sent[..., 3].min()):
-        return _pixels_to_png(sent)
+        return pixels_to_png(sent)
     hidden = sent[..., 3] == 0  # HW
-    colours = 255 if under == "white" else _resized(rgb[..., :3], size, Image.Resampling.LANCZOS)[hidden]
+    colours = 255 if under == "white" else resized(rgb[..., :3], size, Image.Resampling.LANCZOS)[hidden]
     if bool((sent[hidden, :3] == colours).all()):
-        return _pixels_to_png(sent)
+        return pixels_to_png(sent)
     refilled = sent.copy()
     refilled[hidden, :3] = colours
-    return _pixels_to_png(refilled)._replace(is_refilled=True)
+    return pixels_to_png(refilled)._replace(is_refilled=True)
 
 
-def _resized(pixels: Pixels, size: tuple[int, int], resample: Image.Resampling) -> Pixels:
+def resized(pixels: Pixels, size: tuple[int, int], resample: Image.Resampling) -> Pixels:
     """Scale [H,W,3|4] to (width, height); Pillow weighs the colours of RGBA by their alpha.
 
     Lanczos keeps pictures sharp. It also overshoots at edges, which would open a mask a little where it is closed:
@@ -190,7 +147,7 @@ def _resized(pixels: Pixels, size: tuple[int, int], resample: Image.Resampling) 
     return np.asarray(Image.fromarray(pixels).resize(size, resample))
 
 
-def _pixels_to_png(pixels: Pixels, stripes: Stripes = ()) -> Png:
+def pixels_to_png(pixels: Pixels, stripes: Stripes = ()) -> Png:
     """Encode pixels that are there, or of which the stripes are being made."""
     height, width, _ = pixels.shape
     digest = submit_digest(partial(_digest, pixels.shape, stripes or [done(pixels)]))

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...api import FilePart
-from ...utils import encode
+from ...utils import encode, mask_to_alpha
 from ...utils.input_tensors import mask_of, pictures_of
 from ...utils.mask_composite import check_mask_size
 from ...utils.tensors import first_mask
@@ -69,7 +69,7 @@ class InputImages:
     @cached_property
     def has_mask(self) -> bool:
         """Tell whether there is a mask, and not ComfyUI's stand-in for none."""
-        return self.mask is not None and not (self.size is not None and encode.is_no_mask(self.mask, self.size))
+        return self.mask is not None and not (self.size is not None and mask_to_alpha.is_no_mask(self.mask, self.size))
 
     def known(self, mask_mode: str) -> Picture | None:
         """Return what decides how the first picture is sent under a mask mode, or None without a picture.
@@ -193,7 +193,7 @@ def _add_mask(
         encoded.is_new = encoded.is_new or _was_mask(images)
         encoded.notes.append("The mask opens nothing, as that of a picture without transparency: no mask was sent.")
         return
-    encoded.files.append(_part("mask", "mask.png", encode.mask_to_png(sent_mask, size, encoded.sent_size)))
+    encoded.files.append(_part("mask", "mask.png", mask_to_alpha.mask_to_png(sent_mask, size, encoded.sent_size)))
     encoded.mask = mask
     if mask.ndim > 2 and mask.shape[0] > 1:
         encoded.notes.append(f"{mask.shape[0]} masks are connected: only the first was used, for the first picture.")
@@ -207,7 +207,7 @@ def _was_mask(images: InputImages) -> bool:
         return False
     mask = first_mask(images.mask)
     has_its_size = (mask.shape[1], mask.shape[0]) == images.size
-    return has_its_size and not encode.is_no_mask(mask, images.size, as_before=True)
+    return has_its_size and not mask_to_alpha.is_no_mask(mask, images.size, as_before=True)
 
 
 def _part(name: str, filename: str, png: encode.Png) -> FilePart:

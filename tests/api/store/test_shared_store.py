@@ -11,7 +11,7 @@ from openai_image_nodes.api.catalog import pricing
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, OutOfCreditError, RefusedError
 from openai_image_nodes.api.jobs.manager import JOBS
 from openai_image_nodes.api.store import spending as budget
-from openai_image_nodes.api.store.originals import originals_of
+from openai_image_nodes.api.store.original_references import originals_of
 from openai_image_nodes.api.store.records import StoredAnswer
 from support.asker import connection, job, name_of, painted, until, until_quiet
 from support.machines import STORE, Farm, bucket, farm, record, server
