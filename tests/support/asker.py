@@ -29,6 +29,7 @@ from openai_image_nodes.api.jobs.manager import JobManager
 from openai_image_nodes.api.store import store
 from openai_image_nodes.api.store.records import JobRecord, StoredAnswer
 from openai_image_nodes.api.store.store import Store
+from openai_image_nodes.api.transport import downloads
 from openai_image_nodes.api.transport import retry as retries
 from openai_image_nodes.api.transport.bodies import FilePart
 from openai_image_nodes.api.transport.sessions import session_for
@@ -203,6 +204,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let retries come quickly where the service does not say when."""
     monkeypatch.setattr(retries, "FIRST_DELAY_S", 0.01)
     monkeypatch.setattr(retries, "STILL_RUNNING_FIRST_S", 0.01)
+    monkeypatch.setattr(downloads, "DOWNLOAD_PAUSES_S", (0.01,) * len(downloads.DOWNLOAD_PAUSES_S))
 
 
 def until(condition: Callable[[], object]) -> None:

@@ -21,6 +21,7 @@ def elsewhere(folder: Path, *, age_s: float) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_claim_of_another_machine_holds_while_its_heart_beats(tmp_path: Path) -> None:
     """A process there cannot be asked, but its heartbeat can be seen."""
     elsewhere(tmp_path, age_s=claims.STALE_AFTER_S - 10)

@@ -51,6 +51,7 @@ def test_another_encoder_does_not_plan_the_pictures_once_more(
     assert all(JobPlan(store()).picture(file) for job in JobPlan(store()).all() for file in job.files)
 
 
+@pytest.mark.slow
 def test_answers_come_from_the_store_after_collecting(sandbox: ScriptedSandbox) -> None:
     """Equal to the direct path's pictures, without a direct request, at half the price."""
     jobs = [{"seed": 1, "prompt": "a fox"}, edit(2), edit(3)]
