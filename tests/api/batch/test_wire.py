@@ -12,6 +12,7 @@ from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.transport.bodies import FilePart
 from pydantic import SecretStr
 from support.capture import Capture, Captured
+from support.official_client import official
 
 KEY = "sk-planted-0123456789abcdef"
 FILE = {"id": "file-1", "object": "file", "bytes": 3, "created_at": 1, "filename": "x", "purpose": "batch"}
@@ -30,8 +31,10 @@ def ours(server: Capture) -> BatchService:
     return BatchService(Connection(name="openai", base_url=f"{server.base_url}/v1", key=SecretStr(KEY)))
 
 
-def theirs(server: Capture) -> openai.OpenAI:
-    return openai.OpenAI(api_key=KEY, base_url=f"{server.base_url}/v1", max_retries=0)
+@pytest.fixture
+def theirs(server: Capture) -> Iterator[openai.OpenAI]:
+    with official(server, api_key=KEY) as client:
+        yield client
 
 
 def head(request: Captured) -> tuple[Any, ...]:
@@ -44,14 +47,16 @@ def head(request: Captured) -> tuple[Any, ...]:
     ("purpose", "filename", "kind", "lifetime_s"),
     [("batch", "requests.jsonl", "application/octet-stream", 604_800), ("vision", "a.png", "image/png", 3600)],
 )
-def test_upload(server: Capture, purpose: Any, filename: str, kind: str, lifetime_s: int) -> None:
+def test_upload(
+    server: Capture, theirs: openai.OpenAI, purpose: Any, filename: str, kind: str, lifetime_s: int
+) -> None:
     """Purpose, lifetime, file name and content, the nested field in brackets."""
     server.reply(200, FILE)
     server.reply(200, FILE)
     data = b'{"a": 1}\n'
     ours(server).upload(FilePart("file", filename, data, "0" * 64, kind), purpose=purpose, lifetime_s=lifetime_s)
     mine = server.last
-    theirs(server).files.create(
+    theirs.files.create(
         file=(filename, data, kind), purpose=purpose, expires_after={"anchor": "created_at", "seconds": lifetime_s}
     )
     assert head(mine) == head(server.last)
@@ -59,24 +64,24 @@ def test_upload(server: Capture, purpose: Any, filename: str, kind: str, lifetim
     assert mine.files() == server.last.files()
 
 
-def test_create(server: Capture) -> None:
+def test_create(server: Capture, theirs: openai.OpenAI) -> None:
     """The JSON of a batch."""
     server.reply(200, BATCH)
     server.reply(200, BATCH)
     ours(server).create("file-1", "/v1/images/edits", "20261123-1")
     mine = server.last
-    theirs(server).batches.create(
+    theirs.batches.create(
         input_file_id="file-1", endpoint="/v1/images/edits", completion_window="24h", metadata={OUR_ID: "20261123-1"}
     )
     assert head(mine) == head(server.last)
     assert mine.fields() == server.last.fields()
 
 
-def test_cancel(server: Capture) -> None:
+def test_cancel(server: Capture, theirs: openai.OpenAI) -> None:
     """A POST without a body."""
     server.reply(200, BATCH)
     server.reply(200, BATCH)
     ours(server).cancel("batch_1")
     mine = server.last
-    theirs(server).batches.cancel("batch_1")
+    theirs.batches.cancel("batch_1")
     assert (head(mine), mine.body) == (head(server.last), server.last.body)
