@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # and where it is used: the commands do without torch, which 
 
 LOG = logging.getLogger(__name__)
 NAMES_TOLD = 16  # of files, in a note
+NEARLY_ALL_SHOWN = 0.9  # of the mask: what is missing at its edge is made up or not seen
 ShouldStop = Callable[[], bool]
 
 
@@ -73,7 +74,7 @@ def fit_report(fit: Fit) -> dict[str, Any]:
 
 
 def mismatches(fits: Sequence[Fit]) -> list[str]:
-    """Return what to say of edits that do not match their pictures."""
+    """Return what to say of edits that do not match their pictures, or not all of the mask."""
     told = []
     if any(fit.verdict == "redrawn" and not fit.relit for fit in fits):
         told.append("What came back was redrawn and does not match your picture, so its border may show.")
@@ -81,6 +82,8 @@ def mismatches(fits: Sequence[Fit]) -> list[str]:
         told.append("What came back shows your picture in another place or size, so its border may show.")
     if any(fit.relit for fit in fits):
         told.append("The light or the style of what came back differs, so its border may show.")
+    if any(fit.figures.shown < NEARLY_ALL_SHOWN for fit in fits):
+        told.append("What came back does not show all that lies in the mask: where it is missing, your picture stays.")
     return told
 
 

@@ -12,7 +12,7 @@ from openai_image_nodes import NODE_CLASS_MAPPINGS
 from openai_image_nodes.utils import comfyui
 from openai_image_nodes.utils.errors import ImageInputError
 from support.asker import until
-from support.drift import Drift, edited, ellipse
+from support.drift import Drift, edited, ellipse, rectangle
 from support.drifting import scene
 
 FitEdit = NODE_CLASS_MAPPINGS["OIN_FitEdit"]
@@ -79,6 +79,20 @@ def test_picture_that_changed_all_over_is_shown_and_told(photo: torch.Tensor) ->
     _, used, report = fit(photo[None], scene(960, 640, seed=99)[None])
     assert used.all()
     assert any("changed the whole picture" in note for note in report["notes"])
+
+
+@pytest.mark.slow
+def test_mask_that_the_edit_shows_in_part_is_told(photo: torch.Tensor) -> None:
+    """What it shows is put in its place, far beyond its edge the original stays, and a note says so."""
+    mask = rectangle(photo, 0.8, 0.3, 1, 0.7)
+    larger = Drift(scale=(1.08, 1.08), shift=(0.08, 0.06)).answer(edited(photo, mask))
+    image, _, report = fit(photo[None], larger[None], mask=mask[None])
+    assert report["fits"][0]["verdict"] == "aligned"
+    assert report["fits"][0]["figures"]["shown"] == pytest.approx(0.63, abs=0.02)
+    assert any("does not show all that lies in the mask" in note for note in report["notes"])
+    shown, missing = (rectangle(photo, left, 0.35, right, 0.65) > 0 for left, right in ((0.83, 0.91), (0.98, 1)))
+    assert (image[0] - edited(photo, mask))[shown].abs().mean() < 0.03
+    assert torch.equal(image[0][missing], photo[missing])
 
 
 def test_paste_is_the_edit_in_the_mask_as_it_is(photo: torch.Tensor, mask: torch.Tensor, edit: torch.Tensor) -> None:

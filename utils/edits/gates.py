@@ -48,7 +48,10 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured on the untouched area: correlations, and mean differences of 255 (rest: trimmed, smooth)."""
+    """What was measured on the untouched area: correlations, and mean differences of 255 (rest: trimmed, smooth).
+
+    shown: the part of the mask that the answer has something for, of 1.
+    """
 
     kept: float = 0.0
     match_before: float = 0.0
@@ -58,6 +61,7 @@ class Figures:
     rest: float = 0.0
     flow: float = 0.0
     membrane: float = 0.0
+    shown: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -144,8 +148,7 @@ class _Chain:
                 f"the best fit is no drift: scale {scale_x:.2f} x {scale_y:.2f}, rotation {rotation:.1f} degrees,"
                 f" shear {shear:.3f}"
             )
-        mask = (self._pair.mask > 0).float()
-        if float((mask * shown.inside).sum()) < MASK_INSIDE * float(mask.sum()):
+        if _part_shown(shown) < MASK_INSIDE:
             self._elsewhere = True
             return "what lies in the mask is not in the answer"
         self._ask()
@@ -230,6 +233,7 @@ class _Chain:
             rest=rest,
             flow=self._flow,
             membrane=float(membrane.abs().max()) * 255 if membrane is not None else 0.0,
+            shown=_part_shown(shown),
         )
         return Decision(
             shown,
@@ -288,6 +292,12 @@ def _matched(shown: View) -> Level:
     both = (luminance(pair.picture), luminance(colour.apply(shown.answer)))
     picture, answer = (features(luminances, weight, BANDS) for luminances in both)
     return Level(pair.frame, picture, answer, weight)
+
+
+def _part_shown(shown: View) -> float:
+    """Return how much of the mask, of 1, lies inside the answer."""
+    mask = (shown.pair.mask > 0).float()
+    return float((mask * shown.inside).sum() / mask.sum()) if bool(mask.any()) else 1.0
 
 
 def _unclear(before: View, shown: View) -> str | None:
