@@ -36,6 +36,8 @@ COLOUR_RATIO, CURVE_RATIO, LEAST = 0.95, 0.97, 0.25
 ALIGNED, ROUGHLY = 0.75, 0.5
 SAME = 3.0  # without texture, pictures that differ by less are taken for in place
 RELIT = 12.0
+COLOURFUL, FADED = 4 / 255, 0.5  # the picture's spread of colours, and the answer's share of it
+RESTYLED = "the light or the style changed"
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,9 @@ class _Chain:
         halves = [_taken(values, values.block % 2 == side) for side in (0, 1)]
         if min(len(half.picture) for half in halves) == 0:
             return no_match(3)
+        if _is_faded(values):
+            self._refuse("colour match", RESTYLED)
+            return no_match(3)
         same = [no_match(3)] * 2
         gains = [fit_gain(half.picture, half.answer) for half in halves]
         self._ask()
@@ -221,7 +226,7 @@ class _Chain:
         if another and not colour.is_identity:
             colour = no_match(3)
             self._applied = [step for step in self._applied if step not in ("colour match", "tone curve")]
-            self._refuse("colour match", "the light or the style changed")
+            self._refuse("colour match", RESTYLED)
         told = another or verdict in (*NOT_MATCHED, "not compared")
         membrane = None if told else self._membrane(shown, colour)
         figures = Figures(
@@ -312,6 +317,15 @@ def _rest(values: Samples) -> float:
     """Return how much colours differ that gain and offset cannot explain, so that drift is judged without them."""
     match = fit_gain(values.picture, values.answer)
     return trimmed(match.apply_values(values.answer) - values.picture)
+
+
+def _is_faded(values: Samples) -> bool:
+    """Tell whether the answer lost the picture's colours: channels matched one by one would only tint its greys."""
+    picture, answer = (
+        float((colours - colours.mean(dim=1, keepdim=True)).std(dim=0).mean())
+        for colours in (values.picture, values.answer)
+    )
+    return picture >= COLOURFUL and answer < FADED * picture
 
 
 def _taken(values: Samples, which: Tensor) -> Samples:

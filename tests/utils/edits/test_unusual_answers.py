@@ -1,0 +1,76 @@
+"""utils/edits/fit.py: answers that no drift explains are no error, and no worse than the plain paste."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from openai_image_nodes.utils.edits.fit import fit
+from openai_image_nodes.utils.edits.paste import paste
+from support.drift import edited, photograph, rectangle
+from torch import Tensor
+from torch.nn.functional import interpolate, max_pool2d
+
+
+def resized(pixels: Tensor, height: int, width: int) -> Tensor:
+    """Return [H,W,C] scaled to [height,width,C]."""
+    channels_first = pixels.permute(2, 0, 1)[None]
+    return interpolate(channels_first, (height, width), mode="bilinear", antialias=True)[0].permute(1, 2, 0)
+
+
+def text_page(changed: Tensor) -> Tensor:
+    """Return white paper with rows of dark marks."""
+    page = torch.ones_like(changed)
+    page[10:-10:6, 12:-12] = 0.1
+    page[:, ::5] = 1
+    return page
+
+
+def opaque(changed: Tensor) -> Tensor:
+    return torch.cat([changed, torch.ones_like(changed[..., :1])], dim=2)
+
+
+# What shows the edit where it belongs is judged by the edit, everything else by what a paste shows.
+SHOWING: dict[str, Callable[[Tensor], Tensor]] = {
+    "half the size": lambda changed: resized(changed, 64, 96),
+    "square": lambda changed: resized(changed, 128, 128),
+    "cut to another ratio": lambda changed: changed[:, 12:-12],
+    "grey": lambda changed: changed.mean(dim=2, keepdim=True),
+    "opaque RGBA": opaque,
+    "faded": lambda changed: changed.mean(dim=2, keepdim=True) * 0.8 + changed * 0.2,
+    "16 bits": lambda changed: (changed * 65535 + 0.4).floor() / 65535,
+}
+OTHERS: dict[str, Callable[[Tensor], Tensor]] = {
+    "one pixel": lambda changed: changed[:1, :1],
+    "one row": lambda changed: changed[:1],
+    "all black": torch.zeros_like,
+    "all white": torch.ones_like,
+    "all transparent": lambda changed: torch.cat([changed, torch.zeros_like(changed[..., :1])], dim=2),
+    "flat cartoon": lambda changed: (changed * 2).round() / 2,
+    "text page": text_page,
+    "turned": lambda changed: changed.rot90(),
+    "upside down": lambda changed: changed.flip(0),
+    "negative": lambda changed: 1 - changed,
+    "cut to a square": lambda changed: changed[:, 32:-32],
+    "tile of it": lambda changed: changed[:40, :60],
+}
+
+
+@pytest.mark.parametrize("name", [*SHOWING, *OTHERS])
+def test_unusual_answer_is_no_worse_than_a_paste(name: str) -> None:
+    """Outside bit for bit; inside at most a level further from what should be there, in the mean, than a paste."""
+    original = resized(photograph("coffee.jpg"), 128, 192)
+    mask = rectangle(original, 0.3, 0.3, 0.7, 0.7)
+    changed = edited(original, mask, -30)
+    answer = {**SHOWING, **OTHERS}[name](changed)
+    result, pasted = fit(original, answer, mask).image, paste(original, answer, mask)
+    outside = max_pool2d(mask[None], 7, 1, 3)[0] == 0
+    assert torch.equal(result[outside][:, :3], original[outside])
+    assert (result[outside][:, 3:] == 1).all()
+    inside = -max_pool2d(-mask[None], 13, 1, 6)[0] > 0
+    wanted = (changed if name in SHOWING else pasted)[inside]
+    channels = 4 if pasted.shape[2] == 4 and name not in SHOWING else 3
+    assert result.shape == pasted.shape
+    errors = [float((it[inside][:, :channels] - wanted[:, :channels]).abs().mean()) * 255 for it in (result, pasted)]
+    assert errors[0] <= errors[1] + 1
