@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from support.capture import picture, success
 from support.node_calls import node
 
 PUBLIC = "127.0.0.2"
+PORTS = range(20_000, 32_000)  # which no system hands out by itself, so that a port is free at each address
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -118,7 +120,7 @@ def places() -> Iterator[Callable[..., Place]]:
 @pytest.fixture
 def relay(names: Names, places: Callable[..., Place]) -> Place:
     """A relay in the internet, over http as its owner allowed."""
-    place = places(PUBLIC)
+    place = places(PUBLIC, random.choice(PORTS))  # some tests want the same one at another address
     names.says("relay.test", PUBLIC)
     entry = {"base_url": f"http://relay.test:{place.port}/v1", "allow_http": True, "key": "sk-planted-0123456789"}
     Path(os.environ["OPENAI_IMAGE_NODES_HOME"], "connections.json").write_text(
