@@ -281,7 +281,8 @@ class _References:
 
     def drawn(self) -> int:
         """Return the number, at least MAX_DRAWN + 1 where it is larger; what refers to itself is not drawn."""
-        self._apply_rules()
+        if not self._apply_rules():
+            return MAX_DRAWN + 1
         sizes: dict[int, int] = {}
         waiting: list[tuple[int, bool]] = [(0, False)] if self._elements else []
         while waiting:
@@ -298,12 +299,23 @@ class _References:
                 waiting += [(part, False) for part in (*element.children, *drawn, *painted)]
         return sizes.get(0, 0)
 
-    def _apply_rules(self) -> None:
+    def _apply_rules(self) -> bool:
+        """Give each element what sheets paint it with; False if that alone is more than may be drawn."""
+        by_name: dict[str, list[_Element]] = {}
+        for element in self._elements:
+            for name in element.names:
+                by_name.setdefault(name, []).append(element)
+        painted = 0
         for selector, found in self._rules:
             names = {name.lower() for name in SELECTOR_NAME.findall(selector)}
-            for element in self._elements:
-                if not names or ANY_ELEMENT.search(selector) or names & element.names:
-                    element.inherited += found
+            is_any = not names or ANY_ELEMENT.search(selector)
+            meant = self._elements if is_any else [one for name in names for one in by_name.get(name, ())]
+            painted += len(meant) * len(found)
+            if painted > MAX_DRAWN:
+                return False
+            for element in meant:
+                element.inherited += found
+        return True
 
     def _numbers(self, targets: list[str]) -> list[int]:
         names = [(target, unquote(target)) for target in targets]  # browsers take %61 for an a

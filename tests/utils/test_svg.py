@@ -260,6 +260,13 @@ def test_references_in_sheets_are_counted_where_they_are_drawn(sheet: str, shape
                 clean_svg(data)
 
 
+def test_many_rules_for_many_elements_are_not_applied_one_by_one() -> None:
+    """Twenty thousand rules for as many elements would be four hundred million steps: it is refused before them."""
+    rules = "*{fill:url(#a)}" * 20_000
+    with pytest.raises(BrokenPictureError, match="draws more than"):
+        clean_svg(document(f"<style>{rules}</style>{'<rect/>' * 20_000}"))
+
+
 def test_a_group_paints_every_shape_inside() -> None:
     """Fill is inherited: a thousand shapes of a group are painted with a thousand elements each."""
     pattern = f'<pattern id="p">{"<rect/>" * 1_000}</pattern>'
