@@ -61,7 +61,9 @@ def row_of(done: runs.Done) -> Row:
 
 
 def cost_line(report: dict[str, Any]) -> str:
-    """Return what was asked and what it would cost, in one line."""
+    """Return what was asked and what it would cost, in one line; Fit Edit asks nobody."""
+    if "model" not in report:
+        return "no connection, no cost"
     return f"{report['model']}  {report['size']}  {report['quality']}  {cost([report])}"
 
 
