@@ -75,6 +75,8 @@ def cost(reports: list[dict[str, Any]]) -> str:
 
 def facts(reports: list[dict[str, Any]]) -> list[str]:
     """Return the lines that go below the prompt on the contact sheet; of several reports their sums."""
+    if any("model" not in report for report in reports):
+        return ["no connection, no cost", *[note for report in reports for note in report.get("notes", [])][:2]]
     tokens = [report["tokens"] or {} for report in reports]
     came_in, went_out = (sum(each.get(f"{way}_tokens", 0) for each in tokens) for way in ("input", "output"))
     count = sum(report["n"] for report in reports)
