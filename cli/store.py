@@ -58,9 +58,10 @@ def jobs(argv: Sequence[str]) -> int:
 def _list(page: int | None) -> None:
     """List what is kept, as it is read: all of it, or one page."""
     wanted = slice(None) if page is None else slice((page - 1) * PAGE_ROWS, page * PAGE_ROWS)
-    places = [(store, folder) for store in stores() for folder in store.folders_by_use()]
+    places = [(store, path) for store in stores() for path in store.folders_by_use()]
     shown = places[wanted]
-    for part in (shown[at : at + PAGE_ROWS] for at in range(0, len(shown), PAGE_ROWS)):
+    for at in range(0, len(shown), PAGE_ROWS):
+        part = [(store, Path(path)) for store, path in shown[at : at + PAGE_ROWS]]
         found = [(store, folder, _looked_at(store, folder)) for store, folder in part]
         is_mixed = len({record.account for _, _, record in found if isinstance(record, JobRecord)}) > 1
         for store, folder, record in found:

@@ -164,6 +164,14 @@ def folders_in(path: Path, beginning: str = "") -> Iterator[Path]:
                 yield path / entry.name
 
 
+def names_in(path: Path) -> set[str]:
+    """Return the names of what lies below a path; none where there is no folder. There may be very many."""
+    try:
+        return set(os.listdir(path))
+    except OSError:
+        return set()
+
+
 def folder_bytes(path: Path) -> int:
     """Return how many bytes the files of a folder have; 0 if it is gone."""
     try:

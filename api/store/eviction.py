@@ -101,9 +101,18 @@ def limit_bytes() -> int:
     return whole_number(MAX_BYTES_VARIABLE, MAX_BYTES)
 
 
-def used_at(folder: Path) -> float:
+def by_use(path: Path, beginning: str = "") -> list[str]:
+    """Return the paths of the jobs below a folder whose names begin so, the latest used first.
+
+    They are text: of very many, to make a Path of each takes longer than to look at their times.
+    """
+    jobs = (os.path.join(path, name) for name in files.names_in(path) if name.startswith(beginning))
+    return sorted(jobs, key=_used_at, reverse=True)
+
+
+def _used_at(job: str) -> float:
     """Return when a job was last used, in seconds since 1970; now for one that is gone."""
     try:
-        return (folder / RECORD).stat().st_mtime
+        return os.stat(os.path.join(job, RECORD)).st_mtime
     except OSError:
         return time.time()

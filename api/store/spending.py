@@ -16,13 +16,14 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import product
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from ..backends.atomic_files import folders_in, make_private_folder, remove, write_atomic
+from ..backends.atomic_files import folders_in, make_private_folder, names_in, remove, write_atomic
 from ..backends.backend import Backend, LocalBackend
 from ..catalog import pricing
 from ..errors import OutOfCreditError, SharedStoreError
@@ -93,7 +94,7 @@ def spent(root: Path, day: str, shared: Backend | None = None, *, unknown_too: b
     there = {name.rpartition("/")[2]: name for name in shared.names(f"{SPENT}/{day}/")}
     ours = here.sums(unknown_too=unknown_too)
     for name in there.keys() - here.names:
-        for connection, usd in _amounts(name, partial(shared.read, there[name]), unknown_too=unknown_too):
+        for connection, usd in _amounts(partial(shared.read, there[name]), _named(name, unknown_too=unknown_too)):
             ours[connection] = ours.get(connection, 0.0) + usd
     return ours
 
@@ -204,6 +205,7 @@ class _DaySum:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._here = LocalBackend(folder)
         self._lock = threading.Lock()
         self._changed_at: int | None = None
         self._listed_at = float("-inf")
@@ -220,7 +222,7 @@ class _DaySum:
             is_known = self._changed_at is not None and _changed_at(self._folder) == self._changed_at
             yield
             if is_known:
-                self._add(name)
+                self._add([name])
                 self._changed_at = _changed_at(self._folder)
 
     def sums(self, *, unknown_too: bool) -> dict[str, float]:
@@ -233,21 +235,24 @@ class _DaySum:
             return dict(self._sums[unknown_too])
 
     def _list(self) -> None:
-        names = {path.name for path in folders_in(self._folder)}
+        names = names_in(self._folder)
         if not self.names <= names:
             self._forget()
-        for name in names - self.names:
-            self._add(name)
+        self._add(names)
         self._listed_at = time.monotonic()
 
-    def _add(self, name: str) -> None:
-        if name in self.names or not name.endswith(".json"):
-            return  # noted twice, or being written this moment
-        self.names.add(name)
-        here = LocalBackend(self._folder)
-        for unknown_too, sums in self._sums.items():
-            for connection, usd in _amounts(name, lambda: here.read(name), unknown_too=unknown_too):
-                sums[connection] = sums.get(connection, 0.0) + usd
+    def _add(self, names: Iterable[str]) -> None:
+        """Add notes: those that cost the same at the same connection at once, for a day may have very many."""
+        alike: dict[str, list[str]] = {}
+        for name in names:
+            if name.endswith(".json") and name not in self.names:  # else noted twice, or being written this moment
+                alike.setdefault(name.rpartition("_")[0], []).append(name)
+        for same, (unknown_too, sums) in product(alike.values(), self._sums.items()):
+            told = _named(same[0], unknown_too=unknown_too)
+            for name in same[:1] if told else same:
+                for connection, usd in _amounts(partial(self._here.read, name), told):
+                    sums[connection] = sums.get(connection, 0.0) + usd * (len(same) if told else 1)
+        self.names.update(*alike.values())
 
 
 def _changed_at(folder: Path) -> int | None:
@@ -260,10 +265,10 @@ def _changed_at(folder: Path) -> int | None:
 _day_sum = lru_cache(maxsize=DAYS_SUMMED)(_DaySum)
 
 
-def _amounts(name: str, read: Callable[[], bytes | None], *, unknown_too: bool) -> Iterator[tuple[str, float]]:
-    """Yield connection and USD of a note, or nothing for one that says none."""
+def _amounts(read: Callable[[], bytes | None], told: tuple[str, float] | None) -> Iterator[tuple[str, float]]:
+    """Yield connection and USD of a note, as its name `told` them or as it is read; nothing for one that says none."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        connection, usd = _named(name, unknown_too=unknown_too) or _read(read())
+        connection, usd = told or _read(read())
         yield connection, amount(usd)
 
 
@@ -273,7 +278,9 @@ def _named(name: str, *, unknown_too: bool) -> tuple[str, float] | None:
     connection = rest.rpartition("_")[0]
     if not connection or (usd == "unknown" and unknown_too):
         return None
-    return unquote(connection), 0.0 if usd == "unknown" else float(usd)
+    with contextlib.suppress(ValueError):
+        return unquote(connection), 0.0 if usd == "unknown" else float(usd)
+    return None
 
 
 def _read(note: bytes | None) -> tuple[str, float]:

@@ -30,7 +30,7 @@ from ..backends.fsspec_client import FsspecClient
 from ..connections.connection import Connection
 from ..errors import RUN_ANYWAY, BadAnswerError
 from .bucket import SharedBucket
-from .eviction import UNREAD, SizeLimit, used_at
+from .eviction import UNREAD, SizeLimit, by_use
 from .journal import RequestJournal
 from .names import NameIndex
 from .records import (
@@ -191,13 +191,9 @@ class Store:
                 yield path, record
         yield from records_in(self.jobs, beginning)
 
-    def folders_by_use(self) -> list[Path]:
-        """Return the folders of all jobs on their way, then of all answers, without reading what is in them."""
-        return [
-            folder
-            for path in (self.journal.root, self.jobs)
-            for folder in sorted(folders_in(path), key=used_at, reverse=True)
-        ]
+    def folders_by_use(self) -> list[str]:
+        """Return the paths of all jobs on their way, then of all answers, without reading what is in them."""
+        return [*by_use(self.journal.root), *by_use(self.jobs)]
 
     def is_running(self, folder: Path) -> bool:
         """Tell whether a folder of `records` belongs to a request that is on its way right now."""
@@ -341,7 +337,7 @@ def mark_read(answer: StoredAnswer) -> None:
 
 def records_in(path: Path, beginning: str = "") -> Iterator[tuple[Path, JobRecord]]:
     """Yield the folders below a path whose names begin so, and the records in them, the latest used first."""
-    for folder in sorted(folders_in(path, beginning), key=used_at, reverse=True):
+    for folder in map(Path, by_use(path, beginning)):
         try:
             record = read_record(folder)
         except (FileNotFoundError, NotADirectoryError):
