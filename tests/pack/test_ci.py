@@ -56,6 +56,7 @@ def test_comfyui_of_comfy_cli_is_found(tmp_path: Path) -> None:
     assert ran(tmp_path) == [
         "made lint with none none",
         "made test with none none",
+        "made demo with none none",
         f"made e2e-short with {comfyui} {comfyui}/.venv/bin/python",
     ]
 
