@@ -119,9 +119,9 @@ def rectangle(pixels: Tensor, left: float, top: float, right: float, bottom: flo
 
 def edited(pixels: Tensor, mask: Tensor, spill: int = 0) -> Tensor:
     """Return the picture with other colours in the mask, grown by so many pixels at a long side of 1024 or shrunk."""
-    radius = round(abs(spill) * max(mask.shape) / 1024)
-    filters = (ImageFilter.MaxFilter if spill > 0 else ImageFilter.MinFilter)(2 * radius + 1)
-    grown = picture(mask).filter(filters) if radius else picture(mask)  # Pillow 12.3 crashes on a filter of size 1
+    grown = picture(mask)
+    for _ in range(round(abs(spill) * max(mask.shape) / 1024)):  # small steps: Pillow sorts whole windows
+        grown = grown.filter((ImageFilter.MaxFilter if spill > 0 else ImageFilter.MinFilter)(3))
     share = tensor(grown.filter(ImageFilter.GaussianBlur(1.5)))[..., None]
     other = torch.stack([pixels[..., 2], pixels[..., 0] * 0.6 + 0.1, pixels[..., 1]], dim=2)
     return pixels * (1 - share) + other * share

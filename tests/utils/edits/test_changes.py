@@ -7,16 +7,25 @@ import torch
 from openai_image_nodes.utils.edits.cancel import FitStoppedError
 from openai_image_nodes.utils.edits.changes import find_changes
 from openai_image_nodes.utils.edits.fit import fit
-from support.drift import PHOTOGRAPHS, Drift, blurred, edited, ellipse, photograph, rectangle
+from support.drift import Drift, blurred, edited, ellipse, photograph, rectangle
 from torch.nn.functional import interpolate
 
+IN_PLACE = Drift(noise=1.5, jpeg=92)
 REFRAMED = Drift((0.94, 0.955), (-0.05, -0.025), gain=(0.95, 1.0, 1.04), noise=1.5, jpeg=92)
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("name", PHOTOGRAPHS)
-@pytest.mark.parametrize("drift", [Drift(noise=1.5, jpeg=92), REFRAMED], ids=["in place", "reframed"])
+@pytest.mark.parametrize(
+    ("name", "drift"),
+    [
+        ("cat.png", IN_PLACE),
+        ("rocket.jpg", IN_PLACE),
+        ("coffee.jpg", REFRAMED),
+        ("galaxies.jpg", REFRAMED),
+        ("rocket.jpg", REFRAMED),
+    ],
+)
 def test_changed_part_is_found(name: str, drift: Drift) -> None:
     """What was edited is in the mask, and hardly anything else, whatever drifted."""
     original = photograph(name)
@@ -39,7 +48,7 @@ def test_fit_with_what_was_found_is_the_edit() -> None:
     assert (blurred(result, 2) - blurred(changed, 2)).abs().mean() < 1.5 / 255
 
 
-@pytest.mark.parametrize("name", PHOTOGRAPHS)
+@pytest.mark.parametrize("name", ["cat.png", "galaxies.jpg", "rocket.jpg"])
 def test_nothing_changed_is_nothing_found(name: str) -> None:
     """Drift alone, of frame and colours, is no change."""
     assert find_changes(photograph(name), REFRAMED.answer(photograph(name))).mask.mean() < 0.02
@@ -47,9 +56,9 @@ def test_nothing_changed_is_nothing_found(name: str) -> None:
 
 def test_removed_writing_on_a_plain_page_is_found() -> None:
     """The only structure there is goes away: that is a change, no redrawn picture."""
-    page = torch.full((500, 700, 3), 0.95)
-    page[100:112, 80:400] = 0.1
-    page[140:152, 80:330] = 0.1
+    page = torch.full((250, 350, 3), 0.95)
+    page[50:56, 40:200] = 0.1
+    page[70:76, 40:165] = 0.1
     changes = find_changes(page, torch.full_like(page, 0.95))
     assert changes.mask[page[..., 0] < 0.5].all()
     assert changes.mask.mean() < 0.25

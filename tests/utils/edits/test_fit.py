@@ -13,7 +13,6 @@ from openai_image_nodes.utils.edits.pair import make_pair
 from openai_image_nodes.utils.edits.regions import AnySize, Box, Region, masked_area, plan_region
 from openai_image_nodes.utils.edits.seam import FEATHER, border
 from support.drift import (
-    PHOTOGRAPHS,
     Drift,
     across_border,
     blurred,
@@ -48,12 +47,23 @@ def ideal(original: Tensor, changed: Tensor, mask: Tensor) -> Tensor:
 def far_from(mask: Tensor, long_side: int | None = None) -> Tensor:
     """Tell which pixels [H,W] are more than 20 px, at a long side of 1024, away from a mask."""
     radius = 20 * (long_side or max(mask.shape)) // 1024
-    return max_pool2d((mask > 0).float()[None], 2 * radius + 1, 1, radius)[0] == 0
+    across = max_pool2d((mask > 0).float()[None], (1, 2 * radius + 1), 1, (0, radius))
+    return max_pool2d(across, (2 * radius + 1, 1), 1, (radius, 0))[0] == 0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PHOTOGRAPHS)
-@pytest.mark.parametrize("kind", ["small", "middle", "large", "edge"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("cat.png", "small"),
+        ("cat.png", "large"),
+        ("coffee.jpg", "middle"),
+        ("coffee.jpg", "edge"),
+        ("galaxies.jpg", "large"),
+        ("rocket.jpg", "small"),
+        ("rocket.jpg", "edge"),
+    ],
+)
 def test_reframed_answer_is_as_good_as_a_perfect_one(name: str, kind: str) -> None:
     """Outside bit for bit; at the seam no more contrast than there is; no colour leaks into the mask."""
     original = photograph(name)
@@ -277,7 +287,7 @@ def stopping_after(count: int) -> tuple[list[int], Fit | None]:
         asked.append(threading.get_ident())
         return len(asked) > count
 
-    original = photograph("galaxies.jpg")
+    original = photograph("cat.png")
     try:
         return asked, fit(original, REFRAMED.answer(original), mask_named("large", original), should_stop=should_stop)
     except FitStoppedError:
@@ -314,7 +324,7 @@ def large(name: str, factor: int) -> Tensor:
 @pytest.mark.parametrize("middle", [(0.5, 0.5), (0.02, 0.98)], ids=["inside", "corner"])
 def test_region_is_put_back_where_it_was(middle: tuple[float, float]) -> None:
     """An answer that shows a box is fitted in that box; the rest of the picture is the original's."""
-    original = large("coffee.jpg", 5)
+    original = large("coffee.jpg", 3)
     mask = ellipse(original, middle, 0.05)
     region = region_of(original, mask)
     assert not region.is_whole
@@ -336,7 +346,7 @@ def test_padded_region_is_cut_back() -> None:
     mask = rectangle(original, 0.45, 0, 0.55, 1)
     masked = masked_area(mask)
     assert masked is not None
-    region = plan_region(masked, (600, 200), [(1024, 1024), (1536, 1024), (1024, 1536)])
+    region = plan_region(masked, (600, 200), [(512, 512), (768, 512), (512, 768)])
     assert region.is_padded(600, 200)
     sent, sent_mask = cut_out(original, mask, region)
     assert sent.shape[:2] == (region.size[1], region.size[0])

@@ -42,11 +42,10 @@ def test_half_a_pixel_is_in_place() -> None:
     assert "alignment" not in refused(decided)
 
 
-@pytest.mark.parametrize("shift_px", [1.0, 2.0])
-def test_small_shift_is_put_back(shift_px: float) -> None:
-    """A pixel or two is not much of a correlation, but it is put back where all of it speaks for that."""
+def test_small_shift_is_put_back() -> None:
+    """A pixel is not much of a correlation, but it is put back where all of it speaks for that."""
     original = photograph("galaxies.jpg")
-    decided = decision(original, Drift(shift=(shift_px / 512, -shift_px / 512)).answer(original))
+    decided = decision(original, Drift(shift=(1 / 512, -1 / 512)).answer(original))
     assert decided.applied[0] == "alignment"
 
 

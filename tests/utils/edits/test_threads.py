@@ -20,6 +20,11 @@ def seen_by_a_new_thread() -> int:
     return seen[0]
 
 
+@pytest.fixture(autouse=True)
+def on_one_core() -> None:
+    """Leave torch as it is, unlike in the other tests of this room."""
+
+
 @pytest.fixture
 def team() -> int:
     """Return how many threads torch uses, more than one; skip where it has no OpenMP of its own."""
