@@ -1,4 +1,9 @@
-"""When a request may go out once more: the whole policy, each rule with its reason."""
+"""When a request may go out once more, each rule with its reason.
+
+What kind of error an answer is stands in error_rules.py. Two things are asked before, where the error is made
+(`may_retry` in error_mapping.py): a 429 that names no reason known to pass is not repeated, nor is what failed
+because a certificate is not trusted.
+"""
 
 from __future__ import annotations
 
