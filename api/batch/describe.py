@@ -23,7 +23,7 @@ def price(low_usd: float | None, high_usd: float | None) -> str:
 
 def total(parts: Sequence[BatchPart]) -> str:
     """Return how many jobs parts have and what they will cost."""
-    count, low, high = sum(len(part.jobs) for part in parts), total_usd(parts, "low_usd"), total_usd(parts, "high_usd")
+    count, low, high = sum(part.count for part in parts), total_usd(parts, "low_usd"), total_usd(parts, "high_usd")
     return f"{_jobs(count)}, {price(low, high)}"
 
 
@@ -37,7 +37,7 @@ def part(one: BatchPart) -> str:
         else "; no source says that batches take this model; if they do not, the batch is refused and costs nothing"
     )
     return (
-        f"{one.connection}, {one.model}, {one.operation}: {_jobs(len(one.jobs))}, {one.size / 1e6:.1f} MB,"
+        f"{one.connection}, {one.model}, {one.operation}: {_jobs(one.count)}, {one.size / 1e6:.1f} MB,"
         f" {price(one.low_usd, one.high_usd)}{doubt}"
     )
 

@@ -9,7 +9,7 @@ import base64
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,25 +31,34 @@ WORD_MAX_CHARS = 200
 UNFINISHED_CODES = ("batch_expired", "batch_cancelled")
 
 
-@dataclass(frozen=True)
+@dataclass
 class BatchPart:
-    """The jobs of one batch to be: one model, one endpoint, within the service's limits. Prices in USD or None."""
+    """The jobs of one batch to be: one model, one endpoint, within the service's limits.
+
+    size: bytes of its lines; low_usd, high_usd: in USD, None where a price is not known; uploads: the bytes of each
+    picture that goes out once as a file, by its SHA-256; jobs: none where only the sums were asked for.
+    """
 
     connection: str
     model: str
     operation: str
-    jobs: Sequence[PlannedJob] = field(repr=False)
-    size: int
+    jobs: list[PlannedJob] = field(default_factory=list, repr=False)
+    count: int = 0
+    size: int = 0
+    low_usd: float | None = 0.0
+    high_usd: float | None = 0.0
+    uploads: dict[str, int] = field(default_factory=dict, repr=False)
 
-    @property
-    def low_usd(self) -> float | None:
-        """The cheapest case, where all prices are known."""
-        return total_usd(self.jobs, "low_usd")
+    def has_room(self, size: int) -> bool:
+        """Tell whether a line of so many bytes may be added."""
+        return self.count < catalog.BATCH_MAX_REQUESTS and self.size + size <= MAX_FILE_BYTES
 
-    @property
-    def high_usd(self) -> float | None:
-        """The dearest case, where all prices are known."""
-        return total_usd(self.jobs, "high_usd")
+    def add(self, job: PlannedJob, size: int) -> None:
+        """Count a job whose line has so many bytes."""
+        self.count += 1
+        self.size += size
+        self.low_usd, self.high_usd = total_usd([self, job], "low_usd"), total_usd([self, job], "high_usd")
+        self.uploads.update((file.sha256, file.size) for file in job.files if not is_inline(file))
 
 
 @dataclass(frozen=True)
@@ -63,26 +72,18 @@ class LineResult:
     error: OpenAIImageError | None = None
 
 
-def parts_of(jobs: Iterable[PlannedJob]) -> list[BatchPart]:
-    """Return the batches that jobs make, in the order of the jobs."""
-    groups: dict[tuple[str, str, str], list[PlannedJob]] = {}
+def parts_of(jobs: Iterable[PlannedJob], *, sums_only: bool = False) -> list[BatchPart]:
+    """Return the batches that jobs make, in the order of the jobs; `sums_only` keeps no job: there may be very many."""
+    groups: dict[tuple[str, str, str], list[BatchPart]] = {}
     for one in jobs:
-        groups.setdefault((one.connection, one.model, one.operation), []).append(one)
-    return [part for key, group in groups.items() for part in _split(key, group)]
-
-
-def _split(key: tuple[str, str, str], group: Sequence[PlannedJob]) -> Iterable[BatchPart]:
-    taken: list[PlannedJob] = []
-    size = 0
-    for one in group:
-        added = line_bytes(one)
-        if taken and (len(taken) >= catalog.BATCH_MAX_REQUESTS or size + added > MAX_FILE_BYTES):
-            yield BatchPart(*key, jobs=taken, size=size)
-            taken, size = [], 0
-        taken.append(one)
-        size += added
-    if taken:
-        yield BatchPart(*key, jobs=taken, size=size)
+        key, size = (one.connection, one.model, one.operation), line_bytes(one)
+        group = groups.setdefault(key, [])
+        if not group or not group[-1].has_room(size):
+            group.append(BatchPart(*key))
+        group[-1].add(one, size)
+        if not sums_only:
+            group[-1].jobs.append(one)
+    return [part for group in groups.values() for part in group]
 
 
 def endpoint_of(operation: str) -> str:

@@ -15,13 +15,14 @@ from ..store.store import Store
 from .client import BatchService
 from .collect import BatchCollector
 from .jsonl import BatchPart, parts_of
-from .plan import JobPlan, PlannedJob
+from .plan import JobPlan, PlannedJob, in_order
 from .records import CREATING, PREPARING, REFUSED, SUBMITTED, BatchLedger, BatchRecord, Told
 from .submit import BatchSubmitter
 
 LOOK_EVERY_S = 10.0
 LOOK_SELDOM_S = 60.0
 GROWTH = 1.3
+FEW = 10
 
 Resolve = Callable[[str], Connection]
 
@@ -45,6 +46,16 @@ class BatchOverview:
         return [record for record in self.batches if record.is_open]
 
 
+@dataclass(frozen=True)
+class BatchSums:
+    """The same without the jobs: the batches that a submit would begin, how many jobs failed, and the first of them."""
+
+    parts: list[BatchPart]
+    failed_count: int
+    failed: list[PlannedJob]
+    batches: list[BatchRecord]
+
+
 class BatchManager:
     """Plan and batches of one store. `resolve` gives the connection of a name, `told` hears what is being done."""
 
@@ -55,12 +66,34 @@ class BatchManager:
     def overview(self) -> BatchOverview:
         """Return what is planned, what failed and what is under way."""
         batches = self._ledger.all()
+        free = in_order(self._free())
+        ready = [one for one in free if not one.failed_for_good]
+        return BatchOverview(ready, [one for one in free if one.failed_for_good], batches)
+
+    def sums(self, shown: int) -> BatchSums:
+        """Return the same in sums, with the first `shown` of the failed jobs; no other job is kept in memory."""
+        batches, count, failed = self._ledger.all(), 0, list[PlannedJob]()
+
+        def ready() -> Iterator[PlannedJob]:
+            nonlocal count, failed
+            for one in self._free():
+                if not one.failed_for_good:
+                    yield one
+                    continue
+                count += 1
+                failed.append(one)
+                if len(failed) > FEW * shown:
+                    failed = in_order(failed)[:shown]
+
+        return BatchSums(parts_of(ready(), sums_only=True), count, in_order(failed)[:shown], batches)
+
+    def _free(self) -> Iterator[PlannedJob]:
+        """Yield the planned jobs that are in no batch: those that failed for good, and those without an answer."""
         taken = self._ledger.taken()
-        free = [one for one in self.plan.all() if one.identity not in taken]
-        failed = [one for one in free if one.failed_for_good]
-        asked = [one for one in free if not one.failed_for_good]
-        ready = [one for one in asked if one.again or not self._store.has(one.identity)]
-        return BatchOverview(ready, failed, batches)
+        for one in self.plan.each():
+            is_wanted = one.failed_for_good or one.again or not self._store.has(one.identity)
+            if one.identity not in taken and is_wanted:
+                yield one
 
     def forget(self, jobs: Iterable[PlannedJob]) -> None:
         """Take jobs out of the plan."""

@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -96,6 +96,11 @@ def total_usd(priced: Iterable[object], name: str) -> float | None:
     return None if None in known else sum(usd for usd in known if usd is not None)
 
 
+def in_order(jobs: Iterable[PlannedJob]) -> list[PlannedJob]:
+    """Return jobs in the order in which they were planned."""
+    return sorted(jobs, key=lambda one: (one.planned_at, one.identity))
+
+
 class JobPlan:
     """The planned jobs of one store. Safe for many threads and processes at once."""
 
@@ -164,10 +169,13 @@ class JobPlan:
         except OSError:
             return False
 
+    def each(self) -> Iterator[PlannedJob]:
+        """Yield all planned jobs in no order, as they are read: there may be very many."""
+        return (planned for identity in self.identities() if (planned := self.find(identity)))
+
     def all(self) -> list[PlannedJob]:
         """Return all planned jobs in the order in which they were planned."""
-        found = (self.find(identity) for identity in self.identities())
-        return sorted((one for one in found if one), key=lambda one: (one.planned_at, one.identity))
+        return in_order(self.each())
 
     def remove(self, identities: Iterable[str]) -> None:
         """Forget planned jobs; their pictures go with `tidy`."""
@@ -177,7 +185,7 @@ class JobPlan:
 
     def tidy(self) -> None:
         """Delete the pictures that no planned job needs."""
-        needed = {file.sha256 for planned in self.all() for file in planned.files}
+        needed = {file.sha256 for planned in self.each() for file in planned.files}
         for path in self._inputs.glob("*"):
             if DIGEST.fullmatch(path.name) and path.name not in needed and time.time() - path.stat().st_mtime > 3600:
                 with contextlib.suppress(OSError):

@@ -11,8 +11,8 @@ from typing import Any
 
 from ...api import OpenAIImageError, RefusedError, StillRunningError, Store, stores
 from ...api.batch import describe
-from ...api.batch.jsonl import BatchPart, is_inline, parts_of
-from ...api.batch.manager import BatchManager, BatchOverview, Resolve, refusal_of
+from ...api.batch.jsonl import BatchPart, parts_of
+from ...api.batch.manager import BatchManager, BatchSums, Resolve, refusal_of
 from ...api.batch.plan import JobPlan, PlannedJob, total_usd
 from ...api.batch.records import COLLECTED, SUBMITTED, BatchLedger, BatchRecord
 from ...api.catalog import catalog
@@ -54,15 +54,15 @@ class BatchPanel:
         return {**plan, **now}
 
     def _plan_view(self) -> dict[str, Any]:
-        seen = [(store, manager.overview()) for store, manager in self._managers()]
+        seen = [(store, manager.sums(SHOWN)) for store, manager in self._managers()]
         parts = [part for _, one in seen for part in one.parts]
         failed = [job for _, one in seen for job in one.failed]
-        left = [part for store, one in seen for part in parts_of(_left_half_way(store, one))]
+        left = [part for store, one in seen for part in parts_of(_left_half_way(store, one), sums_only=True)]
         return {
             **_sums(parts),
             "parts": [_part(part) for part in parts],
             "left": _sums(left),
-            "failed_count": len(failed),
+            "failed_count": sum(one.failed_count for _, one in seen),
             "failed": [_failed(job) for job in failed[:SHOWN]],
             "batches": [
                 _batch(store, record)
@@ -78,7 +78,7 @@ class BatchPanel:
         Raises: RefusedError if it changed, StillRunningError if something is being done.
         """
         plans = [(manager, manager.overview().parts) for _, manager in self._managers()]
-        now = sum(len(part.jobs) for _, parts in plans for part in parts)
+        now = sum(part.count for _, parts in plans for part in parts)
         if now != count:
             raise RefusedError(f"The plan has {now} jobs by now, not {count}. Look at it again, then submit.")
         self._start("submit", lambda: self._submit_all(plans))
@@ -217,11 +217,11 @@ class _Faults:
             raise OpenAIImageError("\n".join(said))
 
 
-def _left_half_way(store: Store, seen: BatchOverview) -> list[PlannedJob]:
-    """Return the jobs of batches that a crash or an error left half-way to being submitted."""
-    halves = [record for record in seen.open if record.state != SUBMITTED]
+def _left_half_way(store: Store, seen: BatchSums) -> Iterator[PlannedJob]:
+    """Yield the jobs of batches that a crash or an error left half-way to being submitted."""
+    halves = [record for record in seen.batches if record.is_open and record.state != SUBMITTED]
     found = (JobPlan(store).find(identity) for record in halves for identity in _jobs(store, record))
-    return [planned for planned in found if planned]
+    return (planned for planned in found if planned)
 
 
 def _jobs(store: Store, record: BatchRecord) -> list[str]:
@@ -232,11 +232,10 @@ def _jobs(store: Store, record: BatchRecord) -> list[str]:
 
 
 def _sums(parts: Sequence[BatchPart]) -> dict[str, Any]:
-    jobs = [job for part in parts for job in part.jobs]
-    files = {file.sha256: file.size for job in jobs for file in job.files if not is_inline(file)}
+    uploads = {name: size for part in parts for name, size in part.uploads.items()}
     return {
-        "count": len(jobs),
-        "bytes": sum(part.size for part in parts) + sum(files.values()),
+        "count": sum(part.count for part in parts),
+        "bytes": sum(part.size for part in parts) + sum(uploads.values()),
         "low_usd": total_usd(parts, "low_usd"),
         "high_usd": total_usd(parts, "high_usd"),
     }

@@ -222,6 +222,25 @@ def test_plan_is_cut_by_count_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None
     assert all(part.size <= 1_000_000 for part in cut)
 
 
+def test_sums_of_a_plan_are_those_of_its_jobs_and_keep_none() -> None:
+    """A panel shows a hundred thousand jobs: it counts them as they are read, and shows the first that failed."""
+    asked = [job(number, operation="edits", size=70_000 + number) for number in range(30)]
+    asked += [job(100 + number, "gpt-image-2.5-flare").model_copy(update={"low_usd": 0.5}) for number in range(3)]
+    failed = [job(200 + number).model_copy(update={"fault": "no", "fault_is_final": True}) for number in range(60)]
+    for one in (*asked, *failed):
+        manager().plan.write(one.model_copy(update={"planned_at": -int(one.identity)}))
+    whole, sums = manager().overview(), manager().sums(shown=2)
+    facts = [
+        sorted((part.model, part.count, part.size, part.low_usd, part.high_usd, part.uploads) for part in parts)
+        for parts in (whole.parts, sums.parts)
+    ]
+    assert facts[0] == facts[1]
+    assert [(count, low) for _, count, _, low, *_ in facts[0]] == [(30, None), (3, 1.5)]
+    assert [part.jobs for part in sums.parts] == [[], []]
+    assert (sums.failed_count, sums.failed) == (60, whole.failed[:2])
+    assert [int(one.identity) for one in sums.failed] == [259, 258]
+
+
 def test_bytes_of_a_line_are_never_less_than_it_has(sandbox: ScriptedSandbox, tmp_path: Path) -> None:
     """The count that a file is cut by, against the lines that go out, inline and by reference."""
     assert planned(prompt='a fox \u72d0 "quoted"\n', seed=1)
