@@ -114,11 +114,7 @@ class PromptCosts:
             self.allowed_usd = allowed
         else:
             QUESTIONS.ask(comfyui.running_prompt_id(), question)
-            self.refusal = (
-                f"This run may cost up to {cents(question.usd):.2f} USD in {question.count} requests. You are asked"
-                f" before a run costs more than {self._limit():.2f} USD: answer the question in ComfyUI's page and it"
-                f" runs. To be asked at another sum, set {VARIABLE} and start ComfyUI again."
-            )
+            self.refusal = refusal_of(question, self._limit())
         self._tell()
 
     def _sum(self) -> float:
@@ -200,6 +196,16 @@ def ask_above_usd() -> float:
         LOG.warning("%s is %r and should be a sum in USD: %g is used.", VARIABLE, text, ASK_ABOVE_USD)
         return ASK_ABOVE_USD
     return told
+
+
+def refusal_of(question: Question, limit_usd: float) -> str:
+    """Return what is said of a sum: the first line is all that the page's question needs, which has the answers."""
+    asked = (
+        f"This run may cost up to {cents(question.usd):.2f} USD in {question.count} requests."
+        f" You are asked before a run costs more than {limit_usd:.2f} USD."
+    )
+    answer = f"Run it in ComfyUI's page and say yes there. To be asked at another sum, set {VARIABLE} and start ComfyUI again."
+    return f"{asked}\n{answer}"
 
 
 def cents(usd: float) -> float:

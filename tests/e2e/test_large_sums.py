@@ -119,6 +119,7 @@ def test_page_asks_and_a_yes_is_for_one_run(opened: Opened, studio: ComfyUI, fau
     dialog = asked(canvas)
     canvas.shot("asked")
     expect(dialog).to_contain_text(re.compile(rf"may cost up to 8\.\d\d USD in {ROWS} requests"))
+    expect(dialog).not_to_contain_text("start ComfyUI again")  # its buttons are the answer
     dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_be_hidden()
     canvas.settle(1500)
@@ -145,4 +146,5 @@ def test_question_is_asked_in_the_readers_language(opened: Opened, faults: Fault
     canvas.shot("asked")
     expect(dialog).not_to_contain_text("may cost")
     expect(dialog).to_contain_text(re.compile(r"8[.,]\d\d"))
+    expect(dialog).not_to_contain_text("ComfyUI")
     assert faults.posts == before

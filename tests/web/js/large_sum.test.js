@@ -8,7 +8,8 @@ import { askAboutSum } from "../../../web/js/outcome/large_sum.js";
 import { fakeHost } from "./support/host.js";
 
 const PATH = "/openai_image_nodes/allow_sum";
-const WORDS = "This run may cost up to 200.00 USD.";
+const QUESTION = "This run may cost up to 200.00 USD.";
+const WORDS = `${QUESTION}\nRun it in ComfyUI's page and say yes there.`;
 
 /** Return a host whose person says yes or no, and what happened. */
 function page(yes, answers = { [PATH]: { usd: 200 } }) {
@@ -22,7 +23,7 @@ function page(yes, answers = { [PATH]: { usd: 200 } }) {
 test("a yes lets that run go on, and queues it again", async () => {
   const { host, questions, queued } = page(true);
   await askAboutSum(host, WORDS, "prompt-7");
-  assert.deepEqual(questions, [{ title: "Run it for this sum?", message: WORDS }]);
+  assert.deepEqual(questions, [{ title: "Run it for this sum?", message: QUESTION }]); // the buttons are the answers
   assert.deepEqual(host.asked, [[PATH, { prompt_id: "prompt-7" }]]);
   assert.deepEqual(queued, [[0, 1]]);
 });

@@ -4,12 +4,13 @@
 
 /**
  * @param {Host} host
- * @param {string} message what the server says of the sum
+ * @param {string} message what the server says of the sum; after the first line how to answer, which the buttons say
  * @param {string | undefined} prompt_id
  */
 export async function askAboutSum(host, message, prompt_id) {
   const title = host.text("ask_large_sum", "Run it for this sum?");
-  if (!prompt_id || !(await host.isSure({ title, message: host.said(message) }))) return;
+  const [question = ""] = message.split("\n");
+  if (!prompt_id || !(await host.isSure({ title, message: host.said(question) }))) return;
   try {
     await host.json("/openai_image_nodes/allow_sum", { prompt_id });
   } catch (error) {
