@@ -1,8 +1,9 @@
 """`python -m bench.clicks [--rounds N] [--delay S]`: by hand from an empty canvas to a picture, in a real browser.
 
-COMFYUI_PATH and COMFYUI_PYTHON name a ComfyUI of about 0.20, CHROMIUM the browser (/usr/bin/chromium). ComfyUI's own
-node and ours ask the same service, a sandbox that takes the same time for every picture; the last column is ours on the
-sandbox that comes with it, as the examples are set, without that time.
+COMFYUI_PATH and COMFYUI_PYTHON name a ComfyUI of 0.20 or newer, COMFYUI_FRONTEND another frontend than its own,
+CHROMIUM the browser (/usr/bin/chromium). ComfyUI's own node and ours ask the same service, a sandbox that takes the
+same time for every picture; the last column is ours on the sandbox that comes with it, as the examples are set, without
+that time.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 from playwright.sync_api import Error as PlaywrightError  # noqa: E402
 from support.browser import HEIGHT, WIDTH, Canvas, launched  # noqa: E402
 from support.by_hand import JOBS, Counts, Desk, own_photos  # noqa: E402
-from support.comfyui import ComfyUI  # noqa: E402
+from support.comfyui import ComfyUI, named_with_frontend  # noqa: E402
 from support.faults import Fault, Faults  # noqa: E402
 
 ROUNDS, DELAY_S = 5, 1.0
+RUN_GATE = "partner_run_gate_enabled"  # without a value it is off
 SIDES: dict[str, Callable[[Desk, str], None]] = {
     "ComfyUI's own": lambda desk, job: desk.built_in(job),
     "ours": lambda desk, job: desk.ours(job, "service"),
@@ -67,9 +69,8 @@ def main() -> None:
 def _measure(folder: Path, rounds: int, delay_s: float) -> None:
     faults = Faults()
     faults.add(Fault(delay_before_s=delay_s), times=2 * rounds * len(JOBS))
-    path, python = (Path(os.environ[name]).absolute() for name in ("COMFYUI_PATH", "COMFYUI_PYTHON"))
     with ours.part("sandbox").Sandbox(middlewares=[faults]) as service:
-        comfyui = ComfyUI(path, python, folder, "--comfy-api-base", service.base_url)
+        comfyui = named_with_frontend(folder, "--comfy-api-base", service.base_url, *_as_signed_in())
         comfyui.connect(service=f"{service.base_url}/v1")
         with comfyui, sync_playwright() as playwright, launched(playwright) as browser:
             print(f"ComfyUI {_version(comfyui)}, {rounds} rounds in turn, {delay_s} s for a picture")
@@ -99,6 +100,12 @@ def _do(browser: Browser, comfyui: ComfyUI, job: str, side: str, entry: Found, p
     if comfyui.newest_run().end != "execution_success":
         raise RuntimeError(comfyui.newest_run().failure)
     context.close()
+
+
+def _as_signed_in() -> tuple[str, ...]:
+    """Return what makes newer frontends show Run above ComfyUI's own node to somebody who is not signed in."""
+    options = Path(os.environ["COMFYUI_PATH"], "comfy", "cli_args.py").read_text(encoding="utf-8")
+    return ("--feature-flag", f"{RUN_GATE}=") if "--feature-flag" in options else ()
 
 
 def _version(comfyui: ComfyUI) -> str:

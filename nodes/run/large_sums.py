@@ -204,7 +204,10 @@ def refusal_of(question: Question, limit_usd: float) -> str:
         f"This run may cost up to {cents(question.usd):.2f} USD in {question.count} requests."
         f" You are asked before a run costs more than {limit_usd:.2f} USD."
     )
-    answer = f"Run it in ComfyUI's page and say yes there. To be asked at another sum, set {VARIABLE} and start ComfyUI again."
+    answer = (
+        "Run it in ComfyUI's page and say yes there."
+        f" To be asked at another sum, set {VARIABLE} and start ComfyUI again."
+    )
     return f"{asked}\n{answer}"
 
 
