@@ -133,7 +133,8 @@ def _with_picture(answer: StoredAnswer) -> StoredAnswer:
         return answer
     record = answer.record
     raise BadAnswerError(
-        f"{record.connection}: the picture was made, and {'; '.join(record.faults.values())}. Run again in a while.",
+        f"{record.connection}: the picture was made, and {'; '.join(record.faults.values())}. Run again in a while."
+        " If the file is gone there for good, another seed has a new picture made.",
         status=200,
         request_id=record.request_id,
     )

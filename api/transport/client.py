@@ -191,12 +191,25 @@ class HttpResponse:
 
         Raises: OpenAIImageError, by kind.
         """
-        if 200 <= self.status < 300:
-            return self
+        if not self.is_success:
+            raise self.refused(self.said())
+        return self
+
+    @property
+    def is_success(self) -> bool:
+        """Whether its status says that all went well."""
+        return 200 <= self.status < 300
+
+    def said(self) -> bytes:
+        """Return the content as far as it comes: what came before it broke off says why, or the status does."""
         said: list[bytes] = []
-        with contextlib.suppress(OpenAIImageError):  # what came before it broke off says why, or its status does
+        with contextlib.suppress(OpenAIImageError):
             said.extend(self.chunks())
-        raise self.call.refused(self.status, self.headers, b"".join(said))
+        return b"".join(said)
+
+    def refused(self, said: bytes) -> OpenAIImageError:
+        """Return the error for this answer, which is none of success and said so much."""
+        return self.call.refused(self.status, self.headers, said)
 
     def chunks(self, *, max_bytes: int | None = MAX_ANSWER_BYTES) -> Iterator[bytes]:
         """Yield the content in pieces as they come.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import time
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from . import client
 from .answer import known_picture
 from .base64_json import base64_to_bytes, is_picture, looks_like_base64
 from .client import TooLargeError
-from .error_mapping import service_words
+from .error_mapping import redacted, service_words
 from .network_words import reason_of
 from .sessions import INSIDE, Patience, is_public, names_inside, peer_of
 
@@ -29,6 +30,8 @@ DOWNLOAD_PAUSES_S = (0.5, 2.0, 5.0)
 AGAIN = (401, 403, 404, 408, 425, 429)  # a file that is not there yet: some answer before it is stored
 SILENCE_S, TOTAL_S = 60.0, 600.0
 SEARCHED_BYTES, SPACE = 1024, 0x20
+SAID_MAX_BYTES, REFUSED_FROM = 1 << 16, 400
+BLANKS_INSIDE = re.compile(r"[\t\r\n]+")
 
 
 class NotAPictureError(ValueError):
@@ -94,7 +97,8 @@ def _bytes_of(image: Image, connection: Connection) -> bytes:
 def _as_it_came(image: Image, connection: Connection) -> bytes:
     if image.url and not image.b64_json:
         with contextlib.suppress(ValueError):
-            return address_of(image.url, connection).encode()
+            address_of(image.url, connection)  # else its text stays as it is
+            return _resolved(image.url, connection).encode()
     text = image.b64_json or image.url or image.other or ""
     return text.encode(errors="replace") if isinstance(text, str) else bytes(text)
 
@@ -136,8 +140,8 @@ def _picture_at(address: str, connection: Connection) -> bytes:
         return data
     inner = known_picture(data)
     if inner is None:
-        said = service_words(data)
-        shown = f": {(said.page or said.message)[:WORDS_MAX_CHARS]}" if said.page or said.message else ""
+        said = _words_of(data, connection)
+        shown = f": {said}" if said else ""
         raise NotAPictureError(
             f"{_without_query(address)} gave no picture{shown}; the next run fetches it again, for nothing"
         )
@@ -158,16 +162,38 @@ def address_of(url: str, connection: Connection) -> str:
 
     Raises: ValueError for an address that is not asked.
     """
-    told = "".join(url.split())
-    address = urljoin(f"{connection.base_url}/", told)
+    address = _reachable(_resolved(url, connection), connection)
     parts = urlsplit(address)
     own = _origin(address) == _origin(connection.base_url)
-    if "\\" in told or parts.username is not None or parts.hostname is None or not told.isprintable():
+    if "\\" in url or parts.username is not None or parts.hostname is None or not address.isprintable():
         raise ValueError(f"the picture's address is not one that is asked: {_without_query(address)}")
-    here = parts.scheme == "http" and is_loopback(address) and connection.is_loopback
-    if not (own or here or parts.scheme == "https"):
+    base = urlsplit(connection.base_url)
+    is_here = is_loopback(address) and connection.is_loopback
+    is_beside = parts.hostname == base.hostname and base.scheme == "http"  # such as its storage, at another port
+    if not (own or parts.scheme == "https" or (parts.scheme == "http" and (is_here or is_beside))):
         raise ValueError(f"the picture's address is neither https nor the connection's own: {_without_query(address)}")
     return address
+
+
+def _resolved(url: str, connection: Connection) -> str:
+    """Return an address as browsers read it, relative to what was asked."""
+    told = BLANKS_INSIDE.sub("", url.strip()).replace(" ", "%20").replace("&amp;", "&")
+    return urljoin(f"{connection.base_url}/", told)
+
+
+def _reachable(address: str, connection: Connection) -> str:
+    """Return where a picture that is told to be at http is to be had, where clear http is not asked.
+
+    A server behind one that speaks TLS takes itself for http, at a port of its own: its origin is the connection's.
+    Storage in the internet speaks https as well.
+    """
+    parts, base = urlsplit(address), urlsplit(connection.base_url)
+    if parts.scheme != "http" or parts.hostname is None or parts.username is not None:
+        return address
+    if parts.hostname == base.hostname:
+        return urlunsplit((*base[:2], *parts[2:])) if base.scheme == "https" else address
+    is_storage = parts.port in (None, 80) and not names_inside(parts.hostname)
+    return urlunsplit(("https", parts.netloc.removesuffix(":80"), *parts[2:])) if is_storage else address
 
 
 def _is_inside(connection: Connection) -> bool:
@@ -197,13 +223,28 @@ def _fetched_once(address: str, connection: Connection) -> bytes:
             elif response.status_code in (401, 403) and own and not headers and connection.key is not None:
                 headers = connection.auth_headers()
             else:
-                response.raise_for_status()
+                if response.status_code >= REFUSED_FROM:
+                    raise requests.HTTPError(_said(response, connection), response=response)
                 return b"".join(client.bounded_chunks(response, MAX_PICTURE_BYTES))
     raise requests.TooManyRedirects(f"more than {MAX_REDIRECTS} redirects")
 
 
+def _said(response: requests.Response, connection: Connection) -> str:
+    """Return what a refusal says of itself, such as that an address has expired; nothing of ours."""
+    said = b""
+    with contextlib.suppress(requests.RequestException, OSError):
+        for chunk in client.bounded_chunks(response, SAID_MAX_BYTES):
+            said += chunk
+    return _words_of(said, connection)
+
+
+def _words_of(said: bytes, connection: Connection) -> str:
+    words = service_words(said)
+    return redacted(connection, words.page or words.message)[:WORDS_MAX_CHARS].rstrip(" .")
+
+
 def _not_fetched(address: str, exc: Exception, status: int | None) -> str:
-    happened = f"HTTP {status}" if status is not None else reason_of(exc)
+    happened = f"HTTP {status}{': ' if str(exc) else ''}{exc}" if status is not None else reason_of(exc)
     if isinstance(exc, TooLargeError):
         happened = str(exc)
     if INSIDE in str(exc):

@@ -42,7 +42,11 @@ ADDRESS_NAMES = ("url", "image_url", "imageUrl", "uri", "href", "image", "b64_js
 RELATIVE_NAMES = ("url", "image_url", "imageUrl", "uri", "href", "file_url", "download_url")
 SUFFIX = r"\.(?:png|jpe?g|webp|gif|svg|avif)"
 ADDRESS = re.compile(rf"\s*(https?:)?//\S+|\s*/[\w.~%-]+/\S*|\s*[\w./~%-]+{SUFFIX}(\?\S*)?\s*$", re.I)
-RELATIVE = re.compile(r"\s*(?=\S*(?:/.|\.\w|\d))(?!n/a\s*$)/?[\w.~%+@-]+(/[\w.~%+@-]+)*(\?\S*)?\s*", re.I)
+RELATIVE = re.compile(  # the second may have blanks in it
+    r"\s*(?=\S*(?:/.|\.\w|\d))(?!n/a\s*$)/?[\w.~%+@-]+(/[\w.~%+@-]+)*(\?\S*)?\s*"
+    rf"|\s*/?[\w.~%+@-][\w.~%+@/\s-]*{SUFFIX}(\?\S*)?\s*",
+    re.I,
+)
 PICTURE_LINK = re.compile(rf"(?:https?://[^\s\"'<>()]+|/?[\w.~%-]+(?:/[\w.~%-]+)+){SUFFIX}(?:\?[^\s\"'<>()]*)?", re.I)
 DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w=-]+)*;base64,[A-Za-z0-9+/=_%-]+", re.I)
 SVG = re.compile(r"(?:<\?xml[^>]*>\s*)?<svg\b.*?</svg>", re.I | re.S)
@@ -160,8 +164,10 @@ def _image(item: object, texts: Mapping[str, memoryview]) -> Image:
         return Image(other=json.dumps(item)[:WORD_CHARS])
     prompt = item.get("revised_prompt")
     revised = prompt if isinstance(prompt, str) else None
-    if isinstance(own := item.get("b64_json"), str) and own.strip() and _is_base64_place(own):
-        return Image(b64_json=texts.get(own, own), revised_prompt=revised)
+    own = item.get("b64_json")
+    told = texts.get(own, own) if isinstance(own, str) and own.strip() and _is_base64_place(own) else None
+    if told is not None and looks_like_base64(told):
+        return Image(b64_json=told, revised_prompt=revised)
     for candidate in _candidates(item):
         if (
             found := _image_of_text(candidate, texts) if isinstance(candidate, str) else _image(candidate, texts)
@@ -170,6 +176,8 @@ def _image(item: object, texts: Mapping[str, memoryview]) -> Image:
     for name in RELATIVE_NAMES:
         if isinstance(address := item.get(name), str) and RELATIVE.fullmatch(address):
             return Image(url=address.strip(), revised_prompt=revised)
+    if told is not None:  # kept as it came
+        return Image(b64_json=told, revised_prompt=revised)
     return Image(other=json.dumps(item)[:OTHER_CHARS])
 
 

@@ -16,8 +16,8 @@ from ..catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationReque
 from ..connections.connection import Connection
 from ..errors import OpenAIImageError
 from . import client
-from .answer import RawAnswer, has_picture, holds_picture, is_finished_json, parse_answer
-from .base64_json import base64_to_bytes
+from .answer import RawAnswer, has_picture, holds_picture, is_finished_json, known_picture, parse_answer
+from .base64_json import base64_to_bytes, is_picture, is_whole_picture
 from .bodies import FilePart, request_body
 from .client import HttpResponse
 from .sse import DONE, EVENT_STREAM, PREAMBLE, IncompleteStream, events, is_error, is_partial, is_text_piece
@@ -83,6 +83,8 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         self.on_slow: Callable[[], object] = lambda: None
         self.body = request_body(connection, request.operation, request.wire_fields(), files)
         self._headers = headers or {}
+        self._sent = [file.data for file in files]
+        self._has_failed = False
 
     def execute(self) -> OpenAIImageGenerationResponse:
         """Send the request, wait, and return the answer.
@@ -109,7 +111,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             may_cost=True,
         ) as response:
             self.stage, self.answered_headers = "downloading", response.headers
-            body = self._received(response.checked(), keep)
+            body = self._received(response, keep) if response.is_success else self._in_spite_of(response, keep)
         return RawAnswer(body, response.headers, time.monotonic() - started)
 
     def parse(self, raw: RawAnswer) -> OpenAIImageGenerationResponse:
@@ -126,6 +128,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         """
         pieces: list[bytes] = []
         coming = self._kept(response, pieces, keep)
+        self._has_failed = False
         try:
             start = b""
             while (len(start) < START_BYTES or PREAMBLE.fullmatch(start)) and (piece := next(coming, b"")):
@@ -137,9 +140,22 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             elif not self._streamed(itertools.chain([start], coming), response):
                 raise response.call.lost(IncompleteStream("the stream ended without its final event"))
         except OpenAIImageError:
-            if not holds_picture(b"".join(pieces)):
+            if not self._has_failed and not holds_picture(b"".join(pieces)):
                 raise
         return b"".join(pieces)
+
+    def _in_spite_of(self, response: HttpResponse, keep: Callable[[bytes], object]) -> bytes:
+        """Return the content of an answer whose status tells of a failure and which brings the picture all the same.
+
+        A picture that is the whole content is one of the gateway's own, in place of a page.
+        Raises: OpenAIImageError, by kind, where there is none, or only what was sent.
+        """
+        said = response.said()
+        found = None if is_picture(said) else known_picture(said)
+        if found is None or not is_whole_picture(found) or found in self._sent:
+            raise response.refused(said)
+        keep(said)
+        return said
 
     def _streamed(self, coming: Iterable[bytes], response: HttpResponse) -> bool:
         """Follow a stream until it has said its last word; tell whether there was one."""
@@ -152,7 +168,9 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
                     self.partials.append(base64_to_bytes(event["b64_json"]))
                 continue
             if is_error(event):
-                return True
+                self._has_failed = True
+                response.patience.shorten(AFTER_END_S)  # some servers fail, try another way, and have the picture
+                continue
             if kind == DONE:
                 response.patience.silence_s = AFTER_END_S
                 continue
@@ -162,7 +180,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
                 return True  # some servers leave the line open
             if finals:
                 response.patience.silence_s = AFTER_END_S
-        return finals > 0 or is_chat  # what a chat says is known at its end
+        return finals > 0 or is_chat or self._has_failed  # what a chat says is known at its end
 
     def _kept(self, response: HttpResponse, pieces: list[bytes], keep: Callable[[bytes], object]) -> Iterator[bytes]:
         began = time.monotonic()

@@ -72,6 +72,10 @@ class Patience:
             raise TimeoutError("the time for the whole request ran out")
         return min(self.silence_s, left)
 
+    def shorten(self, total_s: float) -> None:
+        """Wait for the rest no longer than `total_s` from now on."""
+        self.ends = min(self.ends, time.monotonic() + total_s)
+
     def __enter__(self) -> Patience:
         _thread.patience = self
         return self

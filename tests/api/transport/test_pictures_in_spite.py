@@ -1,0 +1,176 @@
+"""Pictures that came in spite of what was said about them: a status, an error before them, a word, an old address.
+
+Each case is played byte by byte on a real socket, through the node. Source: docs/service.md, "What real servers do".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai_image_nodes.api.connections.connection import Connection
+from openai_image_nodes.api.errors import BadAnswerError, OpenAIImageError, RefusedError
+from openai_image_nodes.api.transport import downloads, operation
+from openai_image_nodes.api.transport.downloads import address_of
+from openai_image_nodes.api.transport.sessions import session_for
+from support.capture import picture, success
+from support.node_calls import KEY, node, photo
+from support.wire_server import HOLD, Step, WireServer, chunked, plain
+
+RED = picture(color=(250, 0, 0))
+GOOD = json.dumps(success(RED)).encode()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WireServer]:
+    with WireServer() as started:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        monkeypatch.setenv("OPENAI_BASE_URL", started.base_url)
+        monkeypatch.setattr(downloads, "DOWNLOAD_PAUSES_S", ())
+        monkeypatch.setattr(operation, "AFTER_END_S", 0.2)
+        yield started
+        session_for(started.base_url).close()
+
+
+def colour(**inputs: Any) -> list[int]:
+    image, _, _ = node(**inputs)
+    return [round(float(value) * 255) for value in image[0, 0, 0, :3]]
+
+
+def event(**fields: Any) -> bytes:
+    return b"data: " + json.dumps(fields).encode() + b"\n\n"
+
+
+@pytest.mark.parametrize(
+    "status", ["400 Bad Request", "409 Conflict", "429 Too Many", "500 Oops", "502 Bad", "524 Late"]
+)
+def test_a_picture_is_had_whatever_the_status_says(server: WireServer, status: str) -> None:
+    """It was made and paid: one POST, kept, and the next run has it from the disk."""
+    server.script(plain(GOOD, status=status))
+    for _ in range(2):
+        assert colour() == [250, 0, 0]
+    assert server.posts == 1
+
+
+@pytest.mark.parametrize("body", [RED, GOOD[:-40], json.dumps({"data": [{"url": "/x.png"}]}).encode()])
+def test_a_refusal_with_a_picture_of_its_own_is_one(server: WireServer, body: bytes) -> None:
+    """A gateway's placeholder, half a picture or a link in place of a page are not what was asked for."""
+    server.script(plain(body, status="403 Forbidden"))
+    with pytest.raises(OpenAIImageError, match="HTTP 403"):
+        node()
+    assert (server.posts, server.gets) == (1, [])
+
+
+def test_a_refusal_that_says_back_what_was_sent_is_one(server: WireServer) -> None:
+    """Some name the whole request in what they find wrong with it."""
+
+    def says_back(body: bytes) -> tuple[Step, ...]:
+        start = body.index(b"\x89PNG")
+        told = success(body[start : body.index(b"IEND") + 8])
+        return (plain(json.dumps({**told, "message": "no such size"}).encode(), status="400 Bad Request"),)
+
+    server.answer = says_back
+    with pytest.raises(RefusedError, match="no such size"):
+        node(image=photo())
+    assert server.posts == 1
+
+
+def test_an_error_and_then_the_picture_gives_the_picture(server: WireServer) -> None:
+    """A gateway tells that one way failed, and takes another."""
+    done = event(type="image_generation.completed", b64_json=success(RED)["data"][0]["b64_json"])
+    server.script(chunked(event(error={"message": "the first way failed"}), done))
+    for _ in range(2):
+        assert colour() == [250, 0, 0]
+    assert server.posts == 1
+
+
+@pytest.mark.parametrize(
+    "ping", [(), tuple(step for _ in range(80) for step in (chunked(b": ping\n\n", head=False, end=False), 0.05))]
+)
+def test_an_error_on_a_line_that_stays_open_is_told_soon(server: WireServer, ping: tuple[Step, ...]) -> None:
+    """Neither silence nor heartbeats behind it are waited for, and its words are not lost by it."""
+    server.script(chunked(event(error={"message": "no such size", "code": "invalid_value"}), end=False), *ping, HOLD)
+    with pytest.raises(RefusedError, match="no such size"):
+        node()
+    assert server.posts == 1
+
+
+@pytest.mark.parametrize("word", ["null", "None", "see url", "-"])
+def test_a_word_in_place_of_base64_does_not_hide_the_address(server: WireServer, word: str) -> None:
+    """The picture is where the address says."""
+    server.script(plain(json.dumps({"data": [{"b64_json": word, "url": "/red.png"}]}).encode()))
+    server.file("/red.png", plain(RED))
+    assert colour() == [250, 0, 0]
+    assert server.posts == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [("/red.png?a=1&amp;b=2", "/red.png?a=1&b=2"), (" /my red.png\n", "/my%20red.png"), ("/re\nd.png", "/red.png")],
+)
+def test_addresses_are_read_as_browsers_read_them(server: WireServer, told: str, asked: str) -> None:
+    """Escaped as in a page, with blanks in it, or with line breaks."""
+    server.script(plain(json.dumps({"data": [{"url": told}]}).encode()))
+    server.file(asked, plain(RED))
+    assert colour() == [250, 0, 0]
+
+
+HTTPS = Connection(name="relay", base_url="https://relay.example:8443/v1")
+HTTP = Connection(name="lan", base_url="http://192.168.1.5:8080/v1")
+
+
+@pytest.mark.parametrize(
+    ("connection", "told", "asked"),
+    [
+        (HTTPS, "http://relay.example:3000/images/1.png?s=1", "https://relay.example:8443/images/1.png?s=1"),
+        (HTTPS, "http://RELAY.example/images/1.png", "https://relay.example:8443/images/1.png"),
+        (HTTPS, "http://oss.storage.example/1.png?Signature=x", "https://oss.storage.example/1.png?Signature=x"),
+        (HTTPS, "http://oss.storage.example:80/1.png", "https://oss.storage.example/1.png"),
+        (HTTP, "http://192.168.1.5:9000/bucket/1.png", "http://192.168.1.5:9000/bucket/1.png"),
+        (HTTP, "http://oss.storage.example/1.png", "https://oss.storage.example/1.png"),
+    ],
+)
+def test_clear_addresses_are_asked_where_they_may_be(connection: Connection, told: str, asked: str) -> None:
+    """Behind a server that speaks TLS, in the storage of the internet, and beside a server in one's own network."""
+    assert address_of(told, connection) == asked
+
+
+@pytest.mark.parametrize(
+    "told", ["http://192.168.1.6/1.png", "http://storage.example:8080/1.png", "http://me@storage.example/1.png"]
+)
+@pytest.mark.parametrize("connection", [HTTPS, HTTP])
+def test_other_clear_addresses_are_not_asked(connection: Connection, told: str) -> None:
+    """Nobody knows that they speak TLS, and in clear anybody could answer."""
+    with pytest.raises(ValueError, match="the picture's address is"):
+        address_of(told, connection)
+
+
+def test_storage_says_why_in_its_own_words_and_without_our_key(server: WireServer) -> None:
+    """That it has expired, for instance; the person reads what there is to do then."""
+    server.script(plain(json.dumps({"data": [{"url": "/red.png?sig=planted"}]}).encode()))
+    said = f"<?xml version='1.0'?><Error><Code>Denied</Code><Message>Request has expired, {KEY}</Message></Error>"
+    server.file("/red.png?sig=planted", plain(said.encode(), status="403 Forbidden"))
+    with pytest.raises(BadAnswerError) as caught:
+        node()
+    told = str(caught.value)
+    assert "HTTP 403: Denied Request has expired" in told
+    assert "another seed has a new picture made" in told
+    assert KEY not in told
+    assert "planted" not in told
+    assert server.posts == 1
+
+
+def test_a_page_in_place_of_a_file_does_not_show_our_key(server: WireServer) -> None:
+    """A file that asked for the key may say it back."""
+    server.script(plain(json.dumps({"data": [{"url": "/red.png"}]}).encode()))
+    server.file("/red.png", plain(b"", status="401 Unauthorized"))
+    server.file("/red.png", plain(f"your key is {KEY}".encode()))
+    with pytest.raises(BadAnswerError, match="gave no picture: your key is") as caught:
+        node()
+    assert KEY not in str(caught.value)
+    for file in Path(os.environ["OPENAI_IMAGE_NODES_HOME"]).rglob("*"):
+        assert not file.is_file() or KEY.encode() not in file.read_bytes()
