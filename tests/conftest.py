@@ -34,6 +34,8 @@ class PlainRoot:
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(PlainRoot())
     os.fsync = lambda _descriptor: None  # it helps when the power fails, which no test has, and holds up each answer
+    # A team of torch's threads takes many times as long where other tests have the cores; for what is started too.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Tests are generated from the catalog while they are collected: the developer's own list must not change them.
     os.environ["OPENAI_IMAGE_NODES_HOME"] = os.devnull
     if PACKAGE not in sys.modules:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -20,20 +21,15 @@ def seen_by_a_new_thread() -> int:
     return seen[0]
 
 
-@pytest.fixture(autouse=True)
-def on_one_core() -> None:
-    """Leave torch as it is, unlike in the other tests of this room."""
-
-
 @pytest.fixture
-def team() -> int:
+def team() -> Iterator[int]:
     """Return how many threads torch uses, more than one; skip where it has no OpenMP of its own."""
     if threads._setter() is None:
         pytest.skip("this torch brings no OpenMP")
     before = torch.get_num_threads()
-    if before == 1:
-        pytest.skip("torch uses one core here as it is")
-    return before
+    torch.set_num_threads(3)
+    yield 3
+    torch.set_num_threads(before)
 
 
 def test_one_core_is_of_this_thread_alone(team: int) -> None:
