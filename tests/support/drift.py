@@ -77,7 +77,8 @@ class Drift:
         height, width = pixels.shape[:2]
         columns, rows = self.size or (width, height)
         border, half = max(height, width) // 4, max(height, width) / 2
-        fine = (SUPERSAMPLED * max(columns, width), SUPERSAMPLED * max(rows, height))
+        # Whole pixels of an answer's pixel: Pillow's box would round them, by up to 0.08 px of the answer.
+        fine = (SUPERSAMPLED * columns * -(-width // columns), SUPERSAMPLED * rows * -(-height // rows))
         scale = (width / fine[0], height / fine[1])
         to_frame = np.array([[scale[0] / half, 0, -width / 2 / half], [0, scale[1] / half, -height / 2 / half]])
         back = np.linalg.inv(np.vstack([self.map, [0, 0, 1]]))

@@ -24,7 +24,11 @@ Verdict = Literal["aligned", "roughly aligned", "misplaced", "redrawn", "not com
 NOT_MATCHED: tuple[Verdict, ...] = ("misplaced", "redrawn")
 ENOUGH_KEPT = 0.02  # of the frame
 ENOUGH_TEXTURE = 0.1  # root mean square of the features
-REFINEMENTS, REFINED = 4, 0.005
+REFINEMENTS, REFINED = 12, 0.005
+ALIKE, EXTRAPOLATED = (
+    0.8,
+    4.0,
+)  # cosine of two steps in a row that a third would follow, and how far that is gone at once
 AROUND_CHANGED, UNCHANGED = 4.0, 0.5
 AFFINE_RATIO = 0.85
 CLEARLY, CLEAR_MATCH = 0.08, 0.5  # the correlation rises by that, or its distance from 1 falls to that
@@ -119,16 +123,8 @@ class _Chain:
         if before.texture < ENOUGH_TEXTURE:
             self._refuse("alignment", "the untouched area is too plain to see where it belongs")
             return before
-        affine = register(self._pair.levels(self._should_stop), self._should_stop)
-        shown = view(self._pair, Mapping(affine))
-        for _ in range(REFINEMENTS):
-            self._ask()
-            step = remaining(_matched(shown), self._should_stop)
-            self._ask()
-            affine = compose(affine, step)
-            shown = view(self._pair, Mapping(affine))
-            if corner_shift(step, self._pair.frame) < REFINED:
-                break
+        shown = self._refined(register(self._pair.levels(self._should_stop), self._should_stop))
+        affine = shown.mapping.affine
         self._ask()
         self._best = shown
         if corner_shift(affine, self._pair.frame) / self._pair.unit <= IN_PLACE:
@@ -138,6 +134,24 @@ class _Chain:
             self._refuse("alignment", fault)
             return before
         self._applied.append("alignment")
+        return shown
+
+    def _refined(self, affine: Tensor) -> View:
+        """Return the view under the map that is left of one [2,3] when the features are made of what it shows.
+
+        Beside a large mask the features still tell of the map before: each step goes only a part of the way.
+        """
+        shown, last = view(self._pair, Mapping(affine)), None
+        for _ in range(REFINEMENTS):
+            self._ask()
+            step = remaining(_matched(shown), self._should_stop) - identity()
+            self._ask()
+            longer = _extrapolation(last, step)
+            last = step if longer == 1 else None
+            affine = compose(affine, identity() + longer * step)
+            shown = view(self._pair, Mapping(affine))
+            if corner_shift(identity() + step, self._pair.frame) < REFINED:
+                break
         return shown
 
     def _misfit(self, before: View, shown: View) -> str | None:
@@ -281,6 +295,17 @@ class _Chain:
             return None
         self._applied.append("seam")
         return membrane
+
+
+def _extrapolation(last: Tensor | None, step: Tensor) -> float:
+    """Return how many times a step [2,3] to go at once, as it is the last one made shorter: a geometric series."""
+    if last is None:
+        return 1.0
+    shared = float((last * step).sum())
+    ratio = shared / max(float(last.square().sum()), 1e-12)
+    if shared < ALIKE * float(last.norm() * step.norm()) or ratio >= 1:
+        return 1.0
+    return min(1 / (1 - ratio), EXTRAPOLATED)
 
 
 def _matched(shown: View) -> Level:
