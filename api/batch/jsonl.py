@@ -36,7 +36,8 @@ class BatchPart:
     """The jobs of one batch to be: one model, one endpoint, within the service's limits.
 
     size: bytes of its lines; low_usd, high_usd: in USD, None where a price is not known; uploads: the bytes of each
-    picture that goes out once as a file, by its SHA-256; jobs: none where only the sums were asked for.
+    picture that goes out once as a file, by its SHA-256; planned_at: when the first of them was planned, in seconds
+    since 1970; jobs: none where only the sums were asked for.
     """
 
     connection: str
@@ -48,6 +49,7 @@ class BatchPart:
     low_usd: float | None = 0.0
     high_usd: float | None = 0.0
     uploads: dict[str, int] = field(default_factory=dict, repr=False)
+    planned_at: float = math.inf
 
     def has_room(self, size: int) -> bool:
         """Tell whether a line of so many bytes may be added."""
@@ -57,6 +59,7 @@ class BatchPart:
         """Count a job whose line has so many bytes."""
         self.count += 1
         self.size += size
+        self.planned_at = min(self.planned_at, job.planned_at)
         self.low_usd, self.high_usd = total_usd([self, job], "low_usd"), total_usd([self, job], "high_usd")
         self.uploads.update((file.sha256, file.size) for file in job.files if not is_inline(file))
 

@@ -85,7 +85,8 @@ class BatchManager:
                 if len(failed) > FEW * shown:
                     failed = in_order(failed)[:shown]
 
-        return BatchSums(parts_of(ready(), sums_only=True), count, in_order(failed)[:shown], batches)
+        parts = sorted(parts_of(ready(), sums_only=True), key=lambda part: part.planned_at)  # as a submit begins them
+        return BatchSums(parts, count, in_order(failed)[:shown], batches)
 
     def _free(self) -> Iterator[PlannedJob]:
         """Yield the planned jobs that are in no batch: those that failed for good, and those without an answer."""
