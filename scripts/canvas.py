@@ -15,6 +15,7 @@ OPTIONAL_SHAPE = 7
 TITLE_HEIGHT = 30
 GROUP_MARGIN = 20
 GROUP_TITLE_HEIGHT = 40
+NOTE = {"color": "#222", "bgcolor": "#343434"}  # grey letters on it are read, and on what light themes make of it
 
 
 def ui_workflow(graph: Graph, palette: Palette) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def _item(graph: Graph, name: str, links: list[Link], palette: Palette) -> dict[
         "mode": 0,
     }
     if isinstance(item, Note):
-        return {**common, "inputs": [], "outputs": [], "properties": {}, "widgets_values": [item.text]}
+        return {**common, **NOTE, "inputs": [], "outputs": [], "properties": {}, "widgets_values": [item.text]}
     return {**common, **_node(item, name, links, palette)}
 
 

@@ -17,9 +17,9 @@ LEFT, MIDDLE, AGAIN, LAST, TOP = 40, 480, 1000, 1520, 110
 COLUMN_GAP, COLLECTOR_WIDTH = 60, 260
 GREEN, BLUE, VIOLET = "#b0d8b0", "#94c8ec", "#e2b4de"  # light, for the titles on a ground of the same colour
 PROMPTS = "oin-example-prompts.csv"
-ASK = "It runs at once and costs nothing: `connection` is **sandbox**, which draws a test card."
+ASK = "It runs at once and costs nothing: **connection** is **sandbox**, which draws a test card."
 SWITCH = (
-    "For real pictures set `connection` to **auto** (your own key, else your account), **openai** or **comfy.org**."
+    "For real pictures set **connection** to **auto** (your own key, else your account), **openai** or **comfy.org**."
 )
 FITS_ANY = "It fits edits of any model and any pack: put your own two pictures in place of these."
 
@@ -76,7 +76,7 @@ def text_to_image() -> Graph:
 
 def image_to_image() -> Graph:
     """One photograph."""
-    lines = "The prompt says what should change in the photograph. A connected `image` makes the run an edit."
+    lines = "The prompt says what should change in the photograph. A connected **image** makes the run an edit."
     prompt = "The same cat as a watercolour on rough paper, loose brush strokes, soft colours"
     photos = {"photo": _photo("oin-example-cat.png", 0)}
     return _graph("Image to image", lines, photos, _ask(prompt, {"image": "photo.IMAGE"}))
@@ -119,7 +119,7 @@ def inpainting() -> Graph:
     """A photograph with a mask."""
     lines = (
         "Only what the mask opens is redrawn. To paint your own: right-click Load Image, **Open in Mask Editor**, "
-        "paint, save. `mask_mode` **lock** puts every other pixel back exactly."
+        "paint, save. **mask_mode = lock** puts every other pixel back exactly."
     )
     photos = {"photo": _photo("oin-example-coffee-masked.png", 0)}
     prompt = "A heart of milk foam"
@@ -130,7 +130,7 @@ def inpainting() -> Graph:
 def animation() -> Graph:
     """A picture, and frames made from it."""
     lines = (
-        "First one picture, then its frames: `image` of the second node keeps the character. Without it the prompt "
+        "First one picture, then its frames: **image** of the second node keeps the character. Without it the prompt "
         "alone is enough. Your account needs access to GIF output; the sandbox has it."
     )
     prompt = "A small fox sitting on a plain ground, flat colours, front view"
@@ -142,8 +142,8 @@ def animation() -> Graph:
 def vector_drawing() -> Graph:
     """A picture, and the same as vectors."""
     lines = (
-        "First one picture, then the same as a drawing that stays sharp at any size. Without `image` the prompt alone "
-        "is enough. Your project needs access to SVG output; the sandbox has it."
+        "First one picture, then the same as a drawing that stays sharp at any size. Without **image** the prompt "
+        "alone is enough. Your project needs access to SVG output; the sandbox has it."
     )
     prompt = "A logo for a bicycle workshop: a wheel that is also a sun, two flat colours, no text"
     drawing = {"prompt": "The logo as a clean vector drawing with as few shapes as possible"}
@@ -173,7 +173,7 @@ def originals() -> Graph:
     """A picture, and its file as the service sent it."""
     lines = (
         "Save Image encodes the picture again. Save Original writes the service's own file, with all it holds. "
-        "Here `metadata` is **in file**: no pixel changes, and dropping the file on the canvas loads this workflow. "
+        "Here **metadata** is **in file**: no pixel changes, and dropping the file on the canvas loads this workflow. "
         "**sidecar** leaves every byte as it came and puts what made it beside it."
     )
     prompt = "A red fox asleep in a hollow tree, snow outside, watercolour"
@@ -195,7 +195,7 @@ def originals() -> Graph:
 def region_edit() -> Graph:
     """A large photograph of which a small part is changed."""
     lines = (
-        "A picture of 14.6 megapixels, of which only the part around the mask is sent. With `mask_mode` **region** the "
+        "A picture of 14.6 megapixels, of which only the part around the mask is sent. With **mask_mode = region** the "
         "answer is put back in place, in colour and without a seam; every other pixel stays as it is."
     )
     photos = {"photo": _photo("oin-example-earth-masked.webp", 0)}

@@ -5,12 +5,14 @@ COMFYUI_FRONTEND names the folder of another frontend than ComfyUI's own (its --
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 from support.comfyui import KEY, ROOT, ComfyUI, named_with_frontend
 from support.faults import Fault, Faults
 
@@ -35,6 +37,21 @@ STORE_KEY = """async (key) => (await fetch("/openai_image_nodes/key", { method: 
     headers: { "Content-Type": "application/json" }, body: JSON.stringify({ name: "openai", key }) })).status"""
 HELP_PICTURES = """(names) => names.every((name) => [...document.images].some((picture) =>
     picture.src.endsWith(`/docs/OIN_GPTImage/${name}`) && picture.naturalWidth > 0))"""
+PLACES = """() => {
+    const place = (left, top, width, height) => {
+        const [x, y] = app.canvas.ds.convertOffsetToCanvas([left, top]);
+        const { left: fromLeft, top: fromTop } = app.canvas.canvas.getBoundingClientRect();
+        const { scale } = app.canvas.ds;
+        return [x + fromLeft, y + fromTop, x + fromLeft + width * scale, y + fromTop + height * scale];
+    };
+    const titles = app.graph._groups
+        .map(({ title, pos, size }) => [title, place(pos[0] + 8, pos[1] + 4, size[0] / 3, 22)]);
+    const notes = app.graph._nodes.filter((node) => node.type === "MarkdownNote")
+        .map(({ pos, size }) => ["note", place(pos[0] + 8, pos[1] + 44, size[0] - 16, size[1] - 60)]);
+    return [...titles, ...notes];
+}"""
+LEAST_CONTRAST = {"title": 3.0, "note": 4.5}  # WCAG 2, for large letters and others
+FEWEST_PIXELS = 10  # of a colour that letters have, beside those between it and the ground
 WRAP = """() => {
     app.graph.convertToSubgraph(new Set(app.graph._nodes.filter((node) => node.type.startsWith("OIN_"))));
     return app.graph._nodes.find((node) => node.subgraph).type;
@@ -77,6 +94,34 @@ def test_example_is_dropped_run_and_dropped_again(opened: Opened, studio: ComfyU
     canvas.drop(studio.newest_picture(title))
     canvas.shot("restored")
     assert canvas.graph() == before
+
+
+def contrast(area: Image.Image) -> float:
+    """Return how much letters stand out from their ground (WCAG 2), by the colours in a picture of them."""
+    colours = area.convert("RGB").getcolors(area.width * area.height)
+    ground = luminance(max(colours)[1])
+    letters = [luminance(colour) for count, colour in colours if count >= FEWEST_PIXELS]
+    return max((max(one, ground) + 0.05) / (min(one, ground) + 0.05) for one in letters)
+
+
+def luminance(colour: Any) -> float:
+    """Return the relative luminance of red, green and blue, 0 to 255."""
+    linear = [part / 3294.6 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("mode", MODES)
+def test_titles_and_notes_of_examples_are_read(opened: Opened, mode: str, theme: str) -> None:
+    """By the page's own pixels: a frontend may have colours of its own for what stands in a file."""
+    canvas = opened(mode, **{"Comfy.ColorPalette": theme})
+    canvas.drop(ROOT / "example_workflows" / "Text to image.png")
+    canvas.shot(theme)
+    page = Image.open(io.BytesIO(canvas.page.screenshot()))
+    found = {what: contrast(page.crop(tuple(map(round, place)))) for what, place in canvas.page.evaluate(PLACES)}
+    assert len(found) == 4
+    least = {what: LEAST_CONTRAST["note" if what == "note" else "title"] for what in found}
+    assert {what: found[what] for what in found if found[what] < least[what]} == {}
 
 
 @pytest.mark.parametrize("words", ["gpt", "openai", "dall-e"])
@@ -252,6 +297,7 @@ def test_reason_is_seen_with_what_to_do(opened: Opened, studio: ComfyUI, mode: s
     canvas.shot("help")
     note.get_by_role("button", name="Choose sandbox").click()
     expect(note).to_be_hidden()
+    expect(canvas.page.locator(".p-toast").get_by_text("openai: there is no key")).to_have_count(0)
     assert canvas.widget("connection") == "sandbox"
     canvas.run()
     assert studio.newest_run().end == "execution_success", studio.newest_run().failure

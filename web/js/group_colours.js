@@ -2,6 +2,8 @@
 
 /** @import { SavedWorkflow } from "./types" */
 
+/** @typedef {{ color?: string, _titleTextColor?: string }} Title */
+
 const FIRST_LIGHT = 0.4; // of the canvas's luminance, from black to white
 /** The colours in scripts/examples.py, for dark canvases, and what is read as well on light ones. */
 export const PAIRS = [["#b0d8b0", "#14521f"], ["#94c8ec", "#0d3f66"], ["#e2b4de", "#5e1d58"]];
@@ -15,6 +17,15 @@ export function suitGroups({ groups = [] }, isLight) {
     const pair = PAIRS.find((colours) => colours.includes(String(group.color).toLowerCase()));
     if (pair) group.color = pair[isLight ? 1 : 0];
   }
+}
+
+/** Give the titles of our groups their own dark colour: frontend 1.58 lightens it, as for dark canvases.
+ * @param {Title[]} groups
+ */
+export function darkenTitles(groups) {
+  const ours = groups.filter(({ color }) => PAIRS.some(([, light]) => light === color));
+  for (const group of ours.filter((one) => "_titleTextColor" in one))
+    Object.assign(group, { _lastTitleBgColor: group.color, _titleTextColor: group.color });
 }
 
 /** Tell whether the canvas is light, by the colour that it is cleared with. */

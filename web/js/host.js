@@ -82,6 +82,13 @@ export class Host {
     return Boolean(manager?.add);
   }
 
+  /** Take a toast away before its time.
+   * @param {Toast} toast as it was shown
+   */
+  untoast(toast) {
+    this.app.extensionManager?.toast?.remove?.(toast);
+  }
+
   /** Ask a person; `isCovered` says that something lies over ComfyUI's own dialogs.
    * @param {{ title: string, message: string, itemList?: string[] }} question
    * @param {boolean} [isCovered]

@@ -5,7 +5,7 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { batchExtension } from "./batch/extension.js";
-import { isLightCanvas, suitGroups } from "./group_colours.js";
+import { darkenTitles, isLightCanvas, suitGroups } from "./group_colours.js";
 import { Host } from "./host.js";
 import { loadDroppedJpegs } from "./node/dropped_jpeg.js";
 import { fillFileName } from "./node/file_name.js";
@@ -62,6 +62,9 @@ attempt(() =>
       attempt(() => suitGroups(workflow, isLightCanvas()));
       replacing.beforeConfigureGraph(workflow);
     },
-    afterConfigureGraph: () => [replacing, outcomes].forEach((part) => part.afterConfigureGraph()),
+    afterConfigureGraph: () => {
+      attempt(() => darkenTitles(app.graph?._groups ?? []));
+      [replacing, outcomes].forEach((part) => part.afterConfigureGraph());
+    },
   })
 );

@@ -99,6 +99,7 @@ interface SubgraphEnd {
 export interface Graph {
   id?: string;
   _nodes: GraphNode[];
+  _groups?: { color?: string }[];
   links?: Map<Id, Link> | Record<string, Link>;
   subgraphs?: Map<string, Graph>;
   inputNode?: SubgraphEnd;
@@ -138,7 +139,7 @@ export interface App {
   ui?: { settings?: { getSettingValue?: (id: string) => unknown } & SettingStore };
   extensionManager?: {
     setting?: SettingStore;
-    toast?: { add?: (toast: Toast) => void };
+    toast?: { add?: (toast: Toast) => void; remove?: (toast: Toast) => void };
     dialog?: { confirm?: (asked: { title: string; message: string; itemList: string[] }) => Promise<boolean | null> };
     command?: { execute?: (id: string) => unknown };
     sidebarTab?: { activeSidebarTabId?: string | null; toggleSidebarTab?: (id: string) => void };

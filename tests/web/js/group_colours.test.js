@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { PAIRS, luminance, suitGroups } from "../../../web/js/group_colours.js";
+import { PAIRS, darkenTitles, luminance, suitGroups } from "../../../web/js/group_colours.js";
 
 const STRIP = 0.4375; // of the colour in the strip below a title, as frontend 1.58 draws it: twice a quarter
 const CANVASES = { dark: [[24, 24, 26], [33, 33, 33]], light: [[211, 211, 211], [255, 255, 255]] };
@@ -37,6 +37,16 @@ test("groups of our colours get those of the canvas, and others stay", () => {
   assert.deepEqual(colours(true), [PAIRS[0][1], PAIRS[1][1], "#3f789e", undefined]);
   assert.deepEqual(colours(false), [PAIRS[0][0], PAIRS[1][0], "#3f789e", undefined]);
   assert.doesNotThrow(() => suitGroups({}, true));
+});
+
+test("a title on a light canvas has its group's own dark colour, where the frontend would lighten it", () => {
+  const [[dark, light]] = PAIRS;
+  const lightened = { _lastTitleBgColor: undefined, _titleTextColor: "rgb(120,140,122)" };
+  const groups = [{ color: light, ...lightened }, { color: dark, ...lightened }, { color: "#000", ...lightened }, { color: light }];
+  const others = structuredClone(groups.slice(1));
+  darkenTitles(groups);
+  assert.deepEqual(groups[0], { color: light, _lastTitleBgColor: light, _titleTextColor: light });
+  assert.deepEqual(groups.slice(1), others);
 });
 
 test("they are the colours of the examples", () => {

@@ -217,6 +217,21 @@ test("why a run failed is told by a toast and in the node", async () => {
   assert.deepEqual(on.buttons().map((button) => button.textContent), ["Open settings", "Choose sandbox", "Show in help"]);
 });
 
+test("why a run failed is not told beside the next run, nor once another way was chosen", async () => {
+  const on = page([node(1)]);
+  const fail = () => run(on, { says: [], ends: failed("NoKeyError") });
+  await fail();
+  assert.equal(on.host.toasts.length, 1);
+  await fail();
+  assert.equal(on.host.toasts.length, 1); // that of the second run
+  on.buttons().find((button) => button.textContent === "Choose sandbox").listeners.click();
+  assert.deepEqual(on.host.toasts, []);
+  await fail();
+  on.host.toast({ summary: "of others" });
+  await run(on);
+  assert.deepEqual(on.host.toasts, [{ summary: "of others" }]);
+});
+
 test("lines, last words and errors are in the language of the interface, what is kept is not", async () => {
   const on = page([node(1)]);
   on.host.said = (message) => `\u00fc ${message}`;

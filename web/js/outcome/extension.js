@@ -10,7 +10,7 @@ import { askAboutSum } from "./large_sum.js";
 import { isLastWord, waitsForBatch } from "./texts.js";
 
 /** @import { Host } from "../host.js" */
-/** @import { ExecutionError, ExecutionId, GraphNode, ProgressText, QueueAnswer, QueuedPrompt } from "../types" */
+/** @import { ExecutionError, ExecutionId, GraphNode, ProgressText, QueueAnswer, QueuedPrompt, Toast } from "../types" */
 /** @import { Action } from "./advice.js" */
 /** @import { Job, Note } from "./memory.js" */
 /** @import { Button } from "./note.js" */
@@ -28,6 +28,8 @@ export class Outcomes {
   #running;
   /** @type {Job | undefined} queued a moment ago, its id is not known yet */
   #queued;
+  /** @type {Toast[]} why runs failed, until somebody runs again or goes another way */
+  #toasts = [];
 
   /**
    * @param {Host} host
@@ -64,6 +66,7 @@ export class Outcomes {
     const own = api.queuePrompt;
     if (!own) return;
     api.queuePrompt = async (number, prompt, ...others) => {
+      attempt(this.#takeToastsAway);
       const job = (this.#queued = attempt(() => jobOf(prompt)));
       try {
         const answer = await own.call(api, number, prompt, ...others);
@@ -117,8 +120,12 @@ export class Outcomes {
     const isOpen = workflow === (rootOf(this.host.app).id ?? "");
     const summary = (isOpen && ourNodes(this.host.app)[id]?.title) || "OpenAI Image Nodes";
     if (isQuestion(exception_type)) return void this.host.attempt(() => askAboutSum(this.host, text, prompt_id));
-    this.host.toast({ severity: "error", summary, detail: this.host.said(text), life: TOAST_MS });
+    /** @type {Toast} */
+    const toast = { severity: "error", summary, detail: this.host.said(text), life: TOAST_MS };
+    if (this.host.toast(toast)) this.#toasts.push(toast);
   };
+
+  #takeToastsAway = () => this.#toasts.splice(0).forEach((toast) => this.host.untoast(toast));
 
   #end = () => {
     const ids = this.#running?.nodes ?? [...this.#said.keys()];
@@ -189,6 +196,7 @@ export class Outcomes {
    */
   #chooseSandbox(id, node) {
     chooseSandbox(node);
+    this.#takeToastsAway();
     this.memory.keep(rootOf(this.host.app).id ?? "", id, undefined);
     this.#show([id]);
   }

@@ -11,6 +11,7 @@ export function fakeHost(answers = {}) {
     said: (message) => message,
     attempt: (work) => work(),
     toast: (toast) => Boolean(host.toasts.push(toast)),
+    untoast: (toast) => (host.toasts = host.toasts.filter((one) => one !== toast)),
     async json(path, body) {
       host.asked.push([path, body]);
       const answer = answers[path];
