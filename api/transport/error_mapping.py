@@ -60,6 +60,7 @@ CREDIT_ADVICE = {
     "comfy": "Add credits under Settings > Credits in ComfyUI, then run again.",
     "own": "Add credit or raise the limit on the billing page of your account, then run again.",
 }
+SEVERAL = " If one picture alone works, it is that several go out as image[], which not every server reads."
 CHANGE_FIELD = "Change what it names and run again."
 NEEDED_FIELDS = ("model", "prompt", "image", "images", "mask", "markup")
 WAITS_429 = re.compile(  # what a 429 is called where nothing was begun
@@ -68,7 +69,7 @@ WAITS_429 = re.compile(  # what a 429 is called where nothing was begun
 )
 WAITS_429_WORDS = re.compile(
     r"rate.?limit|too many|throttl|limit (exceeded|reached)|overload|slow down|busy|concurren|capacity|error code: 1015"
-    r"|error 1015|\u9971\u548c|\u9891\u7e41|\u7a0d\u540e"
+    r"|error 1015|\u5e76\u53d1|\u9650\u6d41|\u901f\u7387|\u9971\u548c|\u9891\u7e41|\u7a0d\u540e"
 )
 FIELD_NAMED = re.compile(
     r"['\"`]([a-z_]+)(?:\[[^\]]*\])?['\"`]"
@@ -188,6 +189,7 @@ def _facts(
         "multipart": ', or set "edits": "multipart" (a quarter less)' if connection.edits == "json" else "",
         "target": _target(connection, address, headers.get("location", "")),
         "leave_out": _leave_out(connection, words),
+        "form": _other_form(connection, asked.path),
     }
 
 
@@ -209,10 +211,23 @@ def _target(connection: Connection, address: str, location: str) -> str:
     )
 
 
+def _other_form(connection: Connection, path: str) -> str:
+    """Return how to send pictures in the other form, where a service does not find them in this one."""
+    if connection.kind in ("comfy.org", "sandbox") or not path.endswith("edits"):
+        return CHANGE_FIELD  # the rest goes out as JSON everywhere
+    other = "multipart" if connection.edits == "json" else "json"
+    told = (
+        f'Set "edits": "{other}" for {connection.name} in connections.json, or run: openai-image connect'
+        f" {connection.name} --edits {other}. Then run again."
+    )
+    return told if connection.edits == "json" else told + SEVERAL
+
+
 def _leave_out(connection: Connection, words: ServiceWords) -> str:
     """Return how to leave out the field that a server does not know, if it is one that may be left out."""
     named = [words.param or "", *("".join(groups) for groups in FIELD_NAMED.findall(words.message))]
-    fields = (re.split(r"[.\[]", name.removeprefix("body."))[0] for name in named)
+    parts = [re.split(r"[.\[]", name.removeprefix("body.")) for name in named]
+    fields = [found[0] for found in parts] + [found[-1] for found in parts]  # as in tools[0].n
     field = next((name for name in fields if name in OpenAIImageEditRequest.model_fields), "")
     if connection.kind in ("comfy.org", "sandbox") or field in NEEDED_FIELDS or not field:
         return CHANGE_FIELD

@@ -19,6 +19,34 @@ from ..errors import (
     ServiceDownError,
     StillRunningError,
 )
+from .error_patterns import (
+    ANSWER_TOO_LARGE,
+    BAD_KEY_WORDS,
+    BUSY,
+    CHALLENGE,
+    CREDIT_CODES,
+    CREDIT_WORDS,
+    KEY_LIMIT_WORDS,
+    MAY_NOT_CODES,
+    MAY_NOT_WORDS,
+    MODERATION_CODES,
+    MODERATION_WORDS,
+    NEEDS_HEADER,
+    NOBODY_THERE,
+    NOT_BEGUN_CODES,
+    NOT_HERE,
+    NOTHING,
+    OVERLOADED,
+    TIMED_OUT,
+    TOO_LARGE,
+    UNABLE,
+    UNKNOWN_FIELD_CODES,
+    UNKNOWN_FIELD_WORDS,
+    UNREAD_CODES,
+    UNREAD_WORDS,
+    WRONG_FORM_CODES,
+    WRONG_FORM_WORDS,
+)
 from .service_words import ServiceWords
 
 SPENT_KEY_CODES = ("idempotency_consumed", "idempotency_mismatch")
@@ -66,36 +94,6 @@ class Rule:
 
 FLAGGED = "Your request was flagged by our content moderation system ({name})"  # gets a card of its own in ComfyUI
 CHANGE_IT = "Change the prompt or the pictures; asking again will not help."
-MODERATION_CODES = (
-    r"moderation|content_?(filter|policy)|responsible_?ai_?policy|sensitive_?(words?|content)|prohibited_content"
-    r"|\bsafety(_(error|violations?|system|block\w*))?\b|image_safety|data_?inspection|risk_?control|policy_violation"
-    r"|prompt_?(blocked|rejected)|\bnsfw|inappropriate|unsafe_?content"
-)
-MODERATION_WORDS = (
-    r"safety system|content management policy|was filtered|content[-_ ]?(policy|filter)"
-    r"|moderation (system|filter|check)"
-    r"|(by|failed|not pass) (the )?(content )?(moderation|safety)|(violat\w+|against) .{0,60}(polic|guideline|terms of)"
-    r"|sensitive (word|content|information)|\bnsfw\b|prohibited content|unsafe content|inappropriate content"
-    r"|flagged (as|by|for)|\u654f\u611f|\u8fdd\u89c4|\u5ba1\u6838|\u5185\u5bb9\u5b89\u5168"
-)
-CREDIT_CODES = (
-    r"insufficient_?\w*(quota|balance|credits?|funds)|quota_?(exceeded|exhausted|not_enough|insufficient|failed)"
-    r"|pre_consume\w*|billing|spend_?(ing_)?limit|usage_limit|credits?_?(balance|limit|exhausted)"
-    r"|payment_?required|out_of_credits?|no_credits?|budget_?exceeded|balance_?(not_enough|insufficient|too_low|exhausted)"
-    r"|arrear|overdue|not_enough_(credits?|balance|quota)"
-)
-CREDIT_WORDS = (
-    r"exceeded your current quota|billing hard limit|used all (of )?(your )?(available |monthly |included )?credits"
-    r"|(insufficient|not enough|no (more )?|out of|lacks?|low on) (\w+ )?(quota|balance|credits?|funds)\b"
-    r"|(quota|balance|credits?|funds) (is |are |has been |have been |was )?(not enough|insufficient|exhausted|used up"
-    r"|too low|depleted|not sufficient)|requires more credits|(add|buy|purchase) (more )?(credits|funds)|top up"
-    r"|(budget|spend\w* limit|usage limit|monthly limit) (has been |was |is )?(exceeded|reached|hit)|exceeded budget"
-    r"|payment required|account is in arrears|\u4f59\u989d|\u989d\u5ea6|\u6b20\u8d39|\u914d\u989d"
-)
-KEY_LIMIT_WORDS = (
-    r"key.{0,20}limit (exceeded|reached)"
-    r"|(?<!rate )limit (of|for) (this|the|your) (api )?key|(api )?key.{0,30}(budget|quota)"
-)
 USED_UP = "{name}: quota, credit or a spend limit is used up"
 RAISE_KEY_LIMIT = (
     "The limit of this key is used up, not the account's: raise it where the key was made, or use another key."
@@ -109,10 +107,6 @@ NO_ACCESS = "{name}: this account has no access to {subject}"
 NOT_THERE = (
     "It is a matter of where you are, not of the key: use a service that is offered there, such as another connection."
 )
-NOT_HERE = (
-    r"(country|region|territory|location).{0,30}not (supported|available|allowed)"
-    r"|not (available|supported) in your (country|region)"
-)
 FILTERED = "{name}: a filter on the way did not let the request through"
 ASK_ABOUT_FILTER = (
     "The key may be right: a firewall, a VPN, a proxy or the protection in front of the service refuses this machine."
@@ -121,37 +115,19 @@ ASK_ABOUT_FILTER = (
 LIMITED_KEY = (
     "Give the key the right to make pictures where it was made (its permissions or scopes), or use another key."
 )
-TIMED_OUT = (
-    "timed? ?out|timeout|read response|upstream connect|connection (reset|closed|error)|bad gateway|unexpected eof"
-    "|provider returned error|upstream .{0,20}(failed|died|error)"
-)
 GAVE_UP_ADVICE = (
     "The picture took longer than the gateway waits: set live_preview to 1 or more (a stream keeps it open), or ask for"
     " less at once (lower quality, smaller size, n 1)."
 )
-OVERLOADED = r"server_is_overloaded|slow_down|service_unavailable_error|\boverloaded(_error)?\b"
-UNKNOWN_FIELD_CODES = r"unknown_(parameter|field|argument)|unsupported_(parameter|field)|extra_forbidden|unrecognized"
-UNKNOWN_FIELD_WORDS = (
-    r"(unknown|unrecogni[sz]ed|unsupported|unexpected|invalid|extra) (request )?(parameters?|fields?|arguments?|keyword"
-    r"|inputs?|propert)|extra inputs are not permitted"
-    r"|does(n't| not) (support|accept|take|know|allow) (the )?(parameter|field|argument|option|propert)"
-    r"|unsupportedparams"
-    r"|(parameter|field|argument|property)s? .{0,60}(is |are )?not (supported|permitted"
-    r"|allowed|recognized)|additional propert"
+LESS_AT_ONCE = (  # where nothing is streamed
+    "The picture was too much for the gateway: ask for less at once (lower quality, smaller size, n 1)."
 )
-CHALLENGE = (
-    r"just a moment|checking (your|if the site)|enable javascript and cookies|attention required|captcha|verify you are"
-    r" (a )?human|security check|ddos protection"
+REFUSED = "{name}: the service refused the request"
+CHANGE_WHAT_IT_NAMES = "Change what it names and run again."
+MAKE_IT_SMALLER = (
+    "Connect fewer or smaller pictures{multipart}, or shorten the prompt. The limit may be that of a gateway before the"
+    " service."
 )
-BAD_KEY_WORDS = (
-    r"(incorrect|invalid|wrong|missing|expired|unknown) (api|access|authentication)[ -]?(key|token)"
-    r"|(api|access)[ -]?(key|token) (is |was |has )?(not valid|invalid|incorrect|expired|missing|not found)|no api key"
-)
-NOBODY_THERE = (
-    r"no (available|healthy|live) (\w+ )?(channel|provider|upstream|deployment|backend|server)"
-    r"|no (deployments?|channels?|providers?) (are |is )?available|\u65e0\u53ef\u7528\u6e20\u9053"
-)
-NOTHING = r"^\s*$"
 NO_REASON = "{name}: the service refused the request and gave no reason"
 ASK_WHO_RUNS_IT = (
     "It may be the rights of the key, the model {subject}, or something between here and the service: ask who runs it,"
@@ -226,8 +202,9 @@ RULES = (  # the first that holds
         "{name}: the key may not do this",
         LIMITED_KEY,
         {401, 403},
-        words=r"missing scopes|insufficient permission|restricted api key|scope",
+        codes=MAY_NOT_CODES,
     ),
+    Rule(NoKeyError, "{name}: the key may not do this", LIMITED_KEY, {401, 403}, words=MAY_NOT_WORDS, page=False),
     Rule(NoKeyError, "{name}: the key or sign-in was not accepted", "{key}", {401}),
     Rule(
         NoKeyError, "{name}: the key or sign-in was not accepted", "{key}", {400, 403}, words=BAD_KEY_WORDS, page=False
@@ -255,7 +232,15 @@ RULES = (  # the first that holds
         "Choose another model or connection.",
         {400, 404},
         words=r"model.{0,80}(not found|not exist|unknown|not supported|not available)|(unknown|invalid|no such) model"
-        r"|no endpoints found",
+        r"|no endpoints found|llm provider not provided",
+        page=False,
+    ),
+    Rule(
+        RefusedError,
+        "{name}: the model {subject} was not found",
+        "Choose another model or connection.",
+        {500, 503},
+        words=r"model [`'\"]?[\w./:-]+[`'\"]? (does not exist|not found)|model not found|no such model|unknown model",
         page=False,
     ),
     Rule(
@@ -268,9 +253,24 @@ RULES = (  # the first that holds
     ),
     Rule(
         RefusedError,
+        "{name}: no server behind the service can make this now",
+        "Nothing was made. Run again later, or choose another model or connection.",
+        {400, 404, 500, 503},
+        codes=NOT_BEGUN_CODES,
+    ),
+    Rule(
+        RefusedError,
         "{name}: the service cannot do this",
         "Nothing was made. Choose another model or connection, or ask who runs the service what it can do.",
         {501, 505},
+    ),
+    Rule(
+        RefusedError,
+        "{name}: the service cannot do this",
+        "Nothing was made. Choose another model or connection, or ask who runs the service what it can do.",
+        {400, 404, 405, 422},
+        words=UNABLE,
+        page=False,
     ),
     Rule(
         RefusedError,
@@ -304,12 +304,49 @@ RULES = (  # the first that holds
         PAY_AGAIN_ADVICE,
         codes=rf"\b({'|'.join(SPENT_KEY_CODES)})\b",
     ),
+    Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, LESS_AT_ONCE + " {unknown}", {413}, words=ANSWER_TOO_LARGE, page=False),
     Rule(
         RefusedError,
         "{name}: the request is too large{sent}",
-        "Connect fewer or smaller pictures{multipart}, or shorten the prompt. The limit may be that of a gateway before"
-        " the service.",
+        MAKE_IT_SMALLER,
         {413},
+    ),
+    Rule(
+        RefusedError, "{name}: the request is too large{sent}", MAKE_IT_SMALLER, {400, 500}, words=TOO_LARGE, page=False
+    ),
+    Rule(RefusedError, "{name}: the service does not read this form of request", "{form}", {415}, words=r"\S"),
+    Rule(
+        RefusedError,
+        "{name}: the service does not read this form of request",
+        "{form}",
+        {400, 422},
+        codes=WRONG_FORM_CODES,
+    ),
+    Rule(
+        RefusedError,
+        "{name}: the service does not read this form of request",
+        "{form}",
+        {400, 422},
+        words=WRONG_FORM_WORDS,
+        page=False,
+    ),
+    Rule(
+        RefusedError,
+        "{name}: the service wants a header of its own",
+        'Add it to "headers" of {name} in connections.json, then run again.',
+        {400, 401, 403},
+        words=NEEDS_HEADER,
+        page=False,
+    ),
+    Rule(RefusedError, REFUSED, CHANGE_WHAT_IT_NAMES, {500}, codes=UNREAD_CODES, kinds=("compatible", "azure")),
+    Rule(
+        RefusedError,
+        REFUSED,
+        CHANGE_WHAT_IT_NAMES,
+        {500},
+        words=UNREAD_WORDS,
+        kinds=("compatible", "azure"),
+        page=False,
     ),
     Rule(
         RefusedError,
@@ -354,6 +391,7 @@ RULES = (  # the first that holds
         at_openai=True,
         words="overloaded|slow down",
     ),
+    Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, LESS_AT_ONCE + " {unknown}", {504, 522, 524}, kinds=("comfy.org",)),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, GAVE_UP_ADVICE + " {unknown}", {504, 522, 524}),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{unknown}", {408, 499, 502}),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{unknown}", FAILURES, from_service=False, page=True),
@@ -363,7 +401,8 @@ RULES = (  # the first that holds
         "{name}: the service, or one behind it, failed; {billed}",
         "{unknown}",
         SUCCESS,
-        codes="server_error|internal|timeout|bad_response|gateway|unavailable|overloaded",
+        codes=r"server_error|internal|timeout|bad_response|gateway|unavailable|overloaded|\bstream_|do_request_failed"
+        "|empty_response",
     ),
     Rule(
         OutcomeUnknownError,
@@ -380,7 +419,15 @@ RULES = (  # the first that holds
         page=True,
     ),
     Rule(RefusedError, NO_REASON, ASK_WHO_RUNS_IT, codes=NOTHING, words=NOTHING),
-    Rule(RefusedError, "{name}: the service refused the request", "Change what it names and run again."),
+    Rule(
+        RefusedError,
+        "{name}: too many requests at the moment",
+        "Wait a little and run again.",
+        REFUSALS,
+        words=BUSY,
+        page=False,
+    ),
+    Rule(RefusedError, REFUSED, CHANGE_WHAT_IT_NAMES),
 )
 FAILED = Rule(ServiceDownError, "{name}: the service failed", "Nothing was made; run again later.")
 GATEWAY_HARMLESS = Rule(

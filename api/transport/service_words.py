@@ -111,6 +111,12 @@ def _documents(body: bytes) -> Iterator[Any]:
         yield from (value for value in documents(text) if isinstance(value, dict | list))
 
 
+def _read(text: str) -> Any:
+    """Return the value that a text is, in JSON or as Python writes its own."""
+    whole = _parsed(text)
+    return next(documents(text), None) if whole is None and len(text) <= MESSAGE_MAX_CHARS else whole
+
+
 def _parsed(text: str | bytes) -> Any:
     """Return a JSON value, or None for what is none."""
     try:
@@ -145,8 +151,8 @@ def _from_text(text: str, depth: int) -> ServiceWords | None:
     """Return what a text says; one that holds JSON, alone or at its end, says what that says."""
     start = text.find("{")
     if start >= 0 and text.rstrip().endswith("}"):
-        words = _told(_parsed(text[start:]), depth + 1)
-        if words is not None:
+        words = _told(_read(text[start:]), depth + 1)
+        if words is not None and words.message:
             return words
     clean = _clean(text)
     return ServiceWords(clean) if clean else None

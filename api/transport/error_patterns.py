@@ -1,0 +1,108 @@
+"""How servers name what went wrong, as patterns for the rules: codes and words of many servers, in lower case."""
+
+from __future__ import annotations
+
+MODERATION_CODES = (
+    r"moderation|content_?(filter|policy)|responsible_?ai_?policy|sensitive_?(words?|content)|prohibited_content"
+    r"|\bsafety(_(error|violations?|system|block\w*))?\b|image_safety|data_?inspection|risk_?control|policy_violation"
+    r"|prompt_?(blocked|rejected)|\bnsfw|inappropriate|unsafe_?content"
+)
+MODERATION_WORDS = (
+    r"safety system|content management policy|was filtered|content[-_ ]?(policy|filter)"
+    r"|moderation (system|filter|check)"
+    r"|(by|failed|not pass) (the )?(content )?(moderation|safety)|(violat\w+|against) .{0,60}(polic|guideline|terms of)"
+    r"|sensitive (word|content|information)|\bnsfw\b|prohibited content|unsafe content|inappropriate content"
+    r"|flagged (as|by|for)|guardrails?\b.{0,40}(fail|block|reject|violat|trigger)|prompt (was |is )?blocked"
+    r"|\u654f\u611f|\u8fdd\u89c4|\u5ba1\u6838|\u5185\u5bb9\u5b89\u5168"
+)
+CREDIT_CODES = (
+    r"insufficient_?\w*(quota|balance|credits?|funds)|quota_?(exceeded|exhausted|not_enough|insufficient|failed)"
+    r"|pre_consume\w*|billing(?!_not_)|spend_?(ing_)?limit|usage_limit|credits?_?(balance|limit|exhausted)"
+    r"|payment_?required|out_of_credits?|no_credits?|budget_?exceeded"
+    r"|balance_?(not_enough|insufficient|too_low|exhausted)"
+    r"|arrear|overdue|not_enough_(credits?|balance|quota)"
+)
+CREDIT_WORDS = (
+    r"exceeded your current quota|billing hard limit|used all (of )?(your )?(available |monthly |included )?credits"
+    r"|(insufficient|not enough|no (more )?|out of|lacks?|low on) (\w+ )?(quota|balance|credits?|funds)\b"
+    r"|(quota|balance|credits?|funds) (is |are |has been |have been |was )?(not enough|insufficient|exhausted|used up"
+    r"|too low|depleted|not sufficient)|requires more credits|(add|buy|purchase) (more )?(credits|funds)|top up"
+    r"|(budget|spend\w* limit|usage limit|monthly limit) (has been |was |is )?(exceeded|reached|hit)|exceeded budget"
+    r"|payment required|account is in arrears"
+    r"|exhausted (your|the|all) (\w+ )?(credits?|quota|budget|balance)|over budget"
+    r"|out of ([\w-]+ ){1,3}quota|\u4f59\u989d|\u989d\u5ea6|\u6b20\u8d39|\u914d\u989d"
+)
+KEY_LIMIT_WORDS = (
+    r"key.{0,20}limit (exceeded|reached)"
+    r"|(?<!rate )limit (of|for) (this|the|your) (api )?key|(api )?key.{0,30}(budget|quota)"
+    r"|virtual key|tokenstatusexhausted|\u4ee4\u724c.{0,4}\u989d\u5ea6"
+)
+NOT_HERE = (
+    r"(country|region|territory|location).{0,30}not (supported|available|allowed)"
+    r"|not (available|supported) in your (country|region)"
+)
+MAY_NOT_CODES = r"permission_?denied|(key|token|team)_(model_)?access_denied|access_denied_for_(key|token)"
+MAY_NOT_WORDS = (
+    r"missing scopes|insufficient permission|restricted api key|scope|lacks the required"
+    r"|not allowed to access (the )?model"
+    r"|can only access (the )?models|no permission to (use|access)|\u4ee4\u724c\u65e0\u6743"
+)
+TIMED_OUT = (
+    r"stream .{0,30}(end|close|broke|disconnect|reset|abort)|disconnected|generation failed"
+    r"|no images? (was |were )?(generated|returned|produced)"
+    "|timed? ?out|timeout|read response|upstream connect|connection (reset|closed|error)|bad gateway|unexpected eof"
+    "|provider returned error|upstream .{0,40}(failed|died|error|ended|closed|broke)"
+)
+OVERLOADED = r"server_is_overloaded|slow_down|service_unavailable_error|\boverloaded(_error)?\b"
+UNKNOWN_FIELD_CODES = r"unknown_(parameter|field|argument)|unsupported_(parameter|field)|extra_forbidden|unrecognized"
+UNKNOWN_FIELD_WORDS = (
+    r"(unknown|unrecogni[sz]ed|unsupported|unexpected|invalid|extra) (request )?(parameters?|fields?|arguments?|keyword"
+    r"|propert)|(unknown|unrecogni[sz]ed|unsupported|unexpected|extra) inputs?|extra inputs are not permitted"
+    r"|does(n't| not) (support|accept|take|know|allow) (the )?(parameter|field|argument|option|propert)"
+    r"|unsupportedparams"
+    r"|(parameter|field|argument|property)s? .{0,60}(is |are )?not (supported|permitted"
+    r"|allowed|recognized)|additional propert"
+)
+CHALLENGE = (
+    r"just a moment|checking (your|if the site)|enable javascript and cookies|attention required|captcha|verify you are"
+    r" (a )?human|security check|ddos protection"
+)
+BAD_KEY_WORDS = (
+    r"(incorrect|invalid|wrong|missing|expired|unknown) (api|access|authentication)[ -]?(key|token)"
+    r"|(api|access)[ -]?(key|token) (is |was |has )?(not valid|invalid|incorrect|expired|missing|not found)|no api key"
+)
+NOBODY_THERE = (
+    r"no (available|healthy|live|allowed) ([\w-]+ )?"
+    r"(channel|provider|upstream|deployment|backend|server|account|instance)"
+    r"|no (deployments?|channels?|providers?|accounts?|instances?) (are |is )?available|\u65e0\u53ef\u7528\u6e20\u9053"
+    r"|^loading model|model is (still |currently )?loading|system (disk|cpu|memory) overloaded"
+)
+NOT_BEGUN_CODES = (
+    r"model_price_error|\w+_not_configured|get_channel_failed|no_available_key|system_(disk|cpu|memory)_overloaded"
+)
+UNREAD_CODES = r"(bind|read|parse)_request_body_failed|bad_request_body|convert_request_failed|count_token_failed"
+UNREAD_WORDS = (
+    r"fail\w* (to )?(pars|read|bind|decod)\w+ (the )?(request|parameters from request)|invalid json in (the )?request"
+    r"|cannot unmarshal .{0,60}struct field \w*request"
+)
+TOO_LARGE = r"request (body |entity |size |payload )?(is )?too large|maximum (content|request) (size|length)"
+ANSWER_TOO_LARGE = r"response (payload|body|size|entity)"
+UNABLE = (
+    r"(does|do)( not|n't) support image (generation|edit|output)|image[ _](edit|generation)\w* (is |are )?not supported"
+    r"|tool choice 'image_generation'|not support(ed)? (for|by) (this |the )?provider"
+)
+WRONG_FORM_CODES = r"unsupported_content_type|unsupported_media_type"
+WRONG_FORM_WORDS = (
+    r"unsupported (content|media)[ -]?type|only accepts? '?(application/json|multipart)"
+    r"|expected .{0,40}(application/json|multipart/form-data)|content[ -]type .{0,60}(not supported|must be|invalid)"
+    r"|invalid content-type"
+    r"|body\.images?(\[\])?: field required|^(at least one |an? )?(images?|image file)( file)?s? (is|are) required"
+    r"|no images? (file )?(was |were )?(provided|uploaded|found)"
+    r"|missing (required )?(field|parameter|file):? ['\"`]?image"
+)
+NEEDS_HEADER = (
+    r"x-[\w-]+ (or [\w-]+ )*(header )?is required|missing (required )?header"
+    r"|header .{0,40}(is |are )?(required|missing)"
+)
+BUSY = r"(too|very) busy|busy now|try again later|temporarily unavailable"
+NOTHING = r"^\s*$"

@@ -1,0 +1,231 @@
+"""What servers refuse in their own words: told by what it is, with what to do; what may be paid is not "refused".
+
+Bodies as these servers write them. Source: docs/service.md, "What real servers do".
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from openai_image_nodes.api.connections.connection import Connection
+from openai_image_nodes.api.errors import (
+    ModeratedError,
+    NoKeyError,
+    OpenAIImageError,
+    OutcomeUnknownError,
+    OutOfCreditError,
+    RateLimitError,
+    RefusedError,
+)
+from openai_image_nodes.api.transport.error_mapping import Asked, error_from_response
+
+RELAY = Connection(name="relay", base_url="https://relay.example/v1")
+AS_JSON = Connection(name="relay", base_url="https://relay.example/v1", edits="json")
+OPENAI = Connection(name="openai", kind="openai", base_url="https://api.openai.com/v1")
+COMFY = Connection(name="comfy.org", kind="comfy.org", base_url="https://api.comfy.org/proxy/openai", idempotent=True)
+MAYBE = OutcomeUnknownError
+
+
+def error(message: str, **fields: Any) -> dict[str, Any]:
+    return {"error": {"message": message, **fields}}
+
+
+def told(connection: Connection, status: int, said: Any, *, path: str = "images/edits") -> OpenAIImageError:
+    return error_from_response(
+        connection, status, {}, json.dumps(said).encode(), subject="m", asked=Asked(path, 1_000_000)
+    )
+
+
+FORMS: dict[str, tuple[int, Any]] = {
+    "azure": (
+        400,
+        error(
+            "Unsupported content type: 'multipart/form-data'. This API method only accepts 'application/json' requests",
+            code="unsupported_content_type",
+        ),
+    ),
+    "nothing but 415": (415, {}),
+    "litellm": (422, {"detail": [{"type": "missing", "loc": ["body", "image"], "msg": "Field required"}]}),
+    "a relay": (400, error("image is required", type="new_api_error", code="invalid_request")),
+    "another": (400, {"error": "At least one image file is required"}),
+    "one more": (400, {"message": "Content-Type must be application/json"}),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_pictures_that_a_server_did_not_find_are_told_with_the_other_form(name: str) -> None:
+    """One form of edits leads to the other; a request without pictures has no other form."""
+    status, said = FORMS[name]
+    assert '"edits": "json" for relay' in str(told(RELAY, status, said))
+    assert "image[]" in str(told(RELAY, status, said))
+    assert '"edits": "multipart" for relay' in str(told(AS_JSON, status, said))
+    for text in (str(told(RELAY, status, said, path="images/generations")), str(told(COMFY, status, said))):
+        assert "edits" not in text
+        assert "Change what it names" in text
+
+
+Case = tuple[Connection, int, Any, type[OpenAIImageError], str]
+REFUSED: dict[str, Case] = {
+    "portkey header": (
+        RELAY,
+        400,
+        {"status": "failure", "message": "Either x-portkey-config or x-portkey-provider header is required"},
+        RefusedError,
+        '"headers" of relay in connections.json',
+    ),
+    "portkey guardrail": (
+        RELAY,
+        446,
+        error("The guardrail checks failed.", type="hooks_failed"),
+        ModeratedError,
+        "Cha",
+    ),
+    "portkey budget": (
+        RELAY,
+        412,
+        {"status": "failure", "message": "You have exhausted your credits/budget for this virtual key."},
+        OutOfCreditError,
+        "credit",
+    ),
+    "cloudflare gateway blocks": (
+        RELAY,
+        424,
+        {"success": False, "error": [{"code": 2016, "message": "Prompt blocked due to security configurations"}]},
+        ModeratedError,
+        "Change the prompt",
+    ),
+    "a firewall blocks": (RELAY, 403, error("Request blocked by firewall"), RefusedError, "another network"),
+    "azure management quota": (
+        RELAY,
+        403,
+        {"statusCode": 403, "message": "Out of call volume quota. Quota will be replenished in 02:10:33."},
+        OutOfCreditError,
+        "replenished",
+    ),
+    "azure role": (
+        RELAY,
+        401,
+        {"error": {"code": "PermissionDenied", "message": "The principal lacks the required data action x"}},
+        NoKeyError,
+        "Give the key the right",
+    ),
+    "litellm key": (
+        RELAY,
+        401,
+        error("key not allowed to access model. This key can only access models=['x']", type="key_model_access_denied"),
+        NoKeyError,
+        "Give the key the right",
+    ),
+    "new-api key": (RELAY, 403, error("\u8be5\u4ee4\u724c\u65e0\u6743\u8bbf\u95ee\u6a21\u578b m"), NoKeyError, "Give"),
+    "one-api key used up": (
+        RELAY,
+        401,
+        error("\u8be5\u4ee4\u724c\u989d\u5ea6\u5df2\u7528\u5c3d TokenStatusExhausted"),
+        OutOfCreditError,
+        "limit of this key",
+    ),
+    "litellm provider": (
+        RELAY,
+        400,
+        error("LLM Provider NOT provided. You passed model=m"),
+        RefusedError,
+        "was not fo",
+    ),
+    "litellm in Python's words": (
+        RELAY,
+        500,
+        error("APIError: 400 - {'error': {'message': 'rejected by it', 'param': None, 'code': 'moderation_blocked'}}"),
+        ModeratedError,
+        "says: rejected by it. Change",
+    ),
+    "no accounts": (RELAY, 503, error("No available accounts: no available OpenAI accounts"), RefusedError, "Nothing"),
+    "no instances": (RELAY, 503, error("No instances available", code=503), RefusedError, "Nothing was made"),
+    "no allowed providers": (RELAY, 404, error("No allowed providers are available"), RefusedError, "Nothing was made"),
+    "loading": (RELAY, 503, error("Loading model", type="unavailable_error"), RefusedError, "Nothing was made"),
+    "no price": (RELAY, 500, error("x", code="model_price_error"), RefusedError, "Nothing was made"),
+    "billing is not set up": (RELAY, 503, error("x", code="image_billing_not_configured"), RefusedError, "Nothing was"),
+    "no model in a 500": (RELAY, 500, {"detail": "[pid=12] Model not found in the model list"}, RefusedError, "Choose"),
+    "unread": (
+        RELAY,
+        500,
+        error("json: cannot unmarshal string into Go struct field ImageRequest.n of type int"),
+        RefusedError,
+        "Change what it names",
+    ),
+    "not bound": (RELAY, 500, error("x", code="bind_request_body_failed"), RefusedError, "Change what it names"),
+    "too large as 500": (RELAY, 500, error("http: request body too large"), RefusedError, "1.0 MB went out"),
+    "no edits": (RELAY, 400, error("Image edit is not supported for provider x"), RefusedError, "cannot do this"),
+    "no pictures": (RELAY, 400, error("This model does not support image generation"), RefusedError, "cannot do this"),
+    "sub2api tools": (RELAY, 400, error("Tool choice 'image_generation' not found in 'tools'"), RefusedError, "cannot"),
+    "n as a tool's": (
+        RELAY,
+        400,
+        error("Unknown parameter: 'tools[0].n'.", param="tools[0].n", code="unknown_parameter"),
+        RefusedError,
+        '"omit": ["n"] for relay',
+    ),
+    "busy": (RELAY, 451, {"code": 50603, "message": "System is too busy now."}, RefusedError, "Wait a little"),
+    "a mode of pictures": (
+        OPENAI,
+        400,
+        error("Invalid input image - format must be in ['RGBA'], got RGB.", code="invalid_image_format"),
+        RefusedError,
+        "refused the request",
+    ),
+    "too many at a time": (
+        RELAY,
+        429,
+        error("\u60a8\u5f53\u524d\u4f7f\u7528\u8be5API\u7684\u5e76\u53d1\u6570\u8fc7\u9ad8", code="1302"),
+        RateLimitError,
+        "Wait a little",
+    ),
+}
+PAID_PERHAPS: dict[str, Case] = {
+    "an answer that a relay could not read": (
+        RELAY,
+        500,
+        error("json: cannot unmarshal number into Go struct field ImageResponse.created of type int64"),
+        MAYBE,
+        "billed",
+    ),
+    "an answer that a relay cut off": (RELAY, 500, error("read response body failed: too large"), MAYBE, "billed"),
+    "an answer too large for Amazon": (
+        RELAY,
+        413,
+        {"message": "Response payload size exceeded maximum allowed payload size (6291556 bytes)."},
+        MAYBE,
+        "ask for less at once",
+    ),
+    "a stream that broke above": (
+        RELAY,
+        200,
+        error("Upstream stream ended before the image was completed", type="upstream_error", code="stream_error"),
+        MAYBE,
+        "billed",
+    ),
+    "nothing came of it": (RELAY, 200, error("No image was generated"), MAYBE, "billed"),
+    "a model that broke": (RELAY, 500, error("Model run finished, its output was not found"), MAYBE, "billed"),
+    "comfy.org's gateway": (COMFY, 504, {"message": "upstream request timeout"}, MAYBE, "billed only once"),
+}
+
+
+@pytest.mark.parametrize("name", [*REFUSED, *PAID_PERHAPS])
+def test_kinds_are_told_apart(name: str) -> None:
+    """By what happened, in the service's own words, with the next step."""
+    connection, status, said, kind, words = {**REFUSED, **PAID_PERHAPS}[name]
+    found = told(connection, status, said)
+    assert type(found) is kind, str(found)
+    assert words in str(found)
+
+
+def test_a_limit_that_is_named_in_chinese_is_waited_for() -> None:
+    """Too many at a time, or too fast: it was refused before any work."""
+    assert told(RELAY, 429, REFUSED["too many at a time"][2]).may_retry
+
+
+def test_no_sketches_are_advised_where_there_are_none() -> None:
+    """comfy.org streams nothing."""
+    assert "live_preview" not in str(told(COMFY, 504, {"message": "upstream request timeout"}))
+    assert "live_preview" in str(told(RELAY, 504, {"message": "upstream request timeout"}))
