@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import itertools
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -38,6 +39,12 @@ PREFIXES: dict[str, Style] = {
     "/openai/v1": "azure",
     "/openai/deployments/{deployment}": "azure",
 }
+SERVICE_HEADERS = {  # docs/service.md, "Rate limits"
+    "openai-version": "2020-10-01",
+    "x-ratelimit-limit-requests": "250",
+    "x-ratelimit-remaining-requests": "249",
+    "x-ratelimit-reset-requests": "240ms",
+}
 T = TypeVar("T")
 
 
@@ -68,10 +75,15 @@ class SandboxApp:
         response.headers.setdefault("x-request-id", f"req_sandbox_{next(self._ids):08d}")
 
     async def _images(self, request: web.Request) -> web.StreamResponse:
+        began, style = time.monotonic(), _style(request)
         body = await request.read()
         parsed = await _in_thread(lambda: self._parsed(request, body))
-        key = request.headers.get("Idempotency-Key") if _style(request) == "comfy" else None
-        return await (self._once(request, parsed, key) if key else self._answered(request, parsed))
+        key = request.headers.get("Idempotency-Key") if style == "comfy" else None
+        response = await (self._once(request, parsed, key) if key else self._answered(request, parsed))
+        if style == "openai":
+            response.headers.update(SERVICE_HEADERS)
+            response.headers["openai-processing-ms"] = str(round((time.monotonic() - began) * 1000))
+        return response
 
     def _parsed(self, request: web.Request, body: bytes) -> ParsedRequest:
         operation, kind = request.match_info["operation"], request.headers.get("Content-Type", "")

@@ -147,6 +147,15 @@ def test_same_request_same_bytes(sandbox: Sandbox) -> None:
     assert first.headers["x-request-id"] != second.headers["x-request-id"]
 
 
+def test_answer_names_its_time_and_the_limits(client: openai.OpenAI) -> None:
+    """In the headers that clients read beside the answer; only OpenAI's own paths have them."""
+    raw = client.images.with_raw_response.generate(**ASK)
+    assert int(raw.headers["openai-processing-ms"]) >= 0
+    limits = {name: raw.headers[f"x-ratelimit-{name}-requests"] for name in ("limit", "remaining", "reset")}
+    assert limits == {"limit": "250", "remaining": "249", "reset": "240ms"}
+    assert raw.parse()._request_id == raw.headers["x-request-id"]
+
+
 def test_usage_is_by_the_published_formula(client: openai.OpenAI) -> None:
     """Output tokens are the formula's times n; a prompt of 28 bytes is 7 tokens and 6 more."""
     answer = client.images.generate(**{**ASK, "model": PRICED}, n=2, size="2048x1152", quality="high")
