@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 TORCH := torch==2.13.0
 
-.PHONY: demo test test-fast test-lowest test-growth fuzz lint e2e e2e-short examples bench bench-quick clean
+.PHONY: demo test test-fast test-lowest test-growth fuzz lint e2e e2e-short examples screenshots bench bench-quick clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -54,6 +54,10 @@ e2e-short: $(READY)
 
 examples: $(READY)
 	$(PY) scripts/make_examples.py
+
+# docs/screenshots/ in the ComfyUI, frontend and browser that the tests above would take.
+screenshots: $(READY)
+	$(PY) scripts/make_screenshots.py
 
 # COMFYUI_PATH and COMFYUI_PYTHON let ComfyUI's own built-in node run beside ours.
 bench: $(READY)

@@ -35,6 +35,13 @@ FIRST_WITH_SEARCH_ALIASES = "search_aliases"
 THUMBNAILS = "() => [...document.images].filter((one) => one.naturalWidth === 512).map((one) => one.src)"
 STORE_KEY = """async (key) => (await fetch("/openai_image_nodes/key", { method: "POST",
     headers: { "Content-Type": "application/json" }, body: JSON.stringify({ name: "openai", key }) })).status"""
+CUT_HINTS = """(panel) => [...panel.querySelectorAll("input")].filter((field) => {
+    const pen = document.createElement("canvas").getContext("2d");
+    const { font, paddingLeft, paddingRight } = getComputedStyle(field);
+    pen.font = font;
+    const room = field.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+    return pen.measureText(field.placeholder).width > room;
+}).map((field) => field.placeholder)"""
 HELP_PICTURES = """(names) => names.every((name) => [...document.images].some((picture) =>
     picture.src.endsWith(`/docs/OIN_GPTImage/${name}`) && picture.naturalWidth > 0))"""
 PLACES = """() => {
@@ -389,6 +396,19 @@ def test_key_is_stored_in_the_settings_and_never_shown(opened: Opened, studio: C
     panel.get_by_role("button", name="Remove").click()
     expect(panel.get_by_text("Removed.")).to_be_visible()
     assert KEY not in (studio.home / "connections.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "es", "ja"])
+def test_hints_of_the_settings_are_read_whole(opened: Opened, language: str) -> None:
+    """What is to be typed stands in the fields, also in those that are folded away."""
+    canvas = opened(**{"Comfy.Locale": language})
+    canvas.settings_panel()
+    panel = canvas.page.locator(".oin-connections")
+    for summary in panel.locator("summary").all():
+        summary.click()
+    canvas.shot("unfolded")
+    assert panel.locator("input").count() > 5
+    assert panel.evaluate(CUT_HINTS) == []
 
 
 @pytest.mark.parametrize("language", ["en", "fr", "es"])

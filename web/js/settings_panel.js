@@ -117,7 +117,7 @@ class SettingsPanel {
     const save = made("button", { style: BUTTON, textContent: text("save", "Save") });
     const forget = key === "stored" && made("button", { type: "button", style: BUTTON, textContent: text("forget", "Remove") });
     const line = { display: "flex", gap: "6px", marginTop: "6px" };
-    const form = made("form", {}, made("div", { style: line }, place, version), made("div", { style: line }, secret, save, forget));
+    const form = made("form", {}, ...[[place], [version], [secret, save, forget]].map((row) => made("div", { style: line }, ...row)));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const typed = secret.value;
@@ -137,13 +137,13 @@ class SettingsPanel {
     const label = text("omit", "Fields never sent, such as moderation");
     const field = made("input", {
       ...{ type: "text", spellcheck: false, value: omit.join(", "), placeholder: label, "aria-label": `${name}: ${label}` },
-      style: FIELD,
+      style: { ...FIELD, flexBasis: "100%" },
     });
     const options = ["multipart", "json"].map((one) =>
       made("option", { value: one, textContent: `${text("edits_as", "edits as")} ${one}`, selected: one === edits }));
     const choice = made("select", { style: BUTTON, "aria-label": `${name}: ${text("edits_as", "edits as")}` }, ...options);
     const save = made("button", { style: BUTTON, textContent: text("save", "Save") });
-    const form = made("form", { style: { display: "flex", gap: "6px" } }, field, choice, save);
+    const form = made("form", { style: { display: "flex", flexWrap: "wrap", gap: "6px" } }, field, choice, save);
     const title = made("summary", { style: { cursor: "pointer" }, textContent: text("other_server", "Another server") });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
