@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ NEAR = 0.08  # what differs more than that is another thing, not another colour
 BETTER = 1.1
 GAIN_PRIOR = 0.02  # spread of a picture's values at which half of a gain is believed
 GAIN_LIMITS, OFFSET_LIMIT = (0.8, 1.25), 30 / 255
+SEEN = 0.005  # of the values on each side, which may be noise, do not count as seen
 ROUNDS, SETTLED = 8, 1e-4
 BINS = 16
 TABLE = 8192  # entries of the curve's table: what they round is less than a hundredth of a level
@@ -21,11 +22,15 @@ BIN_PRIOR = 200.0  # samples in a bin at which half of its difference is believe
 
 @dataclass(frozen=True)
 class ColourMatch:
-    """value -> curve(gain * value + offset), per channel: gain, offset [C]; bends [C,BINS] are added, None is none."""
+    """value -> curve(gain * value + offset), per channel: gain, offset [C]; bends [C,BINS] are added, None is none.
+
+    limits: [2,C], values beyond which what is added stays as it is there, None is nowhere.
+    """
 
     gain: Tensor
     offset: Tensor
     bends: Tensor | None = None
+    limits: Tensor | None = None
 
     @property
     def is_identity(self) -> bool:
@@ -34,6 +39,9 @@ class ColourMatch:
     def apply(self, picture: Tensor) -> Tensor:
         """Return [N,C,h,w] in the picture's colours, not clamped."""
         matched = picture * self.gain[:, None, None] + self.offset[:, None, None]
+        if self.limits is not None:
+            low, high = self.limits[..., None, None]
+            matched += (picture.clamp(low, high) - picture) * (self.gain[:, None, None] - 1)
         if self.bends is None:
             return matched
         index = (matched * TABLE).clamp(0, TABLE - 1).int()
@@ -61,7 +69,10 @@ def fit_gain(picture: Tensor, answer: Tensor) -> ColourMatch:
     same, robust = no_match(picture.shape[1]), _robust_gain(picture, answer)
     explained = [_near(picture, answer, match) for match in (same, robust)]
     near = explained[int(explained[1].sum() > BETTER * explained[0].sum())]
-    return _robust_gain(picture[near], answer[near]) if near.any() else same
+    if not near.any():
+        return same
+    match = _robust_gain(picture[near], answer[near])
+    return replace(match, limits=_limits(answer[near]))
 
 
 def fit_curve(picture: Tensor, answer: Tensor, match: ColourMatch) -> ColourMatch:
@@ -71,7 +82,18 @@ def fit_curve(picture: Tensor, answer: Tensor, match: ColourMatch) -> ColourMatc
     left = picture[near] - matched
     index = (matched * BINS).long().clamp(0, BINS - 1)
     bends = torch.stack([_bends(index[:, c], left[:, c]) for c in range(left.shape[1])])
-    return ColourMatch(match.gain, match.offset, bends)
+    return replace(match, bends=bends)
+
+
+def _limits(values: Tensor) -> Tensor | None:
+    """Return how far a gain that was fitted to values [n,C] is believed beyond them: as far again as they reach.
+
+    A yellow flower tells of blue only near black; an edit in blue would get a tint from what holds there alone.
+    """
+    ordered = values.sort(dim=0).values
+    low, high = (ordered[round(share * (len(values) - 1))] for share in (SEEN, 1 - SEEN))
+    limits = torch.stack([2 * low - high, 2 * high - low])
+    return None if bool((limits[0] <= 0).all() and (limits[1] >= 1).all()) else limits
 
 
 def error(picture: Tensor, answer: Tensor, match: ColourMatch) -> float:

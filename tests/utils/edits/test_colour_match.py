@@ -49,6 +49,18 @@ def test_gain_is_limited(gain: float) -> None:
     assert (match.gain <= 1.25).all()
 
 
+@pytest.mark.parametrize("gain", [0.85, 1.15])
+def test_gain_is_carried_no_further_than_as_far_as_values_reach(gain: float) -> None:
+    """Shadows tell nothing of a bright colour that only the edit has; near them the gain goes on."""
+    answer = values(high=0.2)
+    match = fit_gain(answer * gain, answer)
+    places = torch.tensor([0.1, 0.3, 0.4, 0.9, 1.0])[:, None].expand(-1, 3)
+    added = (match.apply_values(places) - places)[:, 0]
+    expected = [float(match.offset[0] + (match.gain[0] - 1) * reached) for reached in (0.1, 0.3, 0.4, 0.4, 0.4)]
+    assert float(match.gain[0]) == pytest.approx(gain, abs=0.02)
+    assert added.tolist() == pytest.approx(expected, abs=0.001)
+
+
 @pytest.mark.parametrize("gamma", [0.85, 1.2])
 def test_curve_takes_a_gamma_out(gamma: float) -> None:
     """What gain and offset leave of a gamma falls to less than half."""

@@ -39,7 +39,8 @@ def mask_named(name: str, original: Tensor) -> Tensor:
 
 def ideal(original: Tensor, changed: Tensor, mask: Tensor) -> Tensor:
     """Return what a perfect answer, neither moved nor recoloured, gives with the same border."""
-    made = border(make_pair(original, original, mask).mask, max(mask.shape) / 1024, FEATHER)
+    pair = make_pair(original, original, mask)
+    made = border(pair.mask, pair.unit, FEATHER)
     soft, thick = (interpolate(x, mask.shape, mode="bilinear")[0, 0, ..., None] for x in (made.soft, made.thick))
     return torch.lerp(original, changed, torch.lerp(mask[..., None], soft, thick))
 
