@@ -209,13 +209,11 @@ class Canvas:
         mouse.up()
         self.settle(1500)
 
-    def cancel(self) -> float:
-        """Click what stops the running prompt; return when, in milliseconds since 1970."""
+    def cancel(self) -> None:
+        """Click what stops the running prompt."""
         button = self.page.get_by_role("button", name=re.compile("^(cancel|interrupt)", re.IGNORECASE)).first
         button.hover()
-        clicked_ms = time.time() * 1000
         button.click()
-        return clicked_ms
 
     def errors(self) -> int:
         """Return how many buttons there are that tell more about an error."""

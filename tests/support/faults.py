@@ -38,6 +38,7 @@ class Fault:
     `body` with `status` answers instead of the sandbox, which then does no work. `change` turns the bytes of the
     sandbox's own answer into others. `drop` breaks the connection: before the body is read; when it is read, with
     no work done; when the work is done (billed) but not a byte answered; or in the middle of the answer (billed).
+    `gate` holds the request before the work, `gate_at_end` the last piece of a slow answer.
     """
 
     status: int | None = None
@@ -49,6 +50,7 @@ class Fault:
     slow_s: float = 0.0
     drop: Drop | None = None
     gate: threading.Event | None = None
+    gate_at_end: threading.Event | None = None
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,8 @@ async def _sent(request: web.Request, response: web.StreamResponse, fault: Fault
     size = max(1, -(-len(kept) // SLOW_PIECES))
     for start in range(0, len(kept), size):
         await asyncio.sleep(fault.slow_s / SLOW_PIECES)
+        while fault.gate_at_end is not None and start + size >= len(kept) and not fault.gate_at_end.is_set():
+            await asyncio.sleep(POLL_S)
         await out.write(kept[start : start + size])
     if fault.drop:
         return _broken(request, out)
