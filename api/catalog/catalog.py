@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -166,19 +166,23 @@ def surest_in_batch() -> str:
 
 def _catalog() -> dict[str, ModelSpec]:
     path = config.folder() / "models.json"
-    return _load(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    return _load(path, path.stat().st_mtime_ns) if path.is_file() else _shipped()
+
+
+@cache
+def _shipped() -> dict[str, ModelSpec]:
+    return _specs(_entries(MODELS_FILE))
 
 
 @lru_cache(maxsize=4)
 def _load(override: Path, _changed_ns: int) -> dict[str, ModelSpec]:
     shipped = _entries(MODELS_FILE)
-    if override.is_file():
-        try:
-            changed = {key: {**shipped.get(key, {}), **entry} for key, entry in _entries(override).items()}
-            return _specs({**shipped, **changed})
-        except (ValueError, KeyError, TypeError, OSError, RecursionError) as exc:
-            LOG.warning("%s is not used, it is no list of models: %s", override, exc)
-    return _specs(shipped)
+    try:
+        changed = {key: {**shipped.get(key, {}), **entry} for key, entry in _entries(override).items()}
+        return _specs({**shipped, **changed})
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as exc:
+        LOG.warning("%s is not used, it is no list of models: %s", override, exc)
+        return _shipped()
 
 
 def _specs(entries: dict[str, dict[str, Any]]) -> dict[str, ModelSpec]:
