@@ -60,6 +60,7 @@ def test_edit_with_a_mask_leaves_the_rest(tmp_path: Path, photo: Path) -> None:
         assert not np.array_equal(np.asarray(before)[:, :32], np.asarray(after)[:, :32])
 
 
+@pytest.mark.slow
 def test_edit_of_a_part_keeps_the_rest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Far from the mask every pixel is the picture's; what was done is told in a line."""
     Image.fromarray((scene(1200, 900) * 255).round().byte().numpy()).save(tmp_path / "large.png")

@@ -63,6 +63,8 @@ from support.strangers import (
     odd_values,
 )
 
+pytestmark = pytest.mark.slow
+
 MINUTES = float(os.environ.get("FUZZ_MINUTES") or 0)
 EXAMPLES = 30  # of each campaign where there is no time for more
 CHUNK = 200

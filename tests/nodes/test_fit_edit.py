@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -14,6 +13,7 @@ from openai_image_nodes.utils.errors import ImageInputError
 from support.asker import until
 from support.drift import Drift, edited, ellipse, rectangle
 from support.drifting import scene
+from support.node_calls import awaited
 
 FitEdit = NODE_CLASS_MAPPINGS["OIN_FitEdit"]
 SMALLER = Drift(scale=(0.95, 0.94), shift=(-0.05, -0.04), gain=(0.97, 1.0, 0.98))
@@ -21,7 +21,7 @@ SMALLER = Drift(scale=(0.95, 0.94), shift=(-0.05, -0.04), gain=(0.97, 1.0, 0.98)
 
 def fit(original: Any, edit: Any, **inputs: Any) -> tuple[torch.Tensor, torch.Tensor, dict[str, Any]]:
     """Run the node and return image, mask and the report's content."""
-    image, mask, report = asyncio.run(FitEdit().fit_edit(original, edit, **inputs))
+    image, mask, report = awaited(FitEdit().fit_edit(original, edit, **inputs))
     return image, mask, json.loads(report)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
@@ -16,7 +15,7 @@ from openai_image_nodes import NODE_CLASS_MAPPINGS
 from openai_image_nodes.api.errors import BadAnswerError
 from PIL import Image
 from support.capture import Capture, picture, success
-from support.node_calls import photo, use_openai
+from support.node_calls import awaited, photo, use_openai
 
 GIF = NODE_CLASS_MAPPINGS["OIN_GPTImageGIF"]
 SVG = NODE_CLASS_MAPPINGS["OIN_GPTImageSVG"]
@@ -30,7 +29,7 @@ def server() -> Iterator[Capture]:
 
 def run(node: Any, **inputs: Any) -> Any:
     """Run a node on the sandbox, unless told otherwise."""
-    return asyncio.run(node().api_call(**{"prompt": "a red fox", "connection": "sandbox", **inputs}))
+    return awaited(node().api_call(**{"prompt": "a red fox", "connection": "sandbox", **inputs}))
 
 
 def test_gif_gives_its_frames_and_their_rate() -> None:

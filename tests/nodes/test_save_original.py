@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import io
 import json
@@ -20,7 +19,7 @@ from openai_image_nodes import NODE_CLASS_MAPPINGS
 from openai_image_nodes.api import Originals, RefusedError
 from PIL import Image
 from support.capture import Capture, success
-from support.node_calls import GPTImage, asked, half_mask, photo, use_openai
+from support.node_calls import GPTImage, asked, awaited, half_mask, photo, use_openai
 from support.signed_pictures import CREDENTIALS, signed, unsigned
 
 SaveOriginal = NODE_CLASS_MAPPINGS["OIN_SaveOriginal"]
@@ -63,7 +62,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
 def originals(server: Capture, *pictures: bytes, **inputs: Any) -> Originals:
     """Run a node of which the service answers with these files, and return its last output."""
     server.reply(200, success(*pictures))
-    found: Originals = asyncio.run(GPTImage().api_call(**asked({"n": len(pictures), **inputs})))[-1]
+    found: Originals = awaited(GPTImage().api_call(**asked({"n": len(pictures), **inputs})))[-1]
     return found
 
 
@@ -186,7 +185,7 @@ def test_drawing_with_scripts_is_saved_as_it_came_and_shown_without(
     """The page gets a copy from the temporary folder; that the file may run scripts is told."""
     svg = NODE_CLASS_MAPPINGS["OIN_GPTImageSVG"]
     server.reply(200, success(SCRIPT))
-    reference = asyncio.run(svg().api_call(**asked({})))[-1]
+    reference = awaited(svg().api_call(**asked({})))[-1]
     (shown,) = save(reference, unique_id="7")
     assert (output / "ComfyUI_00001_.svg").read_bytes() == SCRIPT
     assert shown["type"] == "temp"
@@ -197,7 +196,7 @@ def test_drawing_with_scripts_is_saved_as_it_came_and_shown_without(
 def test_harmless_drawing_is_shown_itself(server: Capture, output: Path) -> None:
     """Nothing is copied."""
     server.reply(200, success(unsigned("svg")))
-    reference = asyncio.run(NODE_CLASS_MAPPINGS["OIN_GPTImageSVG"]().api_call(**asked({})))[-1]
+    reference = awaited(NODE_CLASS_MAPPINGS["OIN_GPTImageSVG"]().api_call(**asked({})))[-1]
     assert save(reference) == [{"filename": "ComfyUI_00001_.svg", "subfolder": "", "type": "output"}]
 
 
@@ -206,7 +205,7 @@ def test_reference_is_small_and_outlives_the_process(server: Capture, output: Pa
     first = originals(server, signed("png"))
     packed = pickle.dumps(first)
     assert len(packed) < 2000
-    again = asyncio.run(GPTImage().api_call(**asked({"n": 1})))[-1]
+    again = awaited(GPTImage().api_call(**asked({"n": 1})))[-1]
     assert again.digests == first.digests
     save(pickle.loads(packed))  # noqa: S301
     assert (output / "ComfyUI_00001_.png").read_bytes() == signed("png")
@@ -274,5 +273,5 @@ def test_hundred_files_and_nothing_is_encoded(server: Capture, output: Path, mon
 def test_report_says_whether_there_are_credentials(server: Capture) -> None:
     """Presence, issuer and program as stated, for each file."""
     server.reply(200, success(signed("png"), unsigned("png")))
-    report = json.loads(asyncio.run(GPTImage().api_call(**asked({"n": 2})))[2])
+    report = json.loads(awaited(GPTImage().api_call(**asked({"n": 2})))[2])
     assert report["c2pa"] == [CREDENTIALS._asdict(), None]

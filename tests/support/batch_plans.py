@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +15,7 @@ from openai_image_nodes.api.connections.connection import Connection, HostSecret
 from openai_image_nodes.api.store.store import Store, stores
 
 from support.faults import Fault, Faults
-from support.node_calls import KEY, GPTImage, asked, half_mask, photo
+from support.node_calls import KEY, GPTImage, asked, awaited, half_mask, photo
 from support.scenarios import ScriptedSandbox
 
 BATCH = "openai batch"
@@ -48,7 +47,7 @@ def use(monkeypatch: pytest.MonkeyPatch, sandbox: ScriptedSandbox) -> None:
 
 def run(**inputs: Any) -> Any:
     """Run the main node over the batch connection; None for each output where the job has no answer yet."""
-    return asyncio.run(GPTImage().api_call(**asked({"connection": BATCH, **SMALL, **inputs})))
+    return awaited(GPTImage().api_call(**asked({"connection": BATCH, **SMALL, **inputs})))
 
 
 def planned(**inputs: Any) -> bool:

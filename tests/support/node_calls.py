@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -18,11 +19,23 @@ GPTImage = NODE_CLASS_MAPPINGS["OIN_GPTImage"]
 References = NODE_CLASS_MAPPINGS["OIN_References"]
 KEY = "sk-planted-0123456789abcdef"
 Run = tuple[torch.Tensor, torch.Tensor, dict[str, Any]]
+Result = TypeVar("Result")
+
+
+def awaited(call: Coroutine[Any, Any, Result]) -> Result:
+    """Run a call on a loop of its own; `asyncio.run` itself prints a result, pixels and all, for no one to read."""
+    found: list[Result] = []
+
+    async def kept() -> None:
+        found.append(await call)
+
+    asyncio.run(kept())
+    return found[0]
 
 
 def node(**inputs: Any) -> Run:
     """Run the main node and return image, alpha and the report's content; prompt and connection have a default."""
-    image, alpha, report, _ = asyncio.run(GPTImage().api_call(**asked(inputs)))
+    image, alpha, report, _ = awaited(GPTImage().api_call(**asked(inputs)))
     return image, alpha, json.loads(report)
 
 
@@ -33,7 +46,7 @@ def together(*calls: dict[str, Any]) -> list[Any]:
         runs = (GPTImage().api_call(**asked(inputs)) for inputs in calls)
         return await asyncio.gather(*runs, return_exceptions=True)
 
-    return asyncio.run(all_of_them())
+    return awaited(all_of_them())
 
 
 def asked(inputs: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from openai_image_nodes.utils.errors import ImageInputError
 from support.asker import until
 from support.drift import Drift, ellipse
 from support.drifting import DriftingService, scene
-from support.node_calls import GPTImage, References, asked, node, together
+from support.node_calls import GPTImage, References, asked, awaited, node, together
 
 FREE, FIXED = "gpt-image-2.6-flare", "gpt-image-1.5"
 WIDTH, HEIGHT = 960, 640
@@ -149,7 +148,9 @@ def test_more_context_sends_more(service: DriftingService, photo: torch.Tensor, 
 
 
 @pytest.mark.usefixtures("unfitted")
-@pytest.mark.parametrize("size", ["auto", "match image", "1536x1024"])
+@pytest.mark.parametrize(
+    "size", ["auto", *(pytest.param(other, marks=pytest.mark.slow) for other in ("match image", "1536x1024"))]
+)
 def test_changing_the_mode_afterwards_costs_nothing(
     service: DriftingService, photo: torch.Tensor, mask: torch.Tensor, size: str
 ) -> None:
@@ -326,6 +327,7 @@ def test_answer_without_padding_that_was_paid_for_before_is_found(service: Drift
     assert service.faults.billed == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unfitted")
 def test_explicit_size_of_another_ratio_tells_how_many_pixels(
     service: DriftingService, photo: torch.Tensor, mask: torch.Tensor
@@ -434,7 +436,7 @@ def test_cancel_while_fitting_ends_the_node_and_the_work(
         patch.setattr(fitting, "fit", endless)
         patch.setattr(comfyui, "raise_if_stopped", stop)
         with pytest.raises(Interrupted):
-            asyncio.run(GPTImage().api_call(**asked({"image": photo[None], "mask": mask[None], "mask_mode": "region"})))
+            awaited(GPTImage().api_call(**asked({"image": photo[None], "mask": mask[None], "mask_mode": "region"})))
     until(lambda: ended)
     assert node(image=photo[None], mask=mask[None], mask_mode="region")[2]["reused"] is True
     assert service.faults.billed == 1
@@ -447,14 +449,14 @@ def test_batch_job_is_fitted_when_it_is_collected(
     """Planned under one mask_mode, it is not planned again under another; the answer is fitted in the next run."""
     inputs = {"image": photo[None], "mask": mask[None], "connection": "openai batch", "model": "gpt-image-2"}
     for mode in ("region", "blend", "lock", "guide"):
-        assert asyncio.run(GPTImage().api_call(**asked({**inputs, "mask_mode": mode})))[0] is None
+        assert awaited(GPTImage().api_call(**asked({**inputs, "mask_mode": mode})))[0] is None
     manager = BatchManager(stores()[0], connection_of, lambda _words: None)
     assert len(manager.overview().ready) == 2
     manager.submit(manager.overview().parts)
     service.drift = SMALLER
     manager.watch(lambda _record: None, look_every_s=0.1)
     for mode in ("region", "blend"):
-        image, _, report, _ = asyncio.run(GPTImage().api_call(**asked({**inputs, "mask_mode": mode})))
+        image, _, report, _ = awaited(GPTImage().api_call(**asked({**inputs, "mask_mode": mode})))
         far = outside(mask, WIDTH)
         assert torch.equal(image[0][far], photo[far])
         assert json.loads(report)["edit"]["fits"][0]["verdict"] == "aligned"

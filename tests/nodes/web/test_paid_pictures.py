@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
@@ -16,7 +15,7 @@ from openai_image_nodes.nodes.run.parameters import ImageParameters
 from openai_image_nodes.utils import comfyui
 from PIL import Image
 from support.capture import Capture, picture, success
-from support.node_calls import GPTImage, asked, photo, use_openai
+from support.node_calls import GPTImage, asked, awaited, photo, use_openai
 from support.route_client import STRANGE, ask
 
 PROMPT = "planted <img src=x onerror=alert(1)>"
@@ -40,7 +39,7 @@ def buy(server: Capture, node: Any = GPTImage, **inputs: Any) -> None:
     """Run a node once, as the node 5."""
     usage = {"input_tokens": 10, "output_tokens": 196, "total_tokens": 206}
     server.reply(200, success(picture(64, 32), usage=usage))
-    asyncio.run(node().api_call(**asked({"prompt": PROMPT, "unique_id": "5", **inputs})))
+    awaited(node().api_call(**asked({"prompt": PROMPT, "unique_id": "5", **inputs})))
 
 
 def shown(connected: tuple[str, ...] = (), node: str = "OIN_GPTImage", **values: Any) -> Any:
@@ -72,7 +71,7 @@ def test_click_costs_nothing(server: Capture) -> None:
     buy(server, seed=3)
     (one,) = shown(seed=99)["pictures"]
     sent = len(server.posts)
-    asyncio.run(GPTImage().api_call(**asked({"prompt": PROMPT, "seed": one["seed"]})))
+    awaited(GPTImage().api_call(**asked({"prompt": PROMPT, "seed": one["seed"]})))
     assert len(server.posts) == sent
 
 
@@ -122,7 +121,7 @@ def test_other_nodes_have_pictures_too(server: Capture, kind: str, own: dict[str
     Image.new("RGB", (8, 8)).save(out, "GIF")
     server.reply(200, success(svg if "SVG" in kind else out.getvalue()))
     node = NODE_CLASS_MAPPINGS[kind]
-    asyncio.run(node().api_call(**asked({"prompt": PROMPT, "seed": 3, **own})))
+    awaited(node().api_call(**asked({"prompt": PROMPT, "seed": 3, **own})))
     (one,) = shown(node=kind, **own)["pictures"]
     assert (one["seed"], one["thumbnail"] is None) == (3, "SVG" in kind)
 
