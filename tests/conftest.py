@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import itertools
 import os
@@ -40,6 +41,17 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["OPENAI_IMAGE_NODES_HOME"] = os.devnull
     if PACKAGE not in sys.modules:
         load_pack(ROOT, PACKAGE)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Start one more than there are cores: many tests wait for a process or a server, and keep no core busy."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage look through all modules and tests again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
