@@ -42,6 +42,8 @@ def documents() -> list[Path]:
 def comments(path: Path) -> Iterator[str]:
     """Yield the comments and docstrings of a file, each as one line: a citation may go over two."""
     text = path.read_text(encoding="utf-8")
+    if ".md" not in text:
+        return
     if path.suffix == ".py":
         found = [*python_comments(text), *docstrings(text)]
     else:

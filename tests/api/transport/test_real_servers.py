@@ -252,7 +252,7 @@ def test_a_clean_connection_is_used_again(server: WireServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"<html>oops</html>", b"", b"{", b'{"data": []}', b'{"data": [null]}', b"[" * 100_000, b'{"data": "x"}']
+    "body", [b"<html>oops</html>", b"", b"{", b'{"data": []}', b'{"data": [null]}', b"[" * 10_000, b'{"data": "x"}']
 )
 def test_what_holds_no_picture_is_kept_as_it_came(server: WireServer, body: bytes) -> None:
     """It may have been paid: the bytes are on the disk, and nothing is sent again."""
