@@ -16,9 +16,6 @@ pytestmark = pytest.mark.slow
 
 __all__ = ["bucket", "farm", "server"]  # pytest finds them here
 
-JOBS = 100
-ALL = hashlib.sha256(b"".join(painted(f"fox {number}") for number in range(JOBS))).hexdigest()
-
 
 Start = Callable[..., Child]
 
@@ -120,21 +117,22 @@ def test_bucket_without_conditional_writes_has_one_sender_too(farm: Farm, start:
     assert sum(int(new) for _, _, new in ends) == farm.posts == 6
 
 
-@pytest.mark.parametrize("place", ["bucket", "folder"])
-def test_two_machines_run_a_hundred_jobs_at_once_with_a_hundred_posts(
-    farm: Farm, start: Start, monkeypatch: pytest.MonkeyPatch, place: str
+@pytest.mark.parametrize(("place", "jobs"), [("bucket", 40), ("folder", 100)])
+def test_two_machines_run_all_jobs_at_once_with_one_post_each(
+    farm: Farm, start: Start, monkeypatch: pytest.MonkeyPatch, place: str, jobs: int
 ) -> None:
     """Both have every picture in the end."""
+    pictures = hashlib.sha256(b"".join(painted(f"fox {number}") for number in range(jobs))).hexdigest()
     if place == "folder":
         monkeypatch.setenv(STORE, str(farm.folder / "shared"))
-    children = [start(machine, "many", "openai", str(JOBS)) for machine in ("first", "second")]
+    children = [start(machine, "many", "openai", str(jobs)) for machine in ("first", "second")]
     for child in children:
         child.says("ready")
     for child in children:
         child.go_on()
     ends = [child.says("pictures").split() for child in children]
-    assert {digest for _, digest, _ in ends} == {ALL}
-    assert sum(int(new) for _, _, new in ends) == farm.posts == JOBS
+    assert {digest for _, digest, _ in ends} == {pictures}
+    assert sum(int(new) for _, _, new in ends) == farm.posts == jobs
 
 
 def _synced(farm: Farm) -> int:
