@@ -73,20 +73,19 @@ export class Host {
     return store?.get?.(id) ?? ui?.settings?.getSettingValue?.(id);
   }
 
-  /** Show a toast; tell whether this frontend has any.
-   * @param {Toast} toast
+  /** Show a toast; return what takes it away before its time, or undefined where this frontend has no toasts.
+   * @param {Toast} toast its action is offered only where the frontend's toasts can have one
+   * @returns {(() => unknown) | undefined}
    */
-  toast(toast) {
+  toast({ action, ...toast }) {
     const manager = this.app.extensionManager?.toast;
-    manager?.add?.(toast);
-    return Boolean(manager?.add);
-  }
-
-  /** Take a toast away before its time.
-   * @param {Toast} toast as it was shown
-   */
-  untoast(toast) {
-    this.app.extensionManager?.toast?.remove?.(toast);
+    if (toast.severity === "error" && manager?.error && manager.dismiss) {
+      const id = manager.error(toast.summary, { description: toast.detail, duration: toast.life, action });
+      return () => manager.dismiss?.(id);
+    }
+    if (!manager?.add) return undefined;
+    manager.add(toast);
+    return () => manager.remove?.(toast);
   }
 
   /** Ask a person; `isCovered` says that something lies over ComfyUI's own dialogs.

@@ -114,6 +114,15 @@ export interface Toast {
   summary: string;
   detail?: string;
   life?: number;
+  action?: { label: string; onClick: () => void };
+}
+
+/** The toasts of newer frontends, and those before. */
+interface ToastManager {
+  error?: (title: string, options: { description?: string; duration?: number; action?: Toast["action"] }) => string;
+  dismiss?: (id: string) => unknown;
+  add?: (toast: Toast) => void;
+  remove?: (toast: Toast) => void;
 }
 
 export interface SidebarTab {
@@ -139,7 +148,7 @@ export interface App {
   ui?: { settings?: { getSettingValue?: (id: string) => unknown } & SettingStore };
   extensionManager?: {
     setting?: SettingStore;
-    toast?: { add?: (toast: Toast) => void; remove?: (toast: Toast) => void };
+    toast?: ToastManager;
     dialog?: { confirm?: (asked: { title: string; message: string; itemList: string[] }) => Promise<boolean | null> };
     command?: { execute?: (id: string) => unknown };
     sidebarTab?: { activeSidebarTabId?: string | null; toggleSidebarTab?: (id: string) => void };

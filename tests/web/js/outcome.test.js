@@ -210,9 +210,10 @@ test("why a run failed is told by a toast and in the node", async () => {
   const on = page([node(1)]);
   await run(on, { says: [["1", "preparing, 1 s"]], ends: failed("NoKeyError") });
   assert.equal(on.seen(), "openai: there is no key.");
-  const [{ life, ...toast }, ...others] = on.host.toasts;
+  const [{ life, action, ...toast }, ...others] = on.host.toasts;
   assert.deepEqual(toast, { severity: "error", summary: "node 1", detail: "openai: there is no key." });
   assert.ok(life >= 10_000); // long enough to be read
+  assert.equal(action.label, "Open settings");
   assert.deepEqual(others, []);
   assert.deepEqual(on.buttons().map((button) => button.textContent), ["Open settings", "Choose sandbox", "Show in help"]);
 });

@@ -10,7 +10,7 @@ import { askAboutSum } from "./large_sum.js";
 import { isLastWord, waitsForBatch } from "./texts.js";
 
 /** @import { Host } from "../host.js" */
-/** @import { ExecutionError, ExecutionId, GraphNode, ProgressText, QueueAnswer, QueuedPrompt, Toast } from "../types" */
+/** @import { ExecutionError, ExecutionId, GraphNode, ProgressText, QueueAnswer, QueuedPrompt } from "../types" */
 /** @import { Action } from "./advice.js" */
 /** @import { Job, Note } from "./memory.js" */
 /** @import { Button } from "./note.js" */
@@ -28,7 +28,7 @@ export class Outcomes {
   #running;
   /** @type {Job | undefined} queued a moment ago, its id is not known yet */
   #queued;
-  /** @type {Toast[]} why runs failed, until somebody runs again or goes another way */
+  /** @type {(() => unknown)[]} take away the toasts that tell why runs failed, once somebody runs again */
   #toasts = [];
 
   /**
@@ -116,16 +116,20 @@ export class Outcomes {
     const [id, text] = [String(node_id), messageOf(exception_message)];
     this.#said.delete(id);
     const workflow = this.#workflowOf(id);
-    this.memory.keep(workflow, id, { kind: "error", text, type: exception_type });
-    const isOpen = workflow === (rootOf(this.host.app).id ?? "");
-    const summary = (isOpen && ourNodes(this.host.app)[id]?.title) || "OpenAI Image Nodes";
+    /** @type {Note} */
+    const note = { kind: "error", text, type: exception_type };
+    this.memory.keep(workflow, id, note);
     if (isQuestion(exception_type)) return void this.host.attempt(() => askAboutSum(this.host, text, prompt_id));
-    /** @type {Toast} */
-    const toast = { severity: "error", summary, detail: this.host.said(text), life: TOAST_MS };
-    if (this.host.toast(toast)) this.#toasts.push(toast);
+    const node = workflow === (rootOf(this.host.app).id ?? "") ? ourNodes(this.host.app)[id] : undefined;
+    const [button] = node ? this.#buttons(id, note) : [];
+    const takeAway = this.host.toast({
+      ...{ severity: "error", summary: node?.title || "OpenAI Image Nodes", detail: this.host.said(text), life: TOAST_MS },
+      action: button && { label: button.label, onClick: button.work },
+    });
+    if (takeAway) this.#toasts.push(takeAway);
   };
 
-  #takeToastsAway = () => this.#toasts.splice(0).forEach((toast) => this.host.untoast(toast));
+  #takeToastsAway = () => this.#toasts.splice(0).forEach((takeAway) => this.host.attempt(takeAway));
 
   #end = () => {
     const ids = this.#running?.nodes ?? [...this.#said.keys()];

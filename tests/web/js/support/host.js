@@ -10,8 +10,10 @@ export function fakeHost(answers = {}) {
     text: english,
     said: (message) => message,
     attempt: (work) => work(),
-    toast: (toast) => Boolean(host.toasts.push(toast)),
-    untoast: (toast) => (host.toasts = host.toasts.filter((one) => one !== toast)),
+    toast(toast) {
+      host.toasts.push(toast);
+      return () => (host.toasts = host.toasts.filter((one) => one !== toast));
+    },
     async json(path, body) {
       host.asked.push([path, body]);
       const answer = answers[path];
