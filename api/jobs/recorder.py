@@ -16,7 +16,7 @@ from ..store.records import JobRecord, StoredAnswer, suffix_of, unreadable
 from ..store.store import Store
 from ..transport.answer import RawAnswer, parse_answer
 from ..transport.bodies import FilePart
-from ..transport.downloads import MAX_PICTURES, Pictures, fetched, pictures_of
+from ..transport.downloads import MAX_PICTURES, Pictures, fetched, from_text, pictures_of
 from ..transport.network_words import reason_of
 
 KEPT_HEADERS = ("x-request-id", "idempotent-replayed", "openai-processing-ms", "date")
@@ -92,10 +92,14 @@ class AnswerRecorder:
         if answer.record.fault:
             self._read_again(answer)
         for index, data in enumerate(answer.pictures):
-            if suffix_of(data) == "url":
-                with contextlib.suppress(OSError, ValueError):
-                    answer.pictures[index] = fetched(data.decode(), self._connection)
-                    answer.record.faults.pop(index, None)
+            found = None
+            with contextlib.suppress(OSError, ValueError):
+                is_address = suffix_of(data) == "url"
+                found = fetched(data.decode(), self._connection) if is_address else from_text(data, self._connection)
+            if found is not None:
+                answer.pictures[index] = found
+                answer.record.faults.pop(index, None)
+                with contextlib.suppress(OSError):
                     self._store.amend(answer)
         return _with_picture(answer)
 

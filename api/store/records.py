@@ -54,6 +54,7 @@ PICTURE_SIGNATURES = {
     b"<?xml": "svg",
     b"http": "url",
 }
+UNREAD_KINDS = ("url", "bin")  # an address, or what nobody could read when it was kept
 RECORD_MAX_BYTES = 8 << 20
 PICTURE_MAX_BYTES = 1 << 30
 LAST_SECOND = 253_402_300_799.0  # of the year 9999: later ones are no dates
@@ -131,7 +132,7 @@ class StoredAnswer:
     @property
     def is_whole(self) -> bool:
         """Whether it has its pictures, and not what they could not be made of, or their addresses."""
-        return not self.record.fault and not any(suffix_of(data) == "url" for data in self.pictures)
+        return not self.record.fault and not any(suffix_of(data) in UNREAD_KINDS for data in self.pictures)
 
 
 def record_bytes(record: JobRecord) -> bytes:

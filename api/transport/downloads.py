@@ -19,6 +19,7 @@ from .answer import known_picture
 from .base64_json import base64_to_bytes, is_picture, looks_like_base64
 from .client import TooLargeError
 from .error_mapping import redacted, service_words
+from .find_pictures import address_in
 from .network_words import reason_of
 from .sessions import INSIDE, Patience, is_public, names_inside, peer_of
 
@@ -31,6 +32,7 @@ AGAIN = (401, 403, 404, 408, 425, 429)  # a file that is not there yet: some ans
 SILENCE_S, TOTAL_S = 60.0, 600.0
 SEARCHED_BYTES, SPACE = 1024, 0x20
 SAID_MAX_BYTES, REFUSED_FROM = 1 << 16, 400
+ADDRESS_MAX_BYTES = 8192
 BLANKS_INSIDE = re.compile(r"[\t\r\n]+")
 
 
@@ -101,6 +103,21 @@ def _as_it_came(image: Image, connection: Connection) -> bytes:
             return _resolved(image.url, connection).encode()
     text = image.b64_json or image.url or image.other or ""
     return text.encode(errors="replace") if isinstance(text, str) else bytes(text)
+
+
+def from_text(kept: bytes, connection: Connection) -> bytes | None:
+    """Return the picture that is kept as a text: in base64, or at an address; None for what is none.
+
+    Older versions kept what they could not read, such as an address without a host, in the place of the picture.
+    """
+    if is_picture(kept):
+        return None
+    with contextlib.suppress(ValueError, requests.RequestException, OSError):
+        if (inner := known_picture(kept)) is not None:
+            return inner
+        if len(kept) <= ADDRESS_MAX_BYTES and (address := address_in(kept.decode("ascii"))) is not None:
+            return fetched(address, connection, pauses_s=())
+    return None
 
 
 def fetched(url: str, connection: Connection, *, pauses_s: Sequence[float] | None = None) -> bytes:

@@ -181,6 +181,11 @@ def _image(item: object, texts: Mapping[str, memoryview]) -> Image:
     return Image(other=json.dumps(item)[:OTHER_CHARS])
 
 
+def address_in(text: str) -> str | None:
+    """Return the address that a text in the place of a picture is, or None."""
+    return text.strip() if ADDRESS.match(text) or RELATIVE.fullmatch(text) else None
+
+
 def _is_base64_place(text: str) -> bool:
     """Tell whether a text under the name of base64 is to be taken for it, rather than for an address or a drawing."""
     return not ADDRESS.match(text) and not SVG.match(text.lstrip()) and text.lstrip()[:1] not in "{["

@@ -5,6 +5,7 @@ Each case is played byte by byte on a real socket, through the node. Source: doc
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ from typing import Any
 import pytest
 from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import BadAnswerError, OpenAIImageError, RefusedError
+from openai_image_nodes.api.jobs import recorder
 from openai_image_nodes.api.transport import downloads, operation
-from openai_image_nodes.api.transport.downloads import address_of
+from openai_image_nodes.api.transport.downloads import Pictures, address_of
 from openai_image_nodes.api.transport.sessions import session_for
 from support.capture import picture, success
 from support.node_calls import KEY, node, photo
@@ -174,3 +176,36 @@ def test_a_page_in_place_of_a_file_does_not_show_our_key(server: WireServer) -> 
     assert KEY not in str(caught.value)
     for file in Path(os.environ["OPENAI_IMAGE_NODES_HOME"]).rglob("*"):
         assert not file.is_file() or KEY.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize("kept", ["/red.png", "files/red.png", base64.urlsafe_b64encode(RED).decode().rstrip("=")])
+def test_what_an_older_version_kept_as_no_picture_is_looked_at_again(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    """An address without a host, or base64 of another dialect, in the picture's place: had for nothing."""
+    server.script(plain(json.dumps({"data": [{"url": "/red.png"}]}).encode()))
+    with monkeypatch.context() as older:
+        older.setattr(recorder, "pictures_of", lambda *_args, **_options: Pictures([kept.encode()]))
+        older.setattr(recorder, "fetched", None)
+        with pytest.raises(BadAnswerError):
+            node()
+    server.file("/red.png", plain(RED))
+    server.file("/v1/files/red.png", plain(RED))
+    for _ in range(2):
+        assert colour() == [250, 0, 0]
+    assert server.posts == 1
+    assert len(server.gets) <= 1
+
+
+def test_a_word_that_an_older_version_kept_is_not_asked_for(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no address, and stays what it is."""
+    server.script(plain(GOOD))
+    with monkeypatch.context() as older:
+        older.setattr(recorder, "pictures_of", lambda *_args, **_options: Pictures([b"blocked"]))
+        with pytest.raises(BadAnswerError):
+            node()
+    with pytest.raises(BadAnswerError, match="begins with blocked"):
+        node()
+    assert (server.posts, server.gets) == (1, [])
