@@ -191,7 +191,8 @@ export class Outcomes {
       help: { label: host.text("show_in_help", "Show in help"), work: () => showHelp(host, node) },
     };
     const actions = actionsFor(note.type).filter((name) => name !== "sandbox" || widgetNamed(node, "connection"));
-    return actions.map((name) => ({ ...all[name], work: () => host.attempt(all[name].work) }));
+    const work = (/** @type {Action} */ name) => [this.#takeToastsAway, all[name].work].forEach((step) => host.attempt(step));
+    return actions.map((name) => ({ ...all[name], work: () => work(name) }));
   }
 
   /**
@@ -200,7 +201,6 @@ export class Outcomes {
    */
   #chooseSandbox(id, node) {
     chooseSandbox(node);
-    this.#takeToastsAway();
     this.memory.keep(rootOf(this.host.app).id ?? "", id, undefined);
     this.#show([id]);
   }
