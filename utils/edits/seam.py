@@ -20,6 +20,8 @@ BAND = 20.0  # beyond it every pixel is the original's
 THICK = 2.5  # sigmas from the border at which a mask shows the answer alone
 RING = 3.0  # width of the ring whose difference is carried into the mask
 RING_BLUR = 2.0
+LEAST_UNIT = 0.6  # in smaller pictures the ring would be too thin to take noise out of it
+SPREAD = 3  # pixels of the tensors, at any size: so far sampling and JPEG spread an edit that ends at the mask's border
 OUTLIER_MADS, OUTLIER, LIMIT = 3.0, 30 / 255, 10 / 255
 LEAST = 1 / 255  # on the mean of a stretch of the border: what is less is noise
 ENOUGH = 0.2  # of the ring must agree
@@ -64,11 +66,12 @@ def membrane(
     most of it differs by more than LIMIT: that is an edit that spilled.
     """
     height, width = mask.shape[2:]
-    top, bottom, left, right = _around(mask > 0, math.ceil((BAND + RING) * unit))
+    unit = max(unit, LEAST_UNIT)
+    top, bottom, left, right = _around(mask > 0, math.ceil((BAND + RING) * unit) + SPREAD)
     difference, mask, trusted = (x[..., top:bottom, left:right] for x in (difference, mask, trusted))
-    covered = (mask > 0).float()
-    ring = (grow(covered, max(1, round(RING * unit))) - covered) * trusted
-    smooth = masked_blur(difference, (1 - covered) * trusted, RING_BLUR * unit)
+    near = grow((mask > 0).float(), SPREAD)
+    ring = (grow(near, max(1, round(RING * unit))) - near) * trusted
+    smooth = masked_blur(difference, (1 - near) * trusted, RING_BLUR * unit)
     rows = smooth[0].flatten(1).T[ring.flatten() > 0]  # nC
     if not len(rows):
         return None

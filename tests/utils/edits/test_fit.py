@@ -109,6 +109,18 @@ def test_answer_in_place_and_in_colour_is_pasted(kind: str) -> None:
     assert torch.equal(result.image[inside], changed[inside])
 
 
+@pytest.mark.parametrize(("name", "spill"), [("rocket.jpg", -5), ("galaxies.jpg", 0)])
+def test_edit_up_to_the_border_of_a_small_picture_gets_no_tint(name: str, spill: int) -> None:
+    """What sampling and JPEG spread of an edit across the mask's border is no difference of the two pictures."""
+    channels_first = photograph(name).permute(2, 0, 1)[None]
+    original = interpolate(channels_first, size=(128, 192), mode="bilinear", antialias=True)[0].permute(1, 2, 0)
+    mask = mask_named("middle", original)
+    changed = edited(original, mask, spill)
+    result = fit(original, Drift(noise=1, jpeg=92).answer(changed), mask)
+    tint = (result.image - ideal(original, changed, mask))[mask > 0.5].mean(dim=0) * 255
+    assert tint.abs().max() < 2
+
+
 def test_no_feather_is_a_paste_by_the_mask() -> None:
     """A feather of 0 shows the answer by the mask's own values and nothing else."""
     original = photograph("cat.png")
