@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .errors import ImageInputError
-from .tensors import first_mask, pixels_to_tensor, size_text, tensor_to_pixels
+from .tensors import first_mask, opened, pixels_to_tensor, size_text, tensor_to_pixels
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
@@ -17,15 +17,15 @@ def lock_outside_mask(result: Tensor, original: Tensor, mask: Tensor) -> Tensor:
     result: [n,h,w,3|4], scaled to the original's size if it has another. original: [H,W,C] or [B,H,W,C] (the first),
     C 1, 3 or 4. mask: [H,W], [B,H,W] or [B,1,H,W] (the first), 1 = keep the result. Returns float32 [n,H,W,3], or
     [n,H,W,4] if some pixel of it is transparent, whether by the result or by what was put back.
-    Where the mask's 8-bit value is 0, the output is the original's 8-bit levels / 255 exactly. Colours are blended
-    weighed by their alpha, as the colour of a transparent pixel means nothing. The inputs are not written to.
+    Where the mask's 8-bit value opens nothing, the output is the original's 8-bit levels / 255 exactly. Colours are
+    blended weighed by their alpha, as the colour of a transparent pixel means nothing. The inputs are not written to.
 
     Raises:
         ImageInputError: the mask is not of the original's size, or of no shape of a mask.
     """
     import torch
 
-    weight = _eight_bit(first_mask(mask))  # HW
+    weight = _eight_bit(opened(first_mask(mask)))  # HW
     kept = _eight_bit(original[0] if original.ndim == 4 else original)  # HWC
     height, width = weight.shape
     check_mask_size(weight, kept)

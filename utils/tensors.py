@@ -23,6 +23,7 @@ R = TypeVar("R")
 Stripes = Sequence["Future[Pixels]"]  # of a picture, from the top
 
 STRIPE_ROWS = 256  # converted on one core
+CLOSED, FAINT = 0.5 / 255, 1.5 / 255  # a mask's values below which its 8-bit level is 0, and 1
 BLOCK_ROWS = 64  # converted together; the scratch array stays in the processor's cache
 
 
@@ -119,6 +120,20 @@ def pixels_to_tensor(pixels: Pixels, out: Tensor | None = None) -> Tensor:
     tensor = torch.empty(pixels.shape) if out is None else out
     np.divide(pixels, np.float32(255), out=tensor.numpy(), dtype=np.float32)
     return tensor
+
+
+def is_lifted(mask: Tensor) -> bool:
+    """Tell whether a mask of 0..1 has 1/255 in place of 0, and 0 nowhere.
+
+    ComfyUI 0.33 gives such masks where a WebP, grey with alpha or CMYK is opaque (docs/comfyui-host.md, "Empty masks").
+    In any other mask 1/255 is what it says: soft ones end with it.
+    """
+    return bool(mask.numel()) and CLOSED <= float(mask.amin()) < FAINT
+
+
+def opened(mask: Tensor) -> Tensor:
+    """Return a mask of 0..1, or a part of one, with 0 for what opens nothing in it."""
+    return mask.where(mask >= FAINT, 0.0) if is_lifted(mask) else mask
 
 
 def first_mask(mask: Tensor) -> Tensor:

@@ -19,11 +19,15 @@ SERVER_MULTIPLE, SERVER_MIN_PIXELS = 16, 655_360  # of a model that nothing is k
 
 
 class Picture(NamedTuple):
-    """What is known of the first picture: its size, whether it has a mask, and what that opens (None: nothing)."""
+    """What is known of the first picture: its size, whether it has a mask, and what that opens (None: nothing).
+
+    was_open: earlier versions took the mask for one that opens all of it.
+    """
 
     size: Size
     has_mask: bool = False
     area: MaskedArea | None = None
+    was_open: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ def alternatives(values: Mapping[str, Any], picture: Picture, own: Framing) -> I
     by a version that knew no padding, serves them all.
     """
     if own.mode == "region" and own.region is not None and not own.region.is_whole:
+        if picture.was_open:
+            yield _whole("region", values, picture)
         return
     size = values.get("size")
     others = [Framing(own.mode, asked=_nearest(values, picture.size) if size == "match image" else None)]

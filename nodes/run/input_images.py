@@ -10,7 +10,7 @@ from ...api import FilePart
 from ...utils import encode, mask_to_alpha
 from ...utils.input_tensors import mask_of, pictures_of
 from ...utils.mask_composite import check_mask_size
-from ...utils.tensors import first_mask
+from ...utils.tensors import first_mask, is_lifted
 from .framing import Framing, Picture, Size
 from .parameters import FITTED
 
@@ -87,7 +87,7 @@ class InputImages:
 
         mask = first_mask(self.mask)
         check_mask_size(mask, first)
-        return Picture(size_of(first), has_mask=True, area=masked_area(mask))
+        return Picture(size_of(first), has_mask=True, area=masked_area(mask), was_open=is_lifted(mask))
 
 
 @dataclass

@@ -55,6 +55,16 @@ def test_mask_below_half_a_level_keeps_the_original() -> None:
     assert torch.equal(lock_outside_mask(torch.ones(1, 4, 4, 3), original, mask)[0], original)
 
 
+def test_mask_that_is_nowhere_quite_closed_keeps_the_original() -> None:
+    """ComfyUI 0.33 gives 1/255 for 0 where a WebP is opaque."""
+    mask = torch.full((4, 4), 1 - 255 / 256)
+    mask[1, 1] = 1.0
+    original = levels(4, 4, 3)
+    locked = lock_outside_mask(torch.ones(1, 4, 4, 3), original, mask)[0]
+    assert torch.equal(locked[1, 1], torch.ones(3))
+    assert torch.equal(locked[mask < 1], original[mask < 1])
+
+
 def test_originals_between_levels_are_rounded_as_they_were_sent() -> None:
     """An original that is not of 8-bit levels comes back as the service saw it."""
     locked = lock_outside_mask(torch.zeros(1, 2, 2, 3), torch.full((2, 2, 3), 0.301), torch.zeros(2, 2))

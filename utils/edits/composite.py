@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..mask_composite import blend, with_channels
+from ..tensors import opened
 from .cancel import ShouldStop, raise_if_stopped
 from .filters import blur, grow, masked_blur, shrink
 from .gates import Decision
@@ -65,7 +66,7 @@ class Composite:
         columns = torch.arange(block.left, block.right) - self._box.left + 0.5
         place = (slice(block.top, block.bottom), slice(block.left, block.right))
         soft, thick, valid = enlarged(self._shares, self._frame, rows, columns)[0]
-        share = torch.lerp(mask[place].float().nan_to_num(nan=0.0), soft, thick) * valid
+        share = torch.lerp(opened(mask[place].float().nan_to_num(nan=0.0)), soft, thick) * valid
         share = torch.where(share > CERTAIN, 1.0, torch.where(share < 1 - CERTAIN, 0.0, share))
         fitted = self._fitted(rows, columns)
         if self._membrane is not None:

@@ -9,10 +9,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ..tensors import CLOSED, opened
 from .cancel import ShouldStop, raise_if_stopped
 from .filters import blur, grow, luminance, reduced
 from .geometry import Frame, Mapping, inside, positions, sample
-from .regions import CLOSED, Box
+from .regions import Box
 from .registration import Level, correlation, features, levels
 
 WORKING_SIDE = 1024
@@ -110,7 +111,7 @@ def make_pair(original: Tensor, answer: Tensor, mask: Tensor | None, should_stop
     selected = torch.zeros(1, 1, frame.height, frame.width)
     if mask is not None:
         selected = reduced(mask[..., None], frame.height, frame.width, should_stop).nan_to_num(nan=0.0).clamp(0, 1)
-        selected = torch.where(selected < CLOSED, 0.0, selected)
+        selected = torch.where(selected < CLOSED, 0.0, opened(selected))
     raise_if_stopped(should_stop)
     unit = max(frame) / WORKING_SIDE
     colours = _colours(picture)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..mask_composite import blend, check_mask_size, scaled, with_channels
+from ..tensors import opened
 from .fit import channels_of
 from .regions import Box
 
@@ -12,8 +13,8 @@ from .regions import Box
 def paste(original: Tensor, answer: Tensor, mask: Tensor, *, box: Box | None = None) -> Tensor:
     """Return the original [H,W,1|3|4] with an answer [h,w,1|3|4] inside the mask [H,W], 1 = show the answer.
 
-    The answer shows `box` of the original, by default all of it. Where the mask is 0 the result has the original's
-    values bit for bit. It has 3 channels, or 4 if the original has or the answer is transparent somewhere.
+    The answer shows `box` of the original, by default all of it. Where the mask opens nothing the result has the
+    original's values bit for bit. It has 3 channels, or 4 if the original has or the answer is transparent somewhere.
 
     Raises:
         ImageInputError: the mask is not of the original's size.
@@ -29,5 +30,5 @@ def paste(original: Tensor, answer: Tensor, mask: Tensor, *, box: Box | None = N
     fitted = fitted[top : top + inner.height, left : left + inner.width]
     place = (slice(inner.top, inner.bottom), slice(inner.left, inner.right))
     out = result[place]
-    blend(fitted, out.clone(), mask[place].float().clamp(0, 1), out)
+    blend(fitted, out.clone(), opened(mask[place].float()).clamp(0, 1), out)
     return result

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..tensors import CLOSED, FAINT, is_lifted
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -22,7 +24,6 @@ SHARP = (1_000_000, 2560 * 1440)  # pixels that need no scaling
 SCALED_UP_TO = 1024 * 1024
 MOST_ENLARGED = 3.0
 SAME_RATIO = 0.001
-CLOSED = 0.5 / 255  # a mask's value that is sent as 0
 
 
 class Box(NamedTuple):
@@ -109,13 +110,14 @@ class Region:
 
 def masked_area(mask: Tensor) -> MaskedArea | None:
     """Return the area that a mask [H,W] of 0..1 opens, or None if it opens nothing."""
-    rows = (mask.amax(dim=1) < CLOSED).logical_not().nonzero()[:, 0].tolist() if mask.numel() else []
+    closed = FAINT if is_lifted(mask) else CLOSED
+    rows = (mask.amax(dim=1) < closed).logical_not().nonzero()[:, 0].tolist() if mask.numel() else []
     if not rows:
         return None
     opened = mask[rows[0] : rows[-1] + 1]
-    columns = (opened.amax(dim=0) < CLOSED).logical_not().nonzero()[:, 0].tolist()
+    columns = (opened.amax(dim=0) < closed).logical_not().nonzero()[:, 0].tolist()
     box = Box(columns[0], rows[0], columns[-1] + 1 - columns[0], rows[-1] + 1 - rows[0])
-    return MaskedArea(box, int((opened[:, box.left : box.right] >= CLOSED).count_nonzero()))
+    return MaskedArea(box, int((opened[:, box.left : box.right] >= closed).count_nonzero()))
 
 
 def plan_region(

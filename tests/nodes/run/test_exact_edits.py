@@ -24,6 +24,7 @@ from support.node_calls import GPTImage, References, asked, awaited, node, toget
 FREE, FIXED = "gpt-image-2.6-flare", "gpt-image-1.5"
 WIDTH, HEIGHT = 960, 640
 BAND = 21.0  # of the longer side of what was sent / 1024: docs/exact-edits.md, "Seam"
+LIFTED = 1 - 255 / 256  # ComfyUI 0.33's mask where a WebP is opaque
 SMALLER = Drift(scale=(0.95, 0.94), shift=(-0.05, -0.04))
 
 
@@ -93,6 +94,33 @@ def test_outside_the_band_every_pixel_is_the_pictures(
     (fit,) = report["edit"]["fits"]
     assert fit["verdict"] == "aligned"
     assert "% smaller" in fit["summary"]
+
+
+@pytest.mark.parametrize("mode", ["region", pytest.param("blend", marks=pytest.mark.slow), "lock"])
+def test_mask_that_is_nowhere_quite_closed_opens_what_was_painted(
+    service: DriftingService, photo: torch.Tensor, mask: torch.Tensor, mode: str
+) -> None:
+    """ComfyUI 0.33 reads an opaque pixel of a WebP as 255/256: 1/255 is no opening, whatever works with the mask."""
+    service.drift = SMALLER
+    image, _, report = node(image=photo[None], mask=mask.clamp(min=LIFTED)[None], mask_mode=mode)
+    far = outside(mask, WIDTH)
+    kept = (photo * 255).round() / 255 if mode == "lock" else photo
+    assert torch.equal(image[0][far], kept[far])
+    assert (service.asked[-1].input_sizes[0] == (WIDTH, HEIGHT)) is (mode != "region")
+    assert not any("covers the whole picture" in note for note in report["notes"])
+
+
+def test_whole_picture_that_was_paid_for_in_place_of_a_region_is_not_bought_again(
+    service: DriftingService, photo: torch.Tensor, mask: torch.Tensor
+) -> None:
+    """Earlier versions took such a mask for one of everything, and sent what blend sends."""
+    inputs = {"image": photo[None], "mask": mask.clamp(min=LIFTED)[None]}
+    node(**inputs, mask_mode="blend")
+    image, _, report = node(**inputs, mask_mode="region")
+    assert report["reused"] is True
+    far = outside(mask, WIDTH)
+    assert torch.equal(image[0][far], photo[far])
+    assert service.faults.billed == 1
 
 
 @pytest.mark.slow

@@ -191,3 +191,14 @@ def test_masked_area_is_what_is_sent_as_open() -> None:
     mask[10:20, 30] = 0.01
     mask[12, 5] = 1
     assert masked_area(mask) == MaskedArea(Box(5, 10, 26, 10), 11)
+
+
+def test_masked_area_of_a_mask_without_zeros_is_what_is_more_than_its_least() -> None:
+    """ComfyUI 0.33 gives 1/255 for 0; in a mask that has zeros 1/255 counts, or else soft ones were bought again."""
+    mask = torch.full((40, 60), 1 / 255)
+    assert masked_area(mask) is None
+    mask[10:20, 5:31] = 0.8
+    assert masked_area(mask) == MaskedArea(Box(5, 10, 26, 10), 260)
+    mask[0, 0] = 0.0
+    assert masked_area(mask) == MaskedArea(Box(0, 0, 60, 40), 2399)
+    assert masked_area(torch.ones(40, 60)) == MaskedArea(Box(0, 0, 60, 40), 2400)
