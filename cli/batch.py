@@ -148,9 +148,13 @@ def _managers() -> list[BatchManager]:
 def _submitted(options: argparse.Namespace) -> list[BatchRecord]:
     begun = []
     for manager in _managers():
-        begun += manager.submit([])  # what was agreed to before
         parts = [part for part in manager.overview().parts if options.model in (None, part.model)]
-        if parts and _agreed([describe.part(part) for part in parts], describe.total(parts), yes=options.yes):
+        halves = manager.left_half_way()  # asked about again: where others write too, nobody may have agreed to them
+        lines = [
+            *(f"{describe.part(part)}; only partly submitted before" for part in halves),
+            *map(describe.part, parts),
+        ]
+        if lines and _agreed(lines, describe.total([*halves, *parts]), yes=options.yes):
             begun += manager.submit(parts)
     return begun
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..catalog import catalog
-from ..catalog.schemas import OpenAIImageGenerationResponse
+from ..catalog.schemas import OpenAIImageGenerationResponse, Operation
 from ..connections.connection import Connection
 from ..errors import OpenAIImageError, ServiceDownError
 from ..transport.answer import response_from_document
@@ -42,7 +42,7 @@ class BatchPart:
 
     connection: str
     model: str
-    operation: str
+    operation: Operation
     jobs: list[PlannedJob] = field(default_factory=list, repr=False)
     count: int = 0
     size: int = 0
@@ -77,7 +77,7 @@ class LineResult:
 
 def parts_of(jobs: Iterable[PlannedJob], *, sums_only: bool = False) -> list[BatchPart]:
     """Return the batches that jobs make, in the order of the jobs; `sums_only` keeps no job: there may be very many."""
-    groups: dict[tuple[str, str, str], list[BatchPart]] = {}
+    groups: dict[tuple[str, str, Operation], list[BatchPart]] = {}
     for one in jobs:
         key, size = (one.connection, one.model, one.operation), line_bytes(one)
         group = groups.setdefault(key, [])

@@ -22,6 +22,7 @@ from .submit import BatchSubmitter
 LOOK_EVERY_S = 10.0
 LOOK_SELDOM_S = 60.0
 GROWTH = 1.3
+HALF_WAY = (PREPARING, CREATING)
 FEW = 10
 
 Resolve = Callable[[str], Connection]
@@ -96,6 +97,19 @@ class BatchManager:
             if one.identity not in taken and is_wanted:
                 yield one
 
+    def left_half_way(self) -> list[BatchPart]:
+        """Return the sums of batches that a crash or an error left half-way: a submit goes on with them.
+
+        Where others can write too, nobody has agreed to them for certain.
+        """
+        return parts_of(self._jobs_left(), sums_only=True)
+
+    def _jobs_left(self) -> Iterator[PlannedJob]:
+        for record in self._ledger.all():
+            if record.state in HALF_WAY:
+                with contextlib.suppress(OSError):
+                    yield from filter(None, map(self.plan.find, self._ledger.jobs(record)))
+
     def forget(self, jobs: Iterable[PlannedJob]) -> None:
         """Take jobs out of the plan."""
         self.plan.remove(one.identity for one in jobs)
@@ -114,7 +128,7 @@ class BatchManager:
         One that cannot be submitted does not hold up the others.
         Raises: the first of their errors: OpenAIImageError, OSError. What was begun stays begun.
         """
-        halves = [one for one in self._ledger.all() if one.state in (PREPARING, CREATING)]
+        halves = [one for one in self._ledger.all() if one.state in HALF_WAY]
         begin, go_on = (partial(self._begun, part) for part in parts), (partial(self._gone_on, half) for half in halves)
         return _each([*go_on, *begin])
 
@@ -171,11 +185,10 @@ class BatchManager:
             return self._abandoned(record) if record.is_open else record
 
     def watch(self, shown: Callable[[BatchRecord], None], *, look_every_s: float = LOOK_EVERY_S) -> list[BatchRecord]:
-        """Look after all open batches until each is collected; `shown` hears of each look.
+        """Look after all batches that are submitted until each is collected; `shown` hears of each look.
 
         Safe to stop anywhere and to start again. Raises: OpenAIImageError, OSError.
         """
-        self.submit([])
         done, pause = [], look_every_s
         while waiting := [one for one in self._ledger.all() if one.state == SUBMITTED]:
             for record in waiting:
@@ -192,7 +205,7 @@ class BatchManager:
         submitting = BatchSubmitter(self._store, self._checked(part), self._told)
         record = submitting.prepare(part)
         with self._alone(record) as record:
-            return submitting.go_on(record)
+            return submitting.go_on(record, high_usd=part.high_usd)
 
     def _gone_on(self, half: BatchRecord) -> BatchRecord | None:
         with contextlib.suppress(StillRunningError), self._alone(half) as record:  # else somebody else is at it

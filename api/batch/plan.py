@@ -14,15 +14,15 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
 
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from ..backends.atomic_files import make_private_folder, read_regular, remove, write_atomic
 from ..catalog import pricing
+from ..catalog.schemas import Operation
 from ..jobs.job import Job
 from ..store.journal import BATCHED
-from ..store.records import PICTURE_MAX_BYTES, RECORD_MAX_BYTES, Amount, Digest, JobRecord, identity_of
+from ..store.records import PICTURE_MAX_BYTES, RECORD_MAX_BYTES, Amount, AskedFields, Digest, JobRecord, identity_of
 from ..store.store import Store
 
 FOLDER = "batch"
@@ -44,6 +44,7 @@ class PlannedFile(BaseModel):
 class PlannedJob(BaseModel):
     """A job as it is written down in the plan. Times in seconds since 1970, prices in USD; `fault` in words.
 
+    Its prices are worked out again when it is read: in a folder that machines share a stranger may have written it.
     `again` asks on purpose for what the store has. A job whose fault `is_final` would fail again and is not sent again
     by itself; any other is.
     """
@@ -51,9 +52,9 @@ class PlannedJob(BaseModel):
     identity: str
     connection: str
     service: str
-    operation: str
+    operation: Operation
     model: str
-    fields: dict[str, Any]
+    fields: AskedFields
     seed: int = 0
     files: list[PlannedFile] = []
     planned_at: float = 0.0
@@ -72,6 +73,13 @@ class PlannedJob(BaseModel):
     def failed_for_good(self) -> bool:
         """Whether the service would refuse it again."""
         return bool(self.fault) and self.fault_is_final
+
+    def priced(self) -> PlannedJob:
+        """Return this job with the prices of what it asks for."""
+        payer = pricing.PaidAs("sandbox" if self.service == "sandbox" else "openai", batch=True)
+        price = pricing.estimate(payer, self.fields, sum(file.name.startswith("image") for file in self.files))
+        self.low_usd, self.high_usd = (price.low_usd, price.high_usd) if price else (None, None)
+        return self
 
     def record(self, batch: str) -> JobRecord:
         """Return the record of this job as part of a batch of ours."""
@@ -117,23 +125,18 @@ class JobPlan:
         files = self._kept_files(identity) or [
             self._with_bytes_kept(part.name, part.filename, part.digest, part.data) for part in job.files
         ]
-        images = [file for file in files if file.name.startswith("image")]
-        fields = job.fields
-        price = pricing.estimate(job.connection, fields, len(images))
         planned = PlannedJob(
             identity=identity,
             connection=job.connection.name,
             service=job.connection.service,
             operation=job.request.operation,
             model=job.request.model,
-            fields=fields,
+            fields=job.fields,
             seed=job.seed,
             files=files,
             planned_at=time.time(),
             again=not job.reuse,
-            low_usd=price.low_usd if price else None,
-            high_usd=price.high_usd if price else None,
-        )
+        ).priced()
         self.write(planned)
         return planned
 
@@ -152,7 +155,7 @@ class JobPlan:
             planned = PlannedJob.model_validate_json(read_regular(self._jobs / f"{identity}.json", RECORD_MAX_BYTES))
         except (OSError, ValidationError):
             return None  # one that was cut off by a crash is planned again by the next run
-        return planned if planned.identity == identity else None
+        return planned.priced() if planned.identity == identity else None
 
     def identities(self) -> list[str]:
         """Return the identities of all planned jobs, without reading them."""

@@ -20,6 +20,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ValidationError
 
 from ..backends.atomic_files import make_private_folder, read_regular, remove, remove_tree, write_atomic
+from ..catalog.schemas import Operation
 from ..store import spending
 from ..store.records import RECORD_MAX_BYTES, Amount, Moment, Second, identity_of, tell_once
 from ..store.store import Store
@@ -52,7 +53,7 @@ class BatchRecord(BaseModel):
     address: str = ""
     account: str = ""
     model: str
-    operation: str
+    operation: Operation
     count: int
     low_usd: Amount = None
     high_usd: Amount = None

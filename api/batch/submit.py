@@ -53,6 +53,10 @@ LONGEST_USE_S = 2 * catalog.BATCH_WINDOW_S  # what the service deletes sooner is
 UPLOADS_AT_A_TIME = 4
 SETTLES_AFTER_S = 10.0  # how long a batch that was just begun may be missing in the service's list
 LOOK_EVERY_S = 2.0
+CENT = 0.01  # sums of many prices differ a little, by their order
+CHANGED = "The plan is not what you saw any more. Look at it again, then submit."
+
+_sent_here: set[str] = set()  # ids of files: one that a record names alone may hold other requests, and goes out again
 
 
 class BatchSubmitter:
@@ -67,8 +71,7 @@ class BatchSubmitter:
 
         Raises: OutOfCreditError if the day's budget would be passed, OSError.
         """
-        if self._connection.kind != "sandbox":
-            spending.refuse_over_budget(self._store.root, self._cautious_usd(part.jobs), self._store.backend)
+        self._refuse_over_budget(self._cautious_usd(part.jobs))
         record = BatchRecord(
             id=new_id(),
             connection=part.connection,
@@ -82,9 +85,10 @@ class BatchSubmitter:
         )
         return self._ledger.begin(record, [one.identity for one in part.jobs])
 
-    def go_on(self, record: BatchRecord) -> BatchRecord | None:
+    def go_on(self, record: BatchRecord, *, high_usd: float | None = None) -> BatchRecord | None:
         """Take a batch from wherever it was left to being submitted; None if nothing is left to be done in it.
 
+        `high_usd` is what was agreed to, None where nobody knew: who else writes to the folder may change the plan.
         Raises: OpenAIImageError, OSError.
         """
         if record.state == CREATING:
@@ -94,9 +98,13 @@ class BatchSubmitter:
             if not jobs:
                 self._ledger.forget(record)
                 return None
-            if record.input_file_id is None:
+            if high_usd is not None and (record.high_usd is None or record.high_usd > high_usd + CENT):
+                raise RefusedError(CHANGED)
+            self._refuse_over_budget(record.held_usd or 0.0, but=record.id)
+            if record.input_file_id not in _sent_here:
                 sent = self._with_files_sent(record, jobs)
-                record.input_file_id, record.input_file_at = sent.id, sent.created_at
+                record.input_file_id, record.input_file_at = sent.id, record.input_file_at or sent.created_at
+                _sent_here.add(sent.id)
             self._create(record)
         return record
 
@@ -233,6 +241,10 @@ class BatchSubmitter:
             " it. Submit again in a minute: the list is searched again first, and the batch begun only if it is not"
             f" there. What happened: {error}"
         )
+
+    def _refuse_over_budget(self, usd: float, *, but: str = "") -> None:
+        if self._connection.kind != "sandbox":
+            spending.refuse_over_budget(self._store.root, usd, self._store.backend, but=but)
 
     def _cautious_usd(self, jobs: Sequence[PlannedJob]) -> float:
         """Return an amount in USD that jobs should not pass; one of unknown price counts as the dearest known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
@@ -14,6 +15,8 @@ from .validation import gif_sheets, parse_size
 CREDITS_PER_USD = 211.0  # comfy.org, docs.comfy.org/development/comfy-router/pricing
 AUTO_SIZES = ("1024x1024", "1024x1536", "1536x1024")  # what auto chooses among: docs/service.md, "Output tokens"
 PROMPT_OVERHEAD_TOKENS = 6  # docs/service.md, "Input tokens"
+AMOUNT_MAX_USD = 1e9  # nothing costs as much; sums of it stay finite
+COUNT_MAX = 1000  # of anything in one request
 CHARACTERS_PER_TOKEN = 3  # a cautious count: English has about four
 BATCH_DISCOUNT = 0.5  # "50% cost discount compared to synchronous APIs", developers.openai.com/api/docs/guides/batch
 PARTIAL_IMAGE_TOKENS = 100  # each partial image, apidog.com citing OpenAI's guide
@@ -30,6 +33,13 @@ class Payer(Protocol):
     @property
     def batch(self) -> bool:
         """Whether requests go out in batches."""
+
+
+class PaidAs(NamedTuple):
+    """The payer of what is written down, whose connection may be another by now."""
+
+    kind: str
+    batch: bool
 
 
 class Estimate(NamedTuple):
@@ -102,9 +112,9 @@ def estimate(payer: Payer, fields: Mapping[str, Any], image_count: int) -> Estim
     few, many = spec.image_input_tokens or (0, 0)
     text_tokens = PROMPT_OVERHEAD_TOKENS + -(-len(str(fields.get("prompt", ""))) // CHARACTERS_PER_TOKEN)
     text = text_tokens * prices.get("text_in", prices.get("image_in", 0.0))
-    partials = PARTIAL_IMAGE_TOKENS * int(fields.get("partial_images") or 0) * prices["image_out"]
+    partials = PARTIAL_IMAGE_TOKENS * _count(fields, "partial_images", 0) * prices["image_out"]
     rest = [(text + partials + image_count * tokens * prices.get("image_in", 0.0)) / 1e6 for tokens in (few, many)]
-    n = int(fields.get("n") or 1)
+    n = _count(fields, "n", 1)
     return Estimate(n * min(one.low_usd for one in each) + rest[0], n * max(one.high_usd for one in each) + rest[1])
 
 
@@ -162,8 +172,16 @@ def cost_usd(model: str, usage: Usage | None, credits: float | None, *, batch: b
 
 
 def amount(told: float | None) -> float | None:
-    """Return an amount of money, or None for what is none: infinite, or below nothing."""
-    return told if told is not None and math.isfinite(told) and told >= 0 else None
+    """Return an amount of money, or None for what is none: below nothing, or more than anything costs."""
+    return told if told is not None and 0 <= told <= AMOUNT_MAX_USD else None
+
+
+def _count(fields: Mapping[str, Any], name: str, default: int) -> int:
+    """Return how many a field asks for; `default` for what is no such number, which no service takes either."""
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        count = int(fields.get(name) or default)
+        return count if 0 <= count <= COUNT_MAX else default
+    return default
 
 
 def _prices(spec: ModelSpec, *, comfy: bool, batch: bool) -> dict[str, float] | None:
@@ -177,9 +195,9 @@ def _picture_prices(spec: ModelSpec, fields: Mapping[str, Any], payer: Payer) ->
     size, comfy = str(fields.get("size") or "auto"), payer.kind == "comfy.org"
     sizes: Sequence[str] = AUTO_SIZES if size == "auto" else [size]
     if fields.get("output_format") == "gif":  # all frames are billed as one picture, the sheet that they are drawn on
-        frames = fields.get("frame_count") or (spec.gif.frame_count_default if spec.gif else 0)
+        frames = _count(fields, "frame_count", spec.gif.frame_count_default if spec.gif else 0)
         parsed = parse_size(size)
-        sheets = gif_sheets(spec, *parsed, int(frames)) if parsed else []
+        sheets = gif_sheets(spec, *parsed, frames) if parsed else []
         sizes = [f"{width}x{height}" for width, height in sheets]
     qualities = _qualities(spec, str(fields.get("quality") or "auto"))
     prices = [picture_usd(spec, one, other, comfy=comfy, batch=payer.batch) for one in qualities for other in sizes]

@@ -232,6 +232,7 @@ def _usage_or_none(value: object, read: ValidatorFunctionWrapHandler) -> Any:
         return None
 
 
+AskedFields = Annotated[dict[str, Any], AfterValidator(_askable)]
 Text = Annotated[str, Field(max_length=TEXT_MAX_CHARS)]
 ShortText = Annotated[str, Field(max_length=2048)]
 Word = Annotated[str, Field(pattern=r"^[0-9A-Za-z_.:-]{1,200}$")]
@@ -253,7 +254,7 @@ class _ReadRecord(JobRecord):
     connection: ShortText
     operation: ShortText
     model: ShortText
-    fields: Annotated[dict[str, Any], AfterValidator(_askable)] = Field(default_factory=dict)
+    fields: AskedFields = Field(default_factory=dict)
     seed: Annotated[int, Field(ge=0, lt=1 << 64)] = 0
     input_digests: list[ShortText] = Field(default_factory=list)
     idempotency_key: Word | None = None

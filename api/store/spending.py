@@ -17,7 +17,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import product
 from pathlib import Path
@@ -40,14 +39,6 @@ _lock = threading.Lock()
 _reserved: dict[Path, dict[str, float]] = {}
 
 
-@dataclass(frozen=True)
-class _Payer:
-    """By what prices a request was paid."""
-
-    kind: str
-    batch: bool
-
-
 def today() -> str:
     """Return the day by the machine's own time zone, as 2026-11-23: it begins at midnight there, summer or winter."""
     return time.strftime("%Y-%m-%d")
@@ -67,7 +58,7 @@ def note_of(record: JobRecord) -> tuple[str, bytes]:
 def estimate_of(record: JobRecord) -> float:
     """Return an amount in USD that a request should not pass."""
     kind = "comfy.org" if record.connection == "comfy.org" else "compatible"
-    return pricing.cautious_usd(_Payer(kind, batch=bool(record.batch)), record.fields, record.image_count)
+    return pricing.cautious_usd(pricing.PaidAs(kind, batch=bool(record.batch)), record.fields, record.image_count)
 
 
 def note_spent(root: Path, record: JobRecord) -> None:
@@ -267,7 +258,7 @@ _day_sum = lru_cache(maxsize=DAYS_SUMMED)(_DaySum)
 
 def _amounts(read: Callable[[], bytes | None], told: tuple[str, float] | None) -> Iterator[tuple[str, float]]:
     """Yield connection and USD of a note, as its name `told` them or as it is read; nothing for one that says none."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
         connection, usd = told or _read(read())
         yield connection, amount(usd)
 

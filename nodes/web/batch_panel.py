@@ -11,10 +11,11 @@ from typing import Any
 
 from ...api import OpenAIImageError, RefusedError, StillRunningError, Store, stores
 from ...api.batch import describe
-from ...api.batch.jsonl import BatchPart, parts_of
-from ...api.batch.manager import BatchManager, BatchSums, Resolve, refusal_of
+from ...api.batch.jsonl import BatchPart
+from ...api.batch.manager import BatchManager, Resolve, refusal_of
 from ...api.batch.plan import JobPlan, PlannedJob, total_usd
 from ...api.batch.records import COLLECTED, SUBMITTED, BatchLedger, BatchRecord
+from ...api.batch.submit import CENT, CHANGED
 from ...api.catalog import catalog
 from ...api.jobs.threads import LateValue, run_in_thread
 
@@ -54,10 +55,11 @@ class BatchPanel:
         return {**plan, **now}
 
     def _plan_view(self) -> dict[str, Any]:
-        seen = [(store, manager.sums(SHOWN)) for store, manager in self._managers()]
+        managers = self._managers()
+        seen = [(store, manager.sums(SHOWN)) for store, manager in managers]
         parts = [part for _, one in seen for part in one.parts]
         failed = [job for _, one in seen for job in one.failed]
-        left = [part for store, one in seen for part in parts_of(_left_half_way(store, one), sums_only=True)]
+        left = _left(manager for _, manager in managers)
         return {
             **_sums(parts),
             "parts": [_part(part) for part in parts],
@@ -72,15 +74,22 @@ class BatchPanel:
             ],
         }
 
-    def submit(self, count: int) -> None:
-        """Begin to send the plan, if it still has the number of jobs that the person saw.
+    def submit(self, count: int, *, left: int | None = None, high_usd: float | None = None) -> None:
+        """Begin to send the plan, if it still has the number of jobs that the person saw, and costs no more.
+
+        `left` is how many jobs were left half-way, `high_usd` what all may cost; None for what was not seen.
 
         Raises: RefusedError if it changed, StillRunningError if something is being done.
         """
         plans = [(manager, manager.overview().parts) for _, manager in self._managers()]
-        now = sum(part.count for _, parts in plans for part in parts)
+        parts, halves = [part for _, found in plans for part in found], _left(manager for manager, _ in plans)
+        now, now_left = (sum(part.count for part in some) for some in (parts, halves))
         if now != count:
             raise RefusedError(f"The plan has {now} jobs by now, not {count}. Look at it again, then submit.")
+        usd = total_usd([*parts, *halves], "high_usd")
+        is_dearer = high_usd is not None and (usd is None or usd > high_usd + CENT)
+        if is_dearer or left not in (None, now_left):
+            raise RefusedError(CHANGED)
         self._start("submit", lambda: self._submit_all(plans))
 
     def look(self) -> None:
@@ -217,11 +226,8 @@ class _Faults:
             raise OpenAIImageError("\n".join(said))
 
 
-def _left_half_way(store: Store, seen: BatchSums) -> Iterator[PlannedJob]:
-    """Yield the jobs of batches that a crash or an error left half-way to being submitted."""
-    halves = [record for record in seen.batches if record.is_open and record.state != SUBMITTED]
-    found = (JobPlan(store).find(identity) for record in halves for identity in _jobs(store, record))
-    return (planned for planned in found if planned)
+def _left(managers: Iterable[BatchManager]) -> list[BatchPart]:
+    return [part for manager in managers for part in manager.left_half_way()]
 
 
 def _jobs(store: Store, record: BatchRecord) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -34,6 +34,12 @@ async def view(request: web.Request) -> dict[str, Any]:
         ) from exc
 
 
+def _seen(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what else a person saw of the plan; an older page does not tell."""
+    kinds = {"left": int, "high_usd": float}
+    return {name: kind(asked[name]) for name, kind in kinds.items() if asked.get(name) is not None}
+
+
 def _acting(act: Callable[[dict[str, Any]], None]) -> Callable[[web.Request], Any]:
     """Return a handler for something that may cost money: only for this server's own page."""
 
@@ -47,7 +53,7 @@ def _acting(act: Callable[[dict[str, Any]], None]) -> Callable[[web.Request], An
 
 
 ACTIONS: dict[str, Callable[[dict[str, Any]], None]] = {
-    "submit": lambda asked: PANEL.submit(int(asked["count"])),
+    "submit": lambda asked: PANEL.submit(int(asked["count"]), **_seen(asked)),
     "look": lambda _asked: PANEL.look(),
     "collect": lambda _asked: PANEL.collect(),
     "cancel": lambda asked: PANEL.cancel(str(asked["id"])),

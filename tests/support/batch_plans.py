@@ -83,7 +83,8 @@ def submit() -> list[Any]:
 
 
 def finish() -> list[Any]:
-    """Wait for all batches and collect them."""
+    """Go on with batches that were left half-way, wait for all, and collect them."""
+    manager().submit([])
     return manager().watch(lambda _record: None, look_every_s=0.05)
 
 

@@ -225,7 +225,8 @@ def test_plan_is_cut_by_count_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None
 def test_sums_of_a_plan_are_those_of_its_jobs_and_keep_none() -> None:
     """A panel shows a hundred thousand jobs: it counts them as they are read, and shows the first that failed."""
     asked = [job(number, operation="edits", size=70_000 + number) for number in range(30)]
-    asked += [job(100 + number, "gpt-image-2.5-flare").model_copy(update={"low_usd": 0.5}) for number in range(3)]
+    known = {"model": MODEL, "prompt": "x", "size": "1024x1024", "quality": "low"}
+    asked += [job(100 + number).model_copy(update={"fields": known}) for number in range(3)]
     failed = [job(200 + number).model_copy(update={"fault": "no", "fault_is_final": True}) for number in range(60)]
     for one in (*asked, *failed):
         manager().plan.write(one.model_copy(update={"planned_at": -int(one.identity)}))
@@ -235,7 +236,7 @@ def test_sums_of_a_plan_are_those_of_its_jobs_and_keep_none() -> None:
         for parts in (whole.parts, sums.parts)
     ]
     assert facts[0] == facts[1]
-    assert [(count, low) for _, count, _, low, *_ in facts[0]] == [(3, 1.5), (30, None)]
+    assert [(count, bool(low)) for _, count, _, low, *_ in facts[0]] == [(3, True), (30, False)]
     assert [part.jobs for part in sums.parts] == [[], []]
     assert (sums.failed_count, sums.failed) == (60, whole.failed[:2])
     assert [int(one.identity) for one in sums.failed] == [259, 258]

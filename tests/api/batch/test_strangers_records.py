@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai_image_nodes.api.batch import submit as submitting
 from openai_image_nodes.api.batch.plan import JobPlan
-from openai_image_nodes.api.batch.records import BatchLedger
+from openai_image_nodes.api.batch.records import BatchLedger, BatchRecord
 from openai_image_nodes.api.batch.submit import UploadedPictures
+from openai_image_nodes.api.errors import OutOfCreditError, RefusedError
+from openai_image_nodes.api.store import spending
+from openai_image_nodes.cli import main
 from support.batch_plans import BATCH, collected, edit, faults, manager, plan, planned, resolved, sandbox, store, submit
 from support.scenarios import ScriptedSandbox
 
@@ -57,13 +61,100 @@ def test_planned_job_that_does_not_fit_stops_no_other(sandbox: ScriptedSandbox, 
     assert record.count == 1
 
 
-@pytest.mark.parametrize("usd", [float("nan"), float("-inf"), -1000.0])
-def test_odd_prices_of_a_plan_are_unknown(sandbox: ScriptedSandbox, usd: float) -> None:
-    """They are not calculated with."""
+@pytest.mark.parametrize("usd", [float("nan"), float("-inf"), -1000.0, 0.0, 1e-9, 1e300, None])
+def test_prices_of_a_plan_are_those_of_what_is_asked(
+    sandbox: ScriptedSandbox, usd: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is written down: what a person sees and agrees to is what it costs, and so is what the budget counts."""
     plan(1)
+    before = manager().overview().parts[0].high_usd
     rewritten(only_plan(), high_usd=usd, low_usd=usd)
-    (one,) = manager().overview().ready
-    assert (one.low_usd, one.high_usd) == (None, None)
+    (part,) = manager().overview().parts
+    assert before
+    assert part.high_usd == before
+    monkeypatch.setenv(spending.BUDGET_VARIABLE, str(before / 2))
+    with pytest.raises(OutOfCreditError, match="budget"):
+        submit()
+    assert sandbox.posts["/v1/batches"] == sandbox.posts["/v1/files"] == 0
+
+
+@pytest.mark.parametrize("told", [{"n": 10**400}, {"n": "x"}, {"partial_images": float("nan")}, {"frame_count": "x"}])
+def test_odd_numbers_that_are_asked_for_stop_no_other_job(sandbox: ScriptedSandbox, told: dict[str, Any]) -> None:
+    """Prices are worked out of what somebody wrote."""
+    plan(1)
+    path = only_plan()
+    rewritten(path, fields={**json.loads(path.read_text())["fields"], **told})
+    assert planned(seed=7)
+    assert len(manager().overview().ready) in (1, 2)
+
+
+def half_way(identities: list[str], **fields: Any) -> None:
+    """Write what a machine leaves that dies before its batch begins."""
+    folder = store().root / "batch" / "batches" / "20261127-000000-aaaaaaaaaaaa"
+    folder.mkdir(parents=True)
+    (folder / "jobs.txt").write_text("\n".join(identities))
+    record = {"id": folder.name, "state": "preparing", "connection": BATCH, "service": resolved(BATCH).service}
+    record |= {"model": "gpt-image-2", "operation": "generations", "count": 1, "high_usd": 0.0, "held_usd": 0.0}
+    (folder / "record.json").write_text(json.dumps({**record, **fields}))
+
+
+def test_batch_that_somebody_left_half_way_begins_after_a_yes_alone(
+    sandbox: ScriptedSandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To `watch` as well it is shown with what it costs: nobody knows that it was agreed to here."""
+    plan(1)
+    half_way([only_plan().stem])
+    for action in ("watch", "submit"):
+        assert main(["batch", action]) != 0  # nobody can be asked
+    told = capsys.readouterr()
+    assert "only partly submitted before" in told.out
+    assert "USD" in told.out
+    assert "0.00 USD" not in told.out
+    assert sandbox.posts["/v1/batches"] == 0
+    assert main(["batch", "submit", "--yes"]) == 0
+    assert sandbox.posts["/v1/batches"] == 1
+
+
+def test_batch_that_was_left_half_way_passes_no_budget(
+    sandbox: ScriptedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts as what it asks for costs."""
+    plan(1)
+    half_way([only_plan().stem])
+    monkeypatch.setenv(spending.BUDGET_VARIABLE, "0.0001")
+    with pytest.raises(OutOfCreditError, match="budget"):
+        manager().submit([])
+    assert sandbox.posts["/v1/batches"] == 0
+
+
+def test_requests_of_another_batch_do_not_go_out_again(
+    sandbox: ScriptedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes into the folder reads there which file of the account has thousands of them."""
+    plan(1)
+    (before,) = submit()
+    monkeypatch.setattr(submitting, "_sent_here", set())  # as after a restart
+    assert planned(seed=7)
+    half_way([only_plan_besides(before)], input_file_id=before.input_file_id)
+    (begun,) = manager().submit([])
+    assert begun.input_file_id != before.input_file_id
+
+
+def only_plan_besides(batch: BatchRecord) -> str:
+    """Return the planned job that is in no batch."""
+    (job,) = set(JobPlan(store()).identities()) - set(BatchLedger(store()).jobs(batch))
+    return job
+
+
+def test_plan_that_became_dearer_after_the_question_is_not_sent(sandbox: ScriptedSandbox) -> None:
+    """What was agreed to is what goes out."""
+    plan(1)
+    seen = manager().overview().parts
+    path = only_plan()
+    rewritten(path, fields={**json.loads(path.read_text())["fields"], "n": 10, "quality": "high"})
+    with pytest.raises(RefusedError, match="not what you saw"):
+        manager().submit(seen)
+    assert sandbox.posts["/v1/batches"] == sandbox.posts["/v1/files"] == 0
 
 
 def test_jobs_of_a_batch_are_no_paths(sandbox: ScriptedSandbox, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from openai_image_nodes.api.catalog import pricing
 from openai_image_nodes.api.catalog.schemas import TokenDetails, Usage
 from openai_image_nodes.api.errors import OutcomeUnknownError, OutOfCreditError
 from openai_image_nodes.api.store import spending
+from openai_image_nodes.api.store.records import record_bytes, record_from
 from support.asker import MODEL, Asker, Server
 from support.machines import record
 
@@ -92,6 +93,35 @@ def test_odd_notes_are_no_amounts(asker: Asker, usd: float) -> None:
     (root / "spent" / day / f"{'1' * 32}.json").write_text(json.dumps({"connection": "openai", "usd": usd}))
     (root / "spent" / day / f"{'2' * 32}.json").write_text("[" * 100_000)
     assert spending.spent(root, day) == before
+
+
+@pytest.mark.parametrize("usd", [f"1{'0' * 400}", "1e300", "-1e300", "1e10"])
+def test_no_note_tells_of_more_than_anything_costs(asker: Asker, usd: str) -> None:
+    """Whoever shares the folder may write whole numbers that no float holds, and amounts whose sum is infinite."""
+    asker.ask()
+    root, day = asker.store.root, spending.today()
+    before = spending.spent(root, day, unknown_too=True)
+    for index, note in enumerate(
+        ('{"connection": "openai", "usd": %s}', '{"connection": "x", "usd": null, "estimate_usd": %s}')
+    ):
+        (root / "spent" / day / f"{index}{'1' * 31}.json").write_text(note % usd)
+    told = spending.spent(root, day, unknown_too=True)
+    assert {name: told[name] for name in before} == before
+    assert sum(told.values()) == sum(before.values())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"partial_images": float("nan")}, {"partial_images": 10**400}, {"frame_count": "x", "output_format": "gif"}],
+)
+def test_answer_of_odd_fields_has_an_estimate(asker: Asker, fields: dict[str, Any]) -> None:
+    """A record in a shared store may say that anything was asked for; what it cost can be noted all the same."""
+    asker.ask()
+    (known,) = asker.store.records_of(asker.store.records()[0][1].identity)
+    odd = known.model_copy(update={"cost_usd": None, "fields": {**known.fields, **fields}})
+    read = record_from(record_bytes(odd), odd.identity, "a store")
+    assert 0 < spending.estimate_of(read) < 1000
+    assert spending.note_of(read)
 
 
 @pytest.mark.parametrize("limit", ["nan", "inf", "-inf", "five"])

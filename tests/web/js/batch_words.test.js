@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { cancelQuestion, forgetQuestion, submitQuestion } from "../../../web/js/batch/questions.js";
+import { cancelQuestion, forgetQuestion, mostUsd, submitQuestion } from "../../../web/js/batch/questions.js";
 import { BatchWords } from "../../../web/js/batch/words.js";
 import { english } from "./support/host.js";
 
@@ -96,4 +96,11 @@ test("cancelling and forgetting say of how many jobs and what it means", () => {
   assert.match(both.message, /^3 jobs\./);
   assert.match(failed.message, /^1 job\./);
   assert.notEqual(both.title, failed.title);
+});
+
+test("what was seen of the price is the most that all of it may cost, if that is known", () => {
+  const priced = (count, high_usd) => ({ count, high_usd });
+  assert.equal(mostUsd({ ...priced(2, 0.5), left: priced(1, 0.25) }), 0.75);
+  assert.equal(mostUsd({ ...priced(2, 0.5), left: priced(0, null) }), 0.5);
+  assert.equal(mostUsd({ ...priced(2, 0.5), left: priced(1, null) }), null);
 });

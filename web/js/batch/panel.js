@@ -2,7 +2,7 @@
 
 import { made, present } from "../dom.js";
 import { filled, labelled, listed } from "../format.js";
-import { cancelQuestion, forgetQuestion, submitQuestion } from "./questions.js";
+import { cancelQuestion, forgetQuestion, mostUsd, submitQuestion } from "./questions.js";
 import { STYLE } from "./style.js";
 
 /** @import { Host } from "../host.js" */
@@ -144,7 +144,7 @@ export class BatchPanel {
   async #submit() {
     const { view } = this.client; // of this moment: what is asked and what is sent must be the same
     if (!view || !(await this.#isSure(submitQuestion(view, this.words)))) return;
-    await this.client.act("submit", { count: view.count });
+    await this.client.act("submit", { count: view.count, left: view.left.count, high_usd: mostUsd(view) });
   }
 
   /** @param {Batch} batch */

@@ -26,6 +26,14 @@ export function submitQuestion(view, words) {
   return { title: text("ask_submit", "Submit the plan?"), message, itemList };
 }
 
+/** What may be charged in all for what is asked about; null where that is not known.
+ * @param {BatchView} view
+ */
+export function mostUsd(view) {
+  const sums = [view, view.left].filter((one) => one.count).map((one) => one.high_usd);
+  return sums.some((usd) => usd === null) ? null : sums.reduce((sum, usd) => Number(sum) + Number(usd), 0);
+}
+
 /**
  * @param {Batch} batch
  * @param {BatchWords} words
