@@ -30,7 +30,7 @@ const LOOK_ALIKES = {
   "<": "\u2039", ">": "\u203a", "&": "\uff06", '"': "\u201d", "'": "\u2019", "`": "\u2018", "[": "\uff3b", "]": "\uff3d",
 };
 
-/** @typedef {{ pattern: RegExp, longest: string, places: string[], own: string, weight: number }} Template */
+/** @typedef {{ fixed: string[], length: number, longest: string, places: string[], own: string, weight: number }} Template */
 /** @typedef {{ own: string, known: number, isCut?: boolean }} Reading what a text means, and how many characters of it
  * are known; `isCut`: it may have cut a list of values at its first comma */
 
@@ -209,7 +209,8 @@ class Reader {
     /** @type {Reading | undefined} */
     let best;
     for (const template of this.templates) {
-      const found = text.includes(template.longest) && template.pattern.exec(text);
+      const mayBe = text.length >= template.length && text.includes(template.longest);
+      const found = mayBe && variablesIn(text, template.fixed);
       if (!found) continue;
       const reading = this.#with(template, found);
       if (reading.known > (best?.known ?? 0)) best = reading;
@@ -219,14 +220,14 @@ class Reader {
 
   /** Return a template filled with what was found in its places.
    * @param {Template} template
-   * @param {RegExpExecArray} found
+   * @param {string[]} found
    * @returns {Reading}
    */
   #with({ places, own, weight }, found) {
     const [first = "", ...pieces] = own.split(VARIABLE); // the numbers of the places, and what follows each
     let [filled, known] = [first, weight];
     for (let index = 0; index < pieces.length; index += 2) {
-      const group = this.#variable(found[places.indexOf(pieces[index] ?? "") + 1] ?? "", pieces[index - 1] ?? first);
+      const group = this.#variable(found[places.indexOf(pieces[index] ?? "")] ?? "", pieces[index - 1] ?? first);
       filled = this.#together(this.#together(filled, group.own), pieces[index + 1] ?? "");
       known += group.known;
     }
@@ -252,9 +253,29 @@ export function inOwnLanguage(told, translated) {
 /** @param {string} english @param {string} own @returns {Template} */
 function templateOf(english, own) {
   const fixed = english.split(/\[\d\]/);
-  const literal = fixed.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  const pattern = new RegExp(`^${literal.join("(.*?)")}$`, "s");
   const longest = fixed.reduce((one, other) => (other.length > one.length ? other : one));
   const places = [...english.matchAll(VARIABLE)].map(([, number]) => number ?? "");
-  return { pattern, longest, places, own, weight: fixed.join("").trim().length };
+  const all = fixed.join("");
+  return { fixed, length: all.length, longest, places, own, weight: all.trim().length };
+}
+
+/** Return what stands between the fixed parts of a text, each as short as can be, or undefined where it is another text.
+ * A regular expression would try all ways to cut what a stranger wrote, which takes minutes.
+ * @param {string} text
+ * @param {string[]} fixed
+ */
+function variablesIn(text, [first = "", ...others]) {
+  const last = others.pop();
+  if (last === undefined) return text === first ? [] : undefined;
+  if (!text.startsWith(first) || !text.endsWith(last)) return undefined;
+  const found = [];
+  let at = first.length;
+  for (const part of others) {
+    const next = text.indexOf(part, at);
+    if (next < 0) return undefined;
+    found.push(text.slice(at, next));
+    at = next + part.length;
+  }
+  const end = text.length - last.length;
+  return at > end ? undefined : [...found, text.slice(at, end)];
 }

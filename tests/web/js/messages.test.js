@@ -149,3 +149,10 @@ test("values with commas between them stay together, and parts of a message do n
   assert.match(german("6 rows, 1 to 6 of 10"), /^6 Zeilen, 1 bis 6 von 10$/);
   assert.match(german("6 planned, 6 in the plan, about 1.20 USD"), /^6 geplant, 6 im Plan, etwa 1\.20 USD$/);
 });
+
+test("a service's words that almost are many texts of ours are read at once", () => {
+  for (const [between, count] of [["x", 1900], [" to x", 390], [" was scaled from x to ", 90]]) {
+    const words = `Picture 1 was scaled from ${between.repeat(count)}`.slice(0, 1990);
+    assert.equal(german(words), words);
+  }
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { nodesWithin, ourNodes } from "../../../web/js/node/ours.js";
 import { pictureCount, stateOf, widgetNamed } from "../../../web/js/node/state.js";
 
 /** Return a node with linked inputs: each name alone, or with the node it comes from. */
@@ -79,4 +80,21 @@ test("what a primitive sets is known although it is linked", () => {
   const asks = node("OIN_GPTImage", [["quality", node("PrimitiveNode", [])], ["size", node("OIN_PromptList", [])]]);
   assert.deepEqual(stateOf(asks).connected, ["quality", "size"]);
   assert.deepEqual(stateOf(asks).pinned, ["quality"]);
+});
+
+test("inputs that a file has many times count once, so that they do not multiply", () => {
+  let last = node("OIN_References", ["image_1"]);
+  for (let level = 0; level < 16; level++) last = node("OIN_References", Array(10).fill(["references", last]));
+  assert.equal(pictureCount(last), 1);
+});
+
+test("subgraphs that hold each other many times are walked so far only", () => {
+  let subgraph = { _nodes: [{ id: 1, type: "OIN_GPTImage" }] };
+  for (let level = 0; level < 15; level++) {
+    const inner = subgraph;
+    subgraph = { _nodes: Array.from({ length: 10 }, (_, id) => ({ id, subgraph: inner })) };
+  }
+  assert.ok(nodesWithin(subgraph).length < 100_000);
+  const [id] = Object.keys(ourNodes({ graph: { _nodes: [{ id: 7, subgraph: { _nodes: [{ id: 1, type: "OIN_GPTImage" }] } }] } }));
+  assert.equal(id, "7:1");
 });

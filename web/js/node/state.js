@@ -38,7 +38,8 @@ const sourceOf = (node, slot) => (node.graph === null ? undefined : node.getInpu
  */
 export function pictureCount(node, depth = 0) {
   if (depth > MOST_PICTURES) return 0;
-  const counts = linked(node).map(([{ name }, slot]) => {
+  const slots = new Map(linked(node).map(([{ name }, slot]) => [name, slot])); // each name once, whatever a file says
+  const counts = [...slots].map(([name, slot]) => {
     if (name !== "references") return Number(/^image(_\d+)?$/.test(name));
     const source = sourceOf(node, slot);
     return source?.type === COLLECTOR ? pictureCount(source, depth + 1) : 1;

@@ -17,7 +17,6 @@ import { listText, priceText, summed } from "./words.js";
 const LIST_ESTIMATES = "/openai_image_nodes/list_estimates";
 const OUTPUTS = ["prompt", "seed", "size", "quality", "image", "mask", "name"]; // of a list, one value per row
 const REROUTE = "Reroute";
-const MOST_REROUTES = 32;
 
 /** Return the nodes that run once for each row of a list, and which of their inputs come from which of its outputs.
  * @param {GraphNode} list
@@ -25,7 +24,7 @@ const MOST_REROUTES = 32;
 export function nodesBehind(list) {
   /** @type {Map<GraphNode, Record<string, string>>} */
   const found = new Map();
-  for (const [output, node, input] of targetsOf(list.graph, list, 0)) {
+  for (const [output, node, input] of targetsOf(list.graph, list)) {
     const [name, slot] = [OUTPUTS[output], node.inputs[input]?.name];
     if (name && slot && makesPictures(typeOf(node))) found.set(node, { ...found.get(node), [slot]: name });
   }
@@ -35,15 +34,16 @@ export function nodesBehind(list) {
 /** Return where a node's outputs arrive, as [output, node, input].
  * @param {Graph | null | undefined} graph
  * @param {GraphNode} node
- * @param {number} depth
+ * @param {Set<GraphNode>} seen the reroutes on the way: a file may link them in circles, and each with many
  * @returns {[number, GraphNode, number][]}
  */
-function targetsOf(graph, node, depth) {
-  if (!graph || depth > MOST_REROUTES) return [];
+function targetsOf(graph, node, seen = new Set()) {
+  if (!graph || seen.has(node)) return [];
+  seen.add(node);
   return outgoing(graph, node).flatMap(({ slot, to, input }) => {
     const target = graph.getNodeById(to);
     if (target?.type !== REROUTE) return target ? [/** @type {[number, GraphNode, number]} */ ([slot, target, input])] : [];
-    return targetsOf(graph, target, depth + 1).map(([, end, at]) => /** @type {[number, GraphNode, number]} */ ([slot, end, at]));
+    return targetsOf(graph, target, seen).map(([, end, at]) => /** @type {[number, GraphNode, number]} */ ([slot, end, at]));
   });
 }
 

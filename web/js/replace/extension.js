@@ -64,7 +64,7 @@ class Replacing {
 
   /** @param {GraphNode} node */
   #isTheirs(node) {
-    return typeOf(node) in this.#facts.nodes;
+    return Object.hasOwn(this.#facts.nodes, typeOf(node)); // a stranger's node may be called "constructor"
   }
 
   /** Return all built-in nodes of the workflow, and how each is read. */

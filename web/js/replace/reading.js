@@ -54,7 +54,7 @@ export function namedValues(saved, { layouts }) {
  */
 export function valuesOf(node, reading) {
   const saved = namedValues(node.last_serialization?.widgets_values ?? node.widgets_values, reading);
-  const named = (node.widgets ?? []).filter(({ name }) => name in reading.inputs || name === CONTROL);
+  const named = (node.widgets ?? []).filter(({ name }) => Object.hasOwn(reading.inputs, name) || name === CONTROL);
   if (node.last_serialization || !named.length) return saved;
   return { ...saved, ...Object.fromEntries(named.map(({ name, value }) => [name, value])) };
 }
