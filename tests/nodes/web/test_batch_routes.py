@@ -318,7 +318,7 @@ def test_what_was_left_half_way_is_counted_and_finished(
     """The person sees it, and a submit of an otherwise empty plan goes on with it."""
     assert planned(seed=1)
 
-    def lost(*_args: Any) -> Any:
+    def lost(*_args: Any, **_options: Any) -> Any:
         raise OSError("killed")
 
     with monkeypatch.context() as broken:
