@@ -20,7 +20,17 @@ from .base64_json import base64_to_bytes, extract_base64, is_picture, is_whole_p
 from .error_mapping import error_from_response, redacted, service_words
 from .find_pictures import MAX_IMAGES, guessed_pictures, known_pictures, linked_pictures
 from .loose_json import documents, is_finished, utf8
-from .sse import EVENT_STREAM, PARTIAL, PREAMBLE, events, is_error, is_partial, is_text_piece, joined_chat
+from .sse import (
+    EVENT_STREAM,
+    PARTIAL,
+    PREAMBLE,
+    events,
+    is_error,
+    is_of_responses,
+    is_partial,
+    is_text_piece,
+    joined_chat,
+)
 
 MAX_OUTLINE_BYTES = 64 << 20  # of an answer without its pictures
 MAX_BRACKETS = 1_000_000  # each is an object in memory
@@ -109,7 +119,7 @@ def response_of(body: bytes, *, sent: Sequence[bytes] = (), guess: bool = True) 
         answers = [response_from_document(document, long_texts, sent) for document in told]
         if with_pictures := [one for one in answers if one.data]:
             is_stream = EVENT_STREAM.match(outline) is not None  # else lines of progress come before the answer
-            return _joined(with_pictures) if is_stream else with_pictures[-1]
+            return _joined(with_pictures, once=any(map(is_of_responses, told))) if is_stream else with_pictures[-1]
     if long_texts and not told and PARTIAL.encode() not in outline:  # cut off behind its picture
         whole = [Image(b64_json=text) for text in long_texts.values() if looks_like_base64(text)]
         return OpenAIImageGenerationResponse(data=whole[:MAX_IMAGES])
@@ -215,12 +225,16 @@ def _about(document: object) -> OpenAIImageGenerationResponse:
     )
 
 
-def _joined(answers: list[OpenAIImageGenerationResponse]) -> OpenAIImageGenerationResponse:
-    """Return one answer of all final events: their pictures, and their tokens added up."""
+def _joined(answers: list[OpenAIImageGenerationResponse], *, once: bool) -> OpenAIImageGenerationResponse:
+    """Return one answer of all final events: their pictures, each `once` where the last one tells of all again, and
+    their tokens added up.
+    """
     usages = [one.usage for one in answers if one.usage is not None]
     total = usages[0] if len(usages) == 1 else _added(usages) if usages else None
-    images = [image for one in answers for image in one.data or []][:MAX_IMAGES]
-    return answers[0].model_copy(update={"data": images, "usage": total})
+    images: list[Image] = []
+    for one in answers:
+        images += [image for image in one.data or [] if not once or image not in images]
+    return answers[0].model_copy(update={"data": images[:MAX_IMAGES], "usage": total})
 
 
 def _added(usages: list[Usage]) -> Usage:

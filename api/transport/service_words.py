@@ -50,6 +50,7 @@ FAILED_STATES = re.compile(r"fail(ed|ure)?|error(ed)?|rejected|blocked|cancell?e
 BLOCKED_KEYS = ("blockReason", "block_reason", "finishReason", "finish_reason")
 BLOCKED = re.compile(r".*(safety|prohibited|block|content_?filter|spii|recitation|moderat).*", re.I)
 GOOD_CODES = ("0", "200", "201", "202", "success", "ok", "true")
+SUCCESSFUL = re.compile(r"\W*((submit(ted)?|request) )?(success(ful(ly)?)?\b|submitted|queued|ok\W*$)", re.I)
 IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]+")
 IS_PAGE = re.compile(
     r"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body|title)\b|<(html|body|head)\b[^>]*>", re.I | re.S
@@ -138,13 +139,26 @@ def _told(value: Any, depth: int = 0) -> ServiceWords | None:
         return None
     own = _own_words(value, depth)
     for key in INSIDE_KEYS:
-        words = None if value.get(key) == own.code else _told(value.get(key), depth + 1)
+        words = None if value.get(key) == own.code else _told(value.get(key), depth + 1) or _by_field(value.get(key))
         own = _merged(own, words) if words is not None else own
     is_error = own.from_service or any(value.get(key) for key in ("error", "errors", "Error"))
     is_error = is_error or any(value.get(key) is False for key in ("success", "ok")) or _has_failed(value)
+    is_good = not own.message and not is_error and (own.code or "").lower() in GOOD_CODES
+    if is_good and (begun := _without_error(value)) is not None:
+        return begun
     if own.message or own.code or own.retry_after_s is not None:
         return replace(own, from_service=is_error, codes=own.codes[:MESSAGE_MAX_CHARS])
     return _without_error(value)
+
+
+def _by_field(value: Any) -> ServiceWords | None:
+    """Return what is said of single fields, as {"prompt": ["is too long"]}, or None."""
+    if not isinstance(value, dict):
+        return None
+    each = {field: told if isinstance(told, list) else [told] for field, told in list(value.items())[:20]}
+    if not each or not all(told and all(isinstance(one, str) for one in told) for told in each.values()):
+        return None
+    return ServiceWords(_clean("; ".join(f"{field}: {' '.join(told)}" for field, told in each.items())))
 
 
 def _from_text(text: str, depth: int) -> ServiceWords | None:
@@ -154,7 +168,8 @@ def _from_text(text: str, depth: int) -> ServiceWords | None:
         words = _told(_read(text[start:]), depth + 1)
         if words is not None and words.message:
             return words
-    clean = _clean(text)
+    is_page = IS_PAGE.search(text[:MESSAGE_MAX_CHARS]) is not None  # passed on in a message
+    clean = _plain(text.encode(errors="replace")).page if is_page else _clean(text)
     return ServiceWords(clean) if clean else None
 
 
@@ -176,7 +191,11 @@ def _own_words(answer: Mapping[str, Any], depth: int) -> ServiceWords:
         where = ".".join(str(part) for part in place[:8])
         message = replace(message, message=f"{where}: {message.message}")
     is_bad = (code is not None and code.lower() not in GOOD_CODES) and bool(message.message or "error_type" in answer)
-    is_bad = is_bad and not any(answer.get(key) for key in ("data", "choices", "images", "output"))
+    is_bad = (
+        is_bad
+        and SUCCESSFUL.match(message.message) is None
+        and not any(answer.get(key) for key in ("data", "choices", "images", "output"))
+    )
     met = " ".join(filter(None, (code, kind, message.codes)))
     return ServiceWords(
         message.message,

@@ -42,6 +42,11 @@ def is_partial(event: object) -> bool:
     return bool(UNFINISHED_KINDS.search(kind)) or is_begun or (not kind and "partial_image_index" in event)
 
 
+def is_of_responses(event: object) -> bool:
+    """Tell whether an event is one of OpenAI's Responses API, whose last one tells of every picture once more."""
+    return isinstance(event, dict) and str(event.get("type", "")).startswith("response.")
+
+
 def is_text_piece(event: object) -> bool:
     """Tell whether an event holds a piece of a chat's text: a link in it may be cut anywhere."""
     return bool(_text_pieces(event))

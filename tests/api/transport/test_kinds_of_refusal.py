@@ -20,6 +20,7 @@ from openai_image_nodes.api.errors import (
     RefusedError,
 )
 from openai_image_nodes.api.transport.error_mapping import Asked, error_from_response
+from openai_image_nodes.api.transport.service_words import service_words
 
 RELAY = Connection(name="relay", base_url="https://relay.example/v1")
 AS_JSON = Connection(name="relay", base_url="https://relay.example/v1", edits="json")
@@ -218,6 +219,34 @@ def test_kinds_are_told_apart(name: str) -> None:
     found = told(connection, status, said)
     assert type(found) is kind, str(found)
     assert words in str(found)
+
+
+SAID: dict[str, tuple[Any, str, bool]] = {  # what is answered, its message, whether it is an error
+    "a task beside a good code": (
+        {"code": 200, "data": [{"status": "submitted", "task_id": "task_01"}]},
+        "it began the task task_01",
+        False,
+    ),
+    "success with its own code": (
+        {"code": 1, "description": "submit success", "result": "17"},
+        "success",
+        False,
+    ),
+    "an error with a code of its own": ({"code": 1, "description": "no such size"}, "no such size", True),
+    "words by field": ({"message": "invalid", "errors": {"prompt": ["is too long"]}}, "prompt: is too long", True),
+    "words by field alone": ({"errors": {"prompt": ["is too long"], "n": "is odd"}}, "is too long; n: is odd", True),
+    "a page in a message": (error("<html><head><title>502 Bad Gateway</title></head></html>"), "502 Bad Gateway", True),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_words_are_told_as_what_they_are(name: str) -> None:
+    """A task that was begun is none that was refused, and no markup is shown."""
+    said, message, is_error = SAID[name]
+    words = service_words(json.dumps(said).encode())
+    assert message in words.message
+    assert words.from_service is is_error
+    assert "<" not in words.message
 
 
 def test_a_limit_that_is_named_in_chinese_is_waited_for() -> None:

@@ -101,6 +101,16 @@ def test_an_error_on_a_line_that_stays_open_is_told_soon(server: WireServer, pin
     assert server.posts == 1
 
 
+def test_a_picture_that_two_events_tell_of_is_one(server: WireServer) -> None:
+    """The last event of all names it once more; the second one that was asked for did not come."""
+    item = {"type": "image_generation_call", "status": "generating", "result": base64.b64encode(RED).decode()}
+    done = event(type="response.output_item.done", item=item)
+    server.script(chunked(done, event(type="response.completed", response={"output": [item]})))
+    image, _, report = node(n=2)
+    assert len(image) == 1
+    assert "2 pictures were asked for, 1 came." in report["notes"]
+
+
 @pytest.mark.parametrize("word", ["null", "None", "see url", "-"])
 def test_a_word_in_place_of_base64_does_not_hide_the_address(server: WireServer, word: str) -> None:
     """The picture is where the address says."""
