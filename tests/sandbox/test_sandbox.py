@@ -16,6 +16,7 @@ from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.api.catalog import pricing as prices
 from openai_image_nodes.sandbox import Sandbox
 from PIL import Image
+from support.official_client import official
 from support.sandbox_client import ASK, MODEL, PRICED, file, mask, photo, picture, png, post
 
 
@@ -27,7 +28,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def client(sandbox: Sandbox) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(api_key="unused", base_url=f"{sandbox.base_url}/v1", max_retries=0) as made:
+    with official(sandbox, api_key="unused") as made:
         yield made
 
 

@@ -13,6 +13,7 @@ import pytest
 from openai.types import Batch
 
 from support.asker import until
+from support.official_client import official
 from support.scenarios import BatchPlan, ScriptedSandbox
 
 MODEL = "gpt-image-2"
@@ -43,7 +44,7 @@ class Client:
 
     def __init__(self, sandbox: ScriptedSandbox) -> None:
         self.sandbox = sandbox
-        self.official = openai.OpenAI(api_key="unused", base_url=f"{sandbox.base_url}/v1", max_retries=0)
+        self.official = official(sandbox, api_key="unused")
 
     def upload(self, data: bytes, name: str = "in.jsonl", purpose: Any = "batch", **options: Any) -> str:
         """Upload a file and return its id."""

@@ -15,7 +15,7 @@ import openai
 import pytest
 from support.capture import Capture, Captured
 from support.node_calls import KEY, GPTImage, node, photo, use_openai
-from support.official_client import DEFAULTS, ask_as, official, seen
+from support.official_client import DEFAULTS, ask_as, official, plain_client, seen
 
 MODEL = "gpt-image-2.6-sunburst"
 AUTH = ("Authorization", "X-API-KEY", "api-key", "OpenAI-Organization", "OpenAI-Project")
@@ -80,7 +80,7 @@ def test_azure_is_asked_as_the_official_azure_client_does(
     monkeypatch.setenv("OPENAI_API_VERSION", "2025-04-01-preview")
     node(connection="azure", model=model, **pictures)
     ours = server.last
-    plain = openai.DefaultHttpxClient(trust_env=False)
+    plain = plain_client()
     options = {"azure_endpoint": server.base_url, "api_version": "2025-04-01-preview", "api_key": KEY}
     with openai.AzureOpenAI(**options, max_retries=0, http_client=plain) as client:
         ask_as(client, ours, **{**arguments(pictures), "model": model})
