@@ -82,13 +82,14 @@ def _whole(name: str, rounds: int) -> Iterator[tuple[str, str]]:
 def _beside_ecc(name: str, rounds: int) -> Iterator[tuple[str, str]]:
     """Measure what finds the map at 1024, ours and OpenCV's ECC, on all photographs and several drifts."""
     gates, make_pair = ours.part("utils.edits.gates"), ours.part("utils.edits.pair").make_pair
+    on_one_core = ours.part("utils.edits.threads").one_core()(gates.decide)
     mask = _disc(CASES[name], 0.12)
     for scale in SCALES:
         found: dict[str, tuple[list[float], list[str]]] = {"ours": ([], []), "ECC": ([], [])}
         for number in range(len(PHOTOS)):
             pixels = photograph(*CASES[name], number)
             pair = make_pair(_tensor(pixels), _tensor(_drifted(pixels, scale)), mask)
-            for way, work in (("ours", lambda pair=pair: gates.decide(pair).view.mapping.affine), ("ECC", _ecc(pair))):
+            for way, work in (("ours", lambda pair=pair: on_one_core(pair).view.mapping.affine), ("ECC", _ecc(pair))):
                 taken, error = _registered(work, name, scale, rounds)
                 found[way][0].extend(taken)
                 found[way][1].append(error)
