@@ -16,7 +16,10 @@ from .atomic_files import PRIVATE_FILE, make_private_folder, read_regular, remov
 from .fsspec_client import FsspecClient, created
 
 READ_MAX_BYTES = 1 << 20  # of a claim or a note; records and pictures are larger
+SEEN_MAX = 4096
 SETTLE_S = 1.0  # for a bucket where to create an object is not one step
+
+_seen: dict[tuple[Path, float], float] = {}  # when files were first seen whose time is still to come
 
 
 class Backend(Protocol):
@@ -120,7 +123,8 @@ class LocalBackend:
     def age_s(self, name: str, data: bytes) -> float:
         """Return a file's age by the clock of its own file system, for shared folders have clocks of their own.
 
-        Where nothing can be written, as on a full disk, this machine's clock must do.
+        Where nothing can be written, as on a full disk, this machine's clock must do. Where its time is still to come,
+        as after a clock was set right, it is as old as this process has seen it so.
         """
         path = self.path / name
         probe, now = path.with_name(f".now.{uuid.uuid4().hex}"), time.time()
@@ -129,8 +133,17 @@ class LocalBackend:
             now = probe.stat().st_mtime
             remove(probe)
         with contextlib.suppress(FileNotFoundError):
-            return now - path.stat().st_mtime
+            modified = path.stat().st_mtime
+            return now - modified if modified <= now else _seen_s(path, modified)
         return float("inf")
+
+
+def _seen_s(path: Path, modified: float) -> float:
+    """Return since when this process knows a file with this time, in seconds."""
+    now = time.monotonic()
+    if len(_seen) > SEEN_MAX:
+        _seen.clear()
+    return now - _seen.setdefault((path, modified), now)
 
 
 class BucketBackend:

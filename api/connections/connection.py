@@ -206,8 +206,11 @@ class HostSecrets:
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether a URL's host is this machine."""
-    return urlsplit(url).hostname in LOOPBACK_HOSTS
+    """Tell whether a URL's host is this machine; what is no URL has none."""
+    try:
+        return urlsplit(url).hostname in LOOPBACK_HOSTS
+    except ValueError:
+        return False
 
 
 def user_of(token: str) -> str | None:

@@ -51,6 +51,24 @@ def test_claim_of_another_machine_is_followed_when_its_heart_stops(tmp_path: Pat
     assert not claims.is_leased(tmp_path)
 
 
+def test_claim_of_a_time_to_come_is_followed_when_its_heart_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine's clock was a year ahead when it died, or somebody set the time: the job must not wait a year."""
+    ahead = elsewhere(tmp_path, age_s=-365 * 86_400)
+    assert claims.acquire(tmp_path) is None
+    assert claims.is_leased(tmp_path)
+    later = time.monotonic() + claims.STALE_AFTER_S + 1
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    os.utime(ahead, (time.time() + 9e7, time.time() + 9e7))  # a heart beats
+    assert claims.acquire(tmp_path) is None
+    monkeypatch.setattr(time, "monotonic", lambda: later + claims.STALE_AFTER_S + 1)
+    ours = claims.acquire(tmp_path)
+    assert ours is not None
+    assert ours.name == "claim.5"
+    ours.release()
+
+
 def test_claim_is_not_given_back_for_somebody_else(tmp_path: Path) -> None:
     """A folder that was cleared and made again belongs to its new owner, though the file has the same name."""
     first = claims.acquire(tmp_path)

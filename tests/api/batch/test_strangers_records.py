@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 from openai_image_nodes.api.batch import submit as submitting
+from openai_image_nodes.api.batch.manager import BatchManager
 from openai_image_nodes.api.batch.plan import JobPlan
 from openai_image_nodes.api.batch.records import BatchLedger, BatchRecord
 from openai_image_nodes.api.batch.submit import UploadedPictures
+from openai_image_nodes.api.connections import resolve as connections
+from openai_image_nodes.api.connections.connection import HostSecrets
 from openai_image_nodes.api.errors import OutOfCreditError, RefusedError
 from openai_image_nodes.api.store import spending
 from openai_image_nodes.cli import main
@@ -204,3 +207,13 @@ def test_names_of_a_plan_that_are_no_jobs_are_left_alone(sandbox: ScriptedSandbo
     for name in ("notes.json", "A" * 64 + ".json", "\u0660" * 64 + ".json"):
         (folder / name).write_text("{}")
     assert len(JobPlan(store()).identities()) == 1
+
+
+def test_sandbox_batch_whose_address_is_none_stops_no_other(sandbox: ScriptedSandbox) -> None:
+    """A word that no parser takes is no address of this machine."""
+    plan(1)
+    half_way([only_plan().stem], connection="sandbox batch", service="sandbox", address="http://[", state="submitted")
+    counter = BatchManager(store(), lambda name: connections.resolve(name, HostSecrets(), lambda: sandbox.base_url))
+    (record,) = counter.overview().open
+    assert counter.look(record).state == "refused"  # that sandbox is gone, and its jobs are planned again
+    assert len(counter.overview().ready) == 1
