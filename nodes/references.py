@@ -49,7 +49,8 @@ class References:
         connected = [name for name, picture in images.items() if picture is not None]
         ordered = sorted(connected, key=lambda name: int(name.rpartition("_")[2]))
         batches = [batch for name in ordered for batch in pictures_of(images[name], name)]
-        collected = [*(references or []), *(picture for batch in batches for picture in batch)]
+        before = [] if references is None else pictures_of(references, "references")
+        collected = [picture for batch in (*before, *batches) for picture in batch]
         most = ANY_MODEL.max_input_images
         if len(collected) > most:
             raise RefusedError(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..api import RefusedError
 from ..utils import comfyui
 from ..utils.errors import BrokenPictureError
+from ..utils.input_tensors import unusable
 from . import inputs
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class SaveOriginal:
 
         Raises: RefusedError for a place outside the output folder or files that are gone, SharedStoreError, OSError.
         """
+        if not hasattr(originals, "digests"):  # an output of any type can be linked
+            raise unusable(originals, "originals")
         graphs = _graphs(prompt, extra_pnginfo)
         saved = _Saved(notes=dict.fromkeys(_notes_on(originals)))
         for index in range(len(originals.digests)):
@@ -139,7 +142,8 @@ def _graphs(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, A
     """Return prompt and workflow, in the order in which ComfyUI writes them, unless it was told to write neither."""
     if not comfyui.saves_metadata():
         return {}
-    found = {"prompt": prompt, "workflow": (extra_pnginfo or {}).get("workflow")}
+    more = extra_pnginfo if isinstance(extra_pnginfo, Mapping) else {}  # whoever posts a prompt says what it is
+    found = {"prompt": prompt, "workflow": more.get("workflow")}
     return {name: graph for name, graph in found.items() if graph is not None}
 
 

@@ -65,8 +65,13 @@ def _tensor(value: Any, name: str) -> Tensor:
         return value
     if type(value).__name__ == "ndarray":
         return torch.from_numpy(value)
+    raise unusable(value, name)
+
+
+def unusable(value: Any, name: str) -> ImageInputError:
+    """Return the error for what some node gives out in place of what the input `name` needs."""
     kind = type(value).__name__
-    raise ImageInputError(f"The input {name} cannot use a value of the kind {kind}. Connect another output.")
+    return ImageInputError(f"The input {name} cannot use a value of the kind {kind}. Connect another output.")
 
 
 def _floats(tensor: Tensor, name: str) -> Tensor:

@@ -11,6 +11,7 @@ import pytest
 from openai_image_nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, WEB_DIRECTORY
 from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.nodes.run.parameters import ImageParameters
+from openai_image_nodes.utils.errors import ImageInputError
 from support.node_calls import GPTImage, References
 
 GIF, SVG = NODE_CLASS_MAPPINGS["OIN_GPTImageGIF"], NODE_CLASS_MAPPINGS["OIN_GPTImageSVG"]
@@ -216,6 +217,13 @@ def test_references_have_eight_pictures_and_a_chain() -> None:
         "references": "OIN_REFERENCES",
     }
     assert References.RETURN_TYPES == ("OIN_REFERENCES",)
+
+
+@pytest.mark.parametrize("value", [7, "abc", {"a": 1}, object()])
+def test_chain_that_is_none_is_told(value: Any) -> None:
+    """An output of any type can be linked, also a number or a text."""
+    with pytest.raises(ImageInputError, match="references cannot use a value of the kind"):
+        References().collect(references=value)
 
 
 @pytest.mark.parametrize("kind", CALLING)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from openai_image_nodes import NODE_CLASS_MAPPINGS
 from openai_image_nodes.api import Originals, RefusedError
+from openai_image_nodes.utils.errors import ImageInputError
 from PIL import Image
 from support.capture import Capture, success
 from support.node_calls import GPTImage, asked, awaited, half_mask, photo, use_openai
@@ -247,6 +248,20 @@ def test_metadata_is_left_out_where_comfyui_was_told_so(
     assert not {"prompt", "workflow"} & set(json.loads((output / "ComfyUI_00001_.json").read_text()))
     save(reference, metadata="in file")
     assert (output / "ComfyUI_00002_.png").read_bytes() == unsigned("png")
+
+
+@pytest.mark.parametrize("pnginfo", [[], "x", 7, {"workflow": None}, None])
+def test_odd_graphs_of_a_posted_prompt_withhold_no_file(server: Capture, output: Path, pnginfo: Any) -> None:
+    """Whoever posts a prompt says what goes along with it."""
+    save(originals(server, signed("png")), prompt={"1": {}}, extra_pnginfo=pnginfo)
+    assert sorted(path.suffix for path in output.iterdir()) == [".json", ".png"]
+
+
+@pytest.mark.parametrize("value", [None, 7, "a reference", []])
+def test_what_is_no_reference_is_told(value: Any) -> None:
+    """An output of any type can be linked."""
+    with pytest.raises(ImageInputError, match="originals cannot use a value of the kind"):
+        save(value)
 
 
 def test_without_comfyui_there_is_no_place(server: Capture) -> None:
