@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # and where it is used: the commands do without torch, which 
     from torch import Tensor
 
 CHANNELS = (1, 3, 4)
+COLLECTED = ("references",)  # of which there may be none
 LEVELS = 255
 
 
@@ -22,6 +23,8 @@ def pictures_of(value: Any, name: str) -> list[Tensor]:
         ImageInputError: anything else.
     """
     if isinstance(value, list | tuple):
+        if not value and name not in COLLECTED:
+            raise unusable(value, name)  # else what should be an edit would be made of the prompt alone
         return [batch for each in value for batch in pictures_of(each, name)]
     tensor = _floats(_tensor(value, name), name)
     batch = tensor[None] if tensor.ndim == 3 and tensor.shape[2] in CHANNELS else tensor

@@ -25,6 +25,14 @@ def fit(original: Any, edit: Any, **inputs: Any) -> tuple[torch.Tensor, torch.Te
     return image, mask, json.loads(report)
 
 
+@pytest.mark.parametrize("name", ["original", "edited"])
+def test_list_without_pictures_is_told(name: str) -> None:
+    """An output of any type can be linked, also an empty list."""
+    pictures = {"original": torch.rand(1, 8, 8, 3), "edited": torch.rand(1, 8, 8, 3), name: []}
+    with pytest.raises(ImageInputError, match=f"{name} cannot use a value of the kind list"):
+        awaited(FitEdit().fit_edit(**pictures))
+
+
 @pytest.fixture(scope="module")
 def photo() -> torch.Tensor:
     return scene(960, 640)

@@ -34,6 +34,8 @@ def random_mask(side: int) -> torch.Tensor:
 CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "mask without image": ({"mask": half_mask()}, ["mask", "no image", "Connect the image"]),
     "markup without image": ({"markup": scribble()}, ["markup", "no image", "Connect the image"]),
+    "list without pictures": ({"image": []}, ["image", "list", "Connect another output"]),
+    "markup without pictures": ({"image": photo(), "markup": []}, ["markup", "list", "Connect another output"]),
     "mask of another size": ({"image": photo(), "mask": half_mask(50, 60)}, ["60x50", "64x48", "mask"]),
     "64x64 mask with a hole": ({"image": photo(), "mask": half_mask(64, 64)}, ["64x64", "64x48", "mask"]),
     "empty mask of another size": ({"image": photo(), "mask": torch.zeros(1, 32, 32)}, ["32x32", "64x48"]),
