@@ -4,6 +4,7 @@ import { afterEach, beforeEach, test } from "node:test";
 import { widgetNamed } from "../../../web/js/node/state.js";
 import { MissingNodes, readOldValues } from "../../../web/js/replace/missing_nodes.js";
 import { contentOf, namedValues, readingOf, snapshot } from "../../../web/js/replace/reading.js";
+import { replaceExtension } from "../../../web/js/replace/extension.js";
 import { swap } from "../../../web/js/replace/swap.js";
 import { fitting } from "../../../web/js/replace/values.js";
 import { Graph, createNode } from "./support/graph.js";
@@ -270,4 +271,13 @@ test("one of ours under the old name reads values that were saved by the old nod
   node.onConfigure({ widgets_values: SAVED });
   const { prompt, size, connection, model } = values(node);
   assert.deepEqual([prompt, size, connection, model], ["a fox", "custom", "auto", "gpt-image-2.6-flare"]);
+});
+
+test("a stranger's node with a name that every object knows hides no built-in node", async () => {
+  const { graph } = missing(SAVED);
+  graph.placed("constructor", {});
+  const inPage = { ...fakeHost(), app: { graph }, json: async () => FACTS, attempt: (work) => work() };
+  const extension = replaceExtension(inPage);
+  await extension.learn();
+  assert.equal(extension.getCanvasMenuItems().length, 1);
 });
