@@ -20,6 +20,7 @@ from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.connection import HostSecrets
 from openai_image_nodes.api.errors import OpenAIImageError
 from openai_image_nodes.api.transport import retry as retries
+from support.asker import hurry
 from support.capture import Capture, failure, picture, success
 from support.node_calls import KEY, NODE_CLASS_MAPPINGS, GPTImage, asked, node, photo, validated
 
@@ -47,7 +48,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
         }
         for name, value in planted.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(retries, "FIRST_DELAY_S", 0.001)
+        hurry(monkeypatch)
         relay = {
             "base_url": f"{capture.base_url}/v1",
             "key": "planted9876543210",
