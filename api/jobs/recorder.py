@@ -91,7 +91,7 @@ class AnswerRecorder:
         """
         if answer.record.fault:
             self._read_again(answer)
-        for index, data in enumerate(answer.pictures):
+        for index, data in enumerate(answer.pictures[:MAX_PICTURES]):  # one more is the whole answer
             found = None
             with contextlib.suppress(OSError, ValueError):
                 is_address = suffix_of(data) == "url"

@@ -52,7 +52,7 @@ def fill_plan(root: Path, jobs: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     planned = PlannedJob(
         identity=identity(0), connection="openai batch", service="api.openai.com", operation="generations",
-        model="gpt-image-2", fields={"prompt": "fox", "model": "gpt-image-2"}, low_usd=USD, high_usd=USD,
+        model="gpt-image-2", fields={"prompt": "fox", "model": "gpt-image-2"},
     )  # fmt: skip
     text = planned.model_dump_json(exclude_none=True)
     for number in range(jobs):

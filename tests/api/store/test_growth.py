@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from openai_image_nodes.api.batch.plan import JobPlan
 from openai_image_nodes.api.errors import OutOfCreditError
 from openai_image_nodes.api.jobs import past_runs
 from openai_image_nodes.api.store import names, spending
@@ -110,6 +111,7 @@ def test_panel_shows_a_large_plan_as_it_was_read_last(tmp_path: Path, monkeypatc
     """A look at very many planned jobs waits for none of them, and has all of them in the end."""
     monkeypatch.setenv("OPENAI_IMAGE_NODES_STORE", str(tmp_path))
     large_store.fill_plan(tmp_path, MANY)
+    large_store.fill_plan(tmp_path / "one", 1)
     panel = BatchPanel(lambda _name: pytest.fail("nobody asks the service"))
     seen = panel.view()
     assert (seen["busy"], seen["doing"]) == (True, "look")
@@ -117,7 +119,9 @@ def test_panel_shows_a_large_plan_as_it_was_read_last(tmp_path: Path, monkeypatc
         time.sleep(0.1)
         seen = panel.view()
     assert seen["count"] == MANY
-    assert seen["high_usd"] == pytest.approx(MANY * USD)
+    (one,) = JobPlan(Store(tmp_path / "one")).all()
+    assert one.high_usd is not None
+    assert seen["high_usd"] == pytest.approx(MANY * one.high_usd)
     with counted() as calls:
         again = panel.view()
     assert again == seen
