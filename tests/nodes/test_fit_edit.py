@@ -64,12 +64,24 @@ def test_edit_is_put_back_in_place(photo: torch.Tensor, mask: torch.Tensor, edit
 
 @pytest.mark.slow
 def test_without_a_mask_what_changed_is_found(photo: torch.Tensor, mask: torch.Tensor, edit: torch.Tensor) -> None:
-    """It is given out as a mask that covers the change and little more; ComfyUI's stand-in for no mask is none."""
-    for connected in (None, torch.zeros(1, 64, 64), torch.zeros(1, 640, 960)):
-        image, used, _ = fit(photo[None], edit[None], mask=connected)
-        assert used[0][mask > 0.5].mean() > 0.98
-        assert used.mean() < 4 * mask.mean()
-        assert torch.equal(image[0][:, :200], photo[:, :200])
+    """It is given out as a mask that covers the change and little more."""
+    image, used, _ = fit(photo[None], edit[None])
+    assert used[0][mask > 0.5].mean() > 0.98
+    assert used.mean() < 4 * mask.mean()
+    assert torch.equal(image[0][:, :200], photo[:, :200])
+
+
+def test_stand_in_for_no_mask_is_none() -> None:
+    """ComfyUI gives 64x64 zeros, or in newer versions the picture's size, at 1/255 where a file is opaque."""
+    photo = scene(96, 64)
+    changed = photo.clone()
+    changed[20:40, 30:60] = 0.5
+    found = fit(photo[None], changed[None])
+    for stand_in in (torch.zeros(1, 64, 64), torch.zeros(1, 64, 96), torch.full((1, 64, 96), 1 - 255 / 256)):
+        again = fit(photo[None], changed[None], mask=stand_in)
+        assert torch.equal(again[0], found[0])
+        assert torch.equal(again[1], found[1])
+    assert found[1].any()
 
 
 @pytest.mark.slow

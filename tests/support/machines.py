@@ -7,11 +7,8 @@ import uuid
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiobotocore.httpsession import AIOHTTPSession
-from botocore.loaders import JSONFileLoader
 from openai_image_nodes.api.backends import backend
 from openai_image_nodes.api.store.records import JobRecord
 from openai_image_nodes.api.store.shared import SharedStore
@@ -21,19 +18,18 @@ from support.s3_server import BUCKET, S3Server
 
 STORE = "OPENAI_IMAGE_NODES_STORE"
 HOME = "OPENAI_IMAGE_NODES_HOME"
-FILES, CONTEXT = JSONFileLoader(), ssl.create_default_context()
-load_file = JSONFileLoader.load_file
 
 
 @cache
-def loaded(path: str) -> Any:
-    """Return the content of a file of the AWS client, for every machine the same."""
-    return load_file(FILES, path)
+def share_what_clients_read() -> None:
+    """Let all machines read the AWS client's files and the certificates once: each would for itself, megabytes."""
+    from aiobotocore.httpsession import AIOHTTPSession
+    from botocore.loaders import JSONFileLoader
 
-
-# Each machine has a client of its own, which would read megabytes of JSON and all certificates for itself.
-JSONFileLoader.load_file = lambda _self, path: loaded(path)
-AIOHTTPSession._build_verify_context = lambda _self: CONTEXT
+    files, load_file, context = JSONFileLoader(), JSONFileLoader.load_file, ssl.create_default_context()
+    loaded = cache(lambda path: load_file(files, path))
+    JSONFileLoader.load_file = lambda _self, path: loaded(path)
+    AIOHTTPSession._build_verify_context = lambda _self: context
 
 
 def url() -> str:
@@ -45,6 +41,7 @@ class Farm:
     """Machines that share a store and ask one service: `on` makes one of them the machine of this process."""
 
     def __init__(self, server: Server, bucket: S3Server, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        share_what_clients_read()
         self.url, self.bucket, self.folder = url(), bucket, folder
         self._patch = patch
         self.asker = Asker.fresh(server, "openai", patch)

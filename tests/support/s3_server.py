@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 BUCKET = "farm"
@@ -34,6 +33,9 @@ class S3Server:
     """Serves one bucket; `fails` tells by method and path which requests fail, `seen` is what came."""
 
     def __init__(self) -> None:
+        # takes half a second, of each process that only collects the tests
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
         self.conditional = True
         self.fails: Callable[[str, str], bool] = lambda _method, _path: False
         self.seen: list[tuple[str, str]] = []
