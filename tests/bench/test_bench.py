@@ -112,6 +112,7 @@ def test_collecting_is_measured() -> None:
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["write", "collect", "write", "collect"]
 
 
+@pytest.mark.slow
 def test_both_ways_are_timed_in_turn() -> None:
     """So that a machine that gets slower favours neither."""
     calls: list[str] = []

@@ -80,6 +80,7 @@ def test_nothing_is_sent_without_a_yes(
     assert sandbox.posts["/v1/batches"] == 1
 
 
+@pytest.mark.slow
 def test_cancel_and_collect(sandbox: ScriptedSandbox, capsys: pytest.CaptureFixture[str]) -> None:
     """What was finished is kept, the rest is planned again."""
     assert all(planned(seed=seed) for seed in range(3))

@@ -122,6 +122,7 @@ def test_answer_is_shared_with_the_node(server: Capture, tmp_path: Path, picked:
     assert (report["reused"], len(server.posts)) == (True, 1)
 
 
+@pytest.mark.slow
 def test_picture_from_a_prompt_loads_no_torch(server: Capture, tmp_path: Path) -> None:
     """It takes seconds and 200 MB."""
     run = child("a fox", "-o", str(tmp_path / "fox.png"))
@@ -196,6 +197,7 @@ def test_wrong_usage_and_a_missing_key_have_their_codes(tmp_path: Path, monkeypa
     assert main(["a fox", "--connection", "openai", "-o", str(tmp_path / "fox.png")]) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 def test_ctrl_c_waits_for_what_is_paid(server: Capture, tmp_path: Path) -> None:
     """What was sent is billed: it is kept, and the next run has it. Nothing is written to the file."""
@@ -212,6 +214,7 @@ def test_ctrl_c_waits_for_what_is_paid(server: Capture, tmp_path: Path) -> None:
     assert len(server.posts) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 def test_second_ctrl_c_leaves_at_once(server: Capture, tmp_path: Path) -> None:
     """And says what the next run does."""
@@ -226,6 +229,7 @@ def test_second_ctrl_c_leaves_at_once(server: Capture, tmp_path: Path) -> None:
     server.gate.set()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="terminals are POSIX's")
 def test_progress_is_drawn_on_a_terminal_alone(server: Capture, tmp_path: Path) -> None:
     """A line that moves, with stage and seconds, and is gone at the end; nothing of it in a file."""

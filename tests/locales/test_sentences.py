@@ -41,6 +41,7 @@ def by_kind() -> dict[str, list[sentences.Sentence]]:
     return found
 
 
+@pytest.mark.slow
 def test_every_place_is_there() -> None:
     """Each kind of text, also those that are in English alone."""
     listed = by_kind()

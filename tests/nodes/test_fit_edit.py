@@ -48,6 +48,7 @@ def edit(photo: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return SMALLER.answer(edited(photo, mask))
 
 
+@pytest.mark.slow
 def test_edit_is_put_back_in_place(photo: torch.Tensor, mask: torch.Tensor, edit: torch.Tensor) -> None:
     """Inside the mask it is what a perfect answer shows; far from it every pixel is the original's, bit for bit."""
     fine = photo * 0.98 + 0.003  # floats between the levels
@@ -71,6 +72,7 @@ def test_without_a_mask_what_changed_is_found(photo: torch.Tensor, mask: torch.T
     assert torch.equal(image[0][:, :200], photo[:, :200])
 
 
+@pytest.mark.slow
 def test_stand_in_for_no_mask_is_none() -> None:
     """ComfyUI gives 64x64 zeros, or in newer versions the picture's size, at 1/255 where a file is opaque."""
     photo = scene(96, 64)

@@ -45,6 +45,7 @@ def test_reframed_is_smaller_and_at_the_top_left(prompt: str) -> None:
     assert max(abs(side) for side in corner) < 2.5 * max(SIZE) / 1024
 
 
+@pytest.mark.slow
 def test_recoloured_stays_in_place() -> None:
     """Gains only: nothing moves, the colours are matched."""
     result = fitted("recoloured")

@@ -175,6 +175,7 @@ def test_usage_of_2_6_is_by_its_own_formula(client: openai.OpenAI) -> None:
     assert answer.usage.output_tokens == 824
 
 
+@pytest.mark.slow
 def test_large_oblong_reference_counts_1536_tokens(client: openai.OpenAI) -> None:
     """Above 1024x1024 a reference that is not square costs half as much again."""
     answer = client.images.edit(**ASK, image=[file(png(photo(1200, 1000))), file(png(photo(1024, 1024)))])

@@ -174,6 +174,7 @@ def test_client_that_gives_up_is_billed_all_the_same(sandbox: Sandbox, faults: F
     assert faults.billed == 1
 
 
+@pytest.mark.slow
 def test_slow(sandbox: Sandbox, faults: Faults) -> None:
     """The head comes at once, the body in pieces over the time asked, and whole."""
     whole = ask(sandbox).content

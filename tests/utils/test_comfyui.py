@@ -84,6 +84,7 @@ def test_what_strangers_write_is_text_in_the_page(monkeypatch: pytest.MonkeyPatc
     assert_inert(shown(monkeypatch, text))
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.text(alphabet=st.one_of(st.sampled_from("<>&\"'`[]|_LNKw.:/htps\n\u202e\ud800"), st.characters())))
 def test_any_text_is_inert(text: str) -> None:

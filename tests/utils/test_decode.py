@@ -237,6 +237,7 @@ class TestBroken:
             with pytest.raises(BrokenPictureError, match="12, more than"):
                 read_image.open_picture(file_of(OPAQUE, file_format))
 
+    @pytest.mark.slow
     def test_damage_is_always_one_error(self) -> None:
         """Whatever byte is damaged, the picture is read or left out: nothing else is raised."""
         random = np.random.default_rng(0)
@@ -326,6 +327,7 @@ class TestBombs:
         """And never less than one picture may have."""
         assert count * 3840 * 2160 < decode.pixel_limit(count) <= max(read_image.MAX_PIXELS, count * 3840 * 2160 * 2)
 
+    @pytest.mark.slow
     def test_thin_pictures_do_not_meet_on_a_huge_canvas(self) -> None:
         """A column and a row of a million pixels each would need one of a million million."""
         column, row = coloured(1, 1_000_000, 255, 0, 0), coloured(1_000_000, 1, 0, 255, 0)

@@ -260,6 +260,7 @@ def test_references_in_sheets_are_counted_where_they_are_drawn(sheet: str, shape
                 clean_svg(data)
 
 
+@pytest.mark.slow
 def test_many_rules_for_many_elements_are_not_applied_one_by_one() -> None:
     """Twenty thousand rules for as many elements would be four hundred million steps: it is refused before them."""
     rules = "*{fill:url(#a)}" * 20_000
@@ -295,6 +296,7 @@ def test_references_in_a_circle_end() -> None:
     assert clean_svg(data) == (data, [])
 
 
+@pytest.mark.slow
 def test_long_values_are_looked_at_once() -> None:
     """A value of a million letters would take hours if every letter were a place to begin at."""
     for long in (

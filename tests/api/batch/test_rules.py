@@ -139,6 +139,7 @@ def test_what_was_sent_directly_and_got_lost_is_not_planned(sandbox: ScriptedSan
     assert manager().overview().ready == []
 
 
+@pytest.mark.slow
 def test_reuse_off_plans_what_the_store_has(sandbox: ScriptedSandbox) -> None:
     """Asked for again on purpose: the next run with reuse on takes the newer answer."""
     node(**DIRECT, seed=1)

@@ -75,6 +75,7 @@ def stop(host: Host, run: Future[Any]) -> None:
     host.stopped.clear()
 
 
+@pytest.mark.slow
 def test_cancel_while_queued_sends_nothing(
     asker: Asker, host: Host, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +95,7 @@ def test_cancel_while_queued_sends_nothing(
     assert asker.faults.posts == 2
 
 
+@pytest.mark.slow
 def test_cancel_while_backing_off_sends_nothing_more(asker: Asker, host: Host, pool: ThreadPoolExecutor) -> None:
     """A wait of minutes ends at once, and nothing is left behind."""
     asker.faults.status(429, headers={"Retry-After": "120"})
@@ -180,6 +182,7 @@ def test_cancelled_run_that_ends_badly_is_told_in_the_log(
     assert asker.faults.posts == 1
 
 
+@pytest.mark.slow
 def test_cancel_while_the_answer_downloads_keeps_it(asker: Asker) -> None:
     """The answer is read to its end."""
     asker.faults.slow(SLOW_S)

@@ -70,6 +70,7 @@ def test_so_many_are_in_flight_and_no_more(
     assert len(asker.records) == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("teacher", [Fault(), Fault(status=429)])
 def test_limit_of_the_service_is_respected(server: Meter, monkeypatch: pytest.MonkeyPatch, teacher: Fault) -> None:
     """comfy.org tells how many it takes at a time, with pictures and with refusals."""

@@ -62,6 +62,7 @@ def test_refused_connection_is_tried_three_times_more(
         assert asker.next_run()[0] == 1
 
 
+@pytest.mark.slow
 def test_service_that_comes_back_between_tries_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A short outage goes by unnoticed."""
     monkeypatch.setattr(retries, "FIRST_DELAY_S", 1.0)

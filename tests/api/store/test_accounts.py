@@ -185,6 +185,7 @@ def test_key_of_the_machine_does_not_have_what_people_paid(asker: Asker, monkeyp
     assert asker.ask().reused
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("many")
 def test_nothing_that_one_sees_tells_of_the_other(
     server: Server, asker: Asker, monkeypatch: pytest.MonkeyPatch

@@ -60,6 +60,7 @@ def test_unread_answer_is_never_forgotten(asker: Asker) -> None:
     assert asker.store.prune(0) == 1
 
 
+@pytest.mark.slow
 def test_store_stays_below_its_limit(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is of the environment; each answer may push older ones out."""
     one = asker.ask("the first")

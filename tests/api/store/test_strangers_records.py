@@ -231,6 +231,7 @@ def test_answer_does_not_go_where_a_link_leads(asker: Asker, tmp_path: Path) -> 
     assert target.read_text() == ""
 
 
+@pytest.mark.slow
 def test_answer_with_endless_words_is_found_again(asker: Asker) -> None:
     """What a service says is shortened to what is read."""
     record = asker.ask().record

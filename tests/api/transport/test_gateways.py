@@ -417,6 +417,7 @@ LIMITS: dict[str, tuple[bytes, int]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIMITS)
 def test_a_limit_that_is_known_is_waited_for(ask: tuple[WireServer, str], name: str) -> None:
     """It was refused before any work: the same request goes out again."""
@@ -520,6 +521,7 @@ def test_broken_lines_are_told_in_words(ask: tuple[WireServer, str], name: str) 
         assert "billed" in told(ask, kind)
 
 
+@pytest.mark.slow
 def test_endless_heartbeats_end_at_the_deadline(ask: tuple[WireServer, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Comments keep a line open, but not for ever."""
     monkeypatch.setenv(client.TIMEOUT_VARIABLE, "1")

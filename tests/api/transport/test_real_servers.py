@@ -201,6 +201,7 @@ def test_the_picture_is_had_and_kept(server: WireServer, monkeypatch: pytest.Mon
     assert server.posts == 1
 
 
+@pytest.mark.slow
 def test_interim_answers_never_give_the_next_run_this_picture(server: WireServer) -> None:
     """A gateway says 102 while it works: each run gets its own picture, on whatever connection."""
     server.script(INTERIM, 0.2, plain(told([{"b64_json": text(RED)}])))
@@ -263,6 +264,7 @@ def test_what_holds_no_picture_is_kept_as_it_came(server: WireServer, body: byte
     assert server.posts == 1
 
 
+@pytest.mark.slow
 def test_an_error_behind_heartbeats_is_told_by_kind(server: WireServer) -> None:
     """Some gateways open a stream before they know that it will be refused."""
     error = b'data: {"type":"error","error":{"message":"not this","code":"moderation_blocked"}}\n\n'
@@ -271,6 +273,7 @@ def test_an_error_behind_heartbeats_is_told_by_kind(server: WireServer) -> None:
         node()
 
 
+@pytest.mark.slow
 def test_a_last_mark_on_an_open_line_ends_the_wait(server: WireServer) -> None:
     """Nothing comes behind it, whether or not a picture came before: told as unknown, soon, and sent once."""
     server.script(chunked(b"data: [DONE]\n\n", end=False), HOLD)
@@ -279,6 +282,7 @@ def test_a_last_mark_on_an_open_line_ends_the_wait(server: WireServer) -> None:
     assert server.posts == 1
 
 
+@pytest.mark.slow
 def test_a_trickle_ends_at_the_deadline(server: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A byte now and then does not keep a request for ever."""
     monkeypatch.setenv(client.TIMEOUT_VARIABLE, "1")

@@ -211,6 +211,7 @@ def test_sketches_of_a_stream_of_another_kind_are_not_the_picture(server: WireSe
     assert colour() == [250, 0, 0]
 
 
+@pytest.mark.slow
 def test_progress_and_then_silence_is_waited_through(server: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole document that is neither a picture nor an error does not shorten the patience."""
     monkeypatch.setattr(operation, "AFTER_END_S", 0.05)

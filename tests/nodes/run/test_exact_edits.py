@@ -96,6 +96,7 @@ def test_outside_the_band_every_pixel_is_the_pictures(
     assert "% smaller" in fit["summary"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["region", pytest.param("blend", marks=pytest.mark.slow), "lock"])
 def test_mask_that_is_nowhere_quite_closed_opens_what_was_painted(
     service: DriftingService, photo: torch.Tensor, mask: torch.Tensor, mode: str
@@ -164,6 +165,7 @@ def test_answer_in_place_and_in_colour_is_not_resampled(service: DriftingService
     assert (image[0][middle] - other[there]).abs().max() < 2 / 255
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unfitted")
 def test_more_context_sends_more(service: DriftingService, photo: torch.Tensor, mask: torch.Tensor) -> None:
     """The widget is a percentage of the mask's size on each side; it changes what is sent, so it is a new job."""
@@ -175,6 +177,7 @@ def test_more_context_sends_more(service: DriftingService, photo: torch.Tensor, 
     assert service.faults.billed == 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unfitted")
 @pytest.mark.parametrize(
     "size", ["auto", *(pytest.param(other, marks=pytest.mark.slow) for other in ("match image", "1536x1024"))]
@@ -207,6 +210,7 @@ def test_mode_that_was_changed_while_a_request_got_lost_is_not_sent_again(
     assert service.faults.posts == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unfitted")
 def test_reuse_off_asks_for_the_mode_itself(service: DriftingService, photo: torch.Tensor, mask: torch.Tensor) -> None:
     """Whoever wants the size of blend after guide gets it by asking again."""
@@ -281,6 +285,7 @@ def test_transparency_is_kept(service: DriftingService, photo: torch.Tensor, mas
         assert bool(alpha.any()) is (channels == 4)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unfitted")
 def test_colours_below_transparency_do_not_bleed_into_what_is_sent(service: DriftingService) -> None:
     """A scaled region weighs colours by their alpha: what nobody sees is not mixed into what is seen."""
@@ -331,6 +336,7 @@ def test_ratio_asked_for_is_that_of_what_is_sent(
     assert any("padded" in note for note in report["notes"]) is padded
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unfitted")
 def test_padded_picture_keeps_its_pixels_and_its_mask(service: DriftingService) -> None:
     """The edge goes on beyond it, where nothing of the mask is; an answer in place gives the picture back."""
@@ -378,6 +384,7 @@ def test_empty_mask_is_refused_before_anything_is_sent(service: DriftingService,
     assert service.faults.posts == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unfitted")
 @pytest.mark.parametrize(
     ("radius", "told"), [(0.45, r"would be \d+ % of the picture: all of it is sent"), (2.0, "covers the whole picture")]
@@ -440,6 +447,7 @@ def test_picture_that_cannot_be_fitted_is_pasted(
     assert (image[0] - photo)[mask > 0.9].abs().mean() > 0.05
 
 
+@pytest.mark.slow
 def test_cancel_while_fitting_ends_the_node_and_the_work(
     service: DriftingService, photo: torch.Tensor, mask: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -201,6 +201,7 @@ def test_failing_sibling_does_not_wait_for_the_request(server: Capture) -> None:
     assert len(server.posts) == 1
 
 
+@pytest.mark.slow
 def test_elapsed_time_is_shown_in_the_node(server: Capture, host: Host) -> None:
     """Text for this node and this client, with the stage and the seconds."""
     server.gate.clear()

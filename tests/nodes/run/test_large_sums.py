@@ -88,6 +88,7 @@ def test_several_nodes_of_a_prompt_are_one_sum(asker: Asker) -> None:
     assert asker.faults.posts == 0
 
 
+@pytest.mark.slow
 def test_what_is_kept_does_not_count(asker: Asker) -> None:
     """A list that was paid comes for nothing, however long; with a few new rows, those alone count."""
     assert run(*rows(20)) == ["picture"] * 20
@@ -99,6 +100,7 @@ def test_what_is_kept_does_not_count(asker: Asker) -> None:
     assert asker.faults.posts == posts + 3
 
 
+@pytest.mark.slow
 def test_asking_again_on_purpose_counts(asker: Asker) -> None:
     """With reuse off what is kept is bought again."""
     assert run(*rows(20)) == ["picture"] * 20

@@ -220,6 +220,7 @@ def test_mask_of_an_enlarged_image_is_scaled_with_it(server: Capture) -> None:
     assert any("4400x2200" in note and f"{image.shape[1]}x{image.shape[0]}" in note for note in report["notes"])
 
 
+@pytest.mark.slow
 def test_comfy_gets_smaller_pictures_than_an_own_account(server: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its proxy takes 4,194,304 pixels, where an own key may send 8,294,400; the report tells."""
     monkeypatch.setenv("COMFY_API_BASE", server.base_url)

@@ -61,6 +61,7 @@ def ask(**inputs: Any) -> Any:
     return node(**{"live_preview": 2, "size": "1024x1024", "unique_id": "7", **inputs})
 
 
+@pytest.mark.slow
 def test_sketches_are_shown_in_their_node_and_the_final_picture_is_the_answer(faults: Faults, shown: Shown) -> None:
     """The request asks for a stream; the answer is that of a plain request."""
     final = {**partial("blue"), "type": "image_generation.completed", "usage": {"output_tokens": 5}}

@@ -224,6 +224,7 @@ def test_match_image_and_fidelity_pass_with_a_linked_picture(server: Capture, pi
     assert validated(size="match image", input_fidelity="high", **pictures) is True
 
 
+@pytest.mark.slow
 def test_match_image_finds_a_legal_size_for_every_model(server: Capture) -> None:
     """No picture, however thin, leads to a size that the model refuses."""
     for index, model in enumerate([*catalog.choices(), FIXED]):

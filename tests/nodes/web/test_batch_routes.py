@@ -282,6 +282,7 @@ def test_batch_is_cancelled_and_the_rest_planned_again(sandbox: ScriptedSandbox)
     assert (seen["batches"][0]["unfinished"], seen["count"]) == (3 - batch["done"], 3 - batch["done"])
 
 
+@pytest.mark.slow
 def test_failed_jobs_are_named_and_planned_again_when_told(sandbox: ScriptedSandbox) -> None:
     """With the service's words; nothing that would fail again is submitted by itself."""
     sandbox.scenarios.plan(BatchPlan(fail=1.0, failure="moderation_blocked"))

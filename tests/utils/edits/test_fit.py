@@ -186,6 +186,7 @@ def test_answer_of_another_size_is_resampled_once(size: tuple[int, int]) -> None
     assert (blurred(result.image, 3) - blurred(original, 3)).abs().mean() < 1.5 / 255
 
 
+@pytest.mark.slow
 def test_figures_tell_what_was_done() -> None:
     """Shift in the original's pixels, scales, gains and what the untouched area says."""
     original = photograph("coffee.jpg")
@@ -218,6 +219,7 @@ def test_redrawn_answer_is_told_and_softly_blended() -> None:
     assert ours < narrow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opened", [0.0, 1.0], ids=["empty", "everything"])
 def test_masks_of_nothing_and_of_everything(opened: float) -> None:
     """An empty mask gives the original, one over everything the answer."""
@@ -263,6 +265,7 @@ def test_values_that_are_no_numbers_stay_where_they_are() -> None:
     assert torch.equal(result[far_from(mask)], original[far_from(mask)])
 
 
+@pytest.mark.slow
 def test_inputs_are_not_written_to() -> None:
     """What comes in may be shared with other nodes."""
     original = photograph("cat.png")

@@ -57,6 +57,7 @@ OTHERS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*SHOWING, *OTHERS])
 def test_unusual_answer_is_no_worse_than_a_paste(name: str) -> None:
     """Outside bit for bit; inside at most a level further from what should be there, in the mean, than a paste."""
