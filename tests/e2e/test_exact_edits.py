@@ -140,7 +140,7 @@ def test_region_of_a_painted_picture_is_the_paints(reframing: ComfyUI, kind: str
     alpha = Image.new("L", small.size, 255)
     ImageDraw.Draw(alpha).ellipse((500, 300, 580, 360), fill=0)
     small.putalpha(alpha)
-    name = f"painted.{kind.lower()}"
+    name = f"brushed.{kind.lower()}"
     small.save(reframing.base / "input" / name, kind)
     run = reframing.ended(reframing.queue(prompt(name, mask_mode="region")), within_s=400)
     assert run.end == "execution_success", run.failure
