@@ -163,7 +163,7 @@ def _patch(old: Pixels, opened: NDArray[np.bool_], request: ValidatedRequest, in
     height, width = old.shape[:2]
     stripes = hatching(width, height, period=max(6, min(width, height) // 12))[:, :, None]
     colour = ground(_seed(request, index), width, height)
-    grey = old[:, :, :3] @ np.full((3, 1), 0.25 / 3, dtype=np.float32)
+    grey = old[:, :, :3].sum(axis=2, keepdims=True, dtype=np.float32) * np.float32(0.25 / 3)
     tinted = (0.75 * colour.astype(np.float32) + grey + 34 * (stripes - 0.5)).clip(0, 255).astype(np.uint8)
     if request.transparent:
         tinted = np.concatenate([tinted, (stripes * 255).astype(np.uint8)], axis=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ PALETTES = (
 )
 LINE_HEIGHT = 1.24
 MAX_DRAWN_CHARS = 900
+BLOCK_ROWS = 32
 FIRST_WIDE = 0x2E80  # Chinese, Japanese and Korean begin here
 WIDE_FONTS = ("NotoSansCJK-Regular.ttc", "msyh.ttc", "PingFang.ttc", "Hiragino Sans GB.ttc", "DroidSansFallback.ttf")
 
@@ -56,7 +58,8 @@ def ground(seed: str, width: int, height: int, *, turn: float = 0.0) -> Pixels:
     """Return a smooth gradient with five soft lights, uint8 [H,W,3]; `turn` 0..1 moves the lights once around.
 
     A pixel is the weighted mean of the gradient's colour and the lights'. Every weight is a product of one curve
-    over the rows and one over the columns, so sums over all of them are one small matrix product.
+    over the rows and one over the columns; they are summed in a fixed order, for a matrix product's depends on where
+    in memory it is done, and the same request is to give the same bytes.
     """
     dice = [byte / 255 for byte in hashlib.sha256(seed.encode()).digest()]
     first, last, *lights = _palette(dice[0])
@@ -72,10 +75,22 @@ def ground(seed: str, width: int, height: int, *, turn: float = 0.0) -> Pixels:
         rows.append(gain * _bell(y, down + 0.12 * math.sin(angle), radius * math.sqrt(min(1, width / height))))
         colours.append(lights[light % 2])
     right = np.stack(columns)[:, :, None] * np.stack(colours)[:, None, :]
-    total = (np.stack(rows).T @ right.reshape(len(rows), -1)).reshape(height, width, 3)
-    weights = 1 + np.stack(rows[3:]).T @ np.stack(columns[3:])
-    pixels: Pixels = np.divide(total, weights[:, :, None], out=total).astype(np.uint8)
+    pixels = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, BLOCK_ROWS):  # scratch arrays stay in the processor's cache
+        part = [row[top : top + BLOCK_ROWS] for row in rows]
+        total = _products(part, right.reshape(len(rows), -1)).reshape(-1, width, 3)
+        weights = 1 + _products(part[3:], columns[3:])
+        pixels[top : top + BLOCK_ROWS] = np.divide(total, weights[:, :, None], out=total).astype(np.uint8)
     return pixels
+
+
+def _products(rows: Sequence[NDArray[np.float32]], columns: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the sum of rows [h] times columns [w], one after the other: float32 [h,w]."""
+    terms = (row[:, None] * column[None, :] for row, column in zip(rows, columns, strict=True))
+    total = next(terms)
+    for term in terms:
+        total += term
+    return total
 
 
 def _palette(die: float) -> list[NDArray[np.float32]]:
