@@ -307,6 +307,8 @@ def test_reason_is_seen_with_what_to_do(opened: Opened, studio: ComfyUI, mode: s
     canvas.shot("help")
     canvas.run()  # tells it again
     expect(toasts).to_have_count(1)
+    canvas.settle()
+    canvas.page.keyboard.press("Escape")  # the dialog of older frontends, as above
     note.get_by_role("button", name="Choose sandbox").click()
     expect(note).to_be_hidden()
     expect(toasts).to_have_count(0, timeout=LESS_THAN_ITS_TIME_MS)
