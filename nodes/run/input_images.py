@@ -10,7 +10,7 @@ from ...api import FilePart
 from ...utils import encode, mask_to_alpha
 from ...utils.input_tensors import mask_of, pictures_of
 from ...utils.mask_composite import check_mask_size
-from ...utils.tensors import first_mask, is_lifted
+from ...utils.tensors import first_mask, is_lifted, opened
 from .framing import Framing, Picture, Size
 from .parameters import FITTED
 
@@ -176,7 +176,7 @@ def _cut(images: InputImages, framing: Framing, first: Tensor) -> InputImages:
     if region.is_whole:
         sent, mask = part(first, region.box), part(mask[..., None], region.box, mode="constant")[..., 0]
     else:
-        sent, mask = cut_out(first, mask, region)
+        sent, mask = cut_out(first, opened(mask), region)
     if markup is not None:
         markup = part(markup.reshape(-1, *markup.shape[-3:])[0], region.box, mode="constant")
     others = [batch for batch in (batches[0][1:], *batches[1:]) if len(batch)]

@@ -25,10 +25,8 @@ NOT_MATCHED: tuple[Verdict, ...] = ("misplaced", "redrawn")
 ENOUGH_KEPT = 0.02  # of the frame
 ENOUGH_TEXTURE = 0.1  # root mean square of the features
 REFINEMENTS, REFINED = 12, 0.005
-ALIKE, EXTRAPOLATED = (
-    0.8,
-    4.0,
-)  # cosine of two steps in a row that a third would follow, and how far that is gone at once
+ALIKE = 0.8  # cosine of two steps in a row that a third would follow,
+EXTRAPOLATED = 4.0  # and how far that is gone at once
 AROUND_CHANGED, UNCHANGED = 4.0, 0.5
 AFFINE_RATIO = 0.85
 CLEARLY, CLEAR_MATCH = 0.08, 0.5  # the correlation rises by that, or its distance from 1 falls to that

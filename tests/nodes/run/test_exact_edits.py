@@ -109,6 +109,9 @@ def test_mask_that_is_nowhere_quite_closed_opens_what_was_painted(
     assert torch.equal(image[0][far], kept[far])
     assert (service.asked[-1].input_sizes[0] == (WIDTH, HEIGHT)) is (mode != "region")
     assert not any("covers the whole picture" in note for note in report["notes"])
+    if mode == "region":  # what was painted is open in what goes out, and nothing else, not a little either
+        clean = node(image=photo[None], mask=mask[None], mask_mode=mode)[2]
+        assert clean["reused"] is True
 
 
 def test_whole_picture_that_was_paid_for_in_place_of_a_region_is_not_bought_again(
