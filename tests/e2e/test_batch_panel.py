@@ -199,7 +199,7 @@ def test_plan_becomes_pictures(opened: Opened, studio: ComfyUI, mode: str) -> No
     assert page.faults() == []
     page.click(re.compile("^Submit"))
     said = page.answer(yes=False)
-    assert "3 jobs, 2 KB, free" in said
+    assert "3 jobs, 2\u00a0KB, free" in said
     page.settle()
     assert [one for one in told(studio)["batches"] if one["open"]] == []
     assert told(studio)["count"] == len(seeds)
@@ -232,7 +232,7 @@ def test_progress_is_shown_and_nothing_is_asked_for_twice(
     page.until(lambda: page.badge().startswith("~0.0"))
     assert batches.posts == {}
     panel = page.show()
-    assert re.search(r"4 jobs, 2 KB, 0\.0\d+ USD.*may take 24 hours", page.submit())
+    assert re.search(r"4 jobs, 2\sKB, 0\.0\d+\sUSD.*may take 24 hours", page.submit())
     expect(panel.get_by_text("under way, 2 of 4")).to_be_visible()
     assert panel.get_by_role("progressbar").first.get_attribute("value") == "2"
     expect(panel.get_by_role("button", name="Collect")).to_be_disabled()

@@ -118,7 +118,7 @@ def test_page_asks_and_a_yes_is_for_one_run(opened: Opened, studio: ComfyUI, fau
     assert canvas.badge().startswith("up to ")  # the widget's own quality is low: it is linked
     dialog = asked(canvas)
     canvas.shot("asked")
-    expect(dialog).to_contain_text(re.compile(rf"may cost up to 8\.\d\d USD in {ROWS} requests"))
+    expect(dialog).to_contain_text(re.compile(rf"may cost up to 8\.\d\d\sUSD in {ROWS} requests"))
     expect(dialog).not_to_contain_text("start ComfyUI again")  # its buttons are the answer
     dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_be_hidden()

@@ -1,5 +1,7 @@
 // Elements of the page. Text is only ever set as text: what it holds is never markup.
 
+import { unbroken } from "./format.js";
+
 /**
  * Return an element. `style` is set part by part; what has a dash in its name, and `role`, is an attribute.
  * @template {keyof HTMLElementTagNameMap} Tag
@@ -12,10 +14,11 @@ export function made(tag, { style = {}, ...properties } = {}, ...children) {
   const element = document.createElement(tag);
   Object.assign(element.style, style);
   for (const [name, value] of Object.entries(properties)) {
-    if (name === "role" || name.includes("-")) element.setAttribute(name, value);
+    if (name === "textContent") element.textContent = unbroken(value);
+    else if (name === "role" || name.includes("-")) element.setAttribute(name, value);
     else Object.assign(element, { [name]: value });
   }
-  element.append(...present(children));
+  element.append(...present(children).map((child) => (typeof child === "string" ? unbroken(child) : child)));
   return element;
 }
 

@@ -9,6 +9,11 @@ export function usd(amount) {
   return amount < 0.1 ? amount.toFixed(3).replace(/0$/, "") : amount.toFixed(2);
 }
 
+/** Return a text in which no line ends between an amount and its unit.
+ * @param {string} text
+ */
+export const unbroken = (text) => text.replace(/(\d) (?=(?:USD|KB|MB)\b)/g, "$1\u00a0");
+
 /** Return a text with its [blanks] filled.
  * @param {string} words
  * @param {Record<string, string | number>} values

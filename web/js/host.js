@@ -1,5 +1,6 @@
 // What the extension asks of ComfyUI's page and server. What a frontend does not have is done without.
 
+import { unbroken } from "./format.js";
 import { inOwnLanguage, labelsOf, translator } from "./messages.js";
 
 /** @import { Api, App, Toast } from "./types" */
@@ -77,7 +78,8 @@ export class Host {
    * @param {Toast} toast its action is offered only where the frontend's toasts can have one
    * @returns {(() => unknown) | undefined}
    */
-  toast({ action, ...toast }) {
+  toast({ action, ...told }) {
+    const toast = { ...told, detail: told.detail && unbroken(told.detail) };
     const manager = this.app.extensionManager?.toast;
     if (toast.severity === "error" && manager?.error && manager.dismiss) {
       const id = manager.error(toast.summary, { description: toast.detail, duration: toast.life, action });
@@ -92,7 +94,8 @@ export class Host {
    * @param {{ title: string, message: string, itemList?: string[] }} question
    * @param {boolean} [isCovered]
    */
-  async isSure({ title, message, itemList = [] }, isCovered = false) {
+  async isSure({ title, ...told }, isCovered = false) {
+    const [message = "", ...itemList] = [told.message, ...(told.itemList ?? [])].map(unbroken);
     const dialog = isCovered ? undefined : this.app.extensionManager?.dialog;
     if (dialog?.confirm) return (await dialog.confirm({ title, message, itemList })) === true;
     return window.confirm([title, message, ...itemList].join("\n"));

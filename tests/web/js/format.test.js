@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { filled, sized, usd } from "../../../web/js/format.js";
+import { filled, sized, unbroken, usd } from "../../../web/js/format.js";
 
 test("amounts below ten cents have three digits, without a last zero; others two", () => {
   assert.deepEqual([0.0049, 0.006, 0.041, 0.05, 0.0999, 0.1, 1.234, 12].map(usd), [
@@ -13,6 +13,11 @@ test("blanks are filled, each wherever a language puts it, and an unknown one st
   assert.equal(filled("[count] of [all], [count]", { count: 0, all: 3 }), "0 of 3, 0");
   assert.equal(filled("[price]", {}), "[price]");
   assert.equal(filled("[a]", { a: "[b]", b: "never" }), "[b]");
+});
+
+test("no line ends between an amount and its unit, and all else stays", () => {
+  assert.equal(unbroken("20.1 MB, 5.00 USD; 12 KB"), "20.1\u00a0MB, 5.00\u00a0USD; 12\u00a0KB");
+  for (const text of ["3 USDT", "in USD", "2 pictures", "1-2 MBs", ""]) assert.equal(unbroken(text), text);
 });
 
 test("small files are told in KB, never as none, larger ones in MB", () => {

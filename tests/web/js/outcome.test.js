@@ -13,6 +13,7 @@ import { fakeHost, settled } from "./support/host.js";
 const SETTLE_MS = 300;
 const HOST_TEXT = "$$node-text-preview";
 const DONE = "done, 0.0150 USD";
+const SEEN = "done, 0.0150\u00a0USD"; // no line ends between an amount and its unit
 const SAME = "the same picture: nothing was paid";
 
 beforeEach(() => {
@@ -101,7 +102,7 @@ test("the last word is seen after the run, wherever the frontend shows it", asyn
   for (const clears of [true, false]) {
     const on = page([node(1)], { clears });
     await run(on, { says: [["1", "preparing, 1 s"], ["1", DONE]] });
-    assert.equal(on.seen(), DONE);
+    assert.equal(on.seen(), SEEN);
   }
 });
 
@@ -111,7 +112,7 @@ test("it survives a reload of the page", async () => {
   const again = page([node(1)], { kept: on.kept });
   assert.equal(again.seen(), "");
   again.outcomes.restore();
-  assert.equal(again.seen(), DONE);
+  assert.equal(again.seen(), SEEN);
 });
 
 test("another workflow with a node of that id shows nothing of it", async () => {
@@ -132,7 +133,7 @@ test("a run whose workflow is not looked at any more is told when one comes back
   assert.equal(on.seen(), "");
   on.app.graph.id = "w";
   on.outcomes.restore();
-  assert.equal(on.seen(), DONE);
+  assert.equal(on.seen(), SEEN);
 });
 
 test("several queued runs are told apart by their ids", async () => {
@@ -144,7 +145,7 @@ test("several queued runs are told apart by their ids", async () => {
   on.tell("execution_start", { prompt_id: first });
   on.say("1", DONE);
   on.end();
-  assert.equal(on.seen(), DONE);
+  assert.equal(on.seen(), SEEN);
 });
 
 test("while a node runs, nothing of the run before is seen", async () => {
@@ -160,7 +161,7 @@ test("a stage is no last word: what was known before stays", async () => {
   const on = page([node(1)]);
   await run(on);
   await run(on, { says: [["1", "generating, 3 s"]], ends: ["execution_interrupted"] });
-  assert.equal(on.seen(), DONE);
+  assert.equal(on.seen(), SEEN);
 });
 
 test("what is said after the end is kept", async () => {
@@ -200,7 +201,7 @@ test("what ComfyUI had not answered from its cache is not said to be so in the n
     if (text) on.say("1", text);
     on.end(end);
   }
-  assert.equal(on.seen(), DONE);
+  assert.equal(on.seen(), SEEN);
 });
 
 const ERROR = { node_id: "1", node_type: "OIN_GPTImage", exception_message: "openai: there is no key.\n" };
@@ -242,7 +243,7 @@ test("lines, last words and errors are in the language of the interface, what is
   assert.equal(on.seen(), "\u00fc generating, 3 s");
   on.say("1", DONE);
   on.end();
-  assert.equal(on.seen(), `\u00fc ${DONE}`);
+  assert.equal(on.seen(), `\u00fc ${SEEN}`);
   assert.equal(new RunMemory(on.kept).note("w", "1").text, DONE);
   await run(on, { says: [], ends: failed("NoKeyError") });
   assert.equal(on.seen(), "\u00fc openai: there is no key.");
@@ -318,7 +319,7 @@ test("a failure of somebody else's node is not ours to tell", async () => {
   const on = page([node(1), node(2, { type: "SaveImage" })]);
   await run(on, { ends: failed("Error", { node_id: "2", node_type: "SaveImage" }) });
   assert.deepEqual(on.host.toasts, []);
-  assert.equal(on.seen(), DONE); // ours had been done
+  assert.equal(on.seen(), SEEN); // ours had been done
 });
 
 test("an error is forgotten when the node runs again, and by choosing the sandbox", async () => {
@@ -337,7 +338,7 @@ test("a node is higher for a note that it has no room for, as high as before wit
   const [one] = on.nodes;
   one.size = [400, 700];
   await run(on);
-  assert.deepEqual([on.seen(), one.size], [DONE, [400, 700]]);
+  assert.deepEqual([on.seen(), one.size], [SEEN, [400, 700]]);
   one.size = [400, 600];
   await run(on, { says: [], ends: failed("NoKeyError", { exception_message: "long ".repeat(100) }) });
   assert.ok(one.size[1] > 700);
@@ -354,7 +355,7 @@ test("a node inside a subgraph is known by the ids of both", async () => {
   const on = page([node(3, { type: "subgraph", subgraph: { _nodes: [inner] } })]);
   on.tell("progress_text", { nodeId: "3:5", text: DONE });
   mock.timers.tick(SETTLE_MS);
-  assert.equal(on.seen(inner), DONE);
+  assert.equal(on.seen(inner), SEEN);
 });
 
 test("a frontend without elements in nodes is left as it is", async () => {

@@ -48,7 +48,7 @@ test("a click sets the seed, which stays, and reuse, so that nothing is paid", a
   await settled();
   const [card] = shown[0].all("button");
   assert.match(card.textContent, /seed 42/);
-  assert.match(card.textContent, /0.04 USD/);
+  assert.match(card.textContent, /0\.04\u00a0USD/);
   card.listeners.click();
   const values = Object.fromEntries(node.widgets.map(({ name, value }) => [name, value]));
   assert.deepEqual([values.seed, values.reuse, values.control_after_generate], [42, true, "fixed"]);

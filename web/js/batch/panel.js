@@ -1,7 +1,7 @@
 // The panel for batches: what is planned, sent after a yes, how far it is, and collected. It sends nothing by itself.
 
 import { made, present } from "../dom.js";
-import { filled, labelled, listed } from "../format.js";
+import { filled, labelled, listed, unbroken } from "../format.js";
 import { cancelQuestion, forgetQuestion, mostUsd, submitQuestion } from "./questions.js";
 import { STYLE } from "./style.js";
 
@@ -200,5 +200,6 @@ function failedItem({ prompt, model, seed, fault }, text) {
  * @param {string} told
  */
 function say(element, told) {
-  if (element.textContent !== told) element.textContent = told;
+  const line = unbroken(told);
+  if (element.textContent !== line) element.textContent = line;
 }

@@ -1,5 +1,6 @@
 // Follows runs: what was said last of each node of ours stays to be seen after the run, and why one failed.
 
+import { unbroken } from "../format.js";
 import { isOurs, makesPictures, ourNodes, rootOf, typeOf } from "../node/ours.js";
 import { widgetNamed } from "../node/state.js";
 import { chooseSandbox, openSettings, showHelp } from "./actions.js";
@@ -108,7 +109,7 @@ export class Outcomes {
     this.#said.set(id, text);
     if (!this.#running) this.#keep([id]); // said after the run, or after a reload of the page
     const own = this.host.said(text);
-    if (own !== text) setTimeout(() => this.host.attempt(() => sayInHostsPlace(ourNodes(this.host.app)[id], own)), 0);
+    if (unbroken(own) !== text) setTimeout(() => this.host.attempt(() => sayInHostsPlace(ourNodes(this.host.app)[id], own)), 0);
   };
 
   #fail = (/** @type {ExecutionError} */ { prompt_id, node_id, node_type, exception_message, exception_type }) => {

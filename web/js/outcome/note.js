@@ -2,6 +2,7 @@
 // node says as soon as the run has ended.
 
 import { made } from "../dom.js";
+import { unbroken } from "../format.js";
 import { redraw } from "../node/redraw.js";
 import { savedHeight, setHidden } from "../node/widgets.js";
 
@@ -135,7 +136,7 @@ export function hostShowsText(node) {
  */
 export function sayInHostsPlace(node, text) {
   const widget = node?.widgets?.find(({ name }) => name === HOST_TEXT);
-  if (widget) widget.value = text;
+  if (widget) widget.value = unbroken(text);
 }
 
 /** @param {Button[]} buttons */
