@@ -169,8 +169,7 @@ class JobHandle:
             return f"waiting: {self.waiting_for}" if self.waiting_for else "preparing"
         if operation.stage == "uploading" and not operation.body.complete:
             return f"uploading {operation.body.handed / 1e6:.1f} of {len(operation.body) / 1e6:.1f} MB"
-        if operation.stage == "streaming":
-            count = len(operation.partials)
+        if operation.stage == "streaming" and (count := len(operation.partials)):
             return "drawing, 1 sketch so far" if count == 1 else f"drawing, {count} sketches so far"
         if operation.stage == "downloading":
             return f"downloading, {operation.received / 1e6:.1f} MB"

@@ -36,9 +36,7 @@ def pictures_of(answer: StoredAnswer, encoded: EncodedInputs, should_stop: Shoul
         notes += [*more, *_advice(fits, answer, is_region=encoded.is_cut)]
         told["edit"]["fits"] = [fit and fit_report(fit) for fit in fits]
         return Outputs((image, alpha_of(image)), notes, told, summary([fit for fit in fits if fit]))
-    if framing.mode == "lock" and (encoded.mask is None or first is None):
-        notes.append("mask_mode lock: there is no mask, so nothing was put back.")
-    elif framing.mode == "lock" and encoded.mask is not None and first is not None:
+    if framing.mode == "lock" and encoded.mask is not None and first is not None:
         image = _locked(image, encoded, first, encoded.mask)
         notes.append("Every pixel outside the mask is from your picture.")
     elif framing.region is not None and first is not None:

@@ -25,7 +25,7 @@ from ...utils import comfyui
 from ...utils.c2pa import credentials_of
 from ...utils.errors import BrokenPictureError
 from . import recent
-from .framing import Framing, alternatives, frame
+from .framing import Framing, alternatives, frame, unframed
 from .input_images import EncodedInputs, InputImages, encode_inputs
 from .large_sums import Share, expected_usd, prompt_costs
 from .parameters import ImageParameters, refuse_kinds, refuse_widgets
@@ -186,7 +186,7 @@ class NodeRun:
         values = asdict(parameters)
         refuse_widgets(values)
         picture = images.known(parameters.mask_mode)
-        own = Framing(parameters.mask_mode) if picture is None else frame(values, picture)
+        own = unframed(parameters.mask_mode) if picture is None else frame(values, picture)
         asked = self._framed(parameters, images, own)
         others = [] if picture is None or not self.reuse else list(alternatives(values, picture, own))
         ways = [(other, False) for other in others]

@@ -59,7 +59,7 @@ def frame(values: Mapping[str, Any], picture: Picture) -> Framing:
     Raises: RefusedError for an empty mask where only what it opens would change.
     """
     mode, size = str(values.get("mask_mode") or "guide"), values.get("size")
-    if not picture.has_mask and mode in FITTED:
+    if not picture.has_mask and mode != "guide":
         return _noted(frame({**values, "mask_mode": "guide"}, picture), no_mask(mode))
     if mode in FITTED and picture.area is None:
         raise RefusedError(
@@ -73,6 +73,16 @@ def frame(values: Mapping[str, Any], picture: Picture) -> Framing:
     if mode == "blend" or (size == "match image" and is_raster):
         return _whole(mode, values, picture)
     return Framing(mode, asked=_nearest(values, picture.size) if size == "match image" else None)
+
+
+def unframed(mode: str) -> Framing:
+    """Return how nothing is sent: there is no picture, and a mask mode has nothing to do."""
+    return Framing(notes=() if mode == "guide" else (no_picture(mode),))
+
+
+def no_picture(mode: str) -> str:
+    """Return what to say of a mask mode where no picture is."""
+    return f"There is no picture for mask_mode {mode}: one is made from the prompt alone."
 
 
 def no_mask(mode: str) -> str:

@@ -28,7 +28,7 @@ from ..migration import replacements
 from ..prompt_list.node import PromptList, RowKind
 from ..prompt_list.tables import PromptListError
 from ..run import large_sums, parameters
-from ..run.framing import LARGEST_REGION, SMALLEST_REGION, Size, frame, no_mask
+from ..run.framing import LARGEST_REGION, SMALLEST_REGION, Size, frame, no_mask, no_picture
 from . import PREFIX, batch_routes, paid_pictures
 from .linked_pictures import picture_of
 from .price_cases import price_cases
@@ -162,9 +162,10 @@ def _asked_sizes(
     """
     mode = str(values.get("mask_mode") or "guide")
     is_fitted = mode in parameters.FITTED and {"image", "mask"} <= connected
-    unmasked = mode in parameters.FITTED and bool({"image", "references"} & connected) and "mask" not in connected
     if not is_fitted and values.get("size") != "match image":
-        return [None], {"words": no_mask(mode)} if unmasked else {}
+        has_picture = bool({"image", "references"} & connected)
+        told = no_mask(mode) if has_picture else no_picture(mode)
+        return [None], {} if mode == "guide" or {"image", "mask"} <= connected else {"words": told}
     picture = picture_of(files, connected, mask_mode=mode)
     if picture is not None:
         framing = frame(values, picture)

@@ -140,10 +140,12 @@ def test_lock_blends_soft_edges(server: Capture) -> None:
     assert np.abs(as_bytes(locked[0]).astype(int) - 100).max() <= 1
 
 
-def test_lock_without_a_mask_says_that_nothing_was_put_back(server: Capture) -> None:
-    """Nothing is silently ignored."""
-    notes = node(image=photo(), mask_mode="lock")[2]["notes"]
-    assert any("mask_mode lock" in note and "no mask" in note for note in notes)
+@pytest.mark.parametrize("mode", ["lock", "blend", "region"])
+def test_mask_mode_without_a_mask_or_a_picture_is_told(server: Capture, mode: str) -> None:
+    """Nothing is silently ignored, and nothing is told twice."""
+    for what, inputs in {"mask": {"image": photo()}, "picture": {}}.items():
+        notes = node(**inputs, mask_mode=mode)[2]["notes"]
+        assert [note.split(":")[0] for note in notes if "mask" in note] == [f"There is no {what} for mask_mode {mode}"]
 
 
 @pytest.mark.parametrize("count", [17, 5_000])

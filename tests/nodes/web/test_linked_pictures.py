@@ -96,12 +96,14 @@ def test_missing_mask_is_told_as_it_would_be_refused(folder: Path) -> None:
         assert priced(name, "guide")["state"] == "known"
 
 
-def test_mode_without_a_mask_is_told(folder: Path) -> None:
-    """The run goes on as with guide; somebody may have forgotten the link."""
-    body = {"node": "OIN_GPTImage", "connected": ["image"], "image_count": 1}
-    told = ask("POST", "estimate", **body, values={**SET, "mask_mode": "region"}).body
-    assert told["words"].startswith("There is no mask for mask_mode region:")
-    assert "words" not in ask("POST", "estimate", **body, values={**SET, "mask_mode": "lock"}).body
+@pytest.mark.parametrize("mode", ["lock", "blend", "region"])
+def test_mode_without_a_mask_or_a_picture_is_told(folder: Path, mode: str) -> None:
+    """The run goes on as with guide; somebody may have forgotten a link."""
+    for what, connected in {"mask": ["image"], "picture": []}.items():
+        body = {"node": "OIN_GPTImage", "connected": connected, "image_count": len(connected)}
+        told = ask("POST", "estimate", **body, values={**SET, "mask_mode": mode}).body
+        assert told["words"].startswith(f"There is no {what} for mask_mode {mode}:")
+        assert "words" not in ask("POST", "estimate", **body, values={**SET, "mask_mode": "guide"}).body
 
 
 def test_unknown_picture_has_a_range(folder: Path) -> None:
