@@ -21,6 +21,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REMOTE_VARIABLE = "OPENAI_IMAGE_NODES_ALLOW_REMOTE_KEYS"
 MAX_BODY_BYTES = 1 << 20  # a node's values; a prompt has 32,000 characters at most
 MAX_DEPTH = 32
+OTHER_PAGE = "This can only be done from ComfyUI's own page."
 OWN_SITES = ("", "same-origin", "none")  # none: somebody typed the address
 PROXY_HEADERS = re.compile(
     r"forwarded|x-forwarded-.+|x-real-ip|x-client-ip|x-cluster-client-ip|x-original-.+|x-proxyuser-ip|via|cf-.+"
@@ -31,10 +32,14 @@ PROXY_HEADERS = re.compile(
 
 
 def answering(handle: Callable[[web.Request], Awaitable[dict[str, Any]]]) -> Handler:
-    """Return a handler that answers with JSON, and with words of ours where the request is not as it should be."""
+    """Return a handler that answers with JSON, and with words of ours where the request is not as it should be.
+
+    Pages of other origins get no answer, also where ComfyUI is told to let them read (`--enable-cors-header`).
+    """
 
     async def answer(request: web.Request) -> web.Response:
         try:
+            _refuse_other_origins(request)
             return web.json_response(await handle(request))
         except web.HTTPException as exc:
             return refusal(exc.status, exc.text or "")
@@ -66,23 +71,29 @@ async def posted(request: web.Request) -> dict[str, Any]:
 
 
 def refuse_other_pages(request: web.Request) -> None:
-    """Let only a page of this very server in. A GET of our own page names no origin.
+    """Let only a page of this very server in, to what shows prompts, costs money or stores something.
 
     A foreign name that was made to point at this machine, for a browser on it, is no page of ours, though it says so:
     there only an address, localhost and the machine's own name are.
 
     Raises: HTTPForbidden.
     """
-    origin, host = request.headers.get("Origin"), urlsplit(f"//{request.host}")
-    own = origin is not None and urlsplit(origin).netloc == host.netloc != ""
-    nameless_get = origin is None and request.method == "GET"
-    if not (own or nameless_get) or request.headers.get("Sec-Fetch-Site", "") not in OWN_SITES:
-        raise web.HTTPForbidden(text="This can only be done from ComfyUI's own page.")
-    if _is_from_here(request) and not (_remote_allowed() or _is_own_name(host.hostname or "")):
+    _refuse_other_origins(request)
+    if request.method != "GET" and "Origin" not in request.headers:  # a GET of our own page names none
+        raise web.HTTPForbidden(text=OTHER_PAGE)
+    name = urlsplit(f"//{request.host}").hostname or ""
+    if _is_from_here(request) and not (_remote_allowed() or _is_own_name(name)):
         raise web.HTTPForbidden(
             text="This can only be done at an IP address, localhost or this machine's own name."
             f" To allow it at other names, start ComfyUI with {REMOTE_VARIABLE}=1."
         )
+
+
+def _refuse_other_origins(request: web.Request) -> None:
+    origin, host = request.headers.get("Origin"), urlsplit(f"//{request.host}").netloc
+    own = origin is None or urlsplit(origin).netloc == host != ""
+    if not own or request.headers.get("Sec-Fetch-Site", "") not in OWN_SITES:
+        raise web.HTTPForbidden(text=OTHER_PAGE)
 
 
 def refuse_other_machines(request: web.Request) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import SecretStr
 
-from ...api import Connection, HostSecrets, NoKeyError, OpenAIImageError, RefusedError
+from ...api import Connection, HostSecrets, NoKeyError, RefusedError
 from ...api.catalog import catalog, pricing, validation
 from ...api.catalog.catalog import ModelSpec
 from ...api.connections import keys
@@ -32,7 +32,7 @@ from ..run.framing import LARGEST_REGION, SMALLEST_REGION, Size, frame, no_mask,
 from . import PREFIX, batch_routes, paid_pictures
 from .linked_pictures import picture_of
 from .price_cases import price_cases
-from .responses import answering, posted, refusal, refuse_other_machines, refuse_other_pages
+from .responses import answering, posted, refuse_other_machines, refuse_other_pages
 
 LOG = logging.getLogger(__name__)
 PUBLIC_FACTS = {"quality", "background", "output_formats", "input_fidelity", "complexity", "markup", "sizes"}
@@ -49,9 +49,9 @@ def register(routes: web.RouteTableDef | None) -> None:
     if routes is None:
         return
     try:
-        routes.get(f"{PREFIX}/models")(models)
-        routes.get(f"{PREFIX}/connections")(list_connections)
-        routes.get(f"{PREFIX}/replacements")(list_replacements)
+        routes.get(f"{PREFIX}/models")(answering(models))
+        routes.get(f"{PREFIX}/connections")(answering(list_connections))
+        routes.get(f"{PREFIX}/replacements")(answering(list_replacements))
         routes.post(f"{PREFIX}/estimate")(answering(estimate))
         routes.post(f"{PREFIX}/list_estimates")(answering(list_estimates))
         routes.post(f"{PREFIX}/key")(answering(store_key))
@@ -64,24 +64,20 @@ def register(routes: web.RouteTableDef | None) -> None:
         LOG.warning("The routes for the browser could not be added: %s", exc)
 
 
-async def models(_request: web.Request) -> web.Response:
+async def models(_request: web.Request) -> dict[str, Any]:
     """Answer what each model that can be chosen takes; the names are those of the widgets."""
     specs = {name: spec for name in catalog.choices() if (spec := catalog.find(name))}
-    return web.json_response({"models": {name: _facts(spec) for name, spec in specs.items()}})
+    return {"models": {name: _facts(spec) for name, spec in specs.items()}}
 
 
-async def list_connections(_request: web.Request) -> web.Response:
+async def list_connections(_request: web.Request) -> dict[str, Any]:
     """Answer which connections are ready, why not, and whether the panel can store a key for them."""
-    try:
-        names = [name for name in connections.names() if name != "auto"]
-        return web.json_response({"connections": [_connection(name) for name in names]})
-    except OpenAIImageError as exc:
-        return refusal(400, str(exc))
+    return {"connections": [_connection(name) for name in connections.names() if name != "auto"]}
 
 
-async def list_replacements(_request: web.Request) -> web.Response:
+async def list_replacements(_request: web.Request) -> dict[str, Any]:
     """Answer how ComfyUI's own nodes become ours."""
-    return web.json_response(replacements.described())
+    return replacements.described()
 
 
 async def estimate(request: web.Request) -> dict[str, Any]:

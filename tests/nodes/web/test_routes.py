@@ -459,6 +459,27 @@ GUARDED = [path.lstrip("/") for method, path in PATHS if method == "POST" and pa
 
 @pytest.mark.parametrize("headers", STRANGE.values(), ids=STRANGE)
 @pytest.mark.parametrize("path", GUARDED)
-def test_no_route_but_that_of_a_price_answers_another_page(path: str, headers: dict[str, str]) -> None:
+def test_no_route_that_reads_costs_or_stores_answers_another_page(path: str, headers: dict[str, str]) -> None:
     """Whatever is added later: what reads files or prompts, costs money or stores something is for our own page."""
     assert ask("POST", path, headers=headers, name="openai", key=None, prompt_id="x", list={}, nodes=[]).status == 403
+
+
+OPEN = [("POST", "estimate"), *((method, path.lstrip("/")) for method, path in PATHS if method == "GET")]
+OTHER_ORIGINS = {name: told for name, told in STRANGE.items() if name != "no page" and "Host" not in told}
+
+
+@pytest.mark.parametrize("headers", OTHER_ORIGINS.values(), ids=OTHER_ORIGINS)
+@pytest.mark.parametrize(("method", "path"), OPEN)
+def test_no_route_answers_a_page_of_another_origin(method: str, path: str, headers: dict[str, str]) -> None:
+    """Prices, models and connections neither: with --enable-cors-header it could read them."""
+    told = ask(method, path, headers=headers, values=PRICED)
+    assert (told.status, "own page" in told.text) == (403, True)
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "estimate"), ("GET", "models"), ("GET", "connections")])
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://comfy.invalid", "Host": "comfy.invalid"}, {"Origin": ""}], ids=["proxy", "program"]
+)
+def test_harmless_routes_answer_behind_a_proxy_and_to_programs(method: str, path: str, headers: dict[str, str]) -> None:
+    """A proxy on this machine has a name of its own, and a program names no page."""
+    assert ask(method, path, headers=headers, values=PRICED).status == 200
