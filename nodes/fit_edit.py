@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..api import RefusedError
 from . import inputs
 
 if TYPE_CHECKING:
@@ -71,10 +73,15 @@ class FitEdit:
 
         Of several originals and masks each edit takes its own; the last one serves those that are left.
 
-        Raises: ImageInputError for what is no picture or does not fit, ComfyUI's interruption.
+        Raises: RefusedError for another mode, ImageInputError for what is no picture or does not fit, ComfyUI's
+        interruption.
         """
         from .run.progress import FITTING, prompt_monitor, work_out
 
+        if mode not in MODES:  # a link may give it
+            raise RefusedError(
+                f"mode {reprlib.repr(mode)} is not known. Choose one of {', '.join(MODES)}.", param="mode"
+            )
         monitor = prompt_monitor()
         monitor.begin(unique_id)
         fitted = await work_out(partial(_fitted, original, edited, mask, mode), unique_id, FITTING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import reprlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -88,6 +89,9 @@ class SaveOriginal:
             raise unusable(originals, "originals")
         graphs = _graphs(prompt, extra_pnginfo)
         saved = _Saved(notes=dict.fromkeys(_notes_on(originals)))
+        if metadata not in METADATA:  # a link may give it
+            told = f"the workflow is beside the file, because metadata {reprlib.repr(metadata)} is not known"
+            saved.notes[told], metadata = None, SIDECAR
         for index in range(len(originals.digests)):
             self._save_one(saved, originals, index, filename_prefix, (metadata, graphs))
         told = f"saved {saved.names[0]}" if len(saved.names) == 1 else f"saved {len(saved.names)} files"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from openai_image_nodes import NODE_CLASS_MAPPINGS
+from openai_image_nodes.api.errors import RefusedError
 from openai_image_nodes.utils import comfyui
 from openai_image_nodes.utils.errors import ImageInputError
 from support.asker import until
@@ -31,6 +32,13 @@ def test_list_without_pictures_is_told(name: str) -> None:
     pictures = {"original": torch.rand(1, 8, 8, 3), "edited": torch.rand(1, 8, 8, 3), name: []}
     with pytest.raises(ImageInputError, match=f"{name} cannot use a value of the kind list"):
         awaited(FitEdit().fit_edit(**pictures))
+
+
+@pytest.mark.parametrize("mode", ["x", "Blend", "", None, 5, b"blend", ["blend"], {"mode": "blend"}])
+def test_mode_that_nobody_knows_is_refused(mode: Any) -> None:
+    """A link may give anything: it is neither taken for paste, nor an error that says nothing."""
+    with pytest.raises(RefusedError, match=r"^mode .* is not known\. Choose one of blend, paste"):
+        awaited(FitEdit().fit_edit(torch.rand(1, 8, 8, 3), torch.rand(1, 8, 8, 3), mode=mode))
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from openai_image_nodes import NODE_CLASS_MAPPINGS
 from openai_image_nodes.api import Originals, RefusedError
+from openai_image_nodes.utils import comfyui
 from openai_image_nodes.utils.errors import ImageInputError
 from PIL import Image
 from support.capture import Capture, success
@@ -83,6 +84,19 @@ def test_file_is_what_the_service_sent(server: Capture, output: Path, form: str,
     ]
     assert (output / f"ComfyUI_00001_.{form}").read_bytes() == signed(form)
     assert (output / "ComfyUI_00001_.json").exists() is (metadata == "sidecar")
+
+
+@pytest.mark.parametrize("metadata", ["x", None, b"none"])
+def test_metadata_that_nobody_knows_is_written_beside_the_file(
+    server: Capture, output: Path, monkeypatch: pytest.MonkeyPatch, metadata: Any
+) -> None:
+    """A link may give anything: nothing is left out for it, and the node says so."""
+    shown: list[str] = []
+    monkeypatch.setattr(comfyui, "show_text", lambda text, _unique_id: shown.append(text))
+    save(originals(server, signed("png")), metadata=metadata)
+    assert (output / "ComfyUI_00001_.png").read_bytes() == signed("png")
+    assert json.loads((output / "ComfyUI_00001_.json").read_text())["workflow"] == WORKFLOW
+    assert f"because metadata {metadata!r} is not known" in shown[-1]
 
 
 def test_sidecar_says_what_made_the_file(server: Capture, output: Path) -> None:
