@@ -114,9 +114,7 @@ class Connection:
 
     def redacted_chunks(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Yield what a service says, in about the same pieces, without our key, wherever the pieces are cut."""
-        key = [self.key.get_secret_value()] if self.key else []
-        own_headers = self.headers.values() if self.kind == "compatible" else []
-        secrets = [secret.encode() for secret in [*key, *own_headers] if len(secret) >= SHORTEST_SECRET]
+        secrets = [secret.encode() for secret in self._secrets()]
         rest = b""
         for chunk in chunks:
             said = rest + chunk if rest else chunk
@@ -131,6 +129,20 @@ class Connection:
             yield said[:end]
             rest = said[end:]
         yield rest
+
+    def without_secrets_in(self, words: str) -> str:
+        """Return a text that a person is shown without our key, in whatever form it stands there.
+
+        A service that means to hide it in its words can, but has it already.
+        """
+        for secret in self._secrets():
+            words = escaped.in_words(secret).sub("[key]", words)
+        return words
+
+    def _secrets(self) -> list[str]:
+        key = [self.key.get_secret_value()] if self.key else []
+        own_headers = self.headers.values() if self.kind == "compatible" else []
+        return [secret for secret in [*key, *own_headers] if len(secret) >= SHORTEST_SECRET]
 
     def check(self, request: OpenAIImageGenerationRequest) -> None:
         """Refuse what this connection cannot carry although the model could.

@@ -1,13 +1,42 @@
-"""A key as it may come back: some services repeat it with letters written as JSON or as an address writes them."""
+"""A key as it may come back: some services repeat it with letters written as JSON or as an address writes them.
+
+In words that a person is shown it may be in yet other forms, as a log, a page or a header has it.
+"""
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 MOST_MARKS, NESTED = 4, 2  # backslashes before a letter, and percent signs of percent signs: three writings deep
 LONGEST = MOST_MARKS + len(b"u00ff")
+
+GAP = r"[\s\u00ad\u200b-\u200d\ufeff]*"  # where a long word was broken
+LEFT_OF = (0, 2, 3)  # the digits of base64 that hold something of the bytes before, by how many these are modulo 3
+
+
+@lru_cache(maxsize=64)
+def in_words(secret: str) -> re.Pattern[str]:
+    """Return what finds a secret in a text: in capitals or not, escaped, broken by blanks, in base64 or in hex."""
+    spelled = GAP.join(map(_any_spelling, secret))
+    return re.compile("|".join([spelled, secret.encode().hex(), *_in_base64(secret.encode())]), re.IGNORECASE)
+
+
+def _any_spelling(letter: str) -> str:
+    plain, code = re.escape(letter), f"{ord(letter):02x}"
+    escaped = rf"\\{{1,{MOST_MARKS}}}(?:u00{code}|x{code}|{plain})"
+    return rf"(?:{plain}|{escaped}|%(?:25){{0,{NESTED}}}{code}|&(?:amp;)?#0*{ord(letter)};|&(?:amp;)?#x0*{code};)"
+
+
+def _in_base64(secret: bytes) -> Iterator[str]:
+    """Yield what of a secret stands in base64, of either alphabet, whatever is around it."""
+    for before, left in enumerate(LEFT_OF):
+        known = len(secret) + before - (len(secret) + before) % 3
+        digits = base64.b64encode(bytes(before) + secret).decode()[left : known * 4 // 3]
+        for form in {digits, digits.translate(str.maketrans("+/", "-_"))}:
+            yield f"(?-i:{re.escape(form)})"
 
 
 @lru_cache(maxsize=64)

@@ -72,7 +72,7 @@ class AnswerRecorder:
         self, name: str, record: JobRecord, response: OpenAIImageGenerationResponse, pictures: Pictures
     ) -> StoredAnswer:
         """Keep an answer that was read."""
-        _note_contents(record, response, pictures)
+        self._note_contents(record, response, pictures)
         folder, notes = self._saved(name, record, pictures.data)
         with contextlib.suppress(OSError):
             spending.note_spent(self._store.root, record)
@@ -111,11 +111,21 @@ class AnswerRecorder:
         except Exception as exc:
             raise unreadable(record, answer.folder) from exc
         record.fault = None
-        _note_contents(record, response, pictures)
+        self._note_contents(record, response, pictures)
         answer.pictures = pictures.data
         with contextlib.suppress(OSError):
             self._store.amend(answer)
             spending.note_spent(self._store.root, record)
+
+    def _note_contents(self, record: JobRecord, response: OpenAIImageGenerationResponse, pictures: Pictures) -> None:
+        clean = self._connection.without_secrets_in
+        record.usage, record.svg_usage, record.faults = response.usage, response.svg_usage, pictures.faults
+        fields = {name: getattr(response, name) for name in ("size", "quality", "background", "output_format")}
+        record.answer_fields = {name: clean(value) for name, value in fields.items() if value}
+        record.revised_prompts = [
+            clean(image.revised_prompt) for image in (response.data or [])[:MAX_PICTURES] if image.revised_prompt
+        ]
+        record.cost_usd = pricing.cost_usd(record.model, record.usage, record.credits, batch=bool(record.batch))
 
     def _saved(self, name: str, record: JobRecord, pictures: list[bytes]) -> tuple[Path | None, list[str]]:
         record.state = "answered"
@@ -153,13 +163,3 @@ def _note_headers(record: JobRecord, raw: RawAnswer, connection: Connection) -> 
     if connection.kind == "comfy.org":
         with contextlib.suppress(ValueError):
             record.credits = pricing.amount(float(raw.headers.get("x-comfy-credits-used", "")))
-
-
-def _note_contents(record: JobRecord, response: OpenAIImageGenerationResponse, pictures: Pictures) -> None:
-    record.usage, record.svg_usage, record.faults = response.usage, response.svg_usage, pictures.faults
-    fields = {name: getattr(response, name) for name in ("size", "quality", "background", "output_format")}
-    record.answer_fields = {name: value for name, value in fields.items() if value}
-    record.revised_prompts = [
-        image.revised_prompt for image in (response.data or [])[:MAX_PICTURES] if image.revised_prompt
-    ]
-    record.cost_usd = pricing.cost_usd(record.model, record.usage, record.credits, batch=bool(record.batch))

@@ -182,8 +182,8 @@ class HttpResponse:
         self.call = call
         self.patience = patience
         self.status = response.status_code
-        clean = call.connection.without_secrets
-        self.headers = {name.lower(): clean(value.encode()).decode() for name, value in response.headers.items()}
+        clean = call.connection.without_secrets_in
+        self.headers = {name.lower(): clean(value) for name, value in response.headers.items()}
         self._response = response
 
     def checked(self) -> HttpResponse:

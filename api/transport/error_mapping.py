@@ -23,9 +23,10 @@ from ..errors import (
     StillRunningError,
 )
 from .error_rules import EARLY, FAILED, GATEWAY_HARMLESS, LOST, PAY_AGAIN_ADVICE, RULES, SPENT_KEY_CODES, Rule
+from .loose_json import utf8
 from .network_words import reason_of
 from .retry import retry_after_s
-from .service_words import ServiceWords, service_words
+from .service_words import READ_MAX_BYTES, ServiceWords, service_words
 
 __all__ = [
     "MAYBE_BILLED",
@@ -113,7 +114,7 @@ def error_from_response(
     `asked` says more of the request.
     """
     asked = asked or Asked()
-    words = service_words(body)
+    words = service_words(_clean(connection, body))
     words = replace(words, code=headers.get("x-comfy-error-type") or words.code)
     meant = status
     if 200 <= status < 300 and words.from_service and re.fullmatch(r"[45]\d\d", words.code or ""):
@@ -129,7 +130,7 @@ def error_from_response(
         f"{happened}{tail}." + (f" The service says: {said}." if said else "") + f" {advice}",
         status=None if rule is EARLY else status,
         code=code,
-        param=words.param,
+        param=redacted(connection, words.param or "") or None,
         request_id=request_id,
         retry_after_s=retry_after_s(headers, words.message, words.retry_after_s),
         replayed=headers.get("idempotent-replayed", "").lower() == "true",
@@ -285,10 +286,18 @@ def _is_certificate(exc: Exception) -> bool:
     return any(mark in str(exc) for mark in CERTIFICATE_MARKS)
 
 
+def _clean(connection: Connection, body: bytes) -> bytes:
+    """Return what a service says without our key in any form, before words of it are cut to a length."""
+    if len(body) > READ_MAX_BYTES:
+        return body
+    text = utf8(body).decode(errors="surrogateescape")
+    return connection.without_secrets_in(text).encode(errors="surrogateescape")
+
+
 def redacted(connection: Connection, text: str) -> str:
     """Return a text without this connection's key and without anything that looks like one."""
     key = connection.key.get_secret_value() if connection.key else ""
-    clean = text.replace(key, "[key]") if key else text
+    clean = connection.without_secrets_in(text.replace(key, "[key]") if key else text)
     return SECRET_PATTERN.sub("[key]", USER_PATTERN.sub("://", clean))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
@@ -41,6 +42,41 @@ def test_key_in_escapes_is_taken_out_wherever_it_is_cut(form: str, cut: int) -> 
     said = f'{{"message": "your key {form} is bad\\n", "x": "100%"}}'.encode()
     chunks = [said[at : at + cut] for at in range(0, len(said), cut)]
     assert b"".join(CONNECTION.redacted_chunks(chunks)) == said.replace(form.encode(), b"[key]")
+
+
+IN_WORDS = {
+    "capitals": KEY.upper(),
+    "other capitals": KEY.swapcase(),
+    "broken line": f"{KEY[:9]}\n   {KEY[9:]}",
+    "hidden marks": "\u200b".join([KEY[:9], KEY[9:20], KEY[20:]]),
+    "entities": "".join(f"&#{ord(char)};" for char in KEY),
+    "entities of entities": KEY.replace("/", "&amp;#x2F;").replace("+", "&#x2b;"),
+    "hex": KEY.encode().hex().upper(),
+    "base64": base64.b64encode(KEY.encode()).decode(),
+    "base64 of a header": base64.b64encode(f"Bearer {KEY}\n".encode()).decode(),
+    "base64 of a login": base64.urlsafe_b64encode(f"user:{KEY}".encode()).decode(),
+    "escapes of a program": KEY.replace("/", "\\x2f"),
+    **{f"escapes {at}": form for at, form in enumerate(FORMS)},
+}
+
+
+@pytest.mark.parametrize("form", IN_WORDS.values(), ids=IN_WORDS)
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16"])
+def test_key_is_in_no_words_whatever_its_form(form: str, charset: str) -> None:
+    """A log, a page or a gateway writes it in its own way, and people show errors to others."""
+    told = form if form in FORMS else json.dumps(form)[1:-1]  # as it stands in JSON
+    body = f'{{"error": {{"message": "the key {told} is bad", "param": "{told}"}}}}'.encode(charset)
+    error = error_from_response(CONNECTION, 400, {}, body, subject="m")
+    assert "the key" in str(error)
+    for shown in (str(error), str(error.param)):
+        assert form not in shown
+        assert form[len(form) // 2 :][:6] not in shown
+
+
+def test_words_without_a_key_stay() -> None:
+    """Also those that begin like one."""
+    words = "sk-plan, SK-PLANTED/ and c2stcGxhbnRl are none; 736b2d706c61 neither"
+    assert CONNECTION.without_secrets_in(words) == words
 
 
 @given(st.lists(st.sampled_from([b"\\", b"%", b"s", b"sk", b"\\u0073", b"%73", b"k-planted", b" "])))
