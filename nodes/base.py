@@ -23,11 +23,14 @@ class ServiceNode:
 
         Where many people use ComfyUI its own cache must not hand one's picture to another.
         """
-        from ..api.batch import enqueue
         from ..api.connections.resolve import is_batch
 
         try:
-            return _person() + (enqueue.generation() if connection is None or is_batch(connection) else "")
+            if connection is not None and not is_batch(connection):
+                return _person()
+            from ..api.batch.enqueue import generation
+
+            return _person() + generation()
         except OpenAIImageError:
             return ""  # the run will tell
 

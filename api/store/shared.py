@@ -10,7 +10,8 @@ import logging
 from pathlib import Path
 
 from ..backends import atomic_files as files
-from ..backends.backend import Backend
+from ..backends.backend import Backend, BucketBackend
+from ..backends.fsspec_client import FsspecClient
 from ..errors import SharedStoreError
 from .bucket import SharedBucket
 from .eviction import UNREAD, UNSHARED
@@ -85,6 +86,15 @@ class SharedStore(Store):
             raise
         self.outbox.deliver(note, folder, record, list(contents.values()))
         return folder
+
+
+def shared_store(root: Path, url: str) -> SharedStore:
+    """Return the store in a folder of this machine and in the bucket of a URL.
+
+    Raises: RefusedError if the URL holds a key.
+    """
+    client = FsspecClient(url)
+    return SharedStore(root, SharedBucket(BucketBackend(client), client.url))
 
 
 class SharedJournal(RequestJournal):

@@ -25,11 +25,9 @@ from pathlib import Path
 from .. import config
 from ..backends import atomic_files as files
 from ..backends.atomic_files import folders_in, make_private_folder, write_atomic
-from ..backends.backend import Backend, BucketBackend
-from ..backends.fsspec_client import FsspecClient
+from ..backends.backend import Backend
 from ..connections.connection import Connection
 from ..errors import RUN_ANYWAY, BadAnswerError
-from .bucket import SharedBucket
 from .eviction import UNREAD, SizeLimit, by_use
 from .journal import RequestJournal
 from .names import NameIndex
@@ -322,10 +320,9 @@ def stores() -> list[Store]:
 def _store(root: Path, url: str | None = None) -> Store:
     if url is None:
         return Store(root)
-    from .shared import SharedStore  # it builds on this module
+    from .shared import shared_store  # it builds on this module
 
-    client = FsspecClient(url)
-    return SharedStore(root, SharedBucket(BucketBackend(client), client.url))
+    return shared_store(root, url)
 
 
 def mark_read(answer: StoredAnswer) -> None:

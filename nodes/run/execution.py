@@ -14,8 +14,6 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import SecretStr
 
 from ...api import JOBS, Connection, HostSecrets, Job, JobHandle, StoredAnswer, originals_of
-from ...api.batch import enqueue
-from ...api.batch.enqueue import Deferred, answered_or_planned
 from ...api.catalog import validation
 from ...api.connections import resolve as connections
 from ...api.jobs.report import model_notes, outcome, received_notes, report
@@ -137,12 +135,15 @@ class NodeRun:
         for note in encoded.framing.notes[:1]:
             monitor.show(self.node_id, note)
         if self.connection.batch:
-            answer = await self._in_thread(lambda: answered_or_planned(asked.job))
+            from ...api.batch.enqueue import Deferred, answered_or_planned
+
+            planned = await self._in_thread(lambda: answered_or_planned(asked.job))
+            if isinstance(planned, Deferred):
+                monitor.end(self.node_id, planned.words)
+                return tuple(comfyui.blocker() for _ in node.RETURN_TYPES)
+            answer = planned
         else:
             answer = await self._answered(parameters, asked, share)
-        if isinstance(answer, Deferred):
-            monitor.end(self.node_id, answer.words)
-            return tuple(comfyui.blocker() for _ in node.RETURN_TYPES)
         stage = FITTING if encoded.framing.is_fitted else None
         try:
             outputs = await work_out(partial(decode, answer, encoded), self.node_id, stage)
@@ -229,7 +230,11 @@ class NodeRun:
         return PreparedJob(Job(self.connection, request, encoded.files, seed=self.seed, reuse=self.reuse), encoded)
 
     def _was_asked(self, job: Job) -> bool:
-        return enqueue.was_asked(job) if self.connection.batch else JOBS.was_asked(job)
+        if not self.connection.batch:
+            return JOBS.was_asked(job)
+        from ...api.batch.enqueue import was_asked
+
+        return was_asked(job)
 
     async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
         return await prompt_monitor().wait(run_bounded(lambda: work(*args)), self.node_id)
