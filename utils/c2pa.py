@@ -10,11 +10,11 @@ import base64
 import binascii
 import contextlib
 import re
+import struct
 import unicodedata
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from .cbor import decoded
 from .containers import APP11, form_of, gif_applications, jpeg_segments, png_chunks, riff_chunks
 from .errors import BrokenPictureError
 
@@ -25,6 +25,10 @@ CLAIMS = ("c2pa.claim", "c2pa.claim.v2")
 SIGNATURE = "c2pa.signature"
 X5CHAIN = (33, "x5chain")  # COSE's header for certificates, by number or name
 SEQUENCE, SET, CONTEXT_0 = 0x30, 0x31, 0xA0
+CBOR_MAX_DEPTH, CBOR_MAX_ITEMS = 16, 20_000
+FLOATS = {25: ">e", 26: ">f", 27: ">d"}
+WORDS = {20: False, 21: True, 22: None, 23: None}
+INDEFINITE, BREAK = 31, object()  # BREAK ends a list of no told length
 ORGANIZATION, COMMON_NAME = b"\x06\x03\x55\x04\x0a", b"\x06\x03\x55\x04\x03"  # object identifiers 2.5.4.10 and 2.5.4.3
 SVG_MANIFEST = re.compile(rb"<c2pa:manifest[^<>]{0,500}>([A-Za-z0-9+/=\s]*)</c2pa:manifest>")
 
@@ -120,7 +124,7 @@ def _labelled(box: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _map(cbor: bytes) -> dict[Any, Any]:
-    found = decoded(cbor)
+    found = _decoded(cbor)
     return found if isinstance(found, dict) else {}
 
 
@@ -136,7 +140,7 @@ def _generator(claim: dict[Any, Any]) -> str | None:
 
 def _issuer(signature: bytes | None) -> str | None:
     """Return the organization, or else the name, of the first certificate of a COSE_Sign1."""
-    parts = decoded(signature) if signature else None
+    parts = _decoded(signature) if signature else None
     if not isinstance(parts, list) or len(parts) < 2:
         return None
     protected = _map(parts[0]) if isinstance(parts[0], bytes) and parts[0] else {}
@@ -178,3 +182,86 @@ def _line(text: str) -> str | None:
     """Return a stranger's text as one line of at most TEXT_CHARS."""
     visible = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in text[:1000])
     return " ".join(visible.split())[:TEXT_CHARS] or None
+
+
+def _decoded(data: bytes) -> Any:
+    """Return the first value of CBOR (RFC 8949), as much of that as a claim needs; a tag is left out.
+
+    Raises: ValueError.
+    """
+    try:
+        return _Reader(data).value(0)
+    except (IndexError, struct.error, UnicodeDecodeError, TypeError, OverflowError) as exc:
+        raise ValueError("no CBOR") from exc
+
+
+class _Reader:
+    """Reads values of CBOR; depth and number have a limit."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+        self._items = 0
+
+    def value(self, depth: int) -> Any:
+        """Read one value."""
+        self._items += 1
+        if depth > CBOR_MAX_DEPTH or self._items > CBOR_MAX_ITEMS:
+            raise ValueError("larger than a claim is")
+        kind, low = divmod(self._data[self._at], 32)
+        self._at += 1
+        if kind == 7:
+            return self._simple(low)
+        length = None if low == INDEFINITE else self._number(low)
+        if kind in (0, 1) and length is not None:
+            return length if kind == 0 else -1 - length
+        if kind in (2, 3):
+            return self._text(kind, length, depth)
+        if kind == 6:
+            return self.value(depth + 1)
+        if kind == 4:
+            return self._list(length, depth)
+        values = self._list(None if length is None else 2 * length, depth)
+        return {_hashable(key): value for key, value in zip(values[::2], values[1::2], strict=False)}
+
+    def _number(self, low: int) -> int:
+        if low < 24:
+            return low
+        return int.from_bytes(self._take(1 << (low - 24)), "big") if low < 28 else self._fail()
+
+    def _simple(self, low: int) -> Any:
+        if low in FLOATS:
+            return struct.unpack(FLOATS[low], self._take(1 << (low - 24)))[0]
+        return BREAK if low == INDEFINITE else WORDS.get(low)
+
+    def _text(self, kind: int, length: int | None, depth: int) -> bytes | str:
+        if length is None:
+            parts = self._list(None, depth)
+            return (b"" if kind == 2 else "").join(parts)
+        found = self._take(length)
+        return found if kind == 2 else found.decode()
+
+    def _list(self, count: int | None, depth: int) -> list[Any]:
+        values: list[Any] = []
+        while count is None or len(values) < count:
+            value = self.value(depth + 1)
+            if value is BREAK:
+                if count is None:
+                    break
+                self._fail()
+            values.append(value)
+        return values
+
+    def _take(self, length: int) -> bytes:
+        found = self._data[self._at : self._at + length]
+        if len(found) < length:
+            raise IndexError
+        self._at += length
+        return found
+
+    def _fail(self) -> int:
+        raise IndexError
+
+
+def _hashable(key: Any) -> Any:
+    return key if isinstance(key, (str, int, bytes)) else str(type(key))

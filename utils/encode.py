@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from .errors import ImageInputError
+from .input_tensors import CHANNELS, no_picture
 from .png import encode_png
 from .tensors import (
     Pixels,
@@ -95,11 +96,8 @@ def as_batch(image: Tensor) -> Tensor:
         ImageInputError: the tensor is of no shape of a picture, or empty.
     """
     batch = image[None] if image.ndim == 3 else image
-    if batch.ndim != 4 or batch.shape[3] not in (1, 3, 4) or batch.numel() == 0:
-        raise ImageInputError(
-            f"A picture of shape {list(image.shape)} cannot be sent: connect an IMAGE [batch, height, width, channels]"
-            " with at least one picture and 1, 3 or 4 channels."
-        )
+    if batch.ndim != 4 or batch.shape[3] not in CHANNELS or batch.numel() == 0:
+        raise no_picture(image)
     return batch
 
 

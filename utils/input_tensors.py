@@ -29,11 +29,7 @@ def pictures_of(value: Any, name: str) -> list[Tensor]:
     tensor = _floats(_tensor(value, name), name)
     batch = tensor[None] if tensor.ndim == 3 and tensor.shape[2] in CHANNELS else tensor
     if batch.ndim != 4 or batch.shape[3] not in CHANNELS or batch.numel() == 0:
-        told = (
-            f"A picture of shape {list(tensor.shape)} cannot be sent: connect an IMAGE [batch, height, width, channels]"
-            " with at least one picture and 1, 3 or 4 channels."
-        )
-        raise ImageInputError(told + _likely_picture(tensor))
+        raise no_picture(tensor, _likely_picture(tensor))
     return [batch]
 
 
@@ -53,11 +49,7 @@ def mask_of(value: Any, name: str) -> Tensor:
     if tensor.numel() == 0 or tensor.ndim not in (2, 3):
         is_picture = tensor.ndim == 4 and tensor.shape[3] in CHANNELS
         hint = " This is a picture: put Convert Image to Mask between." if is_picture else ""
-        told = (
-            f"A mask of shape {list(tensor.shape)} cannot be used: connect a MASK [height, width] or"
-            " [batch, height, width]."
-        )
-        raise ImageInputError(told + hint)
+        raise no_mask(tensor, hint)
     return tensor[None] if tensor.ndim == 2 else tensor
 
 
@@ -77,6 +69,29 @@ def unusable(value: Any, name: str) -> ImageInputError:
     return ImageInputError(f"The input {name} cannot use a value of the kind {kind}. Connect another output.")
 
 
+def no_picture(tensor: Tensor, hint: str = "") -> ImageInputError:
+    """Return the error for a tensor that has not the shape of pictures."""
+    return ImageInputError(
+        f"A picture of shape {list(tensor.shape)} cannot be sent: connect an IMAGE [batch, height, width, channels]"
+        f" with at least one picture and 1, 3 or 4 channels.{hint}"
+    )
+
+
+def no_mask(tensor: Tensor, hint: str = "") -> ImageInputError:
+    """Return the error for a tensor that has not the shape of masks."""
+    return ImageInputError(
+        f"A mask of shape {list(tensor.shape)} cannot be used: connect a MASK [height, width] or"
+        f" [batch, height, width].{hint}"
+    )
+
+
+def no_floats(tensor: Tensor) -> ImageInputError:
+    """Return the error for a picture of whole numbers, whose scale nobody knows."""
+    return ImageInputError(
+        f"The picture holds {tensor.dtype}, not floats from 0 to 1: convert it to float and divide it by 255."
+    )
+
+
 def _floats(tensor: Tensor, name: str) -> Tensor:
     """Return floats 0..1; of whole numbers only bool and levels 0..255 have one meaning."""
     import torch
@@ -86,9 +101,7 @@ def _floats(tensor: Tensor, name: str) -> Tensor:
     if tensor.dtype == torch.bool:
         return tensor.float()
     if tensor.dtype != torch.uint8:
-        raise ImageInputError(
-            f"The picture holds {tensor.dtype}, not floats from 0 to 1: convert it to float and divide it by 255."
-        )
+        raise no_floats(tensor)
     if tensor.numel() and int(tensor.max()) == 1:
         raise ImageInputError(
             f"The input {name} holds whole numbers of 0 and 1 only, which may mean black and white or two almost equal"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ImageInputError
+from .input_tensors import no_floats, no_mask
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
@@ -45,9 +45,7 @@ def start_pixels(tensor: Tensor) -> tuple[Pixels, Stripes]:
         ImageInputError: the tensor does not hold floats.
     """
     if not tensor.is_floating_point():
-        raise ImageInputError(
-            f"The picture holds {tensor.dtype}, not floats from 0 to 1: convert it to float and divide it by 255."
-        )
+        raise no_floats(tensor)
     source = _on_cpu(tensor.detach())
     if not source.is_floating_point():
         levels: Pixels = source.numpy()
@@ -144,10 +142,7 @@ def first_mask(mask: Tensor) -> Tensor:
     """
     single_channel = mask.ndim == 4 and mask.shape[1] == 1
     if mask.numel() == 0 or not (mask.ndim in (2, 3) or single_channel):
-        raise ImageInputError(
-            f"A mask of shape {list(mask.shape)} cannot be used: connect a MASK [height, width] or"
-            " [batch, height, width]."
-        )
+        raise no_mask(mask)
     return mask.reshape(-1, *mask.shape[-2:])[0]
 
 
