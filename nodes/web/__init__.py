@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -33,16 +32,7 @@ def register(routes: Any) -> None:
 
 def _loading(method: str, path: str) -> Handler:
     async def handle(request: Any) -> Any:
-        handlers = await asyncio.to_thread(_handlers)
-        return await handlers[method, f"{PREFIX}{path}"](request)
+        routes = await asyncio.to_thread(import_module, ".routes", __name__)
+        return await routes.HANDLERS[method, path](request)
 
     return handle
-
-
-@cache
-def _handlers() -> dict[tuple[str, str], Handler]:
-    from aiohttp import web
-
-    table = web.RouteTableDef()
-    import_module(".routes", __name__).register(table)
-    return {(route.method, route.path): route.handler for route in table if isinstance(route, web.RouteDef)}

@@ -16,13 +16,6 @@ from .responses import answering, posted, refuse_other_pages
 PANEL = BatchPanel(connection_of)
 
 
-def add_to(routes: web.RouteTableDef, prefix: str) -> None:
-    """Add the routes to the server's table."""
-    routes.get(f"{prefix}/batch")(answering(view))
-    for name, act in ACTIONS.items():
-        routes.post(f"{prefix}/batch/{name}")(answering(_acting(act)))
-
-
 async def view(request: web.Request) -> dict[str, Any]:
     """Answer what is planned and under way, prompts among it; a large plan is read on a thread."""
     refuse_other_pages(request)
@@ -59,4 +52,8 @@ ACTIONS: dict[str, Callable[[dict[str, Any]], None]] = {
     "cancel": lambda asked: PANEL.cancel(str(asked["id"])),
     "forget": lambda _asked: PANEL.forget(),
     "retry": lambda _asked: PANEL.retry(),
+}
+HANDLERS = {
+    ("GET", "/batch"): answering(view),
+    **{("POST", f"/batch/{name}"): answering(_acting(act)) for name, act in ACTIONS.items()},
 }

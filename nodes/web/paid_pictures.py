@@ -58,7 +58,20 @@ def _pictures(asked: Mapping[str, Any]) -> dict[str, Any]:
     if job is None:
         return {"state": "run_once", "pictures": []}
     found = itertools.islice(_same_but_seed(store_of(job.connection), job), MOST_SHOWN)
-    return {"state": "known", "pictures": [_shown(folder, record) for folder, record in found]}
+    return {
+        "state": "known",
+        "pictures": [
+            {
+                "seed": record.seed,
+                "made_at": record.answered_at,
+                "cost_usd": record.cost_usd,
+                "credits": record.credits,
+                "count": len(record.pictures),
+                "thumbnail": _thumbnail(folder / record.pictures[0]),
+            }
+            for folder, record in found
+        ],
+    }
 
 
 def _job(asked: Mapping[str, Any]) -> Job | None:
@@ -116,17 +129,6 @@ def _may_be_seen(record: JobRecord, connection: Connection) -> bool:
     if record.account is None:  # of comfy.org's nobody knows whose those are, where one ComfyUI serves many people
         return not (settings.serves_many() and connection.kind == "comfy.org")
     return not settings.serves_many() and recent.has_run(connection.service, record.account)
-
-
-def _shown(folder: Path, record: JobRecord) -> dict[str, Any]:
-    return {
-        "seed": record.seed,
-        "made_at": record.answered_at,
-        "cost_usd": record.cost_usd,
-        "credits": record.credits,
-        "count": len(record.pictures),
-        "thumbnail": _thumbnail(folder / record.pictures[0]),
-    }
 
 
 def _thumbnail(path: Path) -> str | None:

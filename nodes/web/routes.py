@@ -6,7 +6,6 @@ No answer holds a key or an address with one. Keys come in by `/key` alone, and 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
@@ -29,12 +28,11 @@ from ..prompt_list.node import PromptList, RowKind
 from ..prompt_list.tables import PromptListError
 from ..run import large_sums, parameters
 from ..run.framing import LARGEST_REGION, SMALLEST_REGION, Size, frame, no_mask, no_picture
-from . import PREFIX, batch_routes, paid_pictures
+from . import batch_routes, paid_pictures
 from .linked_pictures import picture_of
 from .price_cases import price_cases
 from .responses import answering, posted, refuse_other_machines, refuse_other_pages
 
-LOG = logging.getLogger(__name__)
 PUBLIC_FACTS = {"quality", "background", "output_formats", "input_fidelity", "complexity", "markup", "sizes"}
 EXTRA: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "OIN_GPTImage": lambda _values: {},
@@ -42,26 +40,6 @@ EXTRA: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "OIN_GPTImageSVG": lambda values: svg.extra_fields(values.get("svg_model"), values.get("svg_effort")),
 }
 SIGNED_IN = HostSecrets(comfy_token=SecretStr("only-the-price-is-asked"))
-
-
-def register(routes: web.RouteTableDef | None) -> None:
-    """Add our routes to the server's table; where there is none, the nodes work without them."""
-    if routes is None:
-        return
-    try:
-        routes.get(f"{PREFIX}/models")(answering(models))
-        routes.get(f"{PREFIX}/connections")(answering(list_connections))
-        routes.get(f"{PREFIX}/replacements")(answering(list_replacements))
-        routes.post(f"{PREFIX}/estimate")(answering(estimate))
-        routes.post(f"{PREFIX}/list_estimates")(answering(list_estimates))
-        routes.post(f"{PREFIX}/key")(answering(store_key))
-        routes.post(f"{PREFIX}/form")(answering(store_form))
-        routes.post(f"{PREFIX}/azure")(answering(store_azure))
-        routes.post(f"{PREFIX}/allow_sum")(answering(allow_sum))
-        routes.post(f"{PREFIX}/pictures")(answering(paid_pictures.pictures))
-        batch_routes.add_to(routes, PREFIX)
-    except Exception as exc:  # noqa: BLE001 - another server than we know: the nodes matter more than their panel
-        LOG.warning("The routes for the browser could not be added: %s", exc)
 
 
 async def models(_request: web.Request) -> dict[str, Any]:
@@ -262,3 +240,18 @@ def _connection(name: str) -> dict[str, Any]:
         **keys.form(name),
         **(keys.azure_place() if name == "azure" else {}),
     }
+
+
+HANDLERS = {  # by method and path: what nodes/web/__init__.py names is loaded from here
+    ("GET", "/models"): answering(models),
+    ("GET", "/connections"): answering(list_connections),
+    ("GET", "/replacements"): answering(list_replacements),
+    ("POST", "/estimate"): answering(estimate),
+    ("POST", "/list_estimates"): answering(list_estimates),
+    ("POST", "/key"): answering(store_key),
+    ("POST", "/form"): answering(store_form),
+    ("POST", "/azure"): answering(store_azure),
+    ("POST", "/allow_sum"): answering(allow_sum),
+    ("POST", "/pictures"): answering(paid_pictures.pictures),
+    **batch_routes.HANDLERS,
+}

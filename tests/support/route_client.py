@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from openai_image_nodes.nodes.web import routes
+from openai_image_nodes.nodes.web import register
 
 LAN_ADDRESS = "192.168.1.7"
 STRANGE = {
@@ -57,7 +57,7 @@ def ask(
 
     async def exchange() -> Told:
         table = web.RouteTableDef()
-        routes.register(table)
+        register(table)
         application = web.Application(middlewares=[seen_from])
         application.add_routes(table)
         async with TestClient(TestServer(application)) as client:

@@ -16,7 +16,7 @@ from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.connection import HostSecrets
 from openai_image_nodes.nodes.inputs import optional_inputs
-from openai_image_nodes.nodes.web import PATHS, routes
+from openai_image_nodes.nodes.web import PATHS, register, routes
 from support.capture import Capture, success
 from support.node_calls import node as call_node
 from support.route_client import LAN_ADDRESS, STRANGE, ask
@@ -417,8 +417,8 @@ def test_forms_are_refused() -> None:
 
 def test_pack_loads_where_there_is_no_server_or_a_strange_one() -> None:
     """The nodes matter more than their panel."""
-    routes.register(None)
-    routes.register(SimpleNamespace())  # type: ignore[arg-type]
+    register(None)
+    register(SimpleNamespace())
 
 
 def test_folder_that_cannot_be_written_to_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

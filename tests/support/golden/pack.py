@@ -13,7 +13,7 @@ from openai_image_nodes.api.jobs.job import Job
 from openai_image_nodes.api.store.store import stores
 from openai_image_nodes.api.transport.bodies import FilePart
 from openai_image_nodes.cli import main
-from openai_image_nodes.nodes.web.routes import register
+from openai_image_nodes.nodes.web import register
 from openai_image_nodes.sandbox import Sandbox
 
 __all__ = [
