@@ -66,21 +66,18 @@ def written(originals: Originals, changed: Sequence[Any], path: Path, metadata: 
     targets = [path] if count == 1 else [path.with_name(f"{path.stem}_{at + 1}{path.suffix}") for at in range(count)]
     for index, target in enumerate(targets):
         facts = {**originals.facts, "picture": index}
-        _write(files[index] if files else originals.read(index), facts, target, metadata)
+        data, place = files[index] if files else originals.read(index), metadata
+        suffix = target.suffix.lower()
+        if f".{form_of(data)}" != SAME.get(suffix, suffix):
+            data = converted(data, suffix)
+        if place == IN_FILE:
+            try:
+                data = with_texts(data, {TEXT_NAME: json.dumps(facts)})
+            except NoPlaceError as exc:
+                place = SIDECAR
+                print(f"note: what made {target} is beside it, because {exc}", file=sys.stderr)
+        target.write_bytes(data)
+        if place == SIDECAR:
+            told = {**facts, **described(data, credentials_of(data))}
+            target.with_suffix(".json").write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
     return targets
-
-
-def _write(data: bytes, facts: dict[str, Any], path: Path, metadata: str) -> None:
-    suffix = path.suffix.lower()
-    if f".{form_of(data)}" != SAME.get(suffix, suffix):
-        data = converted(data, suffix)
-    if metadata == IN_FILE:
-        try:
-            data = with_texts(data, {TEXT_NAME: json.dumps(facts)})
-        except NoPlaceError as exc:
-            metadata = SIDECAR
-            print(f"note: what made {path} is beside it, because {exc}", file=sys.stderr)
-    path.write_bytes(data)
-    if metadata == SIDECAR:
-        told = {**facts, **described(data, credentials_of(data))}
-        path.with_suffix(".json").write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")

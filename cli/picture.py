@@ -40,7 +40,9 @@ def picture(argv: Sequence[str]) -> int:
         raise OpenAIImageError(str(allowed))
     check_place(options.output, options.metadata)
     run = NodeRun(connection_of(options.connection), options.seed, not options.again)
-    asked = run.prepared(parameters, _pictures(options).checked())
+    references = [image_files.read_image(path)[0] for path in options.image] or None  # only this loads torch
+    mask = image_files.read_mask(options.mask) if options.mask else None
+    asked = run.prepared(parameters, InputImages(references=references, mask=mask).checked())
     answer = _answered(asked, run.connection, yes=options.yes)
     if answer is None:
         if options.json:
@@ -48,12 +50,6 @@ def picture(argv: Sequence[str]) -> int:
         print("planned, nothing was sent; see: openai-image batch plan", file=sys.stderr)
         return 0
     return _finished(answer, asked, run.connection, options)
-
-
-def _pictures(options: argparse.Namespace) -> InputImages:
-    """Return what goes in; only this loads torch."""
-    references = [image_files.read_image(path)[0] for path in options.image] or None
-    return InputImages(references=references, mask=image_files.read_mask(options.mask) if options.mask else None)
 
 
 def _answered(asked: PreparedJob, connection: Connection, *, yes: bool) -> StoredAnswer | None:
@@ -84,7 +80,14 @@ def _finished(answer: StoredAnswer, asked: PreparedJob, connection: Connection, 
         return print_json({"files": [path.as_posix() for path in paths], "report": told}, indent=None)
     for path in paths:
         print(path)
-    _print_summary(told)
+    cost = "unknown" if told["cost_usd"] is None else f"{told['cost_usd']:.4f} USD"
+    paid = "nothing, it was kept" if told["reused"] else "none" if told["connection"] == "sandbox" else cost
+    tell(f"{told['model']} on {told['connection']}, {told['size']}, cost: {paid}", is_aside=True)
+    for fit in told.get("edit", {}).get("fits", []):
+        if fit is not None:
+            tell(fit["summary"], is_aside=True)
+    for note in told["notes"]:
+        tell(f"note: {note}", is_aside=True)
     return 0
 
 
@@ -139,11 +142,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--again", action="store_true", help="ask, and pay, again for what is already kept")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask, whatever it may cost")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.png")
-    _add_file_options(parser)
-    return parser
-
-
-def _add_file_options(parser: argparse.ArgumentParser) -> None:
     formats = ANY_MODEL.output_formats
     sent = "what the service sends; OUT of another suffix is converted here"
     beside = "save what made the picture in a JSON file beside it, or in the file"
@@ -152,6 +150,7 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metadata", choices=METADATA, default="none", help=beside)
     parser.add_argument("--live-preview", type=int, default=DEFAULTS.live_preview, metavar="N", help=sketches)
     parser.add_argument("--json", action="store_true", help="answer as JSON, for scripts")
+    return parser
 
 
 def _size(text: str) -> dict[str, Any]:
@@ -160,14 +159,3 @@ def _size(text: str) -> dict[str, Any]:
     if parsed is None:
         return {"size": text}
     return {"size": "custom", "custom_width": parsed[0], "custom_height": parsed[1]}
-
-
-def _print_summary(told: dict[str, Any]) -> None:
-    cost = "unknown" if told["cost_usd"] is None else f"{told['cost_usd']:.4f} USD"
-    paid = "nothing, it was kept" if told["reused"] else "none" if told["connection"] == "sandbox" else cost
-    tell(f"{told['model']} on {told['connection']}, {told['size']}, cost: {paid}", is_aside=True)
-    for fit in told.get("edit", {}).get("fits", []):
-        if fit is not None:
-            tell(fit["summary"], is_aside=True)
-    for note in told["notes"]:
-        tell(f"note: {note}", is_aside=True)

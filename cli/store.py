@@ -42,12 +42,24 @@ def jobs(argv: Sequence[str]) -> int:
     if options.action == "open":
         return opened(named(options.id or ""))
     if options.action == "sync":
-        return _sync(stores()[0], everything=options.all)
+        paid = stores()[0]
+        if not isinstance(paid, SharedStore):
+            raise RefusedError("OPENAI_IMAGE_NODES_STORE names no bucket: a folder is shared by itself.")
+        if options.all:
+            paid.share_all()
+        print(f"{paid.outbox.flush()} things shared with {paid.bucket.name}")
+        return 0
     if options.action == "prune":
         limit = limit_bytes() if options.max_bytes is None else options.max_bytes
         print(f"{sum(store.prune(limit) for store in stores())} answers forgotten")
     elif options.action == "export":
-        return _export(options.id or "", options.output)
+        folder, record = named(options.id or "")
+        options.output.mkdir(parents=True, exist_ok=True)
+        for name in record.pictures:
+            path = options.output / f"{short_name(folder)}_{name}"
+            path.write_bytes(read_regular(folder / name, PICTURE_MAX_BYTES))
+            print(path.as_posix())
+        return 0
     else:
         paged = options.page if options.page or options.all or not sys.stdout.isatty() else 1
         _list(paged)
@@ -125,15 +137,6 @@ def _has(record: JobRecord, words: Sequence[str]) -> bool:
     return all(word.casefold() in text for word in words)
 
 
-def _sync(paid: Store, *, everything: bool) -> int:
-    if not isinstance(paid, SharedStore):
-        raise RefusedError("OPENAI_IMAGE_NODES_STORE names no bucket: a folder is shared by itself.")
-    if everything:
-        paid.share_all()
-    print(f"{paid.outbox.flush()} things shared with {paid.bucket.name}")
-    return 0
-
-
 def _list_sums(paid: Store) -> None:
     backend = paid.backend
     for day in spending.days(paid.root)[:DAYS_LISTED]:
@@ -151,13 +154,3 @@ def _state(store: Store, folder: Path, record: JobRecord) -> str:
     if store.is_running(folder):
         return f"{record.state}, on its way"
     return "sent, outcome unknown" if record.state in ("sent", "unknown") else record.state
-
-
-def _export(beginning: str, target: Path) -> int:
-    folder, record = named(beginning)
-    target.mkdir(parents=True, exist_ok=True)
-    for name in record.pictures:
-        path = target / f"{short_name(folder)}_{name}"
-        path.write_bytes(read_regular(folder / name, PICTURE_MAX_BYTES))
-        print(path.as_posix())
-    return 0

@@ -211,35 +211,32 @@ class _Reader:
         kind, low = divmod(self._data[self._at], 32)
         self._at += 1
         if kind == 7:
-            return self._simple(low)
+            if low in FLOATS:
+                return struct.unpack(FLOATS[low], self._take(1 << (low - 24)))[0]
+            return BREAK if low == INDEFINITE else WORDS.get(low)
         length = None if low == INDEFINITE else self._number(low)
         if kind in (0, 1) and length is not None:
             return length if kind == 0 else -1 - length
         if kind in (2, 3):
-            return self._text(kind, length, depth)
+            if length is None:
+                parts = self._list(None, depth)
+                return (b"" if kind == 2 else "").join(parts)
+            found = self._take(length)
+            return found if kind == 2 else found.decode()
         if kind == 6:
             return self.value(depth + 1)
         if kind == 4:
             return self._list(length, depth)
         values = self._list(None if length is None else 2 * length, depth)
-        return {_hashable(key): value for key, value in zip(values[::2], values[1::2], strict=False)}
+        return {
+            (key if isinstance(key, (str, int, bytes)) else str(type(key))): value
+            for key, value in zip(values[::2], values[1::2], strict=False)
+        }
 
     def _number(self, low: int) -> int:
         if low < 24:
             return low
         return int.from_bytes(self._take(1 << (low - 24)), "big") if low < 28 else self._fail()
-
-    def _simple(self, low: int) -> Any:
-        if low in FLOATS:
-            return struct.unpack(FLOATS[low], self._take(1 << (low - 24)))[0]
-        return BREAK if low == INDEFINITE else WORDS.get(low)
-
-    def _text(self, kind: int, length: int | None, depth: int) -> bytes | str:
-        if length is None:
-            parts = self._list(None, depth)
-            return (b"" if kind == 2 else "").join(parts)
-        found = self._take(length)
-        return found if kind == 2 else found.decode()
 
     def _list(self, count: int | None, depth: int) -> list[Any]:
         values: list[Any] = []
@@ -261,7 +258,3 @@ class _Reader:
 
     def _fail(self) -> int:
         raise IndexError
-
-
-def _hashable(key: Any) -> Any:
-    return key if isinstance(key, (str, int, bytes)) else str(type(key))

@@ -67,16 +67,12 @@ def joined(parts: Iterable[DeflatedPart]) -> list[bytes]:
     pieces, adler = [ZLIB_HEADER], 1
     for part in parts:
         pieces.append(part.data)
-        adler = _adler_of_both(adler, part)
+        # the Adler-32 of both, from those of what came so far and of the part (RFC 1950)
+        low, high = adler & 0xFFFF, adler >> 16
+        part_low, part_high = part.adler & 0xFFFF, part.adler >> 16
+        both_low = (low + part_low - 1) % ADLER_BASE
+        adler = (high + part_high + part.size * (low - 1)) % ADLER_BASE << 16 | both_low
     return [*pieces, END, adler.to_bytes(4, "big")]
-
-
-def _adler_of_both(adler: int, part: DeflatedPart) -> int:
-    """Return the Adler-32 of what came so far and a part, from those of the two (RFC 1950)."""
-    low, high = adler & 0xFFFF, adler >> 16
-    part_low, part_high = part.adler & 0xFFFF, part.adler >> 16
-    both_low = (low + part_low - 1) % ADLER_BASE
-    return (high + part_high + part.size * (low - 1)) % ADLER_BASE << 16 | both_low
 
 
 def near(data: Data) -> bytes:
@@ -86,11 +82,14 @@ def near(data: Data) -> bytes:
         return _in_steps(zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, 9, zlib.Z_RLE), data)
     rest, size, blocks = data.reshape(-1), BLOCK_BYTES, []
     while rest.size:
-        block = _near_block(rest[:size])
+        memory = igzip_lib.MEM_LEVEL_EXTRA_LARGE
+        block = open_block(igzip_lib.compress(rest[:size], 1, igzip_lib.COMP_DEFLATE, memory, NEAR_BITS))
         if block is None and size > BLOCK_BYTES:
             size = BLOCK_BYTES
             continue
-        blocks.append(_small_window(rest[:size]) if block is None else block)
+        if block is None:
+            block = _in_steps(isal_zlib.compressobj(1, zlib.DEFLATED, -SMALLEST_BITS), rest[:size])
+        blocks.append(block)
         # a literal or run takes a bit at least: where they are that few, one block may hold all that is left
         is_flat = len(blocks[-1]) * 8 * rest.size < size * BLOCK_BYTES // 2
         rest = rest[size:]
@@ -107,16 +106,6 @@ def _in_steps(packer: Any, data: Data) -> bytes:
     packed: bytes = packer.compress(data.data)
     flushed: bytes = packer.flush(zlib.Z_SYNC_FLUSH)
     return packed + flushed
-
-
-def _near_block(data: Data) -> bytes | None:
-    """Return data packed into one block, or None if it took more, or if its end is not plain."""
-    memory = igzip_lib.MEM_LEVEL_EXTRA_LARGE
-    return open_block(igzip_lib.compress(data, 1, igzip_lib.COMP_DEFLATE, memory, NEAR_BITS))
-
-
-def _small_window(data: Data) -> bytes:
-    return _in_steps(isal_zlib.compressobj(1, zlib.DEFLATED, -SMALLEST_BITS), data)
 
 
 def open_block(stream: bytes) -> bytes | None:

@@ -181,9 +181,6 @@ class _Cleaner:
         if is_link:
             self._remove("link")
             name = "tspan" if "text" in self._open else "g"
-        self._write_start(name, attributes)
-
-    def _write_start(self, name: str, attributes: Mapping[str, str]) -> None:
         kept = {key: value for key, value in attributes.items() if self._keeps(name, key, value)}
         spaces = f' xmlns="{SVG_SPACE}" xmlns:xlink="{PLAIN_PREFIXES["xlink"]}"' if not self._open else ""
         self._open.append(name)

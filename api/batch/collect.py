@@ -96,7 +96,14 @@ class BatchCollector:
         elif result.error is not None:
             self._note_fault(result.identity, str(result.error), final=is_final(result.error))
         elif result.raw and self._taken(result.identity):
-            self._answered(result)
+            kept = (one for one in self._store.records_of(result.identity) if one.batch == self._record.id)
+            before = next(kept, None)  # we were interrupted behind it
+            usd = (before.cost_usd or 0.0) if before else self._kept(result, self._plan.find(result.identity))
+            self._store.journal.take_back(result.identity, self._record.id)
+            self._plan.remove([result.identity])
+            with self._counting:
+                self._record.answered += 1
+                self._record.usd += amount(usd)
 
     def _taken(self, identity: str) -> bool:
         """Take a job for one line alone: a line that is there twice counts once."""
@@ -130,16 +137,6 @@ class BatchCollector:
             fault = f"the answer cannot be read and may have been billed; it is kept in {path}"
             self._note_fault(identity, fault, final=True)
 
-    def _answered(self, result: LineResult) -> None:
-        kept = (one for one in self._store.records_of(result.identity) if one.batch == self._record.id)
-        before = next(kept, None)  # we were interrupted behind it
-        usd = (before.cost_usd or 0.0) if before else self._kept(result, self._plan.find(result.identity))
-        self._store.journal.take_back(result.identity, self._record.id)
-        self._plan.remove([result.identity])
-        with self._counting:
-            self._record.answered += 1
-            self._record.usd += amount(usd)
-
     def _kept(self, result: LineResult, planned: PlannedJob | None) -> float:
         record, recorder = self._record_of(result, planned), AnswerRecorder(self._store, self._connection)
         try:
@@ -164,20 +161,17 @@ class BatchCollector:
         told = {"sent_at": batch.asked_at, "answered_at": time.time(), "request_id": result.request_id}
         return known.model_copy(update=told)
 
-    def _failed(self, identity: str, fault: str, *, final: bool) -> None:
-        planned = self._plan.find(identity)
-        if planned is not None:
-            planned.fault, planned.fault_is_final = fault, final
-            self._plan.write(planned)
-        self._store.journal.take_back(identity, self._record.id)
-        self._left.discard(identity)
-        self._record.failed += 1
-
     def _give_back_the_rest(self) -> None:
         """Note what failed, and let what was never worked on be planned again, as it was."""
         for identity, (fault, final) in self._faults.items():
             if identity in self._left:
-                self._failed(identity, fault, final=final)
+                planned = self._plan.find(identity)
+                if planned is not None:
+                    planned.fault, planned.fault_is_final = fault, final
+                    self._plan.write(planned)
+                self._store.journal.take_back(identity, self._record.id)
+                self._left.discard(identity)
+                self._record.failed += 1
         self._record.unfinished = len(self._left)
         for identity in self._left:
             self._store.journal.take_back(identity, self._record.id)

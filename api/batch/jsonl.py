@@ -155,7 +155,9 @@ def _result(
     if not isinstance(identity, str):
         return None
     answered = answered if isinstance(answered, dict) else {}
-    status, body, request_id = _status(answered.get("status_code")), answered.get("body"), _word(answered, "request_id")
+    code = _word(answered, "status_code") or ""
+    status = int(code) if re.fullmatch(r"[1-5][0-9]{2}", code) else None  # of "OK" or 1e999
+    body, request_id = answered.get("body"), _word(answered, "request_id")
     if status is None or 200 <= status < 300:
         response = response_from_document(body, long_texts)
         if status or response.data:  # a picture that came counts, whatever stands beside it
@@ -169,12 +171,6 @@ def _result(
     words, asked = json.dumps(said).encode(), Asked(final=True)
     failure = error_from_response(connection, status or 500, headers, words, subject=identity[:12], asked=asked)
     return LineResult(identity, request_id=request_id, error=failure)
-
-
-def _status(value: object) -> int | None:
-    """Return an HTTP status, or None for what is none, as "OK" or 1e999."""
-    text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
-    return int(text) if re.fullmatch(r"[1-5][0-9]{2}", text) else None
 
 
 def _word(answered: Mapping[str, Any], name: str) -> str | None:

@@ -130,7 +130,17 @@ class BatchManager:
         """
         halves = [one for one in self._ledger.all() if one.state in HALF_WAY]
         begin, go_on = (partial(self._begun, part) for part in parts), (partial(self._gone_on, half) for half in halves)
-        return _each([*go_on, *begin])
+        done, faults = [], []
+        for work in [*go_on, *begin]:
+            try:
+                record = work()
+            except (OpenAIImageError, OSError) as exc:
+                faults.append(exc)
+            else:
+                done += [record] if record is not None else []
+        if faults:
+            raise faults[0]
+        return done
 
     def look(self, record: BatchRecord) -> BatchRecord:
         """Return how far a batch is by the service's word.
@@ -256,21 +266,6 @@ class BatchManager:
                 f" {connection.service} now. Set it back to look after the batch."
             )
         return connection
-
-
-def _each(works: Iterable[Callable[[], BatchRecord | None]]) -> list[BatchRecord]:
-    """Do all, then raise the first error that there was."""
-    done, faults = [], []
-    for work in works:
-        try:
-            record = work()
-        except (OpenAIImageError, OSError) as exc:
-            faults.append(exc)
-        else:
-            done += [record] if record is not None else []
-    if faults:
-        raise faults[0]
-    return done
 
 
 def refusal_of(record: BatchRecord) -> OpenAIImageError | None:

@@ -188,7 +188,11 @@ class BatchSubmitter:
             if record.state == PREPARING:
                 record.state = CREATING  # the list may be late: whoever goes on searches it again first
                 self._ledger.write(record)
-                raise self._unknown(error) from error
+                raise OutcomeUnknownError(
+                    f"{self._connection.name}: the batch was asked for and no answer came, and the service's list does"
+                    " not show it. Submit again in a minute: the list is searched again first, and the batch begun only"
+                    f" if it is not there. What happened: {error}"
+                ) from error
             return
         except OpenAIImageError as error:
             self._not_begun(record, None if isinstance(error, RateLimitError) else error)
@@ -234,13 +238,6 @@ class BatchSubmitter:
                 self._store.journal.take_back(identity, record.id)
             self._ledger.drop_large_files(record)
             self._plan.touch()
-
-    def _unknown(self, error: OpenAIImageError) -> OutcomeUnknownError:
-        return OutcomeUnknownError(
-            f"{self._connection.name}: the batch was asked for and no answer came, and the service's list does not show"
-            " it. Submit again in a minute: the list is searched again first, and the batch begun only if it is not"
-            f" there. What happened: {error}"
-        )
 
     def _refuse_over_budget(self, usd: float, *, but: str = "") -> None:
         if self._connection.kind != "sandbox":

@@ -182,8 +182,11 @@ def _refuse_proxy(connection: Connection) -> None:
     except Exception:  # noqa: BLE001 - whatever is wrong with it: it comes from outside of this pack
         fault = "it is no address"
     if fault:
+        scheme = urlsplit(connection.base_url).scheme
+        variables = [f"{scheme}_proxy", f"{scheme}_PROXY".upper(), "all_proxy", "ALL_PROXY"]
+        place = next((name for name in variables if os.environ.get(name)), "the system's settings")
         raise _refusal(
-            f"{connection.name}: the proxy address from {_proxy_variable(connection.base_url)} cannot be used: {fault}."
+            f"{connection.name}: the proxy address from {place} cannot be used: {fault}."
             " It should be as http://host:port. Fix the variable, or take it away, and restart ComfyUI."
         )
 
@@ -200,13 +203,6 @@ def _proxy_fault(proxy: str) -> str | None:
         return "its port is no number from 1 to 65535"
     "".join(get_auth_from_url(proxy)).encode("latin-1")
     return None
-
-
-def _proxy_variable(url: str) -> str:
-    """Return the name of the variable that the proxy for an address comes from."""
-    scheme = urlsplit(url).scheme
-    names = [f"{scheme}_proxy", f"{scheme}_PROXY".upper(), "all_proxy", "ALL_PROXY"]
-    return next((name for name in names if os.environ.get(name)), "the system's settings")
 
 
 def _refusal(message: str) -> RefusedError:

@@ -108,7 +108,20 @@ def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Con
         makers = {"openai": _openai, "openai batch": _openai, "azure": _azure}
         connection = makers[name](name, entries) if name in makers else _named(name, entries)
     refuse_unsendable(connection)
-    _refuse_unsafe_address(connection, allow_http=entries.get(name, {}).get("allow_http") is True)
+    if "@" in urlsplit(connection.base_url).netloc:
+        raise RefusedError(
+            f"The address of the connection {connection.name} holds a user name or a password for {connection.host}."
+            " Take it out: the key comes from its environment variable or from connections.json.",
+            param="connection",
+        )
+    # A key may leave over https, or over http to this machine; other http only if the connections file says so.
+    scheme, is_allowed = urlsplit(connection.base_url).scheme, entries.get(name, {}).get("allow_http") is True
+    if scheme != "https" and not (scheme == "http" and (connection.is_loopback or is_allowed)):
+        raise RefusedError(
+            f"The connection {connection.name} would send its key to {connection.host} without encryption."
+            ' Use an https address, or say "allow_http": true for it in connections.json.',
+            param="connection",
+        )
     return connection
 
 
@@ -292,23 +305,3 @@ def _secret(value: object, name: str = "the service", place: str = "its settings
     if fault:
         raise unusable_key(name, place, fault)
     return SecretStr(key) if key else None
-
-
-def _refuse_unsafe_address(connection: Connection, *, allow_http: bool) -> None:
-    """A key may leave over https, or over http to this machine; other http only if the connections file says so.
-
-    An address is shown and written down, so it must not hold a password.
-    """
-    if "@" in urlsplit(connection.base_url).netloc:
-        raise RefusedError(
-            f"The address of the connection {connection.name} holds a user name or a password for {connection.host}."
-            " Take it out: the key comes from its environment variable or from connections.json.",
-            param="connection",
-        )
-    scheme = urlsplit(connection.base_url).scheme
-    if scheme != "https" and not (scheme == "http" and (connection.is_loopback or allow_http)):
-        raise RefusedError(
-            f"The connection {connection.name} would send its key to {connection.host} without encryption."
-            ' Use an https address, or say "allow_http": true for it in connections.json.',
-            param="connection",
-        )

@@ -113,7 +113,8 @@ class JobRunner:
         if old is not None and self._came_before(old) is not None:
             self._may_be_billed = True
             return old
-        if old is not None and not _may_go_on(old):
+        has_key = old is not None and old.state == "sent" and old.idempotency_key is not None
+        if old is not None and old.state not in ("prepared", "answered") and not has_key:
             raise _already_batched(old) if old.state == BATCHED else outcome_unknown(old)
         if old is not None and old.idempotency_key:
             record.idempotency_key, record.sent_at = old.idempotency_key, old.sent_at
@@ -243,11 +244,6 @@ class JobRunner:
             code=error.code,
             request_id=error.request_id,
         )
-
-
-def _may_go_on(old: JobRecord) -> bool:
-    """Tell whether a job may be asked for once more: it was not sent, or was handed over, or its key is at hand."""
-    return old.state in ("prepared", "answered") or (old.state == "sent" and old.idempotency_key is not None)
 
 
 def _is_final(error: OpenAIImageError, record: JobRecord) -> bool:

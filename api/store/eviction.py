@@ -64,7 +64,8 @@ class SizeLimit:
 
     def make(self, max_bytes: int) -> int:
         """Forget answers until at most `max_bytes` are left, or only unread ones; return how many were forgotten."""
-        kept = [_measured(folder) for folder in files.folders_in(self._jobs) if _is_ours(folder)]
+        named = (folder for folder in files.folders_in(self._jobs) if NAME.fullmatch(folder.name))
+        kept = [_measured(folder) for folder in named if not folder.is_symlink()]  # others are not ours to delete
         total, forgotten = sum(one.size for one in kept), 0
         for one in sorted(kept, key=lambda one: one.used_at):
             if total <= max_bytes:
@@ -89,11 +90,6 @@ def _measured(folder: Path) -> _Kept:
             needed |= entry.name in (UNREAD, UNSHARED)
             used = found.st_mtime if entry.name == RECORD else used
     return _Kept(folder.name, size, used, needed)
-
-
-def _is_ours(folder: Path) -> bool:
-    """Tell whether a folder is an answer's by its name, and no link: anything else is not ours to delete."""
-    return NAME.fullmatch(folder.name) is not None and not folder.is_symlink()
 
 
 def limit_bytes() -> int:

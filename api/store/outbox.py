@@ -141,18 +141,15 @@ class Outbox:
             if not folders and time.time() - (self._folder / name).stat().st_mtime < FRESH_S:
                 return False  # its answer is being kept this moment
             for folder in folders:
-                self._share(folder)
+                record = read_record(folder)
+                self._bucket.put(record, read_pictures(folder, record))
+                self._bucket.drop_answered(record)
+                _done(folder / UNSHARED)
         except OSError as exc:
             LOG.warning("An answer that is not yet shared cannot be read: %s", type(exc).__name__)
             return False
         _done(self._folder / name)
         return True
-
-    def _share(self, folder: Path) -> None:
-        record = read_record(folder)
-        self._bucket.put(record, read_pictures(folder, record))
-        self._bucket.drop_answered(record)
-        _done(folder / UNSHARED)
 
     def _dropped(self, note: str) -> bool:
         name = note.removesuffix(DROPPED)

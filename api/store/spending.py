@@ -142,7 +142,11 @@ def refuse_over_budget(root: Path, usd: float, shared: Backend | None = None, *,
     out.update({**_held(root), **_reserved.get(root, {})})
     so_far, held = sum(known.values()), sum(amount for name, amount in out.items() if name != but)
     if so_far + held + usd > limit:
-        raise _over_budget(limit, so_far, held, usd)
+        raise OutOfCreditError(
+            f"The budget of {limit:.2f} USD a day would be passed: {so_far:.4f} USD were spent today, {held:.4f} USD"
+            f" are on their way, and this picture may cost {usd:.4f} USD. Nothing was sent. Raise {BUDGET_VARIABLE},"
+            " choose a lower quality, or wait until tomorrow."
+        )
 
 
 def hold(root: Path, name: str, usd: float, *, until_released: bool = False) -> None:
@@ -221,16 +225,13 @@ class _DaySum:
         with self._lock:
             changed_at = _changed_at(self._folder)
             if changed_at != self._changed_at or time.monotonic() - self._listed_at > RELIST_S:
-                self._list()
+                names = names_in(self._folder)
+                if not self.names <= names:
+                    self._forget()
+                self._add(names)
+                self._listed_at = time.monotonic()
                 self._changed_at = changed_at
             return dict(self._sums[unknown_too])
-
-    def _list(self) -> None:
-        names = names_in(self._folder)
-        if not self.names <= names:
-            self._forget()
-        self._add(names)
-        self._listed_at = time.monotonic()
 
     def _add(self, names: Iterable[str]) -> None:
         """Add notes: those that cost the same at the same connection at once, for a day may have very many."""
@@ -288,11 +289,3 @@ def _limit() -> float | None:
         if math.isfinite(limit := float(text)):
             return limit
     raise OutOfCreditError(f"{BUDGET_VARIABLE} is {text!r}, which is no number of dollars. Nothing was sent.")
-
-
-def _over_budget(limit: float, so_far: float, held: float, amount: float) -> OutOfCreditError:
-    return OutOfCreditError(
-        f"The budget of {limit:.2f} USD a day would be passed: {so_far:.4f} USD were spent today, {held:.4f} USD are on"
-        f" their way, and this picture may cost {amount:.4f} USD. Nothing was sent. Raise {BUDGET_VARIABLE}, choose a"
-        " lower quality, or wait until tomorrow."
-    )

@@ -82,7 +82,13 @@ def _draft(record: Record, source: str, default_size: str, default_quality: str)
     if "mask" in texts and "image" not in texts:
         raise refuse("there is a mask and no image. Name the picture that it belongs to.")
     _refuse_paths(texts, refuse)
-    wanted = (_prompt(texts, refuse), size, quality, texts.get("image"), texts.get("mask"))
+    prompt = texts.get("prompt", "")
+    if not prompt:
+        raise refuse("the prompt is empty. Write one, or take the row out.")
+    most = ANY_MODEL.prompt_max_chars
+    if len(prompt) > most:
+        raise refuse(f"the prompt has {len(prompt):,} characters, more than {most:,}. Shorten it.")
+    wanted = (prompt, size, quality, texts.get("image"), texts.get("mask"))
     return _Draft(record.line, wanted, _seed(record.fields.get("seed"), refuse), texts.get("name"))
 
 
@@ -90,16 +96,6 @@ def _text(column: str, value: Any, refuse: Callable[[str], PromptListError]) -> 
     if not isinstance(value, str):
         raise refuse(f"{column} must be a text, and is {reprlib.repr(value)}. Put it in double quotes.")
     return value
-
-
-def _prompt(texts: dict[str, str], refuse: Callable[[str], PromptListError]) -> str:
-    prompt = texts.get("prompt", "")
-    if not prompt:
-        raise refuse("the prompt is empty. Write one, or take the row out.")
-    most = ANY_MODEL.prompt_max_chars
-    if len(prompt) > most:
-        raise refuse(f"the prompt has {len(prompt):,} characters, more than {most:,}. Shorten it.")
-    return prompt
 
 
 def _seed(value: Any, refuse: Callable[[str], PromptListError]) -> int | None:

@@ -87,7 +87,14 @@ class PromptCosts:
             if not share.is_new:
                 return self.leave(share)
             self._tell()
-            await self._decided()
+            while not self.refusal and self._sum() > self._limit():
+                known = sum(one.usd for one in self.shares if one.is_new or one.is_sent)
+                if known > self._limit():
+                    self._ask(known)
+                else:
+                    await self._changed.wait()
+            if self.refusal:  # the others of this prompt too, however few are left
+                raise LargeSumError(self.refusal)
         share.is_sent = True
 
     def leave(self, share: Share) -> None:
@@ -95,17 +102,6 @@ class PromptCosts:
         if not share.is_sent and share in self.shares:
             del self.shares[share]
             self._tell()
-
-    async def _decided(self) -> None:
-        """Wait until enough is known of the other runs."""
-        while not self.refusal and self._sum() > self._limit():
-            known = sum(one.usd for one in self.shares if one.is_new or one.is_sent)
-            if known > self._limit():
-                self._ask(known)
-            else:
-                await self._changed.wait()
-        if self.refusal:  # the others of this prompt too, however few are left
-            raise LargeSumError(self.refusal)
 
     def _ask(self, known: float) -> None:
         question = Question(self._sum(), len(self.shares), frozenset(one.node_id for one in self.shares))
