@@ -170,8 +170,8 @@ def _candidates(sizes: Sizes, width: int, height: int) -> list[tuple[int, int]]:
     return found
 
 
-def _whole_characters(spec: ModelSpec, fields: Fields) -> None:
-    """Refuse half a character, as a text that was cut in the middle of an emoji has it: no request can carry it."""
+def _texts(spec: ModelSpec, fields: Fields) -> None:
+    # half a character, as a text that was cut in the middle of an emoji has it: no request can carry it
     for name, value in fields.items():
         if isinstance(value, str):
             try:
@@ -182,9 +182,6 @@ def _whole_characters(spec: ModelSpec, fields: Fields) -> None:
                     f"The {name} holds half of a character ({place}), perhaps of an emoji. Delete it or type it again."
                 )
                 raise _refusal(name, "invalid_value", message) from None
-
-
-def _prompt(spec: ModelSpec, fields: Fields) -> None:
     prompt = fields.get("prompt")
     if prompt is None:
         return
@@ -258,27 +255,21 @@ def _n(spec: ModelSpec, fields: Fields) -> None:
         raise _refusal("n", "invalid_value", f"SVG output makes one picture a request, n is {value}. Set n to 1.")
 
 
-def _gif(spec: ModelSpec, fields: Fields) -> None:
-    given = [name for name in ("frame_count", "frame_duration_ms") if fields.get(name) is not None]
-    if fields.get("output_format") != "gif":
-        if given:
-            raise _refusal(given[0], "invalid_value", f"{given[0]} needs output_format gif.")
-        return
-    _forbid(fields, "gif", "stream", "partial_images", "output_compression", "mask")
-    if spec.gif is not None:
+def _gif_and_svg(spec: ModelSpec, fields: Fields) -> None:
+    output_format = fields.get("output_format")
+    for name, needed in (("frame_count", "gif"), ("frame_duration_ms", "gif"), ("svg", "svg")):
+        if output_format != needed and fields.get(name) is not None:
+            raise _refusal(name, "invalid_value", f"{name} needs output_format {needed}.")
+    for name in ("stream", "partial_images", "output_compression", *(["mask"] if output_format == "gif" else [])):
+        if output_format in ("gif", "svg") and fields.get(name):
+            raise _refusal(name, "invalid_value", f"output_format {output_format} does not work with {name}.")
+    if output_format == "gif" and spec.gif is not None:
         _refuse_outside("frame_count", fields.get("frame_count"), spec.gif.frame_count)
         _refuse_outside("frame_duration_ms", fields.get("frame_duration_ms"), spec.gif.frame_duration_ms)
 
 
-def _svg(spec: ModelSpec, fields: Fields) -> None:
-    if fields.get("output_format") == "svg":
-        _forbid(fields, "svg", "stream", "partial_images", "output_compression")
-    elif fields.get("svg") is not None:
-        raise _refusal("svg", "invalid_value", "svg needs output_format svg.")
-
-
 def _pictures(spec: ModelSpec, fields: Fields) -> None:
-    """Refuse markup, a mask and pictures that do not go together, or are more than the model takes."""
+    """Refuse markup, a mask and pictures that do not go together, and more of them or of sketches than it takes."""
     if fields.get("markup") and not spec.markup:
         able = ", ".join(other.id for other in catalog.listed() if other.markup)
         raise _refusal("markup", "invalid_value", f"Model {spec.id} does not read markup. Choose one of {able}.")
@@ -291,9 +282,6 @@ def _pictures(spec: ModelSpec, fields: Fields) -> None:
     if count == 0 and (fields.get("mask") or fields.get("markup")):
         name = "mask" if fields.get("mask") else "markup"
         raise _refusal(name, "invalid_value", f"A {name} is connected, but no image. Connect the image it belongs to.")
-
-
-def _partial_images(spec: ModelSpec, fields: Fields) -> None:
     _refuse_outside("partial_images", fields.get("partial_images"), spec.partial_images)
 
 
@@ -302,19 +290,12 @@ def _refuse_outside(name: str, value: int | None, limits: tuple[int, int]) -> No
         raise _refusal(name, "invalid_value", out_of_range(name, value, *limits))
 
 
-def _forbid(fields: Fields, output_format: str, *names: str) -> None:
-    for name in names:
-        if fields.get(name):
-            raise _refusal(name, "invalid_value", f"output_format {output_format} does not work with {name}.")
-
-
 def _refusal(param: str, code: str, message: str) -> RefusedError:
     return RefusedError(message, param=param, code=code)
 
 
 RULES: list[Callable[[ModelSpec, Fields], None]] = [
-    _whole_characters,
-    _prompt,
+    _texts,
     _choice("quality", lambda spec: spec.quality),
     _choice("background", lambda spec: spec.background),
     _choice("moderation", lambda spec: spec.moderation),
@@ -324,8 +305,6 @@ RULES: list[Callable[[ModelSpec, Fields], None]] = [
     _output_format,
     _output_compression,
     _n,
-    _gif,
-    _svg,
+    _gif_and_svg,
     _pictures,
-    _partial_images,
 ]

@@ -37,7 +37,14 @@ class AnswerRecorder:
         Raises: BadAnswerError if it holds no picture, when it is kept all the same; OpenAIImageError if the service
         says 200 and means an error.
         """
-        _note_headers(record, raw, self._connection)
+        record.answered_at, record.elapsed_s = time.time(), raw.elapsed_s
+        kept = (*KEPT_HEADERS, *(header for header in raw.headers if header.startswith(KEPT_PREFIXES)))
+        record.headers = {header: raw.headers[header] for header in kept if header in raw.headers}
+        record.request_id = raw.request_id
+        record.credits = None
+        if self._connection.kind == "comfy.org":
+            with contextlib.suppress(ValueError):
+                record.credits = pricing.amount(float(raw.headers.get("x-comfy-credits-used", "")))
 
         def will_download() -> None:
             self._store.journal.write(name, record)
@@ -90,7 +97,18 @@ class AnswerRecorder:
         Raises: BadAnswerError if it still holds no picture.
         """
         if answer.record.fault:
-            self._read_again(answer)
+            record = answer.record
+            try:
+                raw = RawAnswer(answer.pictures[0], record.headers, record.elapsed_s or 0.0)
+                response, pictures = self._read(raw, record.model)
+            except Exception as exc:
+                raise unreadable(record, answer.folder) from exc
+            record.fault = None
+            self._note_contents(record, response, pictures)
+            answer.pictures = pictures.data
+            with contextlib.suppress(OSError):
+                self._store.amend(answer)
+                spending.note_spent(self._store.root, record)
         for index, data in enumerate(answer.pictures[:MAX_PICTURES]):  # one more is the whole answer
             found = None
             with contextlib.suppress(OSError, ValueError):
@@ -102,20 +120,6 @@ class AnswerRecorder:
                 with contextlib.suppress(OSError):
                     self._store.amend(answer)
         return _with_picture(answer)
-
-    def _read_again(self, answer: StoredAnswer) -> None:
-        record = answer.record
-        try:
-            raw = RawAnswer(answer.pictures[0], record.headers, record.elapsed_s or 0.0)
-            response, pictures = self._read(raw, record.model)
-        except Exception as exc:
-            raise unreadable(record, answer.folder) from exc
-        record.fault = None
-        self._note_contents(record, response, pictures)
-        answer.pictures = pictures.data
-        with contextlib.suppress(OSError):
-            self._store.amend(answer)
-            spending.note_spent(self._store.root, record)
 
     def _note_contents(self, record: JobRecord, response: OpenAIImageGenerationResponse, pictures: Pictures) -> None:
         clean = self._connection.without_secrets_in
@@ -152,14 +156,3 @@ def _with_picture(answer: StoredAnswer) -> StoredAnswer:
         status=200,
         request_id=record.request_id,
     )
-
-
-def _note_headers(record: JobRecord, raw: RawAnswer, connection: Connection) -> None:
-    record.answered_at, record.elapsed_s = time.time(), raw.elapsed_s
-    kept = (*KEPT_HEADERS, *(name for name in raw.headers if name.startswith(KEPT_PREFIXES)))
-    record.headers = {name: raw.headers[name] for name in kept if name in raw.headers}
-    record.request_id = raw.request_id
-    record.credits = None
-    if connection.kind == "comfy.org":
-        with contextlib.suppress(ValueError):
-            record.credits = pricing.amount(float(raw.headers.get("x-comfy-credits-used", "")))

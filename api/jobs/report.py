@@ -124,12 +124,15 @@ def report(
     expected = pricing.estimate(connection, record.fields, record.image_count)
     cost = None if record.cost_usd is None else round(record.cost_usd, 6)
     own_notes = [*answer.notes, *received_notes(answer), *fault_notes(answer), *([SANDBOX_NOTE] if is_free else [])]
+    size = record.fields.get("size")  # what was asked, or what came in its place
+    if size not in (None, "auto") and (came := next(filter(None, map(dimensions, answer.pictures)), None)):
+        size = f"{came[0]}x{came[1]}"
     content: dict[str, Any] = {
         "connection": connection.name,
         "host": connection.host,
         "model": record.model,
         "operation": record.operation,
-        "size": record.answer_fields.get("size") or _size(answer),
+        "size": record.answer_fields.get("size") or size,
         "quality": record.answer_fields.get("quality") or record.fields.get("quality"),
         "n": len(record.pictures) or len(answer.pictures),
         "request_id": record.request_id,
@@ -146,13 +149,6 @@ def report(
         **(told or {}),
     }
     return json.dumps(content, indent=2, ensure_ascii=False)
-
-
-def _size(answer: StoredAnswer) -> Any:
-    """Return the size that came where another one was asked for, else what was asked."""
-    asked = answer.record.fields.get("size")
-    came = next((size for data in answer.pictures if (size := dimensions(data))), None)
-    return f"{came[0]}x{came[1]}" if came and asked not in (None, "auto") else asked
 
 
 def outcome(answer: StoredAnswer, connection: Connection) -> str:

@@ -93,13 +93,6 @@ def _replaced(key: str, node: Mapping[str, Any], replacement: Replacement) -> No
     for name, words in replacement.values.items():
         if isinstance(inputs.get(name), str):  # links stay what they are
             inputs[name] = words.get(inputs[name], inputs[name])
-    beside = {**_pictures(key, given, replacement, inputs), **_joined(key, given, replacement, inputs)}
-    ours = {**node, "class_type": replacement.new, "inputs": {**replacement.fixed, **inputs}}
-    return {key: ours, **beside}
-
-
-def _pictures(key: str, given: Mapping[str, Any], replacement: Replacement, inputs: dict[str, Any]) -> Nodes:
-    """Put the first picture into `inputs`, collect the others in their order, and return the collecting nodes."""
     prefix = replacement.pictures
     names = [name for name in given if prefix and name.startswith(prefix)]
     first, *others = [given[name] for name in sorted(names, key=_number)] or [None]
@@ -112,7 +105,9 @@ def _pictures(key: str, given: Mapping[str, Any], replacement: Replacement, inpu
         name = f"{key}_references_{start // SOCKETS + 1}"
         nodes[name] = _beside("OIN_References", {**sockets, **before})
         inputs["references"] = [name, 0]
-    return nodes
+    beside = {**nodes, **_joined(key, given, replacement, inputs)}
+    ours = {**node, "class_type": replacement.new, "inputs": {**replacement.fixed, **inputs}}
+    return {key: ours, **beside}
 
 
 def _joined(key: str, given: Mapping[str, Any], replacement: Replacement, inputs: dict[str, Any]) -> Nodes:

@@ -8,14 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...api.catalog.validation import out_of_range
+from ...api.catalog.validation import SEED_MAX, out_of_range
 from ...utils import comfyui
-from ..run.parameters import SET_AGAIN, is_whole
-from . import files, inputs
-from .inputs import DEFAULTS, NO_FILE, RANGES
+from ..inputs import combo_input, int_input
+from ..run.parameters import ANY_MODEL, SET_AGAIN, SIZES, ImageParameters, is_whole
+from . import files
 from .rows import Row, portion_of, rows_of
 from .tables import PromptListError, Table, line_table
 
+NO_FILE = "none"
+ROWS_MAX = 1_000_000
+RANGES = {"start": (1, ROWS_MAX), "limit": (0, ROWS_MAX), "portion": (1, ROWS_MAX), "first_seed": (0, SEED_MAX)}
+DEFAULTS: dict[str, Any] = {
+    **{"text": "", "file": NO_FILE, "start": 1, "limit": 0, "portion": 1, "first_seed": 0},
+    **{"size": ImageParameters.size, "quality": ImageParameters.quality},  # of rows that have none
+}
 Lists = tuple[list[str], list[int], list[str], list[str], list[Any], list[Any], list[str], int]
 
 
@@ -79,7 +86,7 @@ class PromptList:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Return the inputs; the files are those that lie in ComfyUI's input folder now."""
-        optional = inputs.optional_inputs(files.list_files(comfyui.input_folder()))
+        optional = _inputs(files.list_files(comfyui.input_folder()))
         return {"required": {}, "optional": optional, "hidden": {"unique_id": "UNIQUE_ID"}}
 
     @classmethod
@@ -179,6 +186,46 @@ class PromptList:
         rows = rows_of(table, size=told["size"], quality=told["quality"], first_seed=told["first_seed"])
         part = {name: told[name] for name in ("start", "limit", "portion")}
         return Selection(table, len(rows), portion_of(rows, table.source, **part))
+
+
+def _inputs(names: list[str]) -> dict[str, Any]:
+    """Return all widgets, in the order that saved workflows rely on; `names` are the lists to choose from."""
+    return {
+        "text": (
+            "STRING",
+            {
+                "multiline": True,
+                "default": DEFAULTS["text"],
+                "tooltip": "One prompt per line. Blank lines and lines that start with # are skipped. Not together with"
+                " a file.",
+            },
+        ),
+        "file": combo_input(
+            [NO_FILE, *names],
+            DEFAULTS["file"],
+            "A .csv, .jsonl, .ndjson or .txt file that lies in ComfyUI's input folder. Copy it there and press R to see"
+            " it here. none: the text is used.",
+        ),
+        "start": _number("start", "The row to begin with, counted from 1 without the header."),
+        "limit": _number("limit", "How many rows one run has at most. 0: all."),
+        "portion": _number(
+            "portion",
+            "Which portion to run, counted from 1; a portion has as many rows as limit says. Set control after generate"
+            " below to increment and queue several runs: each takes the next portion. Not used with limit 0.",
+            control_after_generate=True,
+        ),
+        "first_seed": _number(
+            "first_seed",
+            "The seed of rows that have none. A row that asks for the same as one above gets the next number, and so"
+            " buys a picture of its own.",
+        ),
+        "size": combo_input(SIZES, DEFAULTS["size"], "The size of rows that have none."),
+        "quality": combo_input(ANY_MODEL.quality, DEFAULTS["quality"], "The quality of rows that have none."),
+    }
+
+
+def _number(name: str, tooltip: str, **options: Any) -> Any:
+    return int_input(*RANGES[name], DEFAULTS[name], tooltip, **options)
 
 
 def _refuse_counts(values: Mapping[str, Any]) -> None:

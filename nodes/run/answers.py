@@ -28,7 +28,13 @@ ShouldStop = Callable[[], bool]
 
 def pictures_of(answer: StoredAnswer, encoded: EncodedInputs, should_stop: ShouldStop, *, n: int) -> Outputs:
     """Return image [n,H,W,3|4] and alpha [n,H,W] of an answer, as its framing says."""
-    image, notes = _decoded(answer, n)
+    decoded = pngs_to_image(answer.pictures, at_most=n)
+    if answer.folder and decoded.broken:
+        names = [answer.record.pictures[index] for index in decoded.broken]
+        listed = ", ".join([*names[:NAMES_TOLD], *(["..."] if len(names) > NAMES_TOLD else [])])
+        decoded.notes.append(f"The bytes of what could not be read are kept in {answer.folder}: {listed}.")
+    decoded.notes.extend(opaque_notes(answer, is_opaque=is_opaque(decoded.alpha)))
+    image, notes = decoded.image, decoded.notes
     framing, first = encoded.framing, encoded.first
     told = _edit(encoded)
     if first is not None and encoded.mask is not None and framing.is_fitted:
@@ -83,16 +89,6 @@ def mismatches(fits: Sequence[Fit]) -> list[str]:
     if any(fit.figures.shown < NEARLY_ALL_SHOWN for fit in fits):
         told.append("What came back does not show all that lies in the mask: where it is missing, your picture stays.")
     return told
-
-
-def _decoded(answer: StoredAnswer, n: int) -> tuple[Tensor, list[str]]:
-    decoded = pngs_to_image(answer.pictures, at_most=n)
-    if answer.folder and decoded.broken:
-        names = [answer.record.pictures[index] for index in decoded.broken]
-        told = ", ".join([*names[:NAMES_TOLD], *(["..."] if len(names) > NAMES_TOLD else [])])
-        decoded.notes.append(f"The bytes of what could not be read are kept in {answer.folder}: {told}.")
-    decoded.notes.extend(opaque_notes(answer, is_opaque=is_opaque(decoded.alpha)))
-    return decoded.image, decoded.notes
 
 
 def _edit(encoded: EncodedInputs) -> dict[str, Any]:

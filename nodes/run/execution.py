@@ -116,49 +116,43 @@ class NodeRun:
 
         Raises: OpenAIImageError by kind, ImageInputError, ComfyUI's interruption.
         """
-        prompt_monitor().begin(self.node_id)
-        costs = prompt_costs()
+        monitor, costs = prompt_monitor(), prompt_costs()
+        monitor.begin(self.node_id)
         share = costs.begin(self.node_id, expected_usd(self.connection, parameters, images))
         try:
-            return await self._outputs(node, parameters, images, decode, share)
+            images = await self._in_thread(images.checked)
+            asked = await self._in_thread(self.prepared, parameters, images)
+            encoded = asked.encoded
+            recent.note(comfyui.running_prompt_id(), self.node_id, parameters, asked.job)
+            for note in encoded.framing.notes[:1]:
+                monitor.show(self.node_id, note)
+            if self.connection.batch:
+                from ...api.batch.enqueue import Deferred, answered_or_planned
+
+                planned = await self._in_thread(lambda: answered_or_planned(asked.job))
+                if isinstance(planned, Deferred):
+                    monitor.end(self.node_id, planned.words)
+                    return tuple(comfyui.blocker() for _ in node.RETURN_TYPES)
+                answer = planned
+            else:
+                answer = await self._answered(parameters, asked, share)
+            stage = FITTING if encoded.framing.is_fitted else None
+            try:
+                outputs = await work_out(partial(decode, answer, encoded), self.node_id, stage)
+            except BrokenPictureError as exc:
+                fault = " ".join([*received_notes(answer), str(exc)])
+                raise unreadable(answer.record.model_copy(update={"fault": fault}), answer.folder) from exc
+            c2pa = [found and found._asdict() for found in map(credentials_of, answer.pictures)]
+            answer = JOBS.mark_delivered(answer)  # from here on the store may forget it when it is full
+            about_model = model_notes(answer.record.model, self.connection)
+            done = ", ".join(words for words in (outcome(answer, self.connection), outputs.words) if words)
+            monitor.end(self.node_id, "; ".join([done, *about_model]))
+            notes = [*about_model, *encoded.framing.notes, *encoded.notes, *outputs.notes]
+            is_changed = bool(outputs.notes or outputs.told)
+            originals = originals_of(answer, is_sandbox=self.connection.kind == "sandbox", is_changed_here=is_changed)
+            return *outputs.values, report(answer, self.connection, notes, c2pa, outputs.told), originals
         finally:
             costs.leave(share)
-
-    async def _outputs(
-        self, node: type[Any], parameters: ImageParameters, images: InputImages, decode: Decoder, share: Share
-    ) -> tuple[Any, ...]:
-        monitor = prompt_monitor()
-        images = await self._in_thread(images.checked)
-        asked = await self._in_thread(self.prepared, parameters, images)
-        encoded = asked.encoded
-        recent.note(comfyui.running_prompt_id(), self.node_id, parameters, asked.job)
-        for note in encoded.framing.notes[:1]:
-            monitor.show(self.node_id, note)
-        if self.connection.batch:
-            from ...api.batch.enqueue import Deferred, answered_or_planned
-
-            planned = await self._in_thread(lambda: answered_or_planned(asked.job))
-            if isinstance(planned, Deferred):
-                monitor.end(self.node_id, planned.words)
-                return tuple(comfyui.blocker() for _ in node.RETURN_TYPES)
-            answer = planned
-        else:
-            answer = await self._answered(parameters, asked, share)
-        stage = FITTING if encoded.framing.is_fitted else None
-        try:
-            outputs = await work_out(partial(decode, answer, encoded), self.node_id, stage)
-        except BrokenPictureError as exc:
-            fault = " ".join([*received_notes(answer), str(exc)])
-            raise unreadable(answer.record.model_copy(update={"fault": fault}), answer.folder) from exc
-        c2pa = [found and found._asdict() for found in map(credentials_of, answer.pictures)]
-        answer = JOBS.mark_delivered(answer)  # from here on the store may forget it when it is full
-        about_model = model_notes(answer.record.model, self.connection)
-        done = ", ".join(words for words in (outcome(answer, self.connection), outputs.words) if words)
-        monitor.end(self.node_id, "; ".join([done, *about_model]))
-        notes = [*about_model, *encoded.framing.notes, *encoded.notes, *outputs.notes]
-        is_changed = bool(outputs.notes or outputs.told)
-        originals = originals_of(answer, is_sandbox=self.connection.kind == "sandbox", is_changed_here=is_changed)
-        return *outputs.values, report(answer, self.connection, notes, c2pa, outputs.told), originals
 
     async def _answered(self, parameters: ImageParameters, asked: PreparedJob, share: Share) -> StoredAnswer:
         if parameters.live_preview and (reason := parameters.without_previews(self.connection)):

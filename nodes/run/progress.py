@@ -137,7 +137,19 @@ class PromptMonitor:
         try:
             while self._waiters and not self._stopped.done():
                 self._look()
-                self._show()
+                lists: dict[str | None, list[_Waiter]] = {}
+                for waiter in self._waiters:
+                    if self._is_alone(waiter.node_id):
+                        waiter.show()
+                    else:
+                        lists.setdefault(waiter.node_id, []).append(waiter)
+                if time.monotonic() - self._shown >= TEXT_EVERY_S:
+                    self._shown = time.monotonic()
+                    for node_id, waiters in lists.items():
+                        begun, ended = self._runs[node_id].begun, self._runs[node_id].ended.total()
+                        stages = Counter(waiter.stage() for waiter in waiters)
+                        comfyui.show_text(f"{ended} of {begun} done; {_counted(stages)}", node_id)
+                        comfyui.show_progress(ended, begun, node_id)
                 own = [each.on_tick for each in self._waiters if each.on_tick and self._is_alone(each.node_id)]
                 await asyncio.gather(*(on_tick() for on_tick in own))
                 await asyncio.sleep(STOP_POLL_S)
@@ -146,22 +158,6 @@ class PromptMonitor:
         except BaseException as exc:  # noqa: BLE001 - ComfyUI's progress bar raises its interruption too
             if not self._stopped.done():
                 self._stop(exc)
-
-    def _show(self) -> None:
-        """Show each node's line once a second: a single run's own, or for a list how far all its rows are."""
-        lists: dict[str | None, list[_Waiter]] = {}
-        for waiter in self._waiters:
-            if self._is_alone(waiter.node_id):
-                waiter.show()
-            else:
-                lists.setdefault(waiter.node_id, []).append(waiter)
-        if time.monotonic() - self._shown >= TEXT_EVERY_S:
-            self._shown = time.monotonic()
-            for node_id, waiters in lists.items():
-                begun, ended = self._runs[node_id].begun, self._runs[node_id].ended.total()
-                stages = Counter(waiter.stage() for waiter in waiters)
-                comfyui.show_text(f"{ended} of {begun} done; {_counted(stages)}", node_id)
-                comfyui.show_progress(ended, begun, node_id)
 
 
 def _counted(words: Counter[str]) -> str:

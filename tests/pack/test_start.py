@@ -20,7 +20,7 @@ AT_START = {
     *("nodes", "nodes.base", "nodes.inputs", "nodes.gpt_image", "nodes.gif", "nodes.svg", "nodes.references"),
     *("nodes.fit_edit", "nodes.save_original"),
     *("nodes.migration", "nodes.migration.prompts", "nodes.migration.replacements"),
-    *("nodes.prompt_list", "nodes.prompt_list.node", "nodes.prompt_list.inputs", "nodes.prompt_list.files"),
+    *("nodes.prompt_list", "nodes.prompt_list.node", "nodes.prompt_list.files"),
     *("nodes.prompt_list.rows", "nodes.prompt_list.tables", "nodes.run", "nodes.run.parameters", "nodes.web"),
     *(
         "utils",
