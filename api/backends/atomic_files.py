@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, Literal, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -24,19 +24,34 @@ PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.4)  # a second in all
 NO_DETOURS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
+def open_regular(path: Path, mode: Literal["rb", "wb", "ab"]) -> BinaryIO:
+    """Open an ordinary file, which only its owner reads if it is made here; a link, a pipe or a device is not opened.
+
+    Raises: OSError, also for what is no ordinary file.
+    """
+    is_there = mode == "rb" or os.path.lexists(path)
+    if is_there and not stat.S_ISREG(os.lstat(path).st_mode):  # some systems cannot refuse links when they open
+        raise OSError(errno.EINVAL, "no ordinary file", str(path))
+    file = cast(BinaryIO, open(path, mode, opener=_without_detours))  # noqa: SIM115 - the caller closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "no ordinary file", str(path))
+    return file
+
+
+def _without_detours(path: str, flags: int) -> int:
+    return os.open(path, flags | NO_DETOURS, PRIVATE_FILE)
+
+
 def read_regular(path: Path, max_bytes: int) -> bytes:
     """Return what an ordinary file holds, of at most `max_bytes`; a link, a pipe or a device is not opened.
 
     Raises: OSError, also for what is no ordinary file or too large.
     """
-    if not stat.S_ISREG(os.lstat(path).st_mode):  # some systems cannot refuse links when they open
-        raise OSError(errno.EINVAL, "no ordinary file", str(path))
-    with os.fdopen(_patiently(lambda: os.open(path, os.O_RDONLY | NO_DETOURS)), "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "no ordinary file", str(path))
-        data = file.read(max_bytes + 1) if found.st_size <= max_bytes else b""
-    if found.st_size > max_bytes or len(data) > max_bytes:
+    with _patiently(lambda: open_regular(path, "rb")) as file:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(max_bytes + 1) if size <= max_bytes else b""
+    if size > max_bytes or len(data) > max_bytes:
         raise OSError(errno.EFBIG, f"larger than {max_bytes:,} bytes", str(path))
     return data
 
@@ -93,8 +108,7 @@ def write_synced(path: Path, data: bytes, *, synced: bool = True) -> None:
 
     Raises: OSError.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_DETOURS, PRIVATE_FILE)
-    with os.fdopen(descriptor, "wb") as file:
+    with open_regular(path, "wb") as file:
         file.write(data)
         if synced:
             file.flush()
@@ -123,8 +137,7 @@ def append(path: Path, data: bytes) -> None:
 
     Raises: OSError.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_DETOURS, PRIVATE_FILE)
-    with os.fdopen(descriptor, "wb") as file:
+    with open_regular(path, "ab") as file:
         file.write(data)
 
 
@@ -206,7 +219,12 @@ def remove_folder(path: Path, trash: Path) -> bool:
 
 
 def remove_tree(folder: Path) -> None:
-    """Delete a folder with all that is in it, as far as it can be; read-only files, which Windows keeps, as well."""
+    """Delete a folder with all that is in it, as far as it can be; read-only files, which Windows keeps, as well.
+
+    What lies behind a link is not ours.
+    """
+    if folder.is_symlink():
+        return
     shutil.rmtree(folder, ignore_errors=True)
     if os.path.lexists(folder) and any([_made_writable(path) for path in (folder, *folder.rglob("*"))]):
         shutil.rmtree(folder, ignore_errors=True)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from ..backends.atomic_files import move
+from ..backends.atomic_files import move, open_regular
 from ..connections.connection import Connection
 from ..errors import BadAnswerError, OpenAIImageError, RefusedError
 from ..transport.bodies import FilePart, RequestBody, json_body, multipart_body
@@ -46,18 +46,18 @@ class BatchService:
         fields = {"purpose": purpose, "expires_after": {"anchor": "created_at", "seconds": lifetime_s}}
         return self._told("POST", "files", FileObject, multipart_body(fields, [part]))
 
-    def has_file(self, file_id: str) -> bool:
-        """Tell whether the service still has a file.
+    def has_file(self, file_id: str, filename: str) -> bool:
+        """Tell whether the service still has a file under the name that it was uploaded with.
 
         Raises: OpenAIImageError.
         """
         try:
-            self._told("GET", f"files/{quote(file_id, safe='')}", FileObject)
+            told = self._told("GET", f"files/{quote(file_id, safe='')}", FileObject)
         except RefusedError as exc:
             if exc.status != 404:
                 raise
             return False
-        return True
+        return told.filename == filename
 
     def create(self, input_file_id: str, endpoint: str, our_id: str) -> BatchObject:
         """Begin a batch. Nothing is repeated here: a lost answer may be that of a batch which costs money.
@@ -175,7 +175,7 @@ class BatchService:
         wanted = {"Range": f"bytes={have}-"} if have else {}
         with request(self._connection, "GET", f"files/{quote(file_id, safe='')}/content", headers=wanted) as response:
             goes_on = response.checked().status == 206
-            with part.open("ab" if goes_on else "wb") as file:
+            with open_regular(part, "ab" if goes_on else "wb") as file:
                 told(have if goes_on else 0)
                 for chunk in response.chunks(max_bytes=None):
                     file.write(chunk)

@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..backends.atomic_files import write_atomic
+from ..backends.atomic_files import open_regular, write_atomic
 from ..connections.connection import Connection
 from ..errors import BadAnswerError, SharedStoreError
 from ..jobs.recorder import AnswerRecorder
@@ -70,7 +70,7 @@ class BatchCollector:
 
     def _keep_all(self, path: Path) -> None:
         """Keep the lines of a file, a few at a time, in whatever order they end."""
-        with ThreadPoolExecutor(AT_A_TIME) as pool, path.open("rb") as file:
+        with ThreadPoolExecutor(AT_A_TIME) as pool, open_regular(path, "rb") as file:
             working: set[Future[None]] = set()
             while line := file.readline(LINE_MAX_BYTES):
                 if len(working) >= AT_A_TIME:

@@ -10,6 +10,7 @@ The service's part is read in service_objects.py.
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 import time
 import uuid
@@ -137,6 +138,8 @@ class BatchLedger:
         if not BATCH_ID.fullmatch(batch):
             return None
         try:
+            if self.folder(batch).is_symlink():  # where others can write too, it may lead anywhere
+                raise OSError(errno.EINVAL, "a link, and no folder")
             record = BatchRecord.model_validate_json(read_regular(self.folder(batch) / RECORD, RECORD_MAX_BYTES))
         except FileNotFoundError:
             return None

@@ -157,6 +157,7 @@ class FileObject(BaseModel):
     """A file as the service tells it; times in seconds since 1970."""
 
     id: Annotated[str, BeforeValidator(_word)]
+    filename: Word = None
     created_at: Time = None
     expires_at: Time = None
 

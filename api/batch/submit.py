@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
-from ..backends.atomic_files import make_private_folder, read_regular, sync_all, write_atomic
+from ..backends.atomic_files import make_private_folder, open_regular, read_regular, sync_all, write_atomic
 from ..catalog import catalog
 from ..connections.connection import Connection
 from ..errors import (
@@ -136,13 +136,13 @@ class BatchSubmitter:
         file_ids = self._pictures_sent([file for one in jobs for file in one.files if not is_inline(file)])
         path = self._ledger.folder(record.id) / "requests.jsonl"
         digest = hashlib.sha256()
-        with path.open("wb") as file:
+        with open_regular(path, "wb") as file:
             for one in jobs:
                 line = request_line(one, self._plan, file_ids, connection=self._connection)
                 digest.update(line)
                 file.write(line)
         self._told(f"uploading {len(jobs)} requests, {path.stat().st_size / 1e6:.1f} MB")
-        with path.open("rb") as lines:
+        with open_regular(path, "rb") as lines:
             content = mmap.mmap(lines.fileno(), 0, access=mmap.ACCESS_READ)  # 190 MB need not be in memory
         part = FilePart("file", path.name, cast(bytes, content), digest.hexdigest(), "application/octet-stream")
         return self._service.upload(part, purpose="batch", lifetime_s=FILE_LIFETIME_S)
@@ -156,7 +156,8 @@ class BatchSubmitter:
         def send(file: PlannedFile) -> str:
             nonlocal done
             known = sent.known(file.sha256)
-            if known is None or not self._service.has_file(known):  # somebody may have deleted it there
+            # somebody may have deleted it there, or written the id of another picture into a folder that is shared
+            if known is None or not self._service.has_file(known, _filename_of(file)):
                 known = sent.note(file.sha256, self._picture_sent(file))
             with lock:
                 done += 1
@@ -167,7 +168,7 @@ class BatchSubmitter:
             return dict(zip((file.sha256 for file in unique), pool.map(send, unique), strict=True))
 
     def _picture_sent(self, file: PlannedFile) -> FileObject:
-        part = FilePart("file", f"{file.sha256[:16]}.png", self._plan.picture(file), file.sha256)
+        part = FilePart("file", _filename_of(file), self._plan.picture(file), file.sha256)
         return self._service.upload(part, purpose=PICTURE_PURPOSE, lifetime_s=FILE_LIFETIME_S)
 
     def _create(self, record: BatchRecord) -> None:
@@ -246,6 +247,11 @@ class BatchSubmitter:
     def _cautious_usd(self, jobs: Sequence[PlannedJob]) -> float:
         """Return an amount in USD that jobs should not pass; one of unknown price counts as the dearest known."""
         return sum(spending.estimate_of(one.record("plan")) if one.high_usd is None else one.high_usd for one in jobs)
+
+
+def _filename_of(file: PlannedFile) -> str:
+    """Return what a picture is called at the service, by its content."""
+    return f"{file.sha256[:16]}.png"
 
 
 class UploadedPictures:

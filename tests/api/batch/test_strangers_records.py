@@ -175,6 +175,87 @@ def test_jobs_of_a_batch_are_no_paths(sandbox: ScriptedSandbox, tmp_path: Path) 
     assert (victim / "record.json").exists()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="links and pipes of other systems")
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_requests_are_not_written_where_a_link_leads(sandbox: ScriptedSandbox, tmp_path: Path, kind: str) -> None:
+    """Nor into a pipe, which would be waited for: nothing is sent."""
+    plan(1)
+    half_way([only_plan().stem])
+    (record,) = BatchLedger(store()).all()
+    victim = in_the_way(BatchLedger(store()).folder(record.id) / "requests.jsonl", tmp_path, kind)
+    with pytest.raises(OSError, match=r"no ordinary file|links|device"):
+        manager().submit([])
+    assert victim.read_text() == "mine"
+    assert sandbox.posts["/v1/batches"] == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="links and pipes of other systems")
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+@pytest.mark.parametrize("name", ["output.jsonl.part", "output.jsonl"])
+def test_answers_are_not_written_where_a_link_leads(
+    sandbox: ScriptedSandbox, tmp_path: Path, kind: str, name: str
+) -> None:
+    """They are had once it is gone: what was paid is not lost for it."""
+    plan(1)
+    (record,) = submit()
+    path = BatchLedger(store()).folder(record.id) / name
+    victim = in_the_way(path, tmp_path, kind)
+    with pytest.raises(OSError, match=r"no ordinary file|links|device"):
+        collected(1)
+    assert victim.read_text() == "mine"
+    path.unlink()
+    collected(1)
+
+
+def in_the_way(path: Path, tmp_path: Path, kind: str) -> Path:
+    """Put a link to somebody's file, or a pipe, in the place of one of ours; return somebody's file."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    if kind == "link":
+        path.symlink_to(victim)
+    else:
+        os.mkfifo(path)
+    return victim
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="links of other systems")
+def test_batch_that_is_a_link_is_left_alone(sandbox: ScriptedSandbox, tmp_path: Path) -> None:
+    """Neither is anything written there, nor taken away."""
+    plan(1)
+    half_way([only_plan().stem])
+    ledger = BatchLedger(store())
+    (record,) = ledger.all()
+    ledger.folder(record.id).rename(tmp_path / "elsewhere")
+    ledger.folder(record.id).symlink_to(tmp_path / "elsewhere")
+    before = {path: path.read_bytes() for path in (tmp_path / "elsewhere").iterdir()}
+    assert ledger.all() == []
+    ledger.forget(record)
+    manager().submit([])
+    assert {path: path.read_bytes() for path in (tmp_path / "elsewhere").iterdir()} == before
+
+
+def test_uploaded_picture_that_is_another_is_not_used(
+    sandbox: ScriptedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes into the folder reads there which pictures the account has at the service."""
+    assert planned(**edit(seed=1, height=256, width=256))
+    submit()
+    uploads = sorted((store().root / "batch" / "uploads").glob("*/*.json"))
+    assert planned(**edit(seed=2, height=256, width=256))
+    fresh = [
+        file["sha256"]
+        for path in (store().root / "batch" / "planned").glob("*.json")
+        for file in json.loads(path.read_text())["files"]
+    ]
+    for digest in fresh:
+        place = uploads[0].with_name(f"{digest}.json")
+        if not place.exists():
+            place.write_text(uploads[0].read_text())
+    before = sandbox.posts["/v1/files"]
+    submit()
+    assert sandbox.posts["/v1/files"] == before + 2  # the picture and the requests
+
+
 @pytest.mark.parametrize("content", ["[" * 100_000, "{}", '{"id": "../x"}', "\0"])
 def test_batch_that_does_not_fit_stops_no_other(sandbox: ScriptedSandbox, content: str) -> None:
     """It is told in the log and left alone."""
