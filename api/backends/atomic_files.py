@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeVar, cast
+from typing import BinaryIO, Literal, TypeVar
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ def open_regular(path: Path, mode: Literal["rb", "wb", "ab"]) -> BinaryIO:
     is_there = mode == "rb" or os.path.lexists(path)
     if is_there and not stat.S_ISREG(os.lstat(path).st_mode):  # some systems cannot refuse links when they open
         raise OSError(errno.EINVAL, "no ordinary file", str(path))
-    file = cast(BinaryIO, open(path, mode, opener=_without_detours))  # noqa: SIM115 - the caller closes it
+    file = open(path, mode, opener=_without_detours)  # noqa: SIM115 - the caller closes it
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "no ordinary file", str(path))
