@@ -10,9 +10,9 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 from xml.parsers import expat
 
-from . import exif
 from .containers import APP0, APP1, NO_PICTURE, RIFF_HEADER, Part, form_of, jpeg_segments, png_chunks, riff_chunks
 from .errors import BrokenPictureError
 
@@ -21,6 +21,14 @@ EXIF_FLAG, ALPHA_FLAG = 0x08, 0x10  # of a WebP's VP8X
 WEBP_PICTURES = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF", b"ANIM", b"ICCP")
 VP8_START = b"\x9d\x01\x2a"
 VP8L_START = 0x2F
+DAMAGED = "the EXIF in the file is damaged"
+NEW_BLOCK = b"II*\x00\x08\x00\x00\x00" + bytes(6)  # little-endian, an empty first directory
+EXIF_PREFIX = b"Exif\x00\x00"
+ORDERS = {b"II*\x00": "<", b"MM\x00*": ">"}
+ASCII = 2
+FIRST_TAG = 0x0110  # ComfyUI writes the prompt there, and what is more below it
+ENTRY = "HHI4s"
+ENTRY_BYTES = 12
 
 
 class NoPlaceError(ValueError):
@@ -57,8 +65,8 @@ def _jpeg(data: bytes, texts: Mapping[str, str]) -> bytes:
     """Put the texts into the segment with EXIF, or into one of its own behind JFIF's."""
     segments = list(jpeg_segments(data))
     app1 = (one for one in segments if one.kind[0] == APP1)
-    old = next((one for one in app1 if data.startswith(exif.PREFIX, one.body_start)), None)
-    body = exif.PREFIX + exif.with_texts(old.body(data) if old else None, texts)
+    old = next((one for one in app1 if data.startswith(EXIF_PREFIX, one.body_start)), None)
+    body = EXIF_PREFIX + _exif_with_texts(old.body(data) if old else None, texts)
     if len(body) > SEGMENT_MAX_BYTES:
         raise NoPlaceError(f"a JPEG has room for {SEGMENT_MAX_BYTES:,} bytes and this is {len(body):,}")
     segment = struct.pack(">BBH", 0xFF, APP1, len(body) + 2) + body
@@ -79,7 +87,7 @@ def _webp(data: bytes, texts: Mapping[str, str]) -> bytes:
     """Put the texts into the EXIF chunk, or into a new one behind the pixels; a simple file becomes an extended one."""
     chunks = list(riff_chunks(data))
     old = next((one for one in chunks if one.kind == b"EXIF"), None)
-    new = _riff_chunk(b"EXIF", exif.with_texts(old.body(data) if old else None, texts))
+    new = _riff_chunk(b"EXIF", _exif_with_texts(old.body(data) if old else None, texts))
     last = max((index for index, one in enumerate(chunks) if one.kind in WEBP_PICTURES), default=-1)
     if last < 0:
         raise BrokenPictureError(NO_PICTURE)
@@ -117,6 +125,56 @@ def _simple_size(kind: bytes, body: bytes) -> tuple[int, int, int]:
         bits = int.from_bytes(body[1:5], "little")
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF), ALPHA_FLAG if bits >> 28 & 1 else 0
     raise BrokenPictureError(NO_PICTURE)
+
+
+class _Entry(NamedTuple):
+    tag: int
+    kind: int
+    length: int
+    value: bytes
+
+
+def _exif_with_texts(block: bytes | None, texts: Mapping[str, str]) -> bytes:
+    """Return a block of EXIF (without its prefix) that holds "name:text" for each text, which must be ASCII.
+
+    Entries of EXIF point to places counted from the block's beginning. So nothing is moved: the first directory is
+    written again behind the old block, with the old entries as they are (docs/originals.md, "EXIF"). A text of the same
+    name that it held before goes.
+
+    Raises: BrokenPictureError if the old block is not as EXIF is.
+    """
+    old = NEW_BLOCK if block is None else block.removeprefix(EXIF_PREFIX)
+    order = ORDERS.get(old[:4])
+    if order is None:
+        raise BrokenPictureError(DAMAGED)
+    try:
+        (first,) = struct.unpack_from(f"{order}I", old, 4)
+        (count,) = struct.unpack_from(f"{order}H", old, first)
+        end = first + 2 + ENTRY_BYTES * count
+        places = range(first + 2, end, ENTRY_BYTES)
+        entries = [_Entry(*struct.unpack_from(f"{order}{ENTRY}", old, place)) for place in places]
+        (following,) = struct.unpack_from("4s", old, end)  # points to the next directory
+    except struct.error:
+        raise BrokenPictureError(DAMAGED) from None
+    names = tuple(f"{name}:".encode() for name in texts)
+    kept = [entry for entry in entries if not _text_of(old, order, entry).startswith(names)]
+    values = [f"{name}:{text}".encode("ascii") + b"\0" for name, text in texts.items()]
+    used = {entry.tag for entry in kept}
+    tags = (tag for tag in range(FIRST_TAG, 0, -1) if tag not in used)
+    start = len(old) + len(old) % 2
+    at = start + 2 + ENTRY_BYTES * (len(kept) + len(values)) + 4
+    for value in values:
+        kept.append(_Entry(next(tags), ASCII, len(value), struct.pack(f"{order}I", at)))
+        at += len(value)
+    rows = b"".join(struct.pack(f"{order}{ENTRY}", *entry) for entry in sorted(kept))
+    directory = struct.pack(f"{order}H", len(kept)) + rows + following
+    header = old[:4] + struct.pack(f"{order}I", start)
+    return b"".join((header, old[8:], bytes(start - len(old)), directory, *values))
+
+
+def _text_of(block: bytes, order: str, entry: _Entry) -> bytes:
+    (at,) = struct.unpack(f"{order}I", entry.value)
+    return block[at : at + entry.length] if entry.kind == ASCII else b""
 
 
 def _riff_chunk(kind: bytes, body: bytes) -> bytes:

@@ -17,6 +17,7 @@ import shutil
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import count, islice, takewhile
@@ -30,7 +31,6 @@ from ..connections.connection import Connection
 from ..errors import RUN_ANYWAY, BadAnswerError
 from .eviction import UNREAD, SizeLimit, by_use
 from .journal import RequestJournal
-from .names import NameIndex
 from .records import (
     EVERYBODY,
     PICTURE_MAX_BYTES,
@@ -55,7 +55,61 @@ POLL_S = 0.25
 PRUNE_WAIT_S = 0.5
 PRUNING = "openai-image-prune"
 COUNT_LATER_S = 20.0
+RESCAN_S = 30.0
+TICK_NS = 3_000_000_000  # FAT and some shares tell even seconds alone
 FEW = 500  # answers that are counted in a moment
+
+
+class NameIndex:
+    """The names in a folder that are more than an identity. Safe for many threads.
+
+    Almost every job has one name, its identity, and that is looked up by itself; the others, as of a second answer, are
+    few. They are found in one listing for all jobs: among 20,000 answers one took 25 ms. It is made again when the
+    folder has changed, but not sooner than RESCAN_S after the last one: what this process adds is noted, and of an
+    answer that another process adds the first name tells. Before money is spent `look_again` makes it sure.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._others: dict[str, set[str]] = {}
+        self._changed_at: int | None = None
+        self._scanned_at = float("-inf")
+
+    def others(self, identity: str) -> set[str]:
+        """Return the names of a job besides its identity; what they name may be gone by now."""
+        with self._lock:
+            if time.monotonic() - self._scanned_at >= RESCAN_S:
+                self._scan()
+            return set(self._others.get(identity, ()))
+
+    def look_again(self) -> None:
+        """Find what other processes have added by now, at the cost of one listing if anything was."""
+        with self._lock:
+            self._scan()
+
+    def note(self, name: str) -> None:
+        """Remember a name that this process has added."""
+        identity, dot, _ = name.partition(".")
+        if dot:
+            with self._lock:
+                self._others.setdefault(identity, set()).add(name)
+
+    def _scan(self) -> None:
+        try:
+            changed_at = self._folder.stat().st_mtime_ns
+            if changed_at == self._changed_at:
+                return
+            found = defaultdict(set)
+            for name in os.listdir(self._folder):
+                identity, dot, _ = name.partition(".")
+                if dot:
+                    found[identity].add(name)
+        except OSError:
+            return  # to read an answer will tell what is wrong
+        self._others, self._scanned_at = dict(found), time.monotonic()
+        # one that was changed this moment may change once more within the same tick of the file system's clock
+        self._changed_at = changed_at if time.time_ns() - changed_at > TICK_NS else None
 
 
 class Store:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -13,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import SecretStr
 
-from ...api import JOBS, Connection, HostSecrets, Job, JobHandle, StoredAnswer, originals_of
+from ...api import JOBS, Connection, FilePart, HostSecrets, Job, JobHandle, StoredAnswer, originals_of
 from ...api.catalog import validation
 from ...api.connections import resolve as connections
 from ...api.jobs.report import model_notes, outcome, received_notes, report
@@ -22,7 +24,6 @@ from ...api.store.records import unreadable
 from ...utils import comfyui
 from ...utils.c2pa import credentials_of
 from ...utils.errors import BrokenPictureError
-from . import recent
 from .framing import Framing, alternatives, frame, unframed
 from .input_images import EncodedInputs, InputImages, encode_inputs
 from .large_sums import Share, expected_usd, prompt_costs
@@ -30,6 +31,7 @@ from .parameters import ImageParameters, refuse_kinds, refuse_widgets
 from .progress import FITTING, ProgressReporter, prompt_monitor, work_out
 
 LOG = logging.getLogger(__name__)
+RECENT_KEPT = 500
 SANDBOX_EDITS_VARIABLE = "OPENAI_IMAGE_NODES_SANDBOX_EDITS"
 
 T = TypeVar("T")
@@ -123,7 +125,7 @@ class NodeRun:
             images = await self._in_thread(images.checked)
             asked = await self._in_thread(self.prepared, parameters, images)
             encoded = asked.encoded
-            recent.note(comfyui.running_prompt_id(), self.node_id, parameters, asked.job)
+            note_recent(comfyui.running_prompt_id(), self.node_id, parameters, asked.job)
             for note in encoded.framing.notes[:1]:
                 monitor.show(self.node_id, note)
             if self.connection.batch:
@@ -244,3 +246,44 @@ class NodeRun:
             comfyui.show_text(
                 "stopped; the request was already sent, its picture is saved and used by the next run", self.node_id
             )
+
+
+@dataclass(frozen=True)
+class Recent:
+    """How a node was set lately, and the job that came of it; its files have digests and no bytes.
+
+    So what else is kept of the same can be shown for a node.
+    """
+
+    parameters: ImageParameters
+    job: Job
+
+
+_recent_lock = threading.Lock()
+_recent: OrderedDict[tuple[str, str], Recent] = OrderedDict()
+_accounts: set[tuple[str, str]] = set()  # by service: whoever ran something since the start
+
+
+def note_recent(prompt_id: str, node_id: str | None, parameters: ImageParameters, job: Job) -> None:
+    """Remember what a node of a prompt asked for; of a list the last."""
+    if job.connection.account:
+        _accounts.add((job.connection.service, job.connection.account))
+    if not prompt_id or node_id is None:
+        return
+    files = [FilePart(file.name, file.filename, b"", file.digest) for file in job.files]
+    with _recent_lock:
+        _recent[prompt_id, str(node_id)] = Recent(parameters, replace(job, files=files))
+        _recent.move_to_end((prompt_id, str(node_id)))
+        while len(_recent) > RECENT_KEPT:
+            _recent.popitem(last=False)
+
+
+def find_recent(prompt_ids: Iterable[str], node_id: str) -> Recent | None:
+    """Return what a node asked for in the first of these prompts in which it ran."""
+    with _recent_lock:
+        return next((_recent[one, node_id] for one in prompt_ids if (one, node_id) in _recent), None)
+
+
+def has_run(service: str, account: str) -> bool:
+    """Tell whether an account asked a service for something since the start."""
+    return (service, account) in _accounts

@@ -27,8 +27,7 @@ from ...api.store.store import records_in
 from ...utils.decode import preview_image
 from ...utils.errors import BrokenPictureError
 from .. import gif, svg
-from ..run import recent
-from ..run.execution import NodeRun
+from ..run.execution import NodeRun, find_recent, has_run
 from ..run.input_images import InputImages
 from ..run.parameters import ImageParameters, service_fields
 from .responses import posted, refuse_other_pages
@@ -78,7 +77,7 @@ def _job(asked: Mapping[str, Any]) -> Job | None:
     """Return the job of a node as it is set, its files without bytes; None if that takes a run to know."""
     values, connected = dict(asked["values"]), set(map(str, asked.get("connected") or []))
     own = {name: value for name, value in values.items() if name not in connected}
-    last = recent.find(map(str, asked.get("prompt_ids") or []), str(asked["node_id"])) if connected else None
+    last = find_recent(map(str, asked.get("prompt_ids") or []), str(asked["node_id"])) if connected else None
     if connected and last is None:
         return None
     known = vars(last.parameters) if last else {}
@@ -128,7 +127,7 @@ def _may_be_seen(record: JobRecord, connection: Connection) -> bool:
     """
     if record.account is None:  # of comfy.org's nobody knows whose those are, where one ComfyUI serves many people
         return not (settings.serves_many() and connection.kind == "comfy.org")
-    return not settings.serves_many() and recent.has_run(connection.service, record.account)
+    return not settings.serves_many() and has_run(connection.service, record.account)
 
 
 def _thumbnail(path: Path) -> str | None:

@@ -16,7 +16,7 @@ import pytest
 from openai_image_nodes.api.batch.plan import JobPlan
 from openai_image_nodes.api.errors import OutOfCreditError
 from openai_image_nodes.api.jobs import past_runs
-from openai_image_nodes.api.store import names, spending
+from openai_image_nodes.api.store import spending
 from openai_image_nodes.api.store import store as store_module
 from openai_image_nodes.api.store.records import JobRecord
 from openai_image_nodes.api.store.store import Store, mark_read
@@ -152,7 +152,7 @@ def test_answer_of_another_process_is_found(tmp_path: Path, monkeypatch: pytest.
         assert found.pictures == [PICTURE + picture]
     (store.jobs / f"{identity(1)}.2").rename(store.jobs / f"{identity(1)}.9")
     (store.jobs / identity(1)).rename(tmp_path / "away")
-    monkeypatch.setattr(names, "RESCAN_S", 0.0)
+    monkeypatch.setattr(store_module, "RESCAN_S", 0.0)
     assert store.find(identity(1)) is not None
 
 

@@ -18,9 +18,8 @@ from openai_image_nodes.api.batch.plan import JobPlan
 from openai_image_nodes.api.errors import OutcomeUnknownError
 from openai_image_nodes.api.store import spending
 from openai_image_nodes.api.store.journal import again
-from openai_image_nodes.api.store.names import NameIndex
 from openai_image_nodes.api.store.records import Owner
-from openai_image_nodes.api.store.store import Store, mark_read
+from openai_image_nodes.api.store.store import NameIndex, Store, mark_read
 from openai_image_nodes.cli import main
 from support.asker import Asker, Server
 from support.large_store import PICTURE, record
