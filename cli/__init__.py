@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         command: Callable[[Sequence[str]], int] = getattr(import_module(f".{module}", __name__), name)
         return command(words[1:] if known else words)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):  # nobody answers a question any more
         print("openai-image: stopped", file=sys.stderr)
         return 130
     except Exception as exc:

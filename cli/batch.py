@@ -12,7 +12,7 @@ from ..api.batch.manager import BatchManager, refusal_of
 from ..api.batch.plan import PlannedJob
 from ..api.batch.records import COLLECTED, BatchRecord
 from ..nodes.run.execution import connection_of
-from .terminal import print_json, printable, tell
+from .terminal import print_json, printable, tell, tell_row
 
 PROMPT_CHARS = 60
 BAR_CHARS = 30
@@ -65,16 +65,16 @@ def plan(options: argparse.Namespace) -> int:
         )
     for seen in views:
         for one in seen.ready:
-            tell(f"{one.identity[:12]}  {_asked(one)}" + (f"  failed before: {one.fault}" if one.fault else ""))
+            tell_row(f"{one.identity[:12]}  {_asked(one)}" + (f"  failed before: {one.fault}" if one.fault else ""))
         for one in seen.failed:
-            tell(f"{one.identity[:12]}  {_asked(one)}  FAILED: {one.fault}")
+            tell_row(f"{one.identity[:12]}  {_asked(one)}  FAILED: {one.fault}")
         for part in seen.parts:
-            tell(describe.part(part))
+            tell_row(describe.part(part))
     ready = [part for seen in views for part in seen.parts]
-    tell(f"planned: {describe.total(ready)}" if ready else describe.empty(views[0]))
+    tell_row(f"planned: {describe.total(ready)}" if ready else describe.empty(views[0]))
     failed = sum(len(seen.failed) for seen in views)
     if failed:
-        tell(f"failed for good: {failed}. Change them in the workflow, or: openai-image batch plan --retry")
+        tell_row(f"failed for good: {failed}. Change them in the workflow, or: openai-image batch plan --retry")
     return 0
 
 
@@ -82,9 +82,9 @@ def submit(options: argparse.Namespace) -> int:
     """Send the plan, after a yes to its count, bytes and price."""
     begun = _submitted(options)
     for record in begun:
-        tell(describe.batch(record))
+        tell_row(describe.batch(record))
     if not begun:
-        tell("nothing was submitted")
+        tell_row("nothing was submitted")
     return 0
 
 
@@ -116,7 +116,7 @@ def cancel(options: argparse.Namespace) -> int:
         ended = _tried(manager.give_up if options.give_up else manager.cancel, record)
         failed = failed or ended is None
         if ended:
-            tell(describe.batch(ended))
+            tell_row(describe.batch(ended))
     return int(failed)
 
 
@@ -161,7 +161,7 @@ def _submitted(options: argparse.Namespace) -> list[BatchRecord]:
 
 def _agreed(lines: Iterable[str], total: str, *, yes: bool) -> bool:
     for line in lines:
-        tell(line)
+        tell_row(line)
     if yes:
         return True
     if not sys.stdin.isatty():
@@ -187,12 +187,12 @@ def _tried(work: Callable[[BatchRecord], BatchRecord], record: BatchRecord) -> B
 
 def _print_batches(records: Sequence[BatchRecord]) -> None:
     for record in records:
-        tell(describe.batch(record))
+        tell_row(describe.batch(record))
         refusal = refusal_of(record)
         if refusal is not None:
-            tell(f"  {refusal}")
+            tell_row(f"  {refusal}")
     if not records:
-        tell("no batches")
+        tell_row("no batches")
 
 
 def _print_collected(told: Sequence[BatchRecord]) -> None:
@@ -203,7 +203,7 @@ def _print_collected(told: Sequence[BatchRecord]) -> None:
     for seen in [manager.overview() for manager in _managers()]:
         for one in [*seen.ready, *seen.failed]:
             if one.fault:
-                tell(f"failed  {one.identity[:12]}  {_asked(one)}  {one.fault}")
+                tell_row(f"failed  {one.identity[:12]}  {_asked(one)}  {one.fault}")
 
 
 def _asked(one: PlannedJob) -> str:

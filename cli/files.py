@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ..utils.picture_metadata import NoPlaceError, with_texts
 from ..utils.png import encode_png
 from ..utils.strangers_json import read_object
 from ..utils.tensors import tensor_to_pixels
+from .terminal import tell
 
 __all__ = ["METADATA", "check_place", "written"]
 
@@ -75,7 +75,7 @@ def written(originals: Originals, changed: Sequence[Any], path: Path, metadata: 
                 data = with_texts(data, {TEXT_NAME: json.dumps(facts)})
             except NoPlaceError as exc:
                 place = SIDECAR
-                print(f"note: what made {target} is beside it, because {exc}", file=sys.stderr)
+                tell(f"note: what made {target} is beside it, because {exc}", is_aside=True)
         target.write_bytes(data)
         if place == SIDECAR:
             told = {**facts, **described(data, credentials_of(data))}

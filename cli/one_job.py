@@ -18,7 +18,7 @@ from ..api.jobs.report import dimensions
 from ..api.store.records import PICTURE_MAX_BYTES
 from ..utils.c2pa import credentials_of
 from ..utils.svg import clean_svg
-from .terminal import print_json, printable
+from .terminal import print_json, printable, tell_path, tell_row
 
 ID_CHARS = 12
 NOT_TOLD = {"idempotency_key", "headers", "pictures", "picture_digests"}  # told elsewhere, or of no use to a person
@@ -45,12 +45,12 @@ def show(job: tuple[Path, JobRecord], *, as_json: bool) -> int:
     told = {**record.model_dump(exclude=NOT_TOLD, exclude_none=True), "files": list(_files(folder, record))}
     if as_json:
         return print_json({"id": short_name(folder), "folder": str(folder), **told})
-    print(f"{short_name(folder)}  {_date(when(record))}  {folder}")
+    tell_row(f"{short_name(folder)}  {_date(when(record))}  {folder}")
     for name, value in told.items():
         if name == "files" or value in ([], {}, ""):
             continue
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        print(f"{name}: {printable(_date(value) if name.endswith('_at') else text)}")
+        tell_row(f"{name}: {_date(value) if name.endswith('_at') else text}")
     for file in told["files"]:
         print(f"{file['name']}: {_described(file)}")
     return 0
@@ -66,7 +66,7 @@ def opened(job: tuple[Path, JobRecord]) -> int:
         path = folder / name
         if path.suffix == ".svg" and clean_svg(path.read_bytes()).notes:
             raise RefusedError(f"{path} may run scripts in a browser, so it is not opened. Export it to look into it.")
-        print(path)
+        tell_path(path)
         if sys.platform == "win32":
             os.startfile(path)  # noqa: S606 - a picture of ours
             continue

@@ -21,7 +21,7 @@ from ..nodes.run.parameters import ANY_MODEL, ImageParameters, validated
 from ..utils import image_files
 from ..utils.c2pa import credentials_of
 from .files import METADATA, check_place, written
-from .terminal import print_json, tell
+from .terminal import print_json, tell, tell_path
 from .wait import answered
 
 DEFAULTS = ImageParameters(prompt="")
@@ -79,7 +79,7 @@ def _finished(answer: StoredAnswer, asked: PreparedJob, connection: Connection, 
     if options.json:
         return print_json({"files": [path.as_posix() for path in paths], "report": told}, indent=None)
     for path in paths:
-        print(path)
+        tell_path(path)
     cost = "unknown" if told["cost_usd"] is None else f"{told['cost_usd']:.4f} USD"
     paid = "nothing, it was kept" if told["reused"] else "none" if told["connection"] == "sandbox" else cost
     tell(f"{told['model']} on {told['connection']}, {told['size']}, cost: {paid}", is_aside=True)

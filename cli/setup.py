@@ -14,6 +14,7 @@ from ..api import HostSecrets, OpenAIImageError, SharedStore, config, stores
 from ..api.connections import keys
 from ..api.connections import resolve as connections
 from ..api.transport import probe
+from .terminal import printable, tell_row
 
 
 def doctor(argv: Sequence[str]) -> int:
@@ -21,14 +22,14 @@ def doctor(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="openai-image doctor", description=doctor.__doc__)
     parser.add_argument("--offline", action="store_true", help="look at the settings only, contact nobody")
     offline = parser.parse_args(argv).offline
-    print(f"state folder   {config.folder()}")
-    print(
+    tell_row(f"state folder   {config.folder()}")
+    tell_row(
         f"certificates   {os.environ.get('REQUESTS_CA_BUNDLE') or os.environ.get('CURL_CA_BUNDLE') or certifi.where()}"
     )
-    print(f"store          {_line_about_store(offline=offline)}")
+    tell_row(f"store          {_line_about_store(offline=offline)}")
     for name in [name for name in connections.names() if name != "auto"]:
         for line in _lines_about(name, offline=offline):
-            print(f"{name:<14} {line}")
+            tell_row(f"{name:<14} {line}")
             name = ""
     return 0
 
@@ -105,10 +106,10 @@ def connect(argv: Sequence[str]) -> int:
         )
         keys.set_form(options.name, omit=fields, edits=options.edits)
         told = keys.form(options.name)
-        print(f"stored; {options.name} leaves out {', '.join(told['omit']) or 'nothing'}, edits as {told['edits']}")
+        tell_row(f"stored; {options.name} leaves out {', '.join(told['omit']) or 'nothing'}, edits as {told['edits']}")
         return 0
-    keys.store(options.name, getpass.getpass(f"Key for {options.name} (not shown): "), options.base_url)
-    print(f"stored; {options.name} {next(_lines_about(options.name, offline=True))}")
+    keys.store(options.name, getpass.getpass(f"Key for {printable(options.name)} (not shown): "), options.base_url)
+    tell_row(f"stored; {options.name} {next(_lines_about(options.name, offline=True))}")
     return 0
 
 

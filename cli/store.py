@@ -14,7 +14,7 @@ from ..api.store import spending
 from ..api.store.eviction import limit_bytes
 from ..api.store.records import PICTURE_MAX_BYTES, read_record
 from .one_job import named, opened, prompt_of, short_name, show, summary, when
-from .terminal import print_json, printable, tell
+from .terminal import print_json, printable, tell, tell_path
 
 ACTIONS = ["list", "export", "prune", "sync", "find", "show", "open"]
 DAYS_LISTED = 31
@@ -58,7 +58,7 @@ def jobs(argv: Sequence[str]) -> int:
         for name in record.pictures:
             path = options.output / f"{short_name(folder)}_{name}"
             path.write_bytes(read_regular(folder / name, PICTURE_MAX_BYTES))
-            print(path.as_posix())
+            tell_path(path)
         return 0
     else:
         paged = options.page if options.page or options.all or not sys.stdout.isatty() else 1

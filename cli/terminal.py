@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 
 def printable(text: str) -> str:
@@ -15,6 +16,16 @@ def tell(text: object, *, is_aside: bool = False) -> None:
     """Print lines that may hold the words of a service, a list or a record; `is_aside` to the error stream."""
     lines = str(text).split("\n")
     print("\n".join(map(printable, lines)), file=sys.stderr if is_aside else sys.stdout)
+
+
+def tell_row(text: object) -> None:
+    """Print one line: a record's break of the line must not begin another that looks like ours."""
+    print(printable(str(text)))
+
+
+def tell_path(path: Path) -> None:
+    """Print a file's path: as it is for a script that reads it, as letters on a terminal."""
+    print(printable(path.as_posix()) if sys.stdout.isatty() else path.as_posix())
 
 
 def print_json(value: object, *, indent: int | None = 1) -> int:

@@ -77,3 +77,27 @@ def test_names_in_a_shared_days_sum_are_letters(capsys: pytest.CaptureFixture[st
     told = printed(capsys)
     assert "relay" in told
     assert OBEYED.findall(told) == []
+
+
+def test_row_of_a_plan_is_one_line(sandbox: ScriptedSandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who writes into a shared folder must not write lines of ours, least of all before a question about money."""
+    assert run(prompt="a fox", connection=BATCH)[0] is None
+    (path,) = (stores()[0].root / "batch" / "planned").glob("*.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "connection": "openai batch\nplanned: 1 job, free"}))
+    for action in ("plan", "submit"):
+        main(["batch", action])
+    assert "\nplanned: 1 job, free" not in printed(capsys)
+
+
+@pytest.mark.parametrize("words", [["connect", "relay", "--base-url", "https://host/v1"]])
+def test_question_that_nobody_answers_ends_the_command(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl+D, or no input at all: nothing is stored, and no traceback."""
+
+    def nobody(_question: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", nobody)
+    assert main(words) == 130
+    assert "stopped" in printed(capsys)
