@@ -71,18 +71,20 @@ def unusable(value: Any, name: str) -> ImageInputError:
 
 def no_picture(tensor: Tensor, hint: str = "") -> ImageInputError:
     """Return the error for a tensor that has not the shape of pictures."""
-    return ImageInputError(
+    told = (
         f"A picture of shape {list(tensor.shape)} cannot be sent: connect an IMAGE [batch, height, width, channels]"
-        f" with at least one picture and 1, 3 or 4 channels.{hint}"
+        " with at least one picture and 1, 3 or 4 channels."
     )
+    return ImageInputError(told + hint)
 
 
 def no_mask(tensor: Tensor, hint: str = "") -> ImageInputError:
     """Return the error for a tensor that has not the shape of masks."""
-    return ImageInputError(
+    told = (
         f"A mask of shape {list(tensor.shape)} cannot be used: connect a MASK [height, width] or"
-        f" [batch, height, width].{hint}"
+        " [batch, height, width]."
     )
+    return ImageInputError(told + hint)
 
 
 def no_floats(tensor: Tensor) -> ImageInputError:

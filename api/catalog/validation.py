@@ -257,9 +257,11 @@ def _n(spec: ModelSpec, fields: Fields) -> None:
 
 def _gif_and_svg(spec: ModelSpec, fields: Fields) -> None:
     output_format = fields.get("output_format")
-    for name, needed in (("frame_count", "gif"), ("frame_duration_ms", "gif"), ("svg", "svg")):
-        if output_format != needed and fields.get(name) is not None:
-            raise _refusal(name, "invalid_value", f"{name} needs output_format {needed}.")
+    for name in ("frame_count", "frame_duration_ms"):
+        if output_format != "gif" and fields.get(name) is not None:
+            raise _refusal(name, "invalid_value", f"{name} needs output_format gif.")
+    if output_format != "svg" and fields.get("svg") is not None:
+        raise _refusal("svg", "invalid_value", "svg needs output_format svg.")
     for name in ("stream", "partial_images", "output_compression", *(["mask"] if output_format == "gif" else [])):
         if output_format in ("gif", "svg") and fields.get(name):
             raise _refusal(name, "invalid_value", f"output_format {output_format} does not work with {name}.")
