@@ -8,6 +8,7 @@ from typing import Any
 from ..api import OpenAIImageError, config
 from ..utils import comfyui
 
+REPORT_TOOLTIP = "What was requested, what it cost and what was changed on the way, as JSON text."
 ORIGINALS_TOOLTIP = "The files exactly as the service sent them, for Save Original."
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..api.catalog import catalog, validation
 from ..api.catalog.catalog import GifLimits
 from . import inputs
-from .base import ORIGINALS_TOOLTIP, ServiceNode
+from .base import ORIGINALS_TOOLTIP, REPORT_TOOLTIP, ServiceNode
 from .run.parameters import ANY_MODEL, ImageParameters, validated
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class GPTImageGIF(ServiceNode):
         "The frames as a batch; with 4 channels only where something is transparent.",
         "What is transparent in each frame, as a mask: white (1) is see-through.",
         "Frames per second, for a video or animation saver.",
-        "What was requested, what it cost and what was changed on the way, as JSON text.",
+        REPORT_TOOLTIP,
         ORIGINALS_TOOLTIP,
     )
     DESCRIPTION = (
@@ -82,7 +82,7 @@ class GPTImageGIF(ServiceNode):
                 name: common[name] for name in ("moderation", "complexity", "reuse", "transparent_pixels", "references")
             },
         }
-        return {"required": inputs.required_inputs(), "optional": optional, "hidden": inputs.hidden_inputs()}
+        return inputs.declared(optional)
 
     @classmethod
     def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import inputs
-from .base import ORIGINALS_TOOLTIP, ServiceNode
+from .base import ORIGINALS_TOOLTIP, REPORT_TOOLTIP, ServiceNode
 from .run.parameters import ImageParameters, validated
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class GPTImage(ServiceNode):
     OUTPUT_TOOLTIPS = (
         "The picture or pictures; with 4 channels only where something is transparent.",
         "What is transparent, as a mask: white (1) is see-through, as Load Image has it.",
-        "What was requested, what it cost and what was changed on the way, as JSON text.",
+        REPORT_TOOLTIP,
         ORIGINALS_TOOLTIP,
     )
     DESCRIPTION = (
@@ -35,11 +35,7 @@ class GPTImage(ServiceNode):
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Return the inputs in the order of the contract."""
-        return {
-            "required": inputs.required_inputs(),
-            "optional": inputs.optional_inputs(),
-            "hidden": inputs.hidden_inputs(),
-        }
+        return inputs.declared(inputs.optional_inputs())
 
     @classmethod
     def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:

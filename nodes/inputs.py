@@ -31,13 +31,17 @@ def without_auto(values: Iterable[str]) -> list[str]:
     return [value for value in values if value != "auto"]
 
 
-def required_inputs() -> dict[str, Any]:
-    """Return the one input that nothing works without."""
+def declared(optional: dict[str, Any]) -> dict[str, Any]:
+    """Return all inputs of a node that asks the service: the prompt, its own, and what ComfyUI fills in by itself."""
     tooltip = (
         "What the picture should show, or what should change in the connected pictures."
         f" Up to {ANY_MODEL.prompt_max_chars:,} characters."
     )
-    return {"prompt": ("STRING", {"multiline": True, "default": "", "tooltip": tooltip})}
+    return {
+        "required": {"prompt": ("STRING", {"multiline": True, "default": "", "tooltip": tooltip})},
+        "optional": optional,
+        "hidden": {"auth_token": "AUTH_TOKEN_COMFY_ORG", "api_key": "API_KEY_COMFY_ORG", "unique_id": "UNIQUE_ID"},
+    }
 
 
 def optional_inputs() -> dict[str, Any]:
@@ -62,11 +66,6 @@ def optional_inputs() -> dict[str, Any]:
             " them. Not together with a mask.",
         ),
     }
-
-
-def hidden_inputs() -> dict[str, str]:
-    """Return what ComfyUI fills in by itself."""
-    return {"auth_token": "AUTH_TOKEN_COMFY_ORG", "api_key": "API_KEY_COMFY_ORG", "unique_id": "UNIQUE_ID"}
 
 
 def _result_inputs() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..api.catalog import catalog
 from ..utils import comfyui
 from . import inputs
-from .base import ORIGINALS_TOOLTIP, ServiceNode
+from .base import ORIGINALS_TOOLTIP, REPORT_TOOLTIP, ServiceNode
 from .run.parameters import ImageParameters, validated
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class GPTImageSVG(ServiceNode):
     OUTPUT_TOOLTIPS = (
         "The drawing, for Save SVG.",
         "The drawing as text.",
-        "What was requested, what it cost and what was changed on the way, as JSON text.",
+        REPORT_TOOLTIP,
         ORIGINALS_TOOLTIP,
     )
     DESCRIPTION = (
@@ -59,7 +59,7 @@ class GPTImageSVG(ServiceNode):
             **{name: common[name] for name in ("custom_width", "custom_height", "moderation", "complexity", "reuse")},
             **{name: common[name] for name in ("transparent_pixels", "references")},
         }
-        return {"required": inputs.required_inputs(), "optional": optional, "hidden": inputs.hidden_inputs()}
+        return inputs.declared(optional)
 
     @classmethod
     def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:

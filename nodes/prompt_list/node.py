@@ -142,10 +142,14 @@ class PromptList:
         """
         from . import images
 
+        def step(done: int, total: int) -> None:
+            comfyui.raise_if_stopped()
+            comfyui.show_progress(done, total, unique_id)
+
         values = {"text": text, "file": file, "start": start, "limit": limit, "portion": portion}
         selected = self._selected({**values, "first_seed": first_seed, "size": size, "quality": quality})
         rows, free = selected.rows, comfyui.available_memory()
-        loaded = images.load(rows, self.folder(), selected.table.source, free_bytes=free, step=_stepping(unique_id))
+        loaded = images.load(rows, self.folder(), selected.table.source, free_bytes=free, step=step)
         comfyui.show_text(_summary(selected), unique_id)
         return (
             [row.prompt for row in rows],
@@ -256,11 +260,3 @@ def _summary(selected: Selection) -> str:
     part = "" if len(rows) == selected.total else f", {rows[0].number} to {rows[-1].number} of {selected.total}"
     unused = f"; columns not used: {', '.join(ignored)}" if ignored else ""
     return ("1 row" if len(rows) == 1 else f"{len(rows)} rows") + part + unused
-
-
-def _stepping(node_id: str | None) -> Any:
-    def step(done: int, total: int) -> None:
-        comfyui.raise_if_stopped()
-        comfyui.show_progress(done, total, node_id)
-
-    return step
