@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import certifi
 
 from ..api import HostSecrets, OpenAIImageError, SharedStore, config, stores
-from ..api.connections import keys
+from ..api.connections import extra_fields, keys
 from ..api.connections import resolve as connections
 from ..api.transport import probe
 from .terminal import printable, tell_row
@@ -67,6 +67,10 @@ def _lines_about(name: str, *, offline: bool) -> Iterator[str]:
     found = probe.probe(link) if has_list and not offline else None
     ready = "ready" if found is None or not found.fault else "not ready"
     yield f"{ready}: {link.host}, {'with a key' if link.key else 'without a key'}"
+    if link.omit:
+        yield f"leaves out {', '.join(link.omit)}"
+    if link.send:
+        yield f"sends as well {extra_fields.shown(link.send)}"
     proxy = probe.proxy_of(link)
     if proxy:
         yield f"through the proxy {proxy}"
@@ -97,16 +101,24 @@ def connect(argv: Sequence[str]) -> int:
         metavar="FIELD",
         help="never send this field; again for more, '' for none; asks no key",
     )
+    parser.add_argument(
+        "--send",
+        action="append",
+        metavar="FIELD=VALUE",
+        help="always send this field as well; again for more, '' for none; asks no key",
+    )
     parser.add_argument("--edits", choices=("multipart", "json"), help="the form in which pictures to edit are sent")
     options = parser.parse_args(argv)
     keys.refuse_name(options.name)
-    if options.omit is not None or options.edits:
+    if options.omit is not None or options.send is not None or options.edits:
         fields = (
             None if options.omit is None else [field for told in options.omit for field in told.split(",") if field]
         )
-        keys.set_form(options.name, omit=fields, edits=options.edits)
+        send = None if options.send is None else extra_fields.fields_of_texts(options.send)
+        keys.set_form(options.name, omit=fields, edits=options.edits, send=send)
         told = keys.form(options.name)
         tell_row(f"stored; {options.name} leaves out {', '.join(told['omit']) or 'nothing'}, edits as {told['edits']}")
+        tell_row(f"it sends as well {extra_fields.shown(told['send']) or 'nothing'}")
         return 0
     keys.store(options.name, getpass.getpass(f"Key for {printable(options.name)} (not shown): "), options.base_url)
     tell_row(f"stored; {options.name} {next(_lines_about(options.name, offline=True))}")

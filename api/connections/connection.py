@@ -37,8 +37,9 @@ class Connection:
     """One way to the service, resolved for one call; the key is never part of its repr.
 
     `personal` says that the host handed over the key, for the person who runs this; else it is the machine's.
-    `omit` names fields that are never sent, `edits` is the form of an edit: multipart, or JSON with the pictures as
-    data URLs. `address_from` and `key_from` say in words which variable or file holds the address and the key.
+    `omit` names fields that are never sent, `send` has fields that always are and that the nodes do not have, `edits`
+    is the form of an edit: multipart, or JSON with the pictures as data URLs. `address_from` and `key_from` say in
+    words which variable or file holds the address and the key.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Connection:
     batch: bool = False
     personal: bool = False
     omit: tuple[str, ...] = ()
+    send: Mapping[str, Any] = field(default_factory=dict)
     edits: Edits = "multipart"
     address_from: str = ""
     key_from: str = ""

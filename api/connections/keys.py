@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -115,10 +115,17 @@ def source(name: str) -> KeySource:
     return "stored" if pasted.key(entry.get("key")) else "none"
 
 
-def set_form(name: str, *, omit: list[str] | None = None, edits: str | None = None) -> None:
-    """Store which fields are never sent over a connection, and the form of its edits; None leaves either as it is.
+def set_form(
+    name: str,
+    *,
+    omit: list[str] | None = None,
+    edits: str | None = None,
+    send: Mapping[str, Any] | None = None,
+) -> None:
+    """Store which fields are never sent over a connection, which always are, and the form of its edits; None leaves
+    each as it is.
 
-    Raises: RefusedError for a name that takes neither, or a value that cannot be; OSError.
+    Raises: RefusedError for a name that takes none of them, or a value that cannot be; OSError.
     """
     refuse_name(name)
     with _alone():
@@ -129,19 +136,24 @@ def set_form(name: str, *, omit: list[str] | None = None, edits: str | None = No
         new = {
             "omit": entry.get("omit") if omit is None else omit,
             "edits": entry.get("edits") if edits is None else edits,
+            "send": entry.get("send") if send is None else dict(send),
         }
-        resolve.form_of(new, f"the connection {name}")
+        resolve.form_of({**entry, **new}, f"the connection {name}")
         entry.update({field: value for field, value in new.items() if value is not None})
         _write(entries)
 
 
 def form(name: str) -> dict[str, Any]:
-    """Return a connection's `omit` and `edits` as the file has them, or the defaults.
+    """Return a connection's `omit`, `edits` and `send` as the file has them, or the defaults.
 
     Raises: RefusedError if the connections file cannot be read.
     """
     entry = resolve.stored().get(SAME_KEY.get(name, name), {})
-    return {"omit": entry.get("omit") or [], "edits": entry.get("edits") or "multipart"}
+    return {
+        "omit": entry.get("omit") or [],
+        "edits": entry.get("edits") or "multipart",
+        "send": entry.get("send") or {},
+    }
 
 
 def fault(name: str) -> str | None:

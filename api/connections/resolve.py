@@ -16,7 +16,8 @@ from .. import config
 from ..catalog.schemas import OpenAIImageEditRequest
 from ..errors import NoKeyError, RefusedError
 from . import pasted
-from .connection import Connection, HostSecrets
+from .connection import SHORTEST_SECRET, Connection, HostSecrets
+from .extra_fields import extra_fields
 from .pasted import HEADER_VARIABLES, refuse_unsendable, text_fault, unusable_key
 
 LOG = logging.getLogger(__name__)
@@ -239,9 +240,10 @@ def _named(name: str, entries: Entries) -> Connection:
 
 
 def form_of(entry: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """Return in which form a connection's requests go out, as its entry says: the fields to leave out, and `edits`.
+    """Return in which form a connection's requests go out, as its entry says: the fields to leave out, those to add,
+    and `edits`.
 
-    Raises: RefusedError for what either cannot be.
+    Raises: RefusedError for what one of them cannot be.
     """
     omit, edits = entry.get("omit") or [], entry.get("edits") or "multipart"
     fields = [name for name in OpenAIImageEditRequest.model_fields if name not in NEVER_OMITTED]
@@ -257,7 +259,8 @@ def form_of(entry: Mapping[str, Any], place: str) -> dict[str, Any]:
             f'"edits" of {place} is {edits!a}, but must be "multipart" or "json": the form in which pictures are sent.',
             param="connection",
         )
-    return {"omit": tuple(omit), "edits": edits}
+    secrets = tuple(str(entry[name]) for name in ("key",) if len(str(entry.get(name) or "")) >= SHORTEST_SECRET)
+    return {"omit": tuple(omit), "edits": edits, "send": extra_fields(entry.get("send"), place, secrets)}
 
 
 def _place(name: str) -> str:

@@ -45,8 +45,12 @@ class Job:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What is asked, in the service's own fields, whatever the transport."""
-        return {k: v for k, v in self.request.wire_fields().items() if k not in TRANSPORT_FIELDS}
+        """What is asked, in the service's own fields, whatever the transport; those that the connection adds too."""
+        return {k: v for k, v in self._all_fields.items() if k not in TRANSPORT_FIELDS}
+
+    @property
+    def _all_fields(self) -> dict[str, Any]:
+        return {**self.connection.send, **self.request.wire_fields()}
 
     @property
     def digests(self) -> list[str]:
@@ -66,7 +70,7 @@ class Job:
             connection=self.connection.name,
             operation=self.request.operation,
             model=self.request.model,
-            fields=self.request.wire_fields(),
+            fields=self._all_fields,
             seed=self.seed,
             input_digests=self.digests,
             idempotency_key=uuid.uuid4().hex if self.connection.idempotent else None,

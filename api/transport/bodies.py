@@ -68,7 +68,7 @@ def request_body(
     connection: Connection, operation: str, fields: Mapping[str, Any], files: Sequence[FilePart]
 ) -> RequestBody:
     """Return what goes out for "generations" or "edits", in the form and with the fields that the connection takes."""
-    told = connection.wire_fields(fields)
+    told = {**connection.send, **connection.wire_fields(fields)}
     if operation == "generations":
         return json_body(told)
     return json_edit_body(told, files) if connection.edits == "json" else multipart_body(told, files)
