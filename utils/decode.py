@@ -61,7 +61,9 @@ def pngs_to_image(pictures: Sequence[bytes], *, at_most: int = MOST_PICTURES) ->
         BrokenPictureError: none can be decoded.
     """
     count = min(at_most, MOST_PICTURES)
-    results = dict(enumerate(parallel_map(_decoded_or_error, _within(pixel_limit(count), pictures[:count]))))
+    chosen = _readable_first(pictures, count)
+    within = _within(pixel_limit(count), [pictures[index] for index in chosen])
+    results = dict(zip(chosen, parallel_map(_decoded_or_error, within), strict=True))
     _leave_out_large_canvas(results, pixel_limit(count))
     good = {index: result for index, result in results.items() if not isinstance(result, BrokenPictureError)}
     faults = {index: result for index, result in results.items() if isinstance(result, BrokenPictureError)}
@@ -69,12 +71,30 @@ def pngs_to_image(pictures: Sequence[bytes], *, at_most: int = MOST_PICTURES) ->
     notes = [f"Picture {index} was left out: {fault}." for index, fault in faults.items()]
     if not good:
         raise BrokenPictureError(" ".join(notes) or "There are no pictures.")
-    if len(pictures) > count:
-        notes.append(f"{len(pictures)} pictures came and {count} can be shown: those from {count} on were left out.")
+    left = [index for index in range(len(pictures)) if index not in chosen]
+    if left:
+        last = chosen[-1] + 1
+        notes.append(f"{len(pictures)} pictures came and {count} can be shown: those from {last} on were left out.")
     notes += _bring_to_one_size(good)
     waiting = list(good.values())
     good.clear()
-    return Decoded(*_batch(waiting), notes, [*faults, *range(count, len(pictures))])
+    return Decoded(*_batch(waiting), notes, sorted([*faults, *left]))
+
+
+def _readable_first(pictures: Sequence[bytes], count: int) -> list[int]:
+    """Return the indices of `count` pictures: of the first ones, but for those that are none where others are."""
+    if len(pictures) <= count:
+        return list(range(len(pictures)))
+    readable = [index for index, data in enumerate(pictures[: MOST_PICTURES + 1]) if _is_readable(data)]
+    return sorted((readable + [index for index in range(count) if index not in readable])[:count])
+
+
+def _is_readable(data: bytes) -> bool:
+    try:
+        open_picture(data)
+    except BrokenPictureError:
+        return False
+    return True
 
 
 def alpha_of(image: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import stat
 import struct
 import zlib
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
@@ -29,7 +30,19 @@ MAX_PIXELS = 50_000_000  # six times the largest picture that the service makes
 FILE_MAX_PIXELS = 178_956_970  # of a file somebody has: what Pillow refuses as a bomb, and so Load Image too
 STRIP_ROWS = 64
 STRIP_PIXELS = 1 << 22  # a strip of a picture a million wide would be one more picture
-SIGNATURE_BYTES = 8
+SIGNATURE_BYTES = 12
+SHOWN_BYTES = 8
+AVIF_KINDS = (b"ftypavif", b"ftypavis")
+NOT_READ = {  # by the first bytes
+    "AVIF": re.compile(rb".{4}ftypavi[fs]", re.DOTALL),
+    "HEIC": re.compile(rb".{4}ftyp(hei|hev|mif|msf)", re.DOTALL),
+    "video": re.compile(rb".{4}ftyp|\x1a\x45\xdf\xa3", re.DOTALL),
+    "JPEG XL": re.compile(rb"\xff\x0a|\0\0\0\x0cJXL ", re.DOTALL),
+    "JPEG 2000": re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", re.DOTALL),
+    "TIFF": re.compile(rb"II[*+]\0|MM\0[*+]", re.DOTALL),
+    "PDF": re.compile(rb"%PDF"),
+    "ZIP": re.compile(rb"PK\x03\x04"),
+}
 TRANSPARENT_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 
 # The bytes alone say what a picture is, never a name. Image.open is not used: it knows formats that start programs (an
@@ -40,10 +53,10 @@ OPENERS: Openers = (
     (b"\xff\xd8\xff", JpegImageFile),
     (b"RIFF", WebPImageFile),
     (b"GIF8", GifImageFile),
+    (b"BM", BmpImageFile),
 )
 FILE_OPENERS: Openers = (
     *OPENERS,
-    (b"BM", BmpImageFile),
     (b"II*\x00", TiffImageFile),
     (b"MM\x00*", TiffImageFile),
     (b"II+\x00", TiffImageFile),
@@ -133,18 +146,38 @@ def _opened(file: BinaryIO, openers: Openers, max_pixels: int) -> ImageFile:
     start = file.read(SIGNATURE_BYTES)
     file.seek(0)
     opener = next((opener for signature, opener in openers if start.startswith(signature)), None)
+    if opener is None and start[4:] in AVIF_KINDS:
+        opener = _avif()
     if opener is None:
-        raise BrokenPictureError(
-            "the picture is empty" if not start else f"the picture begins with {_shown(start)}, as no known format does"
-        )
+        raise BrokenPictureError(_unknown(start))
     with image_errors():
         picture = opener(file)
     refuse_more_than(max_pixels, *picture.size)
     return picture
 
 
+def _avif() -> type[ImageFile] | None:
+    """Return what opens an AVIF, if this Pillow can."""
+    if not features.check("avif"):
+        return None
+    from PIL.AvifImagePlugin import AvifImageFile
+
+    return AvifImageFile
+
+
+def _unknown(start: bytes) -> str:
+    """Return what is wrong with a file that begins so: it is empty, of a kind that is not read, or of none known."""
+    if not start:
+        return "the picture is empty"
+    kind = next((kind for kind, mark in NOT_READ.items() if mark.match(start)), None)
+    if kind is not None:
+        return f"its format is {kind}, which is not read here: convert the kept file to PNG with another program"
+    return f"the picture begins with {_shown(start)}, as no known format does"
+
+
 def _shown(start: bytes) -> str:
     """Return the beginning of a file as text if it is text, else in hexadecimal digits."""
+    start = start[:SHOWN_BYTES]
     is_text = start.isascii() and start.decode("ascii").isprintable()
     return start.decode("ascii") if is_text else start.hex(" ")
 

@@ -25,7 +25,7 @@ def received_notes(answer: StoredAnswer) -> list[str]:
 
     What only the pixels tell is said by those who decode them, see `opaque_notes`.
     """
-    asked, pictures = answer.record.fields, [data for data in answer.pictures if suffix_of(data) in FORMATS]
+    asked, pictures = answer.record.fields, [data for data in answer.pictures if _format_of(data)]
     notes = []
     wanted = int(asked.get("n") or 1)
     if len(pictures) != wanted:
@@ -35,7 +35,7 @@ def received_notes(answer: StoredAnswer) -> list[str]:
             if wanted == 1
             else f"{wanted} pictures were asked for, {came} came."
         )
-    formats = sorted({FORMATS[suffix_of(data)] for data in pictures})
+    formats = sorted(filter(None, {_format_of(data) for data in pictures}))
     wanted_format = str(asked.get("output_format") or "png")
     if formats and formats != [wanted_format]:
         notes.append(f"{wanted_format} was asked for, {' and '.join(formats)} came.")
@@ -44,6 +44,12 @@ def received_notes(answer: StoredAnswer) -> list[str]:
     if wanted_format in SIZED_FORMATS and wanted_size != "auto" and sizes and sizes != [wanted_size]:
         notes.append(f"The size {wanted_size} was asked for, {' and '.join(sizes)} came.")
     return notes
+
+
+def _format_of(data: bytes) -> str | None:
+    """Return the name of a picture's format, as requests have it; also of some that servers send unasked."""
+    others = {"avif": data[4:11] == b"ftypavi", "bmp": data.startswith(b"BM")}
+    return FORMATS.get(suffix_of(data)) or next((name for name, fits in others.items() if fits), None)
 
 
 def opaque_notes(answer: StoredAnswer, *, is_opaque: bool) -> list[str]:
