@@ -193,7 +193,11 @@ class JobRunner:
         try:
             with self._journal.receiving(self._name) as keep:
                 return operation.exchange(keep)
-        except (OpenAIImageError, JobAbandoned):
+        except OpenAIImageError as error:
+            if error.status is not None:  # what came was the refusal itself
+                self._journal.discard_answer(self._name)
+            raise
+        except JobAbandoned:
             raise
         except Exception as exc:  # no exception of Python's reaches a person, and the record says what is known
             sent_at = time.strftime("%H:%M:%S UTC", time.gmtime(record.sent_at))

@@ -18,7 +18,7 @@ from ..connections.connection import Connection
 from ..errors import BadAnswerError
 from .base64_json import base64_to_bytes, extract_base64, is_picture, is_whole_picture, looks_like_base64
 from .error_mapping import error_from_response, redacted, service_words
-from .find_pictures import MAX_IMAGES, guessed_pictures, known_pictures, linked_pictures
+from .find_pictures import MAX_IMAGES, guessed_pictures, known_pictures, linked_pictures, pictures_in_text
 from .loose_json import documents, is_finished, utf8
 from .sse import (
     EVENT_STREAM,
@@ -37,6 +37,7 @@ MAX_BRACKETS = 1_000_000  # each is an object in memory
 MAX_TOKENS = 10**9
 WORD_CHARS = 64
 SAID_MAX_CHARS = 300
+PACKINGS = ("br", "zstd", "compress", "x-compress", "snappy", "lz4")  # not unpacked by client.py
 BARE_END = b" \t\r\n\"'"
 TOTALS = ("input_tokens", "output_tokens", "total_tokens")
 CHAT_NAMES = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
@@ -80,6 +81,8 @@ def parse_answer(
     said = f" The service says: {message}." if message else ""
     is_empty = PREAMBLE.fullmatch(raw.body) is not None
     what = "is empty" if is_empty else "holds no picture" if response is not None else "is not of the expected form"
+    if (packing := raw.headers.get("content-encoding", "").lower()) in PACKINGS and response is None:
+        what = f"is packed by {packing}, which was not asked for; another program can unpack the kept file"
     fault = f"the answer {what}.{said}"
     raise BadAnswerError(
         f"{connection.name}: {fault} Look at the account's usage page before asking again.",
@@ -119,7 +122,7 @@ def response_of(body: bytes, *, sent: Sequence[bytes] = (), guess: bool = True) 
         answers = [response_from_document(document, long_texts, sent) for document in told]
         if with_pictures := [one for one in answers if one.data]:
             is_stream = EVENT_STREAM.match(outline) is not None  # else lines of progress come before the answer
-            return _joined(with_pictures, once=any(map(is_of_responses, told))) if is_stream else with_pictures[-1]
+            return _joined(answers, once=any(map(is_of_responses, told))) if is_stream else with_pictures[-1]
     if long_texts and not told and PARTIAL.encode() not in outline:  # cut off behind its picture
         whole = [Image(b64_json=text) for text in long_texts.values() if looks_like_base64(text)]
         return OpenAIImageGenerationResponse(data=whole[:MAX_IMAGES])
@@ -127,6 +130,8 @@ def response_of(body: bytes, *, sent: Sequence[bytes] = (), guess: bool = True) 
         guesses = _not_sent(guessed_pictures(document, long_texts), sent) or linked_pictures(document)
         if guesses:
             return _about(document).model_copy(update={"data": guesses})
+    if guess and not EVENT_STREAM.match(outline) and (found := _not_sent(pictures_in_text(body), sent)):
+        return OpenAIImageGenerationResponse(data=found)
     return _about(told[-1]) if told else None
 
 
@@ -227,14 +232,15 @@ def _about(document: object) -> OpenAIImageGenerationResponse:
 
 def _joined(answers: list[OpenAIImageGenerationResponse], *, once: bool) -> OpenAIImageGenerationResponse:
     """Return one answer of all final events: their pictures, each `once` where the last one tells of all again, and
-    their tokens added up.
+    their tokens added up; tokens alone may come behind them.
     """
-    usages = [one.usage for one in answers if one.usage is not None]
+    told = [one for one in answers if one.data]
+    usages = [one.usage for one in told if one.usage] or [one.usage for one in answers if one.usage][-1:]
     total = usages[0] if len(usages) == 1 else _added(usages) if usages else None
     images: list[Image] = []
-    for one in answers:
+    for one in told:
         images += [image for image in one.data or [] if not once or image not in images]
-    return answers[0].model_copy(update={"data": images[:MAX_IMAGES], "usage": total})
+    return told[0].model_copy(update={"data": images[:MAX_IMAGES], "usage": total})
 
 
 def _added(usages: list[Usage]) -> Usage:

@@ -7,26 +7,35 @@ lets nothing else in this process run while it copies a string; so does base64 w
 from __future__ import annotations
 
 import binascii
+import contextlib
 import re
 import urllib.parse
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 START = re.compile(
     rb"\x89PNG\r\n|\xff\xd8\xff|RIFF....WEBP|GIF8[79]a|....ftyp(avif|avis|heic|heix|mif1)|BM....\0\0\0\0|II\*\0|MM\0\*"
     rb"|(\xef\xbb\xbf)?\s*(<\?xml[^>]{0,200}>\s*)?((<!--[^>]{0,2000}-->|<!DOCTYPE svg[^>]{0,400}>)\s*)*<svg[\s>]",
     re.DOTALL,
 )
+EMBEDDED = re.compile(
+    rb"(?P<base64>iVBORw0KGgo|/9j/[4-7]|UklGR[\w+/]{6}XRUJQ)|\x89PNG\r\n\x1a\n|RIFF....WEBP|\xff\xd8\xff[\xe0-\xef\xdb]",
+    re.DOTALL,
+)
+BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-]+={0,2}")
 HEX = re.compile(
     rb"\s*(?:0x|\\+x)?(?=89504e47|ffd8ff|52494646|47494638|3c737667|3c3f786d)([0-9a-f\s]+)\s*", re.IGNORECASE
 )
 FEWEST_NUMBERS = 16
 BYTE, SIGNED_BYTE = 256, -128
+CRC_BYTES = 4
 SHORT_CHARS = 4096  # what is no longer than this is left to the parser
 STEP_CHARS = 1 << 18  # decoded at a time, in well under a millisecond; a multiple of four
 MAX_STRINGS = 200_000  # looked at; a picture stands among the first
 PREFIX_MAX_CHARS = 1024
-PREFIX = re.compile(rb"[\s\"]*(?:data:[^,]{0,200},\s*|base64[,:]\s*|b')*", re.IGNORECASE)  # the last is Python's
+PREFIX = re.compile(
+    rb"[\s\"]*(?:data:[^,]{0,200},\s*|image/[\w.+-]{1,40};base64,\s*|base64[,:]\s*|b')*", re.IGNORECASE
+)  # the last is Python's
 DIGITS = re.compile(rb"[A-Za-z0-9+/=_%\s-]*")  # plain, url-safe, percent-encoded, in lines
 URL_SAFE = bytes.maketrans(b"-_", b"+/")
 ENCODED_STARTS = (b"iVBORw0KGgo", b"/9j/", b"UklGR", b"R0lGOD", b"PHN2Zy", b"data:image/")
@@ -53,6 +62,36 @@ def is_whole_picture(data: bytes) -> bool:
     if data.startswith(b"RIFF"):
         return len(data) >= 8 + int.from_bytes(data[4:8], "little")
     return b"<svg" not in data[:4096] or b"</svg>" in data[-4096:] or data.rstrip().endswith(b"/>")
+
+
+def embedded_pictures(body: bytes) -> Iterator[bytes]:
+    """Yield the whole PNG, WebP and JPEG files that stand in bytes of another kind, as they are or in base64."""
+    at = 0
+    while (found := EMBEDDED.search(body, at)) is not None:
+        start, at = found.start(), found.end()
+        if found["base64"]:
+            digits = BASE64_RUN.match(body, start)
+            end = digits.end() if digits else at
+            with contextlib.suppress(ValueError):
+                data = base64_to_bytes(memoryview(body)[start:end])
+                at = end
+                if is_whole_picture(data):
+                    yield data
+            continue
+        end = _end_of_picture(body, start)
+        if end > start:
+            at = end
+            yield body[start:end]
+
+
+def _end_of_picture(body: bytes, start: int) -> int:
+    """Return where a picture that begins in bytes ends, or 0 where it does not."""
+    if body.startswith(b"RIFF", start):
+        end = start + 8 + int.from_bytes(body[start + 4 : start + 8], "little")
+        return end if end <= len(body) else 0
+    if body.startswith(b"\x89PNG", start):
+        return body.find(b"IEND", start) + len(b"IEND") + CRC_BYTES if b"IEND" in body[start:] else 0
+    return body.rfind(b"\xff\xd9", start) + 2 if b"\xff\xd9" in body[start:] else 0  # its preview has an end as well
 
 
 def from_hex(text: bytes) -> bytes | None:

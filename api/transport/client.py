@@ -32,6 +32,7 @@ MAX_ANSWER_BYTES = 1 << 30
 READ_BYTES = 1 << 18
 
 
+ACCEPTED = "gzip, deflate"  # else what else is installed decides, and asks for what is not unpacked here
 GZIP_MAGIC, ZLIB_FIRST = b"\x1f\x8b", b"x"
 PLAIN_FIRSTS = (
     b"{",
@@ -74,7 +75,7 @@ def send(
             url,
             params=query,
             data=None if body is None else cast(Iterable[bytes], body),
-            headers=headers,
+            headers={"Accept-Encoding": ACCEPTED, **(headers or {})},
             timeout=(CONNECT_TIMEOUT_S, patience.silence_s),
             allow_redirects=False,  # a redirect could carry the key to another host
             stream=True,

@@ -85,7 +85,7 @@ def _bytes_of(image: Image, connection: Connection) -> bytes:
     if image.raw:
         return image.raw
     if text := image.b64_json:
-        data = base64_to_bytes(text)
+        data = b"".join(client.unpacked([base64_to_bytes(text)]))  # some pack it first
         if len(text) < WORDS_MAX_CHARS and not data.isascii() and not looks_like_base64(text):
             raise ValueError(f"in place of a picture came: {text}")  # a word may be base64 by chance
         return data
@@ -182,7 +182,7 @@ def address_of(url: str, connection: Connection) -> str:
     address = _reachable(_resolved(url, connection), connection)
     parts = urlsplit(address)
     own = _origin(address) == _origin(connection.base_url)
-    if "\\" in url or parts.username is not None or parts.hostname is None or not address.isprintable():
+    if "\\" in address or parts.username is not None or parts.hostname is None or not address.isprintable():
         raise ValueError(f"the picture's address is not one that is asked: {_without_query(address)}")
     base = urlsplit(connection.base_url)
     is_here = is_loopback(address) and connection.is_loopback
@@ -194,7 +194,7 @@ def address_of(url: str, connection: Connection) -> str:
 
 def _resolved(url: str, connection: Connection) -> str:
     """Return an address as browsers read it, relative to what was asked."""
-    told = BLANKS_INSIDE.sub("", url.strip()).replace(" ", "%20").replace("&amp;", "&")
+    told = BLANKS_INSIDE.sub("", url.strip()).replace(" ", "%20").replace("&amp;", "&").replace("\\u0026", "&")
     return urljoin(f"{connection.base_url}/", told)
 
 

@@ -77,6 +77,7 @@ FIELD_NAMED = re.compile(
     r"|\b(?:parameter|field|argument|option)s?(?: (?:is |are )?not \w+)?:? \[?([a-z]+(?:_[a-z]+)*)"
     r"|not (?:supported|allowed|permitted): ([a-z_]+)"
 )
+EXTRA_FIELD = re.compile(r"[a-z]+(_[a-z]+)*")
 NETWORK_ADVICE = "Check the network, the proxy settings and the address, then run again."
 CERTIFICATE_ADVICE = (
     "If the service has a certificate of its own (self-signed, or of a company), put the file of its authority into the"
@@ -190,6 +191,7 @@ def _facts(
         "multipart": ', or set "edits": "multipart" (a quarter less)' if connection.edits == "json" else "",
         "target": _target(connection, address, headers.get("location", "")),
         "leave_out": _leave_out(connection, words),
+        "add_field": _add_field(connection, words),
         "form": _other_form(connection, asked.path),
     }
 
@@ -224,11 +226,36 @@ def _other_form(connection: Connection, path: str) -> str:
     return told if connection.edits == "json" else told + SEVERAL
 
 
-def _leave_out(connection: Connection, words: ServiceWords) -> str:
-    """Return how to leave out the field that a server does not know, if it is one that may be left out."""
+def _fields_named(words: ServiceWords) -> list[str]:
+    """Return the fields that the words of a refusal name, or what looks like one."""
     named = [words.param or "", *("".join(groups) for groups in FIELD_NAMED.findall(words.message))]
     parts = [re.split(r"[.\[]", name.removeprefix("body.")) for name in named]
-    fields = [found[0] for found in parts] + [found[-1] for found in parts]  # as in tools[0].n
+    return [found[0] for found in parts] + [found[-1] for found in parts]  # as in tools[0].n
+
+
+def _add_field(connection: Connection, words: ServiceWords) -> str:
+    """Return how to send the field that a server wants, if it is none that the nodes have."""
+    if connection.kind in ("comfy.org", "sandbox"):
+        return CHANGE_FIELD
+    missing = next((name for name in _fields_named(words) if EXTRA_FIELD.fullmatch(name)), "")
+    is_form = "response_format" in words.message or "b64_json" in words.message
+    if is_form:
+        missing, value = "response_format", "b64_json"
+    elif missing and missing not in OpenAIImageEditRequest.model_fields:
+        value = "VALUE"
+    else:
+        return CHANGE_FIELD
+    return (
+        f"Have it sent: openai-image connect {connection.name} --send {missing}={value}, or add it to"
+        f' "send" of {connection.name} in connections.json. Then run again.'
+    )
+
+
+def _leave_out(connection: Connection, words: ServiceWords) -> str:
+    """Return how to leave out the field that a server does not know, if it is one that may be left out."""
+    fields = _fields_named(words)
+    if (added := next((name for name in fields if name in connection.send), None)) is not None:
+        return f'Take "{added}" out of "send" of {connection.name} in connections.json, and run again.'
     field = next((name for name in fields if name in OpenAIImageEditRequest.model_fields), "")
     if connection.kind in ("comfy.org", "sandbox") or field in NEEDED_FIELDS or not field:
         return CHANGE_FIELD

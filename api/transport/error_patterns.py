@@ -5,14 +5,16 @@ from __future__ import annotations
 MODERATION_CODES = (
     r"moderation|content_?(filter|policy)|responsible_?ai_?policy|sensitive_?(words?|content)|prohibited_content"
     r"|\bsafety(_(error|violations?|system|block\w*))?\b|image_safety|data_?inspection|risk_?control|policy_violation"
-    r"|prompt_?(blocked|rejected)|\bnsfw|inappropriate|unsafe_?content"
+    r"|prompt_?(blocked|rejected)|\bnsfw|inappropriate|unsafe_?content|illegal_(prompt|image)|content_?moderat"
+    r"|request_?moderated"
 )
 MODERATION_WORDS = (
     r"safety system|content management policy|was filtered|content[-_ ]?(policy|filter)"
     r"|moderation (system|filter|check)"
     r"|(by|failed|not pass) (the )?(content )?(moderation|safety)|(violat\w+|against) .{0,60}(polic|guideline|terms of)"
     r"|sensitive (word|content|information)|\bnsfw\b|prohibited content|unsafe content|inappropriate content"
-    r"|flagged (as|by|for)|guardrails?\b.{0,40}(fail|block|reject|violat|trigger)|prompt (was |is )?blocked"
+    r"|flagged (as|by|for)|(prompt|request|input|images?|content) (was |were |is |are |has been )?flagged"
+    r"|guardrails?\b.{0,40}(fail|block|reject|violat|trigger)|prompt (was |is )?blocked"
     r"|\u654f\u611f|\u8fdd\u89c4|\u5ba1\u6838|\u5185\u5bb9\u5b89\u5168"
 )
 CREDIT_CODES = (
@@ -20,7 +22,7 @@ CREDIT_CODES = (
     r"|pre_consume\w*|billing(?!_not_)|spend_?(ing_)?limit|usage_limit|credits?_?(balance|limit|exhausted)"
     r"|payment_?required|out_of_credits?|no_credits?|budget_?exceeded"
     r"|balance_?(not_enough|insufficient|too_low|exhausted)"
-    r"|arrear|overdue|not_enough_(credits?|balance|quota)"
+    r"|arrear|overdue|(billing_)?not_enough_(credits?|balance|quota)|billing_balance|setlimitexceeded|free_?tier_?only"
 )
 CREDIT_WORDS = (
     r"exceeded your current quota|billing hard limit|used all (of )?(your )?(available |monthly |included )?credits"
@@ -30,6 +32,9 @@ CREDIT_WORDS = (
     r"|(budget|spend\w* limit|usage limit|monthly limit) (has been |was |is )?(exceeded|reached|hit)|exceeded budget"
     r"|payment required|account is in arrears"
     r"|exhausted (your|the|all) (\w+ )?(credits?|quota|budget|balance)|over budget"
+    r"|(do(es)?n't|do(es)? not) have (any|enough) (credits?|funds|balance)|free (tier|quota|allocation|credits?)"
+    r".{0,40}(exhausted|used up|exceeded)|used up (your|the|all) .{0,30}(free|allocation|quota|credits?)"
+    r"|(credit card|payment method).{0,40}(on file|required|missing)|exceeded your balance"
     r"|out of ([\w-]+ ){1,3}quota|\u4f59\u989d|\u989d\u5ea6|\u6b20\u8d39|\u914d\u989d"
 )
 KEY_LIMIT_WORDS = (
@@ -40,6 +45,18 @@ KEY_LIMIT_WORDS = (
 NOT_HERE = (
     r"(country|region|territory|location).{0,30}not (supported|available|allowed)"
     r"|not (available|supported) in your (country|region)"
+)
+NOT_HERE_CODES = r"unsupported_country|region_?(not|un)|\b(user_)?location"
+LEAKED_KEY = r"key.{0,40}(leaked|compromised|revoked)"
+ACCOUNT_CODES = r"(mismatched|invalid)_(organization|project)|(project|organization)_(archived|not_found)"
+NO_MODEL_CODES = r"model_?(not|un|deprecat|retired|ended|shut)|deploymentnotfound"
+NO_MODEL_WORDS = (
+    r"model.{0,80}(not found|not exist|unknown|not supported|not available|deprecated|retired|decommissioned|shut down"
+    r"|no longer available)|(unknown|invalid|no such) model|model (id|identifier|name)\w* is invalid|real modelid"
+    r"|no endpoints found|llm provider not provided"
+)
+NO_PROVIDER = (
+    r"no endpoints found .{0,20}(matching your (data|privacy)|(that can )?(handle|support) the requested param)"
 )
 MAY_NOT_CODES = r"permission_?denied|(key|token|team)_(model_)?access_denied|access_denied_for_(key|token)"
 MAY_NOT_WORDS = (
@@ -53,6 +70,11 @@ TIMED_OUT = (
     "|timed? ?out|timeout|read response|upstream connect|connection (reset|closed|error)|bad gateway|unexpected eof"
     "|provider returned error|upstream .{0,40}(failed|died|error|ended|closed|broke)"
 )
+FAILED_CODES = (
+    r"server_error|internal|timeout|bad_response|gateway|unavailable|overloaded|\bstream_|do_request_failed"
+    r"|empty_response|generation_failed|no_content|service_error|processing_error|task_failed|upstream_decode"
+)
+ONLY_UPSTREAM = r"^(type:\s)?upstream[\s_]error$"
 OVERLOADED = r"server_is_overloaded|slow_down|service_unavailable_error|\boverloaded(_error)?\b"
 UNKNOWN_FIELD_CODES = r"unknown_(parameter|field|argument)|unsupported_(parameter|field)|extra_forbidden|unrecognized"
 UNKNOWN_FIELD_WORDS = (
@@ -72,13 +94,15 @@ BAD_KEY_WORDS = (
     r"|(api|access)[ -]?(key|token) (is |was |has )?(not valid|invalid|incorrect|expired|missing|not found)|no api key"
 )
 NOBODY_THERE = (
-    r"no (available|healthy|live|allowed) ([\w-]+ )?"
-    r"(channel|provider|upstream|deployment|backend|server|account|instance)"
+    r"no (available|active|healthy|live|allowed) ([\w-]+ )?"
+    r"(channel|provider|upstream|deployment|backend|server|account|instance|worker)"
     r"|no (deployments?|channels?|providers?|accounts?|instances?) (are |is )?available|\u65e0\u53ef\u7528\u6e20\u9053"
     r"|^loading model|model is (still |currently )?loading|system (disk|cpu|memory) overloaded"
+    r"|backend not found|get a peer from|unable to start process|(server|service|model) is (too )?busy|queue is full"
 )
 NOT_BEGUN_CODES = (
-    r"model_price_error|\w+_not_configured|get_channel_failed|no_available_key|system_(disk|cpu|memory)_overloaded"
+    r"failed_validation|model_price_error|\w+_not_configured|get_channel_failed|no_available_key"
+    r"|system_(disk|cpu|memory)_overloaded"
 )
 UNREAD_CODES = r"(bind|read|parse)_request_body_failed|bad_request_body|convert_request_failed|count_token_failed"
 UNREAD_WORDS = (
@@ -87,9 +111,17 @@ UNREAD_WORDS = (
 )
 TOO_LARGE = r"request (body |entity |size |payload )?(is )?too large|maximum (content|request) (size|length)"
 ANSWER_TOO_LARGE = r"response (payload|body|size|entity)"
+NOT_WHOLE = (
+    r"(invalid|malformed|incomplete|unparsable|could not parse|failed to parse) (the )?(json|request|form|multipart)"
+    r"( request)? ?body|invalid json|unexpected end of (json|input|form|data)|unterminated string"
+    r"|could not parse multipart"
+)
+WANTS_FIELD = (
+    r"response_format.{0,60}b64_json|b64_json.{0,60}response_format|only .{0,20}b64_json|body\.\w+: field required"
+)
 UNABLE = (
     r"(does|do)( not|n't) support image (generation|edit|output)|image[ _](edit|generation)\w* (is |are )?not supported"
-    r"|tool choice 'image_generation'|not support(ed)? (for|by) (this |the )?provider"
+    r"|not support synchronous|tool choice 'image_generation'|not support(ed)? (for|by) (this |the )?provider"
 )
 WRONG_FORM_CODES = r"unsupported_content_type|unsupported_media_type"
 WRONG_FORM_WORDS = (
@@ -104,5 +136,5 @@ NEEDS_HEADER = (
     r"x-[\w-]+ (or [\w-]+ )*(header )?is required|missing (required )?header"
     r"|header .{0,40}(is |are )?(required|missing)"
 )
-BUSY = r"(too|very) busy|busy now|try again later|temporarily unavailable"
+BUSY = r"rate.?limit|(too|very) busy|busy now|try again later|temporarily unavailable"
 NOTHING = r"^\s*$"

@@ -20,22 +20,31 @@ from ..errors import (
     StillRunningError,
 )
 from .error_patterns import (
+    ACCOUNT_CODES,
     ANSWER_TOO_LARGE,
     BAD_KEY_WORDS,
     BUSY,
     CHALLENGE,
     CREDIT_CODES,
     CREDIT_WORDS,
+    FAILED_CODES,
     KEY_LIMIT_WORDS,
+    LEAKED_KEY,
     MAY_NOT_CODES,
     MAY_NOT_WORDS,
     MODERATION_CODES,
     MODERATION_WORDS,
     NEEDS_HEADER,
+    NO_MODEL_CODES,
+    NO_MODEL_WORDS,
+    NO_PROVIDER,
     NOBODY_THERE,
     NOT_BEGUN_CODES,
     NOT_HERE,
+    NOT_HERE_CODES,
+    NOT_WHOLE,
     NOTHING,
+    ONLY_UPSTREAM,
     OVERLOADED,
     TIMED_OUT,
     TOO_LARGE,
@@ -44,6 +53,7 @@ from .error_patterns import (
     UNKNOWN_FIELD_WORDS,
     UNREAD_CODES,
     UNREAD_WORDS,
+    WANTS_FIELD,
     WRONG_FORM_CODES,
     WRONG_FORM_WORDS,
 )
@@ -53,6 +63,7 @@ SPENT_KEY_CODES = ("idempotency_consumed", "idempotency_mismatch")
 KINDS = ("openai", "azure", "comfy.org", "compatible", "sandbox")
 ANY = range(100, 1000)
 SUCCESS, REFUSALS, FAILURES = range(200, 300), range(400, 500), range(500, 1000)
+BUSY_STATUSES = (*SUCCESS, *REFUSALS)
 PAY_AGAIN_ADVICE = f"Look at the usage page of your account first. {RUN_ANYWAY}"
 
 
@@ -63,7 +74,7 @@ class Rule:
     `codes` is looked for in the service's codes and types, `words` in its message or its web page, both in lower case;
     `page` asks whether it is a web page, `at_openai` whether OpenAI itself answers, `redirects` whether it names
     another address. The texts may name {name} (the connection), {subject}, {billed}, {unknown}, {key}, {credit},
-    {address}, {setting}, {version}, {sent}, {target}, {multipart} and {leave_out}.
+    {address}, {setting}, {version}, {sent}, {target}, {multipart}, {form}, {leave_out} and {add_field}.
     """
 
     error: type[OpenAIImageError]
@@ -134,8 +145,33 @@ ASK_WHO_RUNS_IT = (
     " or look into its log. The address is from {setting}."
 )
 GATEWAY_GAVE_UP = "{name}: a gateway gave up before the answer came; {billed}"
+NO_MODEL = "{name}: the model {subject} was not found"
+ANOTHER_MODEL = "Choose another model or connection."
+NOBODY = "{name}: no server behind the service can make this now"
+LATER_OR_ANOTHER = "Nothing was made. Run again later, or choose another model or connection."
+UNABLE_TO = "{name}: the service cannot do this"
+ASK_WHAT_IT_CAN = "Nothing was made. Choose another model or connection, or ask who runs the service what it can do."
+UNKNOWN_FIELD = "{name}: the service does not know a field"
+NOT_THIS_FORM = "{name}: the service does not read this form of request"
+BAD_KEY = "{name}: the key or sign-in was not accepted"
+MAY_NOT = "{name}: the key may not do this"
+ELSEWHERE = "{name}: the service is not offered where you are"
+CLOSED = "{name}: the account or its key is closed"
+ASK_WHY_CLOSED = "Ask the service why; until then use another connection."
+OTHER_ACCOUNT = (
+    "Check OPENAI_ORG_ID and OPENAI_PROJECT_ID, or take them away: the key knows its own. Else use another key."
+)
+CHANGE_PROVIDERS = (
+    "Nothing was made. Change what it names in the settings of your account there, leave fields out"
+    ' ("omit" for {name} in connections.json), or choose another model.'
+)
+CUT_SHORT = (
+    "If pictures go out, a gateway may have cut them off: connect fewer or smaller ones{multipart}. Else ask who runs"
+    " the service what it reads."
+)
+FAILED_BEHIND = "{name}: the service, or one behind it, failed; {billed}"
 
-LOST = Rule(OutcomeUnknownError, "{name}: the service, or one behind it, failed; {billed}", "{unknown}", FAILURES)
+LOST = Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", FAILURES)
 
 RULES = (  # the first that holds
     Rule(
@@ -144,13 +180,9 @@ RULES = (  # the first that holds
         "{unknown}",
         range(100, 200),
     ),
-    Rule(
-        NoKeyError,
-        "{name}: the account or its key is closed",
-        "Ask the service why; until then use another connection.",
-        {401, 403},
-        codes="deactivated|disabled|banned|suspended|access_terminated",
-    ),
+    Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {401, 403}, codes="deactivated|disabled|banned|suspended"),
+    Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {400, 401, 403, 429}, codes="access_terminated"),
+    Rule(NoKeyError, BAD_KEY, "{key}", {400, 401, 403}, words=LEAKED_KEY, page=False),
     Rule(ModeratedError, FLAGGED, CHANGE_IT, codes=MODERATION_CODES),
     Rule(ModeratedError, FLAGGED, CHANGE_IT, words=MODERATION_WORDS, page=False),
     Rule(OutOfCreditError, USED_UP, RAISE_KEY_LIMIT, {401, 402, 403, 429}, words=KEY_LIMIT_WORDS, page=False),
@@ -159,20 +191,8 @@ RULES = (  # the first that holds
     Rule(OutOfCreditError, USED_UP, "{credit}", words=CREDIT_WORDS, page=False),
     Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 429, 503}, words=CHALLENGE, page=True),
     Rule(RateLimitError, "{name}: too many requests at the moment", "Wait a little and run again.", {429}),
-    Rule(
-        NoKeyError,
-        "{name}: the service is not offered where you are",
-        NOT_THERE,
-        {400, 401, 403, 451},
-        codes="unsupported_country|region_?(not|un)|location",
-    ),
-    Rule(
-        NoKeyError,
-        "{name}: the service is not offered where you are",
-        NOT_THERE,
-        {400, 401, 403, 451},
-        words=NOT_HERE,
-    ),
+    Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, codes=NOT_HERE_CODES),
+    Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, words=NOT_HERE),
     Rule(
         NoKeyError,
         "{name}: the organization is not verified",
@@ -195,22 +215,18 @@ RULES = (  # the first that holds
         FILTERED,
         ASK_ABOUT_FILTER,
         {403, 407, 511},
-        words=r"cloudflare|firewall|\bwaf\b|captcha|\bvpn\b|blocked|error code: 10\d\d|proxy auth",
+        words=r"private endpoint|public (network )?access|cloudflare|firewall|\bwaf\b|captcha|\bvpn\b|blocked"
+        r"|error code: 10\d\d|proxy auth",
     ),
-    Rule(
-        NoKeyError,
-        "{name}: the key may not do this",
-        LIMITED_KEY,
-        {401, 403},
-        codes=MAY_NOT_CODES,
-    ),
-    Rule(NoKeyError, "{name}: the key may not do this", LIMITED_KEY, {401, 403}, words=MAY_NOT_WORDS, page=False),
-    Rule(NoKeyError, "{name}: the key or sign-in was not accepted", "{key}", {401}),
-    Rule(
-        NoKeyError, "{name}: the key or sign-in was not accepted", "{key}", {400, 403}, words=BAD_KEY_WORDS, page=False
-    ),
+    Rule(NoKeyError, MAY_NOT, LIMITED_KEY, {401, 403}, codes=MAY_NOT_CODES),
+    Rule(NoKeyError, MAY_NOT, LIMITED_KEY, {401, 403}, words=MAY_NOT_WORDS, page=False),
+    Rule(NoKeyError, "{name}: the organization or project is not the key's", OTHER_ACCOUNT, {401}, codes=ACCOUNT_CODES),
+    Rule(NoKeyError, BAD_KEY, "{key}", {401}),
+    Rule(NoKeyError, BAD_KEY, "{key}", {200, 400, 403}, words=BAD_KEY_WORDS, page=False),
     Rule(NoKeyError, NO_REASON, ASK_WHO_RUNS_IT, {403}, codes=NOTHING, words=NOTHING),
+    Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {403}, words=UNABLE, page=False),
     Rule(NoKeyError, NO_ACCESS, ASK_FOR_ACCESS, {403}),
+    Rule(RefusedError, "{name}: no provider behind it fits", CHANGE_PROVIDERS, {404}, words=NO_PROVIDER, page=False),
     Rule(
         RefusedError,
         "{name}: the deployment {subject} was not found (api-version {version})",
@@ -219,59 +235,20 @@ RULES = (  # the first that holds
         {404},
         kinds=("azure",),
     ),
+    Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {400, 404, 410, 503}, codes=NO_MODEL_CODES),
+    Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {400, 404, 410}, words=NO_MODEL_WORDS, page=False),
     Rule(
         RefusedError,
-        "{name}: the model {subject} was not found",
-        "Choose another model or connection.",
-        {400, 404, 503},
-        codes=r"model_?(not|un)|deploymentnotfound",
-    ),
-    Rule(
-        RefusedError,
-        "{name}: the model {subject} was not found",
-        "Choose another model or connection.",
-        {400, 404},
-        words=r"model.{0,80}(not found|not exist|unknown|not supported|not available)|(unknown|invalid|no such) model"
-        r"|no endpoints found|llm provider not provided",
-        page=False,
-    ),
-    Rule(
-        RefusedError,
-        "{name}: the model {subject} was not found",
-        "Choose another model or connection.",
+        NO_MODEL,
+        ANOTHER_MODEL,
         {500, 503},
         words=r"model [`'\"]?[\w./:-]+[`'\"]? (does not exist|not found)|model not found|no such model|unknown model",
         page=False,
     ),
-    Rule(
-        RefusedError,
-        "{name}: no server behind the service can make this now",
-        "Nothing was made. Run again later, or choose another model or connection.",
-        {404, 500, 503},
-        words=NOBODY_THERE,
-        page=False,
-    ),
-    Rule(
-        RefusedError,
-        "{name}: no server behind the service can make this now",
-        "Nothing was made. Run again later, or choose another model or connection.",
-        {400, 404, 500, 503},
-        codes=NOT_BEGUN_CODES,
-    ),
-    Rule(
-        RefusedError,
-        "{name}: the service cannot do this",
-        "Nothing was made. Choose another model or connection, or ask who runs the service what it can do.",
-        {501, 505},
-    ),
-    Rule(
-        RefusedError,
-        "{name}: the service cannot do this",
-        "Nothing was made. Choose another model or connection, or ask who runs the service what it can do.",
-        {400, 404, 405, 422},
-        words=UNABLE,
-        page=False,
-    ),
+    Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {404, 500, 502, 503}, words=NOBODY_THERE, page=False),
+    Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {400, 404, 500, 503}, codes=NOT_BEGUN_CODES),
+    Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {501, 505}),
+    Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {400, 404, 405, 422}, words=UNABLE, page=False),
     Rule(
         RefusedError,
         "{name}: nothing answers at {address} in the way of the images API",
@@ -305,31 +282,21 @@ RULES = (  # the first that holds
         codes=rf"\b({'|'.join(SPENT_KEY_CODES)})\b",
     ),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, LESS_AT_ONCE + " {unknown}", {413}, words=ANSWER_TOO_LARGE, page=False),
-    Rule(
-        RefusedError,
-        "{name}: the request is too large{sent}",
-        MAKE_IT_SMALLER,
-        {413},
-    ),
+    Rule(RefusedError, "{name}: the request is too large{sent}", MAKE_IT_SMALLER, {413}),
     Rule(
         RefusedError, "{name}: the request is too large{sent}", MAKE_IT_SMALLER, {400, 500}, words=TOO_LARGE, page=False
     ),
-    Rule(RefusedError, "{name}: the service does not read this form of request", "{form}", {415}, words=r"\S"),
     Rule(
         RefusedError,
-        "{name}: the service does not read this form of request",
-        "{form}",
-        {400, 422},
-        codes=WRONG_FORM_CODES,
-    ),
-    Rule(
-        RefusedError,
-        "{name}: the service does not read this form of request",
-        "{form}",
-        {400, 422},
-        words=WRONG_FORM_WORDS,
+        "{name}: the service could not read the request{sent}",
+        CUT_SHORT,
+        {400},
+        words=NOT_WHOLE,
         page=False,
     ),
+    Rule(RefusedError, NOT_THIS_FORM, "{form}", {415}, words=r"\S"),
+    Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 422}, codes=WRONG_FORM_CODES),
+    Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 422}, words=WRONG_FORM_WORDS, page=False),
     Rule(
         RefusedError,
         "{name}: the service wants a header of its own",
@@ -356,15 +323,9 @@ RULES = (  # the first that holds
         words=r"\bstream(ing)?\b|partial_images",
         page=False,
     ),
-    Rule(RefusedError, "{name}: the service does not know a field", "{leave_out}", REFUSALS, codes=UNKNOWN_FIELD_CODES),
-    Rule(
-        RefusedError,
-        "{name}: the service does not know a field",
-        "{leave_out}",
-        {400, 422},
-        words=UNKNOWN_FIELD_WORDS,
-        page=False,
-    ),
+    Rule(RefusedError, UNKNOWN_FIELD, "{leave_out}", REFUSALS, codes=UNKNOWN_FIELD_CODES),
+    Rule(RefusedError, "{name}: the service wants a field", "{add_field}", {400, 422}, words=WANTS_FIELD, page=False),
+    Rule(RefusedError, UNKNOWN_FIELD, "{leave_out}", {400, 422}, words=UNKNOWN_FIELD_WORDS, page=False),
     Rule(
         ServiceDownError,
         "{name}: the service failed",
@@ -398,20 +359,14 @@ RULES = (  # the first that holds
     LOST,
     Rule(
         OutcomeUnknownError,
-        "{name}: the service, or one behind it, failed; {billed}",
+        FAILED_BEHIND,
         "{unknown}",
         SUCCESS,
-        codes=r"server_error|internal|timeout|bad_response|gateway|unavailable|overloaded|\bstream_|do_request_failed"
-        "|empty_response",
+        codes=FAILED_CODES,
     ),
-    Rule(
-        OutcomeUnknownError,
-        "{name}: the service, or one behind it, failed; {billed}",
-        "{unknown}",
-        SUCCESS,
-        words=TIMED_OUT,
-        page=False,
-    ),
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, codes="upstream_error", words=NOTHING),
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, words=ONLY_UPSTREAM, page=False),
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, words=TIMED_OUT, page=False),
     Rule(
         RefusedError,
         "{name}: a web page came, and no answer of the images API",
@@ -423,7 +378,7 @@ RULES = (  # the first that holds
         RefusedError,
         "{name}: too many requests at the moment",
         "Wait a little and run again.",
-        REFUSALS,
+        BUSY_STATUSES,
         words=BUSY,
         page=False,
     ),

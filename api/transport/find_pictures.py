@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..catalog.schemas import Image
-from .base64_json import begins_as_picture, from_numbers, looks_like_base64
+from .base64_json import begins_as_picture, embedded_pictures, from_numbers, looks_like_base64
 from .loose_json import documents
 
 MAX_IMAGES = 64  # more than any request asks for; the rest stays in the answer's own bytes
@@ -47,7 +47,9 @@ RELATIVE = re.compile(  # the second may have blanks in it
     rf"|\s*/?[\w.~%+@-][\w.~%+@/\s-]*{SUFFIX}(\?\S*)?\s*",
     re.I,
 )
-PICTURE_LINK = re.compile(rf"(?:https?://[^\s\"'<>()]+|/?[\w.~%-]+(?:/[\w.~%-]+)+){SUFFIX}(?:\?[^\s\"'<>()]*)?", re.I)
+PICTURE_LINK = re.compile(
+    rf"(?:https?://[^\s\"'<>()]+|(?<![\w:/])/?[\w.~%-]+(?:/[\w.~%-]+)+){SUFFIX}(?:\?[^\s\"'<>()]*)?", re.I
+)
 DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w=-]+)*;base64,[A-Za-z0-9+/=_%-]+", re.I)
 SVG = re.compile(r"(?:<\?xml[^>]*>\s*)?<svg\b.*?</svg>", re.I | re.S)
 MARKED_LINK = re.compile(
@@ -55,10 +57,11 @@ MARKED_LINK = re.compile(
 )
 ANY_LINK = re.compile(r"\]\(\s*<?(https?://[^)\s>]+)|(https?://[^\s\"'<>()\[\]]*[^\s\"'<>()\[\].,;:!?])", re.I)
 FENCE = re.compile(r"\s*```\w*\s*(.*?)\s*(```\s*)?", re.S)
+IS_PAGE = re.compile(r"<(!doctype\s+html|html|head|body)\b", re.I)
 SAID_BACK = re.compile(
     r"prompt|input|init_|mask|markup|references?|source_?(image|url|file)|request|param|echo|messages|instruction|control|"
     r"thumb|preview|partial|sketch|avatar|logo|icon|example|schema|docs?_|documentation|help|homepage|support|terms|"
-    r"cancel|hook|callback|^(get|self|web|next)$|stream|status_url|error|detail",
+    r"cancel|hook|callback|poll|response_url|^(get|self|web|next)$|stream|status_url|error|detail",
     re.I,
 )
 LINK_NAME = re.compile(
@@ -92,6 +95,21 @@ def linked_pictures(document: object) -> list[Image]:
     return [Image(url=link, guess="link") for link in dict.fromkeys(links)][:MAX_IMAGES]
 
 
+def pictures_in_text(body: bytes) -> list[Image]:
+    """Return the pictures in what is neither JSON nor a web page, where a page has its own: as base64, as they are, or
+    at an address that is all of it. Such are answers in several parts (multipart/mixed).
+    """
+    if body.lstrip()[:1] in (b"{", b"[") or IS_PAGE.search(body[:MAX_TEXT_CHARS].decode("latin-1")):
+        return []
+    mark = body.lstrip().partition(b"\n")[0].strip()
+    parts = body.split(mark) if mark.startswith(b"--") and len(mark) > len(b"--") else [body]
+    found = [Image(raw=data, guess="place") for part in parts for data in embedded_pictures(part)]
+    address = body.strip()[:OTHER_CHARS].decode("latin-1")
+    if not found and re.fullmatch(r"https?://\S+", address, re.I):
+        return [Image(url=address, guess="place")]
+    return found[:MAX_IMAGES]
+
+
 def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> list[object]:
     """Return what an answer has in the places of pictures, in its order."""
     if depth > MAX_DEPTH:
@@ -102,6 +120,7 @@ def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> li
     if isinstance(value, list) and from_numbers(value):
         return [value]
     if isinstance(value, list):
+        value = _without_thoughts(value, texts, depth)
         found = [item for each in value[: MAX_IMAGES + 1] for item in (_items(each, texts, depth + 1) or [each])]
         return found[:MAX_IMAGES]
     if not isinstance(value, dict):
@@ -123,6 +142,15 @@ def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> li
         if isinstance(inner, str) and name in TEXTS and (items := _items_of_text(inner, texts, depth + 1)):
             return items
     return []
+
+
+def _without_thoughts(values: list[object], texts: Mapping[str, memoryview], depth: int) -> list[object]:
+    """Return the parts of a reply without what a model sketched on its way, where there is a picture as well."""
+    final = [each for each in values if not (isinstance(each, dict) and each.get("thought") is True)]
+    if len(final) in (0, len(values)):
+        return values
+    found = [item for each in final for item in (_items(each, texts, depth + 1) or [each])]
+    return final if any(_image(item, texts).has_picture for item in found) else values
 
 
 def _list_of(value: object) -> object:
@@ -245,7 +273,8 @@ def _guesses(path: str, value: object, texts: Mapping[str, memoryview]) -> Itera
         return
     if value.lstrip()[:1] in JSON_STARTS:
         for document in documents(value):
-            yield from known_pictures(document, texts) or guessed_pictures(document, texts)
+            for image in known_pictures(document, texts) or guessed_pictures(document, texts):
+                yield image.model_copy(update={"other": path})
     elif re.match(r"\s*(https?:)?//\S+\s*$", value, re.I):
         yield Image(url=value.strip(), other=path)
     else:

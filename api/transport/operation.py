@@ -20,7 +20,7 @@ from .answer import RawAnswer, has_picture, holds_picture, is_finished_json, kno
 from .base64_json import base64_to_bytes, is_picture, is_whole_picture
 from .bodies import FilePart, request_body
 from .client import HttpResponse
-from .sse import DONE, EVENT_STREAM, PREAMBLE, IncompleteStream, events, is_error, is_partial, is_text_piece
+from .sse import DONE, EVENT_STREAM, PREAMBLE, SUCCEEDED, IncompleteStream, events, is_error, is_partial, is_text_piece
 
 START_BYTES = 8  # enough to tell events from JSON
 END_OF_JSON = (b"}", b"]")
@@ -151,10 +151,13 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         Raises: OpenAIImageError, by kind, where there is none, or only what was sent.
         """
         said = response.said()
+        if not self._sent and not is_picture(said):
+            keep(said)  # before anything reads it; what holds no picture is forgotten by whoever gets the error
         found = None if is_picture(said) else known_picture(said)
         if found is None or not is_whole_picture(found) or found in self._sent:
             raise response.refused(said)
-        keep(said)
+        if self._sent:
+            keep(said)  # not before: what a server says back of an edit is no answer
         return said
 
     def _streamed(self, coming: Iterable[bytes], response: HttpResponse) -> bool:
@@ -176,7 +179,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
                 continue
             is_chat = is_chat or is_text_piece(event)
             finals += has_picture(event)
-            if finals >= self.request.n:
+            if finals >= self.request.n and not kind.endswith(SUCCEEDED):  # behind those comes one with the tokens
                 return True  # some servers leave the line open
             if finals:
                 response.patience.silence_s = AFTER_END_S

@@ -25,13 +25,14 @@ COMMENT_LINES = re.compile(r"^:.*$", re.M)  # heartbeats of a stream
 MESSAGE_KEYS = (
     "message", "msg", "errmsg", "error_message", "error_msg", "errorMessage", "error_description", "Message", "detail",
     "reason", "title", "err", "description", "fail_reason", "failReason", "failure_reason", "failureReason",
+    "status_msg",
 )  # fmt: skip
-CODE_KEYS = ("code", "error_code", "errcode", "errorCode", "err_code", "Code", "error_type")
+CODE_KEYS = ("code", "error_code", "errcode", "errorCode", "err_code", "Code", "error_type", "status_code")
 TYPE_KEYS = ("type", "status", "error_type")
 PARAM_KEYS = ("param", "parameter", "field")
 INSIDE_KEYS = (
     "error", "errors", "Error", "innererror", "inner_error", "metadata", "raw", "response", "incomplete_details",
-    "details",
+    "details", "base_resp", "fieldErrors", "issues",
 )  # fmt: skip
 RETRY_KEYS = (
     ("retry_after", 1.0),
@@ -49,6 +50,11 @@ TASK_STATES = re.compile(
 FAILED_STATES = re.compile(r"fail(ed|ure)?|error(ed)?|rejected|blocked|cancell?ed|expired|incomplete", re.I)
 BLOCKED_KEYS = ("blockReason", "block_reason", "finishReason", "finish_reason")
 BLOCKED = re.compile(r".*(safety|prohibited|block|content_?filter|spii|recitation|moderat).*", re.I)
+FILTER_KEYS = ("raiFilteredReason", "rai_filtered_reason")  # whatever they say
+STATE_KEYS = ("status", "state", "task_status")
+MODERATED = re.compile(r"(request|content|input|output)?[ _]?moderated", re.I)
+ENDED = re.compile(r"stop|length|end_turn|completed?|success", re.I)
+TASK_PLACES = ("data", "output", "result", "task")
 GOOD_CODES = ("0", "200", "201", "202", "success", "ok", "true")
 SUCCESSFUL = re.compile(r"\W*((submit(ted)?|request) )?(success(ful(ly)?)?\b|submitted|queued|ok\W*$)", re.I)
 IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]+")
@@ -143,6 +149,8 @@ def _told(value: Any, depth: int = 0) -> ServiceWords | None:
         own = _merged(own, words) if words is not None else own
     is_error = own.from_service or any(value.get(key) for key in ("error", "errors", "Error"))
     is_error = is_error or any(value.get(key) is False for key in ("success", "ok")) or _has_failed(value)
+    if not is_error and (blocked := _withheld(value, own.message)) is not None:
+        return blocked
     is_good = not own.message and not is_error and (own.code or "").lower() in GOOD_CODES
     if is_good and (begun := _without_error(value)) is not None:
         return begun
@@ -185,8 +193,8 @@ def _own_words(answer: Mapping[str, Any], depth: int) -> ServiceWords:
         if words is not None and words.message:
             message = words
             break
-    place = answer.get("loc")
-    if isinstance(place, list) and message.message:  # FastAPI's list of what does not fit
+    place = answer.get("loc") or answer.get("path")
+    if isinstance(place, list) and message.message:  # FastAPI's and Zod's lists of what does not fit
         param = str(place[-1])[:CODE_MAX_CHARS] if place else None
         where = ".".join(str(part) for part in place[:8])
         message = replace(message, message=f"{where}: {message.message}")
@@ -234,15 +242,13 @@ def _joined(found: list[ServiceWords]) -> ServiceWords | None:
 
 def _without_error(answer: Mapping[str, Any]) -> ServiceWords | None:
     """Return what an answer says that is no error and no picture: a task to wait for, or the text of a chat."""
+    if (failed := _failed_task(answer)) is not None:
+        return failed
     task = _task(answer)
     if task:
         return ServiceWords(
             f"it began the task {task} and gave no picture: this service works asynchronously, which this pack does not"
             f" follow; look there for the task {task}"
-        )
-    if blocked := _blocked(answer):
-        return ServiceWords(
-            f"a filter withheld it: {blocked}", "content_filter", from_service=True, codes="content_filter"
         )
     said = " ".join(_chat_texts(answer))
     if said.strip():
@@ -256,29 +262,73 @@ def _without_error(answer: Mapping[str, Any]) -> ServiceWords | None:
             return replace(found, from_service=True)
     if _has_failed(answer):
         return ServiceWords("the request failed there, without a reason", from_service=True, codes="internal")
-    return None
+    return next((_ended(key, value) for key, value in _entries(answer) if _ended(key, value) is not None), None)
 
 
 def _has_failed(answer: Mapping[str, Any]) -> bool:
     return any(
-        isinstance(state := answer.get(key), str) and FAILED_STATES.fullmatch(state) is not None
-        for key in ("status", "state", "task_status")
+        isinstance(state := answer.get(key), str) and FAILED_STATES.fullmatch(state) is not None for key in STATE_KEYS
     )
 
 
-def _blocked(value: Any, depth: int = 0) -> str | None:
-    """Return by which word a reply says that it was withheld, anywhere in it: a reason, or the result of a filter."""
-    if isinstance(value, list) and depth < DEPTH_MAX:
-        return next((word for each in value[:20] if (word := _blocked(each, depth + 1))), None)
-    if not isinstance(value, dict) or depth >= DEPTH_MAX:
+def _failed_task(answer: Mapping[str, Any]) -> ServiceWords | None:
+    """Return what an answer says of a task in it that has failed, or None."""
+    for key in TASK_PLACES:
+        inside = answer.get(key)
+        inside = inside[0] if isinstance(inside, list) and inside else inside
+        if isinstance(inside, dict) and _has_failed(inside) and _own_words(inside, 0).message:
+            return replace(_own_words(inside, 0), from_service=True)
+    return None
+
+
+def _ended(key: str, value: object) -> ServiceWords | None:
+    """Return the reason for which a reply ended early, such as NO_IMAGE, or None where it is none."""
+    if key not in BLOCKED_KEYS or not isinstance(value, str) or not value or ENDED.fullmatch(value):
         return None
-    for key in BLOCKED_KEYS:
-        if isinstance(value.get(key), str) and BLOCKED.fullmatch(value[key]):
-            return _clean(value[key])[:CODE_MAX_CHARS]
-    kinds = [str(kind) for kind, told in value.items() if isinstance(told, dict) and told.get("filtered") is True]
-    if kinds:
-        return _clean(", ".join(kinds))[:CODE_MAX_CHARS]
-    return next((word for each in value.values() if (word := _blocked(each, depth + 1))), None)
+    return ServiceWords(f"it ended without a picture: {_clean(value)[:CODE_MAX_CHARS]}")
+
+
+def _withheld(answer: Mapping[str, Any], message: str) -> ServiceWords | None:
+    """Return what a reply says that was withheld by a filter, or None."""
+    blocked = _blocked(answer)
+    if blocked is None:
+        return None
+    said = next(
+        (value for key, value in _entries(answer) if key == "finishMessage" and isinstance(value, str)), message
+    )
+    told = ": ".join(filter(None, (blocked, _clean(said))))
+    return ServiceWords(f"a filter withheld it: {told}", "content_filter", from_service=True, codes="content_filter")
+
+
+def _entries(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yield the names and values of all objects in a value, from the outside."""
+    if depth >= DEPTH_MAX:
+        return
+    if isinstance(value, list):
+        for each in value[:20]:
+            yield from _entries(each, depth + 1)
+    elif isinstance(value, dict):
+        yield from value.items()
+        for each in value.values():
+            yield from _entries(each, depth + 1)
+
+
+def _blocked(answer: Mapping[str, Any]) -> str | None:
+    """Return by which word a reply says that it was withheld, anywhere in it: a reason, or the result of a filter."""
+    for key, value in [("", answer), *_entries(answer)]:
+        if key == "respect_moderation" and value is False:
+            return key
+        if isinstance(value, str) and (
+            (key in BLOCKED_KEYS and BLOCKED.fullmatch(value))
+            or (key in STATE_KEYS and MODERATED.fullmatch(value))
+            or (key in FILTER_KEYS and value.strip())
+        ):
+            return _clean(value)[:MESSAGE_MAX_CHARS]
+        told = value if isinstance(value, dict) else {}
+        kinds = [str(kind) for kind, one in told.items() if isinstance(one, dict) and one.get("filtered") is True]
+        if kinds:
+            return _clean(", ".join(kinds))[:CODE_MAX_CHARS]
+    return None
 
 
 def _task(answer: Mapping[str, Any], depth: int = 0) -> str | None:
@@ -286,12 +336,14 @@ def _task(answer: Mapping[str, Any], depth: int = 0) -> str | None:
     for key in TASK_KEYS:
         if isinstance(answer.get(key), str | int) and answer[key]:
             return _clean(str(answer[key]))[:CODE_MAX_CHARS]
-    state = answer.get("status") or answer.get("task_status") or answer.get("state")
-    if isinstance(answer.get("id"), str | int) and isinstance(state, str) and TASK_STATES.fullmatch(state):
-        return _clean(str(answer["id"]))[:CODE_MAX_CHARS]
+    state = next((answer[key] for key in STATE_KEYS if answer.get(key)), None)
+    number = answer.get("id") or answer.get("request_id")
+    is_begun = isinstance(state, str) and TASK_STATES.fullmatch(state) is not None
+    if isinstance(number, str | int) and (is_begun or answer.get("polling_url")):
+        return _clean(str(number))[:CODE_MAX_CHARS]
     if depth > 2:
         return None
-    for key in ("data", "output", "result", "task"):
+    for key in TASK_PLACES:
         inside = answer.get(key)
         inside = inside[0] if isinstance(inside, list) and inside else inside
         found = _task(inside, depth + 1) if isinstance(inside, dict) else None

@@ -18,7 +18,10 @@ COMMENTS = rb"(\xef\xbb\xbf)?\s*(:[^\r\n]*[\r\n]\s*)*"
 EVENT_STREAM = re.compile(COMMENTS + rb"(event|data|id|retry):")  # JSON begins otherwise
 DONE = "[DONE]"
 PARTIAL, FAILED = ".partial_image", ".failed"
-UNFINISHED_KINDS = re.compile(r"partial|preview|sketch|progress|queued|pending|processing|running|started", re.I)
+SUCCEEDED = ".partial_succeeded"  # one whole picture of several, at Volcengine's
+UNFINISHED_KINDS = re.compile(
+    r"partial(?!_succeeded|_failed)|preview|sketch|progress|queued|pending|processing|running|started", re.I
+)
 UNFINISHED_STATES = re.compile(r"(in_?)?(partial|preview|progress|queued?|pending|processing|running|started)", re.I)
 PREAMBLE = re.compile(COMMENTS + rb"(:[^\r\n]*)?")  # blanks and comments, sent to keep a line open
 

@@ -1,0 +1,325 @@
+"""What providers and their gateways say and send that OpenAI does not: told by what it is, and no picture lost.
+
+Bodies as these servers write them. Source: docs/service.md, "What real servers do".
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai_image_nodes.api.connections.connection import Connection
+from openai_image_nodes.api.errors import (
+    BadAnswerError,
+    ModeratedError,
+    NoKeyError,
+    OpenAIImageError,
+    OutcomeUnknownError,
+    OutOfCreditError,
+    RefusedError,
+)
+from openai_image_nodes.api.store import journal
+from openai_image_nodes.api.transport import client, downloads, operation
+from openai_image_nodes.api.transport.error_mapping import Asked, error_from_response
+from openai_image_nodes.api.transport.service_words import service_words
+from openai_image_nodes.api.transport.sessions import session_for
+from PIL import Image, features
+from support.capture import picture, success
+from support.node_calls import KEY, node
+from support.wire_server import WireServer, chunked, plain
+
+RELAY = Connection(name="relay", base_url="https://relay.example/v1")
+RED, BLUE = picture(color=(250, 0, 0)), picture(color=(0, 0, 250))
+MAYBE = OutcomeUnknownError
+
+
+def error(message: str, **fields: Any) -> dict[str, Any]:
+    return {"error": {"message": message, **fields}}
+
+
+def text(data: bytes = RED) -> str:
+    return base64.b64encode(data).decode()
+
+
+TOLD: dict[str, tuple[int, Any, type[OpenAIImageError], str]] = {
+    "xAI without credits": (
+        403,
+        {"code": "x", "error": "Your new team doesn't have any credits or licenses yet."},
+        OutOfCreditError,
+        "credit",
+    ),
+    "a free tier": (
+        403,
+        {"code": "AllocationQuota.FreeTierOnly", "message": "It is over."},
+        OutOfCreditError,
+        "credit",
+    ),
+    "a free allocation": (
+        429,
+        {"errors": [{"message": "you have used up your daily free allocation of neurons", "code": 4006}]},
+        OutOfCreditError,
+        "Add credit",
+    ),
+    "a card is wanted": (403, error("It requires a valid credit card on file."), OutOfCreditError, "Add credit"),
+    "Volcengine's limit": (429, error("paused", code="SetLimitExceeded"), OutOfCreditError, "Add credit"),
+    "MiniMax": (
+        200,
+        {"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}},
+        OutOfCreditError,
+        "Add",
+    ),
+    "a leaked key": (
+        403,
+        error("Your API key was reported as leaked.", status="PERMISSION_DENIED"),
+        NoKeyError,
+        "Check",
+    ),
+    "terminated": (400, error("violation of our policies", code="access_terminated"), NoKeyError, "is closed"),
+    "a project": (401, error("archived", code="project_archived"), NoKeyError, "OPENAI_PROJECT_ID"),
+    "no public access": (403, error("Public access is disabled.", code="403"), RefusedError, "another network"),
+    "Vertex": (200, {"predictions": [{"raiFilteredReason": "all filtered out"}]}, ModeratedError, "all filtered out"),
+    "BFL": (200, {"id": "x", "status": "Request Moderated", "result": None}, ModeratedError, "Request Moderated"),
+    "xAI": (200, {"data": [{"url": "", "respect_moderation": False}]}, ModeratedError, "Change the prompt"),
+    "Gemini": (
+        200,
+        {"candidates": [{"finishReason": "IMAGE_PROHIBITED_CONTENT", "finishMessage": "Support code: 4"}]},
+        ModeratedError,
+        "Support code: 4",
+    ),
+    "flagged": (400, {"detail": "your prompt was flagged"}, ModeratedError, "Change the prompt"),
+    "a retired model": (410, error("retired", code="ModelDeprecated"), RefusedError, "another model"),
+    "an identifier": (400, {"message": "The provided model identifier is invalid."}, RefusedError, "another model"),
+    "a policy of data": (
+        404,
+        error("No endpoints found matching your data policy."),
+        RefusedError,
+        "settings of your account",
+    ),
+    "synchronous": (
+        403,
+        {"code": "AccessDenied", "message": "api does not support synchronous calls"},
+        RefusedError,
+        "No",
+    ),
+    "cut off": (400, error("Invalid JSON body", code="bad_request"), RefusedError, "1.0 MB went out"),
+    "a form of answer": (
+        400,
+        {"detail": "Only response_format='b64_json' is supported now."},
+        RefusedError,
+        "openai-image connect relay --send response_format=b64_json",
+    ),
+    "a field of its own": (
+        422,
+        {"detail": [{"loc": ["body", "steps"], "msg": "Field required", "type": "missing"}]},
+        RefusedError,
+        "--send steps=VALUE",
+    ),
+    "Zod": (400, {"error": "no", "details": {"fieldErrors": {"prompt": ["is required"]}}}, RefusedError, "is required"),
+    "Zod's list": (
+        400,
+        {"error": {"issues": [{"code": "invalid_type", "path": ["size"], "message": "Required"}], "name": "ZodError"}},
+        RefusedError,
+        "size: Required",
+    ),
+    "no workers": (
+        500,
+        {"error": "x", "message": "No active flux servers available"},
+        RefusedError,
+        "Nothing was made",
+    ),
+    "no backend": (500, error("backend not found: stablediffusion-ggml", code=500), RefusedError, "Nothing was made"),
+    "Kong": (503, {"message": "failure to get a peer from the ring-balancer"}, RefusedError, "Nothing was made"),
+    "a busy server": (503, {"error": "server is busy"}, RefusedError, "Nothing was made"),
+    "ComfyUI": (500, {"error": {"type": "prompt_outputs_failed_validation", "message": "x"}}, RefusedError, "Nothing"),
+    "a failed task": (
+        200,
+        {"output": {"task_id": "x", "task_status": "FAILED", "code": "InternalError.Algo", "message": "algo"}},
+        MAYBE,
+        "says: algo",
+    ),
+    "no content": (
+        200,
+        {"status": "failed", "error": {"code": "generation_failed_no_content", "message": "nothing came"}},
+        MAYBE,
+        "billed",
+    ),
+    **{
+        f"a failure above, {number}": (200, said, MAYBE, "billed")
+        for number, said in enumerate(
+            [
+                {"error": "upstream_error"},
+                {"error": {"type": "upstream_error"}},
+                error("upstream_error", type="upstream_error", code="upstream_error"),
+            ]
+        )
+    },
+    "a refusal above": (200, error("Unsupported size", type="upstream_error"), RefusedError, "Unsupported size"),
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_providers_are_understood(name: str) -> None:
+    """By what happened, in the service's own words, with the next step; what may be paid is not called refused."""
+    status, said, kind, words = TOLD[name]
+    asked = Asked("images/edits", 1_000_000)
+    found = error_from_response(RELAY, status, {}, json.dumps(said).encode(), subject="m", asked=asked)
+    assert type(found) is kind, str(found)
+    assert words in str(found)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"candidates": [{"finishReason": "NO_IMAGE"}]}, "it ended without a picture: NO_IMAGE"),
+        ({"status": "IN_QUEUE", "request_id": "80e7"}, "it began the task 80e7"),
+        ({"id": "7f", "polling_url": "https://bfl.invalid/7f"}, "it began the task 7f"),
+    ],
+)
+def test_an_answer_without_a_picture_says_what_it_is(said: dict[str, Any], words: str) -> None:
+    """It is no refusal: it may have been billed."""
+    found = service_words(json.dumps(said).encode())
+    assert words in found.message
+    assert not found.from_service
+
+
+def test_a_field_of_the_users_own_is_taken_out_where_it_was_put_in() -> None:
+    """Not where fields of the nodes are left out."""
+    said = error("Unknown parameter: 'response_format'.", param="response_format", code="unknown_parameter")
+    link = Connection(name="relay", base_url="https://relay.example/v1", send={"response_format": "b64_json"})
+    found = error_from_response(link, 400, {}, json.dumps(said).encode(), subject="m")
+    assert 'Take "response_format" out of "send" of relay' in str(found)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WireServer]:
+    with WireServer() as started:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        monkeypatch.setenv("OPENAI_BASE_URL", started.base_url)
+        monkeypatch.setattr(downloads, "DOWNLOAD_PAUSES_S", ())
+        monkeypatch.setattr(operation, "AFTER_END_S", 0.2)
+        yield started
+        session_for(started.base_url).close()
+
+
+def event(**fields: Any) -> bytes:
+    return b"data: " + json.dumps(fields).encode() + b"\n\n"
+
+
+def encoded(kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), (250, 0, 0)).save(file, kind, **options)
+    return file.getvalue()
+
+
+VOLCENGINE = chunked(
+    event(type="image_generation.partial_succeeded", image_index=0, b64_json=text()),
+    event(type="image_generation.completed", usage={"output_tokens": 7, "total_tokens": 7}),
+)
+THOUGHT = {"parts": [{"thought": True, "inlineData": {"data": text(BLUE)}}, {"inlineData": {"data": text()}}]}
+PARTS = (
+    b"--b\r\nContent-Type: application/json\r\n\r\n{}\r\n--b\r\nContent-Type: image/png\r\n\r\n" + RED + b"\r\n--b--"
+)
+BODIES: dict[str, bytes] = {
+    "one of several pictures": VOLCENGINE,
+    "a thought before the picture": plain(json.dumps({"candidates": [{"content": THOUGHT}]}).encode()),
+    "parts": plain(PARTS, "Content-Type: multipart/mixed; boundary=b"),
+    "msgpack": plain(b"\x81\xa5image\xc5" + len(RED).to_bytes(2, "big") + RED, "Content-Type: application/msgpack"),
+    "XML": plain(b"<answer><b64>" + text().encode() + b"</b64></answer>", "Content-Type: application/xml"),
+    "Python's own words": plain(f"ImagesResponse(data=[Image(b64_json='{text()}', url=None)], usage=None)".encode()),
+    "a prefix without data:": plain(json.dumps({"data": [{"b64_json": f"image/png;base64,{text()}"}]}).encode()),
+    "BMP": plain(json.dumps(success(encoded("BMP"))).encode()),
+}
+LINKS = {
+    "an address alone": "{}",
+    "an address in quotes": '{{"data": [{{"url": "\\"{}\\""}}]}}',
+    "a list in a text": '{{"data": [{{"url": "[\'{}\']"}}]}}',
+    "JSON in a text": '{{"data": {{"resultJson": "{{\\"resultUrls\\": [\\"{}\\"]}}"}}}}',
+}
+
+
+def colour(**inputs: Any) -> list[int]:
+    image, _, _ = node(**inputs)
+    return [round(float(value) * 255) for value in image[0, 0, 0, :3]]
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_the_picture_is_had_and_kept(server: WireServer, name: str) -> None:
+    """Whatever it is wrapped into; sent once, and the next run has it from the disk."""
+    server.script(BODIES[name])
+    assert [colour(live_preview=1) for _ in range(2)] == [[250, 0, 0]] * 2
+    assert server.posts == 1
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_addresses_in_texts_are_followed(server: WireServer, name: str) -> None:
+    """Also where the text is more than the address."""
+    server.script(plain(LINKS[name].format(f"{server.base_url}/a.png").encode(), "Content-Type: text/plain"))
+    server.file("/v1/a.png", plain(RED))
+    assert colour() == [250, 0, 0]
+
+
+def test_tokens_that_come_behind_the_picture_are_counted(server: WireServer) -> None:
+    """Else its price is not known."""
+    server.script(VOLCENGINE)
+    assert node(live_preview=1)[2]["tokens"]["output_tokens"] == 7
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+def test_an_avif_is_read(server: WireServer) -> None:
+    """Nobody can ask for one, and some send one."""
+    server.script(plain(json.dumps(success(encoded("AVIF", quality=100))).encode()))
+    image, _, report = node()
+    assert float(image[0, 0, 0, 0]) > 0.9
+    assert "png was asked for, avif came." in report["notes"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(b"\0\0\0\x18ftypheic" + bytes(300), "HEIC"), (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(300), "JPEG XL")],
+)
+def test_a_format_that_is_not_read_is_named_with_its_file(server: WireServer, data: bytes, words: str) -> None:
+    """It is kept, and another program can read it."""
+    server.script(plain(json.dumps(success(data)).encode()))
+    with pytest.raises(BadAnswerError, match=f"its format is {words}.*convert the kept file.*kept in"):
+        node()
+
+
+def test_a_packing_that_was_not_asked_for_is_named(server: WireServer) -> None:
+    """Nor is it asked for where a module for it is installed: requests would."""
+    server.script(plain(b"\x1b\x10\0\xf8" + b"\x11" * 300, "Content-Encoding: br"))
+    with pytest.raises(BadAnswerError, match=r"is packed by br.*can unpack the kept file.*kept in"):
+        node()
+    assert b"accept-encoding: gzip, deflate\r\n" in server.heads[0].lower()
+    assert client.ACCEPTED == "gzip, deflate"
+
+
+def test_a_picture_under_a_failing_status_is_written_down_before_it_is_read(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads it may die of it; a mere refusal leaves nothing behind."""
+    home = Path(os.environ["OPENAI_IMAGE_NODES_HOME"])
+    found: list[bytes] = []
+
+    def dies(_body: bytes) -> bytes | None:
+        found.extend(file.read_bytes() for file in home.rglob(f"{journal.HALF_ANSWER}"))
+        raise MemoryError
+
+    body = json.dumps(success(RED)).encode()
+    server.script(plain(body, status="500 Oops"))
+    with monkeypatch.context() as patch:
+        patch.setattr(operation, "known_picture", dies)
+        with pytest.raises(OpenAIImageError):
+            node()
+    assert found == [body]
+    assert colour() == [250, 0, 0]
+    server.script(plain(b'{"error":{"message":"no such size"}}', status="400 Bad Request"))
+    with pytest.raises(RefusedError):
+        node(prompt="another")
+    assert not list(home.rglob(journal.HALF_ANSWER))
+    assert server.posts == 2
