@@ -16,7 +16,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from ...api import Connection, LargeSumError
 from ...api.catalog import pricing
@@ -24,6 +23,7 @@ from ...api.jobs.threads import run_bounded
 from ...utils import comfyui
 from .framing import dearest_size
 from .parameters import ImageParameters, priced_fields
+from .progress import PerLoop
 
 if TYPE_CHECKING:
     from .input_images import InputImages
@@ -173,12 +173,12 @@ class Questions:
 
 
 QUESTIONS = Questions()
-_COSTS: WeakKeyDictionary[asyncio.AbstractEventLoop, PromptCosts] = WeakKeyDictionary()
+_COSTS = PerLoop(PromptCosts)
 
 
 def prompt_costs() -> PromptCosts:
     """Return what the runs of the running event loop may cost."""
-    return _COSTS.setdefault(asyncio.get_running_loop(), PromptCosts())
+    return _COSTS.running()
 
 
 def ask_above_usd() -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import re
 import threading
 import time
@@ -11,8 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any, Generic, TypeVar
 
 from ...api import JobHandle
 from ...api.jobs.threads import run_bounded, run_in_thread
@@ -23,6 +23,7 @@ from ...utils.errors import BrokenPictureError
 FITTING = "fitting the answer"
 STOP_POLL_S = 0.1
 TEXT_EVERY_S = 1.0
+LOOPS_NAME = "_openai_image_nodes"  # of what an event loop holds for us
 
 T = TypeVar("T")
 
@@ -113,8 +114,9 @@ class PromptMonitor:
         try:
             first: list[asyncio.Future[Any]] = [waiting, self._stopped]
             await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-            if self._stopped.done():
-                self._stopped.result()  # raises
+            exc = self._stopped.exception() if self._stopped.done() else None
+            if exc is not None:
+                raise _copied(exc)
             return waiting.result()
         finally:
             del self._waiters[waiter]
@@ -130,7 +132,7 @@ class PromptMonitor:
             self._stop(exc)
 
     def _stop(self, exc: BaseException) -> None:
-        self._stopped.set_exception(exc)
+        self._stopped.set_exception(exc.with_traceback(None))
         self._stopped.exception()  # somebody asked: else asyncio complains where nobody waits
 
     async def _tick(self) -> None:
@@ -158,6 +160,14 @@ class PromptMonitor:
         except BaseException as exc:  # noqa: BLE001 - ComfyUI's progress bar raises its interruption too
             if not self._stopped.done():
                 self._stop(exc)
+
+
+def _copied(exc: BaseException) -> BaseException:
+    """Return an exception for one run alone: raised, it knows the frames it came through, and so a run's pictures."""
+    try:
+        return copy.copy(exc)
+    except Exception:  # noqa: BLE001 - of a class that cannot be copied
+        return exc
 
 
 def _counted(words: Counter[str]) -> str:
@@ -192,15 +202,29 @@ class ProgressReporter:
             comfyui.show_progress(percent, 100, self._node_id, preview)
 
 
-_MONITORS: WeakKeyDictionary[asyncio.AbstractEventLoop, PromptMonitor] = WeakKeyDictionary()
+class PerLoop(Generic[T]):
+    """One thing for each event loop: ComfyUI runs each prompt in a loop of its own and lets go of it afterwards.
+
+    It is kept in the loop: what waits in a loop knows it, so a table here would keep both for ever, weak keys or not.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+
+    def running(self) -> T:
+        """Return that of the running loop."""
+        held: dict[PerLoop[T], T] = vars(asyncio.get_running_loop()).setdefault(LOOPS_NAME, {})
+        if self not in held:
+            held[self] = self._make()
+        return held[self]
+
+
+_MONITORS = PerLoop(PromptMonitor)
 
 
 def prompt_monitor() -> PromptMonitor:
     """Return the monitor of the running event loop."""
-    loop = asyncio.get_running_loop()
-    if loop not in _MONITORS:
-        _MONITORS[loop] = PromptMonitor()
-    return _MONITORS[loop]
+    return _MONITORS.running()
 
 
 async def work_out(work: Callable[[Callable[[], bool]], T], node_id: str | None, stage: str | None = None) -> T:
