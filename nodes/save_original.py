@@ -88,7 +88,9 @@ class SaveOriginal:
         if not hasattr(originals, "digests"):  # an output of any type can be linked
             raise unusable(originals, "originals")
         graphs = _graphs(prompt, extra_pnginfo)
-        saved = _Saved(notes=dict.fromkeys(_notes_on(originals)))
+        if not originals.digests:
+            raise RefusedError("The answer holds no file of a known format, so there is nothing to save.")
+        saved = _Saved(notes=dict.fromkeys([CHANGED_HERE] if originals.is_changed_here else []))
         if metadata not in METADATA:  # a link may give it
             told = f"the workflow is beside the file, because metadata {reprlib.repr(metadata)} is not known"
             saved.notes[told], metadata = None, SIDECAR
@@ -149,12 +151,6 @@ def _graphs(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, A
     more = extra_pnginfo if isinstance(extra_pnginfo, Mapping) else {}  # whoever posts a prompt says what it is
     found = {"prompt": prompt, "workflow": more.get("workflow")}
     return {name: graph for name, graph in found.items() if graph is not None}
-
-
-def _notes_on(originals: Originals) -> list[str]:
-    if not originals.digests:
-        raise RefusedError("The answer holds no file of a known format, so there is nothing to save.")
-    return [CHANGED_HERE] if originals.is_changed_here else []
 
 
 def described(written: bytes, credentials: Credentials | None) -> dict[str, Any]:

@@ -134,7 +134,10 @@ def _code_lengths(bits: int) -> bytes:
     for symbol in CODE_ORDER[:described]:
         own[symbol] = bits & 7
         bits >>= 3
-    table = _table(bytes(own))
+    filled: list[tuple[int, int]] = []  # of the next 7 bits short codes fill more (RFC 1951, 3.2.2)
+    for length, meant in sorted((length, meant) for meant, length in enumerate(bytes(own)) if length):
+        filled += [(length, meant)] * (128 >> length)
+    table = [filled[at] for at in REVERSED_7] if len(filled) == 128 else [(7, 0)] * 128
     lengths = bytearray()
     while len(lengths) < count:
         size, symbol = table[bits & 127]
@@ -146,14 +149,6 @@ def _code_lengths(bits: int) -> bytes:
             lengths += (lengths[-1:] if symbol == 16 else b"\0") * (least + (bits & (1 << width) - 1))
             bits >>= width
     return bytes(lengths)
-
-
-def _table(lengths: bytes) -> list[tuple[int, int]]:
-    """Return (length, symbol) for each value of the next 7 bits: short codes fill more of them (RFC 1951, 3.2.2)."""
-    table: list[tuple[int, int]] = []
-    for size, symbol in sorted((size, symbol) for symbol, size in enumerate(lengths) if size):
-        table += [(size, symbol)] * (128 >> size)
-    return [table[at] for at in REVERSED_7] if len(table) == 128 else [(7, 0)] * 128
 
 
 def _code(lengths: bytes, symbol: int) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from . import deflate
-from .deflate import Deflate, DeflatedPart, deflate_part
+from .deflate import Deflate, deflate_part
 from .tensors import Pixels, map_parts
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -38,7 +38,11 @@ def encode_png(pixels: Pixels) -> bytes:
         raise ValueError(f"a PNG is made of [H,W], [H,W,3] or [H,W,4] uint8, not of {pixels.shape} {pixels.dtype}")
     height, width, channels = pixels.shape
     header = struct.pack(">IIBBBBB", width, height, 8, COLOUR_TYPES[channels], 0, 0, 0)
-    rows = deflate.joined(_deflated(pixels))
+    kind, way, ratio = _best_way(pixels)
+    step = max(1, STRIPE_BYTES // (1 + pixels[0].size))
+    stripes = [(y, min(y + step, len(pixels))) for y in range(0, len(pixels), step)]
+    every = map_parts if ratio > FLAT else map
+    rows = deflate.joined(list(every(lambda part: deflate_part(_filter_rows(pixels, kind, *part), way), stripes)))
     return b"".join((SIGNATURE, *_chunk(b"IHDR", [header]), *_chunk(b"IDAT", rows), *_chunk(b"IEND", [])))
 
 
@@ -47,15 +51,6 @@ def _chunk(kind: bytes, pieces: list[bytes]) -> Iterable[bytes]:
     for piece in pieces:
         checksum = deflate.crc32(piece, checksum)
     return struct.pack(">I", sum(map(len, pieces))), kind, *pieces, struct.pack(">I", checksum)
-
-
-def _deflated(pixels: Pixels) -> list[DeflatedPart]:
-    """Return the picture's stripes, filtered and deflated by the way that suits a sample best."""
-    kind, way, ratio = _best_way(pixels)
-    step = max(1, STRIPE_BYTES // (1 + pixels[0].size))
-    stripes = [(y, min(y + step, len(pixels))) for y in range(0, len(pixels), step)]
-    every = map_parts if ratio > FLAT else map
-    return list(every(lambda rows: deflate_part(_filter_rows(pixels, kind, *rows), way), stripes))
 
 
 def _best_way(pixels: Pixels) -> tuple[int, Deflate, float]:

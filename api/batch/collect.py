@@ -14,7 +14,6 @@ from ..backends.atomic_files import open_regular, write_atomic
 from ..connections.connection import Connection
 from ..errors import BadAnswerError, SharedStoreError
 from ..jobs.recorder import AnswerRecorder
-from ..store.records import JobRecord
 from ..store.spending import amount
 from ..store.store import Store
 from ..transport.downloads import pictures_of
@@ -138,7 +137,15 @@ class BatchCollector:
             self._note_fault(identity, fault, final=True)
 
     def _kept(self, result: LineResult, planned: PlannedJob | None) -> float:
-        record, recorder = self._record_of(result, planned), AnswerRecorder(self._store, self._connection)
+        batch, identity = self._record, result.identity
+        known = planned.record(batch.id) if planned else None
+        with contextlib.suppress(OSError, SharedStoreError):
+            known = known or self._store.journal.read(identity)
+        known = known or PlannedJob(identity=identity, **batch.model_dump(include=SHARED_FIELDS), fields={}).record(
+            batch.id
+        )
+        told = {"sent_at": batch.asked_at, "answered_at": time.time(), "request_id": result.request_id}
+        record, recorder = known.model_copy(update=told), AnswerRecorder(self._store, self._connection)
         try:
             if result.response is None:
                 raise BadAnswerError("the answer is not of the expected form")
@@ -149,17 +156,6 @@ class BatchCollector:
         else:
             recorder.keep(result.identity, record, result.response, pictures)
         return record.cost_usd or 0.0
-
-    def _record_of(self, result: LineResult, planned: PlannedJob | None) -> JobRecord:
-        batch, identity = self._record, result.identity
-        known = planned.record(batch.id) if planned else None
-        with contextlib.suppress(OSError, SharedStoreError):
-            known = known or self._store.journal.read(identity)
-        known = known or PlannedJob(identity=identity, **batch.model_dump(include=SHARED_FIELDS), fields={}).record(
-            batch.id
-        )
-        told = {"sent_at": batch.asked_at, "answered_at": time.time(), "request_id": result.request_id}
-        return known.model_copy(update=told)
 
     def _give_back_the_rest(self) -> None:
         """Note what failed, and let what was never worked on be planned again, as it was."""

@@ -158,7 +158,10 @@ class BatchSubmitter:
             known = sent.known(file.sha256)
             # somebody may have deleted it there, or written the id of another picture into a folder that is shared
             if known is None or not self._service.has_file(known, _filename_of(file)):
-                known = sent.note(file.sha256, self._picture_sent(file))
+                part = FilePart("file", _filename_of(file), self._plan.picture(file), file.sha256)
+                known = sent.note(
+                    file.sha256, self._service.upload(part, purpose=PICTURE_PURPOSE, lifetime_s=FILE_LIFETIME_S)
+                )
             with lock:
                 done += 1
                 self._told(f"uploading pictures, {done} of {len(unique)}")
@@ -166,10 +169,6 @@ class BatchSubmitter:
 
         with ThreadPoolExecutor(UPLOADS_AT_A_TIME) as pool:
             return dict(zip((file.sha256 for file in unique), pool.map(send, unique), strict=True))
-
-    def _picture_sent(self, file: PlannedFile) -> FileObject:
-        part = FilePart("file", _filename_of(file), self._plan.picture(file), file.sha256)
-        return self._service.upload(part, purpose=PICTURE_PURPOSE, lifetime_s=FILE_LIFETIME_S)
 
     def _create(self, record: BatchRecord) -> None:
         """Ask for the batch, once.

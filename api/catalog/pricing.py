@@ -106,8 +106,17 @@ def estimate(payer: Payer, fields: Mapping[str, Any], image_count: int) -> Estim
     prices = None if spec is None else _prices(spec, comfy=payer.kind == "comfy.org", batch=payer.batch)
     if spec is None or prices is None or fields.get("output_format") == "svg":
         return None
-    each = _picture_prices(spec, fields, payer)
-    if not each:
+    size, comfy = str(fields.get("size") or "auto"), payer.kind == "comfy.org"
+    sizes: Sequence[str] = AUTO_SIZES if size == "auto" else [size]
+    if fields.get("output_format") == "gif":  # all frames are billed as one picture, the sheet that they are drawn on
+        frames = _count(fields, "frame_count", spec.gif.frame_count_default if spec.gif else 0)
+        parsed = parse_size(size)
+        sheets = gif_sheets(spec, *parsed, frames) if parsed else []
+        sizes = [f"{width}x{height}" for width, height in sheets]
+    qualities = _qualities(spec, str(fields.get("quality") or "auto"))
+    found = [picture_usd(spec, one, other, comfy=comfy, batch=payer.batch) for one in qualities for other in sizes]
+    each = [usd for usd in found if usd is not None]  # in each way that the fields leave open
+    if not each or len(each) < len(found):
         return None
     few, many = spec.image_input_tokens or (0, 0)
     text_tokens = PROMPT_OVERHEAD_TOKENS + -(-len(str(fields.get("prompt", ""))) // CHARACTERS_PER_TOKEN)
@@ -188,20 +197,6 @@ def _prices(spec: ModelSpec, *, comfy: bool, batch: bool) -> dict[str, float] | 
     if comfy:
         return spec.comfy.usd_per_m
     return batch_usd_per_m(spec) if batch else spec.price_usd_per_m
-
-
-def _picture_prices(spec: ModelSpec, fields: Mapping[str, Any], payer: Payer) -> list[Estimate]:
-    """Return the price of a picture in each way that the fields leave open, or nothing if one of them is not known."""
-    size, comfy = str(fields.get("size") or "auto"), payer.kind == "comfy.org"
-    sizes: Sequence[str] = AUTO_SIZES if size == "auto" else [size]
-    if fields.get("output_format") == "gif":  # all frames are billed as one picture, the sheet that they are drawn on
-        frames = _count(fields, "frame_count", spec.gif.frame_count_default if spec.gif else 0)
-        parsed = parse_size(size)
-        sheets = gif_sheets(spec, *parsed, frames) if parsed else []
-        sizes = [f"{width}x{height}" for width, height in sheets]
-    qualities = _qualities(spec, str(fields.get("quality") or "auto"))
-    prices = [picture_usd(spec, one, other, comfy=comfy, batch=payer.batch) for one in qualities for other in sizes]
-    return [] if None in prices else [price for price in prices if price is not None]
 
 
 def _qualities(spec: ModelSpec, quality: str) -> list[str]:

@@ -52,7 +52,13 @@ def base_url(text: str, place: str) -> str:
     if scheme and not re.match(r"https?://[^/\\]", address, re.IGNORECASE):
         address = f"{scheme[1]}://{address[scheme.end() :]}"
     elif address and not scheme and not ANY_SCHEME.match(address):
-        address = _with_scheme(address, place)
+        rest = address.lstrip("/\\")
+        if LOCAL.match(rest):  # http or https, nobody knows
+            raise RefusedError(
+                f"The address from {place} does not say whether it is http or https. Write http://{rest} or https://{rest}.",
+                param="connection",
+            )
+        address = f"https://{rest}"
     second = re.match(r"https?://(?=https?://)", address, re.IGNORECASE)
     address = address[second.end() :] if second else address
     plain = re.split(r"[?#]", address)[0]
@@ -87,16 +93,6 @@ def key(text: object) -> str:
 def headers(told: Mapping[object, object]) -> dict[str, str]:
     """Return headers as texts without blanks around them."""
     return {str(name).strip().rstrip(":"): str(value).strip() for name, value in told.items()}
-
-
-def _with_scheme(address: str, place: str) -> str:
-    bare = address.lstrip("/\\")
-    if LOCAL.match(bare):  # http or https, nobody knows
-        raise RefusedError(
-            f"The address from {place} does not say whether it is http or https. Write http://{bare} or https://{bare}.",
-            param="connection",
-        )
-    return f"https://{bare}"
 
 
 def _unquoted(text: str) -> str:

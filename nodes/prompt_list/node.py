@@ -150,7 +150,10 @@ class PromptList:
         selected = self._selected({**values, "first_seed": first_seed, "size": size, "quality": quality})
         rows, free = selected.rows, comfyui.available_memory()
         loaded = images.load(rows, self.folder(), selected.table.source, free_bytes=free, step=step)
-        comfyui.show_text(_summary(selected), unique_id)
+        ignored = selected.table.ignored
+        part = "" if len(rows) == selected.total else f", {rows[0].number} to {rows[-1].number} of {selected.total}"
+        unused = f"; columns not used: {', '.join(ignored)}" if ignored else ""
+        comfyui.show_text(("1 row" if len(rows) == 1 else f"{len(rows)} rows") + part + unused, unique_id)
         return (
             [row.prompt for row in rows],
             [row.seed for row in rows],
@@ -253,10 +256,3 @@ def _table(text: str, file: str, folder: Path) -> Table:
 def _refuse_both(text: str, file: str) -> None:
     if file != NO_FILE and text.strip():
         raise PromptListError(f"There are prompts in the text and in {file}. Empty the text, or set file to none.")
-
-
-def _summary(selected: Selection) -> str:
-    rows, ignored = selected.rows, selected.table.ignored
-    part = "" if len(rows) == selected.total else f", {rows[0].number} to {rows[-1].number} of {selected.total}"
-    unused = f"; columns not used: {', '.join(ignored)}" if ignored else ""
-    return ("1 row" if len(rows) == 1 else f"{len(rows)} rows") + part + unused

@@ -81,7 +81,11 @@ def _draft(record: Record, source: str, default_size: str, default_quality: str)
         raise refuse(f"quality {quality} is not known. Choose one of {', '.join(ANY_MODEL.quality)}.")
     if "mask" in texts and "image" not in texts:
         raise refuse("there is a mask and no image. Name the picture that it belongs to.")
-    _refuse_paths(texts, refuse)
+    for named in ("image", "mask", "name"):
+        path = texts.get(named)
+        if path and (leads_outside(path) or not path.isprintable()):
+            folder = "output" if named == "name" else "input"
+            raise refuse(f"{named} {path!r} leads outside ComfyUI's {folder} folder. Name a file in it or below.")
     prompt = texts.get("prompt", "")
     if not prompt:
         raise refuse("the prompt is empty. Write one, or take the row out.")
@@ -109,14 +113,6 @@ def _seed(value: Any, refuse: Callable[[str], PromptListError]) -> int | None:
             f"seed {reprlib.repr(value)} is no whole number from 0 to {SEED_MAX}. Correct it, or leave it empty."
         )
     return value
-
-
-def _refuse_paths(texts: dict[str, str], refuse: Callable[[str], PromptListError]) -> None:
-    for column in ("image", "mask", "name"):
-        path = texts.get(column)
-        if path and (leads_outside(path) or not path.isprintable()):
-            folder = "output" if column == "name" else "input"
-            raise refuse(f"{column} {path!r} leads outside ComfyUI's {folder} folder. Name a file in it or below.")
 
 
 def _seeds(drafts: Sequence[_Draft], first_seed: int) -> Iterator[int]:
