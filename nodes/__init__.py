@@ -15,6 +15,7 @@ from .references import References
 from .save_original import SaveOriginal
 from .svg import GPTImageSVG
 
+comfyui.refuse_second_copy("OIN_GPTImage", GPTImage)
 config.use_host_folder(comfyui.state_folder)
 config.use_host_users(comfyui.serves_many)
 _server_routes = comfyui.web_routes()

@@ -189,6 +189,29 @@ def has_node(name: str, *, besides: object = None) -> bool:
     return found is not None and found is not besides
 
 
+def refuse_second_copy(name: str, own: type) -> None:
+    """Refuse to be loaded where ComfyUI has a node of this id from another copy of the pack, `own` being ours.
+
+    Of two copies it would be chance whose routes, page and nodes are met: a yes to a price could reach the wrong one.
+    A copy that is loaded again under its own module name may go on.
+
+    Raises: ImportError, with which ComfyUI and its Manager show the pack as not loaded.
+    """
+    other = getattr(_loaded("nodes"), "NODE_CLASS_MAPPINGS", {}).get(name)
+    if other is None or other.__module__ == own.__module__:
+        return
+    first, second = (_pack_folder(node) for node in (other, own))
+    raise ImportError(
+        f"OpenAI Image Nodes is installed twice: {first} is used, {second} is not. Remove one of the two folders from"
+        " custom_nodes and restart ComfyUI. Pictures, keys and workflows are not in them and stay."
+    )
+
+
+def _pack_folder(node: type) -> str:
+    file = getattr(sys.modules.get(node.__module__), "__file__", None)
+    return str(Path(file).parent.parent) if file else node.__module__
+
+
 def on_prompt(handler: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Have ComfyUI hand the body of every POST to /prompt to `handler`, and take what that returns."""
     add = getattr(_server(), "add_on_prompt_handler", None)

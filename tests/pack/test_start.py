@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import openai_image_nodes
 import pytest
 from openai_image_nodes.nodes import web as lazy_routes
 from openai_image_nodes.nodes.web import routes
+from openai_image_nodes.utils import comfyui
 
 ROOT = Path(__file__).resolve().parents[2]
 # Whoever adds a line here adds it to every start of ComfyUI: what only a run needs is imported where it is used.
@@ -93,3 +96,17 @@ def test_routes_that_are_loaded_late_are_all_there(host: dict[str, Any]) -> None
     """What is promised to the server at the start is what the routes answer, no more and no less."""
     assert set(routes.HANDLERS) == set(lazy_routes.PATHS)
     assert host["paths"] == sorted(f"{method} {lazy_routes.PREFIX}{path}" for method, path in routes.HANDLERS)
+
+
+def test_second_copy_is_not_loaded_beside_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says where both lie and adds nothing; the same copy may be loaded again, as tools for developers do."""
+    host = ModuleType("nodes")
+    host.NODE_CLASS_MAPPINGS = dict(openai_image_nodes.NODE_CLASS_MAPPINGS)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "nodes", host)
+    comfyui.refuse_second_copy("OIN_GPTImage", openai_image_nodes.NODE_CLASS_MAPPINGS["OIN_GPTImage"])
+    file = tmp_path / "a copy" / "nodes" / "gpt_image.py"
+    second = type("GPTImage", (), {"__module__": "a_copy.nodes.gpt_image"})
+    monkeypatch.setitem(sys.modules, second.__module__, SimpleNamespace(__file__=str(file)))
+    with pytest.raises(ImportError, match="installed twice") as refused:
+        comfyui.refuse_second_copy("OIN_GPTImage", second)
+    assert f"{ROOT} is used, {tmp_path / 'a copy'} is not" in str(refused.value)
