@@ -21,6 +21,7 @@ config.use_host_users(comfyui.serves_many)
 _server_routes = comfyui.web_routes()
 if _server_routes is not None:
     web.register(_server_routes)
+    web.serve_help(_server_routes, Path(__file__).parent.parent)
 comfyui.when_served(lambda: [import_module(name, __name__) for name in (".run.execution", ".web.routes")])
 comfyui.install_examples(Path(__file__).parent.parent / "example_workflows" / "input")
 

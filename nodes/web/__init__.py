@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 LOG = logging.getLogger(__name__)
@@ -28,6 +29,20 @@ def register(routes: Any) -> None:
             routes.route(method, f"{PREFIX}{path}")(_loading(method, path))
     except Exception as exc:  # noqa: BLE001 - another server than we know: the nodes matter more than their panel
         LOG.warning("The routes for the browser could not be added: %s", exc)
+
+
+def serve_help(routes: Any, pack: Path) -> None:
+    """Serve the help pages of a pack whose folder has a dot in its name: frontends ask below what stands before it.
+
+    Nothing is done where another folder has that name. Source: docs/comfyui-host.md, "Help pages and locales".
+    """
+    name = pack.name.partition(".")[0]
+    if name in ("", pack.name) or (pack.parent / name).exists():
+        return
+    try:
+        routes.static(f"/extensions/{name}/docs", pack / "web" / "docs")
+    except Exception as exc:  # noqa: BLE001 - as above
+        LOG.warning("The help pages could not be served: %s", exc)
 
 
 def _loading(method: str, path: str) -> Handler:

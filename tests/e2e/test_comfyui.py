@@ -51,6 +51,10 @@ def test_the_pack_loads_without_a_complaint(comfyui: ComfyUI) -> None:
     """A folder whose name has a hyphen and a dot is no trouble."""
     assert f"custom_nodes/{FOLDER}" in comfyui.log.replace("\\", "/")
     assert "IMPORT FAILED" not in comfyui.log
+    help_page = comfyui.file(
+        "/extensions/my-pack/docs/OIN_GPTImage/en.md"
+    )  # the page asks so, without what is behind the dot
+    assert help_page.text.startswith("# OpenAI GPT Image")
 
 
 @pytest.mark.short

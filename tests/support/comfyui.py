@@ -185,10 +185,7 @@ def named(folder: Path, *arguments: str, **environment: str) -> ComfyUI:
 
 
 def named_with_frontend(folder: Path, *arguments: str, **environment: str) -> ComfyUI:
-    """Return it with the frontend that COMFYUI_FRONTEND names, and the pack in a folder as the registry installs it.
-
-    Frontends find no help pages below a name with a dot.
-    """
+    """Return it with the frontend that COMFYUI_FRONTEND names, and the pack in a folder as the registry installs it."""
     frontend = os.environ.get("COMFYUI_FRONTEND")
     root = ["--front-end-root", str(Path(frontend).absolute())] if frontend else []
     comfyui = named(folder, *root, *arguments, **environment)

@@ -11,12 +11,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiohttp.web import RouteTableDef, StaticDef
 from openai_image_nodes import NODE_DISPLAY_NAME_MAPPINGS
 from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.connection import HostSecrets
 from openai_image_nodes.nodes.inputs import optional_inputs
-from openai_image_nodes.nodes.web import PATHS, register, routes
+from openai_image_nodes.nodes.web import PATHS, register, routes, serve_help
 from support.capture import Capture, success
 from support.node_calls import node as call_node
 from support.route_client import LAN_ADDRESS, STRANGE, ask
@@ -464,22 +465,4 @@ def test_no_route_that_reads_costs_or_stores_answers_another_page(path: str, hea
     assert ask("POST", path, headers=headers, name="openai", key=None, prompt_id="x", list={}, nodes=[]).status == 403
 
 
-OPEN = [("POST", "estimate"), *((method, path.lstrip("/")) for method, path in PATHS if method == "GET")]
-OTHER_ORIGINS = {name: told for name, told in STRANGE.items() if name != "no page" and "Host" not in told}
-
-
-@pytest.mark.parametrize("headers", OTHER_ORIGINS.values(), ids=OTHER_ORIGINS)
-@pytest.mark.parametrize(("method", "path"), OPEN)
-def test_no_route_answers_a_page_of_another_origin(method: str, path: str, headers: dict[str, str]) -> None:
-    """Prices, models and connections neither: with --enable-cors-header it could read them."""
-    told = ask(method, path, headers=headers, values=PRICED)
-    assert (told.status, "own page" in told.text) == (403, True)
-
-
-@pytest.mark.parametrize(("method", "path"), [("POST", "estimate"), ("GET", "models"), ("GET", "connections")])
-@pytest.mark.parametrize(
-    "headers", [{"Origin": "http://comfy.invalid", "Host": "comfy.invalid"}, {"Origin": ""}], ids=["proxy", "program"]
-)
-def test_harmless_routes_answer_behind_a_proxy_and_to_programs(method: str, path: str, headers: dict[str, str]) -> None:
-    """A proxy on this machine has a name of its own, and a program names no page."""
-    assert ask(method, path, headers=headers, values=PRICED).status == 200
+from openai_image_nodes.nodes.web import PATHS, register, routes, serve_help
