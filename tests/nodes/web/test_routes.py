@@ -465,4 +465,39 @@ def test_no_route_that_reads_costs_or_stores_answers_another_page(path: str, hea
     assert ask("POST", path, headers=headers, name="openai", key=None, prompt_id="x", list={}, nodes=[]).status == 403
 
 
-from openai_image_nodes.nodes.web import PATHS, register, routes, serve_help
+OPEN = [("POST", "estimate"), *((method, path.lstrip("/")) for method, path in PATHS if method == "GET")]
+OTHER_ORIGINS = {name: told for name, told in STRANGE.items() if name != "no page" and "Host" not in told}
+
+
+@pytest.mark.parametrize("headers", OTHER_ORIGINS.values(), ids=OTHER_ORIGINS)
+@pytest.mark.parametrize(("method", "path"), OPEN)
+def test_no_route_answers_a_page_of_another_origin(method: str, path: str, headers: dict[str, str]) -> None:
+    """Prices, models and connections neither: with --enable-cors-header it could read them."""
+    told = ask(method, path, headers=headers, values=PRICED)
+    assert (told.status, "own page" in told.text) == (403, True)
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "estimate"), ("GET", "models"), ("GET", "connections")])
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://comfy.invalid", "Host": "comfy.invalid"}, {"Origin": ""}], ids=["proxy", "program"]
+)
+def test_harmless_routes_answer_behind_a_proxy_and_to_programs(method: str, path: str, headers: dict[str, str]) -> None:
+    """A proxy on this machine has a name of its own, and a program names no page."""
+    assert ask(method, path, headers=headers, values=PRICED).status == 200
+
+
+@pytest.mark.parametrize(
+    ("folder", "beside", "served"),
+    [("my-pack.v1", None, "/extensions/my-pack/docs"), ("my-pack", None, None), ("my-pack.v1", "my-pack", None)],
+)
+def test_help_is_served_where_a_folder_has_a_dot(
+    tmp_path: Path, folder: str, beside: str | None, served: str | None
+) -> None:
+    """The page asks below what stands before the dot; what belongs to another pack is left to it."""
+    for name in filter(None, (folder, beside)):
+        (tmp_path / name / "web" / "docs").mkdir(parents=True)
+    table = RouteTableDef()
+    serve_help(table, tmp_path / folder)
+    assert [(route.prefix, route.path) for route in table if isinstance(route, StaticDef)] == (
+        [(served, tmp_path / folder / "web" / "docs")] if served else []
+    )
