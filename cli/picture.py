@@ -12,14 +12,12 @@ from typing import Any
 from ..api import JOBS, Connection, Job, LargeSumError, OpenAIImageError, StoredAnswer, originals_of
 from ..api.batch.enqueue import answered_or_planned
 from ..api.catalog import catalog, validation
-from ..api.jobs.report import model_notes, report
 from ..nodes.run import large_sums
 from ..nodes.run.answers import pictures_of
 from ..nodes.run.execution import NodeRun, Outputs, PreparedJob, connection_of
 from ..nodes.run.input_images import InputImages
 from ..nodes.run.parameters import ANY_MODEL, ImageParameters, validated
 from ..utils import image_files
-from ..utils.c2pa import credentials_of
 from .files import METADATA, check_place, written
 from .terminal import print_json, tell, tell_path
 from .wait import answered
@@ -73,9 +71,7 @@ def _finished(answer: StoredAnswer, asked: PreparedJob, connection: Connection, 
         place = f" The picture is kept in {answer.folder}." if answer.folder else ""
         raise OSError(exc.errno, f"{exc.strerror}.{place}", str(options.output)) from exc
     answer = JOBS.mark_delivered(answer)
-    c2pa = [found and found._asdict() for found in map(credentials_of, answer.pictures)]
-    notes = [*model_notes(answer.record.model, connection), *framing.notes, *asked.encoded.notes, *outputs.notes]
-    told = json.loads(report(answer, connection, notes, c2pa, outputs.told))
+    told = json.loads(asked.report(answer, outputs))
     if options.json:
         return print_json({"files": [path.as_posix() for path in paths], "report": told}, indent=None)
     for path in paths:

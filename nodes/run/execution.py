@@ -27,7 +27,7 @@ from ...utils.errors import BrokenPictureError
 from .framing import Framing, alternatives, frame, unframed
 from .input_images import EncodedInputs, InputImages, encode_inputs
 from .large_sums import Share, expected_usd, prompt_costs
-from .parameters import ImageParameters, refuse_kinds, refuse_widgets
+from .parameters import ALWAYS_SAID, ImageParameters, refuse_kinds, refuse_widgets
 from .progress import FITTING, ProgressReporter, prompt_monitor, work_out
 
 LOG = logging.getLogger(__name__)
@@ -55,6 +55,13 @@ class PreparedJob:
 
     job: Job
     encoded: EncodedInputs
+
+    def report(self, answer: StoredAnswer, outputs: Outputs) -> str:
+        """Return the report on the answer, of which a node or a command made its outputs."""
+        c2pa = [found and found._asdict() for found in map(credentials_of, answer.pictures)]
+        about_model = model_notes(answer.record.model, self.job.connection)
+        notes = [*about_model, *self.encoded.framing.notes, *self.encoded.notes, *outputs.notes]
+        return report(answer, self.job.connection, notes, c2pa, outputs.told)
 
 
 def sandbox_url() -> str:
@@ -144,15 +151,12 @@ class NodeRun:
             except BrokenPictureError as exc:
                 fault = " ".join([*received_notes(answer), str(exc)])
                 raise unreadable(answer.record.model_copy(update={"fault": fault}), answer.folder) from exc
-            c2pa = [found and found._asdict() for found in map(credentials_of, answer.pictures)]
             answer = JOBS.mark_delivered(answer)  # from here on the store may forget it when it is full
-            about_model = model_notes(answer.record.model, self.connection)
             done = ", ".join(words for words in (outcome(answer, self.connection), outputs.words) if words)
-            monitor.end(self.node_id, "; ".join([done, *about_model]))
-            notes = [*about_model, *encoded.framing.notes, *encoded.notes, *outputs.notes]
+            monitor.end(self.node_id, "; ".join([done, *model_notes(answer.record.model, self.connection)]))
             is_changed = bool(outputs.notes or outputs.told)
             originals = originals_of(answer, is_sandbox=self.connection.kind == "sandbox", is_changed_here=is_changed)
-            return *outputs.values, report(answer, self.connection, notes, c2pa, outputs.told), originals
+            return *outputs.values, asked.report(answer, outputs), originals
         finally:
             costs.leave(share)
 
@@ -181,6 +185,7 @@ class NodeRun:
     def prepared(self, parameters: ImageParameters, images: InputImages) -> PreparedJob:
         """Return what goes out: what was asked before for the same, in whatever way it went out, else as set now."""
         values = asdict(parameters)
+        refuse_kinds(values, always=ALWAYS_SAID)
         refuse_widgets(values)
         picture = images.known(parameters.mask_mode)
         own = unframed(parameters.mask_mode) if picture is None else frame(values, picture)

@@ -79,11 +79,8 @@ class ImageParameters:
 
         edits, mask = encoded.count > 0, encoded.mask is not None
         connection.check_alive(self.model)
-        values = asdict(self)
-        refuse_kinds(values, always=ALWAYS_SAID)
-        refuse_widgets(values)
         _refuse_nothing_to_match(self.size, edits=edits)
-        fields = service_fields(values, asked=encoded.framing.asked, edits=edits)
+        fields = service_fields(asdict(self), asked=encoded.framing.asked, edits=edits)
         if self.live_preview and self.without_previews(connection) is None:
             fields.update(stream=True, partial_images=self.live_preview)
         if not edits:
