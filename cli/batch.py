@@ -28,7 +28,12 @@ def batch(argv: Sequence[str]) -> int:
         own = actions.add_parser(name, help=action.__doc__, description=action.__doc__)
         own.add_argument("--json", action="store_true", help="answer as JSON, for scripts")
         if name in ("submit", "watch"):
-            own.add_argument("-y", "--yes", action="store_true", help="do not ask")
+            own.add_argument(
+                "-y",
+                "--yes",
+                action="store_true",
+                help="do not ask: send all that is planned, in a shared folder by others too",
+            )
             own.add_argument("--model", help="only the jobs of this model")
         if name == "plan":
             own.add_argument("--retry", action="store_true", help="plan again what failed for good")
