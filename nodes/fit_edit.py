@@ -78,7 +78,7 @@ class FitEdit:
         """
         from .run.progress import FITTING, prompt_monitor, work_out
 
-        if mode not in MODES:  # a link may give it
+        if not isinstance(mode, str) or mode not in MODES:  # a link may give it
             raise RefusedError(
                 f"mode {reprlib.repr(mode)} is not known. Choose one of {', '.join(MODES)}.", param="mode"
             )

@@ -91,7 +91,7 @@ class SaveOriginal:
         if not originals.digests:
             raise RefusedError("The answer holds no file of a known format, so there is nothing to save.")
         saved = _Saved(notes=dict.fromkeys([CHANGED_HERE] if originals.is_changed_here else []))
-        if metadata not in METADATA:  # a link may give it
+        if not isinstance(metadata, str) or metadata not in METADATA:  # a link may give it
             told = f"the workflow is beside the file, because metadata {reprlib.repr(metadata)} is not known"
             saved.notes[told], metadata = None, SIDECAR
         for index in range(len(originals.digests)):

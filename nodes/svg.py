@@ -9,7 +9,7 @@ from ..api.catalog import catalog
 from ..utils import comfyui
 from . import inputs
 from .base import ORIGINALS_TOOLTIP, REPORT_TOOLTIP, ServiceNode
-from .run.parameters import ImageParameters, validated
+from .run.parameters import ImageParameters, refuse_kinds, validated
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,7 +65,7 @@ class GPTImageSVG(ServiceNode):
     def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:
         """Refuse what can be known before anything runs."""
         model, effort = values.get("svg_model"), values.get("svg_effort")
-        no_author = model == "" and effort not in (None, "auto")
+        no_author = _is_empty(model) and isinstance(effort, str) and effort != "auto"
         told = (
             f"svg_effort {effort} needs svg_model, which is empty. Name one, or set it to auto." if no_author else None
         )
@@ -116,15 +116,21 @@ class GPTImageSVG(ServiceNode):
         )
         images = InputImages(image, references=references)
         run = await NodeRun.connected(connection, auth_token, api_key, seed=seed, reuse=reuse, node_id=unique_id)
+        refuse_kinds({"svg_model": svg_model, "svg_effort": svg_effort})
         return await run.outputs(type(self), parameters, images, _drawing)
 
 
 def extra_fields(svg_model: str | None, svg_effort: str | None) -> dict[str, Any]:
     """Return the service's own fields of a drawing."""
-    if not svg_model:
+    if svg_model is None or _is_empty(svg_model):
         return {"output_format": "svg"}
-    effort = {} if svg_effort in (None, "auto") else {"reasoning": {"effort": svg_effort}}
+    is_said = isinstance(svg_effort, str) and svg_effort != "auto"
+    effort = {"reasoning": {"effort": svg_effort}} if is_said else {}
     return {"output_format": "svg", "svg": {"model": svg_model, **effort}}
+
+
+def _is_empty(told: Any) -> bool:
+    return isinstance(told, str) and not told  # what a link gives may have no truth value, and must not raise here
 
 
 def _drawing(answer: StoredAnswer, _encoded: EncodedInputs, _should_stop: Callable[[], bool]) -> Outputs:

@@ -61,7 +61,7 @@ class RequestBody:
 
 def json_body(fields: Mapping[str, Any]) -> RequestBody:
     """Return fields as a JSON body."""
-    return RequestBody([json.dumps(fields, ensure_ascii=False).encode()], "application/json")
+    return RequestBody([json.dumps(fields, ensure_ascii=False).encode(errors="replace")], "application/json")
 
 
 def request_body(

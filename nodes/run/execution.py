@@ -27,7 +27,7 @@ from ...utils.errors import BrokenPictureError
 from .framing import Framing, alternatives, frame, unframed
 from .input_images import EncodedInputs, InputImages, encode_inputs
 from .large_sums import Share, expected_usd, prompt_costs
-from .parameters import ALWAYS_SAID, ImageParameters, refuse_kinds, refuse_widgets
+from .parameters import ALWAYS_SAID, ImageParameters, refuse_kinds, refuse_widgets, takes_kept
 from .progress import FITTING, ProgressReporter, prompt_monitor, work_out
 
 LOG = logging.getLogger(__name__)
@@ -112,8 +112,8 @@ class NodeRun:
             comfy_base_url=comfyui.comfy_api_base(),
             comfy_headers=comfyui.comfy_headers(),
         )
-        refuse_kinds({"seed": seed, "connection": connection})
-        return cls(connection_of(connection, secrets), int(seed), reuse, node_id)
+        refuse_kinds({"seed": seed, "connection": connection}, always=("seed",))
+        return cls(connection_of(connection, secrets), int(seed), takes_kept(reuse), node_id)
 
     async def outputs(
         self, node: type[Any], parameters: ImageParameters, images: InputImages, decode: Decoder
@@ -185,7 +185,7 @@ class NodeRun:
     def prepared(self, parameters: ImageParameters, images: InputImages) -> PreparedJob:
         """Return what goes out: what was asked before for the same, in whatever way it went out, else as set now."""
         values = asdict(parameters)
-        refuse_kinds(values, always=ALWAYS_SAID)
+        refuse_kinds({**values, **parameters.extra}, always=ALWAYS_SAID)
         refuse_widgets(values)
         picture = images.known(parameters.mask_mode)
         own = unframed(parameters.mask_mode) if picture is None else frame(values, picture)

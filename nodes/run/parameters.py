@@ -25,7 +25,15 @@ SIZES = (
 FITTED = ("blend", "region")  # the mask modes that put the answer back in place
 MASK_MODES = ("guide", "lock", *FITTED)
 CONTEXT_RANGE = (0, 200)  # percent of the mask's size
-ALWAYS_SAID = ("prompt", "model", "quality", "size", "n")  # else the service chooses, and dearly
+ALWAYS_SAID = (
+    "prompt",
+    "model",
+    "quality",
+    "size",
+    "n",
+    "frame_count",
+    "frame_duration_ms",
+)  # else the service chooses, and dearly
 TRANSPARENT_PIXELS = ("filled white", "own colours")
 SOCKETS = ("image", "references", "mask", "markup")
 SET_AGAIN = "Set it again: after an update, the values of a saved workflow may stand in the wrong places."
@@ -92,7 +100,7 @@ class ImageParameters:
 
 WIDGET_FIELDS = {one.name: one.type for one in fields(ImageParameters)}
 WHOLE_NUMBERS = {name for name, kind in WIDGET_FIELDS.items() if kind == "int"} | {"seed"}
-TEXTS = {name for name, kind in WIDGET_FIELDS.items() if kind == "str"} | {"connection"}
+TEXTS = {name for name, kind in WIDGET_FIELDS.items() if kind == "str"} | {"connection", "svg_model", "svg_effort"}
 
 
 def validated(values: Mapping[str, Any], refused: str | None = None) -> bool | str:
@@ -229,6 +237,15 @@ def is_whole(value: Any) -> bool:
         return isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
     except OverflowError:
         return isinstance(value, int)
+
+
+def takes_kept(reuse: Any) -> bool:
+    """Tell whether a node's `reuse` lets an answer that is kept be taken.
+
+    A link may give None, an empty text or a list: only what clearly says no has the same asked, and paid, again.
+    """
+    is_flag = isinstance(reuse, Real) or type(reuse).__name__ in ("bool_", "bool")  # numpy's by both of its names
+    return not is_flag or bool(reuse)
 
 
 def _refuse_nothing_to_match(size: str | None, *, edits: bool) -> None:

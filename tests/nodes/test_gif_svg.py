@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from openai_image_nodes import NODE_CLASS_MAPPINGS
-from openai_image_nodes.api.errors import BadAnswerError
+from openai_image_nodes.api.errors import BadAnswerError, RefusedError
 from PIL import Image
 from support.capture import Capture, picture, success
 from support.node_calls import awaited, photo, use_openai
@@ -104,6 +105,41 @@ def test_svg_author_goes_out_only_when_named(server: Capture, monkeypatch: pytes
     plain, authored = (request.fields() for request in server.requests)
     assert "svg" not in plain
     assert authored["svg"] == {"model": "gpt-5.5", "reasoning": {"effort": "low"}}
+
+
+@pytest.mark.parametrize(
+    ("node", "inputs"),
+    [
+        (GIF, {"frame_count": None}),
+        (GIF, {"frame_duration_ms": None}),
+        (GIF, {"seed": None}),
+        (SVG, {"svg_model": 5}),
+        (SVG, {"svg_model": torch.zeros(3)}),
+        (SVG, {"svg_model": "gpt-5.5", "svg_effort": ["low"]}),
+    ],
+)
+def test_what_a_link_gives_is_refused_before_anything_is_paid(
+    server: Capture, monkeypatch: pytest.MonkeyPatch, node: Any, inputs: dict[str, Any]
+) -> None:
+    """A GIF of any number of frames was paid for, and its picture lost to a fault of ours."""
+    use_openai(monkeypatch, server)
+    with pytest.raises(RefusedError, match=next(reversed(inputs))):
+        run(node, connection="openai", **inputs)
+    assert server.requests == []
+
+
+STRANGE = [None, "", -1, 1e308, [], {}, b"x", torch.zeros(3), np.zeros(2), object(), "\ud800", "x" * 100_000]
+
+
+@pytest.mark.parametrize("node", [GIF, SVG, NODE_CLASS_MAPPINGS["OIN_GPTImage"]])
+def test_node_waits_before_it_can_fail(node: Any) -> None:
+    """ComfyUI writes the inputs of one that fails at once, its token among them, into its history."""
+    declared = node.INPUT_TYPES()
+    for name in [*declared["required"], *declared["optional"], *declared["hidden"]]:
+        for value in STRANGE:
+            call = node().api_call(**{"prompt": "a fox", "connection": "sandbox", name: value})
+            call.send(None)  # raises here what is raised at once
+            call.close()
 
 
 def test_svg_effort_without_author_is_refused() -> None:

@@ -143,6 +143,17 @@ def test_paid_picture_is_not_bought_twice(server: Capture) -> None:
     assert len(server.posts) == 3
 
 
+@pytest.mark.parametrize(
+    ("reuse", "is_kept_taken"),
+    [(None, True), ("", True), ([], True), ("false", True), (0, False), (np.False_, False), (1, True)],
+    ids=repr,
+)
+def test_only_a_clear_no_has_the_same_paid_again(server: Capture, reuse: Any, is_kept_taken: bool) -> None:
+    """A link may give anything for reuse, and most of it looks like no to Python."""
+    node()
+    assert node(reuse=reuse)[2]["reused"] is is_kept_taken
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_tensors_of_any_kind_are_taken(server: Capture, dtype: torch.dtype, channels: int) -> None:
