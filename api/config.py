@@ -40,10 +40,8 @@ def serves_many() -> bool:
 def folder() -> Path:
     """Return the path of the state folder, which may not exist yet."""
     told = os.environ.get(HOME_VARIABLE) or _host_folder()
-    return Path(told).expanduser() if told else _platform_folder()
-
-
-def _platform_folder() -> Path:
+    if told:
+        return Path(told).expanduser()
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / NAME
     if sys.platform == "darwin":

@@ -19,6 +19,7 @@ RIFF_HEADER = 12  # "RIFF", the size of what follows, "WEBP"
 APP0, APP1, APP11, SCAN = 0xE0, 0xE1, 0xEB, 0xDA
 WEBP_PIXEL_FLAGS = 0b00010010  # alpha and animation; the others announce ICC, EXIF and XMP
 APP14, APP15, COMMENT = 0xEE, 0xEF, 0xFE  # APP14 says how JPEG's colours are meant
+BESIDE_PIXELS = {*range(APP1, APP15 + 1), COMMENT} - {APP14}
 WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}  # markers of JPEG that stand alone
 GIF_HEADER = 13
 GIF_EXTENSION, GIF_IMAGE, GIF_END, GIF_APPLICATION = 0x21, 0x2C, 0x3B, 0xFF
@@ -123,25 +124,18 @@ def without_metadata(data: bytes) -> bytes:
         )
     if form == "jpg":
         segments = list(jpeg_segments(data))
-        kept = (part for part in segments if not _stands_beside(part.kind[0]))
+        kept = (part for part in segments if part.kind[0] not in BESIDE_PIXELS)
         return JPEG_START + b"".join(data[part.start : part.end] for part in kept) + data[segments[-1].end :]
     if form == "webp":
-        parts = b"".join(_webp_part(data, part) for part in riff_chunks(data))
+        chunks = []
+        for part in riff_chunks(data):
+            chunk = bytearray(data[part.start : part.end])
+            if part.kind == b"VP8X" and len(chunk) > 8:
+                chunk[8] &= WEBP_PIXEL_FLAGS
+            chunks += [] if part.kind in (b"EXIF", b"XMP ", b"ICCP") else [chunk]
+        parts = b"".join(chunks)
         return b"RIFF" + (len(parts) + 4).to_bytes(4, "little") + b"WEBP" + parts
     return data
-
-
-def _stands_beside(kind: int) -> bool:
-    return (APP1 <= kind <= APP15 and kind != APP14) or kind == COMMENT
-
-
-def _webp_part(data: bytes, part: Part) -> bytes:
-    if part.kind in (b"EXIF", b"XMP ", b"ICCP"):
-        return b""
-    chunk = bytearray(data[part.start : part.end])
-    if part.kind == b"VP8X" and len(chunk) > 8:
-        chunk[8] &= WEBP_PIXEL_FLAGS
-    return bytes(chunk)
 
 
 def gif_applications(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -98,7 +99,10 @@ def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Con
     would carry a key in clear.
     """
     if name == "auto":
-        return _auto(host, sandbox_url)
+        for first in ("openai", "comfy.org"):
+            with contextlib.suppress(NoKeyError):
+                return resolve(first, host, sandbox_url)
+        raise NoKeyError(NO_CONNECTION)
     if name in ("sandbox", "sandbox batch"):
         batch = name != "sandbox"
         return Connection(name=name, kind="sandbox", base_url=f"{sandbox_url()}/v1", batch=batch)
@@ -124,15 +128,6 @@ def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Con
             param="connection",
         )
     return connection
-
-
-def _auto(host: HostSecrets, sandbox_url: Callable[[], str]) -> Connection:
-    for name in ("openai", "comfy.org"):
-        try:
-            return resolve(name, host, sandbox_url)
-        except NoKeyError:
-            continue
-    raise NoKeyError(NO_CONNECTION)
 
 
 def _comfy(host: HostSecrets) -> Connection:

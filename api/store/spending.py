@@ -260,8 +260,11 @@ _day_sum = lru_cache(maxsize=DAYS_SUMMED)(_DaySum)
 def _amounts(read: Callable[[], bytes | None], told: tuple[str, float] | None) -> Iterator[tuple[str, float]]:
     """Yield connection and USD of a note, as its name `told` them or as it is read; nothing for one that says none."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
-        connection, usd = told or _read(read())
-        yield connection, amount(usd)
+        if told is None:
+            line = json.loads(read() or b"")
+            usd = line.get("estimate_usd") or 0.0 if line["usd"] is None else line["usd"]
+            told = str(line["connection"]), float(usd)
+        yield told[0], amount(told[1])
 
 
 def _named(name: str, *, unknown_too: bool) -> tuple[str, float] | None:
@@ -273,12 +276,6 @@ def _named(name: str, *, unknown_too: bool) -> tuple[str, float] | None:
     with contextlib.suppress(ValueError):
         return unquote(connection), 0.0 if usd == "unknown" else float(usd)
     return None
-
-
-def _read(note: bytes | None) -> tuple[str, float]:
-    line = json.loads(note or b"")
-    usd = line["usd"]
-    return str(line["connection"]), float(line.get("estimate_usd") or 0.0) if usd is None else float(usd)
 
 
 def _limit() -> float | None:

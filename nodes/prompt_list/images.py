@@ -73,8 +73,12 @@ def load(
         PromptListError: a file is missing or broken, a mask is of another size, or all need too much memory.
     """
     refuse_missing(rows, folder, source)
-    files = _files(rows, source, folder)
-    _refuse_too_much(files, source, free_bytes)
+    unique: dict[tuple[str, Path], _File] = {}  # one that is picture and mask comes as both
+    for row, column, name, path in _named(rows, folder):
+        unique.setdefault((column, path), _File(path, column, source, row, name))
+    files = list(unique.values())
+    if free_bytes is not None:
+        _refuse_too_much(files, source, free_bytes)
     read: dict[tuple[str, Path], RowImages] = {}
     for at in range(0, len(files), TOGETHER):
         step(at, len(files))
@@ -103,17 +107,7 @@ def _named(rows: Iterable[Row], folder: Path) -> Iterator[tuple[Row, str, str, P
                 yield row, column, name, inside(folder, name)
 
 
-def _files(rows: Sequence[Row], source: str, folder: Path) -> list[_File]:
-    """Return each file once, in the order of the rows; one that is picture and mask comes as both."""
-    files: dict[tuple[str, Path], _File] = {}
-    for row, column, name, path in _named(rows, folder):
-        files.setdefault((column, path), _File(path, column, source, row, name))
-    return list(files.values())
-
-
-def _refuse_too_much(files: Sequence[_File], source: str, free_bytes: int | None) -> None:
-    if free_bytes is None:
-        return
+def _refuse_too_much(files: Sequence[_File], source: str, free_bytes: int) -> None:
     needed, allowed = sum(parallel_map(_bytes, files)), int(free_bytes * SHARE)
     if needed > allowed:
         raise PromptListError(
