@@ -23,6 +23,7 @@ from .pasted import refuse_unsendable
 BATCH_WINDOW = timedelta(hours=24)
 OWN_KEY_MAX_PIXELS = 8_294_400  # the largest picture the models make, docs/service.md, "Sizes"
 SHORTEST_SECRET = 8  # "none", as local services take it, is no secret and may occur in a picture's base64
+LONGEST_WORD = 16
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 OPENAI_HOSTS = ("api.openai.com", "eu.api.openai.com", "us.api.openai.com")  # a relay is never one, whatever its name
 ENDING_KINDS = ("openai", "comfy.org", "sandbox")
@@ -143,7 +144,7 @@ class Connection:
 
     def _secrets(self) -> list[str]:
         key = [self.key.get_secret_value()] if self.key else []
-        own_headers = self.headers.values() if self.kind == "compatible" else []
+        own_headers = [value for value in self.headers.values() if self.kind == "compatible" and not _is_word(value)]
         return [secret for secret in [*key, *own_headers] if len(secret) >= SHORTEST_SECRET]
 
     def check(self, request: OpenAIImageGenerationRequest) -> None:
@@ -217,6 +218,11 @@ class HostSecrets:
     comfy_key: SecretStr | None = None
     comfy_base_url: str | None = None
     comfy_headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def _is_word(value: str) -> bool:
+    """Tell a word as it stands in prompts, such as the name of a team, from a key in a header of one's own."""
+    return value.isalpha() and len(value) < LONGEST_WORD
 
 
 def is_loopback(url: str) -> bool:

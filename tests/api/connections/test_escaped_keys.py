@@ -73,6 +73,13 @@ def test_key_is_in_no_words_whatever_its_form(form: str, charset: str) -> None:
         assert form[len(form) // 2 :][:6] not in shown
 
 
+def test_word_in_a_header_of_ones_own_is_no_key() -> None:
+    """It may be in a prompt that the service says back; what may be a key is none of the words."""
+    relay = Connection("relay", "https://host/v1", headers={"X-Team": "pictures", "X-Key": "planted-3"})
+    assert relay.without_secrets_in("Pictures of PLANTED-3") == "Pictures of [key]"
+    assert relay.without_secrets(b"pictures of planted-3") == b"pictures of [key]"
+
+
 def test_words_without_a_key_stay() -> None:
     """Also those that begin like one."""
     words = "sk-plan, SK-PLANTED/ and c2stcGxhbnRl are none; 736b2d706c61 neither"
