@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import logging
@@ -100,6 +101,22 @@ def saves_metadata() -> bool:
     """Tell whether workflows may be saved with files: not if ComfyUI was started with --disable-metadata."""
     arguments = _loaded("comfy.cli_args")
     return not (arguments and getattr(arguments.args, "disable_metadata", False))
+
+
+def at_exit(work: Callable[[], object]) -> None:
+    """Stop the prompt and do work when ComfyUI ends by itself or by Ctrl+C; where there is none, never.
+
+    The prompt's thread runs on until Python has come to its end, and would fail at the next node.
+    """
+
+    def end() -> None:
+        interrupt = getattr(_loaded("comfy.model_management"), "interrupt_current_processing", None)
+        if interrupt is not None:
+            interrupt()
+        work()
+
+    if _server() is not None:
+        atexit.register(end)
 
 
 def install_examples(folder: Path) -> None:

@@ -127,6 +127,13 @@ class JobHandle:
         if self.sent:
             self.on_deserted()
 
+    def give_up_unless_sent(self) -> bool:
+        """Have the job end without a word where it was not sent yet; tell whether it was."""
+        with self._lock:
+            if not self.sent:
+                self.abandoned.set()
+            return self.sent
+
     def about_to_send(self) -> None:
         """Pass the point of no return.
 

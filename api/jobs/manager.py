@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, wait
+from contextlib import suppress
 from dataclasses import replace
 
 from ..errors import OpenAIImageError
@@ -17,6 +18,7 @@ from .runner import JobRunner
 from .threads import ConcurrencyLimiter
 
 LOG = logging.getLogger(__name__)
+END_WAIT_S = 120.0  # most pictures take less
 
 
 class JobManager:
@@ -27,6 +29,7 @@ class JobManager:
         self._running: dict[tuple[str | None, str], JobHandle] = {}  # by account and name
         self._limiters: dict[str, ConcurrencyLimiter] = {}
         self._unkept: dict[tuple[str, str | None], StoredAnswer] = {}  # by identity and account
+        self._is_ending = False
 
     def submit(self, job: Job) -> JobHandle:
         """Start a job, join it where it runs already, or take its answer from the store.
@@ -44,6 +47,9 @@ class JobManager:
             limiter = self._limiters.setdefault(
                 job.connection.service, ConcurrencyLimiter(in_order=not os.environ.get(STORE_VARIABLE))
             )
+        if self._is_ending:
+            self._finish(handle, JobAbandoned())
+            return handle
         try:
             store = store_of(job.connection)
             store.flush_soon()
@@ -56,6 +62,25 @@ class JobManager:
         else:
             handle.on_deserted = limiter.run(lambda: self._ask(handle, store, limiter))
         return handle
+
+    def end(self, wait_s: float = END_WAIT_S) -> None:
+        """Send nothing any more, and wait for the answers of what was sent, so that they are kept: the process ends.
+
+        Ctrl+C ends the waiting. The threads are daemons, which die without it once Python has come to its end.
+        """
+        with self._lock:
+            self._is_ending = True
+            sent = [handle for handle in self._running.values() if handle.give_up_unless_sent()]
+        if not sent:
+            return
+        LOG.warning(
+            "Waiting up to %.0f s for %d answers that may be billed: what comes is kept for the next run. Press Ctrl+C"
+            " to end without them.",
+            wait_s,
+            len(sent),
+        )
+        with suppress(KeyboardInterrupt):
+            wait([handle.future for handle in sent], wait_s)
 
     def was_asked(self, job: Job) -> bool:
         """Tell whether a job is answered, here or on a machine that shares the store, or on its way or lost there."""

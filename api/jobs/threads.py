@@ -1,6 +1,7 @@
 """Worker threads of our own: so many requests at a time per service, the others wait in order.
 
-Threads are daemons: ComfyUI may end while a request is out, and the store knows what became of it.
+Threads are daemons: ComfyUI may end while a request is out, and the store knows what became of it. Where it ends by
+itself, JobManager.end waits for what is out.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -192,6 +192,36 @@ def test_cancel_while_the_answer_downloads_keeps_it(asker: Asker) -> None:
     until_quiet()
     again, answer = asker.next_run()
     assert (again, answer.pictures) == (0, [painted("a red fox")])
+
+
+def test_end_of_the_process_waits_for_what_is_out_and_sends_nothing_more(
+    asker: Asker, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ctrl+C in ComfyUI's window: what is paid is kept; neither who waits for a place nor who comes later is sent."""
+    monkeypatch.setenv("OPENAI_IMAGE_NODES_MAX_IN_FLIGHT", "1")
+    asker.jobs = JobManager()
+    gate = asker.faults.hold()
+    running, queued = asker.submit(), asker.submit("another")
+    until(lambda: asker.faults.posts)
+    ending = pool.submit(asker.jobs.end)
+    until(lambda: any("1 answers that may be billed" in line for line in caplog.messages))
+    late = asker.submit("a third")
+    assert not ending.done()
+    gate.set()
+    ending.result(30)
+    assert running.future.result(0).pictures == [painted("a red fox")]
+    for unsent in (queued, late):
+        with pytest.raises(CancelledError):
+            unsent.future.result(30)
+    assert asker.faults.posts == 1
+
+
+def test_end_of_an_idle_process_waits_for_nothing(asker: Asker, caplog: pytest.LogCaptureFixture) -> None:
+    """As it was before."""
+    asker.jobs = JobManager()
+    asker.ask()
+    asker.jobs.end()
+    assert not any("Waiting" in line for line in caplog.messages)
 
 
 def test_cancel_while_pictures_are_fetched_keeps_them(asker: Asker, host: Host, pool: ThreadPoolExecutor) -> None:
