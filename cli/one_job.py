@@ -17,6 +17,7 @@ from ..api.backends.atomic_files import read_regular
 from ..api.jobs.report import dimensions
 from ..api.store.records import PICTURE_MAX_BYTES
 from ..utils.c2pa import credentials_of
+from ..utils.containers import form_of
 from ..utils.svg import clean_svg
 from .terminal import print_json, printable, tell_path, tell_row
 
@@ -59,12 +60,16 @@ def show(job: tuple[Path, JobRecord], *, as_json: bool) -> int:
 def opened(job: tuple[Path, JobRecord]) -> int:
     """Open the pictures of an answer with what this machine opens such files with.
 
-    Raises: RefusedError for a drawing that may run scripts, or where nothing opens it.
+    Raises: RefusedError for what is no picture, a drawing that may run scripts, or where nothing opens it; OSError.
     """
     folder, record = job
     for name in record.pictures:
         path = folder / name
-        if path.suffix == ".svg" and clean_svg(path.read_bytes()).notes:
+        data = read_regular(path, PICTURE_MAX_BYTES)
+        form = form_of(data)
+        if f".{form}" != path.suffix:  # in a folder that is shared it may be a link for Windows to follow
+            raise RefusedError(f"{path} is no picture of this kind, so it is not opened. Export it to look into it.")
+        if form == "svg" and clean_svg(data).notes:
             raise RefusedError(f"{path} may run scripts in a browser, so it is not opened. Export it to look into it.")
         tell_path(path)
         if sys.platform == "win32":

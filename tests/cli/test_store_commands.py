@@ -123,3 +123,22 @@ def test_pictures_are_opened_with_the_machines_own_program(
     code = 3
     assert main(["jobs", "open", name_of(answer)[:10]]) == 1
     assert "could not open" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", ["url", "bin", "png", "svg"])
+@pytest.mark.parametrize("data", [b"[InternetShortcut]\nURL=file://host/share/x.exe\n", b"MZ\0", b""])
+def test_what_is_no_picture_is_not_opened(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], suffix: str, data: bytes
+) -> None:
+    """Who writes into a shared folder must not have a program started here: Windows follows what is called .url."""
+    folder = asker.ask().folder
+    assert folder is not None
+    record = json.loads((folder / "record.json").read_text())
+    fields = {"pictures": [f"picture_0.{suffix}"], "picture_digests": [hashlib.sha256(data).hexdigest()]}
+    (folder / "record.json").write_text(json.dumps({**record, **fields}))
+    (folder / f"picture_0.{suffix}").write_bytes(data)
+    monkeypatch.setattr(
+        "openai_image_nodes.cli.one_job.subprocess.run", lambda *_args, **_options: pytest.fail("opened")
+    )
+    assert main(["jobs", "open", folder.name[:10]]) == 1
+    assert "is no picture of this kind" in capsys.readouterr().err
