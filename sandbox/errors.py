@@ -83,6 +83,15 @@ def mimetype(param: str, got: str, accepted: Sequence[str]) -> RefusedError:
     return refused(message, param=param, code="unsupported_file_mimetype")
 
 
+def no_mimetype(param: str) -> RefusedError:
+    """Return the refusal of a file part that names no content type."""
+    message = (
+        f"Invalid file '{param}': failed to determine mimetype. Ensure you are providing the file's mimetype as part of"
+        " the 'Content-Type' header."
+    )
+    return refused(message, param=param, code="missing_file_mimetype")
+
+
 def too_large(param: str, size: int, limit: int) -> RefusedError:
     """Return the refusal of a file by its length in bytes."""
     message = f"Invalid file '{param}': {size:,} bytes, the maximum is {limit:,} bytes."

@@ -50,6 +50,8 @@ def check(parsed: ParsedRequest, spec: ModelSpec) -> tuple[Size, ...]:
 
 
 def _kind_and_length(file: ReceivedFile, types: list[str], limit: int) -> None:
+    if not file.content_type:
+        raise errors.no_mimetype(file.param)
     if file.content_type not in types:
         raise errors.mimetype(file.param, file.content_type, types)
     if len(file.data) > limit:

@@ -18,11 +18,10 @@ from .form import BOOLEANS, EDIT_FIELDS, INTEGERS, ParsedRequest, ReceivedFile, 
 FILES = {"image": "image", "image[]": "image", "mask": "mask", "markup": "markup"}
 NESTED = re.compile(r"svg(?:\[(model)\]|\[(reasoning)\]\[(effort)\])")
 MAX_HEAD_BYTES = 16_384
-OCTETS = "application/octet-stream"
 
 
 class PartHead(NamedTuple):
-    """The head of a part. Without a header of its own its content type is application/octet-stream."""
+    """The head of a part. `content_type` is empty where it names none."""
 
     name: str
     filename: str | None
@@ -80,7 +79,7 @@ def _head(raw: bytes) -> PartHead:
     name = headers.get_param("name", header="content-disposition")
     if not isinstance(name, str):
         raise errors.unparsable("multipart form")
-    return PartHead(name, headers.get_filename(), headers.get_content_type() if "content-type" in headers else OCTETS)
+    return PartHead(name, headers.get_filename(), headers.get_content_type() if "content-type" in headers else "")
 
 
 def boundary_of(content_type: str) -> str | None:

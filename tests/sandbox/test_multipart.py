@@ -10,7 +10,7 @@ from openai_image_nodes.sandbox.requests.multipart import MultipartParser, PartH
 
 # Data that looks like the form around it: line ends, dashes, most of a delimiter.
 DATA = (b"", b"\r\n", b"\r\n--", b"\r\n--bound", b"--boundary\r\n", b"\r\n\r\n", bytes(range(256)) * 3)
-HEADS = [PartHead("n", None, "application/octet-stream"), PartHead("file", "f\u00fcchse.png", "image/png")]
+HEADS = [PartHead("n", None, ""), PartHead("file", "f\u00fcchse.png", "image/png")]
 
 
 def form(first: bytes, second: bytes) -> bytes:

@@ -152,7 +152,7 @@ EDITS = {
     "no content type": (
         [("image", ("x", file_of()))],
         {},
-        (400, "unsupported_file_mimetype", "image"),
+        (400, "missing_file_mimetype", "image"),
     ),
     "octet-stream": (
         [part("image", file_of(), "application/octet-stream")],
