@@ -17,7 +17,7 @@ from ..catalog.schemas import Image, OpenAIImageGenerationResponse, SvgUsage, To
 from ..connections.connection import Connection
 from ..errors import BadAnswerError
 from .base64_json import base64_to_bytes, extract_base64, is_picture, is_whole_picture, looks_like_base64
-from .error_mapping import error_from_response, redacted, service_words
+from .error_mapping import Asked, error_from_response, redacted, service_words
 from .find_pictures import MAX_IMAGES, guessed_pictures, known_pictures, linked_pictures, pictures_in_text
 from .loose_json import documents, is_finished, utf8
 from .sse import (
@@ -74,7 +74,8 @@ def parse_answer(
     body = _last_words(raw.body) or raw.body
     words = service_words(body)
     if words.from_service:
-        raise error_from_response(connection, 200, raw.headers, body, subject=model)
+        asked = Asked(drawn=EVENT_STREAM.match(raw.body) is not None and PARTIAL.encode() in raw.body)
+        raise error_from_response(connection, 200, raw.headers, body, subject=model, asked=asked)
     if response is not None and has_picture:
         return response
     message = redacted(connection, words.message)[:SAID_MAX_CHARS].rstrip(" .")

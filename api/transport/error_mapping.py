@@ -91,7 +91,8 @@ class Asked:
     """What was asked when an error came: the path below the base address, and the bytes that went out.
 
     Not `may_cost`: nothing is lost if nobody knows what became of it. Not `complete`: the service cannot have all of
-    it. `final`: the answer is the service's own last word on it, as a line of a batch is.
+    it. `final`: the answer is the service's own last word on it, as a line of a batch is. `drawn`: sketches came
+    before the error, so the work was begun.
     """
 
     path: str = ""
@@ -99,6 +100,7 @@ class Asked:
     may_cost: bool = True
     complete: bool = True
     final: bool = False
+    drawn: bool = False
 
 
 def error_from_response(
@@ -143,6 +145,8 @@ def error_from_response(
 def _rule(connection: Connection, status: int, words: ServiceWords, asked: Asked, *, redirects: bool = False) -> Rule:
     """Return what an answer means."""
     rule = next(rule for rule in RULES if rule.holds(status, words, connection, redirects=redirects))
+    if asked.drawn and rule.error in (RefusedError, RateLimitError, ServiceDownError):
+        rule = LOST
     if rule.error is StillRunningError and not connection.idempotent:
         rule = LOST  # only under a key of ours could the same be asked for again without being paid twice
     if rule.error is not OutcomeUnknownError:

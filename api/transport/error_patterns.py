@@ -47,9 +47,11 @@ NOT_HERE = (
     r"|not (available|supported) in your (country|region)"
 )
 NOT_HERE_CODES = r"unsupported_country|region_?(not|un)|\b(user_)?location"
+CLOSED_CODES = r"access_terminated|account_suspended|organization_(restricted|suspended|disabled)"
+HTTP_FOR_HTTPS = r"\bhttp\srequest (was sent )?to (an )?https"
 LEAKED_KEY = r"key.{0,40}(leaked|compromised|revoked)"
 ACCOUNT_CODES = r"(mismatched|invalid)_(organization|project)|(project|organization)_(archived|not_found)"
-NO_MODEL_CODES = r"model_?(not|un|deprecat|retired|ended|shut)|deploymentnotfound"
+NO_MODEL_CODES = r"unavailable_model|model_?(not|un|deprecat|retired|ended|shut)|deploymentnotfound"
 NO_MODEL_WORDS = (
     r"model.{0,80}(not found|not exist|unknown|not supported|not available|deprecated|retired|decommissioned|shut down"
     r"|no longer available)|(unknown|invalid|no such) model|model (id|identifier|name)\w* is invalid|real modelid"
@@ -60,7 +62,7 @@ NO_PROVIDER = (
 )
 MAY_NOT_CODES = r"permission_?denied|(key|token|team)_(model_)?access_denied|access_denied_for_(key|token)"
 MAY_NOT_WORDS = (
-    r"missing scopes|insufficient permission|restricted api key|scope|lacks the required"
+    r"permission is required|missing scopes|insufficient permission|restricted api key|scope|lacks the required"
     r"|not allowed to access (the )?model"
     r"|can only access (the )?models|no permission to (use|access)|\u4ee4\u724c\u65e0\u6743"
 )
@@ -68,7 +70,7 @@ TIMED_OUT = (
     r"stream .{0,30}(end|close|broke|disconnect|reset|abort)|disconnected|generation failed"
     r"|no images? (was |were )?(generated|returned|produced)"
     "|timed? ?out|timeout|read response|upstream connect|connection (reset|closed|error)|bad gateway|unexpected eof"
-    "|provider returned error|upstream .{0,40}(failed|died|error|ended|closed|broke)"
+    "|provider returned error|max_output_tokens|upstream .{0,40}(failed|died|error|ended|closed|broke)"
 )
 FAILED_CODES = (
     r"server_error|internal|timeout|bad_response|gateway|unavailable|overloaded|\bstream_|do_request_failed"
@@ -97,8 +99,8 @@ NOBODY_THERE = (
     r"no (available|active|healthy|live|allowed) ([\w-]+ )?"
     r"(channel|provider|upstream|deployment|backend|server|account|instance|worker)"
     r"|no (deployments?|channels?|providers?|accounts?|instances?) (are |is )?available|\u65e0\u53ef\u7528\u6e20\u9053"
-    r"|^loading model|model is (still |currently )?loading|system (disk|cpu|memory) overloaded"
-    r"|backend not found|get a peer from|unable to start process|(server|service|model) is (too )?busy|queue is full"
+    r"|^loading model|model ([\w./-]+ )?is (still |currently )?loading|system (disk|cpu|memory) overloaded"
+    r"|backend not found|get a peer from|unable to start process|(server|service|model) is (too )?busy|queue (is )?full"
 )
 NOT_BEGUN_CODES = (
     r"failed_validation|model_price_error|\w+_not_configured|get_channel_failed|no_available_key"
@@ -121,7 +123,8 @@ WANTS_FIELD = (
 )
 UNABLE = (
     r"(does|do)( not|n't) support image (generation|edit|output)|image[ _](edit|generation)\w* (is |are )?not supported"
-    r"|not support synchronous|tool choice 'image_generation'|not support(ed)? (for|by) (this |the )?provider"
+    r"|does not work with the (specified )?model|not support synchronous|tool choice 'image_generation'"
+    r"|not support(ed)? (for|by) (this |the )?provider"
 )
 WRONG_FORM_CODES = r"unsupported_content_type|unsupported_media_type"
 WRONG_FORM_WORDS = (

@@ -25,9 +25,11 @@ from .error_patterns import (
     BAD_KEY_WORDS,
     BUSY,
     CHALLENGE,
+    CLOSED_CODES,
     CREDIT_CODES,
     CREDIT_WORDS,
     FAILED_CODES,
+    HTTP_FOR_HTTPS,
     KEY_LIMIT_WORDS,
     LEAKED_KEY,
     MAY_NOT_CODES,
@@ -145,6 +147,11 @@ ASK_WHO_RUNS_IT = (
     " or look into its log. The address is from {setting}."
 )
 GATEWAY_GAVE_UP = "{name}: a gateway gave up before the answer came; {billed}"
+NOT_AN_API = "{name}: nothing answers at {address} in the way of the images API"
+CHECK_ADDRESS = (
+    "The address comes from {setting}: check it (most base addresses end on /v1), and whether this service makes"
+    " pictures with {subject}."
+)
 NO_MODEL = "{name}: the model {subject} was not found"
 ANOTHER_MODEL = "Choose another model or connection."
 NOBODY = "{name}: no server behind the service can make this now"
@@ -181,7 +188,7 @@ RULES = (  # the first that holds
         range(100, 200),
     ),
     Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {401, 403}, codes="deactivated|disabled|banned|suspended"),
-    Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {400, 401, 403, 429}, codes="access_terminated"),
+    Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {400, 401, 403, 412, 429}, codes=CLOSED_CODES),
     Rule(NoKeyError, BAD_KEY, "{key}", {400, 401, 403}, words=LEAKED_KEY, page=False),
     Rule(ModeratedError, FLAGGED, CHANGE_IT, codes=MODERATION_CODES),
     Rule(ModeratedError, FLAGGED, CHANGE_IT, words=MODERATION_WORDS, page=False),
@@ -249,13 +256,8 @@ RULES = (  # the first that holds
     Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {400, 404, 500, 503}, codes=NOT_BEGUN_CODES),
     Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {501, 505}),
     Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {400, 404, 405, 422}, words=UNABLE, page=False),
-    Rule(
-        RefusedError,
-        "{name}: nothing answers at {address} in the way of the images API",
-        "The address comes from {setting}: check it (most base addresses end on /v1), and whether this service makes"
-        " pictures with {subject}.",
-        {404, 405, 410},
-    ),
+    Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {404, 405, 410}),
+    Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {400}, words=HTTP_FOR_HTTPS),
     Rule(
         RefusedError,
         "{name}: the address leads to {target}, which is not followed with the key",

@@ -44,13 +44,14 @@ RETRY_KEYS = (
 CHATS = ("choices", "output", "candidates")
 TASK_KEYS = ("task_id", "taskId", "taskID", "job_id", "jobId", "prediction_id")
 TASK_STATES = re.compile(
-    r"queued|pending|processing|in_?progress|submitted|starting|created|not_?start|in_queue|running|accepted|waiting",
+    r"queued|pending|processing|in_?progress|submitted|starting|created|not_?(start|running)|in_queue|running|accepted|waiting",
     re.I,
 )
 FAILED_STATES = re.compile(r"fail(ed|ure)?|error(ed)?|rejected|blocked|cancell?ed|expired|incomplete", re.I)
 BLOCKED_KEYS = ("blockReason", "block_reason", "finishReason", "finish_reason")
 BLOCKED = re.compile(r".*(safety|prohibited|block|content_?filter|spii|recitation|moderat).*", re.I)
 FILTER_KEYS = ("raiFilteredReason", "rai_filtered_reason")  # whatever they say
+SAFE_KEYS = ("respect_moderation", "is_image_safe")  # where they are false
 STATE_KEYS = ("status", "state", "task_status")
 MODERATED = re.compile(r"(request|content|input|output)?[ _]?moderated", re.I)
 ENDED = re.compile(r"stop|length|end_turn|completed?|success", re.I)
@@ -316,7 +317,7 @@ def _entries(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
 def _blocked(answer: Mapping[str, Any]) -> str | None:
     """Return by which word a reply says that it was withheld, anywhere in it: a reason, or the result of a filter."""
     for key, value in [("", answer), *_entries(answer)]:
-        if key == "respect_moderation" and value is False:
+        if key in SAFE_KEYS and value is False:
             return key
         if isinstance(value, str) and (
             (key in BLOCKED_KEYS and BLOCKED.fullmatch(value))

@@ -159,6 +159,23 @@ TOLD: dict[str, tuple[int, Any, type[OpenAIImageError], str]] = {
             ]
         )
     },
+    "xAI's neighbour": (200, {"data": [{"is_image_safe": False, "url": None}]}, ModeratedError, "Change the prompt"),
+    "a closed account": (412, error("suspended", code="ACCOUNT_SUSPENDED"), NoKeyError, "is closed"),
+    "a permission": (
+        401,
+        error("The `models` permission is required", code="unauthorized"),
+        NoKeyError,
+        "Give the key",
+    ),
+    "a loading model": (503, {"error": "Model a/b is currently loading"}, RefusedError, "Nothing was made"),
+    "a full queue": (503, {"error": "queue full"}, RefusedError, "Nothing was made"),
+    "http for https": (400, {"error": "Client sent an HTTP request to an HTTPS server."}, RefusedError, "check it"),
+    "no more tokens": (
+        200,
+        {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "output": []},
+        MAYBE,
+        "billed",
+    ),
     "a refusal above": (200, error("Unsupported size", type="upstream_error"), RefusedError, "Unsupported size"),
 }
 
@@ -262,6 +279,22 @@ def test_addresses_in_texts_are_followed(server: WireServer, name: str) -> None:
     server.script(plain(LINKS[name].format(f"{server.base_url}/a.png").encode(), "Content-Type: text/plain"))
     server.file("/v1/a.png", plain(RED))
     assert colour() == [250, 0, 0]
+
+
+SKETCH = event(type="image_generation.partial_image", b64_json=text(BLUE), partial_image_index=0)
+
+
+@pytest.mark.parametrize("said", [{"message": "odd"}, {"message": "wait", "code": "rate_limit_exceeded"}])
+def test_an_error_behind_a_sketch_may_have_been_billed(server: WireServer, said: dict[str, str]) -> None:
+    """The work was begun: it is not sent again, whatever the words; that a filter withheld it is told."""
+    server.script(chunked(SKETCH, event(type="error", error=said)))
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknownError, match="billed"):
+            node(live_preview=1)
+    assert server.posts == 1
+    server.script(chunked(SKETCH, event(type="error", error={"message": "no", "code": "moderation_blocked"})))
+    with pytest.raises(ModeratedError):
+        node(live_preview=1, prompt="another")
 
 
 def test_tokens_that_come_behind_the_picture_are_counted(server: WireServer) -> None:
