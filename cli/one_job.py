@@ -53,7 +53,12 @@ def show(job: tuple[Path, JobRecord], *, as_json: bool) -> int:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         tell_row(f"{name}: {_date(value) if name.endswith('_at') else text}")
     for file in told["files"]:
-        print(f"{file['name']}: {_described(file)}")
+        stated, c2pa = "no Content Credentials (C2PA)", file["c2pa"]
+        if c2pa is not None:
+            issuer, program = (printable(c2pa[name] or "not known") for name in ("issuer", "generator"))
+            stated = f"Content Credentials (C2PA), not verified: issuer {issuer}, made with {program}"
+        size = file["size"] or "size not known"
+        print(f"{file['name']}: {size}, {file['bytes']:,} bytes, SHA-256 {file['sha256']}; {stated}")
     return 0
 
 
@@ -123,16 +128,6 @@ def _files(folder: Path, record: JobRecord) -> Iterator[dict[str, Any]]:
             "sha256": hashlib.sha256(data).hexdigest(),
             "c2pa": credentials._asdict() if credentials else None,
         }
-
-
-def _described(file: dict[str, Any]) -> str:
-    c2pa = file["c2pa"]
-    if c2pa is None:
-        stated = "no Content Credentials (C2PA)"
-    else:
-        issuer, program = (printable(c2pa[name] or "not known") for name in ("issuer", "generator"))
-        stated = f"Content Credentials (C2PA), not verified: issuer {issuer}, made with {program}"
-    return f"{file['size'] or 'size not known'}, {file['bytes']:,} bytes, SHA-256 {file['sha256']}; {stated}"
 
 
 def _date(second: Any) -> str:

@@ -75,19 +75,12 @@ def _lines_about(name: str, *, offline: bool) -> Iterator[str]:
     if proxy:
         yield f"through the proxy {proxy}"
     if found is not None:
-        yield from _lines_of(found)
-
-
-def _lines_of(found: probe.Probe) -> Iterator[str]:
-    if found.fault:
-        yield found.fault
-    else:
         pictures = [model for model in found.models if "image" in model]
-        yield f"reachable, {len(found.models)} models, {len(pictures)} of them for pictures"
-    for model, day in found.ending.items():
-        yield f"{model} is shut down on {day}"
-    if found.skew_s is not None and abs(found.skew_s) > probe.SKEW_WORTH_TELLING_S:
-        yield f"this machine's clock is off by {found.skew_s:.0f} s"
+        yield found.fault or f"reachable, {len(found.models)} models, {len(pictures)} of them for pictures"
+        for model, day in found.ending.items():
+            yield f"{model} is shut down on {day}"
+        if found.skew_s is not None and abs(found.skew_s) > probe.SKEW_WORTH_TELLING_S:
+            yield f"this machine's clock is off by {found.skew_s:.0f} s"
 
 
 def connect(argv: Sequence[str]) -> int:

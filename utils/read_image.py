@@ -152,7 +152,11 @@ def _opened(file: BinaryIO, openers: Openers, max_pixels: int) -> ImageFile:
         raise BrokenPictureError(_unknown(start))
     with image_errors():
         picture = opener(file)
-    refuse_more_than(max_pixels, *picture.size)
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise BrokenPictureError(
+            f"the picture is {size_text(width, height)}, more than the {max_pixels // 1_000_000} megapixels allowed"
+        )
     return picture
 
 
@@ -180,18 +184,6 @@ def _shown(start: bytes) -> str:
     start = start[:SHOWN_BYTES]
     is_text = start.isascii() and start.decode("ascii").isprintable()
     return start.decode("ascii") if is_text else start.hex(" ")
-
-
-def refuse_more_than(max_pixels: int, width: int, height: int) -> None:
-    """Refuse a size.
-
-    Raises:
-        BrokenPictureError: it has more pixels.
-    """
-    if width * height > max_pixels:
-        raise BrokenPictureError(
-            f"the picture is {size_text(width, height)}, more than the {max_pixels // 1_000_000} megapixels allowed"
-        )
 
 
 @contextmanager

@@ -52,7 +52,9 @@ def answered_or_planned(job: Job) -> StoredAnswer | Deferred:
             words = f"failed in the batch: {planned.fault}"
         if words:
             return Deferred(words)
-    return Deferred(f"planned, {_tally(store).counted_with(plan.add(job, identity))}")
+    with _tallies_lock:
+        tally = _tallies.setdefault(str(store.root), _Tally(store))
+    return Deferred(f"planned, {tally.counted_with(plan.add(job, identity))}")
 
 
 def was_asked(job: Job) -> bool:
@@ -124,8 +126,3 @@ def _price(usd: float) -> str:
 
 _tallies: dict[str, _Tally] = {}
 _tallies_lock = threading.Lock()
-
-
-def _tally(store: Store) -> _Tally:
-    with _tallies_lock:
-        return _tallies.setdefault(str(store.root), _Tally(store))

@@ -212,7 +212,15 @@ class BatchManager:
         return done
 
     def _begun(self, part: BatchPart) -> BatchRecord | None:
-        submitting = BatchSubmitter(self._store, self._checked(part), self._told)
+        connection = self._resolve(part.connection)
+        connection.check_batch(part.model)
+        other = {one.service for one in part.jobs} - {connection.service}
+        if other:
+            raise RefusedError(
+                f"{part.connection}: jobs were planned for {', '.join(sorted(other))}, and the connection goes to"
+                f" {connection.service} now. Set it back, or discard the plan (openai-image batch plan --forget)."
+            )
+        submitting = BatchSubmitter(self._store, connection, self._told)
         record = submitting.prepare(part)
         with self._alone(record) as record:
             return submitting.go_on(record, high_usd=part.high_usd)
@@ -244,17 +252,6 @@ class BatchManager:
             yield self._ledger.find(record.id) or record
         finally:
             ours.release()
-
-    def _checked(self, part: BatchPart) -> Connection:
-        connection = self._resolve(part.connection)
-        connection.check_batch(part.model)
-        other = {one.service for one in part.jobs} - {connection.service}
-        if other:
-            raise RefusedError(
-                f"{part.connection}: jobs were planned for {', '.join(sorted(other))}, and the connection goes to"
-                f" {connection.service} now. Set it back, or discard the plan (openai-image batch plan --forget)."
-            )
-        return connection
 
     def _connection(self, record: BatchRecord) -> Connection:
         connection = self._resolve(record.connection)

@@ -129,7 +129,9 @@ def report(
     tokens = record.usage.model_dump(exclude_none=True) if record.usage else None
     expected = pricing.estimate(connection, record.fields, record.image_count)
     cost = None if record.cost_usd is None else round(record.cost_usd, 6)
-    own_notes = [*answer.notes, *received_notes(answer), *fault_notes(answer), *([SANDBOX_NOTE] if is_free else [])]
+    place = f"; its bytes are in {answer.folder}" if answer.folder else ""
+    faults = [f"Picture {index} of the answer is broken: {fault}{place}." for index, fault in record.faults.items()]
+    own_notes = [*answer.notes, *received_notes(answer), *faults, *([SANDBOX_NOTE] if is_free else [])]
     size = record.fields.get("size")  # what was asked, or what came in its place
     if size not in (None, "auto") and (came := next(filter(None, map(dimensions, answer.pictures)), None)):
         size = f"{came[0]}x{came[1]}"
@@ -169,14 +171,6 @@ def outcome(answer: StoredAnswer, connection: Connection) -> str:
     if record.credits is None:
         return f"done, {record.cost_usd:.4f} USD"
     return f"done, {record.cost_usd:.4f} USD ({record.credits:g} credits)"
-
-
-def fault_notes(answer: StoredAnswer) -> list[str]:
-    """Return a note for every picture of an answer that could not be had, with the place of its bytes."""
-    place = f"; its bytes are in {answer.folder}" if answer.folder else ""
-    return [
-        f"Picture {index} of the answer is broken: {fault}{place}." for index, fault in answer.record.faults.items()
-    ]
 
 
 def model_notes(model: str, connection: Connection) -> list[str]:
