@@ -6,6 +6,7 @@ A URL is as in s3://bucket/folder, gs://, abfs:// or memory://.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 import uuid
@@ -76,7 +77,9 @@ class LocalBackend:
         return LocalBackend(self.path / name)
 
     def names(self, beginning: str = "") -> list[str]:
-        """Return the names of files that begin so. Nothing is there where there is no folder."""
+        """Return the names of files that begin so. Nothing is there where there is no folder, or a link to one."""
+        if self.path.is_symlink():  # where others can write too, it may lead anywhere
+            return []
         below = beginning.rpartition("/")[0]
         top, found = os.path.join(self.path, below), []
         for folder, _, names in os.walk(top):
@@ -99,6 +102,8 @@ class LocalBackend:
     def create(self, name: str, data: bytes) -> bool:
         """Make a file with O_EXCL. The folder must be there: who cleared it this moment must not be undone."""
         path = self.path / name
+        if self.path.is_symlink():
+            raise OSError(errno.EINVAL, "a link, and no folder", str(self.path))
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), PRIVATE_FILE)
         except FileExistsError:

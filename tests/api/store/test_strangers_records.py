@@ -180,6 +180,26 @@ def test_folder_that_leads_elsewhere_is_not_followed(asker: Asker, tmp_path: Pat
     assert files_below(tmp_path) == before
 
 
+def test_try_that_leads_elsewhere_is_not_followed(
+    asker: Asker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither is all looked through that lies there, nor a lease taken there."""
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "deep").mkdir(parents=True)
+    identity = asker.ask().record.identity
+    asker.restart()
+    (asker.store.jobs / identity).rename(tmp_path / identity)
+    asker.store.journal.root.mkdir(exist_ok=True)
+    (asker.store.journal.root / f"{identity}.again-0123abcd").symlink_to(elsewhere)
+    seen = elsewhere.stat().st_mtime_ns
+    walked: list[str] = []
+    monkeypatch.setattr(os, "scandir", lambda path, scan=os.scandir: (walked.append(str(path)), scan(path))[1])
+    with pytest.raises(OutcomeUnknownError, match="a link"):  # nobody knows what it was
+        asker.ask()
+    assert elsewhere.stat().st_mtime_ns == seen
+    assert not any("elsewhere" in path or "again" in path for path in walked)
+
+
 @pytest.mark.parametrize("what", ["exchanged", "missing", "cut"])
 def test_picture_that_is_not_the_kept_one_is_told_and_not_bought_again(asker: Asker, what: str) -> None:
     """The record has its digest; the message says what to do."""
