@@ -60,16 +60,12 @@ class ConcurrencyLimiter:
                 self._service_limit = service_limit
             self._start_waiting()
 
-    def _limit(self) -> int:
-        if self._own_limit is not None:
-            return self._own_limit
-        ours = whole_number(MAX_IN_FLIGHT_VARIABLE, MAX_IN_FLIGHT)
-        return max(1, min(ours, self._service_limit or ours))
-
     def _start_waiting(self) -> None:
+        ours = whole_number(MAX_IN_FLIGHT_VARIABLE, MAX_IN_FLIGHT)
         while True:
             with self._lock:
-                if not self._waiting or self._running >= self._limit():
+                limit = self._own_limit or max(1, min(ours, self._service_limit or ours))
+                if not self._waiting or self._running >= limit:
                     return
                 if not self._in_order:
                     self._waiting.rotate(random.randrange(len(self._waiting)))  # noqa: S311 - no secret depends on it

@@ -15,6 +15,7 @@ from .parameters import FITTED, ImageParameters
 
 Size = tuple[int, int]  # width and height in pixels
 SMALLEST_REGION, LARGEST_REGION = (1024, 1024), (2560, 1440)
+SPOT = MaskedArea(Box(0, 0, 1, 1), 1)  # in the place of a mask that nothing is known of yet
 SERVER_MULTIPLE, SERVER_MIN_PIXELS = 16, 655_360  # of a model that nothing is known of
 
 
@@ -92,9 +93,8 @@ def no_mask(mode: str) -> str:
 
 def dearest_size(values: Mapping[str, Any], picture: Size, *, has_mask: bool) -> Size | None:
     """Return the largest size that a picture may be asked for at, before its mask is looked at; None: the widget's."""
-    spot = MaskedArea(Box(0, 0, 1, 1), 1)
     whole = {**values, "mask_mode": "blend"} if has_mask and values.get("mask_mode") == "region" else values
-    asked = frame(whole, Picture(picture, has_mask, spot)).asked
+    asked = frame(whole, Picture(picture, has_mask, SPOT)).asked
     if whole is not values and asked and validation.spec_of(values, shutdowns=False).sizes.kind != "fixed":
         return max(asked, LARGEST_REGION, key=lambda size: size[0] * size[1])
     return asked

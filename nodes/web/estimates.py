@@ -19,7 +19,6 @@ from pydantic import SecretStr
 
 from ...api import Connection, HostSecrets, NoKeyError, RefusedError
 from ...api.catalog import catalog, pricing, validation
-from ...api.catalog.catalog import ModelSpec
 from ...api.connections import resolve as connections
 from ...api.jobs import past_runs
 from ...api.jobs.threads import run_bounded
@@ -33,7 +32,7 @@ from ..prompt_list.files import inside, leads_outside
 from ..prompt_list.node import PromptList, RowKind
 from ..prompt_list.tables import PromptListError
 from ..run import parameters
-from ..run.framing import LARGEST_REGION, SMALLEST_REGION, Picture, Size, frame, no_mask, no_picture
+from ..run.framing import LARGEST_REGION, SMALLEST_REGION, SPOT, Picture, Size, frame, no_mask, no_picture
 from .responses import posted, refuse_other_pages
 
 EXTRA: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
@@ -45,7 +44,6 @@ SIGNED_IN = HostSecrets(comfy_token=SecretStr("only-the-price-is-asked"))
 DECIDING = {"model", "connection"}  # without these nothing can be said of a price
 CUSTOM = {"custom_width", "custom_height"}
 INPUT = " [input]"  # what Load Image adds to the name of a file of ComfyUI's input folder
-SPOT = MaskedArea(Box(0, 0, 1, 1), 1)
 
 
 async def estimate(request: web.Request) -> dict[str, Any]:
@@ -173,22 +171,14 @@ def _price_cases(values: Mapping[str, Any], unknown: set[str]) -> list[dict[str,
     spec = catalog.find(str(values.get("model")))
     is_open = values.get("size") == "custom" and unknown & CUSTOM
     open_names = {*unknown, "size"} if is_open else unknown
-    choices = _choices(spec, values) if spec else {}
+    choices: dict[str, Sequence[Any]] = {}  # by widget what the model may be asked for; of a range its ends
+    if spec is not None:
+        frames = spec.gif if (values.get("extra") or {}).get("output_format") == "gif" else None
+        sizes = frames.sizes if frames else spec.sizes.allowed or spec.sizes.presets
+        choices = {"quality": spec.quality, "size": sizes, "n": spec.n, "live_preview": spec.partial_images}
+        choices |= {"frame_count": frames.frame_count} if frames else {}
     may_be = {name: found for name, found in choices.items() if name in open_names}
     return [{**values, **dict(zip(may_be, chosen, strict=True))} for chosen in product(*may_be.values())]
-
-
-def _choices(spec: ModelSpec, values: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
-    """Return by widget what a model may be asked for; of a range its ends."""
-    extra = values.get("extra") or {}
-    gif = spec.gif if extra.get("output_format") == "gif" else None
-    return {
-        "quality": spec.quality,
-        "size": gif.sizes if gif else spec.sizes.allowed or spec.sizes.presets,
-        "n": spec.n,
-        "live_preview": spec.partial_images,
-        **({"frame_count": gif.frame_count} if gif else {}),
-    }
 
 
 def _picture_of(files: Mapping[str, Any], connected: Collection[str], *, mask_mode: str) -> Picture | None:
