@@ -22,7 +22,7 @@ REMOTE_VARIABLE = "OPENAI_IMAGE_NODES_ALLOW_REMOTE_KEYS"
 MAX_BODY_BYTES = 1 << 20  # a node's values; a prompt has 32,000 characters at most
 MAX_DEPTH = 32
 OTHER_PAGE = "This can only be done from ComfyUI's own page."
-OWN_SITES = ("", "same-origin", "none")  # none: somebody typed the address
+OWN_SITES = ("same-origin", "none")  # none: somebody typed the address
 PROXY_HEADERS = re.compile(
     r"forwarded|x-forwarded-.+|x-real-ip|x-client-ip|x-cluster-client-ip|x-original-.+|x-proxyuser-ip|via|cf-.+"
     r"|true-client-ip|fastly-client-ip|fly-client-ip|x-appengine-.+|x-azure-.+|x-amzn?-.+|x-envoy-.+|x-arr-.+|proxy-.+"
@@ -79,7 +79,8 @@ def refuse_other_pages(request: web.Request) -> None:
     Raises: HTTPForbidden.
     """
     _refuse_other_origins(request)
-    if request.method != "GET" and "Origin" not in request.headers:  # a GET of our own page names none
+    nameless_get = request.method == "GET" and "Origin" not in request.headers  # as a GET of our own page is
+    if not (nameless_get or _names_this_server(request)):
         raise web.HTTPForbidden(text=OTHER_PAGE)
     name = urlsplit(f"//{request.host}").hostname or ""
     if _is_from_here(request) and not (_remote_allowed() or _is_own_name(name)):
@@ -90,10 +91,19 @@ def refuse_other_pages(request: web.Request) -> None:
 
 
 def _refuse_other_origins(request: web.Request) -> None:
-    origin, host = request.headers.get("Origin"), urlsplit(f"//{request.host}").netloc
-    own = origin is None or urlsplit(origin).netloc == host != ""
-    if not own or request.headers.get("Sec-Fetch-Site", "") not in OWN_SITES:
+    """Let a page of this server in, also behind a proxy that gives the server another name, and what is no browser.
+
+    Raises: HTTPForbidden.
+    """
+    site = request.headers.get("Sec-Fetch-Site")  # which no page can set
+    is_unsaid = site is None and ("Origin" not in request.headers or _names_this_server(request))
+    if not (is_unsaid or site in OWN_SITES):
         raise web.HTTPForbidden(text=OTHER_PAGE)
+
+
+def _names_this_server(request: web.Request) -> bool:
+    host = urlsplit(f"//{request.host}").netloc
+    return urlsplit(request.headers.get("Origin", "")).netloc == host != ""
 
 
 def refuse_other_machines(request: web.Request) -> None:

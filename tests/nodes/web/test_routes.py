@@ -479,7 +479,13 @@ def test_no_route_answers_a_page_of_another_origin(method: str, path: str, heade
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "estimate"), ("GET", "models"), ("GET", "connections")])
 @pytest.mark.parametrize(
-    "headers", [{"Origin": "http://comfy.invalid", "Host": "comfy.invalid"}, {"Origin": ""}], ids=["proxy", "program"]
+    "headers",
+    [
+        {"Origin": "http://comfy.invalid", "Host": "comfy.invalid"},
+        {"Origin": "https://comfy.invalid", "Sec-Fetch-Site": "same-origin"},
+        {"Origin": ""},
+    ],
+    ids=["proxy", "proxy that renames the server", "program"],
 )
 def test_harmless_routes_answer_behind_a_proxy_and_to_programs(method: str, path: str, headers: dict[str, str]) -> None:
     """A proxy on this machine has a name of its own, and a program names no page."""
