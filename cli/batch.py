@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from ..api import OpenAIImageError, RefusedError, stores
 from ..api.batch import describe
@@ -159,19 +159,14 @@ def _submitted(options: argparse.Namespace) -> list[BatchRecord]:
             *(f"{describe.part(part)}; only partly submitted before" for part in halves),
             *map(describe.part, parts),
         ]
-        if lines and _agreed(lines, describe.total([*halves, *parts]), yes=options.yes):
+        for line in lines:
+            tell_row(line)
+        if lines and not options.yes and not sys.stdin.isatty():
+            raise RefusedError("Nobody can be asked here. To submit without a question: --yes")
+        question = f"Submit {describe.total([*halves, *parts])}? [y/N] "
+        if lines and (options.yes or input(question).strip().lower() in ("y", "yes")):
             begun += manager.submit(parts)
     return begun
-
-
-def _agreed(lines: Iterable[str], total: str, *, yes: bool) -> bool:
-    for line in lines:
-        tell_row(line)
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise RefusedError("Nobody can be asked here. To submit without a question: --yes")
-    return input(f"Submit {total}? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _open_ones(beginnings: Sequence[str]) -> list[tuple[BatchManager, BatchRecord]]:

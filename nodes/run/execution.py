@@ -27,7 +27,7 @@ from ...utils.errors import BrokenPictureError
 from .framing import Framing, alternatives, frame, unframed
 from .input_images import EncodedInputs, InputImages, encode_inputs
 from .large_sums import Share, expected_usd, prompt_costs
-from .parameters import ALWAYS_SAID, ImageParameters, refuse_kinds, refuse_widgets, takes_kept
+from .parameters import ALWAYS_SAID, ImageParameters, refuse_kinds, refuse_widgets, takes_kept, without_previews
 from .progress import FITTING, ProgressReporter, prompt_monitor, work_out
 
 LOG = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ class NodeRun:
             costs.leave(share)
 
     async def _answered(self, parameters: ImageParameters, asked: PreparedJob, share: Share) -> StoredAnswer:
-        if parameters.live_preview and (reason := parameters.without_previews(self.connection)):
+        if parameters.live_preview and (reason := without_previews(self.connection, parameters.n)):
             asked.encoded.notes.append(f"No sketches were shown while waiting: {reason}.")
         await prompt_costs().allow(share, lambda: JOBS.is_kept(asked.job))
         submitted = run_in_thread(lambda: JOBS.submit(asked.job))

@@ -74,10 +74,6 @@ class ImageParameters:
         more = {name: int(self.extra[name]) for name in MORE_NUMBERS if is_whole(self.extra.get(name))}
         object.__setattr__(self, "extra", {**self.extra, **more})
 
-    def without_previews(self, connection: Connection) -> str | None:
-        """Return why sketches cannot be shown while waiting, or None."""
-        return _without_previews(connection, self.n)
-
     def request(self, encoded: EncodedInputs, connection: Connection) -> OpenAIImageGenerationRequest:
         """Return the request for what goes out; it asks for a stream where sketches can be shown.
 
@@ -89,7 +85,7 @@ class ImageParameters:
         connection.check_alive(self.model)
         _refuse_nothing_to_match(self.size, edits=edits)
         fields = service_fields(asdict(self), asked=encoded.framing.asked, edits=edits)
-        if self.live_preview and self.without_previews(connection) is None:
+        if self.live_preview and without_previews(connection, self.n) is None:
             fields.update(stream=True, partial_images=self.live_preview)
         if not edits:
             sources = {"image_count": 0, "mask": mask, "markup": encoded.markup}
@@ -176,11 +172,12 @@ def priced_fields(
     """Return what the price of a run depends on: the service's fields, and the sketches that are billed besides."""
     fields = service_fields(values, asked=asked, edits=edits)
     sketches = int(values.get("live_preview") or 0)
-    can_be = sketches and _without_previews(connection, int(values.get("n") or 1)) is None
+    can_be = sketches and without_previews(connection, int(values.get("n") or 1)) is None
     return {**fields, "partial_images": sketches} if can_be else fields
 
 
-def _without_previews(connection: Connection, n: int) -> str | None:
+def without_previews(connection: Connection, n: int) -> str | None:
+    """Return why sketches of `n` pictures cannot be shown while waiting, or None."""
     if connection.kind == "comfy.org":
         return "comfy.org does not send sketches"
     if connection.batch:
