@@ -29,6 +29,7 @@ HEX = re.compile(
 FEWEST_NUMBERS = 16
 BYTE, SIGNED_BYTE = 256, -128
 CRC_BYTES = 4
+MAX_EMBEDDED = 64  # beginnings that are looked at
 SHORT_CHARS = 4096  # what is no longer than this is left to the parser
 STEP_CHARS = 1 << 18  # decoded at a time, in well under a millisecond; a multiple of four
 MAX_STRINGS = 200_000  # looked at; a picture stands among the first
@@ -67,21 +68,21 @@ def is_whole_picture(data: bytes) -> bool:
 def embedded_pictures(body: bytes) -> Iterator[bytes]:
     """Yield the whole PNG, WebP and JPEG files that stand in bytes of another kind, as they are or in base64."""
     at = 0
-    while (found := EMBEDDED.search(body, at)) is not None:
-        start, at = found.start(), found.end()
+    for _ in range(MAX_EMBEDDED):
+        found = EMBEDDED.search(body, at)
+        if found is None:
+            return
+        start, data = found.start(), b""
         if found["base64"]:
-            digits = BASE64_RUN.match(body, start)
-            end = digits.end() if digits else at
+            run = BASE64_RUN.match(body, start)
+            at = run.end() if run else found.end()
             with contextlib.suppress(ValueError):
-                data = base64_to_bytes(memoryview(body)[start:end])
-                at = end
-                if is_whole_picture(data):
-                    yield data
-            continue
-        end = _end_of_picture(body, start)
-        if end > start:
-            at = end
-            yield body[start:end]
+                data = base64_to_bytes(memoryview(body)[start:at])
+        else:
+            at = max(found.end(), _end_of_picture(body, start))
+            data = body[start:at]
+        if is_whole_picture(data):
+            yield data
 
 
 def _end_of_picture(body: bytes, start: int) -> int:
@@ -90,8 +91,9 @@ def _end_of_picture(body: bytes, start: int) -> int:
         end = start + 8 + int.from_bytes(body[start + 4 : start + 8], "little")
         return end if end <= len(body) else 0
     if body.startswith(b"\x89PNG", start):
-        return body.find(b"IEND", start) + len(b"IEND") + CRC_BYTES if b"IEND" in body[start:] else 0
-    return body.rfind(b"\xff\xd9", start) + 2 if b"\xff\xd9" in body[start:] else 0  # its preview has an end as well
+        end = body.find(b"IEND", start)
+        return end + len(b"IEND") + CRC_BYTES if end > 0 else 0
+    return body.rfind(b"\xff\xd9", start) + 2  # the last one: a preview inside has an end as well; without one 1
 
 
 def from_hex(text: bytes) -> bytes | None:

@@ -102,7 +102,7 @@ def pictures_in_text(body: bytes) -> list[Image]:
     if body.lstrip()[:1] in (b"{", b"[") or IS_PAGE.search(body[:MAX_TEXT_CHARS].decode("latin-1")):
         return []
     mark = body.lstrip().partition(b"\n")[0].strip()
-    parts = body.split(mark) if mark.startswith(b"--") and len(mark) > len(b"--") else [body]
+    parts = body.split(mark, MAX_IMAGES) if mark.startswith(b"--") and len(mark) > len(b"--") else [body]
     found = [Image(raw=data, guess="place") for part in parts for data in embedded_pictures(part)]
     address = body.strip()[:OTHER_CHARS].decode("latin-1")
     if not found and re.fullmatch(r"https?://\S+", address, re.I):
@@ -146,6 +146,7 @@ def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> li
 
 def _without_thoughts(values: list[object], texts: Mapping[str, memoryview], depth: int) -> list[object]:
     """Return the parts of a reply without what a model sketched on its way, where there is a picture as well."""
+    values = values[: MAX_IMAGES + 1]
     final = [each for each in values if not (isinstance(each, dict) and each.get("thought") is True)]
     if len(final) in (0, len(values)):
         return values

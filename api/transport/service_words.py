@@ -402,10 +402,10 @@ def _plain(body: bytes) -> ServiceWords:
         unreadable = sum(not (each.isprintable() or each.isspace()) or each == "\ufffd" for each in text[:SAMPLE_CHARS])
         if unreadable * 10 > max(SHORT_CHARS, len(text[:SAMPLE_CHARS])):
             return ServiceWords(f"{len(body):,} bytes that are no text")
-        return ServiceWords(_clean(re.sub(r"<[^>]*>", " ", NO_TEXT.sub(" ", COMMENT_LINES.sub("", text)))))
+        return ServiceWords(_clean(re.sub(r"<[^<>]*>", " ", NO_TEXT.sub(" ", COMMENT_LINES.sub("", text)))))
     title = TITLE.search(text)
     name = _clean(html.unescape(title[1])) if title else ""
-    content = _clean(html.unescape(re.sub(r"<[^>]*(>|\Z)", " ", NO_TEXT.sub(" ", text))))
+    content = _clean(html.unescape(re.sub(r"<[^<>]*(>|\Z)", " ", NO_TEXT.sub(" ", text))))
     page = (f"{name}: {content}" if name and content and name not in content else content or name)[:PAGE_MAX_CHARS]
     return ServiceWords(f"{WEB_PAGE} It reads: {page}" if page else WEB_PAGE, page=page or "an empty page")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai_image_nodes.api.catalog.schemas import OpenAIImageGenerationResponse
 from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import (
     BadAnswerError,
@@ -26,6 +27,7 @@ from openai_image_nodes.api.errors import (
 )
 from openai_image_nodes.api.store import journal
 from openai_image_nodes.api.transport import client, downloads, operation
+from openai_image_nodes.api.transport.answer import response_of
 from openai_image_nodes.api.transport.error_mapping import Asked, error_from_response
 from openai_image_nodes.api.transport.service_words import service_words
 from openai_image_nodes.api.transport.sessions import session_for
@@ -356,3 +358,11 @@ def test_a_picture_under_a_failing_status_is_written_down_before_it_is_read(
         node(prompt="another")
     assert not list(home.rglob(journal.HALF_ANSWER))
     assert server.posts == 2
+
+
+@pytest.mark.parametrize("piece", [b"<", b"<!--", b"\xff\xd8\xff\xe0", b"iVBORw0KGgo ", b"--\n", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_no_answer_is_read_in_time_that_grows_with_its_length(piece: bytes) -> None:
+    """A reader that looks at all of the rest at each beginning would take minutes, and nothing else would run."""
+    body = b"x, " + piece * (300_000 // len(piece))
+    assert service_words(body).from_service is False
+    assert not (response_of(body) or OpenAIImageGenerationResponse()).data
