@@ -30,7 +30,7 @@ def named(beginning: str, *, answered: bool = True) -> tuple[Path, JobRecord]:
 
     Raises: RefusedError if there is none, or more than one.
     """
-    all_jobs = [one for store in stores() for one in store.each_record(beginning.partition(".")[0])]
+    all_jobs = [one for store in stores() for one in store.records(beginning.partition(".")[0])]
     kept = [one for one in all_jobs if one[1].pictures or not answered]
     found = [one for one in kept if beginning in (one[0].name, short_name(one[0]))]
     found = found or [one for one in kept if one[0].name.startswith(beginning)]

@@ -121,7 +121,7 @@ def _find(words: Sequence[str], *, as_json: bool) -> int:
     """List the jobs whose prompt, or what the service made of it, has all words; upper and lower case are the same."""
     if not words:
         raise RefusedError("Say which words to look for: openai-image jobs find WORDS")
-    found = [(store, *one) for store in stores() for one in store.each_record() if _has(one[1], words)]
+    found = [(store, *one) for store in stores() for one in store.records() if _has(one[1], words)]
     if as_json:
         return print_json([summary(folder, record) for _, folder, record in found])
     for store, folder, record in found:

@@ -176,10 +176,6 @@ class JobPlan:
         """Yield all planned jobs in no order, as they are read: there may be very many."""
         return (planned for identity in self.identities() if (planned := self.find(identity)))
 
-    def all(self) -> list[PlannedJob]:
-        """Return all planned jobs in the order in which they were planned."""
-        return in_order(self.each())
-
     def remove(self, identities: Iterable[str]) -> None:
         """Forget planned jobs; their pictures go with `tidy`."""
         for identity in identities:

@@ -232,12 +232,11 @@ class Store:
             self._prune_soon()
         return folder
 
-    def records(self) -> list[tuple[Path, JobRecord]]:
-        """Return the folder and record of all jobs on their way, then of all answers, each the latest used first."""
-        return list(self.each_record())
+    def records(self, beginning: str = "") -> Iterator[tuple[Path, JobRecord]]:
+        """Yield folder and record of all jobs on their way, then of all answers, each the latest used first.
 
-    def each_record(self, beginning: str = "") -> Iterator[tuple[Path, JobRecord]]:
-        """Yield the same one by one, of those whose folder's name begins so."""
+        Of those whose folder's name begins so.
+        """
         for path, record in records_in(self.journal.root, beginning):
             if not self.is_answered(record):
                 yield path, record

@@ -60,7 +60,7 @@ def test_watch_does_it_all(sandbox: ScriptedSandbox, capsys: pytest.CaptureFixtu
     sandbox.scenarios.plan()
     assert "planned: 1 job," in said(capsys, "plan", "--retry")
     assert "1 of 1 answered" in said(capsys, "watch", "--yes", "--every", "0.05")
-    assert len(store().records()) == 4
+    assert len(list(store().records())) == 4
 
 
 def test_nothing_is_sent_without_a_yes(

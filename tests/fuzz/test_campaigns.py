@@ -122,7 +122,7 @@ def records(told: bytes, home: Path) -> None:
         store.find(IDENTITY)
     with contextlib.suppress(OSError):
         store.journal.read(IDENTITY)
-    store.records()
+    list(store.records())
     store.folders_by_use()
     cli("jobs")
     cli("jobs", "find", "fox", "--json")

@@ -48,7 +48,7 @@ def test_another_encoder_does_not_plan_the_pictures_once_more(
     assert {path.name for path in (store().root / "batch" / "inputs").iterdir()} == inputs
     (store().root / "batch" / "inputs" / min(inputs)).unlink()
     assert planned(**edit(3))
-    assert all(JobPlan(store()).picture(file) for job in JobPlan(store()).all() for file in job.files)
+    assert all(JobPlan(store()).picture(file) for job in JobPlan(store()).each() for file in job.files)
 
 
 @pytest.mark.slow

@@ -111,7 +111,7 @@ def test_direct_run_does_not_pay_for_what_a_batch_works_on(sandbox: ScriptedSand
     assert direct_posts(sandbox) == 1
     sandbox.scenarios.release()
     assert finish()[0].answered == 1
-    assert len(store().records()) == 2
+    assert len(list(store().records())) == 2
 
 
 def test_job_that_was_answered_directly_leaves_the_plan(sandbox: ScriptedSandbox) -> None:
@@ -147,7 +147,7 @@ def test_reuse_off_plans_what_the_store_has(sandbox: ScriptedSandbox) -> None:
     assert planned(seed=1, reuse=False)
     submit()
     assert finish()[0].answered == 1
-    assert len(store().records()) == 2
+    assert len(list(store().records())) == 2
     assert json.loads(run(seed=1)[2])["connection"] == "openai batch"
 
 

@@ -119,7 +119,7 @@ def test_panel_shows_a_large_plan_as_it_was_read_last(tmp_path: Path, monkeypatc
         time.sleep(0.1)
         seen = panel.view()
     assert seen["count"] == MANY
-    (one,) = JobPlan(Store(tmp_path / "one")).all()
+    (one,) = JobPlan(Store(tmp_path / "one")).each()
     assert one.high_usd is not None
     assert seen["high_usd"] == pytest.approx(MANY * one.high_usd)
     with counted() as calls:

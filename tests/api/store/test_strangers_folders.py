@@ -79,7 +79,7 @@ def use_everything(asker: Asker) -> None:
         lambda: asker.ask("another"),
         lambda: asker.store.prune(0),
         lambda: JobPlan(asker.store).tidy(),
-        lambda: JobPlan(asker.store).all(),
+        lambda: list(JobPlan(asker.store).each()),
         lambda: main(["jobs"]),
         lambda: main(["jobs", "prune", "--max-bytes", "0"]),
         lambda: main(["batch", "plan"]),
