@@ -180,7 +180,7 @@ class Connection:
         return {
             name: value
             for name, value in fields.items()
-            if name not in self.omit and not (is_plain and value == "auto")
+            if name not in self.omit and not (is_plain and value == "auto" and name not in self.send)
         }
 
     def check_alive(self, model: str) -> None:

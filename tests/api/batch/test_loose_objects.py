@@ -162,7 +162,8 @@ def test_an_entry_that_cannot_be_read_may_be_the_batch_that_is_looked_for(server
 def relay(server: Capture, monkeypatch: pytest.MonkeyPatch) -> Capture:
     """A connection of one's own that plans, to a server that knows less."""
     monkeypatch.setattr(submitting, "SETTLES_AFTER_S", 0.0)
-    entry = {"base_url": f"{server.base_url}/v1", "key": KEY, "batch": True, "omit": ["moderation"]}
+    entry = {"base_url": f"{server.base_url}/v1", "key": KEY, "batch": True}
+    entry |= {"omit": ["moderation"], "send": {"steps": 4, "ratio": "auto"}}
     file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"], "connections.json")
     file.touch(mode=0o600)
     file.write_text(json.dumps({"connections": {"relay": entry}}))
@@ -171,7 +172,7 @@ def relay(server: Capture, monkeypatch: pytest.MonkeyPatch) -> Capture:
 
 @pytest.mark.parametrize("pictures", [{}, {"image": photo()}], ids=["generation", "edit"])
 def test_lines_leave_out_what_the_connection_leaves_out(relay: Capture, pictures: dict[str, Any]) -> None:
-    """`omit`, and "auto" to a compatible service, hold for the lines of a batch as well."""
+    """`omit`, `send`, and "auto" to a compatible service, hold for the lines of a batch as well."""
     assert planned(connection="relay", moderation="low", **pictures)
     relay.reply(200, {"id": 7})
     relay.reply(200, {"id": 8, "status": "validating", "request_counts": None, "errors": None})
@@ -180,6 +181,7 @@ def test_lines_leave_out_what_the_connection_leaves_out(relay: Capture, pictures
     body = json.loads(upload.data)["body"]
     assert body["quality"] == "low"
     assert "moderation" not in body
+    assert (body.pop("steps"), body.pop("ratio")) == (4, "auto")
     assert "auto" not in body.values()
     assert relay.posts[1].fields()["input_file_id"] == "7"
 
