@@ -53,9 +53,10 @@ LEAKED_KEY = r"key.{0,40}(leaked|compromised|revoked)"
 ACCOUNT_CODES = r"(mismatched|invalid)_(organization|project)|(project|organization)_(archived|not_found)"
 NO_MODEL_CODES = r"unavailable_model|model_?(not|un|deprecat|retired|ended|shut)|deploymentnotfound"
 NO_MODEL_WORDS = (
-    r"model.{0,80}(not found|not exist|unknown|not supported|not available|deprecated|retired|decommissioned|shut down"
-    r"|no longer available)|(unknown|invalid|no such) model|model (id|identifier|name)\w* is invalid|real modelid"
-    r"|no endpoints found|llm provider not provided"
+    r"model.{0,80}(not found|not exist|unknown|not supported|not available)|(unknown|invalid|no such) model"
+    r"|^(?!.*(parameter|field|argument|option)).*\bmodel\b.{0,80}(deprecated|retired|decommissioned|shut down"
+    r"|no longer available)|model (id|identifier|name)\w* is invalid|real modelid|no endpoints found"
+    r"|llm provider not provided"
 )
 NO_PROVIDER = (
     r"no endpoints found .{0,20}(matching your (data|privacy)|(that can )?(handle|support) the requested param)"

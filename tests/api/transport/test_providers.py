@@ -96,6 +96,7 @@ TOLD: dict[str, tuple[int, Any, type[OpenAIImageError], str]] = {
     ),
     "flagged": (400, {"detail": "your prompt was flagged"}, ModeratedError, "Change the prompt"),
     "a retired model": (410, error("retired", code="ModelDeprecated"), RefusedError, "another model"),
+    "a retired field": (400, error("The parameter style of this model is deprecated."), RefusedError, "Change what"),
     "an identifier": (400, {"message": "The provided model identifier is invalid."}, RefusedError, "another model"),
     "a policy of data": (
         404,
