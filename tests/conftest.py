@@ -50,8 +50,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_finish() -> None:
-    """Let no collection of garbage look through all modules and tests again and again."""
+    """Let no collection of garbage look through all modules and tests again and again, nor after each 700 objects."""
     gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 @pytest.fixture(autouse=True)

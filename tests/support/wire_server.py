@@ -70,6 +70,8 @@ class WireServer:
 
     def __exit__(self, *_exc: object) -> None:
         self._stopped.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # closed alone, it would leave the thread in accept for ever
         self._listener.close()
 
     def _accept(self) -> None:
