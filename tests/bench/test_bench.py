@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import io
 import os
@@ -30,6 +31,13 @@ SIDE = 40
 SIZES = {"small": (24, 16), "large": (32, 18), "tiny": (8, 8)}
 AT_WORK_BYTES = 8 << 20  # the rows of two stripes as floats, filtered and deflated, and all that is no picture
 NUMBERS = {case.name: number for number, case in enumerate(cases.all_cases())}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_of_others() -> None:
+    """What is timed collects garbage first, each time: what earlier tests left is looked through once."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module")
