@@ -199,13 +199,21 @@ def base64_to_bytes(text: str | memoryview) -> bytes:
 
 
 def _of_any_dialect(text: bytes) -> bytes:
-    """Decode what is not plain base64.
+    """Decode what is not plain base64; a form that was read once too often has blanks in place of its pluses.
 
     Raises: ValueError if it is none at all.
     """
-    plain = urllib.parse.unquote_to_bytes(text) if b"%" in text else text
-    joined = b"".join(plain.strip(b"\"' \t\r\n").split())
-    digits = joined.translate(URL_SAFE).rstrip(b"=")
+    plain = (urllib.parse.unquote_to_bytes(text) if b"%" in text else text).strip(b"\"' \t\r\n")
+    if b" " in plain and b"+" not in plain:
+        with contextlib.suppress(ValueError):
+            data = _of_digits(plain.replace(b" ", b"+"))
+            if is_whole_picture(data):
+                return data
+    return _of_digits(plain)
+
+
+def _of_digits(text: bytes) -> bytes:
+    digits = b"".join(text.split()).translate(URL_SAFE).rstrip(b"=")
     if NOT_BASE64.search(digits) or len(digits) % 4 == 1:
         raise ValueError("the text is no base64")
     return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from openai_image_nodes.api.catalog.schemas import OpenAIImageGenerationResponse
 from openai_image_nodes.api.connections.connection import Connection
@@ -231,12 +232,21 @@ def event(**fields: Any) -> bytes:
     return b"data: " + json.dumps(fields).encode() + b"\n\n"
 
 
+def noise() -> bytes:
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    pixels[0, 0] = (250, 0, 0)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
 def encoded(kind: str, **options: Any) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (64, 64), (250, 0, 0)).save(file, kind, **options)
     return file.getvalue()
 
 
+NOISE = noise()
 VOLCENGINE = chunked(
     event(type="image_generation.partial_succeeded", image_index=0, b64_json=text()),
     event(type="image_generation.completed", usage={"output_tokens": 7, "total_tokens": 7}),
@@ -253,6 +263,7 @@ BODIES: dict[str, bytes] = {
     "XML": plain(b"<answer><b64>" + text().encode() + b"</b64></answer>", "Content-Type: application/xml"),
     "Python's own words": plain(f"ImagesResponse(data=[Image(b64_json='{text()}', url=None)], usage=None)".encode()),
     "a prefix without data:": plain(json.dumps({"data": [{"b64_json": f"image/png;base64,{text()}"}]}).encode()),
+    "blanks for pluses": plain(json.dumps({"data": [{"b64_json": text(NOISE).replace("+", " ")}]}).encode()),
     "BMP": plain(json.dumps(success(encoded("BMP"))).encode()),
 }
 LINKS = {
