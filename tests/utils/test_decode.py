@@ -67,6 +67,13 @@ class TestExactness:
         assert decoded.notes == []
         assert decoded.broken == []
 
+    def test_what_is_no_picture_takes_the_place_of_none(self) -> None:
+        """Some servers send words among the pictures: what can be shown is, in its order, up to what was asked for."""
+        decoded = pngs_to_image([b"null", file_of(OPAQUE), b"word", file_of(TRANSPARENT), file_of(OPAQUE)], at_most=2)
+        assert np.array_equal(levels(decoded.image[0, ..., :3]).round(), RGB)
+        assert np.array_equal(levels(decoded.image[1]).round(), RGBA)
+        assert decoded.broken == [0, 2, 4]
+
     def test_alpha_has_load_images_polarity(self) -> None:
         """1 where transparent; the picture keeps the alpha channel as the file has it."""
         decoded = pngs_to_image([file_of(TRANSPARENT)])
