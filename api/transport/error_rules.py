@@ -228,7 +228,7 @@ RULES = (  # the first that holds
     Rule(NoKeyError, MAY_NOT, LIMITED_KEY, {401, 403}, codes=MAY_NOT_CODES),
     Rule(NoKeyError, MAY_NOT, LIMITED_KEY, {401, 403}, words=MAY_NOT_WORDS, page=False),
     Rule(NoKeyError, "{name}: the organization or project is not the key's", OTHER_ACCOUNT, {401}, codes=ACCOUNT_CODES),
-    Rule(NoKeyError, BAD_KEY, "{key}", {401}),
+    Rule(NoKeyError, BAD_KEY, "{key}", {401, 440, 498}),
     Rule(NoKeyError, BAD_KEY, "{key}", {200, 400, 403}, words=BAD_KEY_WORDS, page=False),
     Rule(NoKeyError, NO_REASON, ASK_WHO_RUNS_IT, {403}, codes=NOTHING, words=NOTHING),
     Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {403}, words=UNABLE, page=False),

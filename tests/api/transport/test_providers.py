@@ -97,6 +97,14 @@ TOLD: dict[str, tuple[int, Any, type[OpenAIImageError], str]] = {
     ),
     "flagged": (400, {"detail": "your prompt was flagged"}, ModeratedError, "Change the prompt"),
     "a retired model": (410, error("retired", code="ModelDeprecated"), RefusedError, "another model"),
+    "no credit, in Japanese": (
+        400,
+        error("\u30af\u30ec\u30b8\u30c3\u30c8\u304c\u4e0d\u8db3\u3057"),
+        OutOfCreditError,
+        "Add",
+    ),
+    "an expired token": (498, {"message": "token expired"}, NoKeyError, "Check the key"),
+    "the same again": (409, error("The same prompt is already being processed"), RefusedError, "Wait a little"),
     "a retired field": (400, error("The parameter style of this model is deprecated."), RefusedError, "Change what"),
     "an identifier": (400, {"message": "The provided model identifier is invalid."}, RefusedError, "another model"),
     "a policy of data": (
