@@ -36,7 +36,8 @@ CREDIT_WORDS = (
     r".{0,40}(exhausted|used up|exceeded)|used up (your|the|all) .{0,30}(free|allocation|quota|credits?)"
     r"|(credit card|payment method).{0,40}(on file|required|missing)|exceeded your balance"
     r"|\u30af\u30ec\u30b8\u30c3\u30c8.{0,4}\u4e0d\u8db3|\u6b8b\u9ad8"
-    r"|\u043d\u0435\u0434\u043e\u0441\u0442\u0430\u0442\u043e\u0447\u043d\u043e"
+    r"|\u043d\u0435\u0434\u043e\u0441\u0442\u0430\u0442\u043e\u0447\u043d\u043e "
+    r"\u0441\u0440\u0435\u0434\u0441\u0442\u0432"
     r"|out of ([\w-]+ ){1,3}quota|\u4f59\u989d|\u989d\u5ea6|\u6b20\u8d39|\u914d\u989d"
 )
 KEY_LIMIT_WORDS = (
