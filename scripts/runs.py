@@ -63,10 +63,10 @@ def run_all(target: Path) -> Iterator[Done]:
 
 
 def _prompts(graph: Graph, outputs: Outputs) -> list[str]:
-    """Return what was asked: the prompts of the list, which are its first output, else the one of the node."""
+    """Return what was asked: the prompts of the list, which are its first output, else the node's if it has one."""
     if "list" in graph.nodes:
         return outputs[str(graph.id_of("list"))][0]
-    return [str(graph.nodes["ask"].widgets.get("prompt", graph.title))]
+    return [str(prompt) for prompt in [graph.nodes["ask"].widgets.get("prompt")] if prompt]
 
 
 def _frames(path: Path) -> list[Image.Image]:

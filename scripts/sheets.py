@@ -114,8 +114,8 @@ def _draw_pictures(sheet: Image.Image, label: str, pictures: Sequence[Image.Imag
 def _write_text(draw: ImageDraw.ImageDraw, row: Row, left: int, top: int) -> None:
     right = left + TEXT_WIDTH
     below = _write_lines(draw, row.title, 28, INK, (left, top, right)) + 14
-    if row.before:
-        below = _write_lines(draw, f'"{row.prompts[0]}"', 20, INK, (left, below, right)) + 16
+    for prompt in row.prompts[:1] if row.before else []:
+        below = _write_lines(draw, f'"{prompt}"', 20, INK, (left, below, right)) + 16
     for fact in row.facts:
         below = _write_lines(draw, fact, 16, QUIET, (left, below, right)) + 4
 
