@@ -78,4 +78,8 @@ test("what is done in place of what was set stands behind the price", () => {
   assert.equal(said(known(0.04, 0.04, { words })), "~0.04 USD \u00b7 The area around the mask would be 82 % of the picture");
   assert.equal(said({ state: "free", words }), "free \u00b7 The area around the mask would be 82 % of the picture");
   assert.equal(said(known(0.04, 0.04, { words: "x".repeat(100) })), "~0.04 USD");
+  const french = "Il n\u2019y a pas d\u2019image pour \u00ab\u00a0mode du masque\u00a0\u00bb (mask_mode) region ou blend";
+  assert.equal(said({ state: "free", words: french }), "free \u00b7 Il n\u2019y a pas d\u2019image pour \u00ab\u00a0mode du masque\u00a0\u00bb (mask_mode) region\u2026");
+  assert.equal(said({ state: "free", words: "\u753b".repeat(50) }), `free \u00b7 ${"\u753b".repeat(32)}\u2026`);
+  assert.equal(said({ state: "free", words: "\u753b".repeat(32) }), `free \u00b7 ${"\u753b".repeat(32)}`);
 });

@@ -4,8 +4,9 @@ import { filled, usd } from "../format.js";
 
 /** @import { Counted, Estimate, Text } from "../types" */
 
-const LONGEST_WORDS = 72;
-const LONGEST_REASON = 48; // characters of a badge that is no wider than the node
+const WIDEST = 72; // columns of a badge that is no wider than the node
+const LONGEST_REASON = 48; // characters beside which the pack's own badge has room
+const WIDE = /[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\uff00-\uff60]/; // letters of two columns
 const PRICE_COLOURS = { fgColor: "#eafff5", bgColor: "#1d5443" };
 const WARNING_COLOURS = { fgColor: "#fff4e0", bgColor: "#7a4b0c" };
 /** @type {Estimate["state"][]} */
@@ -18,8 +19,30 @@ const WARNINGS = ["impossible", "no_key", "no_account"]; // what keeps a run fro
 export function priceText(told, text) {
   const words = (told.words ?? "").split(/: |\uff1a|\. |\u3002/)[0] ?? "";
   const price = amountText(told, text);
-  return words && words.length <= LONGEST_WORDS ? `${price} \u00b7 ${words}` : price;
+  return words ? cut(`${price} \u00b7 `, words) || price : price;
 }
+
+/** Return a beginning and as many words behind it as a badge has room for; nothing where no word has.
+ * @param {string} start
+ * @param {string} words
+ */
+function cut(start, words) {
+  let [room, shown] = [WIDEST, ""];
+  for (const letter of start) room -= columns(letter);
+  for (const part of words.match(/\S+\s*/g) ?? []) {
+    const letters = WIDE.test(part) ? [...part] : [part];
+    for (const each of letters) {
+      room -= [...each.trimEnd()].reduce((sum, letter) => sum + columns(letter), 0);
+      if (room < 0) return shown && `${start}${shown.trimEnd()}\u2026`;
+      shown += each;
+      room -= each.length - each.trimEnd().length;
+    }
+  }
+  return start + shown;
+}
+
+/** @param {string} letter */
+const columns = (letter) => (WIDE.test(letter) ? 2 : 1);
 
 /**
  * @param {Estimate} told
