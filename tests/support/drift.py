@@ -84,14 +84,14 @@ class Drift:
         back = np.linalg.inv(np.vstack([self.map, [0, 0, 1]]))
         to_pixels = np.array([[half, 0, width / 2 + border], [0, half, height / 2 + border], [0, 0, 1]])
         whole = to_pixels @ back @ np.vstack([to_frame, [0, 0, 1]])
-        mirrored = np.pad(np.asarray(picture(pixels)), ((border, border), (border, border), (0, 0)), mode="symmetric")
-        moved = Image.fromarray(mirrored).transform(
-            fine,
-            Image.Transform.AFFINE,
-            tuple(whole[:2].ravel()),
-            Image.Resampling.BICUBIC,
-        )
-        return tensor(moved.resize((columns, rows), Image.Resampling.BOX))
+        mirrored = np.pad(pixels.numpy() * 255, ((border, border), (border, border), (0, 0)), mode="symmetric")
+        moved = [
+            Image.fromarray(np.ascontiguousarray(mirrored[..., channel]))  # in floats: Pillow rounds bytes down
+            .transform(fine, Image.Transform.AFFINE, tuple(whole[:2].ravel()), Image.Resampling.BICUBIC)
+            .resize((columns, rows), Image.Resampling.BOX)
+            for channel in range(mirrored.shape[2])
+        ]
+        return torch.from_numpy(np.stack(moved, axis=2) / 255).clamp(0, 1)
 
 
 def corner_error(found: Sequence[Sequence[float]], drift: Drift, size: tuple[int, int]) -> float:
