@@ -17,12 +17,13 @@ SEEN = 0.005  # of the values on each side, which may be noise, do not count as 
 ROUNDS, SETTLED = 8, 1e-4
 BINS = 16
 TABLE = 8192  # entries of the curve's table: what they round is less than a hundredth of a level
+DEGREE, TONE_RIDGE, TONE_ROUNDS, TONE_BINS = 6, 1e-5, 4, 256
 BIN_PRIOR = 200.0  # samples in a bin at which half of its difference is believed
 
 
 @dataclass(frozen=True)
 class ColourMatch:
-    """value -> curve(gain * value + offset), per channel: gain, offset [C]; bends [C,BINS] are added, None is none.
+    """value -> curve(gain * value + offset), per channel: gain, offset [C]; bends [C,n] are added, None is none.
 
     limits: [2,C], values beyond which what is added stays as it is there, None is nowhere.
     """
@@ -85,6 +86,40 @@ def fit_curve(picture: Tensor, answer: Tensor, match: ColourMatch) -> ColourMatc
     return replace(match, bends=bends)
 
 
+def fit_tone(picture: Tensor, answer: Tensor) -> ColourMatch:
+    """Return a smooth curve per channel that brings the answer's values [n,C] to the picture's [n,C].
+
+    For registration: what colours differ looks like a shift where edges are soft, and gain, bins and the straight
+    lines between them left up to 0.1 px of it.
+    """
+    near = _near(picture, answer, fit_gain(picture, answer))
+    match = no_match(picture.shape[1])
+    xs, left = answer[near].T.contiguous(), (picture[near] - answer[near]).T.contiguous()  # Cn
+    if xs.shape[1] < BIN_PRIOR:
+        return match
+    low = xs.amin(dim=1, keepdim=True)
+    span = (xs.amax(dim=1, keepdim=True) - low).clamp(min=1 / 255) / 2
+    basis = _chebyshev((xs - low) / span - 1)
+    weight, ridge = torch.ones_like(xs), TONE_RIDGE * torch.eye(DEGREE + 1)
+    for _ in range(TONE_ROUNDS):
+        weighted = basis * (weight / weight.sum(dim=1, keepdim=True))[:, None]
+        terms = torch.linalg.solve(weighted @ basis.transpose(1, 2) + ridge, weighted @ left[..., None])
+        rest = left - (terms.transpose(1, 2) @ basis)[:, 0]
+        spread = CAUCHY * (1.4826 * rest.abs().median(dim=1, keepdim=True).values + 1e-3)
+        weight = 1 / (1 + (rest / spread).square())
+    middles = (torch.arange(TONE_BINS) + 0.5) / TONE_BINS
+    places = ((middles - low) / span - 1).clamp(-1, 1)  # beyond the values that were seen it goes on as it ends
+    return replace(match, bends=(terms.transpose(1, 2) @ _chebyshev(places))[:, 0])
+
+
+def _chebyshev(place: Tensor) -> Tensor:
+    """Return the polynomials up to DEGREE at places [C,n] of -1..1: [C,DEGREE+1,n]."""
+    values = [torch.ones_like(place), place]
+    while len(values) <= DEGREE:
+        values.append(2 * place * values[-1] - values[-2])
+    return torch.stack(values, dim=1)
+
+
 def _limits(values: Tensor) -> Tensor | None:
     """Return how far a gain that was fitted to values [n,C] is believed beyond them: as far again as they reach.
 
@@ -145,7 +180,8 @@ def _bends(index: Tensor, left: Tensor) -> Tensor:
 
 
 def _tables(bends: Tensor) -> Tensor:
-    """Return bends [C,BINS] between the middles of their bins as tables [C,TABLE] of values 0..1."""
-    place = ((torch.arange(TABLE) + 0.5) / TABLE * BINS - 0.5).clamp(0, BINS - 1)
-    index = place.long().clamp(max=BINS - 2)
+    """Return bends [C,n] between the middles of their bins as tables [C,TABLE] of values 0..1."""
+    last = bends.shape[1] - 1
+    place = ((torch.arange(TABLE) + 0.5) / TABLE * (last + 1) - 0.5).clamp(0, last)
+    index = place.long().clamp(max=last - 1)
     return torch.lerp(bends[:, index], bends[:, index + 1], place - index)

@@ -19,7 +19,7 @@ STEP_LIMIT, LIMIT = 2.0, 6.0
 
 def smooth_flow(level: Level, should_stop: ShouldStop | None = None) -> Tensor:
     """Return the flow [1,2,h/8,w/8] (centred units) that is left when the level's answer has been moved already."""
-    unit = max(level.frame) / 1024 / level.frame.half  # one pixel at 1024, in centred units
+    unit = level.frame.long_side / 1024 / level.frame.half  # one pixel at 1024, in centred units
     height, width = (-(-side // REDUCTION) for side in (level.frame.height, level.frame.width))
     flow = torch.zeros(1, 2, height, width)
     for _ in range(ROUNDS):
@@ -45,7 +45,7 @@ def _step(level: Level, flow: Tensor) -> Tensor:
     products = torch.cat(
         [x_slope * x_slope, x_slope * y_slope, y_slope * y_slope, x_slope * difference, y_slope * difference], dim=1
     )
-    sigma = WINDOW * max(frame) / 1024 / REDUCTION
+    sigma = WINDOW * frame.long_side / 1024 / REDUCTION
     xx, xy, yy, x_right, y_right = blur(scaled(products * weight, flow.shape[2], flow.shape[3]), sigma)[0]
     damping = DAMPING * (xx + yy).mean() / 2
     xx, yy = xx + damping, yy + damping

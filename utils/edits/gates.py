@@ -12,7 +12,7 @@ from torch import Tensor
 
 from . import seam
 from .cancel import ShouldStop, raise_if_stopped
-from .colour_match import NEAR, ColourMatch, error, fit_curve, fit_gain, no_match
+from .colour_match import NEAR, ColourMatch, error, fit_curve, fit_gain, fit_tone, no_match
 from .filters import grow, luminance
 from .flow import flow_lengths, smooth_flow
 from .geometry import Mapping, compose, corner_shift, identity, parts
@@ -312,7 +312,7 @@ def _matched(shown: View) -> Level:
     Another mix of channels moves edges by 0.05 px, and a changed part shows in the features around it.
     """
     pair, values = shown.pair, samples(shown)
-    colour = fit_curve(values.picture, values.answer, fit_gain(values.picture, values.answer))
+    colour = fit_tone(values.picture, values.answer)
     changed = ((colour.apply(shown.smooth) - pair.smooth).abs().amax(dim=1, keepdim=True) > NEAR).float()
     weight = shown.weight * (1 - grow(changed, round(AROUND_CHANGED * pair.unit)))
     if float(weight.sum()) < UNCHANGED * float(shown.weight.sum()):

@@ -8,36 +8,49 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample
+from torch.nn.functional import grid_sample, pad
 
 MARGIN = 5  # pixels that bicubic sampling reads beyond a position, and some for positions between those of the grid
+SPLINE_ROWS = 32
+SPLINE_REACH = 8  # what lies further away counts for less than a tenth of an 8-bit level's hundredth
 BENDS = (1.2987, -4.9444, 10.8179)  # of a polynomial that undoes the unevenness of torch's bicubic sampling
 
 
-class Frame(NamedTuple):
-    """The size, in pixels, of the picture that coordinates belong to."""
+@dataclass(frozen=True)
+class Frame:
+    """The size, in pixels, of the picture that coordinates belong to.
+
+    exact: the size of what it draws, if that has another ratio before it is rounded to whole pixels: coordinates are
+    that picture's, or a map would be up to 0.05 px off in the other.
+    """
 
     width: int
     height: int
+    exact: tuple[int, int] | None = None
+
+    @property
+    def long_side(self) -> int:
+        return max(self.width, self.height)
 
     @property
     def half(self) -> float:
         """The unit of centred coordinates, in pixels."""
-        return max(self.width, self.height) / 2
+        return self.long_side / 2
 
     @property
     def extent(self) -> tuple[float, float]:
         """The coordinates of the right and of the lower edge."""
-        return self.width / 2 / self.half, self.height / 2 / self.half
+        width, height = self.exact or (self.width, self.height)
+        return width / max(width, height), height / max(width, height)
 
     def at_most(self, long_side: int) -> Frame:
-        """Return the size of the same ratio whose long side is at most `long_side`."""
-        scale = min(1.0, long_side / max(self))
-        return Frame(max(1, round(self.width * scale)), max(1, round(self.height * scale)))
+        """Return the frame that draws the same with a long side of at most `long_side`."""
+        scale = min(1.0, long_side / self.long_side)
+        exact = self.exact or (self.width, self.height)
+        return Frame(max(1, round(self.width * scale)), max(1, round(self.height * scale)), exact)
 
 
 @dataclass(frozen=True)
@@ -137,6 +150,55 @@ def _evened(grid: Tensor, height: int, width: int) -> Tensor:
     square = off.square()
     bend = (square * BENDS[2]).add_(BENDS[1]).mul_(square).add_(BENDS[0])
     return bend.mul_(square.neg_().add_(0.25)).mul_(off).mul_(2 / size).add_(grid)
+
+
+def spline(picture: Tensor) -> Tensor:
+    """Return what `sample_spline` reads of [N,C,h,w]: the coefficients of its cubic B-spline."""
+    return _spline_along(_spline_along(picture, axis=3), axis=2)
+
+
+def _spline_along(picture: Tensor, *, axis: int) -> Tensor:
+    size = picture.shape[axis]
+    sides = (SPLINE_REACH, SPLINE_REACH, 0, 0) if axis == 3 else (0, 0, SPLINE_REACH, SPLINE_REACH)
+    padded = pad(picture, sides, mode="replicate")
+    weights = [(math.sqrt(3) - 2) ** k for k in range(SPLINE_REACH + 1)]
+    scale = 1 / (2 * sum(weights) - 1)
+    total = padded.narrow(axis, SPLINE_REACH, size) * scale
+    for k in range(1, SPLINE_REACH + 1):
+        both = padded.narrow(axis, SPLINE_REACH - k, size) + padded.narrow(axis, SPLINE_REACH + k, size)
+        total.add_(both, alpha=weights[k] * scale)
+    return total
+
+
+def sample_spline(coefficients: Tensor, grid: Tensor) -> Tensor:
+    """Return the picture [1,C,h,w] of a spline's coefficients at positions [1,H,W,2]; beyond its edge the edge goes on.
+
+    Where `sample` shows details up to 0.05 px off, and blurs them, this moves them alike. The four linear samples
+    together have a cubic B-spline's weights (Sigg and Hadwiger, GPU Gems 2, chapter 20).
+    """
+    moved = torch.empty(1, coefficients.shape[1], *grid.shape[1:3])
+    for top in range(0, grid.shape[1], SPLINE_ROWS):  # small parts stay in the processor's cache
+        rows = slice(top, top + SPLINE_ROWS)
+        moved[:, :, rows] = _sample_rows(coefficients, grid[:, rows])
+    return moved
+
+
+def _sample_rows(coefficients: Tensor, grid: Tensor) -> Tensor:
+    sides, size = [], torch.tensor([coefficients.shape[3], coefficients.shape[2]])
+    for axis in (0, 1):
+        place = (grid[..., axis] + 1) * (size[axis] / 2) - 0.5
+        whole = place.floor()
+        t = place - whole
+        first, last = (1 - t) ** 3 / 6, t**3 / 6
+        second = 3 * last - t.square() + 2 / 3
+        before = first + second
+        after = 1 - before
+        low, high = whole - 0.5 + second / before, whole + 1.5 + last / after
+        sides.append((low * (2 / size[axis]) - 1, high * (2 / size[axis]) - 1, after[:, None]))
+    (left, right, across), (upper, lower, down) = sides
+    corners = [torch.stack([x, y], dim=3) for y in (upper, lower) for x in (left, right)]
+    a, b, c, d = (sample(coefficients, corner, "bilinear") for corner in corners)
+    return torch.lerp(torch.lerp(a, b, across), torch.lerp(c, d, across), down)
 
 
 def enlarged(field: Tensor, frame: Frame, rows: Tensor, columns: Tensor) -> Tensor:

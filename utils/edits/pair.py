@@ -12,7 +12,7 @@ from torch import Tensor
 from ..tensors import CLOSED, opened
 from .cancel import ShouldStop, raise_if_stopped
 from .filters import blur, grow, luminance, reduced
-from .geometry import Frame, Mapping, inside, positions, sample
+from .geometry import Frame, Mapping, inside, positions, sample_spline, spline
 from .regions import Box
 from .registration import Level, correlation, features, levels
 
@@ -41,7 +41,12 @@ class Pair:
     @property
     def unit(self) -> float:
         """How many pixels of these tensors make one at a long side of 1024."""
-        return max(self.frame) / WORKING_SIDE
+        return self.frame.long_side / WORKING_SIDE
+
+    @cached_property
+    def spline(self) -> Tensor:
+        """What is sampled of the answer."""
+        return spline(self.answer)
 
     def forget_outside(self, box: Box, shown: Box) -> None:
         """Compare nothing that a box has beyond the part of it that the picture shows."""
@@ -58,7 +63,7 @@ class Pair:
 
     def levels(self, should_stop: ShouldStop | None) -> list[Level]:
         """Return what registration works on."""
-        return levels(luminance(self.picture), luminance(self.answer), self.keep, should_stop)
+        return levels(self.frame, luminance(self.picture), luminance(self.answer), self.keep, should_stop)
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ def make_pair(original: Tensor, answer: Tensor, mask: Tensor | None, should_stop
         selected = reduced(mask[..., None], frame.height, frame.width, should_stop).nan_to_num(nan=0.0).clamp(0, 1)
         selected = torch.where(selected < CLOSED, 0.0, opened(selected))
     raise_if_stopped(should_stop)
-    unit = max(frame) / WORKING_SIDE
+    unit = frame.long_side / WORKING_SIDE
     colours = _colours(picture)
     opaque = _opaque(picture) * _opaque(moved)
     keep = opaque * (1 - grow((selected > 0).float(), round(GUARD * unit)))
@@ -127,9 +132,9 @@ def view(pair: Pair, mapping: Mapping) -> View:
     """Return the pair's answer as the mapping moves it."""
     frame = pair.frame
     grid = positions(mapping, frame, torch.arange(frame.height) + 0.5, torch.arange(frame.width) + 0.5)
-    moved = pair.answer if mapping.is_identity else sample(pair.answer, grid)
+    moved = pair.answer if mapping.is_identity else sample_spline(pair.spline, grid)
     within = inside(grid)
-    near = inside(grid, 2 * NEAR_EDGE * pair.unit / max(frame))
+    near = inside(grid, 2 * NEAR_EDGE * pair.unit / frame.long_side)
     return View(pair, mapping, moved, blur(moved, DETAIL * pair.unit), within, near, pair.keep * within)
 
 

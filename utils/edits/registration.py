@@ -56,11 +56,12 @@ def features(grey: Tensor, keep: Tensor | None = None, noise: float = NOISE) -> 
     return detail / (around(detail.square()) + noise**2).sqrt()
 
 
-def levels(picture: Tensor, answer: Tensor, keep: Tensor, should_stop: ShouldStop | None = None) -> list[Level]:
-    """Return the levels, coarse to fine, of luminances and keep [1,1,h,w] of one size, which are smaller than that."""
-    full = Frame(picture.shape[3], picture.shape[2])
+def levels(
+    full: Frame, picture: Tensor, answer: Tensor, keep: Tensor, should_stop: ShouldStop | None = None
+) -> list[Level]:
+    """Return the levels, coarse to fine, of luminances and keep [1,1,h,w] of a frame's size; smaller than that."""
     built = []
-    for long_side in [side for side in LEVELS if side < max(full)] or [max(full)]:
+    for long_side in [side for side in LEVELS if side < full.long_side] or [full.long_side]:
         raise_if_stopped(should_stop)
         frame = full.at_most(long_side)
         small, small_answer, small_keep = (scaled(x, frame.height, frame.width) for x in (picture, answer, keep))

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from openai_image_nodes.utils.edits.colour_match import BINS, ColourMatch, error, fit_curve, fit_gain, no_match
+from openai_image_nodes.utils.edits.colour_match import (
+    BINS,
+    ColourMatch,
+    error,
+    fit_curve,
+    fit_gain,
+    fit_tone,
+    no_match,
+)
 from torch import Tensor
 
 
@@ -103,3 +111,21 @@ def test_nothing_in_common_changes_nothing() -> None:
     """Without a value that is near, the colours stay as they came."""
     black, white = torch.zeros(100, 3), torch.ones(100, 3)
     assert fit_gain(black, white).is_identity
+
+
+@pytest.mark.parametrize("gamma", [0.9, 1.1])
+def test_tone_is_smooth_and_exact(gamma: float) -> None:
+    """A gamma is undone to a fifth of a level; beyond what was seen it goes on as it ends, and others do not count."""
+    answer = values(low=0.1, high=0.8)
+    picture = answer**gamma
+    picture[::5] = 1 - picture[::5]
+    match = fit_tone(picture, answer)
+    places = torch.linspace(0.1, 0.8, 200)[:, None].expand(-1, 3)
+    assert (match.apply_values(places) - places**gamma).abs().max() < 0.2 / 255
+    ends = match.apply_values(torch.tensor([[0.8] * 3, [1.0] * 3]))
+    assert (ends[1] - ends[0]).tolist() == pytest.approx([0.2] * 3, abs=1e-3)
+
+
+def test_tone_of_too_few_values_changes_nothing() -> None:
+    """A handful of colours makes no curve."""
+    assert fit_tone(values(20), values(20)).is_identity

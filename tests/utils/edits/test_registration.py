@@ -13,11 +13,14 @@ from openai_image_nodes.utils.edits.geometry import (
     corner_shift,
     identity,
     parts,
+    positions,
     sample,
+    sample_spline,
+    spline,
 )
 from openai_image_nodes.utils.edits.pair import make_pair
 from openai_image_nodes.utils.edits.registration import Level, correlation, features, register
-from support.drift import PHOTOGRAPHS, Drift, corner_error, edited, photograph, rectangle
+from support.drift import PHOTOGRAPHS, Drift, blurred, corner_error, edited, photograph, rectangle
 from torch import Tensor
 
 SMALLER = Drift(scale=(0.93, 0.95), shift=(-0.06, -0.035), turn=(0.002, -0.001))
@@ -125,6 +128,34 @@ def test_sampling_shows_what_lies_there(shift_px: float) -> None:
     moved[0, 2] = shift_px / Frame(32, 8).half
     shown = sample(slope, affine_positions(moved, Frame(32, 8), 8, 32))
     assert (shown - slope - shift_px)[..., 4:-4].abs().max() < 0.002
+
+
+@pytest.mark.parametrize("shift_px", [0.1, 0.25, 0.5, 0.8])
+def test_spline_moves_fine_detail_as_far_as_the_rest(shift_px: float) -> None:
+    """A wave of six pixels keeps its height and its place, to a hundredth of a pixel."""
+    frame, places = Frame(48, 8), torch.arange(48.0)
+    wave = (places * torch.pi / 3).sin().expand(1, 1, 8, -1)
+    grid = positions(Mapping(identity()), frame, torch.arange(8) + 0.5, places + 0.5 + shift_px)
+    shown = sample_spline(spline(wave), grid)
+    wanted = ((places + shift_px) * torch.pi / 3).sin()
+    assert (shown - wanted)[..., 10:-10].abs().max() < 0.01
+
+
+def test_map_is_that_of_the_picture_not_of_its_rounded_drawing() -> None:
+    """A ratio that whole pixels cannot draw moves no coordinate: 1536 x 1155 is compared at 768 x 578."""
+    assert Frame(1536, 1155).at_most(768).extent == Frame(1536, 1155).extent == (1, 1155 / 1536)
+    assert Frame(1536, 1155).at_most(768).at_most(96).extent == (1, 1155 / 1536)
+
+
+@pytest.mark.slow
+def test_gamma_moves_no_soft_edge() -> None:
+    """Where all is out of focus, a brighter answer looks shifted: its colours are matched before its place is."""
+    sharp = photograph("coffee.jpg")
+    original = blurred(sharp, 6)
+    drift = Drift((0.97, 0.98), (-0.03, -0.02), gain=(0.96, 1.04, 1.01), gamma=1.1)
+    mask = rectangle(original, 0.15, 0.15, 0.85, 0.85)
+    missed = corner_error(found(original, drift.answer(original), mask).tolist(), drift, sharp.shape[1::-1])
+    assert missed < 0.05
 
 
 def test_features_do_not_see_brightness() -> None:
