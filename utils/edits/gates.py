@@ -24,7 +24,7 @@ Verdict = Literal["aligned", "roughly aligned", "misplaced", "redrawn", "not com
 NOT_MATCHED: tuple[Verdict, ...] = ("misplaced", "redrawn")
 ENOUGH_KEPT = 0.02  # of the frame
 ENOUGH_TEXTURE = 0.1  # root mean square of the features
-REFINEMENTS, REFINED = 12, 0.005
+REFINEMENTS, HOPELESS, REFINED = 12, 2, 0.005
 ALIKE = 0.8  # cosine of two steps in a row that a third would follow,
 EXTRAPOLATED = 4.0  # and how far that is gone at once
 AROUND_CHANGED, UNCHANGED = 4.0, 0.5
@@ -97,6 +97,8 @@ class _Chain:
         self._refused: list[Refusal] = []
         self._flow = 0.0
         self._best: View | None = None  # under any map, also one that was refused
+        self._unsettled = 0.0  # by how many pixels of the frame the last step of the registration moved a corner
+        self._is_lost = False  # something matches better elsewhere, but it was not found where
         self._elsewhere = False  # it matches under a map that no drift has, or that leaves the mask without an answer
 
     def decide(self) -> Decision:
@@ -140,7 +142,9 @@ class _Chain:
         Beside a large mask the features still tell of the map before: each step goes only a part of the way.
         """
         shown, last = view(self._pair, Mapping(affine)), None
-        for _ in range(REFINEMENTS):
+        self._ask()
+        rounds = REFINEMENTS if shown.match >= ROUGHLY else HOPELESS
+        for _ in range(rounds):
             self._ask()
             step = remaining(_matched(shown), self._should_stop) - identity()
             self._ask()
@@ -148,7 +152,8 @@ class _Chain:
             last = step if longer == 1 else None
             affine = compose(affine, identity() + longer * step)
             shown = view(self._pair, Mapping(affine))
-            if corner_shift(identity() + step, self._pair.frame) < REFINED:
+            self._unsettled = corner_shift(identity() + step, self._pair.frame)
+            if self._unsettled < REFINED:
                 break
         return shown
 
@@ -169,6 +174,11 @@ class _Chain:
         unclear = _unclear(before, shown)
         if unclear:
             return unclear
+        if shown.match < ROUGHLY:
+            return f"the best fit does not match either ({shown.match:.2f} of 1)"
+        self._is_lost = self._unsettled / self._pair.unit > IN_PLACE
+        if self._is_lost:
+            return f"the best fit is not settled: its last step moves a corner by {self._unsettled:.1f} px"
         rest_old, rest_new = (_rest(samples(it, shown.weight)) for it in (before, shown))
         if rest_new > AFFINE_RATIO * rest_old:
             return f"it lowers the difference too little ({rest_old:.1f} to {rest_new:.1f} of 255)"
@@ -269,8 +279,10 @@ class _Chain:
         if shown.texture < ENOUGH_TEXTURE:
             return "aligned" if rest <= SAME else "redrawn"
         match = shown.match
-        if match >= ROUGHLY:
-            return "aligned" if match >= ALIGNED else "roughly aligned"
+        if match >= ALIGNED:
+            return "aligned"
+        if match >= ROUGHLY and not self._is_lost:
+            return "roughly aligned"
         is_seen = self._elsewhere and self._best is not None and self._best.match >= ROUGHLY
         return "misplaced" if is_seen else "redrawn"
 
