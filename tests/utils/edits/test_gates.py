@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from openai_image_nodes.utils.edits import gates
 from openai_image_nodes.utils.edits.gates import Decision, decide
 from openai_image_nodes.utils.edits.geometry import identity
 from openai_image_nodes.utils.edits.pair import make_pair
@@ -68,6 +69,29 @@ def test_another_picture_is_redrawn() -> None:
     assert not decided.relit
     assert "alignment" in refused(decided)
     assert decided.membrane is None
+
+
+@pytest.mark.parametrize("kind", ["negative", "mirrored"])
+def test_map_that_does_not_match_in_the_end_is_no_alignment(kind: str) -> None:
+    """A negative's features match worse than nothing: a map that they fit a little better under moves no pixel."""
+    original = photograph("cat.png")
+    decided = decision(original, 1 - original if kind == "negative" else original.flip(1))
+    assert decided.verdict == "redrawn"
+    assert decided.view.mapping.is_identity
+    assert "alignment" in refused(decided)
+
+
+def test_map_that_does_not_come_to_rest_is_not_called_aligned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a thin rim and from 15 px off, the last steps run away: they are not taken for a match."""
+    original = photograph("cat.png")
+    drift = Drift((0.97, 0.96), (-0.03, -0.02))
+    mask = rectangle(original, 0.08, 0.08, 0.92, 0.92)
+    off = torch.tensor(drift.map) + torch.tensor([[0.03, 0, 0.03], [0, 0.03, 0.03]])
+    monkeypatch.setattr(gates, "register", lambda *_: off)
+    decided = decision(original, drift.answer(edited(original, mask, -10)), mask)
+    assert decided.verdict == "redrawn"
+    assert decided.view.mapping.affine.equal(identity())
+    assert "not settled" in refused(decided)["alignment"]
 
 
 def test_relit_scene_is_told_and_not_recoloured() -> None:
