@@ -114,6 +114,7 @@ def test_mask_that_is_nowhere_quite_closed_opens_what_was_painted(
         assert clean["reused"] is True
 
 
+@pytest.mark.slow
 def test_whole_picture_that_was_paid_for_in_place_of_a_region_is_not_bought_again(
     service: DriftingService, photo: torch.Tensor, mask: torch.Tensor
 ) -> None:
