@@ -199,7 +199,7 @@ def test_plan_becomes_pictures(opened: Opened, studio: ComfyUI, mode: str) -> No
     assert page.faults() == []
     page.click(re.compile("^Submit"))
     said = page.answer(yes=False)
-    assert "3 jobs, 2\u00a0KB, free" in said
+    assert "3 jobs, 2 KB, free" in said
     page.settle()
     assert [one for one in told(studio)["batches"] if one["open"]] == []
     assert told(studio)["count"] == len(seeds)
