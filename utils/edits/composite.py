@@ -133,9 +133,13 @@ def _validity(pair: Pair, decision: Decision) -> Tensor:
 
 
 def _edited_near(pair: Pair, decision: Decision, reach: float) -> Tensor:
-    """Return [1,1,h,w]: 1 where what the answer shows nearby is another thing than the picture."""
+    """Return [1,1,h,w]: 1 where what the answer shows at its own edge nearby is another thing than the picture.
+
+    Only there: an edit that ends before the edge would be seen a second time, mirrored.
+    """
     view = decision.view
     difference = (decision.colour.apply(view.smooth) - pair.smooth).abs().amax(dim=1, keepdim=True)
     edited = ((difference - UNEDITED) / (EDITED - UNEDITED)).clamp(0, 1)
-    nearby = masked_blur(edited, view.inside * (pair.mask > 0.5), reach / 2)
+    edge = view.inside - shrink(view.inside, round(2 * FADE * pair.unit))
+    nearby = masked_blur(edited, edge * (pair.mask > 0.5), reach / 2)
     return (2 * nearby - 0.5).clamp(0, 1)

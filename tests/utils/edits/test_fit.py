@@ -356,6 +356,18 @@ def test_region_is_put_back_where_it_was(middle: tuple[float, float]) -> None:
 
 
 @pytest.mark.slow
+def test_edit_that_ends_before_the_answers_edge_is_not_mirrored_beyond_it() -> None:
+    """Of a mask that a zoomed answer shows in part, the rest stays as it was: the edit is not seen a second time."""
+    original = photograph("coffee.jpg")
+    mask = rectangle(original, 0.3, 0.3, 1, 0.7)
+    changed = edited(original, rectangle(original, 0.35, 0.35, 0.967, 0.65))
+    drift = Drift((1.05, 1.05))  # shows 0.024 to 0.976 of the width
+    result = fit(original, drift.answer(changed), mask).image
+    beyond = slice(round(0.98 * original.shape[1]), None)
+    assert float((result[:, beyond] - original[:, beyond]).abs().max()) < 0.03
+
+
+@pytest.mark.slow
 def test_padded_region_is_cut_back() -> None:
     """Where a model's ratio needs more than there is, the edge goes on, and none of that comes back."""
     original = photograph("coffee.jpg")[:200]
