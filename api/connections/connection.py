@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -24,6 +25,7 @@ BATCH_WINDOW = timedelta(hours=24)
 OWN_KEY_MAX_PIXELS = 8_294_400  # the largest picture the models make, docs/service.md, "Sizes"
 SHORTEST_SECRET = 8  # "none", as local services take it, is no secret and may occur in a picture's base64
 LONGEST_WORD = 16
+SECRET_HEADER = re.compile("key|token|secret|pass|auth|cookie|credential|sign", re.I)
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 OPENAI_HOSTS = ("api.openai.com", "eu.api.openai.com", "us.api.openai.com")  # a relay is never one, whatever its name
 ENDING_KINDS = ("openai", "comfy.org", "sandbox")
@@ -144,7 +146,8 @@ class Connection:
 
     def _secrets(self) -> list[str]:
         key = [self.key.get_secret_value()] if self.key else []
-        own_headers = [value for value in self.headers.values() if self.kind == "compatible" and not _is_word(value)]
+        own = self.headers.items() if self.kind == "compatible" else ()
+        own_headers = [value for name, value in own if SECRET_HEADER.search(name) or not _is_word(value)]
         return [secret for secret in [*key, *own_headers] if len(secret) >= SHORTEST_SECRET]
 
     def check(self, request: OpenAIImageGenerationRequest) -> None:
@@ -221,7 +224,7 @@ class HostSecrets:
 
 
 def _is_word(value: str) -> bool:
-    """Tell a word as it stands in prompts, such as the name of a team, from a key in a header of one's own."""
+    """Tell a word as it stands in prompts, such as the name of a team, from a key in a header of some other name."""
     return value.isalpha() and len(value) < LONGEST_WORD
 
 

@@ -80,6 +80,13 @@ def test_word_in_a_header_of_ones_own_is_no_key() -> None:
     assert relay.without_secrets(b"pictures of planted-3") == b"pictures of [key]"
 
 
+@pytest.mark.parametrize("name", ["X-Api-Key", "X-Api-Password", "Ocp-Apim-Subscription-Key", "Cookie", "x-access-token"])
+def test_word_in_a_header_for_secrets_is_a_key(name: str) -> None:
+    """A password may be a word; the header's name tells."""
+    relay = Connection("relay", "https://host/v1", headers={name: "correcthorse"})
+    assert relay.without_secrets_in("no correcthorse here") == "no [key] here"
+
+
 def test_words_without_a_key_stay() -> None:
     """Also those that begin like one."""
     words = "sk-plan, SK-PLANTED/ and c2stcGxhbnRl are none; 736b2d706c61 neither"
