@@ -20,8 +20,8 @@ OPENS_NOTHING = 1  # 8-bit level of a mask
 def mask_to_png(mask: Tensor, image_size: tuple[int, int], png_size: tuple[int, int]) -> Png:
     """Encode a mask [H,W], [B,H,W] or [B,1,H,W] (the first one), 1 = replace, as RGBA: transparent = replace.
 
-    The polarity turns here and nowhere else on the way out. `image_size` is the (width, height) of the picture that the mask belongs
-    to, `png_size` the one that the picture was sent at; the mask is scaled to the latter.
+    The polarity turns here and nowhere else on the way out. `image_size` is the (width, height) of the picture that
+    the mask belongs to, `png_size` the one that the picture was sent at; the mask is scaled to the latter.
 
     Raises:
         ImageInputError: the mask is of another size than the picture, or of no shape of a mask.

@@ -80,7 +80,7 @@ def test_word_in_a_header_of_ones_own_is_no_key() -> None:
     assert relay.without_secrets(b"pictures of planted-3") == b"pictures of [key]"
 
 
-@pytest.mark.parametrize("name", ["X-Api-Key", "X-Api-Password", "Ocp-Apim-Subscription-Key", "Cookie", "x-access-token"])
+@pytest.mark.parametrize("name", ["X-Api-Key", "X-Api-Password", "Subscription-Key", "Cookie", "x-access-token"])
 def test_word_in_a_header_for_secrets_is_a_key(name: str) -> None:
     """A password may be a word; the header's name tells."""
     relay = Connection("relay", "https://host/v1", headers={name: "correcthorse"})
