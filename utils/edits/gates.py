@@ -141,7 +141,8 @@ class _Chain:
 
         Beside a large mask the features still tell of the map before: each step goes only a part of the way.
         """
-        shown, last = view(self._pair, Mapping(affine)), None
+        first = shown = view(self._pair, Mapping(affine))
+        last = None
         self._ask()
         rounds = REFINEMENTS if shown.match >= ROUGHLY else HOPELESS
         for _ in range(rounds):
@@ -155,6 +156,9 @@ class _Chain:
             self._unsettled = corner_shift(identity() + step, self._pair.frame)
             if self._unsettled < REFINED:
                 break
+        if self._unsettled / self._pair.unit > IN_PLACE and first.match > max(shown.match, ROUGHLY):
+            self._unsettled = 0.0  # the steps ran away from a place that matched
+            return first
         return shown
 
     def _misfit(self, before: View, shown: View) -> str | None:
