@@ -217,7 +217,7 @@ class JobRunner:
 
         Raises: OpenAIImageError if it never may be, JobAbandoned if everybody left meanwhile.
         """
-        if isinstance(error, (OutcomeUnknownError, StillRunningError)):
+        if isinstance(error, (OutcomeUnknownError, StillRunningError)) or error.key_is_spent:
             self._may_be_billed = True
         delay = retries.delay_after(error)
         if delay is None:
@@ -252,6 +252,8 @@ class JobRunner:
 
 def _is_final(error: OpenAIImageError, record: JobRecord) -> bool:
     """Tell whether an error is the service's last word on all tries under the key, not only on the newest one."""
+    if error.key_is_spent:
+        return False  # what it paid for is gone, and only a person pays for it again
     replayed = error.replayed and record.idempotency_key is not None
     return replayed or isinstance(error, ModeratedError) or error.status in FINAL_STATUSES
 

@@ -50,8 +50,8 @@ class RetryPolicy:
 
     def delay_after(self, error: OpenAIImageError) -> float | None:
         """Return the seconds to wait before the request is sent again, or None if it never may be."""
-        if not error.may_retry:
-            return None  # x-should-retry: false, which the official client obeys too
+        if not error.may_retry or error.key_is_spent:
+            return None  # x-should-retry: false, which the official client obeys too; a new key would pay once more
         if isinstance(error, StillRunningError) and self._idempotent:
             # The service works on it under our key: asking again with that key costs nothing, so be patient.
             growing = STILL_RUNNING_FIRST_S * STILL_RUNNING_GROWTH ** self._tries["still running"]
@@ -69,7 +69,7 @@ class RetryPolicy:
         if isinstance(error, ServiceDownError):
             # OpenAI's own documented overload, comfy.org under its key: it is known that no picture was made.
             return self._up_to("failed", FAILED_TRIES, error)
-        if isinstance(error, OutcomeUnknownError) and self._idempotent and not error.key_is_spent:
+        if isinstance(error, OutcomeUnknownError) and self._idempotent:
             # The same Idempotency-Key gives the answer that was paid, or runs it for the first time.
             return self._up_to("keyed", KEYED_TRIES, error)
         # All else: the same request would be refused again, or could be billed a second time.

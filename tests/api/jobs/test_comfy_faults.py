@@ -123,6 +123,32 @@ def test_key_whose_answer_is_gone_is_not_replaced_by_itself(asker: Asker, kind: 
     assert len(set(asker.server.keys)) == 2
 
 
+SPENT: dict[str, tuple[int, dict[str, str]]] = {
+    "an old failure told again": (409, REPLAYED),
+    "a refusal for good": (422, {}),
+    "a bad request": (400, REPLAYED),
+    "one too many": (429, REPLAYED),
+    "one too many, once": (429, {"Retry-After": "0"}),
+    "a failure": (500, REPLAYED),
+}
+
+
+@pytest.mark.parametrize("kind", ["idempotency_consumed", "idempotency_mismatch"])
+@pytest.mark.parametrize(("status", "headers"), SPENT.values(), ids=SPENT)
+def test_spent_key_is_not_replaced_whatever_stands_beside_it(
+    asker: Asker, kind: str, status: int, headers: dict[str, str]
+) -> None:
+    """Neither a status that is final otherwise nor the mark of a replay makes a second purchase of it."""
+    error = {"error": kind, "message": "This Idempotency-Key was seen before."}
+    asker.faults.answer(status, error, headers={"X-Comfy-Error-Type": kind, **headers})
+    with pytest.raises(OutcomeUnknownError, match=kind):
+        asker.ask()
+    assert asker.faults.posts == 1
+    again, outcome = asker.next_run()
+    assert again == 0
+    assert isinstance(outcome, OutcomeUnknownError)
+
+
 def test_key_whose_time_has_lapsed_is_not_replaced_by_itself(asker: Asker) -> None:
     """The same from the proxy's own mouth: the answer was lost, and then its replay was forgotten."""
     asker.faults.drop("after_work", times=4)
