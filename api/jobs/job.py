@@ -96,6 +96,7 @@ class JobHandle:
         self.on_deserted: Callable[[], object] = lambda: None
         self.median_duration_s: float | None = None
         self._sent_at = 0.0
+        self._is_ending = False
         self._waiters = 1
         self._lock = threading.Lock()
 
@@ -128,19 +129,23 @@ class JobHandle:
             self.on_deserted()
 
     def give_up_unless_sent(self) -> bool:
-        """Have the job end without a word where it was not sent yet; tell whether it was."""
+        """Have the job send nothing from now on, and end without a word unless it is out; tell whether it is.
+
+        What was sent, failed and waits for its next try is not out.
+        """
         with self._lock:
-            if not self.sent:
+            self._is_ending = True
+            if not self.sent or self.waiting_for is not None:
                 self.abandoned.set()
-            return self.sent
+            return not self.abandoned.is_set()
 
     def about_to_send(self) -> None:
         """Pass the point of no return.
 
-        Raises: JobAbandoned if everybody left before.
+        Raises: JobAbandoned if everybody left before, or nothing may be sent any more.
         """
         with self._lock:
-            if self.abandoned.is_set():
+            if self.abandoned.is_set() or self._is_ending:
                 raise JobAbandoned
             self.sent, self.waiting_for, self._sent_at = True, None, time.monotonic()
 
@@ -148,15 +153,18 @@ class JobHandle:
         """Go back before the point of no return: the try failed without having been paid."""
         with self._lock:
             self.sent = False
-            if self._waiters <= 0:
+            if self._waiters <= 0 or self._is_ending:
                 self.abandoned.set()
 
     def wait(self, seconds: float, what: str) -> None:
         """Wait before the next try.
 
-        Raises: JobAbandoned if everybody left meanwhile.
+        Raises: JobAbandoned if everybody left meanwhile, or nothing may be sent any more.
         """
-        self.waiting_for = f"{what}, next try in {seconds:.0f} s"
+        with self._lock:
+            self.waiting_for = f"{what}, next try in {seconds:.0f} s"
+            if self._is_ending:
+                self.abandoned.set()
         if self.abandoned.wait(seconds):
             raise JobAbandoned
         self.waiting_for = None

@@ -216,6 +216,53 @@ def test_end_of_the_process_waits_for_what_is_out_and_sends_nothing_more(
     assert asker.faults.posts == 1
 
 
+ENDINGS: dict[str, tuple[str, dict[str, Any]]] = {  # whose it is, and how what is out ends
+    "refused as one too many": ("openai", {"status": 429, "headers": {"Retry-After": "0"}}),
+    "broken at the service": ("comfy.org", {"status": 500, "body": b'{"error": {"message": "boom"}}'}),
+    "lost under a key": ("comfy.org", {"drop": "after_work"}),
+    "still running": ("comfy.org", {"status": 409, "headers": {"X-Comfy-Error-Type": "idempotency_in_flight"}}),
+}
+
+
+@pytest.mark.parametrize(("name", "fault"), ENDINGS.values(), ids=ENDINGS)
+def test_end_of_the_process_sends_nothing_a_second_time(
+    asker: Asker, pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture, name: str, fault: dict[str, Any]
+) -> None:
+    """What is out fails while the end waits for it: it is left to the next run, which pays no second time."""
+    asker.name, asker.jobs, gate = name, JobManager(), threading.Event()
+    asker.faults.add(Fault(gate=gate, **fault))
+    running = asker.submit()
+    until(lambda: asker.faults.posts)
+    ending = pool.submit(asker.jobs.end)
+    until(lambda: any("1 answers that may be billed" in line for line in caplog.messages))
+    gate.set()
+    ending.result(30)
+    with pytest.raises(CancelledError):
+        running.future.result(0)
+    assert asker.faults.posts == 1
+    asker.jobs = JobManager()
+    assert asker.ask().pictures == [painted("a red fox")]
+    assert (asker.faults.posts, asker.faults.billed) == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["openai", "comfy.org"])
+def test_end_of_the_process_does_not_wait_for_a_next_try(
+    asker: Asker, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """What waits for minutes to be sent again is out no more."""
+    asker.name, asker.jobs = name, JobManager()
+    if name == "comfy.org":
+        asker.faults.drop("after_work")
+    asker.faults.status(429, headers={"Retry-After": "120"})
+    running, posts = asker.submit(), asker.faults.waiting
+    until(lambda: "next try in 120 s" in running.stage())
+    asker.jobs.end()
+    with pytest.raises(CancelledError):
+        running.future.result(30)
+    assert asker.faults.posts == posts
+    assert not any("Waiting" in line for line in caplog.messages)
+
+
 def test_end_of_an_idle_process_waits_for_nothing(asker: Asker, caplog: pytest.LogCaptureFixture) -> None:
     """As it was before."""
     asker.jobs = JobManager()
