@@ -157,9 +157,9 @@ def known_picture(body: bytes) -> bytes | None:
     return next((data for data in found if is_picture(data)), None)
 
 
-def has_picture(document: object) -> bool:
-    """Tell whether JSON, such as an event's, holds a finished picture in a known place."""
-    return not is_text_piece(document) and bool(response_from_document(document, {}).data)
+def finished_pictures(document: object) -> int:
+    """Return how many finished pictures JSON, such as an event's, holds in known places."""
+    return 0 if is_text_piece(document) else len(response_from_document(document, {}).data or [])
 
 
 def response_from_document(

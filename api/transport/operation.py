@@ -16,11 +16,21 @@ from ..catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationReque
 from ..connections.connection import Connection
 from ..errors import OpenAIImageError
 from . import client
-from .answer import RawAnswer, has_picture, holds_picture, is_finished_json, known_picture, parse_answer
+from .answer import RawAnswer, finished_pictures, holds_picture, is_finished_json, known_picture, parse_answer
 from .base64_json import base64_to_bytes, is_picture, is_whole_picture
 from .bodies import FilePart, request_body
 from .client import HttpResponse
-from .sse import DONE, EVENT_STREAM, PREAMBLE, SUCCEEDED, IncompleteStream, events, is_error, is_partial, is_text_piece
+from .sse import (
+    EVENT_STREAM,
+    PREAMBLE,
+    IncompleteStream,
+    events,
+    is_end,
+    is_error,
+    is_part,
+    is_partial,
+    is_text_piece,
+)
 
 START_BYTES = 8  # enough to tell events from JSON
 END_OF_JSON = (b"}", b"]")
@@ -84,6 +94,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         self.body = request_body(connection, request.operation, request.wire_fields(), files)
         self._headers = headers or {}
         self._sent = [file.data for file in files]
+        self._pictures = request.n if "n" in connection.wire_fields(request.wire_fields()) else 1
         self._has_failed = False
 
     def execute(self) -> OpenAIImageGenerationResponse:
@@ -163,25 +174,23 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
     def _streamed(self, coming: Iterable[bytes], response: HttpResponse) -> bool:
         """Follow a stream until it has said its last word; tell whether there was one."""
         self.stage = "streaming"
-        finals, is_chat = 0, False
+        finals, failures, is_chat, is_sequence = 0, 0, False, False
         for event in events(coming):
-            kind = str(event.get("type", ""))
             if is_partial(event):
                 with contextlib.suppress(KeyError, ValueError, TypeError, AttributeError):
                     self.partials.append(base64_to_bytes(event["b64_json"]))
                 continue
-            if is_error(event):
-                self._has_failed = True
-                response.patience.shorten(AFTER_END_S)  # some servers fail, try another way, and have the picture
-                continue
-            if kind == DONE:
-                response.patience.silence_s = AFTER_END_S
-                continue
-            is_chat = is_chat or is_text_piece(event)
-            finals += has_picture(event)
-            if finals >= self.request.n and not kind.endswith(SUCCEEDED):  # behind those comes one with the tokens
+            is_chat, is_sequence = is_chat or is_text_piece(event), is_sequence or is_part(event)
+            count = finished_pictures(event)
+            has_failed = not count and is_error(event)
+            finals, failures = finals + count, failures + has_failed
+            self._has_failed = failures > 0
+            if finals >= self._pictures and not is_sequence:
                 return True  # some servers leave the line open
-            if finals:
+            if has_failed and self._pictures == 1 and not is_sequence:
+                response.patience.shorten(AFTER_END_S)  # some servers fail, try another way, and have the picture
+            is_told = finals + failures >= self._pictures and not is_sequence  # else others are still made
+            if is_told or is_end(event, count):
                 response.patience.silence_s = AFTER_END_S
         return finals > 0 or is_chat or self._has_failed  # what a chat says is known at its end
 

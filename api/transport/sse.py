@@ -18,7 +18,8 @@ COMMENTS = rb"(\xef\xbb\xbf)?\s*(:[^\r\n]*[\r\n]\s*)*"
 EVENT_STREAM = re.compile(COMMENTS + rb"(event|data|id|retry):")  # JSON begins otherwise
 DONE = "[DONE]"
 PARTIAL, FAILED = ".partial_image", ".failed"
-SUCCEEDED = ".partial_succeeded"  # one whole picture of several, at Volcengine's
+SUCCEEDED, PART_FAILED = ".partial_succeeded", ".partial_failed"  # one whole picture of several, at Volcengine's
+ENDED_KINDS = ("response.completed", "image_generation.completed", "image_edit.completed")
 UNFINISHED_KINDS = re.compile(
     r"partial(?!_succeeded|_failed)|preview|sketch|progress|queued|pending|processing|running|started", re.I
 )
@@ -31,9 +32,26 @@ class IncompleteStream(Exception):
 
 
 def is_error(event: Mapping[str, Any]) -> bool:
-    """Tell whether an event ends a stream with an error."""
+    """Tell whether an event tells of an error: of the whole, or of one picture of several."""
     kind = str(event.get("type", ""))
-    return bool(event.get("error")) or kind == "error" or kind.endswith(FAILED)
+    return bool(event.get("error")) or kind == "error" or kind.endswith((FAILED, PART_FAILED))
+
+
+def is_part(event: Mapping[str, Any]) -> bool:
+    """Tell whether an event tells how one picture of a sequence ended, of which there may be more than were asked for.
+
+    Its end is an event of its own.
+    """
+    return str(event.get("type", "")).endswith((SUCCEEDED, PART_FAILED))
+
+
+def is_end(event: Mapping[str, Any], pictures: int) -> bool:
+    """Tell whether an event with so many pictures says that the whole answer is there.
+
+    Some servers send a picture behind it all the same; an event with a picture tells of that one alone.
+    """
+    kind = str(event.get("type", ""))
+    return kind == DONE or (kind in ENDED_KINDS and (not pictures or is_of_responses(event)))
 
 
 def is_partial(event: object) -> bool:

@@ -35,11 +35,12 @@ from openai_image_nodes.api.transport.sessions import session_for
 from PIL import Image, features
 from support.capture import picture, success
 from support.node_calls import KEY, node
-from support.wire_server import WireServer, chunked, plain
+from support.wire_server import HOLD, WireServer, chunked, plain
 
 RELAY = Connection(name="relay", base_url="https://relay.example/v1")
 RED, BLUE = picture(color=(250, 0, 0)), picture(color=(0, 0, 250))
 MAYBE = OutcomeUnknownError
+BETWEEN_S = 0.5  # longer than what comes behind the end is waited for
 
 
 def error(message: str, **fields: Any) -> dict[str, Any]:
@@ -317,6 +318,40 @@ def test_an_error_behind_a_sketch_may_have_been_billed(server: WireServer, said:
     server.script(chunked(SKETCH, event(type="error", error={"message": "no", "code": "moderation_blocked"})))
     with pytest.raises(ModeratedError):
         node(live_preview=1, prompt="another")
+
+
+DONE = event(type="image_generation.completed", b64_json=text())
+PART = event(type="image_generation.partial_succeeded", b64_json=text())
+PART_FAILED = event(type="image_generation.partial_failed", error={"code": "InternalServiceError", "message": "no"})
+ENDED = event(type="image_generation.completed", usage={"output_tokens": 7, "total_tokens": 7})
+MARK = b"data: [DONE]\n\n"
+# the pictures that are asked for, the events, each some time behind the other, and the pictures that are had
+STREAMS: dict[str, tuple[int, list[bytes], int]] = {
+    "as many as were asked for": (2, [DONE, DONE], 2),
+    "two in one event": (2, [event(data=[{"b64_json": text()}, {"b64_json": text()}])], 2),
+    "one that failed between": (3, [DONE, event(type="error", error={"message": "no"}), DONE], 2),
+    "one that failed first": (2, [event(type="error", error={"message": "no"}), DONE], 1),
+    "fewer, and the mark of the end": (3, [DONE, DONE, MARK], 2),
+    "fewer, and the end of the whole": (3, [DONE, DONE, ENDED], 2),
+    "a sequence of more than were asked for": (1, [PART, PART, PART, ENDED], 3),
+    "a sequence, one of which failed": (1, [PART_FAILED, PART, ENDED], 1),
+    "a sequence, one of which failed behind another": (1, [PART, PART_FAILED, PART, ENDED], 2),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+def test_pictures_of_a_stream_are_waited_for_until_the_last(
+    server: WireServer, stream: tuple[int, list[bytes], int]
+) -> None:
+    """Each is billed, however long it takes; a server that leaves the line open behind the last one ends no later."""
+    asked, events, had = stream
+    steps: list[Any] = [chunked(events[0], end=False)]
+    for each in events[1:]:
+        steps += [BETWEEN_S, chunked(each, head=False, end=False)]
+    server.script(*steps, HOLD)
+    assert node(n=asked)[2]["n"] == had
+    assert server.posts == 1
 
 
 def test_tokens_that_come_behind_the_picture_are_counted(server: WireServer) -> None:
