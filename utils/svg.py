@@ -82,7 +82,7 @@ SAFE_URL = re.compile(rf"url\( ?([\"']?)(?:{INTERNAL}|{RASTER})\1 ?\)", re.IGNOR
 FUNCTION = re.compile(r"(?<![\w-])([\w-]*) ?\(")
 AT_RULE = re.compile(r"@([\w-]*)")
 REFERENCE = re.compile(rf"url\( ?[\"']?({INTERNAL})", re.IGNORECASE)
-VARIABLE_WITH_REFERENCE = re.compile(r"--[^;{}:]*:[^;{}]*url\(", re.IGNORECASE)
+DECLARATION_END = re.compile(r"[;{}]")
 ANY_ELEMENT = re.compile(r"[*:&\[]")  # in a selector; what follows a nested rule has none at all
 SELECTOR_NAME = re.compile(r"[^\s.#,>+~{}()]+")
 ANIMATED = ("animate", "set")
@@ -340,12 +340,16 @@ def _is_harmless(value: str) -> bool:
     """Tell whether a value or a sheet of CSS has only functions that draw, and refers to nothing outside."""
     if "\\" in value:  # an escape of CSS can write url( in other letters
         return False
-    if VARIABLE_WITH_REFERENCE.search(value):  # who uses it is not known, and so how often it is drawn
-        return False
+    if any(map(_is_variable_with_reference, DECLARATION_END.split(value))):
+        return False  # who uses it is not known, and so how often it is drawn
     rest = SAFE_URL.sub(" ", " ".join(value.split()))
     functions = {name.lower() for name in FUNCTION.findall(rest) if name}
     rules = {name.lower() for name in AT_RULE.findall(rest)}
     return functions <= FUNCTIONS and rules <= AT_RULES
+
+
+def _is_variable_with_reference(declaration: str) -> bool:
+    return "url(" in declaration.partition("--")[2].partition(":")[2].lower()
 
 
 def _quoted(value: str) -> str:

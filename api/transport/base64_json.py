@@ -23,9 +23,7 @@ EMBEDDED = re.compile(
     re.DOTALL,
 )
 BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-]+={0,2}")
-HEX = re.compile(
-    rb"\s*(?:0x|\\+x)?(?=89504e47|ffd8ff|52494646|47494638|3c737667|3c3f786d)([0-9a-f\s]+)\s*", re.IGNORECASE
-)
+HEX = re.compile(rb"\s*(?:0x|\\+x)?(?=89504e47|ffd8ff|52494646|47494638|3c737667|3c3f786d)([0-9a-f\s]+)", re.IGNORECASE)
 FEWEST_NUMBERS = 16
 BYTE, SIGNED_BYTE = 256, -128
 CRC_BYTES = 4

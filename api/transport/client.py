@@ -92,9 +92,17 @@ def bounded_chunks(response: requests.Response, max_bytes: int | None) -> Iterat
 
     Raises: requests.RequestException if the connection breaks, TooLargeError.
     """
-    total = 0
     label = response.headers.get("content-encoding", "")
-    for chunk in unpacked(unpacked(_chunks(response), label)):  # some pack what is packed already
+    yield from bounded(unpacked(unpacked(_chunks(response), label)), max_bytes)  # some pack what is packed already
+
+
+def bounded(chunks: Iterable[bytes], max_bytes: int | None) -> Iterator[bytes]:
+    """Yield bytes as they come, of which a few that were packed can become gigabytes.
+
+    Raises: TooLargeError before it gives more than `max_bytes`.
+    """
+    total = 0
+    for chunk in chunks:
         total += len(chunk)
         if max_bytes is not None and total > max_bytes:
             raise TooLargeError(f"more than {max_bytes:,} bytes came")

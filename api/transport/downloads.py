@@ -85,7 +85,8 @@ def _bytes_of(image: Image, connection: Connection) -> bytes:
     if image.raw:
         return image.raw
     if text := image.b64_json:
-        data = b"".join(client.unpacked([base64_to_bytes(text)]))  # some pack it first
+        told = base64_to_bytes(text)  # some pack it first
+        data = b"".join(client.bounded(client.unpacked([told]), max(MAX_PICTURE_BYTES, len(told))))
         if len(text) < WORDS_MAX_CHARS and not data.isascii() and not looks_like_base64(text):
             raise ValueError(f"in place of a picture came: {text}")  # a word may be base64 by chance
         return data

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 CODE_MAX_CHARS = 100
-USER_PATTERN = re.compile(r"://[^\s'\"<>]*@")  # name and password of a proxy, as errors repeat its address
+USER_PATTERN = re.compile(r"://(?:(?!://)[^\s'\"<>])*@")  # name and password of a proxy, as errors repeat its address
 BAD_ADDRESS_MARKS = ("Failed to parse", "label empty or too long")
 CERTIFICATE_MARKS = ("CERTIFICATE_VERIFY_FAILED", "CA certificate bundle")
 WORDS_MAX_CHARS = 600

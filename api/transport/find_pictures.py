@@ -47,16 +47,20 @@ RELATIVE = re.compile(  # the second may have blanks in it
     rf"|\s*/?[\w.~%+@-][\w.~%+@/\s-]*{SUFFIX}(\?\S*)?\s*",
     re.I,
 )
-PICTURE_LINK = re.compile(
-    rf"(?:https?://[^\s\"'<>()]+|(?<![\w:/])/?[\w.~%-]+(?:/[\w.~%-]+)+){SUFFIX}(?:\?[^\s\"'<>()]*)?", re.I
+# Each of these looks at a character once, whatever comes: no link begins within another, and what ends one is told.
+MAYBE_PICTURE_LINK = re.compile(
+    rf"(https?://[^\s\"'<>()]+)|(?<![\w:/.~%-])/?[\w.~%-]+(?:/[\w.~%-]+)+{SUFFIX}(?:\?[^\s\"'<>()]*)?", re.I
 )
+UP_TO_SUFFIX = re.compile(rf".+{SUFFIX}(?:\?.*)?", re.I)
 DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w=-]+)*;base64,[A-Za-z0-9+/=_%-]+", re.I)
-SVG = re.compile(r"(?:<\?xml[^>]*>\s*)?<svg\b.*?</svg>", re.I | re.S)
+SVG_START, SVG_END = re.compile(r"(?:<\?xml[^<>]*>\s*)?<svg\b", re.I), re.compile(r"</svg>", re.I)
 MARKED_LINK = re.compile(
-    r"!\[[^\]]{0,500}\]\(\s*<?([^)\s>]+)[^)]{0,500}\)|<img\b[^>]*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)", re.I
+    r"!\[(?:(?!!\[)[^\]]){0,500}\]\(\s*<?((?:(?!\]\()[^)\s>])+)(?:[\s>](?:(?!\]\()[^)]){0,500})?\)"
+    r"|<img\b(?:(?!<img\b)[^>])*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)",
+    re.I,
 )
 ANY_LINK = re.compile(r"\]\(\s*<?(https?://[^)\s>]+)|(https?://[^\s\"'<>()\[\]]*[^\s\"'<>()\[\].,;:!?])", re.I)
-FENCE = re.compile(r"\s*```\w*\s*(.*?)\s*(```\s*)?", re.S)
+FENCE = re.compile(r"```\w*\s*")
 IS_PAGE = re.compile(r"<(!doctype\s+html|html|head|body)\b", re.I)
 SAID_BACK = re.compile(
     r"prompt|input|init_|mask|markup|references?|source_?(image|url|file)|request|param|echo|messages|instruction|control|"
@@ -80,12 +84,15 @@ def known_pictures(document: object, texts: Mapping[str, memoryview]) -> list[Im
 
 def guessed_pictures(document: object, texts: Mapping[str, memoryview]) -> list[Image]:
     """Return the pictures that stand anywhere in a document; addresses only where there is nothing else."""
-    found: list[Image] = []
+    here: list[Image] = []
+    guesses: list[Image] = []
     for path, value in _values(document):
-        found += [image for image in _guesses(path, value, texts) if image.has_picture and image not in found]
-    here = [image for image in found if not image.url]
-    guesses = [image for image in found if image.url and LINK_NAME.search(image.other or "")]
-    return [image.model_copy(update={"guess": "place", "other": None}) for image in (here or guesses)[:MAX_IMAGES]]
+        for image in _guesses(path, value, texts):
+            found = guesses if image.url else here
+            is_one = image.has_picture and (not image.url or LINK_NAME.search(image.other or ""))
+            if is_one and len(found) < MAX_IMAGES and image not in found:
+                found.append(image)
+    return [image.model_copy(update={"guess": "place", "other": None}) for image in here or guesses]
 
 
 def linked_pictures(document: object) -> list[Image]:
@@ -167,19 +174,48 @@ def _items_of_text(text: str, texts: Mapping[str, memoryview], depth: int) -> li
         return []
     if _image(text, texts).has_picture:
         return [text]
-    plain = FENCE.fullmatch(text)
-    inner = plain[1] if plain else text
+    inner = _unfenced(text)
     if inner.lstrip()[:1] in JSON_STARTS:
         told = [_items(document, texts, depth + 1) for document in documents(inner)]
         pictures = [item for items in told for item in items if _image(item, texts).has_picture]
         if pictures:
             return pictures
-    if drawn := SVG.findall(text):
-        return list(drawn)
+    if drawn := list(_drawings(text)):
+        return list[object](drawn)
     links = DATA_URL.findall(text)
     links = links or [first or second for first, second in MARKED_LINK.findall(text[:MAX_TEXT_CHARS])]
-    links = links or PICTURE_LINK.findall(text[:MAX_TEXT_CHARS])
+    links = links or _picture_links(text[:MAX_TEXT_CHARS])
     return [{"url": link} for link in dict.fromkeys(links)]
+
+
+def _unfenced(text: str) -> str:
+    """Return what stands in a block of code that is all of a text; else the text."""
+    plain = text.strip()
+    start = FENCE.match(plain)
+    return plain[start.end() :].removesuffix("```").rstrip() if start else text
+
+
+def _drawings(text: str) -> Iterator[str]:
+    """Yield the SVG documents in a text, each with its XML declaration."""
+    at = 0
+    while (start := SVG_START.search(text, at)) and (end := SVG_END.search(text, start.end())):
+        at = end.end()
+        yield text[start.start() : at]
+
+
+def _drawing_at_start(text: str) -> str | None:
+    """Return the SVG document that a text begins with, or None."""
+    plain = text.lstrip()
+    return next(_drawings(plain), None) if SVG_START.match(plain) else None
+
+
+def _picture_links(text: str) -> list[str]:
+    """Return the links in a text that end as the files of pictures do."""
+    links = []
+    for link in MAYBE_PICTURE_LINK.finditer(text):
+        whole = UP_TO_SUFFIX.match(link[1]) if link[1] else link
+        links += [whole[0]] if whole else []
+    return links
 
 
 def _image(item: object, texts: Mapping[str, memoryview]) -> Image:
@@ -217,7 +253,7 @@ def address_in(text: str) -> str | None:
 
 def _is_base64_place(text: str) -> bool:
     """Tell whether a text under the name of base64 is to be taken for it, rather than for an address or a drawing."""
-    return not ADDRESS.match(text) and not SVG.match(text.lstrip()) and text.lstrip()[:1] not in "{["
+    return not ADDRESS.match(text) and _drawing_at_start(text) is None and text.lstrip()[:1] not in "{["
 
 
 def _candidates(item: Mapping[str, Any]) -> Iterator[str | list[Any]]:
@@ -231,8 +267,8 @@ def _candidates(item: Mapping[str, Any]) -> Iterator[str | list[Any]]:
 
 def _image_of_text(text: str, texts: Mapping[str, memoryview]) -> Image:
     known: str | memoryview = texts.get(text, text)
-    if isinstance(known, str) and (drawn := SVG.match(known.lstrip())):
-        return Image(raw=drawn[0].encode())
+    if isinstance(known, str) and (drawn := _drawing_at_start(known)):
+        return Image(raw=drawn.encode())
     if isinstance(known, str) and ADDRESS.match(known) and not looks_like_base64(known):
         return Image(url=known.strip())
     if looks_like_base64(known):
@@ -252,7 +288,8 @@ def _values(document: object) -> Iterator[tuple[str, object]]:
         if depth > MAX_ANY_DEPTH or SAID_BACK.search(key) or (key == "message" and isinstance(value, str)):
             continue
         if isinstance(value, dict):
-            waiting += [(f"{path}.{name}", each, depth + 1) for name, each in reversed(value.items())]
+            place = path[-OTHER_CHARS:]
+            waiting += [(f"{place}.{name[:WORD_CHARS]}", each, depth + 1) for name, each in reversed(value.items())]
         elif isinstance(value, list) and not from_numbers(value):
             waiting += [(path, each, depth + 1) for each in reversed(value[:MAX_VALUES])]
         else:
@@ -269,7 +306,7 @@ def _guesses(path: str, value: object, texts: Mapping[str, memoryview]) -> Itera
         yield Image(raw=data)
     if not isinstance(value, str):
         return
-    if begins_as_picture(texts.get(value, value)) or SVG.match(value.lstrip()):
+    if begins_as_picture(texts.get(value, value)) or _drawing_at_start(value):
         yield _image_of_text(value, texts)
         return
     if value.lstrip()[:1] in JSON_STARTS:

@@ -28,16 +28,19 @@ BARE = (  # ASCII characters in wide encodings show by their zeros
     (re.compile(rb"(%s\0){4}" % ASCII), "utf-16-le"),
     (re.compile(rb"(\0%s){4}" % ASCII), "utf-16-be"),
 )
-OPENING = re.compile(r"[{\[]|^\s*\"", re.MULTILINE)
+OPENING = re.compile(r"[{\[]|^[^\S\n]*\"", re.MULTILINE)
 TOKEN = re.compile(
     r"""(?P<gap>\s+|//[^\n]*|/\*.*?\*/)|(?P<text>[bru]?(?:"[^"\\]*(?:\\.[^"\\]*)*"|'[^'\\]*(?:\\.[^'\\]*)*'))"""
+    r"""|(?P<unclosed>/\*|[bru]?')"""
     r"""|(?P<number>-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)|(?P<word>[A-Za-z_$][\w$-]*)|(?P<mark>[{}\[\],])""",
     re.DOTALL,
 )
+UNCLOSED = re.compile(r"/\*|[bru]?'")
 WORDS = {"true": True, "True": True, "false": False, "False": False}
 MAX_DEPTH = 60  # deeper values are left out
 MAX_TOKENS = 200_000  # read loosely, of one answer
 MAX_FAULTS = 200  # places at which a document may begin and does not
+MAX_READS, MAX_CHARS = 20, 10_000_000  # times that a text is read from a fault on, and characters in any case
 INT_MAX_DIGITS = 20
 
 
@@ -83,26 +86,39 @@ def is_finished(text: str) -> bool:
 
 def _documents(text: str) -> Iterator[tuple[Any, int]]:
     """Yield documents, each with where it ends, or -1 for one that does not."""
-    at, tokens, faults = 0, MAX_TOKENS, 0
-    while faults < MAX_FAULTS and tokens > 0 and (opening := OPENING.search(text, at)):
+    at, tokens, faults, chars = 0, MAX_TOKENS, 0, max(MAX_CHARS, MAX_READS * len(text))
+    unclosed: dict[str, int] = {}
+    while faults < MAX_FAULTS and tokens > 0 and chars > 0 and (opening := OPENING.search(text, at)):
         start = opening.end() - 1
         try:
             document, at = STRICT.raw_decode(text, start)
             yield document, at
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as exc:
             faults += 1
-            reader = _LooseReader(text, start, tokens)
+            reader = _LooseReader(text, start, tokens, unclosed)
             tokens = reader.tokens_left
+            chars -= max(reader.at, _reached(exc, text)) - start
             yield reader.document, reader.end
             line_end = text.find("\n", start) + 1 or len(text)
             at = reader.end if reader.end > 0 else line_end
 
 
-class _LooseReader:
-    """Reads one document from an opening bracket on; `end` is -1 where the text ends before it."""
+def _reached(exc: Exception, text: str) -> int:
+    """Return how far the parser read before it gave up; of a text that never ends it tells the beginning."""
+    is_told = isinstance(exc, json.JSONDecodeError) and not exc.msg.startswith("Unterminated")
+    return exc.pos if is_told and isinstance(exc, json.JSONDecodeError) else len(text)
 
-    def __init__(self, text: str, start: int, tokens: int) -> None:
-        self.end, self.tokens_left = -1, tokens
+
+class _LooseReader:
+    """Reads one document from an opening bracket on; `end` is -1 where the text ends before it, `at` where it stopped.
+
+    `unclosed` holds what readers of this text found out: from where on a comment or a quoted text has no end. Each
+    later one has none either, and to look for it again at every beginning would take minutes.
+    """
+
+    def __init__(self, text: str, start: int, tokens: int, unclosed: dict[str, int]) -> None:
+        self.end, self.tokens_left, self.at = -1, tokens, start
+        self._unclosed = unclosed
         self.document: Any = None
         self._open: list[Any] = []  # from the outermost on
         self._keys: list[Any] = []  # of each open object, the key whose value comes next
@@ -110,16 +126,27 @@ class _LooseReader:
 
     def _read(self, text: str, at: int) -> None:
         while at < len(text) and self.tokens_left > 0:
-            token = TOKEN.match(text, at)
+            token = self._token(text, at)
             if token is None and text[at] == '"':
                 return  # cut off within a text, which is then not whole
-            at = token.end() if token else at + 1
+            self.at = at = token.end() if token else at + 1
             self.tokens_left -= 1
             if token is not None and token.lastgroup != "gap":
                 self._take(token[0], str(token.lastgroup))
             if not self._open:
                 self.end = at
                 return
+
+    def _token(self, text: str, at: int) -> re.Match[str] | None:
+        """Return what stands at a place, or None for what is nothing, or has no end."""
+        opening = UNCLOSED.match(text, at) if self._unclosed else None
+        if opening is not None and self._unclosed.get(opening[0][-1], len(text)) <= at:
+            return None
+        token = TOKEN.match(text, at)
+        if token is not None and token.lastgroup == "unclosed":
+            self._unclosed[token[0][-1]] = at
+            return None
+        return token
 
     def _take(self, said: str, kind: str) -> None:
         if said in ("{", "["):

@@ -59,10 +59,9 @@ TASK_PLACES = ("data", "output", "result", "task")
 GOOD_CODES = ("0", "200", "201", "202", "success", "ok", "true")
 SUCCESSFUL = re.compile(r"\W*((submit(ted)?|request) )?(success(ful(ly)?)?\b|submitted|queued|ok\W*$)", re.I)
 IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]+")
-IS_PAGE = re.compile(
-    r"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body|title)\b|<(html|body|head)\b[^>]*>", re.I | re.S
-)
-TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.I | re.S)
+IS_PAGE = re.compile(r"<(!doctype\s+html|html|head|body|title)\b", re.I)
+TITLE_START, TITLE_END = re.compile(r"<title[^<>]*>", re.I), re.compile(r"</title", re.I)
+LONG_REFERENCE = re.compile(r"&#x?0*[0-9a-f]{8,};?", re.I)  # no character has so high a number, and Python reads none
 NO_TEXT = re.compile(r"<!--.*?(-->|\Z)|<(script|style|noscript|template|svg|title)\b.*?(</\2\s*>|\Z)", re.I | re.S)
 WEB_PAGE = "this is a web page: is /v1 missing in the base address, or is a login or firewall in between?"
 
@@ -403,11 +402,20 @@ def _plain(body: bytes) -> ServiceWords:
         if unreadable * 10 > max(SHORT_CHARS, len(text[:SAMPLE_CHARS])):
             return ServiceWords(f"{len(body):,} bytes that are no text")
         return ServiceWords(_clean(re.sub(r"<[^<>]*>", " ", NO_TEXT.sub(" ", COMMENT_LINES.sub("", text)))))
-    title = TITLE.search(text)
-    name = _clean(html.unescape(title[1])) if title else ""
-    content = _clean(html.unescape(re.sub(r"<[^<>]*(>|\Z)", " ", NO_TEXT.sub(" ", text))))
+    name = _clean(_unescaped(_title(text)))
+    content = _clean(_unescaped(re.sub(r"<[^<>]*(>|\Z)", " ", NO_TEXT.sub(" ", text))))
     page = (f"{name}: {content}" if name and content and name not in content else content or name)[:PAGE_MAX_CHARS]
     return ServiceWords(f"{WEB_PAGE} It reads: {page}" if page else WEB_PAGE, page=page or "an empty page")
+
+
+def _title(text: str) -> str:
+    start = TITLE_START.search(text)
+    end = TITLE_END.search(text, start.end()) if start else None
+    return text[start.end() : end.start()] if start and end else ""
+
+
+def _unescaped(text: str) -> str:
+    return html.unescape(LONG_REFERENCE.sub(" ", text))
 
 
 def _clean(text: str) -> str:

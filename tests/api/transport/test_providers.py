@@ -6,10 +6,13 @@ Bodies as these servers write them. Source: docs/service.md, "What real servers 
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import json
 import os
-from collections.abc import Iterator
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,7 @@ from openai_image_nodes.api.transport.service_words import service_words
 from openai_image_nodes.api.transport.sessions import session_for
 from PIL import Image, features
 from support.capture import picture, success
+from support.growth import grows_with_length
 from support.node_calls import KEY, node
 from support.wire_server import HOLD, WireServer, chunked, plain
 
@@ -415,9 +419,78 @@ def test_a_picture_under_a_failing_status_is_written_down_before_it_is_read(
     assert server.posts == 2
 
 
-@pytest.mark.parametrize("piece", [b"<", b"<!--", b"\xff\xd8\xff\xe0", b"iVBORw0KGgo ", b"--\n", b"\x89PNG\r\n\x1a\n"])
+PIECES = (
+    *(b"<", b"<!--", b"<!---->", b"<!-- --> ", b"<html>", b"<title>", b"<title ", b"</title", b"<img ", b"<img src"),
+    *(b"<svg ", b"<svg>", b"<?xml ", b"<?xml>", b"![", b"![](", b"![](a ", b"](", b"-", b".", b"./", b"-a/", b"a/"),
+    *(b"/a.png", b"http://", b"https://a.", b"data:image/png;", b"data:image/", b"://", b"\n", b" ", b'\n"', b"{\n"),
+    *(b"[\n", b"[1,\n", b"{'", b"'\\", b"b'\\", b"/*", b"{/*\n", b'"\\', b"--\n", b"```", b"&#1", b"1"),
+    *(b"\xff\xd8\xff\xe0", b"iVBORw0KGgo ", b"\x89PNG\r\n\x1a\n"),
+)
+STARTS = (b"x, ", b"<html><title>", b"{", b'["', b"``` ", b"https://a/", b"<img ", b"![](", b"<html>&#")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("piece", PIECES)
 def test_what_is_no_answer_is_read_in_time_that_grows_with_its_length(piece: bytes) -> None:
     """A reader that looks at all of the rest at each beginning would take minutes, and nothing else would run."""
-    body = b"x, " + piece * (300_000 // len(piece))
-    assert service_words(body).from_service is False
+
+    def read(length: int, start: bytes) -> None:
+        body = start + piece * (length // len(piece)) + b"!"
+        chat = {
+            "choices": [{"message": {"content": body.decode("latin-1")}}],
+            "more": {"url": [body.decode("latin-1")]},
+        }
+        service_words(body)
+        response_of(body)
+        response_of(json.dumps(chat).encode())
+
+    for start in STARTS:
+        assert grows_with_length(lambda length, start=start: read(length, start), 2_000), start
+
+
+def test_an_endless_number_of_a_character_is_no_fault_of_ours() -> None:
+    """Python reads no number of so many digits."""
+    words = service_words(b"<html><title>Bad &#" + b"1" * 5000 + b"; gateway &#xfffffffff; &amp; more</title>")
+    assert words.page == "Bad gateway & more"
+
+
+def test_comments_before_a_page_are_passed_over() -> None:
+    """However many there are: each way of taking some together was tried once."""
+    assert service_words(b"<!-- a -->" * 300 + b"<html><title>Down</title><body>Soon back").page == "Down: Soon back"
+
+
+def test_what_is_left_open_takes_nothing_from_what_comes_behind_it() -> None:
+    """A comment or a quote without an end, once or often, is passed over as any other fault."""
+    for fault in ("it's", "/* a", "image/*", "'" * 3, "/*" * 500, "it\\'s 'a\\'" * 200):
+        body = f'{{note: {fault} , "data": [{{"b64_json": "{text()}"}}]}}'.encode()
+        found = response_of(body)
+        assert found is not None, fault
+        assert found.data, fault
+
+
+def test_a_long_name_above_many_values_is_not_copied_for_each() -> None:
+    """Of 40,000 values under a name of 200,000 characters the paths alone would be 8 GB."""
+    body = json.dumps({"k" * 200_000: {f"v{index}": "x" for index in range(40_000)}}).encode()
+    tracemalloc.start()
     assert not (response_of(body) or OpenAIImageGenerationResponse()).data
+    assert tracemalloc.get_traced_memory()[1] < 200_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_what_is_packed_is_unpacked_up_to_a_limit(
+    pack: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few kilobytes can become gigabytes: they are kept as they came, and the picture beside them is had."""
+    monkeypatch.setattr(downloads, "MAX_PICTURE_BYTES", 1 << 20)
+    whole = RED + bytes(range(256)) * 2
+    small, large = text(pack(whole)), text(pack(b"\x89PNG\r\n\x1a\n" + bytes(1 << 24)))
+    response = response_of(json.dumps({"data": [{"b64_json": large}, {"b64_json": small}]}).encode())
+    assert response is not None
+    tracemalloc.start()
+    pictures = downloads.pictures_of(response, RELAY)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert pictures.data == [large.encode(), whole]
+    assert pictures.faults == {0: "more than 1,048,576 bytes came"}
+    assert peak < 8 << 20
