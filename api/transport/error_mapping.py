@@ -22,7 +22,7 @@ from ..errors import (
     ServiceDownError,
     StillRunningError,
 )
-from .error_rules import EARLY, FAILED, GATEWAY_HARMLESS, LOST, PAY_AGAIN_ADVICE, RULES, SPENT_KEY_CODES, Rule
+from .error_rules import EARLY, FAILED, GATEWAY_HARMLESS, LOST, PAY_AGAIN_ADVICE, RULES, RUNNING, SPENT_KEY_CODES, Rule
 from .loose_json import utf8
 from .network_words import reason_of
 from .retry import retry_after_s
@@ -148,7 +148,7 @@ def _rule(connection: Connection, status: int, words: ServiceWords, asked: Asked
     if asked.drawn and rule.error in (RefusedError, RateLimitError, ServiceDownError):
         rule = LOST
     if rule.error is StillRunningError and not connection.idempotent:
-        rule = LOST  # only under a key of ours could the same be asked for again without being paid twice
+        rule = RUNNING  # only under a key of ours could the same be asked for again without being paid twice
     if rule.error is not OutcomeUnknownError:
         return rule
     if asked.final or (not asked.may_cost and words.from_service):

@@ -143,8 +143,19 @@ NEEDS_HEADER = (
     r"x-[\w-]+ (or [\w-]+ )*(header )?is required|missing (required )?header"
     r"|header .{0,40}(is |are )?(required|missing)"
 )
-BUSY = (
-    r"rate.?limit|already (being processed|in progress|running)"
-    r"|(too|very) busy|busy now|try again later|temporarily unavailable"
+SAME_RUNNING = (
+    r"(same|identical|duplicated?|this) ([\w-]+ )?(request|prompt|task|job)\b.{0,40}"
+    r"already (being (processed|generated)|in (progress|process)\b|running|processing|queued|submitted)"
+    r"|duplicate (request|submission)"
 )
+RUNNING_WORDS = (
+    r"already (being (processed|generated)|in (progress|process)\b|running|processing|queued|submitted)"
+    r"|(request|prompt|task|job|generation) is (still |currently )?(being (processed|generated)|in progress|running)"
+    r"|\u91cd\u590d(\u63d0\u4ea4|\u8bf7\u6c42)|\u6b63\u5728\u5904\u7406"
+)
+RUNNING_CODES = (
+    r"\bidempotency_(in_flight|key_in_use)\b|\b(request|task|job)_(already_)?(in_progress|running|processing)\b"
+    r"|\balready_(in_progress|running|processing|submitted)\b|\bduplicated?_request\b"
+)
+BUSY = r"rate.?limit|(too|very) busy|busy now|try again later|temporarily unavailable"
 NOTHING = r"^\s*$"

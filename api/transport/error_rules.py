@@ -48,6 +48,9 @@ from .error_patterns import (
     NOTHING,
     ONLY_UPSTREAM,
     OVERLOADED,
+    RUNNING_CODES,
+    RUNNING_WORDS,
+    SAME_RUNNING,
     TIMED_OUT,
     TOO_LARGE,
     UNABLE,
@@ -178,6 +181,10 @@ CUT_SHORT = (
 )
 FAILED_BEHIND = "{name}: the service, or one behind it, failed; {billed}"
 
+STILL_RUNNING = "{name}: the same request is still running there"
+WAITED_FOR = "Nothing to do: the pack waits for it."
+
+RUNNING = Rule(OutcomeUnknownError, "{name}: the same request is still running there; {billed}", "{unknown}")
 LOST = Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", FAILURES)
 
 RULES = (  # the first that holds
@@ -197,6 +204,7 @@ RULES = (  # the first that holds
     Rule(OutOfCreditError, USED_UP, "{credit}", codes=CREDIT_CODES),
     Rule(OutOfCreditError, USED_UP, "{credit}", words=CREDIT_WORDS, page=False),
     Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 429, 503}, words=CHALLENGE, page=True),
+    Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, words=SAME_RUNNING, page=False),
     Rule(RateLimitError, "{name}: too many requests at the moment", "Wait a little and run again.", {429}),
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, codes=NOT_HERE_CODES),
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, words=NOT_HERE),
@@ -271,18 +279,14 @@ RULES = (  # the first that holds
         "Check the address, which is from {setting} (most base addresses end on /v1).",
         range(300, 400),
     ),
-    Rule(
-        StillRunningError,
-        "{name}: the same request is still running there",
-        "Nothing to do: the pack waits for it.",
-        codes=r"\bidempotency_in_flight\b",
-    ),
+    Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, codes=RUNNING_CODES),
     Rule(
         OutcomeUnknownError,
         "{name}: this request was made before and its answer is gone",
         PAY_AGAIN_ADVICE,
         codes=rf"\b({'|'.join(SPENT_KEY_CODES)})\b",
     ),
+    Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, BUSY_STATUSES, words=RUNNING_WORDS, page=False),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, LESS_AT_ONCE + " {unknown}", {413}, words=ANSWER_TOO_LARGE, page=False),
     Rule(RefusedError, "{name}: the request is too large{sent}", MAKE_IT_SMALLER, {413}),
     Rule(
