@@ -14,7 +14,8 @@ class OpenAIImageError(Exception):
     Attributes: `status` (HTTP, None if nothing was answered), `code` and `param` (the service's own words)
     and `request_id` (what the service's support asks for). `retry_after_s` is the wait that the service asks for,
     `replayed` tells that a service with idempotency gave an old failure again, `key_is_spent` that its key is of no
-    more use; not `may_retry`: the service itself says that asking again is in vain.
+    more use, `may_be_billed` that the work was begun all the same; not `may_retry`: the service itself says that
+    asking again is in vain.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class OpenAIImageError(Exception):
         retry_after_s: float | None = None,
         replayed: bool = False,
         key_is_spent: bool = False,
+        may_be_billed: bool = False,
         may_retry: bool = True,
     ) -> None:
         super().__init__(message)
@@ -38,6 +40,7 @@ class OpenAIImageError(Exception):
         self.retry_after_s = retry_after_s
         self.replayed = replayed
         self.key_is_spent = key_is_spent
+        self.may_be_billed = may_be_billed
         self.may_retry = may_retry
 
 

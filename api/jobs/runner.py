@@ -217,7 +217,7 @@ class JobRunner:
 
         Raises: OpenAIImageError if it never may be, JobAbandoned if everybody left meanwhile.
         """
-        if isinstance(error, (OutcomeUnknownError, StillRunningError)) or error.key_is_spent:
+        if isinstance(error, (OutcomeUnknownError, StillRunningError)) or error.key_is_spent or error.may_be_billed:
             self._may_be_billed = True
         delay = retries.delay_after(error)
         if delay is None:
@@ -240,7 +240,7 @@ class JobRunner:
         record.request_id = error.request_id
         self._journal.write(self._name, record)
         self._journal.write_partials(self._name, self._handle.partials)
-        if isinstance(error, (OutcomeUnknownError, StillRunningError)):
+        if isinstance(error, (OutcomeUnknownError, StillRunningError)) or error.may_be_billed:
             return error
         return OutcomeUnknownError(
             f"{error} {EARLIER_TRY} {RUN_AGAIN_ADVICE}",
@@ -252,8 +252,8 @@ class JobRunner:
 
 def _is_final(error: OpenAIImageError, record: JobRecord) -> bool:
     """Tell whether an error is the service's last word on all tries under the key, not only on the newest one."""
-    if error.key_is_spent:
-        return False  # what it paid for is gone, and only a person pays for it again
+    if error.key_is_spent or error.may_be_billed:
+        return False  # what was paid is not to be had, and only a person pays for it again
     replayed = error.replayed and record.idempotency_key is not None
     return replayed or isinstance(error, ModeratedError) or error.status in FINAL_STATUSES
 

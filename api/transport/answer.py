@@ -23,8 +23,10 @@ from .loose_json import documents, is_finished, utf8
 from .sse import (
     EVENT_STREAM,
     PARTIAL,
+    PARTIAL_INDEX,
     PREAMBLE,
     events,
+    is_begun,
     is_error,
     is_of_responses,
     is_partial,
@@ -74,7 +76,7 @@ def parse_answer(
     body = _last_words(raw.body) or raw.body
     words = service_words(body)
     if words.from_service:
-        asked = Asked(drawn=EVENT_STREAM.match(raw.body) is not None and PARTIAL.encode() in raw.body)
+        asked = Asked(begun=was_begun(raw.body))
         raise error_from_response(connection, 200, raw.headers, body, subject=model, asked=asked)
     if response is not None and has_picture:
         return response
@@ -111,12 +113,31 @@ def is_finished_json(body: bytes) -> bool:
     )
 
 
+def was_begun(body: bytes) -> bool:
+    """Tell whether the work was begun before an answer ended with an error: by a sketch, or progress beyond a queue."""
+    outline, _ = extract_base64(utf8(body))
+    if outline.lstrip()[:1] == b"<":
+        return False  # a page, whatever its scripts hold
+    return _is_large(outline) or any(map(is_begun, list(_told(outline))[:-1]))
+
+
+def _is_large(outline: bytes) -> bool:
+    """Tell whether there is more than is read, of what is no picture."""
+    return len(outline) > MAX_OUTLINE_BYTES or outline.count(b"[") + outline.count(b"{") > MAX_BRACKETS
+
+
+def _told(outline: bytes) -> Iterator[object]:
+    """Yield the events or the documents of an answer."""
+    is_stream = EVENT_STREAM.match(outline) is not None
+    yield from events([outline]) if is_stream else documents(outline.decode("utf-8", errors="replace"))
+
+
 def response_of(body: bytes, *, sent: Sequence[bytes] = (), guess: bool = True) -> OpenAIImageGenerationResponse | None:
     """Return what the bytes of a success say, or None where they are nothing known."""
     if (bare := _bare_picture(body)) is not None:
         return OpenAIImageGenerationResponse(data=[Image(raw=bare)])
     outline, long_texts = extract_base64(utf8(body))
-    if len(outline) > MAX_OUTLINE_BYTES or outline.count(b"[") + outline.count(b"{") > MAX_BRACKETS:
+    if _is_large(outline):
         return None
     told: list[object] = []
     for told in _readings(outline, long_texts):
@@ -124,7 +145,7 @@ def response_of(body: bytes, *, sent: Sequence[bytes] = (), guess: bool = True) 
         if with_pictures := [one for one in answers if one.data]:
             is_stream = EVENT_STREAM.match(outline) is not None  # else lines of progress come before the answer
             return _joined(answers, once=any(map(is_of_responses, told))) if is_stream else with_pictures[-1]
-    if long_texts and not told and PARTIAL.encode() not in outline:  # cut off behind its picture
+    if long_texts and not told and not _has_sketches(outline):  # cut off behind its picture
         whole = [Image(b64_json=text) for text in long_texts.values() if looks_like_base64(text)]
         return OpenAIImageGenerationResponse(data=whole[:MAX_IMAGES])
     for document in reversed(told if guess else []):
@@ -134,6 +155,11 @@ def response_of(body: bytes, *, sent: Sequence[bytes] = (), guess: bool = True) 
     if guess and not EVENT_STREAM.match(outline) and (found := _not_sent(pictures_in_text(body), sent)):
         return OpenAIImageGenerationResponse(data=found)
     return _about(told[-1]) if told else None
+
+
+def _has_sketches(outline: bytes) -> bool:
+    """Tell whether an answer holds sketches, perhaps one that is cut off."""
+    return any(mark.encode() in outline for mark in (PARTIAL, PARTIAL_INDEX)) or any(map(is_partial, _told(outline)))
 
 
 def _bare_picture(body: bytes) -> bytes | None:

@@ -174,10 +174,10 @@ class Call:
         complete = self.may_cost and self.body is not None and self.body.complete
         return error_from_exception(self.connection, exc, complete=complete, sent_at=f"{self.sent_at:%H:%M:%S} UTC")
 
-    def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> OpenAIImageError:
-        """Return the error for an answer that says so."""
+    def refused(self, status: int, headers: Mapping[str, str], body: bytes, *, begun: bool = False) -> OpenAIImageError:
+        """Return the error for an answer that says so; `begun` as in Asked."""
         sent, complete = (len(self.body), self.body.complete) if self.body is not None else (0, True)
-        asked = Asked(self.path, sent, may_cost=self.may_cost, complete=complete)
+        asked = Asked(self.path, sent, may_cost=self.may_cost, complete=complete, begun=begun)
         return error_from_response(self.connection, status, headers, body, subject=self.subject, asked=asked)
 
 
@@ -216,9 +216,9 @@ class HttpResponse:
             said.extend(self.chunks())
         return b"".join(said)
 
-    def refused(self, said: bytes) -> OpenAIImageError:
-        """Return the error for this answer, which is none of success and said so much."""
-        return self.call.refused(self.status, self.headers, said)
+    def refused(self, said: bytes, *, begun: bool = False) -> OpenAIImageError:
+        """Return the error for this answer, which is none of success and said so much; `begun` as in Asked."""
+        return self.call.refused(self.status, self.headers, said, begun=begun)
 
     def chunks(self, *, max_bytes: int | None = MAX_ANSWER_BYTES) -> Iterator[bytes]:
         """Yield the content in pieces as they come.

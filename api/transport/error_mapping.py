@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError, LocationParseError
 from ..catalog.schemas import OpenAIImageEditRequest
 from ..connections.connection import Connection
 from ..errors import (
+    ModeratedError,
     OpenAIImageError,
     OutcomeUnknownError,
     RateLimitError,
@@ -91,8 +92,8 @@ class Asked:
     """What was asked when an error came: the path below the base address, and the bytes that went out.
 
     Not `may_cost`: nothing is lost if nobody knows what became of it. Not `complete`: the service cannot have all of
-    it. `final`: the answer is the service's own last word on it, as a line of a batch is. `drawn`: sketches came
-    before the error, so the work was begun.
+    it. `final`: the answer is the service's own last word on it, as a line of a batch is. `begun`: sketches or
+    progress came before the error, so the work was begun.
     """
 
     path: str = ""
@@ -100,7 +101,7 @@ class Asked:
     may_cost: bool = True
     complete: bool = True
     final: bool = False
-    drawn: bool = False
+    begun: bool = False
 
 
 def error_from_response(
@@ -138,6 +139,7 @@ def error_from_response(
         retry_after_s=retry_after_s(headers, words.message, words.retry_after_s),
         replayed=headers.get("idempotent-replayed", "").lower() == "true",
         key_is_spent=words.code in SPENT_KEY_CODES,
+        may_be_billed=asked.begun,
         may_retry=headers.get("x-should-retry", "").lower() != "false" and _may_wait(rule, connection, headers, words),
     )
 
@@ -145,10 +147,10 @@ def error_from_response(
 def _rule(connection: Connection, status: int, words: ServiceWords, asked: Asked, *, redirects: bool = False) -> Rule:
     """Return what an answer means."""
     rule = next(rule for rule in RULES if rule.holds(status, words, connection, redirects=redirects))
-    if asked.drawn and rule.error in (RefusedError, RateLimitError, ServiceDownError):
-        rule = LOST
     if rule.error is StillRunningError and not connection.idempotent:
         rule = RUNNING  # only under a key of ours could the same be asked for again without being paid twice
+    if asked.begun and rule.error not in (ModeratedError, StillRunningError, OutcomeUnknownError):
+        rule = LOST  # whatever it is called: words that mean that nothing was paid are of what was not begun
     if rule.error is not OutcomeUnknownError:
         return rule
     if asked.final or (not asked.may_cost and words.from_service):

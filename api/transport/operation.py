@@ -16,7 +16,15 @@ from ..catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationReque
 from ..connections.connection import Connection
 from ..errors import OpenAIImageError
 from . import client
-from .answer import RawAnswer, finished_pictures, holds_picture, is_finished_json, known_picture, parse_answer
+from .answer import (
+    RawAnswer,
+    finished_pictures,
+    holds_picture,
+    is_finished_json,
+    known_picture,
+    parse_answer,
+    was_begun,
+)
 from .base64_json import base64_to_bytes, is_picture, is_whole_picture
 from .bodies import FilePart, request_body
 from .client import HttpResponse
@@ -166,7 +174,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             keep(said)  # before anything reads it; what holds no picture is forgotten by whoever gets the error
         found = None if is_picture(said) else known_picture(said)
         if found is None or not is_whole_picture(found) or found in self._sent:
-            raise response.refused(said)
+            raise response.refused(said, begun=was_begun(said))
         if self._sent:
             keep(said)  # not before: what a server says back of an edit is no answer
         return said

@@ -24,6 +24,8 @@ UNFINISHED_KINDS = re.compile(
     r"partial(?!_succeeded|_failed)|preview|sketch|progress|queued|pending|processing|running|started", re.I
 )
 UNFINISHED_STATES = re.compile(r"(in_?)?(partial|preview|progress|queued?|pending|processing|running|started)", re.I)
+PARTIAL_INDEX = "partial_image_index"
+WAITING = re.compile(r"queued?|pending", re.I)
 PREAMBLE = re.compile(COMMENTS + rb"(:[^\r\n]*)?")  # blanks and comments, sent to keep a line open
 
 
@@ -60,7 +62,14 @@ def is_partial(event: object) -> bool:
         return False
     kind, states = str(event.get("type", "")), (event.get("status"), event.get("state"), event.get("event"))
     is_begun = any(isinstance(state, str) and UNFINISHED_STATES.fullmatch(state) for state in states)
-    return bool(UNFINISHED_KINDS.search(kind)) or is_begun or (not kind and "partial_image_index" in event)
+    return bool(UNFINISHED_KINDS.search(kind)) or is_begun or (not kind and PARTIAL_INDEX in event)
+
+
+def is_begun(event: object) -> bool:
+    """Tell whether an event or a line of progress shows that the work was begun, so that it may be billed."""
+    if not isinstance(event, dict) or is_error(event) or not is_partial(event):
+        return False
+    return not any(WAITING.search(str(event.get(name, ""))) for name in ("type", "status", "state", "event"))
 
 
 def is_of_responses(event: object) -> bool:

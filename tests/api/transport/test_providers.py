@@ -27,6 +27,7 @@ from openai_image_nodes.api.errors import (
     OpenAIImageError,
     OutcomeUnknownError,
     OutOfCreditError,
+    RateLimitError,
     RefusedError,
 )
 from openai_image_nodes.api.store import journal
@@ -109,7 +110,12 @@ TOLD: dict[str, tuple[int, Any, type[OpenAIImageError], str]] = {
         "Add",
     ),
     "an expired token": (498, {"message": "token expired"}, NoKeyError, "Check the key"),
-    "the same again": (409, error("The same prompt is already being processed"), RefusedError, "Wait a little"),
+    "the same again": (409, error("The same prompt is already being processed"), MAYBE, "may have been billed"),
+    "one too many, which is the same": (429, error("Duplicate request: wait for the first"), MAYBE, "still running"),
+    "one at a time": (429, error("A task is already running for this key"), RateLimitError, "Wait a little"),
+    "the same, in the body of a 200": (200, error("This task is already in progress"), MAYBE, "still running"),
+    "the same, by its code": (409, error("Wait", code="request_in_progress"), MAYBE, "may have been billed"),
+    "the same, in Chinese": (400, error("\u8bf7\u52ff\u91cd\u590d\u63d0\u4ea4"), MAYBE, "may have been billed"),
     "a retired field": (400, error("The parameter style of this model is deprecated."), RefusedError, "Change what"),
     "an identifier": (400, {"message": "The provided model identifier is invalid."}, RefusedError, "another model"),
     "a policy of data": (
@@ -308,20 +314,79 @@ def test_addresses_in_texts_are_followed(server: WireServer, name: str) -> None:
     assert colour() == [250, 0, 0]
 
 
-SKETCH = event(type="image_generation.partial_image", b64_json=text(BLUE), partial_image_index=0)
+SKETCHES: dict[str, dict[str, Any]] = {
+    "by its type": {"type": "image_generation.partial_image", "b64_json": text(BLUE), "partial_image_index": 0},
+    "by its number alone": {"b64_json": text(BLUE), "partial_image_index": 0},
+    "a preview": {"type": "image.preview", "b64_json": text(BLUE)},
+    "progress": {"type": "progress", "progress": 0.4},
+    "a state": {"status": "IN_PROGRESS", "image": text(BLUE)},
+}
+REASONS: dict[str, dict[str, str]] = {
+    "nothing known": {"message": "odd"},
+    "a rate limit": {"message": "odd wait", "code": "rate_limit_exceeded"},
+    "credit": {"message": "odd balance", "code": "insufficient_quota"},
+    "a key": {"message": "odd: invalid api key", "code": "invalid_api_key"},
+    "a model": {"message": "odd model", "code": "model_not_found"},
+    "its own failure": {"message": "odd", "code": "server_is_overloaded"},
+}
 
 
-@pytest.mark.parametrize("said", [{"message": "odd"}, {"message": "wait", "code": "rate_limit_exceeded"}])
-def test_an_error_behind_a_sketch_may_have_been_billed(server: WireServer, said: dict[str, str]) -> None:
-    """The work was begun: it is not sent again, whatever the words; that a filter withheld it is told."""
-    server.script(chunked(SKETCH, event(type="error", error=said)))
-    for _ in range(2):
-        with pytest.raises(OutcomeUnknownError, match="billed"):
-            node(live_preview=1)
+def refuses(sketch: dict[str, Any], said: dict[str, str]) -> bytes:
+    return chunked(event(**sketch), event(type="error", error=said))
+
+
+@pytest.mark.parametrize("said", REASONS.values(), ids=REASONS)
+@pytest.mark.parametrize("sketch", SKETCHES.values(), ids=SKETCHES)
+def test_an_error_behind_a_sketch_may_have_been_billed(
+    server: WireServer, sketch: dict[str, Any], said: dict[str, str]
+) -> None:
+    """The work was begun: it is not sent again, whatever the words, which are told; nor does the next run."""
+    server.script(refuses(sketch, said))
+    with pytest.raises(OutcomeUnknownError, match=r"billed.*odd"):
+        node(live_preview=1)
+    with pytest.raises(OutcomeUnknownError, match="billed"):
+        node(live_preview=1)
     assert server.posts == 1
-    server.script(chunked(SKETCH, event(type="error", error={"message": "no", "code": "moderation_blocked"})))
+
+
+@pytest.mark.parametrize("sketch", SKETCHES.values(), ids=SKETCHES)
+def test_a_filter_behind_a_sketch_is_told_as_one_and_not_asked_again(
+    server: WireServer, sketch: dict[str, Any]
+) -> None:
+    """The picture was made and withheld: the same run buys no second one by itself."""
+    server.script(refuses(sketch, {"message": "no", "code": "moderation_blocked"}))
     with pytest.raises(ModeratedError):
-        node(live_preview=1, prompt="another")
+        node(live_preview=1)
+    with pytest.raises(OutcomeUnknownError, match="switch reuse off or change the seed"):
+        node(live_preview=1)
+    assert server.posts == 1
+
+
+@pytest.mark.parametrize("said", [REASONS["credit"], REASONS["a key"]])
+def test_an_error_before_any_work_is_no_purchase(server: WireServer, said: dict[str, str]) -> None:
+    """Waiting in a queue is none: the next run asks, and has the picture."""
+    server.script(chunked(event(type="queue.queued", status="queued"), event(type="error", error=said)))
+    with pytest.raises((OutOfCreditError, NoKeyError)):
+        node(live_preview=1)
+    server.script(plain(json.dumps(success(RED)).encode()))
+    assert colour(live_preview=1) == [250, 0, 0]
+    assert server.posts == 2
+
+
+def test_an_error_status_behind_sketches_may_have_been_billed(server: WireServer) -> None:
+    """Also where the lines of progress came with the status of a refusal."""
+    body = b'{"status": "processing", "progress": 40}\n' + json.dumps(error("odd balance", code="no_credits")).encode()
+    server.script(plain(body, status="402 Payment Required"))
+    with pytest.raises(OutcomeUnknownError, match="billed"):
+        node()
+
+
+@pytest.mark.parametrize("sketch", [SKETCHES["by its number alone"], SKETCHES["a preview"]])
+def test_a_sketch_before_the_stream_broke_off_is_not_the_picture(server: WireServer, sketch: dict[str, Any]) -> None:
+    """However it is called."""
+    server.script(chunked(event(**sketch)))
+    with pytest.raises(OutcomeUnknownError, match="billed"):
+        node(live_preview=1)
 
 
 DONE = event(type="image_generation.completed", b64_json=text())
