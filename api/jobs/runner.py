@@ -222,7 +222,7 @@ class JobRunner:
         delay = retries.delay_after(error)
         if delay is None:
             raise self._given_up(error, record)
-        if error.replayed and record.idempotency_key:
+        if _is_old_failure(error) and record.idempotency_key:
             # The old key would only replay the old failure, which cost nothing.
             record.idempotency_key, self._may_be_billed = uuid.uuid4().hex, False
         if not self._may_be_billed:
@@ -250,11 +250,16 @@ class JobRunner:
         )
 
 
+def _is_old_failure(error: OpenAIImageError) -> bool:
+    """Tell whether an error is how all that was done under a key ended, told again; what still runs has no end yet."""
+    return error.replayed and not isinstance(error, StillRunningError)
+
+
 def _is_final(error: OpenAIImageError, record: JobRecord) -> bool:
     """Tell whether an error is the service's last word on all tries under the key, not only on the newest one."""
     if error.key_is_spent or error.may_be_billed:
         return False  # what was paid is not to be had, and only a person pays for it again
-    replayed = error.replayed and record.idempotency_key is not None
+    replayed = _is_old_failure(error) and record.idempotency_key is not None
     return replayed or isinstance(error, ModeratedError) or error.status in FINAL_STATUSES
 
 

@@ -98,6 +98,14 @@ def test_replayed_failure_is_asked_again_under_a_new_key(asker: Asker, failure: 
     assert asker.next_run()[0] == 0
 
 
+def test_request_that_still_runs_keeps_its_key_whatever_is_told_again(asker: Asker) -> None:
+    """A new key would pay for the same once more."""
+    headers = {**REPLAYED, "X-Comfy-Error-Type": "idempotency_in_flight", "Retry-After": "0.01"}
+    asker.faults.answer(409, {"message": "This Idempotency-Key was seen before."}, headers=headers)
+    assert asker.ask().pictures == [painted("a red fox")]
+    assert (asker.faults.posts, len(set(asker.server.keys))) == (2, 1)
+
+
 def test_replayed_failure_does_not_count_as_a_try(asker: Asker) -> None:
     """A fresh 500, its replay, and so on: the service itself still gets its three tries."""
     failure = {"error": {"message": "boom", "type": "server_error"}}
