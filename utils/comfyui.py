@@ -192,7 +192,8 @@ def when_served(work: Callable[[], object]) -> None:
     """Do work on a thread as soon as ComfyUI's server is up; where there is none, never."""
 
     async def start(_app: object) -> None:
-        threading.Thread(target=work, name="openai-image-start", daemon=True).start()
+        with contextlib.suppress(RuntimeError):  # no thread can be had now: ComfyUI must start all the same
+            threading.Thread(target=work, name="openai-image-start", daemon=True).start()
 
     started = getattr(getattr(_server(), "app", None), "on_startup", None)
     if started is not None and not getattr(started, "frozen", False):

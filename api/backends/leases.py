@@ -20,7 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import SharedStoreError
+from ..errors import RefusedError, SharedStoreError
+from ..start_thread import start_thread
 from .backend import Backend, LocalBackend
 
 STALE_AFTER_S = 60.0
@@ -116,10 +117,9 @@ class _Heart:
 
     def add(self, held: Lease) -> None:
         with self._lock:
-            self._claims.add(held)
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._beat, name="openai-image-claims", daemon=True)
-                self._thread.start()
+                self._thread = start_thread(self._beat, name="openai-image-claims")
+            self._claims.add(held)
 
     def discard(self, held: Lease) -> None:
         with self._lock:
@@ -167,7 +167,8 @@ def _number(name: str) -> int:
 def _made(backend: Backend, name: str) -> Lease | None:
     """Make the file of a claim; None if somebody was faster.
 
-    Raises: SharedStoreError where somebody counted so far that no claim can follow.
+    Raises: SharedStoreError where somebody counted so far that no claim can follow, RefusedError where it could not be
+    kept fresh.
     """
     if not CLAIM.fullmatch(name):
         raise SharedStoreError(
@@ -175,7 +176,14 @@ def _made(backend: Backend, name: str) -> Lease | None:
             " request cannot begin. Delete that file."
         )
     owner = {"host": _host(), "pid": os.getpid(), "instance": INSTANCE, "token": uuid.uuid4().hex}
-    return Lease(backend, name, owner) if backend.create(name, _content(owner, 0)) else None
+    if not backend.create(name, _content(owner, 0)):
+        return None
+    try:
+        return Lease(backend, name, owner)
+    except RefusedError:  # nobody would see that its owner lives
+        with contextlib.suppress(OSError, SharedStoreError):
+            backend.remove(name)
+        raise
 
 
 def _content(owner: dict[str, Any], beats: int) -> bytes:

@@ -60,7 +60,9 @@ class JobManager:
         if known is not None and known.is_whole:
             self._finish(handle, known)
         else:
-            handle.on_deserted = limiter.run(lambda: self._ask(handle, store, limiter))
+            handle.on_deserted = limiter.run(
+                lambda: self._ask(handle, store, limiter), lambda exc: self._finish(handle, exc)
+            )
         return handle
 
     def end(self, wait_s: float = END_WAIT_S) -> None:
@@ -129,11 +131,13 @@ class JobManager:
             outcome: StoredAnswer | BaseException = runner.answer()
         except BaseException as exc:  # noqa: BLE001 - handed over to everybody who waits
             outcome = exc
-        limiter.respect(runner.service_limit)
-        if isinstance(outcome, StoredAnswer) and outcome.folder is None:
-            with self._lock:
-                self._unkept[handle.identity, outcome.record.account] = replace(outcome, reused=True)
-        self._finish(handle, outcome)
+        try:
+            limiter.respect(runner.service_limit)  # before who waits sends the next one
+        finally:
+            if isinstance(outcome, StoredAnswer) and outcome.folder is None:
+                with self._lock:
+                    self._unkept[handle.identity, outcome.record.account] = replace(outcome, reused=True)
+            self._finish(handle, outcome)
 
     def _finish(self, handle: JobHandle, outcome: StoredAnswer | BaseException) -> None:
         """Put the outcome into the future, after the job is off the list: who asks now asks the store."""

@@ -6,6 +6,7 @@ itself, JobManager.end waits for what is out.
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import threading
@@ -15,10 +16,13 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from ..config import whole_number
+from ..errors import OpenAIImageError
+from ..start_thread import start_thread
 
+LOG = logging.getLogger(__name__)
 MAX_IN_FLIGHT_VARIABLE = "OPENAI_IMAGE_NODES_MAX_IN_FLIGHT"
 MAX_IN_FLIGHT = 4
 RESTS = 9  # times as long as it took
@@ -28,7 +32,9 @@ T = TypeVar("T")
 
 
 class ConcurrencyLimiter:
-    """A queue of tasks of which at most a few run at a time, each on a thread of its own.
+    """A queue of tasks of which at most a few run at a time, each on a thread that does the next one when it is done.
+
+    Where no more threads can be had, those that run do what waits; where none runs, all that waits is refused.
 
     Machines that run the same list over one store would all wait for whoever asks for its first row; not `in_order`,
     each begins with another one.
@@ -39,15 +45,16 @@ class ConcurrencyLimiter:
         self._own_limit = limit
         self._lock = threading.Lock()
         self._waiting: deque[_Place] = deque()
-        self._running = 0
+        self._running = 0  # tasks that take a place
+        self._threads = 0  # those that will look for a next task
         self._service_limit: int | None = None
 
-    def run(self, task: Callable[[], None]) -> Callable[[], None]:
-        """Run a task, which raises nothing, as soon as there is room for it.
+    def run(self, task: Callable[[], None], refused: Callable[[OpenAIImageError], None]) -> Callable[[], None]:
+        """Run a task, which raises nothing, as soon as there is room for it; or call `refused`, also from here.
 
-        Returns what gives its room to another before it ends; it may be called more than once.
+        Returns what gives its room to another before it ends; it may be called more than once. Neither raises anything.
         """
-        place = _Place(task)
+        place = _Place(task, refused)
         with self._lock:
             self._waiting.append(place)
         self._start_waiting()
@@ -61,29 +68,59 @@ class ConcurrencyLimiter:
             self._start_waiting()
 
     def _start_waiting(self) -> None:
+        while (place := self._next(threads=1)) is not None:
+            try:
+                start_thread(self._do, place, name="openai-image-request")
+            except OpenAIImageError as exc:
+                for lost in self._put_back(place):
+                    lost.refused(exc)
+                return
+
+    def _next(self, *, threads: int) -> _Place | None:
+        """Take the next task, if there is room for it: for a thread more, or for one that ends without."""
         ours = whole_number(MAX_IN_FLIGHT_VARIABLE, MAX_IN_FLIGHT)
-        while True:
-            with self._lock:
-                limit = self._own_limit or max(1, min(ours, self._service_limit or ours))
-                if not self._waiting or self._running >= limit:
-                    return
-                if not self._in_order:
-                    self._waiting.rotate(random.randrange(len(self._waiting)))  # noqa: S311 - no secret depends on it
-                place = self._waiting.popleft()
-                place.taken = True
-                self._running += 1
-            threading.Thread(target=self._do, args=(place,), name="openai-image-request", daemon=True).start()
+        with self._lock:
+            limit = self._own_limit or max(1, min(ours, self._service_limit or ours))
+            if not self._waiting or self._running >= limit:
+                self._threads -= 1 - threads
+                return None
+            if not self._in_order:
+                self._waiting.rotate(random.randrange(len(self._waiting)))  # noqa: S311 - no secret depends on it
+            place = self._waiting.popleft()
+            place.taken = True
+            self._running += 1
+            self._threads += threads
+            return place
 
-    def _do(self, place: _Place) -> None:
-        try:
-            place.task()
-        finally:
-            self._leave(place)
+    def _put_back(self, place: _Place) -> list[_Place]:
+        """Put back a task that got no thread; returns those that nobody will do."""
+        with self._lock:
+            self._running -= 1
+            self._threads -= 1
+            place.taken = False
+            self._waiting.appendleft(place)
+            lost = [] if self._threads else list(self._waiting)
+            if lost:
+                self._waiting.clear()
+        return lost
 
-    def _leave(self, place: _Place) -> None:
+    def _do(self, first: _Place) -> None:
+        place: _Place | None = first
+        while place is not None:
+            try:
+                place.task()
+            except BaseException:  # it must not take its place with it
+                LOG.exception("A fault of this pack. Please report it.")
+            self._free(place)
+            place = self._next(threads=0)
+
+    def _free(self, place: _Place) -> None:
         with self._lock:
             self._running -= place.taken
             place.taken = False
+
+    def _leave(self, place: _Place) -> None:
+        self._free(place)
         self._start_waiting()
 
 
@@ -92,6 +129,7 @@ class _Place:
     """A task and whether it takes one of the places now."""
 
     task: Callable[[], None]
+    refused: Callable[[OpenAIImageError], None]
     taken: bool = False
 
 
@@ -101,10 +139,10 @@ _workers = ConcurrencyLimiter(limit=max(WORKERS_LEAST, os.cpu_count() or 1))
 def run_bounded(work: Callable[[], T]) -> Future[T]:
     """Run heavy work on one of a few daemon threads: a list of a thousand pictures must not be in work all at once.
 
-    What is cancelled before its turn is never done.
+    What is cancelled before its turn is never done. Where no thread can be had, the future tells it.
     """
     future: Future[T] = Future()
-    _workers.run(lambda: _fulfill(future, work))
+    _workers.run(lambda: _fulfill(future, work), lambda exc: _fulfill(future, lambda: _raise(exc)))
     return future
 
 
@@ -112,7 +150,10 @@ def run_in_thread(work: Callable[[], T]) -> Future[T]:
     """Run work on a daemon thread, whether anybody waits or not; its result or error is in the future."""
     future: Future[T] = Future()
     future.set_running_or_notify_cancel()
-    threading.Thread(target=_fulfill, args=(future, work), name="openai-image-work", daemon=True).start()
+    try:
+        start_thread(_fulfill, future, work, name="openai-image-work")
+    except OpenAIImageError as exc:
+        future.set_exception(exc)
     return future
 
 
@@ -162,6 +203,10 @@ class LateValue(Generic[T]):
             if not self._is_expired:
                 self._rests_until = time.monotonic() + RESTS * (time.monotonic() - began)
         return found
+
+
+def _raise(exc: OpenAIImageError) -> NoReturn:
+    raise exc
 
 
 def _fulfill(future: Future[T], work: Callable[[], T]) -> None:

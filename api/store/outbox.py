@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..backends.atomic_files import make_private_folder, read_regular, remove, write_synced
-from ..errors import SharedStoreError
+from ..errors import RefusedError, SharedStoreError
+from ..start_thread import start_thread
 from .bucket import SharedBucket
 from .eviction import UNSHARED
 from .records import JobRecord, read_pictures, read_record
@@ -117,8 +118,8 @@ class Outbox:
     def flush_soon(self) -> None:
         """Try to share what waits, on a thread of its own."""
         if set(self.names()) - self._busy and (self._thread is None or not self._thread.is_alive()):
-            self._thread = threading.Thread(target=self._flush_quietly, name="openai-image-outbox", daemon=True)
-            self._thread.start()
+            with contextlib.suppress(RefusedError):  # it waits on: nobody who keeps an answer must lose it for that
+                self._thread = start_thread(self._flush_quietly, name="openai-image-outbox")
 
     def settle(self, name: str) -> None:
         """Let the others know what they have yet to know of one job.

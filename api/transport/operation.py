@@ -209,7 +209,8 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             pieces.append(piece)
             self.received += len(piece)
             if time.monotonic() - began > SLOW_AFTER_S:
-                self.on_slow()
+                with contextlib.suppress(Exception):  # no fault there may cost the rest of a paid answer
+                    self.on_slow()
             yield piece
 
 

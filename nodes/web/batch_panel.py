@@ -17,7 +17,8 @@ from ...api.batch.plan import JobPlan, PlannedJob, total_usd
 from ...api.batch.records import COLLECTED, SUBMITTED, BatchLedger, BatchRecord
 from ...api.batch.submit import CENT, CHANGED
 from ...api.catalog import catalog
-from ...api.jobs.threads import LateValue, run_in_thread
+from ...api.jobs.threads import LateValue
+from ...api.start_thread import start_thread
 
 LOG = logging.getLogger(__name__)
 
@@ -177,7 +178,12 @@ class BatchPanel:
             self._doing, self._words = doing, ""
             if doing != "look":  # the panel looks by itself: that must not wipe out what went wrong before
                 self._fault = self._fault_of_look = ""
-        run_in_thread(lambda: self._do(work))
+        try:
+            start_thread(self._do, work, name="openai-image-batch")
+        except OpenAIImageError:
+            with self._lock:
+                self._doing = ""
+            raise
 
     def _do(self, work: Callable[[], object]) -> None:
         fault = ""

@@ -16,11 +16,18 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from openai_image_nodes.api.errors import BadAnswerError, ModeratedError, OpenAIImageError, OutcomeUnknownError
+from openai_image_nodes.api.errors import (
+    BadAnswerError,
+    ModeratedError,
+    OpenAIImageError,
+    OutcomeUnknownError,
+    RefusedError,
+)
 from openai_image_nodes.api.transport import client, downloads, sessions
 from openai_image_nodes.api.transport.sessions import session_for
 from PIL import Image
 from support.capture import picture, pixels
+from support.few_threads import FewThreads
 from support.node_calls import KEY, node
 from support.wire_server import CLOSE, HOLD, RESET, Step, WireServer, chunked, plain
 
@@ -306,6 +313,48 @@ def test_answers_that_trickle_do_not_keep_others_waiting(server: WireServer, mon
     until(lambda: server.posts == 1)
     assert colour(prompt="quick") == [250, 0, 0]
     assert not slow.future.done()
+
+
+def test_a_job_that_gets_no_thread_is_refused_unsent_and_blocks_nothing(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of a service that does one at a time: its place is free for the next run."""
+    from openai_image_nodes.api.jobs.manager import JOBS
+    from support.asker import connection, job
+
+    monkeypatch.setenv("OPENAI_IMAGE_NODES_MAX_IN_FLIGHT", "1")
+    with monkeypatch.context() as patch:
+        FewThreads(patch)
+        for _ in range(2):
+            handle = JOBS.submit(job(connection("openai"), "none"))
+            with pytest.raises(RefusedError, match="nothing was sent"):
+                handle.future.result(30)
+    assert server.posts == 0
+    server.script(plain(GOOD))
+    assert JOBS.submit(job(connection("openai"), "none")).future.result(30).pictures
+
+
+def test_a_slow_answer_is_kept_where_no_thread_is_left_for_the_next(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits behind it is done by its own thread; the answer is paid, and nothing on its way costs the rest."""
+    from openai_image_nodes.api.jobs.manager import JOBS
+    from openai_image_nodes.api.transport import operation
+    from support.asker import connection, job, until
+
+    monkeypatch.setenv("OPENAI_IMAGE_NODES_MAX_IN_FLIGHT", "1")
+    monkeypatch.setattr(operation, "SLOW_AFTER_S", 0.0)
+    threads = FewThreads(monkeypatch)
+    server.script(plain(GOOD, length=len(GOOD) + 20), *[b" ", 0.05] * 20)
+    server.script(plain(GOOD))
+    threads.left = 2  # for the claims, and for the first
+    slow = JOBS.submit(job(connection("openai"), "slow"))
+    until(lambda: server.posts == 1)
+    threads.left = 0
+    behind = JOBS.submit(job(connection("openai"), "behind"))
+    assert slow.future.result(30).pictures
+    assert behind.future.result(30).pictures
+    assert server.posts == 2
 
 
 ADDRESSES = {
