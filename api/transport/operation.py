@@ -38,6 +38,7 @@ from .sse import (
     is_part,
     is_partial,
     is_text_piece,
+    without_preamble,
 )
 
 START_BYTES = 8  # enough to tell events from JSON
@@ -150,8 +151,8 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         self._has_failed = False
         try:
             start = b""
-            while (len(start) < START_BYTES or PREAMBLE.fullmatch(start)) and (piece := next(coming, b"")):
-                start += piece
+            while (self.received < START_BYTES or PREAMBLE.fullmatch(start)) and (piece := next(coming, b"")):
+                start = without_preamble(start) + piece
             if not EVENT_STREAM.match(start):
                 looked_s = _shorten_patience(pieces, response)
                 for _piece in coming:

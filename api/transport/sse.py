@@ -6,6 +6,7 @@ image_edit_*_event.py.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -27,6 +28,14 @@ UNFINISHED_STATES = re.compile(r"(in_?)?(partial|preview|progress|queued?|pendin
 PARTIAL_INDEX = "partial_image_index"
 WAITING = re.compile(r"queued?|pending", re.I)
 PREAMBLE = re.compile(COMMENTS + rb"(:[^\r\n]*)?")  # blanks and comments, sent to keep a line open
+
+
+def without_preamble(start: bytes) -> bytes:
+    """Return the beginning of an answer without what was sent to keep the line open, as far as that has ended."""
+    if not PREAMBLE.fullmatch(start):
+        return start
+    line = start[max(start.rfind(b"\n"), start.rfind(b"\r")) + 1 :]
+    return line.removeprefix(codecs.BOM_UTF8).lstrip()[:1]  # of a comment that goes on, its mark
 
 
 class IncompleteStream(Exception):

@@ -10,7 +10,7 @@ import pytest
 from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import BadAnswerError, ModeratedError
 from openai_image_nodes.api.transport.answer import RawAnswer, holds_picture, parse_answer
-from openai_image_nodes.api.transport.sse import EVENT_STREAM, PREAMBLE, events
+from openai_image_nodes.api.transport.sse import EVENT_STREAM, PREAMBLE, events, without_preamble
 
 OPENAI = Connection(name="openai", base_url="https://api.openai.com/v1", kind="openai")
 
@@ -114,3 +114,19 @@ def test_comments_and_foreign_fields_are_passed_over() -> None:
 def test_last_event_may_lack_its_blank_line() -> None:
     """Some relays close at once."""
     assert read(sse(FINAL).rstrip())[0]["data"] == [{"b64_json": FINAL["b64_json"]}]
+
+
+@pytest.mark.parametrize(
+    "sent", [b": wait\n\n" * 9, b"\xef\xbb\xbf: a\r\n:b\r\n\r\n", b"\n" * 9, b" \n :", b": " + b"a:" * 99, b""]
+)
+@pytest.mark.parametrize("begun", [b"event: a\ndata: {}\n\n", b"data: {}\n\n", b'{"data": []}', b"\x89PNG\r\n\x1a\n"])
+def test_what_keeps_a_line_open_is_forgotten_piece_by_piece(sent: bytes, begun: bytes) -> None:
+    """However small the pieces, none is read again with all before it, and what begins is seen as what it is."""
+    start, longest = b"", 0
+    whole = sent + (b"\n" if sent[-1:] not in (b"\n", b"") else b"") + begun
+    for index in range(len(whole)):
+        start = without_preamble(start) + whole[index : index + 1]
+        longest = max(longest, len(start))
+    assert longest <= len(begun) + len(b"\xef\xbb\xbf:")
+    assert (EVENT_STREAM.match(start) is not None) == begun.startswith((b"event", b"data"))
+    assert list(events([start])) == list(events([begun]))
