@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 QUOTES = "\"'`<>\u2018\u2019\u201c\u201d\u00ab\u00bb"
 LOCAL = re.compile(r"(localhost|[\d.]+|\[[^\]]*\]|[^./:]+)(:\d*)?(/|$)", re.IGNORECASE)
 ENDPOINT = re.compile(
-    r"/+(images/(generations|edits|variations)|chat/completions)$"
+    r"(?<!/)/+(images/(generations|edits|variations)|chat/completions)$"
     r"|(?<=/v\d)/+(images|chat|completions|responses|models|embeddings|messages|files|batches|audio/\w+)$",
     re.IGNORECASE,
 )

@@ -23,7 +23,7 @@ from ..backends import atomic_files as files
 from ..backends.atomic_files import make_private_folder, remove_folder, write_atomic
 from ..backends.backend import Backend, LocalBackend
 from ..backends.leases import acquire, is_leased
-from ..errors import SharedStoreError
+from ..errors import RefusedError, SharedStoreError
 from . import spending
 from .records import EVERYBODY, JOB_NAME, RECORD, JobRecord, Owner, TornRecord, read_record, record_bytes, suffix_of
 
@@ -248,7 +248,9 @@ class RequestJournal:
                     ours.release()
 
     def _drop_unleased(self, name: str, owner: Owner = EVERYBODY) -> None:
-        ours = acquire(self.place(name))
+        ours = None
+        with contextlib.suppress(RefusedError):  # no thread for a claim: it stays, and no answer is lost for it
+            ours = acquire(self.place(name))
         if ours is not None:
             record = self.read(name) if owner.account is not None else None
             if record is None or owner.owns(record):
