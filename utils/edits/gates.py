@@ -144,8 +144,7 @@ class _Chain:
         first = shown = view(self._pair, Mapping(affine))
         last = None
         self._ask()
-        rounds = REFINEMENTS if shown.match >= ROUGHLY else HOPELESS
-        for _ in range(rounds):
+        for done in range(1, REFINEMENTS + 1):
             self._ask()
             step = remaining(_matched(shown), self._should_stop) - identity()
             self._ask()
@@ -154,7 +153,8 @@ class _Chain:
             affine = compose(affine, identity() + longer * step)
             shown = view(self._pair, Mapping(affine))
             self._unsettled = corner_shift(identity() + step, self._pair.frame)
-            if self._unsettled < REFINED:
+            is_hopeless = shown.match < min(ROUGHLY, first.match + CLEARLY)
+            if self._unsettled < REFINED or (is_hopeless and done >= HOPELESS):
                 break
         if self._unsettled / self._pair.unit > IN_PLACE and first.match > max(shown.match, ROUGHLY):
             self._unsettled = 0.0  # the steps ran away from a place that matched
