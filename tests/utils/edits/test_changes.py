@@ -73,6 +73,19 @@ def test_redrawn_picture_changed_everywhere() -> None:
     assert changes.mask.all()
 
 
+def test_half_redrawn_picture_is_looked_at_again_without_that_half() -> None:
+    """With what changed the rest matches only roughly, without it well: so the frame, and what is not changed."""
+    original, other = photograph("galaxies.jpg"), photograph("coffee.jpg")
+    changed = original.clone()
+    redrawn = rectangle(original, 0, 0.6, 1, 1) > 0
+    size = tuple(original.shape[:2])
+    changed[redrawn] = interpolate(other.permute(2, 0, 1)[None], size, mode="bilinear")[0].permute(1, 2, 0)[redrawn]
+    changes = find_changes(original, REFRAMED.answer(changed))
+    assert changes.verdict == "aligned"
+    assert changes.mask[redrawn].mean() > 0.99
+    assert changes.mask[~redrawn].mean() < 0.06
+
+
 def test_ring_around_the_frame_leaves_the_middle_alone() -> None:
     """What lies inside a changed frame is not changed for that: only small holes are filled."""
     original = photograph("coffee.jpg")
