@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 from collections.abc import Callable, Sequence
 
@@ -17,6 +19,8 @@ from .svg import svg_text
 
 DOT = "  \u00b7  "
 LABEL_MIN_PX = (72, 36)
+FILES_KEPT = 16
+_FILES: dict[bytes, bytes] = {}
 Render = Callable[[ValidatedRequest, int], bytes]  # a request and an index 0..n-1 -> the file of a picture
 Change = Callable[[Image.Image, ValidatedRequest, int], Image.Image]
 
@@ -52,7 +56,7 @@ def partial(request: ValidatedRequest, picture: bytes, step: int) -> bytes:
 def encoded(pixels: Pixels, output_format: str, compression: int) -> bytes:
     """Return uint8 [H,W,3|4] as a PNG, JPEG or WebP file; `compression` 0..100 is the quality of the last two."""
     if output_format == "png":
-        return encode_png(np.ascontiguousarray(pixels))
+        return _same_png(np.ascontiguousarray(pixels))
     picture = Image.fromarray(pixels)
     if output_format == "jpeg" and picture.mode == "RGBA":
         picture = _on_white(picture)
@@ -60,6 +64,18 @@ def encoded(pixels: Pixels, output_format: str, compression: int) -> bytes:
     options = {"method": 0} if output_format == "webp" else {}
     picture.save(out, output_format.upper(), quality=compression, **options)
     return out.getvalue()
+
+
+def _same_png(pixels: Pixels) -> bytes:
+    """Return the file of pixels, and the same one again: isal packs the same pixels into other bytes now and then."""
+    key = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()
+    found = _FILES.get(key)
+    if found is None:
+        found = _FILES.setdefault(key, encode_png(pixels))
+        while len(_FILES) > FILES_KEPT:
+            with contextlib.suppress(KeyError, RuntimeError):  # another thread was there first
+                del _FILES[next(iter(_FILES))]
+    return found
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from openai_image_nodes.api.catalog import catalog
+from openai_image_nodes.sandbox.rendering import painter
 from openai_image_nodes.sandbox.rendering.painter import partial, render
 from openai_image_nodes.sandbox.rendering.primitives import Rectangle, fitted, ground, widest_box
 from openai_image_nodes.sandbox.requests.image_checks import is_transparent, read_image
@@ -281,3 +282,16 @@ def test_ground_turns_back_to_where_it_began() -> None:
 def test_box_inset() -> None:
     """A box becomes smaller on all four sides."""
     assert Rectangle(0, 10, 100, 50).inset(5) == Rectangle(5, 15, 95, 45)
+
+
+def test_pixels_are_one_file_however_they_are_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """isal gives other bytes now and then; who asks again gets the file that was given before."""
+    files = iter([b"first", b"second", b"third"])
+    monkeypatch.setattr(painter, "encode_png", lambda _pixels: next(files))
+    one, other = (np.full((2, 2, 3), value, np.uint8) for value in (231, 232))
+    assert [painter.encoded(each, "png", 100) for each in (one, other, one)] == [b"first", b"second", b"first"]
+    for value in range(painter.FILES_KEPT):
+        monkeypatch.setattr(painter, "encode_png", lambda _pixels: b"more")
+        painter.encoded(np.full((3, 1, 3), value, np.uint8), "png", 100)
+    assert len(painter._FILES) == painter.FILES_KEPT
+    painter._FILES.clear()
