@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from openai_image_nodes.utils.edits.regions import (
+    WHOLE,
     AnySize,
     Box,
     MaskedArea,
@@ -66,10 +67,10 @@ def test_any_size_pads_by_less_than_a_step(case: tuple[tuple[int, int], MaskedAr
 
 @given(case=pictures_with_masks(), context=st.integers(0, 200))
 def test_small_regions_are_enlarged_three_times_at_most(case: tuple[tuple[int, int], MaskedArea], context: int) -> None:
-    """Only a whole picture that is smaller than what a model takes is enlarged further."""
+    """Only a whole picture is enlarged further, where it is smaller than what a model takes or for its exact ratio."""
     (width, height), masked = case
     region = plan_region(masked, (width, height), ANY, context=context)
-    if min(width, height) >= 400:
+    if region.share <= WHOLE and min(width, height) >= 400:
         assert region.scale <= 3.0
 
 
