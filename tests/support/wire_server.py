@@ -17,7 +17,13 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+import pytest
+from openai_image_nodes.api.transport import downloads, operation
+from openai_image_nodes.api.transport.sessions import session_for
+
+from .node_calls import KEY
 
 CLOSE, RESET, HOLD = "close", "reset", "hold"
 Step = bytes | float | str
@@ -136,3 +142,16 @@ class WireServer:
             reader.readline()
         reader.readline()
         return b"".join(pieces)
+
+
+@contextlib.contextmanager
+def openai_wire(monkeypatch: pytest.MonkeyPatch, *, after_end_s: float | None = None) -> Iterator[WireServer]:
+    """Run a server behind the connection openai, whose downloads are tried again without a pause."""
+    with WireServer() as started:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        monkeypatch.setenv("OPENAI_BASE_URL", started.base_url)
+        monkeypatch.setattr(downloads, "DOWNLOAD_PAUSES_S", ())
+        if after_end_s is not None:
+            monkeypatch.setattr(operation, "AFTER_END_S", after_end_s)
+        yield started
+        session_for(started.base_url).close()

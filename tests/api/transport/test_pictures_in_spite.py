@@ -16,12 +16,10 @@ import pytest
 from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import BadAnswerError, OpenAIImageError, RefusedError
 from openai_image_nodes.api.jobs import recorder
-from openai_image_nodes.api.transport import downloads, operation
 from openai_image_nodes.api.transport.downloads import Pictures, address_of
-from openai_image_nodes.api.transport.sessions import session_for
 from support.capture import picture, success
 from support.node_calls import KEY, node, photo
-from support.wire_server import HOLD, Step, WireServer, chunked, plain
+from support.wire_server import HOLD, Step, WireServer, chunked, openai_wire, plain
 
 RED = picture(color=(250, 0, 0))
 GOOD = json.dumps(success(RED)).encode()
@@ -29,13 +27,8 @@ GOOD = json.dumps(success(RED)).encode()
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WireServer]:
-    with WireServer() as started:
-        monkeypatch.setenv("OPENAI_API_KEY", KEY)
-        monkeypatch.setenv("OPENAI_BASE_URL", started.base_url)
-        monkeypatch.setattr(downloads, "DOWNLOAD_PAUSES_S", ())
-        monkeypatch.setattr(operation, "AFTER_END_S", 0.2)
+    with openai_wire(monkeypatch, after_end_s=0.2) as started:
         yield started
-        session_for(started.base_url).close()
 
 
 def colour(**inputs: Any) -> list[int]:

@@ -35,12 +35,11 @@ from openai_image_nodes.api.transport import client, downloads, operation
 from openai_image_nodes.api.transport.answer import response_of
 from openai_image_nodes.api.transport.error_mapping import Asked, error_from_response
 from openai_image_nodes.api.transport.service_words import service_words
-from openai_image_nodes.api.transport.sessions import session_for
 from PIL import Image, features
 from support.capture import picture, success
 from support.growth import grows_with_length
-from support.node_calls import KEY, node
-from support.wire_server import HOLD, WireServer, chunked, plain
+from support.node_calls import node
+from support.wire_server import HOLD, WireServer, chunked, openai_wire, plain
 
 RELAY = Connection(name="relay", base_url="https://relay.example/v1")
 RED, BLUE = picture(color=(250, 0, 0)), picture(color=(0, 0, 250))
@@ -238,13 +237,8 @@ def test_a_field_of_the_users_own_is_taken_out_where_it_was_put_in() -> None:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WireServer]:
-    with WireServer() as started:
-        monkeypatch.setenv("OPENAI_API_KEY", KEY)
-        monkeypatch.setenv("OPENAI_BASE_URL", started.base_url)
-        monkeypatch.setattr(downloads, "DOWNLOAD_PAUSES_S", ())
-        monkeypatch.setattr(operation, "AFTER_END_S", 0.2)
+    with openai_wire(monkeypatch, after_end_s=0.2) as started:
         yield started
-        session_for(started.base_url).close()
 
 
 def event(**fields: Any) -> bytes:

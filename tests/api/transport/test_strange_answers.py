@@ -15,11 +15,10 @@ from typing import Any
 
 import pytest
 from openai_image_nodes.api.errors import BadAnswerError, ModeratedError, OpenAIImageError
-from openai_image_nodes.api.transport import answer, downloads, operation
-from openai_image_nodes.api.transport.sessions import session_for
+from openai_image_nodes.api.transport import answer, operation
 from support.capture import picture
-from support.node_calls import KEY, node, photo
-from support.wire_server import CLOSE, HOLD, RESET, Step, WireServer, chunked, plain
+from support.node_calls import node, photo
+from support.wire_server import CLOSE, HOLD, RESET, Step, WireServer, chunked, openai_wire, plain
 
 RED, BLUE = picture(color=(250, 0, 0)), picture(color=(0, 0, 250))
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8" fill="#fa0000"/></svg>'
@@ -44,12 +43,8 @@ UNKNOWN = {"ok": True, "thing": {"deep": [{"deeper": {"whatever": text()}}]}}
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WireServer]:
-    with WireServer() as started:
-        monkeypatch.setenv("OPENAI_API_KEY", KEY)
-        monkeypatch.setenv("OPENAI_BASE_URL", started.base_url)
-        monkeypatch.setattr(downloads, "DOWNLOAD_PAUSES_S", ())
+    with openai_wire(monkeypatch) as started:
         yield started
-        session_for(started.base_url).close()
 
 
 def colour(**inputs: Any) -> list[int]:
