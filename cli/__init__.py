@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from io import TextIOWrapper
 
+from ..utils.end_of_process import take_sigterm_as_ctrl_c
 from .failures import exit_code, failure_json
 from .terminal import tell
 
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a Windows console has cp1252: a prompt's other letters become "?"
             stream.reconfigure(errors="replace")
+    take_sigterm_as_ctrl_c()
     words = list(sys.argv[1:] if argv is None else argv)
     known = COMMANDS.get(words[0]) if words else None
     module, name = known or PICTURE

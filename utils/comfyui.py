@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import importlib
 import logging
@@ -17,6 +16,8 @@ from io import BytesIO
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
+
+from .end_of_process import before_end
 
 LOG = logging.getLogger(__name__)
 STATE_FOLDER = "openai_image_nodes"
@@ -103,8 +104,8 @@ def saves_metadata() -> bool:
     return not (arguments and getattr(arguments.args, "disable_metadata", False))
 
 
-def at_exit(work: Callable[[], object]) -> None:
-    """Stop the prompt and do work when ComfyUI ends by itself or by Ctrl+C; where there is none, never.
+def at_exit(work: Callable[[], object], undo: Callable[[], object]) -> None:
+    """Stop the prompt and do work when ComfyUI ends or restarts (see `before_end`); where there is none, never.
 
     The prompt's thread runs on until Python has come to its end, and would fail at the next node.
     """
@@ -116,7 +117,7 @@ def at_exit(work: Callable[[], object]) -> None:
         work()
 
     if _server() is not None:
-        atexit.register(end)
+        before_end(end, undo)
 
 
 def install_examples(folder: Path) -> None:

@@ -84,6 +84,10 @@ class JobManager:
         with suppress(KeyboardInterrupt):
             wait([handle.future for handle in sent], wait_s)
 
+    def go_on(self) -> None:
+        """Send again what is asked from now on: the process did not end after all."""
+        self._is_ending = False
+
     def was_asked(self, job: Job) -> bool:
         """Tell whether a job is answered, here or on a machine that shares the store, or on its way or lost there."""
         owner = owner_over(job.connection)

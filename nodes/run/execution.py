@@ -31,7 +31,7 @@ from .parameters import ALWAYS_SAID, ImageParameters, refuse_kinds, refuse_widge
 from .progress import FITTING, ProgressReporter, prompt_monitor, work_out
 
 LOG = logging.getLogger(__name__)
-comfyui.at_exit(JOBS.end)
+comfyui.at_exit(JOBS.end, JOBS.go_on)
 RECENT_KEPT = 500
 SANDBOX_EDITS_VARIABLE = "OPENAI_IMAGE_NODES_SANDBOX_EDITS"
 

@@ -47,10 +47,10 @@ def child(*words: str, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(command, text=True, **{"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, **options})  # noqa: S603
 
 
-def interrupt(run: subprocess.Popen[str]) -> None:
+def interrupt(run: subprocess.Popen[str], number: int = signal.SIGINT) -> None:
     """Press Ctrl+C once, and read on until the command has said that it waits all the same."""
     time.sleep(SETTLES_S)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(number)
     assert run.stderr is not None
     assert "already sent" in run.stderr.readline()
 
@@ -199,12 +199,13 @@ def test_wrong_usage_and_a_missing_key_have_their_codes(tmp_path: Path, monkeypa
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
-def test_ctrl_c_waits_for_what_is_paid(server: Capture, tmp_path: Path) -> None:
-    """What was sent is billed: it is kept, and the next run has it. Nothing is written to the file."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_waits_for_what_is_paid(server: Capture, tmp_path: Path, number: int) -> None:
+    """What was sent is billed: it is kept, and the next run has it. Nothing is written to the file. So does SIGTERM."""
     server.gate.clear()
     run = child("a fox", "-o", str(tmp_path / "fox.png"))
     assert server.arrived.wait(PATIENCE_S)
-    interrupt(run)
+    interrupt(run, number)
     server.gate.set()
     said = run.communicate(timeout=PATIENCE_S)[1]
     assert run.returncode == 130

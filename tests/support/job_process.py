@@ -1,7 +1,8 @@
 """A process of its own for test_processes.py: does one thing, and waits where it is told to, to be killed there.
 
 python job_process.py ask CONNECTION POINT    asks for one job; POINT is one of POINTS or "nowhere", or "leave": it
-                                            ends as it got a line, whatever is still out
+                                            ends as it got a line, whatever is still out; "restart": it starts
+                                            again then, as ComfyUI-Manager does; "host": it ends as ComfyUI does
 python job_process.py many CONNECTION COUNT   asks for as many jobs at once, each another prompt, and counts what came
 python job_process.py claim FOLDER waits for a line, then tries to take the folder, and holds it
 
@@ -36,6 +37,7 @@ from openai_image_nodes.api.jobs.manager import JOBS, JobManager  # noqa: E402
 from openai_image_nodes.api.store.journal import RequestJournal  # noqa: E402
 from openai_image_nodes.api.store.outbox import Outbox  # noqa: E402
 from openai_image_nodes.api.store.store import Store  # noqa: E402
+from openai_image_nodes.utils.end_of_process import before_end  # noqa: E402
 
 POINTS: dict[str, tuple[type[Any], str]] = {
     "prepared": (JobHandle, "about_to_send"),
@@ -79,8 +81,13 @@ def ask(connection: str, point: str) -> None:
         wait_at(point)
     link = connections.resolve(connection, HostSecrets(), lambda: "")
     running = JOBS.submit(Job(link, OpenAIImageGenerationRequest(model="gpt-image-2.6-flare", prompt="a red fox")))
-    if point == "leave":
+    if point in ("leave", "restart", "host"):
+        if point != "leave":
+            before_end(JOBS.end, JOBS.go_on)
+        say("ready")
         sys.stdin.readline()
+        if point == "restart":
+            os.execv(sys.executable, [sys.executable, __file__, "ask", connection, "nowhere"])  # noqa: S606
         return
     threading.Thread(target=tell_stages, args=(running,), daemon=True).start()
     try:

@@ -44,6 +44,14 @@ class Child:
         self.go_on()
         assert self._process.wait(30) == 0
 
+    def terminate(self) -> None:
+        """Ask it to end, as a service manager does."""
+        self._process.terminate()
+
+    def wait(self) -> None:
+        """Wait until it is gone."""
+        self._process.wait(30)
+
     def kill(self) -> None:
         """End it as kill -9 does, and wait until it is gone."""
         self._process.kill()

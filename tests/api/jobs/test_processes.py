@@ -107,6 +107,26 @@ def test_list_of_jobs_tells_what_a_stopped_process_left(
     gate.set()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+@pytest.mark.parametrize("point", ["host", "restart"])
+def test_end_of_the_host_keeps_what_is_out(asker: Asker, start: Start, point: str) -> None:
+    """SIGTERM, as service managers end it, and another program in its place: the picture that is out is waited for."""
+    gate = asker.faults.hold()
+    child = start("ask", "openai", point)
+    child.says("ready")
+    until(lambda: asker.faults.posts)
+    if point == "host":
+        child.terminate()
+        gate.set()
+        child.wait()
+    else:
+        child.go_on()
+        gate.set()
+        assert child.says("picture") == f"picture {DIGEST} reused"
+    assert asker.next_run()[0] == 0
+    assert (asker.faults.posts, asker.faults.billed) == (1, 1)
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_two_processes_with_one_job_send_it_once(asker: Asker, start: Start, name: str) -> None:
     """The second one waits and gets the first one's picture."""
