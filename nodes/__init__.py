@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..api import config
 from ..utils import comfyui
+from ..utils.end_of_process import take_sigterm_as_ctrl_c
 from . import web
 from .fit_edit import FitEdit
 from .gif import GPTImageGIF
@@ -20,6 +21,7 @@ config.use_host_folder(comfyui.state_folder)
 config.use_host_users(comfyui.serves_many)
 _server_routes = comfyui.web_routes()
 if _server_routes is not None:
+    take_sigterm_as_ctrl_c()  # here and not where jobs are: that is loaded on a thread
     web.register(_server_routes)
     web.serve_help(_server_routes, Path(__file__).parent.parent)
 comfyui.when_served(lambda: [import_module(name, __name__) for name in (".run.execution", ".web.routes")])

@@ -33,11 +33,13 @@ def before_end(work: Callable[[], object], undo: Callable[[], object]) -> None:
     atexit.register(worked)
     for name in ("execv", "execve"):  # ComfyUI-Manager restarts by the first, and nothing of Python's is told of it
         setattr(os, name, partial(replaced, getattr(os, name)))
-    take_sigterm_as_ctrl_c()
 
 
 def take_sigterm_as_ctrl_c() -> None:
-    """Have a SIGTERM end this process as Ctrl+C does, unless something else is done with it already."""
+    """Have a SIGTERM end this process as Ctrl+C does, unless something else is done with it already.
+
+    Call it from the main thread: on no other one can this be had.
+    """
     own = os.getpid()
 
     def interrupted(number: int, _frame: object) -> None:
@@ -46,6 +48,6 @@ def take_sigterm_as_ctrl_c() -> None:
         signal.signal(number, signal.SIG_DFL)  # a child that was forked ends as it did before
         os.kill(os.getpid(), number)
 
-    with contextlib.suppress(ValueError):  # not on the main thread
+    with contextlib.suppress(ValueError):  # on another thread
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, interrupted)

@@ -30,6 +30,7 @@ AT_START = {
         "utils.edits",
         "utils.edits.regions",
         "utils.comfyui",
+        "utils.end_of_process",
         "utils.errors",
         "utils.input_tensors",
         "utils.strangers_json",
@@ -38,7 +39,7 @@ AT_START = {
 }
 OTHERS_AT_START = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
 HOST = """
-import json, sys, types
+import json, signal, sys, types
 import importlib.util
 from aiohttp import web
 before = set(sys.modules)
@@ -62,7 +63,8 @@ for thread in threading.enumerate():
     if thread.name == "openai-image-start":
         thread.join()
 paths = sorted(f"{route.method} {route.path}" for route in instance.routes)
-print(json.dumps({"at_start": at_start, "later": sorted(set(sys.modules)), "paths": paths}))
+is_taken = signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+print(json.dumps({"at_start": at_start, "later": sorted(set(sys.modules)), "paths": paths, "sigterm": is_taken}))
 """
 
 
@@ -90,6 +92,11 @@ def test_start_loads_declarations_alone(host: dict[str, Any]) -> None:
 def test_rest_is_loaded_once_the_server_is_up(host: dict[str, Any]) -> None:
     """So that the first run and the first page do not wait for it."""
     assert {"pack.nodes.run.execution", "pack.nodes.web.routes", "pack.utils.decode"} <= set(host["later"])
+
+
+def test_sigterm_is_taken_as_ctrl_c(host: dict[str, Any]) -> None:
+    """So that it waits for what is paid; only the main thread can have it so, and jobs are loaded on another."""
+    assert host["sigterm"]
 
 
 def test_routes_that_are_loaded_late_are_all_there(host: dict[str, Any]) -> None:

@@ -37,7 +37,7 @@ from openai_image_nodes.api.jobs.manager import JOBS, JobManager  # noqa: E402
 from openai_image_nodes.api.store.journal import RequestJournal  # noqa: E402
 from openai_image_nodes.api.store.outbox import Outbox  # noqa: E402
 from openai_image_nodes.api.store.store import Store  # noqa: E402
-from openai_image_nodes.utils.end_of_process import before_end  # noqa: E402
+from openai_image_nodes.utils.end_of_process import before_end, take_sigterm_as_ctrl_c  # noqa: E402
 
 POINTS: dict[str, tuple[type[Any], str]] = {
     "prepared": (JobHandle, "about_to_send"),
@@ -83,6 +83,7 @@ def ask(connection: str, point: str) -> None:
     running = JOBS.submit(Job(link, OpenAIImageGenerationRequest(model="gpt-image-2.6-flare", prompt="a red fox")))
     if point in ("leave", "restart", "host"):
         if point != "leave":
+            take_sigterm_as_ctrl_c()
             before_end(JOBS.end, JOBS.go_on)
         say("ready")
         sys.stdin.readline()
