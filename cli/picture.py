@@ -129,7 +129,9 @@ def _parser() -> argparse.ArgumentParser:
         help="of the mask's size, sent on each side of it with --mask-mode region",
     )
     parser.add_argument("--connection", default="auto", metavar="NAME")
-    parser.add_argument("--model", default=DEFAULTS.model, metavar="ID", help=", ".join(catalog.choices()))
+    parser.add_argument(
+        "--model", default=DEFAULTS.model, metavar="ID", help=", ".join(catalog.choices()).replace("%", "%%")
+    )
     parser.add_argument("--size", default=DEFAULTS.size, metavar="WxH")
     parser.add_argument("--quality", default=DEFAULTS.quality, metavar="Q")
     parser.add_argument("--background", default=DEFAULTS.background, metavar="B")

@@ -7,7 +7,7 @@ import logging
 from datetime import date, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,10 @@ MODELS_FILE = Path(__file__).with_name("models.json")
 ENDS_SOON = timedelta(days=30)
 BATCH_MAX_REQUESTS, BATCH_MAX_FILE_BYTES = 50_000, 200_000_000  # docs/batch-api.md, "Input file"
 BATCH_WINDOW_S = 86_400  # docs/batch-api.md, "Create, poll, limits, price"
+# a file from somebody else may hold any numbers: with these bounds no run hangs on one, or fails after it was paid
+Pixels = Annotated[int, Field(ge=1, le=100_000)]
+Factor = Annotated[float, Field(ge=0, le=10_000)]
+UsdPerM = dict[str, Annotated[float, Field(ge=0, le=1e6)]]
 
 
 class Sizes(BaseModel):
@@ -27,10 +31,10 @@ class Sizes(BaseModel):
     kind: str = "any"
     allowed: list[str] = []
     presets: list[str] = []
-    multiple_of: int = 1
-    min_side: int = 1
-    max_edge: int = 100_000
-    max_aspect_ratio: float = 1000.0
+    multiple_of: Pixels = 1
+    min_side: Pixels = 1
+    max_edge: Pixels = 100_000
+    max_aspect_ratio: Annotated[float, Field(ge=1, le=100_000)] = 1000.0
     min_pixels: int = 1
     max_pixels: int = 8_294_400
 
@@ -43,7 +47,7 @@ class GifLimits(BaseModel):
     frame_count_default: int
     frame_duration_ms: tuple[int, int]
     frame_duration_ms_default: int
-    frame_duration_round_ms: int
+    frame_duration_round_ms: Annotated[int, Field(ge=1)]
     sizes: list[str]
     sheet_grids: dict[int, tuple[int, int]] = {}
 
@@ -62,8 +66,8 @@ class OutputTokens(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True)
-    quality_factor: dict[str, int] = {}
-    scale: dict[str, tuple[float, float]] = {}
+    quality_factor: dict[str, Annotated[int, Field(ge=0, le=10_000)]] = {}
+    scale: dict[str, tuple[Factor, Factor]] = {}
     about: list[str] = []
     table: dict[str, dict[str, int]] = {}
 
@@ -73,7 +77,7 @@ class ComfyPrice(BaseModel):
 
     model_config = ConfigDict(frozen=True)
     proxy: bool | None = None
-    usd_per_m: dict[str, float] | None = None
+    usd_per_m: UsdPerM | None = None
 
 
 class BatchFacts(BaseModel):
@@ -81,7 +85,7 @@ class BatchFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True)
     supported: bool | None = None
-    usd_per_m: dict[str, float] | None = None
+    usd_per_m: UsdPerM | None = None
 
 
 class ModelSpec(BaseModel):
@@ -107,7 +111,7 @@ class ModelSpec(BaseModel):
     partial_images: tuple[int, int] = (0, 3)
     output_compression: tuple[int, int] = (0, 100)
     sizes: Sizes = Sizes()
-    quality: list[str] = ["low", "medium", "high", "xhigh", "max", "auto"]
+    quality: Annotated[list[str], Field(min_length=1)] = ["low", "medium", "high", "xhigh", "max", "auto"]
     background: list[str] = ["auto", "opaque", "transparent"]
     output_formats: list[str] = ["png", "webp", "jpeg"]
     input_fidelity: list[str] | None = ["low", "high"]
@@ -116,7 +120,7 @@ class ModelSpec(BaseModel):
     svg: SvgLimits | None = None
     markup: bool = True
     unconfirmed: list[str] = []
-    price_usd_per_m: dict[str, float] | None = None
+    price_usd_per_m: UsdPerM | None = None
     comfy: ComfyPrice = ComfyPrice()
     batch: BatchFacts = BatchFacts()
     output_tokens: OutputTokens | None = None

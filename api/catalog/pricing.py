@@ -170,14 +170,17 @@ def cost_usd(model: str, usage: Usage | None, credits: float | None, *, batch: b
     used = usage.input_tokens_details or TokenDetails(text_tokens=usage.input_tokens)
     cached = min(used.cached_tokens or 0, used.image_tokens)
     text_out = usage.output_tokens_details.text_tokens if usage.output_tokens_details else 0
-    millionths = (
-        used.text_tokens * price["text_in"]
-        + (used.image_tokens - cached) * price["image_in"]
-        + cached * price.get("image_in_cached", price["image_in"])
-        + (usage.output_tokens - text_out) * price["image_out"]
-        + text_out * price.get("text_out", price["image_out"])
-    )
-    return amount(millionths / 1e6)
+    tokens = {
+        "text_in": used.text_tokens,
+        "image_in": used.image_tokens - cached,
+        "image_in_cached": cached,
+        "image_out": usage.output_tokens - text_out,
+        "text_out": text_out,
+    }
+    price = {"image_in_cached": price.get("image_in"), "text_out": price["image_out"], **price}
+    if any(count and price.get(kind) is None for kind, count in tokens.items()):
+        return None
+    return amount(sum(count * (price.get(kind) or 0.0) for kind, count in tokens.items()) / 1e6)
 
 
 def amount(told: float | None) -> float | None:
@@ -194,9 +197,8 @@ def _count(fields: Mapping[str, Any], name: str, default: int) -> int:
 
 
 def _prices(spec: ModelSpec, *, comfy: bool, batch: bool) -> dict[str, float] | None:
-    if comfy:
-        return spec.comfy.usd_per_m
-    return batch_usd_per_m(spec) if batch else spec.price_usd_per_m
+    prices = spec.comfy.usd_per_m if comfy else batch_usd_per_m(spec) if batch else spec.price_usd_per_m
+    return prices if prices and "image_out" in prices else None  # a file of the user's may say less
 
 
 def _qualities(spec: ModelSpec, quality: str) -> list[str]:

@@ -17,7 +17,7 @@ from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.api.catalog import validation as rules
 from openai_image_nodes.api.catalog.schemas import OpenAIImageGenerationRequest
 from openai_image_nodes.api.errors import RefusedError
-from support.capture import Capture
+from support.capture import Capture, picture, success
 from support.node_calls import GPTImage, node, use_openai, validated
 
 BEFORE, LAST_MONTH, LAST_DAY, END = (date.fromisoformat(f"2026-{day}") for day in ("10-31", "11-01", "11-30", "12-01"))
@@ -123,6 +123,15 @@ def test_user_can_add_a_model_that_is_like_another(server: Capture) -> None:
     assert server.last.fields()["quality"] == "ultra"
 
 
+@pytest.mark.parametrize("prices", [{}, {"image_out": 40.0}])
+def test_picture_of_a_model_with_half_a_price_is_given_out(server: Capture, prices: dict[str, float]) -> None:
+    """A price that is missing in the user's list is not known: no paid picture is withheld for that."""
+    override([{"id": "gpt-image-3", "like": "gpt-image-2", "price_usd_per_m": prices}])
+    server.reply(200, success(picture(), usage={"input_tokens": 9, "output_tokens": 100, "total_tokens": 109}))
+    image, _, report = node(model="gpt-image-3")
+    assert (image.shape, report["cost_usd"]) == ((1, 8, 8, 3), None)
+
+
 def test_change_of_the_users_list_is_seen_at_once() -> None:
     """No restart of ComfyUI is needed."""
     override([{"id": "gpt-image-3", "like": "gpt-image-2"}])
@@ -139,6 +148,11 @@ BROKEN: dict[str, Any] = {
     "wrong type": [{"id": "gpt-image-2", "n": "many"}],
     "like itself": [{"id": "gpt-image-3", "like": "gpt-image-3"}],
     "no UTF-8": "\udcff",
+    "sides that divide by nothing": [{"id": "gpt-image-2", "sizes": {"kind": "arbitrary", "multiple_of": 0}}],
+    "sides without an end": [{"id": "gpt-image-2", "sizes": {"kind": "arbitrary", "max_edge": 10**9}}],
+    "no quality": [{"id": "gpt-image-2", "quality": []}],
+    "tokens without an end": [{"id": "gpt-image-2", "output_tokens": {"quality_factor": {"low": 10**400}}}],
+    "a price below nothing": [{"id": "gpt-image-2", "price_usd_per_m": {"image_out": -30}}],
 }
 
 
