@@ -177,10 +177,11 @@ def cost_usd(model: str, usage: Usage | None, credits: float | None, *, batch: b
         "image_out": usage.output_tokens - text_out,
         "text_out": text_out,
     }
-    price = {"image_in_cached": price.get("image_in"), "text_out": price["image_out"], **price}
-    if any(count and price.get(kind) is None for kind, count in tokens.items()):
+    cached_usd = {"image_in_cached": price["image_in"]} if "image_in" in price else {}
+    price = {**cached_usd, "text_out": price["image_out"], **price}
+    if any(count and kind not in price for kind, count in tokens.items()):
         return None
-    return amount(sum(count * (price.get(kind) or 0.0) for kind, count in tokens.items()) / 1e6)
+    return amount(sum(count * price.get(kind, 0.0) for kind, count in tokens.items()) / 1e6)
 
 
 def amount(told: float | None) -> float | None:
