@@ -56,7 +56,8 @@ LOOK_EVERY_S = 2.0
 CENT = 0.01  # sums of many prices differ a little, by their order
 CHANGED = "The plan is not what you saw any more. Look at it again, then submit."
 
-_sent_here: set[str] = set()  # ids of files: one that a record names alone may hold other requests, and goes out again
+# ids of files and of the jobs in them: a file that a record names alone, or of other jobs, is not what is to be bought
+_sent_here: set[tuple[str | None, int]] = set()
 
 
 class BatchSubmitter:
@@ -101,10 +102,11 @@ class BatchSubmitter:
             if high_usd is not None and (record.high_usd is None or record.high_usd > high_usd + CENT):
                 raise RefusedError(CHANGED)
             self._refuse_over_budget(record.held_usd or 0.0, but=record.id)
-            if record.input_file_id not in _sent_here:
+            identities = hash(tuple(one.identity for one in jobs))
+            if (record.input_file_id, identities) not in _sent_here:
                 sent = self._with_files_sent(record, jobs)
                 record.input_file_id, record.input_file_at = sent.id, record.input_file_at or sent.created_at
-                _sent_here.add(sent.id)
+                _sent_here.add((sent.id, identities))
             self._create(record)
         return record
 

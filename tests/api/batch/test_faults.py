@@ -157,6 +157,18 @@ def test_batch_that_cannot_be_submitted_does_not_hold_up_the_others(sandbox: Scr
     assert len(sandbox.batches.listed()) == 2
 
 
+def test_job_that_left_the_plan_is_not_bought_with_the_file_of_before(sandbox: ScriptedSandbox, faults: Faults) -> None:
+    """The requests were uploaded, the batch was not begun, and then somebody took one of them out."""
+    plan(3)
+    faults.normal().add(answering(429))
+    with pytest.raises(RateLimitError):
+        submit()
+    manager().plan.remove([next(manager().plan.each()).identity])
+    submit()
+    (record,) = finish()
+    assert record.answered == record.counts.total == len(sandbox.billing.entries) == 2
+
+
 def test_tally_counts_what_a_submit_would_send(sandbox: ScriptedSandbox) -> None:
     """Not what is in a batch by now."""
     sandbox.scenarios.plan(BatchPlan(hold_after=0))
