@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from ..backends.atomic_files import move, open_regular
+from ..backends.atomic_files import move, open_regular, remove
 from ..connections.connection import Connection
 from ..errors import BadAnswerError, OpenAIImageError, RefusedError
 from ..transport.bodies import FilePart, RequestBody, json_body, multipart_body
@@ -172,8 +172,13 @@ class BatchService:
 
     def _downloaded(self, file_id: str, part: Path, told: Callable[[int], None]) -> None:
         have = part.stat().st_size if part.exists() else 0
-        wanted = {"Range": f"bytes={have}-"} if have else {}
+        wanted = {"Accept-Encoding": "identity"}  # a range of what is packed is none of what is kept
+        wanted |= {"Range": f"bytes={have}-"} if have else {}
         with request(self._connection, "GET", f"files/{quote(file_id, safe='')}/content", headers=wanted) as response:
+            begins = response.headers.get("content-range", f"bytes {have}-").startswith(f"bytes {have}-")
+            if have and (response.status == 416 or not begins):  # it has no more, or gives another part
+                remove(part)
+                return self._downloaded(file_id, part, told)
             goes_on = response.checked().status == 206
             with open_regular(part, "ab" if goes_on else "wb") as file:
                 told(have if goes_on else 0)

@@ -14,9 +14,11 @@ from ..backends.atomic_files import open_regular, write_atomic
 from ..connections.connection import Connection
 from ..errors import BadAnswerError, SharedStoreError
 from ..jobs.recorder import AnswerRecorder
+from ..jobs.runner import NO_ANSWER
 from ..store.spending import amount
 from ..store.store import Store
 from ..transport.downloads import pictures_of
+from ..transport.error_mapping import MAYBE_BILLED
 from ..transport.network_words import reason_of
 from .client import BatchService
 from .jsonl import LineResult, identity_of, is_final, result_of
@@ -39,7 +41,8 @@ class BatchCollector:
         self._jobs = self._ledger.jobs(record)
         self._left = set(self._jobs)  # what no line was kept for yet
         self._faults: dict[str, tuple[str, bool]] = {}  # of those, what was said: an answer may come in a later line
-        self._strays = 0
+        self._unworked: set[str] = set()  # what the service says that it never came to
+        self._strays = self._read = 0
         self._counting = threading.Lock()
 
     def collect(self) -> BatchRecord:
@@ -94,7 +97,9 @@ class BatchCollector:
             self._unreadable(line)
         elif result.error is not None:
             self._note_fault(result.identity, str(result.error), final=is_final(result.error))
-        elif result.raw and self._taken(result.identity):
+        elif not result.raw:
+            self._unworked.add(result.identity)
+        elif self._taken(result.identity):
             kept = (one for one in self._store.records_of(result.identity) if one.batch == self._record.id)
             before = next(kept, None)  # we were interrupted behind it
             usd = (before.cost_usd or 0.0) if before else self._kept(result, self._plan.find(result.identity))
@@ -133,6 +138,7 @@ class BatchCollector:
             if str(path) not in self._record.unreadable:
                 self._record.unreadable.append(str(path))
         if identity is not None:
+            self._read += 1
             fault = f"the answer cannot be read and may have been billed; it is kept in {path}"
             self._note_fault(identity, fault, final=True)
 
@@ -158,7 +164,13 @@ class BatchCollector:
         return record.cost_usd or 0.0
 
     def _give_back_the_rest(self) -> None:
-        """Note what failed, and let what was never worked on be planned again, as it was."""
+        """Note what failed, and let what was never worked on be planned again, as it was.
+
+        Where the service did more than its files tell, nobody knows what else was paid.
+        """
+        if self._record.counts.completed > self._record.answered + self._read:
+            for identity in self._left - self._unworked:
+                self._note_fault(identity, f"{NO_ANSWER}; {MAYBE_BILLED}", final=True)
         for identity, (fault, final) in self._faults.items():
             if identity in self._left:
                 planned = self._plan.find(identity)

@@ -156,6 +156,9 @@ class BatchManager:
                     raise
                 record.faults = ["the sandbox that worked on it has ended"]
                 return self._abandoned(record)
+            now = self._ledger.find(record.id)
+            if now is not None and now.state != SUBMITTED:
+                return now  # somebody collected it, or gave it up, while the service was asked
             self._ledger.write(record)
             if record.status != before:
                 self.plan.touch()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import requests
 from openai_image_nodes.api.batch import records
-from openai_image_nodes.api.batch.manager import refusal_of
+from openai_image_nodes.api.batch.manager import BatchManager, refusal_of
 from openai_image_nodes.api.errors import RefusedError
 from openai_image_nodes.cli import main
 from support.batch_plans import (
@@ -23,12 +25,28 @@ from support.batch_plans import (
     store,
     submit,
 )
-from support.faults import Faults
+from support.faults import Fault, Faults
 from support.scenarios import BatchPlan, ScriptedSandbox
 
 pytestmark = pytest.mark.slow
 
 __all__ = ["faults", "sandbox"]
+
+
+def over() -> tuple[BatchManager, records.BatchRecord]:
+    """Return the only batch once the service has done all of it."""
+    counter = manager()
+    (record,) = counter.overview().open
+    while not counter.look(record).is_over:
+        pass
+    return counter, record
+
+
+def came(sandbox: ScriptedSandbox, record: records.BatchRecord) -> tuple[Path, list[bytes]]:
+    """Return where the answers of a batch are kept while they are read, and their lines."""
+    content = f"{sandbox.base_url}/v1/files/{record.output_file_id}/content"
+    path = records.BatchLedger(store()).folder(record.id) / "output.jsonl"
+    return path, requests.get(content, timeout=30).content.splitlines(keepends=True)
 
 
 def test_failed_validation_names_its_reason_and_frees_the_jobs(sandbox: ScriptedSandbox) -> None:
@@ -109,25 +127,56 @@ def test_broken_download_goes_on(sandbox: ScriptedSandbox, faults: Faults) -> No
     """The files of a finished batch are fetched until they are whole."""
     plan()
     submit()
-    counter = manager()
-    (record,) = counter.overview().open
-    while not counter.look(record).is_over:
-        pass
+    over()
     faults.add(answering(503), method="GET")  # the look of collect is not needed any more: this hits the download
     collected(2)
+
+
+@pytest.mark.parametrize(
+    "odd", [answering(416), Fault(status=206, body=b"{}", headers={"Content-Range": "bytes 0-1/2"})]
+)
+def test_half_a_download_that_does_not_go_on_begins_again(sandbox: ScriptedSandbox, faults: Faults, odd: Fault) -> None:
+    """It came whole and the process died, so there is no more; or a service gives another part than asked for."""
+    plan()
+    submit()
+    _, record = over()
+    path, lines = came(sandbox, record)
+    path.with_name(f"{path.name}.part").write_bytes(b"".join(lines))
+    faults.add(odd, method="GET")
+    assert not collected(2).unreadable
+
+
+def test_answer_that_the_service_counts_and_its_file_lacks_is_not_bought_again(sandbox: ScriptedSandbox) -> None:
+    """A file that breaks off looks whole: who counts sees it, and a person decides."""
+    plan(3)
+    submit()
+    counter, record = over()
+    path, lines = came(sandbox, record)
+    path.write_bytes(b"".join(lines[:2]))
+    done = counter.collect(record)
+    assert (done.answered, done.failed, done.unfinished) == (2, 1, 0)
+    seen = manager().overview()
+    assert not seen.ready
+    assert "no answer came; it may have been billed" in str(seen.failed[0].fault)
+
+
+def test_look_that_began_before_a_collect_does_not_undo_it(sandbox: ScriptedSandbox) -> None:
+    """Shell and browser may look after one batch at once: what is collected is not fetched again, perhaps in vain."""
+    plan()
+    submit()
+    counter, record = over()
+    earlier = record.model_copy(update={"status": "in_progress"})
+    counter.collect(record)
+    assert counter.look(earlier).state == records.COLLECTED
+    assert [one.state for one in counter.overview().batches] == [records.COLLECTED]
 
 
 def test_line_that_is_no_picture_fails_alone(sandbox: ScriptedSandbox, faults: Faults) -> None:
     """Its bytes are kept, for they may have been paid; all others are answered."""
     plan(3)
     submit()
-    counter = manager()
-    (record,) = counter.overview().open
-    while not counter.look(record).is_over:
-        pass
-    path = records.BatchLedger(store()).folder(record.id) / "output.jsonl"
-    content = f"{sandbox.base_url}/v1/files/{record.output_file_id}/content"
-    lines = requests.get(content, timeout=30).content.splitlines(keepends=True)
+    counter, record = over()
+    path, lines = came(sandbox, record)
     path.write_bytes(lines[0].replace(b'"b64_json"', b'"sketch"') + lines[1][:-20] + b"\n" + lines[2] + b"not JSON\n")
     done = counter.collect(record)
     assert (done.answered, done.failed, done.unfinished) == (2, 1, 0)
@@ -143,10 +192,7 @@ def test_batch_whose_answers_are_gone_can_be_given_up(sandbox: ScriptedSandbox) 
     """On purpose and by its id: the jobs are planned again."""
     plan()
     submit()
-    counter = manager()
-    (record,) = counter.overview().open
-    while not counter.look(record).is_over:
-        pass
+    counter, record = over()
     sandbox.files.delete(str(record.output_file_id))
     with pytest.raises(RefusedError):
         counter.collect(record)
