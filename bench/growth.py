@@ -149,7 +149,8 @@ def kept_list(folder: Path, rows: int) -> str:
     manager = ours.part("api.jobs.manager").JobManager()
 
     def row(job: Any) -> Any:
-        return manager.mark_delivered(manager.submit(job).future.result())
+        with manager.delivering(manager.submit(job).future.result()) as mine:
+            return mine
 
     decode(row(jobs[0]).pictures)
     before, ratios, kept_ms = memory.most_bytes(), [], []

@@ -70,8 +70,8 @@ def _finished(answer: StoredAnswer, asked: PreparedJob, connection: Connection, 
     except OSError as exc:
         place = f" The picture is kept in {answer.folder}." if answer.folder else ""
         raise OSError(exc.errno, f"{exc.strerror}.{place}", str(options.output)) from exc
-    answer = JOBS.mark_delivered(answer)
-    told = json.loads(asked.report(answer, outputs))
+    with JOBS.delivering(answer) as mine:
+        told = json.loads(asked.report(mine, outputs))
     if options.json:
         return print_json({"files": [path.as_posix() for path in paths], "report": told}, indent=None)
     for path in paths:

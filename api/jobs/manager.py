@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from ..errors import OpenAIImageError
@@ -34,7 +35,7 @@ class JobManager:
     def submit(self, job: Job) -> JobHandle:
         """Start a job, join it where it runs already, or take its answer from the store.
 
-        Call `leave()` on what comes back when done waiting, `mark_delivered()` when the answer has reached somebody.
+        Call `leave()` on what comes back when done waiting, and hand the answer over in `delivering`.
         """
         identity = job.identity
         owner = owner_over(job.connection)
@@ -93,16 +94,22 @@ class JobManager:
         owner = owner_over(job.connection)
         return self._is_here(job, owner) or store_of(job.connection).was_asked(job.identity, owner)
 
-    def mark_delivered(self, answer: StoredAnswer) -> StoredAnswer:
-        """Note that an answer has reached somebody: from now on it may be forgotten when the store is full.
+    @contextmanager
+    def delivering(self, answer: StoredAnswer) -> Iterator[StoredAnswer]:
+        """Give an answer as it is for this taker: of those who waited for it together, one has paid.
 
-        Returns the answer as it is for this taker: of those who waited for it together, one has paid.
+        Once the `with` has ended well somebody has it, and it may be forgotten when the store is full.
         """
         with self._lock:
-            self._unkept.pop((answer.record.identity, answer.record.account), None)
             paid_by_another, answer.delivered = answer.delivered, True
+        try:
+            yield replace(answer, reused=True) if paid_by_another else answer
+        except BaseException:
+            answer.delivered = paid_by_another
+            raise
+        with self._lock:
+            self._unkept.pop((answer.record.identity, answer.record.account), None)
         mark_read(answer)
-        return replace(answer, reused=True) if paid_by_another else answer
 
     def is_kept(self, job: Job) -> bool:
         """Tell whether the answer of a job is there already, or being made, and costs nothing more."""

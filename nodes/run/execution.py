@@ -152,12 +152,13 @@ class NodeRun:
             except BrokenPictureError as exc:
                 fault = " ".join([*received_notes(answer), str(exc)])
                 raise unreadable(answer.record.model_copy(update={"fault": fault}), answer.folder) from exc
-            answer = JOBS.mark_delivered(answer)  # from here on the store may forget it when it is full
-            done = ", ".join(words for words in (outcome(answer, self.connection), outputs.words) if words)
-            monitor.end(self.node_id, "; ".join([done, *model_notes(answer.record.model, self.connection)]))
-            is_changed = bool(outputs.notes or outputs.told)
-            originals = originals_of(answer, is_sandbox=self.connection.kind == "sandbox", is_changed_here=is_changed)
-            return *outputs.values, asked.report(answer, outputs), originals
+            with JOBS.delivering(answer) as mine:
+                is_changed = bool(outputs.notes or outputs.told)
+                originals = originals_of(mine, is_sandbox=self.connection.kind == "sandbox", is_changed_here=is_changed)
+                told = asked.report(mine, outputs)
+                done = ", ".join(words for words in (outcome(mine, self.connection), outputs.words) if words)
+                monitor.end(self.node_id, "; ".join([done, *model_notes(mine.record.model, self.connection)]))
+            return *outputs.values, told, originals
         finally:
             costs.leave(share)
 

@@ -154,8 +154,8 @@ class Asker:
             answer = running.future.result(PATIENCE_S)
         finally:
             running.leave()
-        self.jobs.mark_delivered(answer)
-        return answer
+        with self.jobs.delivering(answer):
+            return answer
 
     def restart(self) -> None:
         """Forget everything that is not on the disk, as a new process has."""

@@ -44,7 +44,7 @@ POINTS: dict[str, tuple[type[Any], str]] = {
     "answered": (Store, "save"),
     "kept": (Outbox, "deliver"),
     "saved": (RequestJournal, "drop"),
-    "not taken": (JobManager, "mark_delivered"),
+    "not taken": (JobManager, "delivering"),
 }
 
 
@@ -96,8 +96,8 @@ def ask(connection: str, point: str) -> None:
     except OpenAIImageError as exc:
         say("error", type(exc).__name__)
         return
-    JOBS.mark_delivered(answer)
-    say("picture", hashlib.sha256(answer.pictures[0]).hexdigest(), "reused" if answer.reused else "new")
+    with JOBS.delivering(answer):
+        say("picture", hashlib.sha256(answer.pictures[0]).hexdigest(), "reused" if answer.reused else "new")
 
 
 def many(connection: str, count: str) -> None:

@@ -76,7 +76,8 @@ def ask(asker: Asker, link: Connection, **options: Any) -> StoredAnswer:
         answer = handle.future.result(asking.PATIENCE_S)
     finally:
         handle.leave()
-    return asker.jobs.mark_delivered(answer)
+    with asker.jobs.delivering(answer) as mine:
+        return mine
 
 
 def root() -> Path:

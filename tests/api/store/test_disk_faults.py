@@ -13,6 +13,7 @@ import pytest
 from openai_image_nodes.api.backends import atomic_files as files
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, RefusedError
 from openai_image_nodes.api.jobs.manager import JOBS
+from openai_image_nodes.nodes.run import execution
 from support.asker import Asker, Server, painted, picture_part, plain, until, until_quiet
 from support.node_calls import node
 
@@ -81,6 +82,17 @@ def test_picture_that_nobody_took_is_kept_in_memory(asker: Asker) -> None:
     until_quiet()
     answer = asker.ask()
     assert (answer.pictures, answer.reused, asker.faults.posts) == ([painted("a red fox")], True, 1)
+
+
+@pytest.mark.usefixtures("broken_disk")
+def test_picture_whose_report_failed_is_kept_in_memory(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has it before all that the node gives out is there; it is taken by the next run."""
+    with monkeypatch.context() as patched:
+        patched.delattr(execution, "report")
+        with pytest.raises(NameError):
+            node()
+    image, _, report = node()
+    assert (image.shape, report["reused"], asker.faults.posts) == ((1, 8, 8, 3), True, 1)
 
 
 @pytest.mark.usefixtures("broken_disk")
