@@ -27,7 +27,7 @@ from ...utils.errors import BrokenPictureError
 from .framing import Framing, alternatives, frame, unframed
 from .input_images import EncodedInputs, InputImages, encode_inputs
 from .large_sums import Share, expected_usd, prompt_costs
-from .parameters import ALWAYS_SAID, ImageParameters, refuse_kinds, refuse_widgets, takes_kept, without_previews
+from .parameters import ALWAYS_SAID, CUSTOM, ImageParameters, refuse_kinds, refuse_widgets, takes_kept, without_previews
 from .progress import FITTING, ProgressReporter, prompt_monitor, work_out
 
 LOG = logging.getLogger(__name__)
@@ -187,10 +187,12 @@ class NodeRun:
     def prepared(self, parameters: ImageParameters, images: InputImages) -> PreparedJob:
         """Return what goes out: what was asked before for the same, in whatever way it went out, else as set now."""
         values = asdict(parameters)
-        refuse_kinds({**values, **parameters.extra}, always=ALWAYS_SAID)
+        refuse_kinds(
+            {**values, **parameters.extra}, always=(*ALWAYS_SAID, *(CUSTOM if values["size"] == "custom" else ()))
+        )
         refuse_widgets(values)
         picture = images.known(parameters.mask_mode)
-        own = unframed(parameters.mask_mode) if picture is None else frame(values, picture)
+        own = unframed(parameters.mask_mode or "guide") if picture is None else frame(values, picture)
         asked = self._framed(parameters, images, own)
         others = [] if picture is None or not self.reuse else list(alternatives(values, picture, own))
         ways = [(other, False) for other in others]

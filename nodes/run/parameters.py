@@ -34,6 +34,7 @@ ALWAYS_SAID = (
     "frame_count",
     "frame_duration_ms",
 )  # else the service chooses, and dearly
+CUSTOM = ("custom_width", "custom_height")
 TRANSPARENT_PIXELS = ("filled white", "own colours")
 SOCKETS = ("image", "references", "mask", "markup")
 SET_AGAIN = "Set it again: after an update, the values of a saved workflow may stand in the wrong places."
@@ -159,9 +160,9 @@ def service_fields(values: Mapping[str, Any], *, asked: Size | None = None, edit
     if compression is not None and (not is_default or values.get("output_format") in validation.COMPRESSED):
         fields["output_compression"] = compression
     fields.update(values.get("extra") or {})
-    size, width, height = values.get("size"), values.get("custom_width"), values.get("custom_height")
+    size = values.get("size")
     if asked is not None or size == "custom":
-        width, height = asked or (width, height)
+        width, height = asked or map(values.get, CUSTOM)
         size = None if width is None or height is None else f"{width}x{height}"
     return {**fields, "size": size} if size and size != "match image" else fields
 

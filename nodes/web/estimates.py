@@ -42,7 +42,6 @@ EXTRA: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
 }
 SIGNED_IN = HostSecrets(comfy_token=SecretStr("only-the-price-is-asked"))
 DECIDING = {"model", "connection"}  # without these nothing can be said of a price
-CUSTOM = {"custom_width", "custom_height"}
 INPUT = " [input]"  # what Load Image adds to the name of a file of ComfyUI's input folder
 
 
@@ -169,7 +168,7 @@ def _price_cases(values: Mapping[str, Any], unknown: set[str]) -> list[dict[str,
     if unknown & DECIDING:
         return []
     spec = catalog.find(str(values.get("model")))
-    is_open = values.get("size") == "custom" and unknown & CUSTOM
+    is_open = values.get("size") == "custom" and unknown & {*parameters.CUSTOM}
     open_names = {*unknown, "size"} if is_open else unknown
     choices: dict[str, Sequence[Any]] = {}  # by widget what the model may be asked for; of a range its ends
     if spec is not None:

@@ -234,8 +234,8 @@ def test_match_image_finds_a_legal_size_for_every_model(server: Capture) -> None
     assert {fields["size"] for fields in sent if fields["model"] == "gpt-image-2"} == {"1280x512"}
 
 
-@pytest.mark.parametrize("name", ["prompt", "model", "quality", "size", "n"])
+@pytest.mark.parametrize("name", ["prompt", "model", "quality", "size", "n", "custom_width", "custom_height"])
 def test_link_that_gives_nothing_is_refused_before_it_is_paid(name: str) -> None:
     """Else the service would choose, dearly, or the picture that came could not be handed on."""
     with pytest.raises(RefusedError, match=f"{name} is None"):
-        node(**{"connection": "sandbox", name: None})
+        node(**{"connection": "sandbox", "size": "custom", name: None})
