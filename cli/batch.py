@@ -180,7 +180,7 @@ def _tried(work: Callable[[BatchRecord], BatchRecord], record: BatchRecord) -> B
     """Return what becomes of one batch, or None where that failed: the others are done all the same."""
     try:
         return work(record)
-    except OpenAIImageError as exc:
+    except (OpenAIImageError, OSError) as exc:
         tell(f"openai-image: {exc}", is_aside=True)
         return None
 

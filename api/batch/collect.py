@@ -151,7 +151,8 @@ class BatchCollector:
             batch.id
         )
         told = {"sent_at": batch.asked_at, "answered_at": time.time(), "request_id": result.request_id}
-        record, recorder = known.model_copy(update=told), AnswerRecorder(self._store, self._connection)
+        record = known.model_copy(update=told)
+        recorder = AnswerRecorder(self._store, self._connection, or_else_raise=True)
         try:
             if result.response is None:
                 raise BadAnswerError("the answer is not of the expected form")

@@ -200,18 +200,24 @@ class BatchManager:
     def watch(self, shown: Callable[[BatchRecord], None], *, look_every_s: float = LOOK_EVERY_S) -> list[BatchRecord]:
         """Look after all batches that are submitted until each is collected; `shown` hears of each look.
 
-        Safe to stop anywhere and to start again. Raises: OpenAIImageError, OSError.
+        Safe to stop anywhere and to start again. One that cannot be looked after does not hold up the others.
+        Raises: the first of their errors: OpenAIImageError, OSError.
         """
-        done, pause = [], look_every_s
-        while waiting := [one for one in self._ledger.all() if one.state == SUBMITTED]:
+        done, pause, faults = [], look_every_s, dict[str, Exception]()
+        while waiting := [one for one in self._ledger.all() if one.state == SUBMITTED and one.id not in faults]:
             for record in waiting:
-                shown(self.look(record))
-                if record.is_over:
-                    done.append(self.collect(record))
-                    shown(done[-1])
+                try:
+                    shown(self.look(record))
+                    if record.is_over:
+                        done.append(self.collect(record))
+                        shown(done[-1])
+                except (OpenAIImageError, OSError) as exc:
+                    faults[record.id] = exc
             if any(not one.is_over for one in waiting):
                 time.sleep(pause)
                 pause = min(pause * GROWTH, max(look_every_s, LOOK_SELDOM_S))
+        for fault in faults.values():
+            raise fault
         return done
 
     def _begun(self, part: BatchPart) -> BatchRecord | None:

@@ -25,10 +25,15 @@ NOT_KEPT = "The answer could not be kept on disk ({}). Save the picture: running
 
 
 class AnswerRecorder:
-    """Keeps answers over one connection. Their bytes are written down before: see `RequestJournal.receiving`."""
+    """Keeps answers over one connection. Their bytes are written down before: see `RequestJournal.receiving`.
 
-    def __init__(self, store: Store, connection: Connection, *, files: Sequence[FilePart] = ()) -> None:
-        self._store, self._connection = store, connection
+    `or_else_raise`: where no disk takes one, nobody has it in memory either, and it is to be had again.
+    """
+
+    def __init__(
+        self, store: Store, connection: Connection, *, files: Sequence[FilePart] = (), or_else_raise: bool = False
+    ) -> None:
+        self._store, self._connection, self._or_else_raise = store, connection, or_else_raise
         self._sent = [file.data for file in files]  # a service may say it back
 
     def record(self, name: str, record: JobRecord, raw: RawAnswer) -> StoredAnswer:
@@ -136,6 +141,8 @@ class AnswerRecorder:
         try:
             folder = self._store.save(record, pictures)
         except OSError as exc:
+            if self._or_else_raise:
+                raise
             self._store.journal.write(name, record)
             return None, [NOT_KEPT.format(exc.strerror or type(exc).__name__)]
         self._store.journal.drop(name)

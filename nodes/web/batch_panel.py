@@ -189,10 +189,8 @@ class BatchPanel:
         fault = ""
         try:
             work()
-        except OpenAIImageError as exc:
-            fault = str(exc)
-        except OSError as exc:
-            fault = f"The store cannot be read or written: {exc.strerror or exc}. Check its disk and rights."
+        except (OpenAIImageError, OSError) as exc:
+            fault = _words(exc)
         except Exception:  # the panel must not stay busy
             LOG.exception("A batch could not be worked on.")
             fault = "A fault of this pack; ComfyUI's log has it. Please report it."
@@ -210,14 +208,14 @@ class BatchPanel:
 class _Faults:
     """What went wrong in work that goes on all the same; told at its end."""
 
-    found: list[OpenAIImageError] = field(default_factory=list)
+    found: list[OpenAIImageError | OSError] = field(default_factory=list)
 
     @contextmanager
     def noted(self) -> Iterator[None]:
         """Keep an error for later."""
         try:
             yield
-        except OpenAIImageError as exc:
+        except (OpenAIImageError, OSError) as exc:
             self.found.append(exc)
 
     def tell(self) -> None:
@@ -225,11 +223,14 @@ class _Faults:
 
         Raises: OpenAIImageError.
         """
-        said = list(dict.fromkeys(map(str, self.found)))
-        if len(said) == 1:
-            raise self.found[0]
-        if said:
-            raise OpenAIImageError("\n".join(said))
+        if self.found:
+            raise OpenAIImageError("\n".join(dict.fromkeys(map(_words, self.found))))
+
+
+def _words(exc: OpenAIImageError | OSError) -> str:
+    if isinstance(exc, OSError):
+        return f"The store cannot be read or written: {exc.strerror or exc}. Check its disk and rights."
+    return str(exc)
 
 
 def _left(managers: Iterable[BatchManager]) -> list[BatchPart]:

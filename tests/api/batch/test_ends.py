@@ -160,6 +160,35 @@ def test_answer_that_the_service_counts_and_its_file_lacks_is_not_bought_again(s
     assert "no answer came; it may have been billed" in str(seen.failed[0].fault)
 
 
+def test_full_disk_loses_no_answer_of_a_batch(sandbox: ScriptedSandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the store cannot take is fetched and read again later: nobody has it in memory."""
+    plan()
+    submit()
+    over()
+    store().jobs.write_bytes(b"")  # no folder can be made there
+    assert main(["batch", "collect"]) == 1
+    assert str(store().jobs) in capsys.readouterr().err
+    store().jobs.unlink()
+    collected(2)
+    assert len(sandbox.billing.entries) == 2
+
+
+@pytest.mark.parametrize("words", [["collect"], ["watch", "--yes"]])
+def test_batch_whose_folder_is_damaged_does_not_hold_up_the_others(sandbox: ScriptedSandbox, words: list[str]) -> None:
+    """The oldest comes first, and would for ever."""
+    plan(1)
+    (damaged,) = submit()
+    assert planned(seed=7)
+    submit()
+    counter = manager()
+    while not all(counter.look(record).is_over for record in counter.overview().open):
+        pass
+    (records.BatchLedger(store()).folder(damaged.id) / records.JOBS).unlink()
+    assert main(["batch", *words]) == 1
+    assert len(sandbox.batches.listed()) == 2
+    assert [one.state for one in counter.overview().batches] == [records.SUBMITTED, records.COLLECTED]
+
+
 def test_look_that_began_before_a_collect_does_not_undo_it(sandbox: ScriptedSandbox) -> None:
     """Shell and browser may look after one batch at once: what is collected is not fetched again, perhaps in vain."""
     plan()

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from openai_image_nodes.api.batch.records import BatchLedger
 from openai_image_nodes.api.connections import keys
 from openai_image_nodes.api.errors import RefusedError
 from openai_image_nodes.nodes.web import batch_routes
 from openai_image_nodes.nodes.web.batch_panel import BatchPanel
 from openai_image_nodes.nodes.web.responses import refuse_other_pages
-from support.batch_plans import BATCH, direct_posts, edit, faults, planned, resolved, run, sandbox, use
+from support.batch_plans import BATCH, direct_posts, edit, faults, planned, resolved, run, sandbox, store, use
 from support.node_calls import KEY
 from support.route_client import LAN_ADDRESS, STRANGE, Told, ask
 from support.scenarios import BatchPlan, ScriptedSandbox
@@ -265,6 +266,18 @@ def test_fault_of_one_store_does_not_hold_up_another(monkeypatch: pytest.MonkeyP
     assert "there is no key" in seen["fault"]
     assert [(one["connection"], one["state"]) for one in seen["batches"]] == [("sandbox batch", "submitted")]
     assert (seen["count"], seen["parts"][0]["connection"]) == (1, BATCH)
+
+
+def test_batch_whose_folder_is_damaged_does_not_hold_up_the_others(sandbox: ScriptedSandbox) -> None:
+    """What the disk does not give of one is told, and the others are collected."""
+    assert planned(seed=1)
+    damaged = submitted(1)["batches"][0]["id"]
+    assert planned(seed=2)
+    submitted(1)
+    (BatchLedger(store()).folder(damaged) / "jobs.txt").unlink()
+    seen = done("collect")
+    assert "The store cannot be read or written: No such file" in seen["fault"]
+    assert [one["state"] for one in seen["batches"]] == ["collected", "submitted"]
 
 
 def test_batch_is_cancelled_and_the_rest_planned_again(sandbox: ScriptedSandbox) -> None:
