@@ -136,9 +136,11 @@ def unpacked(chunks: Iterable[bytes], label: str = "") -> Iterator[bytes]:
         packed = chunk
         while packed:
             try:
-                yield unpacker.decompress(packed, READ_BYTES)
+                plain = unpacker.decompress(packed, READ_BYTES)
             except zlib.error:
                 return
+            if plain:  # of a file's head alone nothing is to be had yet
+                yield plain
             packed = unpacker.unconsumed_tail
             if unpacker.eof and not unpacker.unused_data.startswith(GZIP_MAGIC):
                 return  # what stands behind the end is none of it
@@ -226,7 +228,7 @@ class HttpResponse:
         Raises: OpenAIImageError if the connection breaks or there are more than `max_bytes`.
         """
         try:
-            yield from self.call.connection.redacted_chunks(bounded_chunks(self._response, max_bytes))
+            yield from filter(None, self.call.connection.redacted_chunks(bounded_chunks(self._response, max_bytes)))
         except (requests.RequestException, OSError) as exc:
             raise self.call.lost(exc) from exc
 

@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 import time
+from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -25,6 +26,9 @@ from ..connections.connection import is_loopback
 
 POOL_SIZE = 32
 QUIET_S = 0.05
+IDLE_MAX_S = 4.0  # servers end what is idle for longer (some after 5 s): a request in that moment would seem to be lost
+UPLOAD_SILENCE_S = 120.0  # a server that is busy with another picture reads on only afterwards
+SESSIONS_KEPT = 64  # pictures may lie at any number of hosts
 NAT64, COMPATIBLE = ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96")
 INSIDE_NAMES = (".localhost", ".local", ".internal", ".home.arpa", ".localdomain", ".lan", ".intranet")
 BLANKS_MAX = 16
@@ -44,9 +48,7 @@ SOCKET_OPTIONS = [
     ),
 ]
 
-_sessions: dict[str, requests.Session] = {}
 _peers: dict[tuple[str, int | None], str] = {}  # where connections led, by host and port
-_lock = threading.Lock()
 _thread = threading.local()
 
 
@@ -87,19 +89,19 @@ class Patience:
 def session_for(url: str) -> requests.Session:
     """Return the session of a URL's host; connections in it are kept alive between calls."""
     parts = urlsplit(url)
-    origin = f"{parts.scheme}://{parts.netloc}"
-    with _lock:
-        if origin in _sessions:
-            return _sessions[origin]
-        session = requests.Session()
-        session.trust_env = not is_loopback(origin)  # a proxy cannot reach this machine's own loopback
-        session.auth = lambda request: request  # else requests would put a password of ~/.netrc in place of our key
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = _CarefulAdapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
-        _sessions[origin] = session
-        return session
+    return _session(f"{parts.scheme}://{parts.netloc}")
+
+
+@lru_cache(maxsize=SESSIONS_KEPT)
+def _session(origin: str) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = not is_loopback(origin)  # a proxy cannot reach this machine's own loopback
+    session.auth = lambda request: request  # else requests would put a password of ~/.netrc in place of our key
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = _CarefulAdapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
 
 
 class _PatientSocket(io.RawIOBase):
@@ -246,6 +248,13 @@ class _Careful:
             self._refuse_inside(self.sock)  # type: ignore[attr-defined]  # opened for a request that may lead inside
         super().request(*args, **options)  # type: ignore[misc]
 
+    def send(self, data: Any) -> None:
+        """Send, and wait for a server that does not read: urllib3 would give it as long as to accept the connection."""
+        patience = getattr(_thread, "patience", None)
+        if patience is not None and self.sock is not None:  # type: ignore[attr-defined]
+            self.sock.settimeout(min(UPLOAD_SILENCE_S, patience.next_byte_s()))  # type: ignore[attr-defined]
+        super().send(data)  # type: ignore[misc]
+
     def _refuse_inside(self, connected: socket.socket) -> None:
         """Raise OSError for where a stranger's address may not lead; behind a proxy that is the proxy's to judge."""
         patience = getattr(_thread, "patience", None)
@@ -264,10 +273,12 @@ class _Careful:
 
     @property
     def is_connected(self) -> bool:
-        """Whether nothing came since its last answer, for long enough that a late answer to nobody would be here."""
-        sock = self.sock  # type: ignore[attr-defined]
-        quiet_s = max(0.0, QUIET_S - (time.monotonic() - self._answered_at))
-        return sock is not None and not wait_for_read(sock, timeout=quiet_s)
+        """Whether nothing came since its last answer, for long enough that a late answer to nobody would be here.
+
+        Nor for so long that the other side may be about to end it.
+        """
+        sock, idle_s = self.sock, time.monotonic() - self._answered_at  # type: ignore[attr-defined]
+        return sock is not None and idle_s < IDLE_MAX_S and not wait_for_read(sock, timeout=max(0.0, QUIET_S - idle_s))
 
 
 class _Http(_Careful, HTTPConnection):

@@ -54,6 +54,7 @@ class WireServer:
         self.heads: list[bytes] = []
         self.gets: list[bytes] = []
         self.connections = 0
+        self.reads_after_s = 0.0  # of a request the rest behind its head
         self.answer: Callable[[bytes], tuple[Step, ...]] | None = None  # instead of a script, by the request's body
         self._scripts: deque[tuple[Step, ...]] = deque()
         self._files: dict[str, deque[tuple[Step, ...]]] = {}
@@ -98,6 +99,7 @@ class WireServer:
                     waiting = self._files.get(path.decode(), deque([(NOT_FOUND,)]))
                     steps = waiting.popleft() if len(waiting) > 1 else waiting[0]
                 else:
+                    self._stopped.wait(self.reads_after_s)
                     body = self._body(head, reader)
                     self._note(head, body)
                     steps = self.answer(body) if self.answer else self._scripts.popleft()

@@ -16,6 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from openai_image_nodes.api.catalog.schemas import OpenAIImageEditRequest
+from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import (
     BadAnswerError,
     ModeratedError,
@@ -24,8 +26,10 @@ from openai_image_nodes.api.errors import (
     RefusedError,
 )
 from openai_image_nodes.api.transport import client, downloads, sessions
+from openai_image_nodes.api.transport.operation import EDITS, SynchronousOperation
 from openai_image_nodes.api.transport.sessions import session_for
 from PIL import Image
+from support.asker import large_part
 from support.capture import picture, pixels
 from support.few_threads import FewThreads
 from support.node_calls import KEY, node
@@ -250,13 +254,34 @@ def test_an_answer_to_nobody_that_comes_late_is_noticed(server: WireServer, monk
     assert server.connections == 2
 
 
-def test_a_clean_connection_is_used_again(server: WireServer) -> None:
+def test_a_clean_connection_is_used_again(server: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """What ended as it said is good for another request."""
+    monkeypatch.setattr(sessions, "IDLE_MAX_S", 600.0)  # on a machine of any speed
     for _ in range(3):
         server.script(plain(GOOD))
     for seed in range(3):
         node(seed=seed)
     assert (server.posts, server.connections) == (3, 1)
+
+
+def test_a_connection_that_was_idle_is_not_used_again(server: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its server may end it in the moment in which a request goes out, which would then seem to be lost."""
+    monkeypatch.setattr(sessions, "IDLE_MAX_S", 0.0)
+    for seed in range(2):
+        server.script(plain(GOOD))
+        node(seed=seed)
+    assert (server.posts, server.connections) == (2, 2)
+
+
+def test_a_server_that_reads_late_gets_the_whole_request(server: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is busy with another picture: it has longer than a connection may take to come about."""
+    monkeypatch.setattr(client, "CONNECT_TIMEOUT_S", 0.2)
+    server.reads_after_s = 1.0
+    server.script(plain(GOOD))
+    link = Connection(name="own", base_url=server.base_url)
+    request = OpenAIImageEditRequest(model="gpt-image-2", prompt="a fox", image_count=1)
+    assert SynchronousOperation(EDITS, request, [large_part()], connection=link).execute().data
+    assert (server.posts, server.connections) == (1, 1)
 
 
 @pytest.mark.parametrize(

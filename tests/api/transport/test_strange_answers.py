@@ -142,6 +142,11 @@ LINES: dict[str, tuple[Step, ...]] = {
     "an old version": (b"HTTP/1.0 200 OK\r\n\r\n" + GOOD, CLOSE),
     "deflate without a head": (plain(zlib.compress(GOOD)[2:-4], "Content-Encoding: deflate"),),
     "packed twice": (plain(gzip.compress(gzip.compress(GOOD)), "Content-Encoding: gzip, gzip"),),
+    "packed twice, a byte at a time": (
+        ROW
+        + b"Content-Encoding: gzip, gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + chunked(*(bytes((byte,)) for byte in gzip.compress(gzip.compress(GOOD))), head=False),
+    ),
     "packed in two parts": (plain(gzip.compress(GOOD[:50]) + gzip.compress(GOOD[50:]), "Content-Encoding: gzip"),),
     "packed and cut off behind the picture": (plain(gzip.compress(GOOD)[:-6], "Content-Encoding: gzip"),),
     "a false label of another packing": (plain(GOOD, "Content-Encoding: br"),),
