@@ -56,7 +56,7 @@ class AnswerRecorder:
             self._store.journal.sync_answer(name)
 
         try:
-            response, pictures = self._read(raw, record.model, will_download)
+            response, pictures = self._read(raw, record, will_download)
         except Exception as exc:  # whatever is wrong with it, it may have been paid
             if isinstance(exc, OpenAIImageError) and not isinstance(exc, BadAnswerError):
                 raise
@@ -65,14 +65,16 @@ class AnswerRecorder:
         return _with_picture(self.keep(name, record, response, pictures))
 
     def _read(
-        self, raw: RawAnswer, model: str, will_download: Callable[[], object] = lambda: None
+        self, raw: RawAnswer, record: JobRecord, will_download: Callable[[], object] = lambda: None
     ) -> tuple[OpenAIImageGenerationResponse, Pictures]:
         """Return what an answer says and its pictures; what is only guessed counts only if it is a picture.
 
         Raises: OpenAIImageError, as `parse_answer`.
         """
         for guess in (True, False):
-            response = parse_answer(raw, self._connection, model=model, sent=self._sent, guess=guess)
+            response = parse_answer(
+                raw, self._connection, model=record.model, asked=_asked(record), sent=self._sent, guess=guess
+            )
             if any(image.url and not image.b64_json for image in response.data or []):
                 will_download()
             pictures = pictures_of(response, self._connection, body=raw.body, sent=self._sent)
@@ -105,7 +107,7 @@ class AnswerRecorder:
             record = answer.record
             try:
                 raw = RawAnswer(answer.pictures[0], record.headers, record.elapsed_s or 0.0)
-                response, pictures = self._read(raw, record.model)
+                response, pictures = self._read(raw, record)
             except Exception as exc:
                 raise unreadable(record, answer.folder) from exc
             record.fault = None
@@ -147,6 +149,12 @@ class AnswerRecorder:
             return None, [NOT_KEPT.format(exc.strerror or type(exc).__name__)]
         self._store.journal.drop(name)
         return folder, self._store.notes_on(folder)
+
+
+def _asked(record: JobRecord) -> int:
+    """Return how many pictures were asked for."""
+    asked = record.fields.get("n")
+    return asked if isinstance(asked, int) else 1
 
 
 def _with_picture(answer: StoredAnswer) -> StoredAnswer:

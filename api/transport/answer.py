@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +19,16 @@ from ..connections.connection import Connection
 from ..errors import BadAnswerError
 from .base64_json import base64_to_bytes, extract_base64, is_picture, is_whole_picture, looks_like_base64
 from .error_mapping import Asked, error_from_response, redacted, service_words
-from .find_pictures import MAX_IMAGES, guessed_pictures, known_pictures, linked_pictures, pictures_in_text
+from .find_pictures import (
+    MAX_IMAGES,
+    UP_TO_SUFFIX,
+    guessed_pictures,
+    known_pictures,
+    linked_pictures,
+    pictures_in_text,
+)
 from .loose_json import documents, is_finished, utf8
+from .service_words import begun_task
 from .sse import (
     EVENT_STREAM,
     PARTIAL,
@@ -40,6 +49,8 @@ MAX_TOKENS = 10**9
 WORD_CHARS = 64
 SAID_MAX_CHARS = 300
 PACKINGS = ("br", "zstd", "compress", "x-compress", "snappy", "lz4")  # not unpacked by client.py
+ADDRESS_HEADERS = ("operation-location", "location")  # of a task that was begun, or of what was made
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 BARE_END = b" \t\r\n\"'"
 TOTALS = ("input_tokens", "output_tokens", "total_tokens")
 CHAT_NAMES = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
@@ -60,15 +71,22 @@ class RawAnswer:
 
 
 def parse_answer(
-    raw: RawAnswer, connection: Connection, *, model: str, sent: Sequence[bytes] = (), guess: bool = True
+    raw: RawAnswer,
+    connection: Connection,
+    *,
+    model: str,
+    asked: int = 1,
+    sent: Sequence[bytes] = (),
+    guess: bool = True,
 ) -> OpenAIImageGenerationResponse:
-    """Return the pictures of an answer and what fits of the rest.
+    """Return the pictures of an answer, of which so many were `asked` for, and what fits of the rest.
 
     Without `guess` only known places are looked into. `sent` is what went out: found by a guess, it is no answer.
     Raises: OpenAIImageError, by kind, if the service says 200 and means an error; BadAnswerError if nothing in it is
     a picture.
     """
-    response = response_of(raw.body, sent=sent, guess=guess)
+    response = response_of(raw.body, asked=asked, sent=sent, guess=guess)
+    address = next((raw.headers[name] for name in ADDRESS_HEADERS if raw.headers.get(name, "").strip()), "")
     images = (response.data if response else None) or []
     has_picture = any(image.has_picture for image in images)
     if response is not None and has_picture and not any(image.guess and image.url for image in images):
@@ -76,15 +94,20 @@ def parse_answer(
     body = _last_words(raw.body) or raw.body
     words = service_words(body)
     if words.from_service:
-        asked = Asked(begun=was_begun(raw.body))
-        raise error_from_response(connection, 200, raw.headers, body, subject=model, asked=asked)
+        begun = Asked(begun=was_begun(raw.body))
+        raise error_from_response(connection, 200, raw.headers, body, subject=model, asked=begun)
     if response is not None and has_picture:
         return response
-    message = redacted(connection, words.message)[:SAID_MAX_CHARS].rstrip(" .")
+    if guess and UP_TO_SUFFIX.fullmatch(address):
+        return OpenAIImageGenerationResponse(data=[Image(url=address, guess="place")])
+    said_there = begun_task(address.partition("?")[0]) if address and not words.is_task else words.message
+    message = redacted(connection, said_there)[:SAID_MAX_CHARS].rstrip(" .")
     said = f" The service says: {message}." if message else ""
     is_empty = PREAMBLE.fullmatch(raw.body) is not None
     what = "is empty" if is_empty else "holds no picture" if response is not None else "is not of the expected form"
-    if (packing := raw.headers.get("content-encoding", "").lower()) in PACKINGS and response is None:
+    packings = re.findall(r"[\w-]+", raw.headers.get("content-encoding", "").lower())
+    packings += ["zstd"] if raw.body.startswith(ZSTD_MAGIC) else []
+    if (packing := next((each for each in packings if each in PACKINGS), "")) and response is None:
         what = f"is packed by {packing}, which was not asked for; another program can unpack the kept file"
     fault = f"the answer {what}.{said}"
     raise BadAnswerError(
@@ -132,7 +155,9 @@ def _told(outline: bytes) -> Iterator[object]:
     yield from events([outline]) if is_stream else documents(outline.decode("utf-8", errors="replace"))
 
 
-def response_of(body: bytes, *, sent: Sequence[bytes] = (), guess: bool = True) -> OpenAIImageGenerationResponse | None:
+def response_of(
+    body: bytes, *, asked: int = 1, sent: Sequence[bytes] = (), guess: bool = True
+) -> OpenAIImageGenerationResponse | None:
     """Return what the bytes of a success say, or None where they are nothing known."""
     if (bare := _bare_picture(body)) is not None:
         return OpenAIImageGenerationResponse(data=[Image(raw=bare)])
@@ -143,8 +168,10 @@ def response_of(body: bytes, *, sent: Sequence[bytes] = (), guess: bool = True) 
     for told in _readings(outline, long_texts):
         answers = [response_from_document(document, long_texts, sent) for document in told]
         if with_pictures := [one for one in answers if one.data]:
-            is_stream = EVENT_STREAM.match(outline) is not None  # else lines of progress come before the answer
-            return _joined(answers, once=any(map(is_of_responses, told))) if is_stream else with_pictures[-1]
+            if EVENT_STREAM.match(outline):
+                return _joined(answers, once=any(map(is_of_responses, told)))
+            # of one that was asked for, lines of progress may come before the answer
+            return _joined(answers, once=True) if asked > 1 else with_pictures[-1]
     if long_texts and not told and not _has_sketches(outline):  # cut off behind its picture
         whole = [Image(b64_json=text) for text in long_texts.values() if looks_like_base64(text)]
         return OpenAIImageGenerationResponse(data=whole[:MAX_IMAGES])

@@ -89,7 +89,7 @@ def _bytes_of(image: Image, connection: Connection) -> bytes:
         data = b"".join(client.bounded(client.unpacked([told]), max(MAX_PICTURE_BYTES, len(told))))
         if len(text) < WORDS_MAX_CHARS and not data.isascii() and not looks_like_base64(text):
             raise ValueError(f"in place of a picture came: {text}")  # a word may be base64 by chance
-        return data
+        return data if is_picture(data) else known_picture(data) or data
     if image.url and image.url[:5].lower() == "data:":
         return base64_to_bytes(image.url)
     if image.url:

@@ -6,13 +6,14 @@ MODERATION_CODES = (
     r"moderation|content_?(filter|policy)|responsible_?ai_?policy|sensitive_?(words?|content)|prohibited_content"
     r"|\bsafety(_(error|violations?|system|block\w*))?\b|image_safety|data_?inspection|risk_?control|policy_violation"
     r"|prompt_?(blocked|rejected)|\bnsfw|inappropriate|unsafe_?content|illegal_(prompt|image)|content_?moderat"
-    r"|request_?moderated"
+    r"|request_?moderated|risk_?detect|(image|text)_?illegal"
 )
 MODERATION_WORDS = (
     r"safety system|content management policy|was filtered|content[-_ ]?(policy|filter)"
-    r"|moderation (system|filter|check)"
+    r"|moderation[ _](system|filter|check|blocked)"
     r"|(by|failed|not pass) (the )?(content )?(moderation|safety)|(violat\w+|against) .{0,60}(polic|guideline|terms of)"
-    r"|sensitive (word|content|information)|\bnsfw\b|prohibited content|unsafe content|inappropriate content"
+    r"|sensitive (word|content|information)|\bnsfw\b|prohibited content|unsafe[ _](content|generation)"
+    r"|inappropriate content"
     r"|flagged (as|by|for)|(prompt|request|input|images?|content) (was |were |is |are |has been )?flagged"
     r"|guardrails?\b.{0,40}(fail|block|reject|violat|trigger)|prompt (was |is )?blocked"
     r"|\u654f\u611f|\u8fdd\u89c4|\u5ba1\u6838|\u5185\u5bb9\u5b89\u5168"
@@ -34,6 +35,7 @@ CREDIT_WORDS = (
     r"|exhausted (your|the|all) (\w+ )?(credits?|quota|budget|balance)|over budget"
     r"|(do(es)?n't|do(es)? not) have (any|enough) (credits?|funds|balance)|free (tier|quota|allocation|credits?)"
     r".{0,40}(exhausted|used up|exceeded)|used up (your|the|all) .{0,30}(free|allocation|quota|credits?)"
+    r"|\blimit:? 0\b(?!\.\d)"
     r"|(credit card|payment method).{0,40}(on file|required|missing)|exceeded your balance"
     r"|\u30af\u30ec\u30b8\u30c3\u30c8.{0,4}\u4e0d\u8db3|\u6b8b\u9ad8"
     r"|\u043d\u0435\u0434\u043e\u0441\u0442\u0430\u0442\u043e\u0447\u043d\u043e "
@@ -51,6 +53,11 @@ NOT_HERE = (
 )
 NOT_HERE_CODES = r"unsupported_country|region_?(not|un)|\b(user_)?location"
 CLOSED_CODES = r"access_terminated|account_suspended|organization_(restricted|suspended|disabled)"
+UNVERIFIED = (  # to stream needs it where the picture alone may not
+    r"^(?!.*verified to stream).*?(must be verified|verify (your|the) organi[sz]ation|organi[sz]ation.{0,40}verif)"
+)
+CLOSED_WORDS = r"\u5c01\u7981"
+NO_SUCH_PATH = r"^unexpected (endpoint|method) or "
 HTTP_FOR_HTTPS = r"\bhttp\srequest (was sent )?to (an )?https"
 LEAKED_KEY = r"key.{0,40}(leaked|compromised|revoked)"
 ACCOUNT_CODES = r"(mismatched|invalid)_(organization|project)|(project|organization)_(archived|not_found)"
@@ -62,17 +69,18 @@ NO_MODEL_WORDS = (
     r"|llm provider not provided"
 )
 NO_PROVIDER = (
-    r"no endpoints found .{0,20}(matching your (data|privacy)|(that can )?(handle|support) the requested param)"
+    r"no endpoints found .{0,20}"
+    r"(matching your (data|privacy)|(that can )?(handle|support) the requested (param|output))"
 )
 MAY_NOT_CODES = r"permission_?denied|(key|token|team)_(model_)?access_denied|access_denied_for_(key|token)"
 MAY_NOT_WORDS = (
-    r"permission is required|missing scopes|insufficient permission|restricted api key|scope|lacks the required"
+    r"permission is required|missing scopes|insufficient permission|restricted api key|\bscopes?\b|lacks the required"
     r"|not allowed to access (the )?model"
     r"|can only access (the )?models|no permission to (use|access)|\u4ee4\u724c\u65e0\u6743"
 )
 TIMED_OUT = (
     r"stream .{0,30}(end|close|broke|disconnect|reset|abort)|disconnected|generation failed"
-    r"|no images? (was |were )?(generated|returned|produced)"
+    r"|no images? (was |were )?(generated|returned|produced)|out of memory"
     "|timed? ?out|timeout|read response|upstream connect|connection (reset|closed|error)|bad gateway|unexpected eof"
     "|provider returned error|max_output_tokens|upstream .{0,40}(failed|died|error|ended|closed|broke)"
 )
@@ -84,7 +92,8 @@ ONLY_UPSTREAM = r"^(type:\s)?upstream[\s_]error$"
 OVERLOADED = r"server_is_overloaded|slow_down|service_unavailable_error|\boverloaded(_error)?\b"
 UNKNOWN_FIELD_CODES = r"unknown_(parameter|field|argument)|unsupported_(parameter|field)|extra_forbidden|unrecognized"
 UNKNOWN_FIELD_WORDS = (
-    r"(unknown|unrecogni[sz]ed|unsupported|unexpected|invalid|extra) (request )?(parameters?|fields?|arguments?|keyword"
+    r"(unknown|unrecogni[sz]ed|unsupported|unexpected|unhandled|extra|invalid(?! request p| argument\b(?!:)))"
+    r" (request )?(parameters?|fields?|arguments?|keyword"
     r"|propert)|(unknown|unrecogni[sz]ed|unsupported|unexpected|extra) inputs?|extra inputs are not permitted"
     r"|does(n't| not) (support|accept|take|know|allow) (the )?(parameter|field|argument|option|propert)"
     r"|unsupportedparams"
@@ -105,6 +114,7 @@ NOBODY_THERE = (
     r"|no (deployments?|channels?|providers?|accounts?|instances?) (are |is )?available|\u65e0\u53ef\u7528\u6e20\u9053"
     r"|^loading model|model ([\w./-]+ )?is (still |currently )?loading|system (disk|cpu|memory) overloaded"
     r"|backend not found|get a peer from|unable to start process|(server|service|model) is (too )?busy|queue (is )?full"
+    r"|under(going)? maintenance"
 )
 NOT_BEGUN_CODES = (
     r"failed_validation|model_price_error|\w+_not_configured|get_channel_failed|no_available_key"
@@ -120,7 +130,7 @@ ANSWER_TOO_LARGE = r"response (payload|body|size|entity)"
 NOT_WHOLE = (
     r"(invalid|malformed|incomplete|unparsable|could not parse|failed to parse) (the )?(json|request|form|multipart)"
     r"( request)? ?body|invalid json|unexpected end of (json|input|form|data)|unterminated string"
-    r"|could not parse multipart"
+    r"|could not parse multipart|parsing the body"
 )
 WANTS_FIELD = (
     r"response_format.{0,60}b64_json|b64_json.{0,60}response_format|only .{0,20}b64_json|body\.\w+: field required"
@@ -128,7 +138,7 @@ WANTS_FIELD = (
 UNABLE = (
     r"(does|do)( not|n't) support image (generation|edit|output)|image[ _](edit|generation)\w* (is |are )?not supported"
     r"|does not work with the (specified )?model|not support synchronous|tool choice 'image_generation'"
-    r"|not support(ed)? (for|by) (this |the )?provider"
+    r"|not support(ed)? (for|by) (this |the )?provider|unsupported mode"
 )
 WRONG_FORM_CODES = r"unsupported_content_type|unsupported_media_type"
 WRONG_FORM_WORDS = (
@@ -157,5 +167,5 @@ RUNNING_CODES = (
     r"\bidempotency_(in_flight|key_in_use)\b|\b(request|task|job)_(already_)?(in_progress|running|processing)\b"
     r"|\balready_(in_progress|running|processing|submitted)\b|\bduplicated?_request\b"
 )
-BUSY = r"rate.?limit|(too|very) busy|busy now|try again later|temporarily unavailable"
+BUSY = r"rate.?limit|request limit|(too|very) busy|busy now|try again later|temporarily unavailable"
 NOTHING = r"^\s*$"

@@ -26,6 +26,7 @@ from .error_patterns import (
     BUSY,
     CHALLENGE,
     CLOSED_CODES,
+    CLOSED_WORDS,
     CREDIT_CODES,
     CREDIT_WORDS,
     FAILED_CODES,
@@ -40,6 +41,7 @@ from .error_patterns import (
     NO_MODEL_CODES,
     NO_MODEL_WORDS,
     NO_PROVIDER,
+    NO_SUCH_PATH,
     NOBODY_THERE,
     NOT_BEGUN_CODES,
     NOT_HERE,
@@ -58,6 +60,7 @@ from .error_patterns import (
     UNKNOWN_FIELD_WORDS,
     UNREAD_CODES,
     UNREAD_WORDS,
+    UNVERIFIED,
     WANTS_FIELD,
     WRONG_FORM_CODES,
     WRONG_FORM_WORDS,
@@ -155,6 +158,10 @@ CHECK_ADDRESS = (
     "The address comes from {setting}: check it (most base addresses end on /v1), and whether this service makes"
     " pictures with {subject}."
 )
+ON_AZURE = (
+    "On Azure the model is the name of your deployment: check it, the api-version ({version}, from OPENAI_API_VERSION"
+    " or api_version in connections.json) and the resource {address} from {setting}."
+)
 NO_MODEL = "{name}: the model {subject} was not found"
 ANOTHER_MODEL = "Choose another model or connection."
 NOBODY = "{name}: no server behind the service can make this now"
@@ -194,8 +201,9 @@ RULES = (  # the first that holds
         "{unknown}",
         range(100, 200),
     ),
-    Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {401, 403}, codes="deactivated|disabled|banned|suspended"),
+    Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {401, 403}, codes=r"deactivated|(?<!provider_)disabled|banned|suspended"),
     Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {400, 401, 403, 412, 429}, codes=CLOSED_CODES),
+    Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {401, 403}, words=CLOSED_WORDS),
     Rule(NoKeyError, BAD_KEY, "{key}", {400, 401, 403}, words=LEAKED_KEY, page=False),
     Rule(ModeratedError, FLAGGED, CHANGE_IT, codes=MODERATION_CODES),
     Rule(ModeratedError, FLAGGED, CHANGE_IT, words=MODERATION_WORDS, page=False),
@@ -212,8 +220,8 @@ RULES = (  # the first that holds
         NoKeyError,
         "{name}: the organization is not verified",
         VERIFY,
-        {401, 403},
-        words=r"must be verified|verify (your|the) organi[sz]ation|organi[sz]ation.{0,40}verif",
+        {400, 401, 403, 404},
+        words=UNVERIFIED,
         page=False,
     ),
     Rule(
@@ -245,11 +253,11 @@ RULES = (  # the first that holds
     Rule(
         RefusedError,
         "{name}: the deployment {subject} was not found (api-version {version})",
-        "On Azure the model is the name of your deployment: check it, the api-version ({version}, from"
-        " OPENAI_API_VERSION or api_version in connections.json) and the resource {address} from {setting}.",
+        ON_AZURE,
         {404},
         kinds=("azure",),
     ),
+    Rule(RefusedError, UNABLE_TO, ON_AZURE, {400}, words=r"\bapi[ -]?version", kinds=("azure",), page=False),
     Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {400, 404, 410, 503}, codes=NO_MODEL_CODES),
     Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {400, 404, 410}, words=NO_MODEL_WORDS, page=False),
     Rule(
@@ -260,12 +268,20 @@ RULES = (  # the first that holds
         words=r"model [`'\"]?[\w./:-]+[`'\"]? (does not exist|not found)|model not found|no such model|unknown model",
         page=False,
     ),
-    Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {404, 500, 502, 503}, words=NOBODY_THERE, page=False),
+    Rule(
+        RefusedError,
+        NOBODY,
+        LATER_OR_ANOTHER,
+        {*BUSY_STATUSES, 500, 502, 503},
+        words=NOBODY_THERE,
+        page=False,
+    ),
     Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {400, 404, 500, 503}, codes=NOT_BEGUN_CODES),
     Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {501, 505}),
     Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {400, 404, 405, 422}, words=UNABLE, page=False),
     Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {404, 405, 410}),
     Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {400}, words=HTTP_FOR_HTTPS),
+    Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {*SUCCESS, 400}, words=NO_SUCH_PATH, page=False),
     Rule(
         RefusedError,
         "{name}: the address leads to {target}, which is not followed with the key",
@@ -326,7 +342,7 @@ RULES = (  # the first that holds
         "{name}: the service does not send sketches",
         "Set live_preview to 0 and run again.",
         REFUSALS,
-        words=r"\bstream(ing)?\b|partial_images",
+        words=r"(?<!octet-)(?<!event-)\bstream(ing)?\b|partial_images",
         page=False,
     ),
     Rule(RefusedError, UNKNOWN_FIELD, "{leave_out}", REFUSALS, codes=UNKNOWN_FIELD_CODES),

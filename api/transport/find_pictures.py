@@ -52,6 +52,7 @@ MAYBE_PICTURE_LINK = re.compile(
     rf"(https?://[^\s\"'<>()]+)|(?<![\w:/.~%-])/?[\w.~%-]+(?:/[\w.~%-]+)+{SUFFIX}(?:\?[^\s\"'<>()]*)?", re.I
 )
 UP_TO_SUFFIX = re.compile(rf".+{SUFFIX}(?:\?.*)?", re.I)
+SEVERAL = re.compile(r"[\s,;|](?=https?://)", re.I)  # between addresses in one text
 DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w=-]+)*;base64,[A-Za-z0-9+/=_%-]+", re.I)
 SVG_START, SVG_END = re.compile(r"(?:<\?xml[^<>]*>\s*)?<svg\b", re.I), re.compile(r"</svg>", re.I)
 MARKED_LINK = re.compile(
@@ -78,8 +79,14 @@ def known_pictures(document: object, texts: Mapping[str, memoryview]) -> list[Im
 
     `texts` are the long base64 texts that were taken out of the JSON, by the names in their places.
     """
-    images = [_image(item, texts) for item in _items(document, texts)]
+    images = [each for item in _items(document, texts) for each in _each_address(_image(item, texts))]
     return images if any(image.has_picture for image in images) else []
+
+
+def _each_address(image: Image) -> list[Image]:
+    """Return an image, or one for each of the addresses that stand in the place of one."""
+    addresses = SEVERAL.split(image.url) if image.url else []
+    return [image.model_copy(update={"url": each.strip(" \r\n\t,;|")}) for each in addresses] or [image]
 
 
 def guessed_pictures(document: object, texts: Mapping[str, memoryview]) -> list[Image]:

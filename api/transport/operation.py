@@ -139,7 +139,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
 
         Raises: BadAnswerError if it does not fit; OpenAIImageError if it is an error after all.
         """
-        return parse_answer(raw, self.connection, model=self.request.model)
+        return parse_answer(raw, self.connection, model=self.request.model, asked=self._pictures)
 
     def _received(self, response: HttpResponse, keep: Callable[[bytes], object]) -> bytes:
         """Return an answer as it came; `partials` fills meanwhile.

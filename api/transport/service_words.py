@@ -32,22 +32,19 @@ TYPE_KEYS = ("type", "status", "error_type")
 PARAM_KEYS = ("param", "parameter", "field")
 INSIDE_KEYS = (
     "error", "errors", "Error", "innererror", "inner_error", "metadata", "raw", "response", "incomplete_details",
-    "details", "base_resp", "fieldErrors", "issues",
+    "details", "base_resp", "fieldErrors", "issues", "Response",
 )  # fmt: skip
 RETRY_KEYS = (
-    ("retry_after", 1.0),
-    ("retryAfter", 1.0),
-    ("retry_after_seconds", 1.0),
-    ("retryDelay", 1.0),
+    ("retry_after", 1.0), ("retryAfter", 1.0), ("retry_after_seconds", 1.0), ("retryDelay", 1.0),
     ("retry_after_ms", 0.001),
-)
+)  # fmt: skip
 CHATS = ("choices", "output", "candidates")
 TASK_KEYS = ("task_id", "taskId", "taskID", "job_id", "jobId", "prediction_id")
 TASK_STATES = re.compile(
-    r"queued|pending|processing|in_?progress|submitted|starting|created|not_?(start|running)|in_queue|running|accepted|waiting",
+    r"queued|pending|processing|in_?progress|submitted|starting|created|validating|not_?(start|running)|in_queue|running|accepted|waiting",
     re.I,
 )
-FAILED_STATES = re.compile(r"fail(ed|ure)?|error(ed)?|rejected|blocked|cancell?ed|expired|incomplete", re.I)
+FAILED_STATES = re.compile(r"fail(ed|ure)?|timed?_?out|error(ed)?|rejected|blocked|cancell?ed|expired|incomplete", re.I)
 BLOCKED_KEYS = ("blockReason", "block_reason", "finishReason", "finish_reason")
 BLOCKED = re.compile(r".*(safety|prohibited|block|content_?filter|spii|recitation|moderat).*", re.I)
 FILTER_KEYS = ("raiFilteredReason", "rai_filtered_reason")  # whatever they say
@@ -55,9 +52,13 @@ SAFE_KEYS = ("respect_moderation", "is_image_safe")  # where they are false
 STATE_KEYS = ("status", "state", "task_status")
 MODERATED = re.compile(r"(request|content|input|output)?[ _]?moderated", re.I)
 ENDED = re.compile(r"stop|length|end_turn|completed?|success", re.I)
-TASK_PLACES = ("data", "output", "result", "task")
+TASK_PLACES = ("data", "output", "result", "task", "job")
+TASK_ADDRESS_KEYS = ("status_url", "statusUrl", "polling_url", "response_url", "task_url", "get", "self", "href")
 GOOD_CODES = ("0", "200", "201", "202", "success", "ok", "true")
-SUCCESSFUL = re.compile(r"\W*((submit(ted)?|request) )?(success(ful(ly)?)?\b|submitted|queued|ok\W*$)", re.I)
+SUCCESSFUL = re.compile(
+    r"\W*((submit(ted)?|request) )?(success(ful(ly)?)?\b|submitted|queued|ok\W*$|(\u63d0\u4ea4)?\u6210\u529f)", re.I
+)
+INNER_ERROR = re.compile(r"\{\s*[\"']error[\"']\s*:")  # of another server, with more words behind it
 IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]+")
 IS_PAGE = re.compile(r"<(!doctype\s+html|html|head|body|title)\b", re.I)
 TITLE_START, TITLE_END = re.compile(r"<title[^<>]*>", re.I), re.compile(r"</title", re.I)
@@ -71,7 +72,8 @@ class ServiceWords:
     """What an error answer says of itself; everything may be missing.
 
     `from_service` tells that it is an error in a form that services use, `page` holds the title and the text of a web
-    page, `codes` every code and type that was met, `retry_after_s` the seconds to wait that the body names.
+    page, `codes` every code and type that was met, `retry_after_s` the seconds to wait that the body names, `is_task`
+    that it is no error but work that was begun.
     """
 
     message: str = ""
@@ -82,6 +84,7 @@ class ServiceWords:
     page: str = ""
     codes: str = ""
     retry_after_s: float | None = None
+    is_task: bool = False
 
 
 def service_words(body: bytes) -> ServiceWords:
@@ -151,7 +154,7 @@ def _told(value: Any, depth: int = 0) -> ServiceWords | None:
     is_error = is_error or any(value.get(key) is False for key in ("success", "ok")) or _has_failed(value)
     if not is_error and (blocked := _withheld(value, own.message)) is not None:
         return blocked
-    is_good = not own.message and not is_error and (own.code or "").lower() in GOOD_CODES
+    is_good = not is_error and (SUCCESSFUL.match(own.message) if own.message else _is_good(own.code))
     if is_good and (begun := _without_error(value)) is not None:
         return begun
     if own.message or own.code or own.retry_after_s is not None:
@@ -159,20 +162,25 @@ def _told(value: Any, depth: int = 0) -> ServiceWords | None:
     return _without_error(value)
 
 
+def _is_good(code: str | None) -> bool:
+    return code is not None and code.lower() in GOOD_CODES
+
+
 def _by_field(value: Any) -> ServiceWords | None:
-    """Return what is said of single fields, as {"prompt": ["is too long"]}, or None."""
+    """Return what is said of single fields, as {"prompt": ["is too long"]} or as Zod does, or None."""
     if not isinstance(value, dict):
         return None
-    each = {field: told if isinstance(told, list) else [told] for field, told in list(value.items())[:20]}
+    inner = [(field, told.get("_errors", told) if isinstance(told, dict) else told) for field, told in value.items()]
+    each = {field: told if isinstance(told, list) else [told] for field, told in inner[:20] if told != []}
     if not each or not all(told and all(isinstance(one, str) for one in told) for told in each.values()):
         return None
     return ServiceWords(_clean("; ".join(f"{field}: {' '.join(told)}" for field, told in each.items())))
 
 
 def _from_text(text: str, depth: int) -> ServiceWords | None:
-    """Return what a text says; one that holds JSON, alone or at its end, says what that says."""
+    """Return what a text says; one that holds JSON, alone or at its end, or an error, says what that says."""
     start = text.find("{")
-    if start >= 0 and text.rstrip().endswith("}"):
+    if start >= 0 and (text.rstrip().endswith("}") or INNER_ERROR.match(text, start)):
         words = _told(_read(text[start:]), depth + 1)
         if words is not None and words.message:
             return words
@@ -198,9 +206,10 @@ def _own_words(answer: Mapping[str, Any], depth: int) -> ServiceWords:
         param = str(place[-1])[:CODE_MAX_CHARS] if place else None
         where = ".".join(str(part) for part in place[:8])
         message = replace(message, message=f"{where}: {message.message}")
-    is_bad = (code is not None and code.lower() not in GOOD_CODES) and bool(message.message or "error_type" in answer)
     is_bad = (
-        is_bad
+        code is not None
+        and not _is_good(code)
+        and bool(message.message or "error_type" in answer)
         and SUCCESSFUL.match(message.message) is None
         and not any(answer.get(key) for key in ("data", "choices", "images", "output"))
     )
@@ -244,12 +253,8 @@ def _without_error(answer: Mapping[str, Any]) -> ServiceWords | None:
     """Return what an answer says that is no error and no picture: a task to wait for, or the text of a chat."""
     if (failed := _failed_task(answer)) is not None:
         return failed
-    task = _task(answer)
-    if task:
-        return ServiceWords(
-            f"it began the task {task} and gave no picture: this service works asynchronously, which this pack does not"
-            f" follow; look there for the task {task}"
-        )
+    if task := _task(answer):
+        return ServiceWords(begun_task(task, _task_address(answer)), is_task=True)
     said = " ".join(_chat_texts(answer))
     if said.strip():
         return ServiceWords(f"a text in place of a picture: {_clean(said)}")
@@ -263,6 +268,15 @@ def _without_error(answer: Mapping[str, Any]) -> ServiceWords | None:
     if _has_failed(answer):
         return ServiceWords("the request failed there, without a reason", from_service=True, codes="internal")
     return next((_ended(key, value) for key, value in _entries(answer) if _ended(key, value) is not None), None)
+
+
+def begun_task(task: str, address: str = "") -> str:
+    """Return what to say of a task that a service began instead of making the picture, and where it tells of it."""
+    where = f"{task} ({address})" if address not in ("", task) else task
+    return (
+        f"it began the task {task} and gave no picture: this service works asynchronously, which this pack does not"
+        f" follow; look there for the task {where}"
+    )
 
 
 def _has_failed(answer: Mapping[str, Any]) -> bool:
@@ -339,8 +353,10 @@ def _task(answer: Mapping[str, Any], depth: int = 0) -> str | None:
     state = next((answer[key] for key in STATE_KEYS if answer.get(key)), None)
     number = answer.get("id") or answer.get("request_id")
     is_begun = isinstance(state, str) and TASK_STATES.fullmatch(state) is not None
-    if isinstance(number, str | int) and (is_begun or answer.get("polling_url")):
-        return _clean(str(number))[:CODE_MAX_CHARS]
+    if is_begun or answer.get("polling_url"):
+        named = number if isinstance(number, str | int) and number else _task_address(answer)
+        if named:
+            return _clean(str(named))[:PAGE_MAX_CHARS]
     if depth > 2:
         return None
     for key in TASK_PLACES:
@@ -350,6 +366,13 @@ def _task(answer: Mapping[str, Any], depth: int = 0) -> str | None:
         if found:
             return found
     return None
+
+
+def _task_address(answer: Mapping[str, Any]) -> str:
+    """Return where a task can be asked for, without what may be a key to it, or nothing."""
+    told = (value for key, value in _entries(answer) if key in TASK_ADDRESS_KEYS and isinstance(value, str))
+    found = next((value for value in told if re.match(r"(https?:/)?/\S+$", value)), "")
+    return _clean(found.partition("?")[0])[:PAGE_MAX_CHARS]
 
 
 def _chat_texts(answer: Mapping[str, Any]) -> Iterator[str]:

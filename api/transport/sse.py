@@ -18,7 +18,8 @@ from .loose_json import documents, strictly
 COMMENTS = rb"(\xef\xbb\xbf)?\s*(:[^\r\n]*[\r\n]\s*)*"
 EVENT_STREAM = re.compile(COMMENTS + rb"(event|data|id|retry):")  # JSON begins otherwise
 DONE = "[DONE]"
-PARTIAL, FAILED = ".partial_image", ".failed"
+PARTIAL = ".partial_image"
+FAILED = (".failed", ".incomplete", ".cancelled")
 SUCCEEDED, PART_FAILED = ".partial_succeeded", ".partial_failed"  # one whole picture of several, at Volcengine's
 ENDED_KINDS = ("response.completed", "image_generation.completed", "image_edit.completed")
 UNFINISHED_KINDS = re.compile(
@@ -45,7 +46,7 @@ class IncompleteStream(Exception):
 def is_error(event: Mapping[str, Any]) -> bool:
     """Tell whether an event tells of an error: of the whole, or of one picture of several."""
     kind = str(event.get("type", ""))
-    return bool(event.get("error")) or kind == "error" or kind.endswith((FAILED, PART_FAILED))
+    return bool(event.get("error")) or kind == "error" or kind.endswith((*FAILED, PART_FAILED))
 
 
 def is_part(event: Mapping[str, Any]) -> bool:

@@ -1,0 +1,310 @@
+"""Answers as people report them of gateways and compatible servers: told by what they are, and no picture is lost.
+
+Source: docs/service.md, "What real servers do", where the threads are named.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from openai_image_nodes.api.connections.connection import Connection
+from openai_image_nodes.api.errors import (
+    BadAnswerError,
+    ModeratedError,
+    NoKeyError,
+    OpenAIImageError,
+    OutcomeUnknownError,
+    OutOfCreditError,
+    RefusedError,
+)
+from openai_image_nodes.api.transport.answer import RawAnswer, parse_answer
+from openai_image_nodes.api.transport.error_mapping import Asked, error_from_response
+from support.capture import picture
+from support.node_calls import node
+from support.wire_server import CLOSE, WireServer, chunked, openai_wire, plain
+
+RED, BLUE = picture(color=(250, 0, 0)), picture(color=(0, 0, 250))
+RELAY = Connection(name="relay", base_url="https://relay.example/v1")
+OPENAI = Connection(name="openai", kind="openai", base_url="https://api.openai.com/v1")
+COMFY = Connection(name="comfy.org", kind="comfy.org", base_url="https://api.comfy.org/proxy/openai", idempotent=True)
+AZURE = Connection(
+    name="azure",
+    kind="azure",
+    base_url="https://me.openai.azure.com/openai/v1",
+    query={"api-version": "preview"},
+)
+TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
+    "a picture without its kind": (
+        OPENAI,
+        400,
+        "Invalid file 'image[0]': unsupported mimetype ('application/octet-stream').",
+        RefusedError,
+        "Change what it names",
+    ),
+    "not verified, as 400": (
+        RELAY,
+        400,
+        "Your organization must be verified to use the model `m`.",
+        NoKeyError,
+        "Veri",
+    ),
+    "not verified for a stream": (
+        OPENAI,
+        400,
+        "Your organization must be verified to stream this model.",
+        RefusedError,
+        "Set live_preview to 0",
+    ),
+    "a limit of none at all": (
+        OPENAI,
+        429,
+        "Rate limit reached for m on images per min: Limit 0, Used 0, Requested 1.",
+        OutOfCreditError,
+        "billing page",
+    ),
+    "a service that a workspace has not": (
+        COMFY,
+        403,
+        {"error": "workspace_provider_disabled", "message": "OpenAI is disabled for this workspace"},
+        NoKeyError,
+        "no access to m",
+    ),
+    "an api-version too old": (
+        AZURE,
+        400,
+        "Image generation is not supported with the provided API version.",
+        RefusedError,
+        "OPENAI_API_VERSION",
+    ),
+    "litellm, with words behind the error": (
+        RELAY,
+        400,
+        'litellm.BadRequestError: OpenAIException - {"error": {"message": "no", "code": "moderation_blocked"}}.'
+        " Received Model Group=m",
+        ModeratedError,
+        "says: no. Change",
+    ),
+    "google's filter": (
+        RELAY,
+        400,
+        {
+            "error": {
+                "code": 400,
+                "message": "Request contains an invalid argument.",
+                "details": [{"reason": "PUBLIC_ERROR_UNSAFE_GENERATION"}],
+            }
+        },
+        ModeratedError,
+        "Change",
+    ),
+    "volcengine's filter": (
+        RELAY,
+        400,
+        {"error": {"code": "InputTextRiskDetection", "message": "may be related to copyright"}},
+        ModeratedError,
+        "Change",
+    ),
+    "zod": (
+        RELAY,
+        400,
+        {"error": "Invalid request parameters", "details": {"_errors": [], "size": {"_errors": ["Invalid size"]}}},
+        RefusedError,
+        "refused the request (HTTP 400). The service says: Invalid request parameters: size: Invalid size",
+    ),
+    "openvino": (RELAY, 400, {"error": "failed: Unhandled parameter: moderation"}, RefusedError, "--omit moderation"),
+    "a token of ModelScope": (
+        RELAY,
+        401,
+        {"errors": {"message": "Authentication failed, a valid ModelScope token is needed."}},
+        NoKeyError,
+        "Check the key",
+    ),
+    "a banned user": (RELAY, 403, "\u7528\u6237\u5df2\u88ab\u5c01\u7981", NoKeyError, "Ask the service why"),
+    "no channels, as 400": (RELAY, 400, "The distributor has no available channels for m", RefusedError, "Nothing was"),
+    "no edits there": (RELAY, 400, "unsupported mode: ImagesEdits", RefusedError, "cannot do this"),
+    "a form that was not read": (RELAY, 400, "There was an error parsing the body", RefusedError, "1.0 MB went out"),
+    "no provider draws": (
+        RELAY,
+        404,
+        "No endpoints found that support the requested output modalities: image",
+        RefusedError,
+        "no provider behind it fits",
+    ),
+    "maintenance": (
+        RELAY,
+        200,
+        {"code": 455, "msg": "currently undergoing maintenance"},
+        RefusedError,
+        "Nothing was m",
+    ),
+    "another path": (
+        RELAY,
+        200,
+        {"error": "Unexpected endpoint or method. (POST /v1)"},
+        RefusedError,
+        "base_url of re",
+    ),
+    "a day's limit": (RELAY, 200, {"error_code": 17, "error_msg": "daily request limit reached"}, RefusedError, "Wait"),
+    "tencent": (
+        RELAY,
+        200,
+        {"Response": {"Error": {"Code": "OperationDenied.ImageIllegalDetected", "Message": "no"}}},
+        ModeratedError,
+        "says: no",
+    ),
+    "a worker without memory": (
+        RELAY,
+        200,
+        {"status": "FAILED", "error": "CUDA out of memory"},
+        OutcomeUnknownError,
+        "",
+    ),
+    "a worker out of time": (
+        RELAY,
+        200,
+        {"status": "TIMED_OUT", "id": "1"},
+        OutcomeUnknownError,
+        "may have been billed",
+    ),
+    "a task behind success": (
+        RELAY,
+        200,
+        {"code": 200, "msg": "success", "data": {"taskId": "k1"}},
+        BadAnswerError,
+        "the task k1",
+    ),
+    "a task that tells where": (
+        RELAY,
+        202,
+        {"task": {"id": "i1", "status": "pending", "status_url": "https://x.invalid/i1?sig=secret"}},
+        BadAnswerError,
+        "look there for the task i1 (https://x.invalid/i1)",
+    ),
+    "a task of which only the place is told": (
+        RELAY,
+        202,
+        {"state": "accepted", "links": {"self": "/jobs/9"}},
+        BadAnswerError,
+        "the task /jobs/9",
+    ),
+    "success in chinese": (
+        RELAY,
+        200,
+        {"code": 1, "description": "\u63d0\u4ea4\u6210\u529f", "result": "17"},
+        BadAnswerError,
+        "",
+    ),
+}
+
+
+def told(connection: Connection, status: int, said: Any, headers: dict[str, str] | None = None) -> OpenAIImageError:
+    """Return the error for what a service says, a message alone in OpenAI's form."""
+    content = {"error": {"message": said}} if isinstance(said, str) else said
+    body = b"" if said is None else json.dumps(content).encode()
+    if status >= 300:
+        return error_from_response(connection, status, {}, body, subject="m", asked=Asked("images/edits", 1_000_000))
+    with pytest.raises(OpenAIImageError) as failed:
+        parse_answer(RawAnswer(body, headers or {}, 1.0), connection, model="m")
+    return failed.value
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_reported_answers_are_told_by_what_they_are(name: str) -> None:
+    """By what happened, in the service's own words, with the next step; what was begun is not called refused."""
+    connection, status, said, kind, words = TOLD[name]
+    found = told(connection, status, said)
+    assert type(found) is kind, str(found)
+    assert words in str(found)
+
+
+@pytest.mark.parametrize("said", [None, {"created": 1, "status": "notRunning"}])
+@pytest.mark.parametrize("header", ["location", "operation-location"])
+def test_a_task_that_only_a_header_names_is_told(said: Any, header: str) -> None:
+    """As Azure does, and whoever answers 202 with a place to ask at; what may be a key to it is not shown."""
+    found = told(AZURE, 202, said, {header: "https://x.invalid/operations/f1?sig=secret"})
+    assert type(found) is BadAnswerError
+    assert "look there for the task https://x.invalid/operations/f1." in str(found)
+
+
+def lines(*said: dict[str, Any]) -> bytes:
+    return b"".join(json.dumps(each).encode() + b"\n" for each in said)
+
+
+def text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WireServer]:
+    with openai_wire(monkeypatch) as started:
+        yield started
+
+
+FIRST, SECOND = {"b64_json": text(RED)}, {"b64_json": text(BLUE)}
+TWO: dict[str, bytes] = {
+    "a line each": lines({"data": [FIRST]}, {"data": [SECOND]}),
+    "a line each, without a list": lines(FIRST, SECOND),
+    "a line each, marked as the last": lines(
+        *({"type": "image_generation.completed", **each} for each in (FIRST, SECOND))
+    ),
+    "lines that tell of all again": lines({"data": [FIRST]}, {"data": [FIRST, SECOND]}),
+    "addresses in one text": json.dumps({"data": [{"url": "{base}/a.png,{base}/b.png"}]}).encode(),
+    "addresses in lines": json.dumps({"data": "{base}/a.png\n{base}/b.png"}).encode(),
+}
+
+
+@pytest.mark.parametrize("name", TWO)
+def test_all_pictures_that_were_asked_for_are_had(server: WireServer, name: str) -> None:
+    """Also where each is told by itself, without the form of events."""
+    server.file("/a.png", plain(RED))
+    server.file("/b.png", plain(BLUE))
+    server.script(plain(TWO[name].replace(b"{base}", server.base_url.removesuffix("/v1").encode())))
+    for _ in range(2):
+        image, _, _ = node(n=2)
+        assert [each[0, 0].argmax().item() for each in image] == [0, 2]
+    assert server.posts == 1
+
+
+def test_of_one_that_was_asked_for_the_last_line_counts(server: WireServer) -> None:
+    """Lines of progress come before it, whatever they are called."""
+    server.script(plain(lines(SECOND, FIRST)))
+    image, _, _ = node()
+    assert len(image) == 1
+    assert image[0, 0, 0].argmax() == 0
+
+
+def test_a_place_that_is_a_picture_is_fetched(server: WireServer) -> None:
+    """An answer without content may say in its head where the picture is."""
+    server.file("/media/abc.png?sig=1", plain(RED))
+    server.script(plain(b"", "Location: /media/abc.png?sig=1", status="201 Created"))
+    image, _, _ = node()
+    assert image[0, 0, 0].argmax() == 0
+
+
+def test_what_a_stream_says_of_its_failed_end_is_told(server: WireServer) -> None:
+    """Not that the connection was lost, which it was not."""
+    inner = {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}, "output": []}
+    event = json.dumps({"type": "response.incomplete", "response": inner}).encode()
+    server.script(chunked(b"data: " + event + b"\n\n"), CLOSE)
+    with pytest.raises(ModeratedError, match="content_filter"):
+        node()
+
+
+@pytest.mark.parametrize("headers", [("Content-Encoding: gzip, zstd",), ()])
+def test_a_packing_that_is_not_unpacked_is_named(server: WireServer, headers: tuple[str, ...]) -> None:
+    """By its label or by how it begins; the bytes are kept as they came."""
+    server.script(plain(b"\x28\xb5\x2f\xfd" + bytes(range(40)), *headers))
+    with pytest.raises(BadAnswerError, match=r"packed by zstd.*kept"):
+        node()
+
+
+def test_json_under_base64_is_read_at_once(server: WireServer) -> None:
+    """Not only by the next run."""
+    inner = json.dumps({"data": [FIRST]}).encode()
+    server.script(plain(json.dumps({"data": [{"b64_json": text(inner)}]}).encode()))
+    image, _, _ = node()
+    assert image[0, 0, 0].argmax() == 0
