@@ -162,7 +162,7 @@ class JobHandle:
         Raises: JobAbandoned if everybody left meanwhile, or nothing may be sent any more.
         """
         with self._lock:
-            self.waiting_for = f"{what}, next try in {seconds:.0f} s"
+            self.waiting_for = what if seconds < 1 else f"{what}, next try in {seconds:.0f} s"
             if self._is_ending:
                 self.abandoned.set()
         if self.abandoned.wait(seconds):

@@ -208,7 +208,10 @@ class JobRunner:
                 self.service_limit = int(operation.answered_headers.get("x-concurrency-limit", ""))
 
     def _refuse_lost_lease(self) -> None:
-        if self._lease is not None and not self._lease.held:
+        is_held = self._lease is None
+        with contextlib.suppress(OSError):  # what cannot be looked at may be somebody else's by now
+            is_held = is_held or (self._lease is not None and self._lease.held)
+        if not is_held:
             self._handle.not_sent_after_all()
             raise LeaseLost
 

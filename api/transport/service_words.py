@@ -62,6 +62,7 @@ INNER_ERROR = re.compile(r"\{\s*[\"']error[\"']\s*:")  # of another server, with
 IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]+")
 IS_PAGE = re.compile(r"<(!doctype\s+html|html|head|body|title)\b", re.I)
 TITLE_START, TITLE_END = re.compile(r"<title[^<>]*>", re.I), re.compile(r"</title", re.I)
+LONG_TEXT = re.compile(rb"[0-9a-f]{32}\.\d+")  # the names that `extract_base64` gives
 LONG_REFERENCE = re.compile(r"&#x?0*[0-9a-f]{8,};?", re.I)  # no character has so high a number, and Python reads none
 NO_TEXT = re.compile(r"<!--.*?(-->|\Z)|<(script|style|noscript|template|svg|title)\b.*?(</\2\s*>|\Z)", re.I | re.S)
 WEB_PAGE = "this is a web page: is /v1 missing in the base address, or is a login or firewall in between?"
@@ -102,8 +103,8 @@ def service_words(body: bytes) -> ServiceWords:
 def _documents(body: bytes) -> Iterator[Any]:
     """Yield the JSON values in a body: the whole, or what comes between heartbeats, as events, or among other text."""
     outline, long_texts = extract_base64(utf8(body))
-    for name, value in long_texts.items():
-        outline = outline.replace(name.encode(), bytes(value[:CODE_MAX_CHARS]))
+    if long_texts:
+        outline = LONG_TEXT.sub(lambda name: bytes(long_texts.get(name[0].decode(), name[0])[:CODE_MAX_CHARS]), outline)
     whole = _parsed(outline)
     if whole is not None:
         yield whole

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 from collections.abc import Iterator
 
 import pytest
+from openai_image_nodes.api.backends.leases import Lease
 from openai_image_nodes.api.errors import ServiceDownError
 from openai_image_nodes.api.store.records import StoredAnswer
 from openai_image_nodes.api.transport import retry as retries
@@ -23,6 +25,20 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def asker(server: Server, monkeypatch: pytest.MonkeyPatch) -> Asker:
     return Asker.fresh(server, "openai", monkeypatch)
+
+
+def test_claim_that_cannot_be_looked_at_is_taken_again(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where too many files are open: nothing is sent without one, and no error of Python's reaches a person."""
+    held, refused = vars(Lease)["held"], [OSError(errno.EMFILE, "Too many open files")]
+
+    def looked_at(claim: Lease) -> bool:
+        if refused:
+            raise refused.pop()
+        return bool(held.fget(claim))
+
+    monkeypatch.setattr(Lease, "held", property(looked_at))
+    assert asker.ask().pictures == [painted("a red fox")]
+    assert (refused, asker.faults.posts) == ([], 1)
 
 
 @pytest.mark.slow
@@ -71,7 +87,7 @@ def test_service_that_comes_back_between_tries_is_asked_once(monkeypatch: pytest
         server.point(monkeypatch)
     asker = Asker(server)
     running = asker.submit()
-    until(lambda: "next try in" in running.stage())
+    until(lambda: "could not be reached" in running.stage())
     with server:
         assert running.future.result(30).pictures == [painted("a red fox")]
         assert asker.faults.posts == 1
