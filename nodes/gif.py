@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..api.catalog import catalog, validation
+from ..api.catalog import catalog
 from ..api.catalog.catalog import GifLimits
 from . import inputs
 from .base import ORIGINALS_TOOLTIP, REPORT_TOOLTIP, ServiceNode
@@ -131,7 +130,7 @@ class GPTImageGIF(ServiceNode):
 
         images = InputImages(image, references=references)
         run = await NodeRun.connected(connection, auth_token, api_key, seed=seed, reuse=reuse, node_id=unique_id)
-        return await run.outputs(type(self), parameters, images, partial(_frames, parameters=parameters))
+        return await run.outputs(type(self), parameters, images, _frames)
 
 
 def extra_fields(frame_count: int | None, frame_duration_ms: int | None) -> dict[str, Any]:
@@ -139,9 +138,7 @@ def extra_fields(frame_count: int | None, frame_duration_ms: int | None) -> dict
     return {"output_format": "gif", "frame_count": frame_count, "frame_duration_ms": frame_duration_ms}
 
 
-def _frames(
-    answer: StoredAnswer, _encoded: EncodedInputs, _should_stop: Callable[[], bool], *, parameters: ImageParameters
-) -> Outputs:
+def _frames(answer: StoredAnswer, _encoded: EncodedInputs, _should_stop: Callable[[], bool]) -> Outputs:
     """Return frames [f,H,W,3|4], alpha [f,H,W] and frames per second, and notes."""
     from ..api.jobs.report import frame_notes, opaque_notes, picture_of
     from ..utils.decode import gif_to_frames, is_opaque
@@ -149,9 +146,6 @@ def _frames(
 
     frames = gif_to_frames(picture_of(answer, "gif"))
     seconds = sum(frames.durations_ms) / 1000.0
-    spec, count = validation.spec_of({"model": parameters.model}, shutdowns=False), parameters.extra["frame_count"]
-    warning = validation.gif_sheet_fault(spec, parameters.size, count)
     fps = len(frames.durations_ms) / seconds if seconds else 0.0
     differences = [*opaque_notes(answer, is_opaque=is_opaque(frames.alpha)), *frame_notes(answer, frames.durations_ms)]
-    notes = [*frames.notes, *differences, *([warning] if warning else [])]
-    return Outputs((frames.image, frames.alpha, fps), notes)
+    return Outputs((frames.image, frames.alpha, fps), [*frames.notes, *differences])

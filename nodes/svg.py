@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..api import RefusedError
 from ..api.catalog import catalog
 from ..utils import comfyui
 from . import inputs
@@ -65,11 +66,7 @@ class GPTImageSVG(ServiceNode):
     def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:
         """Refuse what can be known before anything runs."""
         model, effort = values.get("svg_model"), values.get("svg_effort")
-        no_author = _is_empty(model) and isinstance(effort, str) and effort != "auto"
-        told = (
-            f"svg_effort {effort} needs svg_model, which is empty. Name one, or set it to auto." if no_author else None
-        )
-        return validated({**values, "extra": extra_fields(model, effort)}, told)
+        return validated({**values, "extra": extra_fields(model, effort)}, _no_author(model, effort))
 
     async def api_call(
         self,
@@ -117,6 +114,8 @@ class GPTImageSVG(ServiceNode):
         images = InputImages(image, references=references)
         run = await NodeRun.connected(connection, auth_token, api_key, seed=seed, reuse=reuse, node_id=unique_id)
         refuse_kinds({"svg_model": svg_model, "svg_effort": svg_effort})
+        if told := _no_author(svg_model, svg_effort):
+            raise RefusedError(told, param="svg_effort")
         return await run.outputs(type(self), parameters, images, _drawing)
 
 
@@ -127,6 +126,13 @@ def extra_fields(svg_model: str | None, svg_effort: str | None) -> dict[str, Any
     is_said = isinstance(svg_effort, str) and svg_effort != "auto"
     effort = {"reasoning": {"effort": svg_effort}} if is_said else {}
     return {"output_format": "svg", "svg": {"model": svg_model, **effort}}
+
+
+def _no_author(model: Any, effort: Any) -> str | None:
+    """Return why an effort is refused: nobody is named whose it would be."""
+    if not _is_empty(model) or not isinstance(effort, str) or effort == "auto":
+        return None
+    return f"svg_effort {effort} needs svg_model, which is empty. Name one, or set it to auto."
 
 
 def _is_empty(told: Any) -> bool:

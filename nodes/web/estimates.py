@@ -111,7 +111,16 @@ def _estimate(asked: Mapping[str, Any]) -> dict[str, Any]:
         return {"state": "impossible", "reason": str(exc)}
     unknown = connected - set(map(str, asked.get("pinned") or []))
     cases = [{**case, "extra": extra(case)} for case in _price_cases(values, unknown)]
-    return {**_price(cases, sizes, count), **words}
+    fault = _sheet_fault(cases[0]) if len(cases) == 1 else None
+    return {**_price(cases, sizes, count), **words, **({"words": fault} if fault else {})}
+
+
+def _sheet_fault(values: Mapping[str, Any]) -> str | None:
+    """Return why the service is likely to refuse the GIF that is asked for, or None."""
+    if values["extra"].get("output_format") != "gif" or not parameters.is_whole(values.get("frame_count")):
+        return None
+    spec = validation.spec_of(values, shutdowns=False)
+    return validation.gif_sheet_fault(spec, str(values.get("size")), int(values["frame_count"]))
 
 
 def _asked_sizes(

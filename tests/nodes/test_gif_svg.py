@@ -116,6 +116,7 @@ def test_svg_author_goes_out_only_when_named(server: Capture, monkeypatch: pytes
         (SVG, {"svg_model": 5}),
         (SVG, {"svg_model": torch.zeros(3)}),
         (SVG, {"svg_model": "gpt-5.5", "svg_effort": ["low"]}),
+        (SVG, {"svg_model": "", "svg_effort": "high"}),
     ],
 )
 def test_what_a_link_gives_is_refused_before_anything_is_paid(

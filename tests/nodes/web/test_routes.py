@@ -188,6 +188,22 @@ def test_price_of_an_animation_follows_its_frames(monkeypatch: pytest.MonkeyPatc
     assert usd(4) < usd(9) < usd(16) == usd(4, connected=["frame_count"])
 
 
+def test_animation_that_is_too_large_for_its_sheet_is_told_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service is likely to refuse it; of a number that is linked nobody knows."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    values = {**PRICED, "size": "960x960", "frame_count": 16, "frame_duration_ms": 200}
+
+    def words(**body: Any) -> Any:
+        told = ask("POST", "estimate", node="OIN_GPTImageGIF", **{"values": values, **body}).body
+        return told["state"], told.get("words")
+
+    assert words() == (
+        "known",
+        f"16 frames of 960x960 are likely to be too large for {PRICED['model']}: fewer or smaller frames work.",
+    )
+    assert words(connected=["frame_count"]) == words(values={**values, "size": "384x384"}) == ("known", None)
+
+
 @pytest.mark.parametrize("body", [{}, {"values": 5}, {"values": {}, "image_count": "many"}, {"values": {"n": []}}])
 def test_senseless_questions_are_refused(body: dict[str, Any]) -> None:
     """With a status of 400, never with a traceback."""
