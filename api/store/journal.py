@@ -154,10 +154,10 @@ class RequestJournal:
         for other in self._left_behind(name, owner):
             record = self.read(other)
             if record is not None and record.state != "prepared" and owner.owns(record):
-                self.write(name, record)
-                for file in (ANSWER, HALF_ANSWER):
-                    with contextlib.suppress(OSError):
+                for file in (ANSWER, HALF_ANSWER):  # first: whoever comes after a crash finds it here, or the other job
+                    with contextlib.suppress(FileNotFoundError):
                         files.move(self.root / other / file, self.root / name / file)
+                self.write(name, record)
                 self.drop(other)
                 return record
         return None
@@ -179,7 +179,10 @@ class RequestJournal:
                         continue  # not ours to delete
                     if time.time() - folder.stat().st_mtime > LEFT_AFTER_S:
                         record = self.read(folder.name)
-                        if record is None or record.state == "prepared" or is_answered(record):
+                        is_unsent = record is None or record.state == "prepared"
+                        if is_unsent and (folder / ANSWER).exists():
+                            continue  # the disk did not take that it was sent
+                        if record is None or is_unsent or is_answered(record):
                             self._drop_unleased(folder.name)
 
     def hand_over(self, record: JobRecord) -> bool:

@@ -200,10 +200,10 @@ class Store:
         """
         if answer.folder is None:
             return
-        answer.record.pictures = picture_names(answer.pictures)
+        before, answer.record.pictures = answer.record.pictures, picture_names(answer.pictures)
         answer.record.picture_digests = picture_digests(answer.pictures)
         for name, data in zip(answer.record.pictures, answer.pictures, strict=True):
-            if not (answer.folder / name).exists():
+            if name not in before or not (answer.folder / name).exists():  # what a crash left there may be another
                 write_atomic(answer.folder / name, data)
         write_atomic(answer.folder / RECORD, record_bytes(answer.record))
 

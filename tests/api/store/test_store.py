@@ -6,14 +6,20 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
 from openai_image_nodes.api import config as home
+from openai_image_nodes.api.backends import atomic_files as files
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError
 from openai_image_nodes.api.store import store
+from openai_image_nodes.api.store.journal import ANSWER, RequestJournal, again
 from support.asker import KEY, Asker, Server, name_of, painted, until_quiet
+from support.machines import record
 from support.node_calls import node
 
 SECRET_PROMPT = "a fox nobody may read of"
@@ -36,13 +42,13 @@ def test_answer_is_an_ordinary_folder(asker: Asker) -> None:
     assert answer.folder == home.folder() / "store" / "jobs" / answer.record.identity
     assert {path.name for path in answer.folder.iterdir()} == {"picture_0.png", "picture_1.png", "record.json"}
     assert (answer.folder / "picture_1.png").read_bytes() == painted("a red fox", 1)
-    record = json.loads((answer.folder / "record.json").read_text())
-    assert record["state"] == "answered"
-    assert record["fields"]["prompt"] == "a red fox"
-    assert record["request_id"] == record["headers"]["x-request-id"]
-    assert record["usage"]["output_tokens"] > 0
-    assert record["sent_at"] >= record["prepared_at"]
-    assert KEY not in json.dumps(record)
+    told = json.loads((answer.folder / "record.json").read_text())
+    assert told["state"] == "answered"
+    assert told["fields"]["prompt"] == "a red fox"
+    assert told["request_id"] == told["headers"]["x-request-id"]
+    assert told["usage"]["output_tokens"] > 0
+    assert told["sent_at"] >= told["prepared_at"]
+    assert KEY not in json.dumps(told)
 
 
 def test_everything_is_private(asker: Asker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,3 +152,53 @@ def test_store_may_lie_elsewhere(asker: Asker, tmp_path: Path, monkeypatch: pyte
     """Several machines may use one folder."""
     monkeypatch.setenv("OPENAI_IMAGE_NODES_STORE", str(tmp_path / "shared"))
     assert asker.ask().folder == tmp_path / "shared" / "jobs" / asker.records[0].identity
+
+
+@pytest.mark.parametrize("step", range(3))
+def test_answer_that_is_taken_over_is_there_after_a_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Whoever asks next finds it, wherever between two writes the process died."""
+    name, steps = "a" * 64, count()
+    journal, other = RequestJournal(tmp_path), again(name)
+    journal.write(other, record(name, state="sent"))
+    (journal.folder(other) / ANSWER).write_bytes(b"paid")
+    journal.folder(name)
+
+    def until_the_crash(do: Callable[..., None], *args: object) -> None:
+        if next(steps) == step:
+            raise KeyboardInterrupt
+        do(*args)
+
+    for owner, at in ((files, "move"), (journal, "write")):
+        monkeypatch.setattr(owner, at, partial(until_the_crash, getattr(owner, at)))
+    with suppress(KeyboardInterrupt):
+        journal.adopt(name)
+    monkeypatch.undo()
+    later = RequestJournal(tmp_path)
+    found = later.read(name) or later.adopt(name)
+    assert (found and found.state, later.answer(name)) == ("sent", b"paid")
+
+
+def test_answer_of_a_job_that_was_not_noted_as_sent_is_not_tidied_away(tmp_path: Path) -> None:
+    """The disk was full when it went out, and not when it came back: it is paid."""
+    journal, name = RequestJournal(tmp_path), "a" * 64
+    journal.write(name, record(name, state="prepared"))
+    (journal.folder(name) / ANSWER).write_bytes(b"paid")
+    os.utime(journal.folder(name), (0, 0))
+    journal.tidy(lambda _record: False)
+    assert journal.answer(name) == b"paid"
+
+
+def test_picture_that_a_crash_left_beside_an_address_is_fetched_once_more(tmp_path: Path) -> None:
+    """What comes the second time may be other bytes: the record tells of these."""
+    kept = store.Store(tmp_path)
+    folder = kept.save(record("a" * 64, state="answered"), [b"http://localhost/picture"])
+    (folder / "picture_0.png").write_bytes(b"\x89PNG of before")
+    answer = kept.find("a" * 64)
+    assert answer is not None
+    answer.pictures = [b"\x89PNG of now"]
+    kept.amend(answer)
+    again_read = kept.find("a" * 64)
+    assert again_read is not None
+    assert again_read.pictures == [b"\x89PNG of now"]
