@@ -197,7 +197,7 @@ def _specs(entries: dict[str, dict[str, Any]]) -> dict[str, ModelSpec]:
 
 
 def _entries(path: Path) -> dict[str, dict[str, Any]]:
-    models: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["models"]
+    models: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8-sig"))["models"]
     return {entry["id"]: entry for entry in models}
 
 

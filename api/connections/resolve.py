@@ -62,7 +62,7 @@ def stored() -> dict[str, dict[str, Any]]:
     """
     path = config.folder() / "connections.json"
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["connections"]
+        entries = json.loads(path.read_text(encoding="utf-8-sig"))["connections"]
         found = {name: {**entry} for name, entry in entries.items()}
         state = path.stat()
         if hasattr(os, "getuid") and (state.st_uid != os.getuid() or state.st_mode & 0o077):

@@ -34,6 +34,7 @@ HELD = "held"
 OPEN = "open"
 RELIST_S = 60.0
 DAYS_SUMMED = 64
+NOTES_READ = 20_000
 
 _lock = threading.Lock()
 _reserved: dict[Path, dict[str, float]] = {}
@@ -85,7 +86,7 @@ def spent(root: Path, day: str, shared: Backend | None = None, *, unknown_too: b
     there = {name.rpartition("/")[2]: name for name in shared.names(f"{SPENT}/{day}/")}
     ours = here.sums(unknown_too=unknown_too)
     for name in there.keys() - here.names:
-        for connection, usd in _amounts(partial(shared.read, there[name]), _named(name, unknown_too=unknown_too)):
+        for connection, usd in _told_there(shared.read, there[name], unknown_too=unknown_too):
             ours[connection] = ours.get(connection, 0.0) + usd
     return ours
 
@@ -255,6 +256,12 @@ def _changed_at(folder: Path) -> int | None:
 
 
 _day_sum = lru_cache(maxsize=DAYS_SUMMED)(_DaySum)
+
+
+@lru_cache(maxsize=NOTES_READ)
+def _told_there(read: Callable[[str], bytes | None], name: str, *, unknown_too: bool) -> tuple[tuple[str, float], ...]:
+    """Return connection and USD of a note of another machine, which never changes: read once, not at each request."""
+    return tuple(_amounts(partial(read, name), _named(name.rpartition("/")[2], unknown_too=unknown_too)))
 
 
 def _amounts(read: Callable[[], bytes | None], told: tuple[str, float] | None) -> Iterator[tuple[str, float]]:

@@ -105,9 +105,9 @@ def test_unknown_model_passes_with_the_rules_that_hold_for_all(server: Capture) 
 
 
 def test_user_can_override_one_field() -> None:
-    """Everything else of the entry stays as shipped."""
+    """Everything else of the entry stays as shipped. PowerShell writes a mark of bytes before the text."""
     before = spec("gpt-image-2")
-    override([{"id": "gpt-image-2", "quality": ["low", "ultra"]}])
+    override("\ufeff" + json.dumps({"models": [{"id": "gpt-image-2", "quality": ["low", "ultra"]}]}))
     after = spec("gpt-image-2")
     assert after.quality == ["low", "ultra"]
     assert after.model_copy(update={"quality": before.quality}) == before

@@ -31,9 +31,9 @@ def resolved(name: str, host: HostSecrets | None = None) -> Connection:
 
 
 def write(**entries: dict[str, Any]) -> None:
-    """Write the connections file."""
+    """Write the connections file as PowerShell does, with a mark of bytes before the text."""
     file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"], "connections.json")
-    file.write_text(json.dumps({"connections": entries}))
+    file.write_text(json.dumps({"connections": entries}), encoding="utf-8-sig")
 
 
 def key(connection: Connection) -> str | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from openai_image_nodes.api.backends.backend import LocalBackend
 from openai_image_nodes.api.batch.plan import JobPlan
 from openai_image_nodes.api.errors import OutOfCreditError
 from openai_image_nodes.api.jobs import past_runs
@@ -206,6 +207,23 @@ def test_running_sum_is_the_sum_of_the_notes(tmp_path: Path) -> None:
     next(day.glob("1.0*")).unlink()
     note(tmp_path, 2.0, 2)
     assert spending.spent(tmp_path, spending.today()) == {"openai": 2.5}
+
+
+def test_notes_of_other_machines_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody knows the price it stands in the note: a farm must not read all of them before each request."""
+    reads = count()
+
+    class There(LocalBackend):
+        def read(self, name: str, max_bytes: int = 1000) -> bytes | None:
+            next(reads)
+            return super().read(name, max_bytes)
+
+    there = There(tmp_path / "bucket")
+    for number in range(50):
+        there.write(*spending.note_of(record(number).model_copy(update={"cost_usd": None, "answered_at": time.time()})))
+    first, second = (spending.spent(tmp_path, spending.today(), there, unknown_too=True) for _ in range(2))
+    assert (first, next(reads)) == (second, 50)
+    assert sum(first.values()) > 0
 
 
 def test_budget_counts_what_came_since_the_last_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
