@@ -1,6 +1,9 @@
 """Where small things lie that several processes and machines share: a folder, or a bucket by an fsspec URL.
 
-A URL is as in s3://bucket/folder, gs://, abfs:// or memory://.
+A URL is as in s3://bucket/folder, gs://, abfs:// or memory://. Both hold named bytes. Names have slashes for what lies
+deeper; each step is seen by others whole or not at all. `heartbeat_s` is how often a claim tells that its owner lives,
+`trusted_s` how long it need not be looked at again. They raise OSError where a folder fails, SharedStoreError where a
+bucket does.
 """
 
 from __future__ import annotations
@@ -11,7 +14,6 @@ import os
 import time
 import uuid
 from pathlib import Path
-from typing import Protocol
 
 from .atomic_files import PRIVATE_FILE, make_private_folder, read_regular, remove, write_atomic
 from .fsspec_client import FsspecClient, created
@@ -21,45 +23,6 @@ SEEN_MAX = 4096
 SETTLE_S = 1.0  # for a bucket where to create an object is not one step
 
 _seen: dict[tuple[Path, float], float] = {}  # when files were first seen whose time is still to come
-
-
-class Backend(Protocol):
-    """Named bytes. Names have slashes for what lies deeper; each step is seen by others whole or not at all.
-
-    `heartbeat_s` is how often a claim tells that its owner lives, `trusted_s` how long it need not be looked at again.
-    Raises: OSError where a folder fails, SharedStoreError where a bucket does.
-    """
-
-    heartbeat_s: float
-    trusted_s: float
-
-    @property
-    def is_exclusive(self) -> bool:
-        """Whether `create` is one step, and not a look, a write and another look."""
-
-    def at(self, name: str) -> Backend:
-        """Return the backend below."""
-
-    def names(self, beginning: str = "") -> list[str]:
-        """Return the names that begin so, those of everything deeper included."""
-
-    def read(self, name: str, max_bytes: int = READ_MAX_BYTES) -> bytes | None:
-        """Return the first `max_bytes` of what lies there, or None."""
-
-    def write(self, name: str, data: bytes) -> None:
-        """Put it there, in the place of what was there."""
-
-    def create(self, name: str, data: bytes) -> bool:
-        """Put it there unless something is there; tell whether it was us. `data` is like nobody else's."""
-
-    def touch(self, name: str, data: bytes) -> None:
-        """Let something that is ours look young; `data` says the same and differs from what it was."""
-
-    def remove(self, name: str) -> None:
-        """Take it away; nothing there is fine too."""
-
-    def age_s(self, name: str, data: bytes) -> float:
-        """Return for how long `data` has certainly not been touched, by no clock of another machine."""
 
 
 class LocalBackend:
@@ -100,7 +63,10 @@ class LocalBackend:
         write_atomic(self.path / name, data)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Make a file with O_EXCL. The folder must be there: who cleared it this moment must not be undone."""
+        """Make a file with O_EXCL unless something is there; tell whether it was us. `data` is like nobody else's.
+
+        The folder must be there: who cleared it this moment must not be undone.
+        """
         path = self.path / name
         if self.path.is_symlink():
             raise OSError(errno.EINVAL, "a link, and no folder", str(self.path))
@@ -117,11 +83,11 @@ class LocalBackend:
         return True
 
     def touch(self, name: str, data: bytes) -> None:
-        """Set the time of a file; it need not be written."""
+        """Let a file that is ours look young: its time is set. `data` says the same and differs from what it was."""
         os.utime(self.path / name)
 
     def remove(self, name: str) -> None:
-        """Delete a file."""
+        """Delete a file; nothing there is fine too."""
         with contextlib.suppress(FileNotFoundError):
             remove(self.path / name)
 
@@ -139,16 +105,12 @@ class LocalBackend:
             remove(probe)
         with contextlib.suppress(FileNotFoundError):
             modified = path.stat().st_mtime
-            return now - modified if modified <= now else _seen_s(path, modified)
+            if modified <= now:
+                return now - modified
+            if len(_seen) > SEEN_MAX:
+                _seen.clear()
+            return time.monotonic() - _seen.setdefault((path, modified), time.monotonic())
         return float("inf")
-
-
-def _seen_s(path: Path, modified: float) -> float:
-    """Return since when this process knows a file with this time, in seconds."""
-    now = time.monotonic()
-    if len(_seen) > SEEN_MAX:
-        _seen.clear()
-    return now - _seen.setdefault((path, modified), now)
 
 
 class BucketBackend:
@@ -210,3 +172,6 @@ class BucketBackend:
 
     def _path(self, name: str) -> str:
         return f"{self._bucket.root}/{self._base}{name}"
+
+
+Backend = LocalBackend | BucketBackend
