@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from typing import cast
 
 import requests
@@ -34,21 +35,7 @@ READ_BYTES = 1 << 18
 
 ACCEPTED = "gzip, deflate"  # else what else is installed decides, and asks for what is not unpacked here
 GZIP_MAGIC, ZLIB_FIRST = b"\x1f\x8b", b"x"
-PLAIN_FIRSTS = (
-    b"{",
-    b"[",
-    b'"',
-    b"<",
-    b":",
-    b"d",
-    b"e",
-    b"\x89",
-    b"\xff",
-    b"\xef",
-    b"G",
-    b"R",
-    b"i",
-)  # JSON, events, pictures
+PLAIN_FIRSTS = b'{["<:de\x89\xff\xefGRi'  # of JSON, events, pictures
 
 
 class TooLargeError(requests.RequestException, ValueError):
@@ -62,13 +49,12 @@ def send(
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
     body: RequestBody | None = None,
-    patience: Patience | None = None,
+    patience: Patience,
 ) -> requests.Response:
     """Send one request and return its answer, of which only the headers were read; close it.
 
     Raises: requests.RequestException, OSError.
     """
-    patience = patience or Patience(SILENCE_TIMEOUT_S, total_s())
     with patience:
         return session_for(url).request(
             method,
@@ -80,11 +66,6 @@ def send(
             allow_redirects=False,  # a redirect could carry the key to another host
             stream=True,
         )
-
-
-def total_s() -> int:
-    """Return the seconds that a request may take in all."""
-    return max(1, whole_number(TIMEOUT_VARIABLE, TIMEOUT_S))
 
 
 def bounded_chunks(response: requests.Response, max_bytes: int | None) -> Iterator[bytes]:
@@ -124,28 +105,27 @@ def unpacked(chunks: Iterable[bytes], label: str = "") -> Iterator[bytes]:
     Of what is damaged the good beginning is given. Only the label tells of deflate without zlib's head.
     """
     coming = iter(chunks)
-    first = b""
-    while len(first) < len(GZIP_MAGIC) and (piece := next(coming, b"")):
-        first += piece
-    bits = _window_bits(first, label)
+    packed = b""
+    while len(packed) < len(GZIP_MAGIC) and (piece := next(coming, b"")):
+        packed += piece
+    bits = _window_bits(packed, label)
     if bits is None:
-        yield from itertools.chain([first] if first else [], coming)
+        yield from itertools.chain([packed] if packed else [], coming)
         return
     unpacker = zlib.decompressobj(bits)
-    for chunk in itertools.chain([first], coming):
-        packed = chunk
-        while packed:
-            try:
-                plain = unpacker.decompress(packed, READ_BYTES)
-            except zlib.error:
+    while packed or (packed := next(coming, b"")):
+        if unpacker.eof:  # gzip files may be joined; what else stands behind the end is none of it
+            packed += next(coming, b"") if len(packed) < len(GZIP_MAGIC) else b""
+            if not packed.startswith(GZIP_MAGIC):
                 return
-            if plain:  # of a file's head alone nothing is to be had yet
-                yield plain
-            packed = unpacker.unconsumed_tail
-            if unpacker.eof and not unpacker.unused_data.startswith(GZIP_MAGIC):
-                return  # what stands behind the end is none of it
-            if unpacker.eof:  # gzip files may be joined
-                packed, unpacker = unpacker.unused_data, zlib.decompressobj(bits)
+            unpacker = zlib.decompressobj(bits)
+        try:
+            plain = unpacker.decompress(packed, READ_BYTES)
+        except zlib.error:
+            return
+        if plain:  # of a file's head alone nothing is to be had yet
+            yield plain
+        packed = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
 
 
 def _window_bits(first: bytes, label: str) -> int | None:
@@ -156,46 +136,41 @@ def _window_bits(first: bytes, label: str) -> int | None:
     return -zlib.MAX_WBITS if "deflate" in label.lower() and first and not is_plain else None
 
 
-@dataclass(frozen=True)
-class Call:
-    """A request to the service of a connection. `subject` is what its errors are about: a model, or a path.
+@dataclass
+class HttpResponse:
+    """A request to the service of a connection and its answer, whose content is still on the wire.
 
-    Not `may_cost`: to repeat it costs nothing, whatever became of it.
+    Nothing that it gives holds the connection's key. `subject` is what its errors are about: a model, or a path. Not
+    `may_cost`: to repeat it costs nothing, whatever became of it. `headers` have their names in lower case.
     """
 
     connection: Connection
-    method: str
     path: str
     subject: str
     body: RequestBody | None
     may_cost: bool
-    sent_at: datetime
+    patience: Patience
+    sent_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    content: Callable[[int | None], Iterator[bytes]] = field(init=False, repr=False)
+
+    def begin(self, response: requests.Response) -> None:
+        """Take over what the head of the answer says."""
+        clean = self.connection.without_secrets_in
+        self.status, self.content = response.status_code, partial(bounded_chunks, response)
+        self.headers = {name.lower(): clean(value) for name, value in response.headers.items()}
 
     def lost(self, exc: Exception) -> OpenAIImageError:
         """Return the error for a request whose answer did not come, or not whole."""
         complete = self.may_cost and self.body is not None and self.body.complete
         return error_from_exception(self.connection, exc, complete=complete, sent_at=f"{self.sent_at:%H:%M:%S} UTC")
 
-    def refused(self, status: int, headers: Mapping[str, str], body: bytes, *, begun: bool = False) -> OpenAIImageError:
-        """Return the error for an answer that says so; `begun` as in Asked."""
+    def refused(self, said: bytes, *, begun: bool = False) -> OpenAIImageError:
+        """Return the error for this answer, which is none of success and said so much; `begun` as in Asked."""
         sent, complete = (len(self.body), self.body.complete) if self.body is not None else (0, True)
         asked = Asked(self.path, sent, may_cost=self.may_cost, complete=complete, begun=begun)
-        return error_from_response(self.connection, status, headers, body, subject=self.subject, asked=asked)
-
-
-class HttpResponse:
-    """An answer whose content is still on the wire. Nothing that it gives holds the connection's key.
-
-    `headers` have their names in lower case.
-    """
-
-    def __init__(self, call: Call, response: requests.Response, patience: Patience) -> None:
-        self.call = call
-        self.patience = patience
-        self.status = response.status_code
-        clean = call.connection.without_secrets_in
-        self.headers = {name.lower(): clean(value) for name, value in response.headers.items()}
-        self._response = response
+        return error_from_response(self.connection, self.status, self.headers, said, subject=self.subject, asked=asked)
 
     def checked(self) -> HttpResponse:
         """Return this answer if it is a success.
@@ -218,19 +193,15 @@ class HttpResponse:
             said.extend(self.chunks())
         return b"".join(said)
 
-    def refused(self, said: bytes, *, begun: bool = False) -> OpenAIImageError:
-        """Return the error for this answer, which is none of success and said so much; `begun` as in Asked."""
-        return self.call.refused(self.status, self.headers, said, begun=begun)
-
     def chunks(self, *, max_bytes: int | None = MAX_ANSWER_BYTES) -> Iterator[bytes]:
         """Yield the content in pieces as they come.
 
         Raises: OpenAIImageError if the connection breaks or there are more than `max_bytes`.
         """
         try:
-            yield from filter(None, self.call.connection.redacted_chunks(bounded_chunks(self._response, max_bytes)))
+            yield from filter(None, self.connection.redacted_chunks(self.content(max_bytes)))
         except (requests.RequestException, OSError) as exc:
-            raise self.call.lost(exc) from exc
+            raise self.lost(exc) from exc
 
     def read(self) -> bytes:
         """Return the whole content.
@@ -259,9 +230,10 @@ def request(
     not be repeated once it is out.
     Raises: OpenAIImageError if no answer comes.
     """
-    call = Call(connection, method, path, model or path, body, may_cost, datetime.now(timezone.utc))
     content = {"Content-Type": body.content_type} if body is not None else {}
-    patience = Patience(SILENCE_TIMEOUT_S if silence_s is None else silence_s, total_s())
+    total_s = max(1, whole_number(TIMEOUT_VARIABLE, TIMEOUT_S))
+    patience = Patience(SILENCE_TIMEOUT_S if silence_s is None else silence_s, total_s)
+    answer = HttpResponse(connection, path, model or path, body, may_cost, patience)
     try:
         response = send(
             method,
@@ -274,6 +246,7 @@ def request(
     except OpenAIImageError:
         raise
     except Exception as exc:  # also what Python says of an address, a header or a proxy that cannot be used
-        raise call.lost(exc) from exc
+        raise answer.lost(exc) from exc
     with response:
-        yield HttpResponse(call, response, patience)
+        answer.begin(response)
+        yield answer

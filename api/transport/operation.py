@@ -158,7 +158,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
                 for _piece in coming:
                     looked_s += _shorten_patience(pieces, response) if looked_s < LOOKS_AT_END_S else 0.0
             elif not self._streamed(itertools.chain([start], coming), response):
-                raise response.call.lost(IncompleteStream("the stream ended without its final event"))
+                raise response.lost(IncompleteStream("the stream ended without its final event"))
         except OpenAIImageError:
             if not self._has_failed and not holds_picture(b"".join(pieces)):
                 raise

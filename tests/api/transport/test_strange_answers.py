@@ -148,6 +148,13 @@ LINES: dict[str, tuple[Step, ...]] = {
         + chunked(*(bytes((byte,)) for byte in gzip.compress(gzip.compress(GOOD))), head=False),
     ),
     "packed in two parts": (plain(gzip.compress(GOOD[:50]) + gzip.compress(GOOD[50:]), "Content-Encoding: gzip"),),
+    "packed in two parts, each sent alone": (
+        ROW
+        + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + chunked(gzip.compress(GOOD[:50]), head=False, end=False),
+        0.2,
+        chunked(gzip.compress(GOOD[50:]), head=False),
+    ),
     "packed and cut off behind the picture": (plain(gzip.compress(GOOD)[:-6], "Content-Encoding: gzip"),),
     "a false label of another packing": (plain(GOOD, "Content-Encoding: br"),),
     "a part that is the whole": (plain(GOOD, "Content-Range: bytes 0-9/10", status="206 Partial Content"),),
