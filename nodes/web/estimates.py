@@ -6,7 +6,6 @@ depends on its size, and on what is painted in it.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
@@ -14,14 +13,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
 from pydantic import SecretStr
 
 from ...api import Connection, HostSecrets, NoKeyError, RefusedError
 from ...api.catalog import catalog, pricing, validation
 from ...api.connections import resolve as connections
 from ...api.jobs import past_runs
-from ...api.jobs.threads import run_bounded
 from ...api.store.store import store_of
 from ...utils import comfyui
 from ...utils.edits.regions import Box, MaskedArea
@@ -33,7 +30,6 @@ from ..prompt_list.node import PromptList, RowKind
 from ..prompt_list.tables import PromptListError
 from ..run import parameters
 from ..run.framing import LARGEST_REGION, SMALLEST_REGION, SPOT, Picture, Size, frame, no_mask, no_picture
-from .responses import posted, refuse_other_pages
 
 EXTRA: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "OIN_GPTImage": lambda _values: {},
@@ -45,7 +41,7 @@ DECIDING = {"model", "connection"}  # without these nothing can be said of a pri
 INPUT = " [input]"  # what Load Image adds to the name of a file of ComfyUI's input folder
 
 
-async def estimate(request: web.Request) -> dict[str, Any]:
+def estimate(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return the price of a node as it is set: its state, and from the cheapest to the dearest case in USD.
 
     How sure that is tells `certainty`: exact, about, at most, or last time, for what such a picture cost here.
@@ -53,49 +49,6 @@ async def estimate(request: web.Request) -> dict[str, Any]:
     are the names in the Load Image nodes behind `image` and `mask`, needed where the size follows the picture; `pinned`
     those of `connected` whose value the page has all the same. `words` says what is done in place of what was set.
     """
-    asked = await posted(request)
-    return await asyncio.wrap_future(run_bounded(lambda: _estimate(asked)))
-
-
-async def list_estimates(request: web.Request) -> dict[str, Any]:
-    """Return how many rows a list has, and how many runs of each price the nodes behind it will have.
-
-    The body is {"list", "nodes"}: the list's widgets, and for each node behind it {"state", "linked"}, as `estimate` is
-    asked for it and {input: output of the list}. The answer is {"rows", "estimates": [{"count", ...}]}, or the state
-    impossible and the reason.
-    """
-    refuse_other_pages(request)  # how many rows a file has is in the answer
-    asked = await posted(request)
-    return await asyncio.wrap_future(run_bounded(lambda: _list_estimates(asked["list"], asked["nodes"])))
-
-
-def _list_estimates(values: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    try:
-        kinds = PromptList.kinds(values)
-    except PromptListError as exc:
-        return {"state": "impossible", "reason": str(exc)}
-    runs: Counter[tuple[tuple[str, Any], ...]] = Counter()
-    for node, (kind, count) in product(nodes, kinds.items()):
-        runs[tuple(_estimate(_of_row(node, kind)).items())] += count
-    return {"rows": kinds.total(), "estimates": [{"count": count, **dict(told)} for told, count in runs.items()]}
-
-
-def _of_row(node: Mapping[str, Any], kind: RowKind) -> dict[str, Any]:
-    """Return a node's state for rows of a kind: what comes from the list is known."""
-    state, linked = dict(node["state"]), {str(name): str(output) for name, output in node["linked"].items()}
-    told = {name: getattr(kind, output) for name, output in linked.items() if output in RowKind._fields}
-    absent = {name for name, value in told.items() if value is False}
-    known = {name: value for name, value in told.items() if not isinstance(value, bool)}
-    missing_pictures = sum(linked[name] == "image" for name in absent)
-    return {
-        **state,
-        "values": {**state["values"], **known},
-        "connected": [name for name in state.get("connected") or [] if name not in known and name not in absent],
-        "image_count": max(int(state.get("image_count") or 0) - missing_pictures, 0),
-    }
-
-
-def _estimate(asked: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(asked["values"])
     connected, count = set(map(str, asked.get("connected") or [])), int(asked.get("image_count") or 0)
     extra = EXTRA.get(str(asked.get("node")), EXTRA["OIN_GPTImage"])
@@ -113,6 +66,38 @@ def _estimate(asked: Mapping[str, Any]) -> dict[str, Any]:
     cases = [{**case, "extra": extra(case)} for case in _price_cases(values, unknown)]
     fault = _sheet_fault(cases[0]) if len(cases) == 1 else None
     return {**_price(cases, sizes, count), **words, **({"words": fault} if fault else {})}
+
+
+def list_estimates(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how many rows a list has, and how many runs of each price the nodes behind it will have.
+
+    The body is {"list", "nodes"}: the list's widgets, and for each node behind it {"state", "linked"}, as `estimate` is
+    asked for it and {input: output of the list}. The answer is {"rows", "estimates": [{"count", ...}]}, or the state
+    impossible and the reason.
+    """
+    try:
+        kinds = PromptList.kinds(asked["list"])
+    except PromptListError as exc:
+        return {"state": "impossible", "reason": str(exc)}
+    runs: Counter[tuple[tuple[str, Any], ...]] = Counter()
+    for node, (kind, count) in product(asked["nodes"], kinds.items()):
+        runs[tuple(estimate(_of_row(node, kind)).items())] += count
+    return {"rows": kinds.total(), "estimates": [{"count": count, **dict(told)} for told, count in runs.items()]}
+
+
+def _of_row(node: Mapping[str, Any], kind: RowKind) -> dict[str, Any]:
+    """Return a node's state for rows of a kind: what comes from the list is known."""
+    state, linked = dict(node["state"]), {str(name): str(output) for name, output in node["linked"].items()}
+    told = {name: getattr(kind, output) for name, output in linked.items() if output in RowKind._fields}
+    absent = {name for name, value in told.items() if value is False}
+    known = {name: value for name, value in told.items() if not isinstance(value, bool)}
+    missing_pictures = sum(linked[name] == "image" for name in absent)
+    return {
+        **state,
+        "values": {**state["values"], **known},
+        "connected": [name for name in state.get("connected") or [] if name not in known and name not in absent],
+        "image_count": max(int(state.get("image_count") or 0) - missing_pictures, 0),
+    }
 
 
 def _sheet_fault(values: Mapping[str, Any]) -> str | None:

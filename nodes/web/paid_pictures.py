@@ -5,7 +5,6 @@ Shown is only what that is true of: an answer's identity must be the one that a 
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import itertools
@@ -14,14 +13,12 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
 from pydantic import SecretStr
 
 from ...api import Connection, HostSecrets, Job, JobRecord, Store, store_of
 from ...api import config as settings
 from ...api.backends.atomic_files import read_regular
 from ...api.connections import resolve as connections
-from ...api.jobs.threads import run_bounded
 from ...api.store.records import PICTURE_MAX_BYTES, number_of
 from ...api.store.store import records_in
 from ...utils.decode import preview_image
@@ -30,7 +27,6 @@ from .. import gif, svg
 from ..run.execution import NodeRun, find_recent, has_run
 from ..run.input_images import InputImages
 from ..run.parameters import ImageParameters, service_fields
-from .responses import posted, refuse_other_pages
 
 MOST_SHOWN = 24
 MOST_LOOKED_AT = 5000  # records, the latest used first
@@ -40,19 +36,13 @@ PLACED = ("model", "size", "custom_width", "custom_height", "mask_mode", "region
 SIGNED_IN = HostSecrets(comfy_token=SecretStr("only-what-is-kept-is-asked"))
 
 
-async def pictures(request: web.Request) -> dict[str, Any]:
+def pictures(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Answer {"pictures": [{"seed", "made_at", "cost_usd", "credits", "thumbnail"}, ...]} for a node.
 
     The body is {"node", "node_id", "values", "connected", "prompt_ids"}; `thumbnail` is a data address or null. Where
     something is connected, what comes from there is known of the node's last run alone: without one the answer is
     {"state": "run_once"}.
     """
-    refuse_other_pages(request)
-    asked = await posted(request)
-    return await asyncio.wrap_future(run_bounded(lambda: _pictures(asked)))
-
-
-def _pictures(asked: Mapping[str, Any]) -> dict[str, Any]:
     job = _job(asked)
     if job is None:
         return {"state": "run_once", "pictures": []}

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import re
 import socket
 from collections.abc import Awaitable, Callable
-from functools import cache
+from concurrent.futures import Future
+from functools import cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from ...api import OpenAIImageError
+from ...api.jobs.threads import run_in_thread
 from ...utils.strangers_json import read_object
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Work = Callable[[dict[str, Any]], dict[str, Any]]
 
 REMOTE_VARIABLE = "OPENAI_IMAGE_NODES_ALLOW_REMOTE_KEYS"
 MAX_BODY_BYTES = 1 << 20  # a node's values; a prompt has 32,000 characters at most
@@ -31,16 +35,22 @@ PROXY_HEADERS = re.compile(
 )
 
 
-def answering(handle: Callable[[web.Request], Awaitable[dict[str, Any]]]) -> Handler:
-    """Return a handler that answers with JSON, and with words of ours where the request is not as it should be.
+def answering(
+    work: Work, *guards: Callable[[web.Request], None], run: Callable[[Callable[[], Any]], Future[Any]] = run_in_thread
+) -> Handler:
+    """Return a handler that answers with the JSON of what `work` makes of the object that was posted, {} for a GET.
 
-    Pages of other origins get no answer, also where ComfyUI is told to let them read (`--enable-cors-header`).
+    It works on a thread: a file may lie on a slow disk, and a lock be held, while the server has pages to serve. What
+    is not as it should be is told in words of ours. `guards` refuse whom it is not for; pages of other origins get no
+    answer at all, also where ComfyUI is told to let them read (`--enable-cors-header`).
     """
 
     async def answer(request: web.Request) -> web.Response:
         try:
-            _refuse_other_origins(request)
-            return web.json_response(await handle(request))
+            for guard in (_refuse_other_origins, *guards):
+                guard(request)
+            asked = await posted(request) if request.method == "POST" else {}
+            return web.json_response(await asyncio.wrap_future(run(partial(work, asked))))
         except web.HTTPException as exc:
             return refusal(exc.status, exc.text or "")
         except OpenAIImageError as exc:

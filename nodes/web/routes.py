@@ -5,6 +5,7 @@ No answer holds a key or an address with one. Keys come in by `/key` alone, and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
@@ -13,37 +14,34 @@ from ...api.catalog import catalog
 from ...api.catalog.catalog import ModelSpec
 from ...api.connections import keys
 from ...api.connections import resolve as connections
+from ...api.jobs.threads import run_bounded
 from ..migration import replacements
 from ..run import large_sums
 from . import batch_routes, estimates, paid_pictures
-from .responses import answering, posted, refuse_other_machines, refuse_other_pages
+from .responses import answering, refuse_other_machines, refuse_other_pages
 
+Asked = Mapping[str, Any]
 PUBLIC_FACTS = {"quality", "background", "output_formats", "input_fidelity", "complexity", "markup", "sizes"}
 
 
-async def models(_request: web.Request) -> dict[str, Any]:
+def models(_asked: Asked) -> dict[str, Any]:
     """Answer what each model that can be chosen takes; the names are those of the widgets."""
     specs = {name: spec for name in catalog.choices() if (spec := catalog.find(name))}
     return {"models": {name: _facts(spec) for name, spec in specs.items()}}
 
 
-async def list_connections(_request: web.Request) -> dict[str, Any]:
+def list_connections(_asked: Asked) -> dict[str, Any]:
     """Answer which connections are ready, why not, and whether the panel can store a key for them."""
     return {"connections": [_connection(name) for name in connections.names() if name != "auto"]}
 
 
-async def list_replacements(_request: web.Request) -> dict[str, Any]:
+def list_replacements(_asked: Asked) -> dict[str, Any]:
     """Answer how ComfyUI's own nodes become ours."""
     return replacements.described()
 
 
-async def store_key(request: web.Request) -> dict[str, Any]:
-    """Store the key of {"name", "key"}, or forget it where the key is null; the key is never part of an answer.
-
-    Raises: HTTPForbidden unless the page and who opened it are on this machine.
-    """
-    refuse_other_machines(request)
-    asked = await posted(request)
+def store_key(asked: Asked) -> dict[str, Any]:
+    """Store the key of {"name", "key"}, or forget it where the key is null; the key is never part of an answer."""
     name, key = str(asked["name"]), asked["key"]
     if key is None:
         keys.forget(name)
@@ -52,38 +50,26 @@ async def store_key(request: web.Request) -> dict[str, Any]:
     return {"connection": _connection(name)}
 
 
-async def store_form(request: web.Request) -> dict[str, Any]:
-    """Store the fields that are never sent and the form of edits: {"name", "omit", "edits"}; null leaves one as it is.
-
-    Raises: HTTPForbidden as `store_key`.
-    """
-    refuse_other_machines(request)
-    asked = await posted(request)
+def store_form(asked: Asked) -> dict[str, Any]:
+    """Store fields that are never sent and the form of edits: {"name", "omit", "edits"}; null leaves one as it is."""
     name, edits = str(asked["name"]), asked.get("edits")
     keys.set_form(name, omit=asked.get("omit"), edits=None if edits is None else str(edits))
     return {"connection": _connection(name)}
 
 
-async def allow_sum(request: web.Request) -> dict[str, Any]:
+def allow_sum(asked: Asked) -> dict[str, Any]:
     """Let the run that {"prompt_id"} asked about go up to the sum that was told, once; answer that sum in USD.
 
-    Raises: HTTPForbidden for any page but ComfyUI's own, HTTPNotFound where nothing was asked, or it was answered.
+    Raises: HTTPNotFound where nothing was asked, or it was answered.
     """
-    refuse_other_pages(request)
-    asked = await posted(request)
     question = large_sums.QUESTIONS.say_yes(str(asked["prompt_id"]))
     if question is None:
         raise web.HTTPNotFound(text="Nothing is asked about this run any more. Run it again.")
     return {"usd": large_sums.cents(question.usd), "count": question.count}
 
 
-async def store_azure(request: web.Request) -> dict[str, Any]:
-    """Store {"endpoint", "api_version", "key"} of the connection azure; an empty key or version keeps what is stored.
-
-    Raises: HTTPForbidden as `store_key`.
-    """
-    refuse_other_machines(request)
-    asked = await posted(request)
+def store_azure(asked: Asked) -> dict[str, Any]:
+    """Store {"endpoint", "api_version", "key"} of azure; an empty key or version keeps what is stored."""
     keys.store_azure(*(str(asked.get(name) or "") for name in ("endpoint", "api_version", "key")))
     return {"connection": _connection("azure")}
 
@@ -110,12 +96,12 @@ HANDLERS = {  # by method and path: what nodes/web/__init__.py names is loaded f
     ("GET", "/models"): answering(models),
     ("GET", "/connections"): answering(list_connections),
     ("GET", "/replacements"): answering(list_replacements),
-    ("POST", "/estimate"): answering(estimates.estimate),
-    ("POST", "/list_estimates"): answering(estimates.list_estimates),
-    ("POST", "/key"): answering(store_key),
-    ("POST", "/form"): answering(store_form),
-    ("POST", "/azure"): answering(store_azure),
-    ("POST", "/allow_sum"): answering(allow_sum),
-    ("POST", "/pictures"): answering(paid_pictures.pictures),
+    ("POST", "/estimate"): answering(estimates.estimate, run=run_bounded),
+    ("POST", "/list_estimates"): answering(estimates.list_estimates, refuse_other_pages, run=run_bounded),
+    ("POST", "/key"): answering(store_key, refuse_other_machines),
+    ("POST", "/form"): answering(store_form, refuse_other_machines),
+    ("POST", "/azure"): answering(store_azure, refuse_other_machines),
+    ("POST", "/allow_sum"): answering(allow_sum, refuse_other_pages),
+    ("POST", "/pictures"): answering(paid_pictures.pictures, refuse_other_pages, run=run_bounded),
     **batch_routes.HANDLERS,
 }

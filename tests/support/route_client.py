@@ -40,7 +40,7 @@ class Told(NamedTuple):
 def ask(
     method: str,
     path: str,
-    *,
+    *middlewares: Any,
     remote: str | None = None,
     headers: Mapping[str, str] | None = None,
     data: bytes | None = None,
@@ -58,7 +58,7 @@ def ask(
     async def exchange() -> Told:
         table = web.RouteTableDef()
         register(table)
-        application = web.Application(middlewares=[seen_from])
+        application = web.Application(middlewares=[*middlewares, seen_from])
         application.add_routes(table)
         async with TestClient(TestServer(application)) as client:
             own = {"Origin": str(client.make_url("")).rstrip("/"), "Content-Type": "application/json"}

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import stat
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiohttp import web
 from aiohttp.web import RouteTableDef, StaticDef
 from openai_image_nodes import NODE_DISPLAY_NAME_MAPPINGS
+from openai_image_nodes.api import config as home
+from openai_image_nodes.api.backends.atomic_files import make_private_folder
+from openai_image_nodes.api.backends.leases import acquire
 from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.connection import HostSecrets
@@ -245,6 +251,30 @@ def test_stored_key_is_used_and_never_told() -> None:
     assert told.body["connection"]["key"] == "stored"
     if sys.platform != "win32":
         assert stat.S_IMODE(file().stat().st_mode) == 0o600
+
+
+def test_server_serves_on_while_a_key_waits_to_be_stored() -> None:
+    """Another process has the file for up to a minute; the thread of the server is not the one that waits."""
+    held = acquire(make_private_folder(home.folder() / "connections.lock"))
+    assert held is not None
+    at_last = threading.Timer(20.0, held.release)
+    at_last.start()
+    turns = 0
+
+    @web.middleware
+    async def watched(request: web.Request, handler: Any) -> web.StreamResponse:
+        nonlocal turns
+        waiting = asyncio.ensure_future(handler(request))
+        while not waiting.done():
+            turns += 1
+            if turns == 3:
+                held.release()
+            await asyncio.sleep(0.01)
+        return await waiting
+
+    assert ask("POST", "key", watched, name="openai", key=KEY).status == 200
+    at_last.cancel()
+    assert turns >= 3
 
 
 def test_forgotten_key_is_gone_and_the_rest_stays() -> None:
