@@ -22,7 +22,7 @@ from support.drifting import DriftingService, scene
 from support.node_calls import GPTImage, References, asked, awaited, node, together
 
 FREE, FIXED = "gpt-image-2.6-flare", "gpt-image-1.5"
-WIDTH, HEIGHT = 960, 640
+WIDTH, HEIGHT = 720, 480
 BAND = 21.0  # of the longer side of what was sent / 1024: docs/exact-edits.md, "Seam"
 LIFTED = 1 - 255 / 256  # ComfyUI 0.33's mask where a WebP is opaque
 SMALLER = Drift(scale=(0.95, 0.94), shift=(-0.05, -0.04))
@@ -56,11 +56,18 @@ def mask(photo: torch.Tensor) -> torch.Tensor:
 @pytest.fixture
 def unfitted(monkeypatch: pytest.MonkeyPatch) -> None:
     """No answer can be fitted: quick, for what is told by the requests alone."""
-
-    def broken(*_args: Any, **_options: Any) -> None:
-        raise RuntimeError("no memory")
-
     monkeypatch.setattr(fitting, "fit", broken)
+
+
+def broken(*_args: Any, **_options: Any) -> None:
+    raise RuntimeError("no memory")
+
+
+def asked_alone(monkeypatch: pytest.MonkeyPatch, **inputs: Any) -> dict[str, Any]:
+    """Run the node without a fit and return its report: for what was sent, or found in the store."""
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "fit", broken)
+        return node(**inputs)[2]
 
 
 def outside(mask: torch.Tensor, long_side: int) -> torch.Tensor:
@@ -77,7 +84,7 @@ def outside(mask: torch.Tensor, long_side: int) -> torch.Tensor:
     ("model", "mode"),
     [
         (FREE, "region"),
-        *(pytest.param(*one, marks=pytest.mark.slow) for one in ((FREE, "blend"), (FIXED, "region"), (FIXED, "blend"))),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in ((FIXED, "region"), (FIXED, "blend"))),
     ],
 )
 def test_outside_the_band_every_pixel_is_the_pictures(
@@ -99,7 +106,7 @@ def test_outside_the_band_every_pixel_is_the_pictures(
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["region", pytest.param("blend", marks=pytest.mark.slow), "lock"])
 def test_mask_that_is_nowhere_quite_closed_opens_what_was_painted(
-    service: DriftingService, photo: torch.Tensor, mask: torch.Tensor, mode: str
+    service: DriftingService, photo: torch.Tensor, mask: torch.Tensor, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ComfyUI 0.33 reads an opaque pixel of a WebP as 255/256: 1/255 is no opening, whatever works with the mask."""
     service.drift = SMALLER
@@ -107,20 +114,22 @@ def test_mask_that_is_nowhere_quite_closed_opens_what_was_painted(
     far = outside(mask, WIDTH)
     kept = (photo * 255).round() / 255 if mode == "lock" else photo
     assert torch.equal(image[0][far], kept[far])
+    assert (image[0] - photo).abs().mean(dim=2)[mask > 0.9].mean() > 0.05
+    assert mode == "lock" or report["edit"]["fits"][0]["verdict"] == "aligned"
     assert (service.asked[-1].input_sizes[0] == (WIDTH, HEIGHT)) is (mode != "region")
     assert not any("covers the whole picture" in note for note in report["notes"])
     if mode == "region":  # what was painted is open in what goes out, and nothing else, not a little either
-        clean = node(image=photo[None], mask=mask[None], mask_mode=mode)[2]
+        clean = asked_alone(monkeypatch, image=photo[None], mask=mask[None], mask_mode=mode)
         assert clean["reused"] is True
 
 
 @pytest.mark.slow
 def test_whole_picture_that_was_paid_for_in_place_of_a_region_is_not_bought_again(
-    service: DriftingService, photo: torch.Tensor, mask: torch.Tensor
+    service: DriftingService, photo: torch.Tensor, mask: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Earlier versions took such a mask for one of everything, and sent what blend sends."""
     inputs = {"image": photo[None], "mask": mask.clamp(min=LIFTED)[None]}
-    node(**inputs, mask_mode="blend")
+    asked_alone(monkeypatch, **inputs, mask_mode="blend")
     image, _, report = node(**inputs, mask_mode="region")
     assert report["reused"] is True
     far = outside(mask, WIDTH)
@@ -155,8 +164,8 @@ def test_report_tells_what_was_found_and_done(
 @pytest.mark.slow
 def test_answer_in_place_and_in_colour_is_not_resampled(service: DriftingService) -> None:
     """At the picture's own scale the middle of the mask is the answer's pixels, no more and no less."""
-    photo = scene(1800, 1400)
-    mask = ellipse(photo, (0.5, 0.5), 0.17)
+    photo = scene(1440, 1120)
+    mask = ellipse(photo, (0.5, 0.5), 0.178)
     image, _, report = node(image=photo[None], mask=mask[None], mask_mode="region")
     (fit,), box = report["edit"]["fits"], report["edit"]["box"]
     assert report["edit"]["scale"] == 1
@@ -164,8 +173,8 @@ def test_answer_in_place_and_in_colour_is_not_resampled(service: DriftingService
     assert "alignment" not in fit["applied"]
     sent = service.sent()
     other = torch.stack([sent[..., 2], sent[..., 0] * 0.6 + 0.1, sent[..., 1]], dim=2)
-    middle = slice(650, 750), slice(850, 950)
-    there = slice(650 - box["top"], 750 - box["top"]), slice(850 - box["left"], 950 - box["left"])
+    middle = slice(510, 610), slice(670, 770)
+    there = slice(510 - box["top"], 610 - box["top"]), slice(670 - box["left"], 770 - box["left"])
     assert (image[0][middle] - other[there]).abs().max() < 2 / 255
 
 
@@ -190,7 +199,7 @@ def test_changing_the_mode_afterwards_costs_nothing(
     service: DriftingService, photo: torch.Tensor, mask: torch.Tensor, size: str
 ) -> None:
     """guide, lock and blend are one job, whichever came first; the raw answer is kept."""
-    asked_for = {"image": photo[None, :500, 200:701], "mask": mask[None, :500, 200:701], "size": size}
+    asked_for = {"image": photo[None, :400, 150:551], "mask": mask[None, :400, 150:551], "size": size}
     for seed, first in enumerate(("guide", "blend")):
         raw = []
         for mode in (first, "lock", "guide", "blend", "lock"):
@@ -267,10 +276,10 @@ def test_rows_of_a_list_have_pictures_and_masks_of_their_own(
 def test_several_answers_are_each_fitted(service: DriftingService, photo: torch.Tensor, mask: torch.Tensor) -> None:
     """n pictures: n results, n entries in the report."""
     service.drift = SMALLER
-    image, alpha, report = node(image=photo[None], mask=mask[None], mask_mode="region", n=3)
-    assert image.shape == (3, HEIGHT, WIDTH, 3)
-    assert alpha.shape == (3, HEIGHT, WIDTH)
-    assert [fit["verdict"] for fit in report["edit"]["fits"]] == ["aligned"] * 3
+    image, alpha, report = node(image=photo[None], mask=mask[None], mask_mode="region", n=2)
+    assert image.shape == (2, HEIGHT, WIDTH, 3)
+    assert alpha.shape == (2, HEIGHT, WIDTH)
+    assert [fit["verdict"] for fit in report["edit"]["fits"]] == ["aligned"] * 2
     far = outside(mask, WIDTH)
     assert all(torch.equal(one[far], photo[far]) for one in image)
 
@@ -372,11 +381,11 @@ def test_explicit_size_of_another_ratio_tells_how_many_pixels(
 ) -> None:
     """blend asks for the picture's ratio, near the number of pixels that was chosen."""
     sizes = {}
-    for size in ("1024x1024", "3840x2160"):
+    for size in ("1024x1024", "2048x1152"):
         _, _, report = node(image=photo[None], mask=mask[None], mask_mode="blend", size=size)
         sizes[size] = service.asked[-1].size
         assert any("has the ratio of the picture" in note for note in report["notes"])
-    assert [round(width * height / 1e6) for width, height in sizes.values()] == [1, 8]
+    assert [round(width * height / 1e6) for width, height in sizes.values()] == [1, 2]
 
 
 def test_empty_mask_is_refused_before_anything_is_sent(service: DriftingService, photo: torch.Tensor) -> None:
@@ -478,7 +487,7 @@ def test_cancel_while_fitting_ends_the_node_and_the_work(
         with pytest.raises(Interrupted):
             awaited(GPTImage().api_call(**asked({"image": photo[None], "mask": mask[None], "mask_mode": "region"})))
     until(lambda: ended)
-    assert node(image=photo[None], mask=mask[None], mask_mode="region")[2]["reused"] is True
+    assert asked_alone(monkeypatch, image=photo[None], mask=mask[None], mask_mode="region")["reused"] is True
     assert service.faults.billed == 1
 
 
@@ -503,17 +512,16 @@ def test_batch_job_is_fitted_when_it_is_collected(
 
 
 @pytest.mark.slow
-def test_region_of_a_hundred_megapixels(service: DriftingService) -> None:
+def test_region_of_a_large_picture(service: DriftingService) -> None:
     """The region alone is sent, at the model's best size; every other pixel of the result is the picture's own."""
-    tile = scene(2500, 2500)
-    photo = tile.repeat(4, 4, 1)
+    photo = scene(1250, 1000).repeat(4, 4, 1)
     mask = torch.zeros(photo.shape[:2])
-    mask[6000:7000, 3000:4200] = 1
+    mask[1500:2500, 1500:2700] = 1
     service.drift = SMALLER
     image, _, report = node(image=photo[None], mask=mask[None], mask_mode="region")
     assert service.asked[0].input_sizes[0] == service.asked[0].size
     width, height = service.asked[0].size
-    assert width * height <= 2560 * 1440
+    assert width * height <= 2560 * 1440 < report["edit"]["box"]["width"] * report["edit"]["box"]["height"]
     assert report["edit"]["fits"][0]["verdict"] == "aligned"
     box = report["edit"]["box"]
     rows, columns = slice(box["top"], box["top"] + box["height"]), slice(box["left"], box["left"] + box["width"])
