@@ -23,7 +23,6 @@ pytestmark = pytest.mark.slow
         ("rocket.jpg", IN_PLACE),
         ("coffee.jpg", REFRAMED),
         ("galaxies.jpg", REFRAMED),
-        ("rocket.jpg", REFRAMED),
     ],
 )
 def test_changed_part_is_found(name: str, drift: Drift) -> None:
@@ -48,7 +47,7 @@ def test_fit_with_what_was_found_is_the_edit() -> None:
     assert (blurred(result, 2) - blurred(changed, 2)).abs().mean() < 1.5 / 255
 
 
-@pytest.mark.parametrize("name", ["cat.png", "galaxies.jpg", "rocket.jpg"])
+@pytest.mark.parametrize("name", ["cat.png", "rocket.jpg"])
 def test_nothing_changed_is_nothing_found(name: str) -> None:
     """Drift alone, of frame and colours, is no change."""
     assert find_changes(photograph(name), REFRAMED.answer(photograph(name))).mask.mean() < 0.02

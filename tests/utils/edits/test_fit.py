@@ -82,7 +82,7 @@ def test_reframed_answer_is_as_good_as_a_perfect_one(name: str, kind: str) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["coffee.jpg", "galaxies.jpg"])
+@pytest.mark.parametrize("name", ["coffee.jpg", "cat.png"])
 def test_mask_through_an_object_lets_no_colour_in(name: str) -> None:
     """Where the edit goes on beyond the mask, the difference at the border is not carried into it."""
     original = photograph(name)
@@ -142,7 +142,7 @@ def test_transparent_picture_is_kept_bit_for_bit(answer_channels: int) -> None:
     """An original with alpha is fitted by what can be seen of it, and keeps its alpha outside."""
     plain = photograph("coffee.jpg")
     original, mask = with_alpha(plain), rectangle(plain, 0.6, 0.4, 0.85, 0.8)
-    answer = REFRAMED.answer(edited(plain, mask, -10))
+    answer = REFRAMED.answer(edited(plain, mask, -10), supersampled=1)
     opaque = torch.ones_like(answer[..., :1])
     result = fit(original, torch.cat([answer, opaque], dim=2)[..., :answer_channels], mask)
     assert result.image.shape == original.shape
@@ -168,20 +168,20 @@ def test_grey_picture_becomes_colours() -> None:
     """One channel is three alike."""
     grey = photograph("coffee.jpg").mean(dim=2, keepdim=True)
     mask = mask_named("middle", grey)
-    result = fit(grey, REFRAMED.answer(grey.expand(-1, -1, 3)), mask)
+    result = fit(grey, REFRAMED.answer(grey.expand(-1, -1, 3), supersampled=1), mask)
     assert result.image.shape[2] == 3
     assert torch.equal(result.image[far_from(mask)], grey.expand(-1, -1, 3)[far_from(mask)])
-    assert fit(grey, grey, mask).image.shape[2] == 3
+    assert fit(grey[:64, :64], grey[:64, :64], mask[:64, :64]).image.shape[2] == 3
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(1536, 1024), (300, 200)])
+@pytest.mark.parametrize("size", [(1200, 800), (300, 200)])
 def test_answer_of_another_size_is_resampled_once(size: tuple[int, int]) -> None:
     """A finer answer is averaged, a coarser one enlarged, both in place."""
     original = photograph("coffee.jpg")
     mask = mask_named("large", original)
     drift = Drift((0.95, 0.96), (-0.04, -0.02), size=size)
-    result = fit(original, drift.answer(original), mask)
+    result = fit(original, drift.answer(original, supersampled=1), mask)
     assert result.verdict == "aligned"
     assert (blurred(result.image, 3) - blurred(original, 3)).abs().mean() < 1.5 / 255
 
@@ -269,7 +269,7 @@ def test_values_that_are_no_numbers_stay_where_they_are() -> None:
 def test_inputs_are_not_written_to() -> None:
     """What comes in may be shared with other nodes."""
     original = photograph("cat.png")
-    mask, answer = mask_named("middle", original), REFRAMED.answer(original)
+    mask, answer = mask_named("middle", original), REFRAMED.answer(original, supersampled=1)
     copies = [x.clone() for x in (original, answer, mask)]
     result = fit(original, answer, mask)
     assert all(torch.equal(x, copy) for x, copy in zip((original, answer, mask), copies, strict=True))
@@ -295,7 +295,7 @@ def test_shapes_that_do_not_fit_are_refused(
         fit(torch.zeros(original), torch.zeros(answer), torch.zeros(mask))
 
 
-def stopping_after(count: int) -> tuple[list[int], Fit | None]:
+def stopping_after(count: int, original: Tensor, answer: Tensor) -> tuple[list[int], Fit | None]:
     """Fit with a hook that says stop when it was asked so often; return who asked, and the fit if there is one."""
     asked: list[int] = []
 
@@ -303,9 +303,8 @@ def stopping_after(count: int) -> tuple[list[int], Fit | None]:
         asked.append(threading.get_ident())
         return len(asked) > count
 
-    original = photograph("cat.png")
     try:
-        return asked, fit(original, REFRAMED.answer(original), mask_named("large", original), should_stop=should_stop)
+        return asked, fit(original, answer, mask_named("large", original), should_stop=should_stop)
     except FitStoppedError:
         return asked, None
 
@@ -313,12 +312,14 @@ def stopping_after(count: int) -> tuple[list[int], Fit | None]:
 @pytest.mark.slow
 def test_hook_is_asked_often_and_obeyed_at_once() -> None:
     """Wherever it says stop, the fit ends there; it is asked on the caller's thread."""
-    asked, result = stopping_after(1_000_000)
+    original = photograph("cat.png")
+    answer = REFRAMED.answer(original, supersampled=1)
+    asked, result = stopping_after(1_000_000, original, answer)
     assert result is not None
     assert len(asked) > 40
     assert set(asked) == {threading.get_ident()}
-    for count in range(0, len(asked), 17):
-        asked_again, stopped = stopping_after(count)
+    for count in range(0, len(asked), 37):
+        asked_again, stopped = stopping_after(count, original, answer)
         assert stopped is None
         assert len(asked_again) == count + 1
 
@@ -340,14 +341,14 @@ def large(name: str, factor: int) -> Tensor:
 @pytest.mark.parametrize("middle", [(0.5, 0.5), (0.02, 0.98)], ids=["inside", "corner"])
 def test_region_is_put_back_where_it_was(middle: tuple[float, float]) -> None:
     """An answer that shows a box is fitted in that box; the rest of the picture is the original's."""
-    original = large("coffee.jpg", 3)
+    original = large("coffee.jpg", 2)
     mask = ellipse(original, middle, 0.05)
     region = region_of(original, mask)
     assert not region.is_whole
     sent, sent_mask = cut_out(original, mask, region)
     assert sent.shape[:2] == sent_mask.shape == (region.size[1], region.size[0])
     drift = Drift((0.95, 0.96), (-0.04, -0.03), gain=(0.95, 1, 1.03), noise=1)
-    result = fit(original, drift.answer(sent), mask, box=region.box)
+    result = fit(original, drift.answer(sent, supersampled=1), mask, box=region.box)
     assert result.verdict == "aligned"
     far = far_from(mask, max(region.box.width, region.box.height))
     assert torch.equal(result.image[far], original[far])

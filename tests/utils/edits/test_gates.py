@@ -45,7 +45,7 @@ def test_half_a_pixel_is_in_place() -> None:
 
 def test_small_shift_is_put_back() -> None:
     """A pixel is not much of a correlation, but it is put back where all of it speaks for that."""
-    original = photograph("galaxies.jpg")
+    original = photograph("coffee.jpg")
     decided = decision(original, Drift(shift=(1 / 512, -1 / 512)).answer(original))
     assert decided.applied[0] == "alignment"
 
@@ -115,7 +115,7 @@ def test_relit_scene_is_told_and_not_recoloured() -> None:
 )
 def test_what_no_model_does_is_not_undone(drift: Drift) -> None:
     """A zoom, turn or shear beyond what models do to a frame is another picture, however well it fits."""
-    original = photograph("galaxies.jpg")
+    original = photograph("cat.png")
     decided = decision(original, drift.answer(original))
     assert decided.view.mapping.is_identity
     assert "the best fit is no drift" in refused(decided)["alignment"]
@@ -175,7 +175,7 @@ def warped(original: Tensor, pixels: float) -> Tensor:
 
 def test_smooth_bend_is_put_back() -> None:
     """What an affine map leaves of a smooth bend is taken out by the flow, and the difference falls."""
-    original = photograph("galaxies.jpg")
+    original = photograph("cat.png")
     decided = decision(original, warped(original, 2.5))
     assert "flow" in decided.applied
     assert decided.figures.flow < 4
@@ -184,7 +184,7 @@ def test_smooth_bend_is_put_back() -> None:
 
 def test_flow_without_need_is_not_made() -> None:
     """An affine drift is explained by the affine map: nothing is bent for the sake of it."""
-    original = photograph("galaxies.jpg")
+    original = photograph("cat.png")
     decided = decision(original, Drift((0.95, 0.96), (-0.03, -0.02), noise=2, jpeg=88).answer(original))
     assert decided.applied[0] == "alignment"
     assert "flow" not in decided.applied
