@@ -23,6 +23,7 @@ __all__ = ["METADATA", "check_place", "written"]
 SAME = {".jpeg": ".jpg"}
 TEXT_NAME = "openai_image_nodes"
 SIDECAR_DEPTH = 200
+TAKEN = "is another file already."
 
 
 def check_place(path: Path, metadata: str) -> None:
@@ -38,17 +39,19 @@ def check_place(path: Path, metadata: str) -> None:
     if path.is_dir():
         raise RefusedError(f"{path} is a folder. Name a file in it.", param="output")
     beside = path.with_suffix(".json")
-    if metadata == SIDECAR and beside.exists() and not _is_ours(beside):
-        raise RefusedError(f"{beside} is another file already. Choose another name.", param="output")
+    if metadata == SIDECAR and _is_anothers(beside):
+        raise RefusedError(f"{beside} {TAKEN} Choose another name.", param="output")
 
 
-def _is_ours(sidecar: Path) -> bool:
-    """Tell whether a file is one that was written beside a picture, and may be written again."""
+def _is_anothers(beside: Path) -> bool:
+    """Tell whether a file is there and is none that was written beside a picture, which may be written again."""
     try:
-        told = read_object(sidecar.read_bytes(), max_depth=SIDECAR_DEPTH)
-    except (OSError, ValueError, RecursionError):
+        told = read_object(beside.read_bytes(), max_depth=SIDECAR_DEPTH)
+    except FileNotFoundError:
         return False
-    return {"identity", "sha256"} <= set(told)
+    except (OSError, ValueError, RecursionError):
+        return True
+    return not {"identity", "sha256"} <= set(told)
 
 
 def written(originals: Originals, changed: Sequence[Any], path: Path, metadata: str) -> list[Path]:
@@ -77,7 +80,10 @@ def written(originals: Originals, changed: Sequence[Any], path: Path, metadata: 
                 place = SIDECAR
                 tell(f"note: what made {target} is beside it, because {exc}", is_aside=True)
         target.write_bytes(data)
-        if place == SIDECAR:
+        beside = target.with_suffix(".json")
+        if place == SIDECAR and _is_anothers(beside):
+            tell(f"note: what made {target} is not saved, because {beside} {TAKEN}", is_aside=True)
+        elif place == SIDECAR:
             told = {**facts, **described(data, credentials_of(data))}
-            target.with_suffix(".json").write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
+            beside.write_bytes(json.dumps(told, indent=1, ensure_ascii=False).encode(errors="replace"))
     return targets

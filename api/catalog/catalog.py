@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -131,13 +131,18 @@ class ModelSpec(BaseModel):
 
     def ended(self, today: date | None = None) -> bool:
         """Tell whether the service no longer answers this model on `today` (UTC)."""
-        day = today or date.today()
+        day = today or utc_today()
         return self.status == "shut_down" or (self.shutdown_date is not None and self.shutdown_date <= day)
 
     def ends_soon(self, today: date | None = None) -> bool:
         """Tell whether the model still runs on `today` but ends within 30 days."""
-        day = today or date.today()
+        day = today or utc_today()
         return not self.ended(day) and self.shutdown_date is not None and self.shutdown_date - day <= ENDS_SOON
+
+
+def utc_today() -> date:
+    """Return the day by which the service ends its models, wherever this machine is."""
+    return datetime.now(timezone.utc).date()
 
 
 def unknown_model(model_id: str) -> ModelSpec:

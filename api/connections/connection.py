@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
@@ -200,7 +200,7 @@ class Connection:
         Raises: RefusedError.
         """
         spec = catalog.find(model)
-        if spec is None or (spec.batch.supported is not False and not spec.ended(date.today() + BATCH_WINDOW)):
+        if spec is None or (spec.batch.supported is not False and not spec.ended(catalog.utc_today() + BATCH_WINDOW)):
             return
         if spec.batch.supported is False:
             why = "cannot be asked for in a batch"

@@ -97,6 +97,18 @@ def test_place_that_takes_nothing_is_refused_before_paying(
     assert server.posts == []
 
 
+def test_file_of_somebody_else_beside_one_of_several_pictures_stays(
+    server: Capture, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is found after the pictures were paid: these are written, and what is not is told."""
+    (tmp_path / "fox_2.json").write_text('{"settings": 1}')
+    server.reply(200, success(picture(), picture()))
+    assert main(["a fox", "-n", "2", "--metadata", "sidecar", "-o", str(tmp_path / "fox.png")]) == 0
+    assert "fox_2.json is another file already" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fox_1.json", "fox_1.png", "fox_2.json", "fox_2.png"]
+    assert (tmp_path / "fox_2.json").read_text() == '{"settings": 1}'
+
+
 @pytest.mark.parametrize("picked", [[], ["--image"], ["--image", "--mask"]])
 def test_answer_is_shared_with_the_node(server: Capture, tmp_path: Path, picked: list[str]) -> None:
     """What was bought by the command is not bought again by the node, pictures and masks included."""

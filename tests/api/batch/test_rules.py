@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from openai_image_nodes.api.backends.leases import acquire
 from openai_image_nodes.api.batch import jsonl
 from openai_image_nodes.api.batch.plan import PlannedFile, PlannedJob
 from openai_image_nodes.api.catalog import pricing as prices
+from openai_image_nodes.api.catalog.catalog import utc_today
 from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import OutcomeUnknownError, OutOfCreditError, RefusedError, StillRunningError
 from support.batch_plans import (
@@ -38,7 +39,7 @@ DIRECT = {**SMALL, "connection": "openai"}
 
 def ending(days: int) -> None:
     """Let the catalog say that the model ends in so many days."""
-    day = date.today() + timedelta(days=days)
+    day = utc_today() + timedelta(days=days)
     override({"id": MODEL, "shutdown_date": day.isoformat(), "replacement": ["gpt-image-2.5-flare"]})
 
 

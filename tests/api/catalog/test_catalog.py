@@ -88,7 +88,7 @@ def test_snapshots_have_the_rules_of_their_model() -> None:
 
 def test_ending_model_runs_and_the_report_says_so(server: Capture) -> None:
     """Ten days before its end a model still answers; the note names the date and the successors."""
-    day = date.today() + timedelta(days=10)
+    day = catalog.utc_today() + timedelta(days=10)
     override([{"id": "gpt-image-2", "shutdown_date": str(day), "replacement": ["gpt-image-2.6-flare"]}])
     notes = node(model="gpt-image-2")[2]["notes"]
     assert notes == [f"The model gpt-image-2 is shut down on {day}. Its successors: gpt-image-2.6-flare."]
