@@ -26,8 +26,9 @@ from ..errors import (
 from .error_rules import EARLY, FAILED, GATEWAY_HARMLESS, LOST, PAY_AGAIN_ADVICE, RULES, RUNNING, SPENT_KEY_CODES, Rule
 from .loose_json import utf8
 from .network_words import reason_of
+from .page_words import READ_MAX_BYTES
 from .retry import retry_after_s
-from .service_words import READ_MAX_BYTES, ServiceWords, service_words
+from .service_words import ServiceWords, service_words
 
 __all__ = [
     "MAYBE_BILLED",

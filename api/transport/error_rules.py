@@ -259,7 +259,7 @@ RULES = (  # the first that holds
     ),
     Rule(RefusedError, UNABLE_TO, ON_AZURE, {400}, words=r"\bapi[ -]?version", kinds=("azure",), page=False),
     Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {400, 404, 410, 503}, codes=NO_MODEL_CODES),
-    Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {400, 404, 410}, words=NO_MODEL_WORDS, page=False),
+    Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {400, 404, 410, 422}, words=NO_MODEL_WORDS, page=False),
     Rule(
         RefusedError,
         NO_MODEL,

@@ -29,6 +29,7 @@ from .base64_json import base64_to_bytes, is_picture, is_whole_picture
 from .bodies import FilePart, request_body
 from .client import HttpResponse
 from .sse import (
+    ENDED_KINDS,
     EVENT_STREAM,
     PREAMBLE,
     IncompleteStream,
@@ -183,13 +184,14 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
     def _streamed(self, coming: Iterable[bytes], response: HttpResponse) -> bool:
         """Follow a stream until it has said its last word; tell whether there was one."""
         self.stage = "streaming"
-        finals, failures, is_chat, is_sequence = 0, 0, False, False
+        finals, failures, is_chat, is_sequence, is_ended = 0, 0, False, False, False
         for event in events(coming):
             if is_partial(event):
                 with contextlib.suppress(KeyError, ValueError, TypeError, AttributeError):
                     self.partials.append(base64_to_bytes(event["b64_json"]))
                 continue
             is_chat, is_sequence = is_chat or is_text_piece(event), is_sequence or is_part(event)
+            is_ended = is_ended or event.get("type") in ENDED_KINDS
             count = finished_pictures(event)
             has_failed = not count and is_error(event)
             finals, failures = finals + count, failures + has_failed
@@ -201,7 +203,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             is_told = finals + failures >= self._pictures and not is_sequence  # else others are still made
             if is_told or is_end(event, count):
                 response.patience.silence_s = AFTER_END_S
-        return finals > 0 or is_chat or self._has_failed  # what a chat says is known at its end
+        return finals > 0 or is_chat or self._has_failed or is_ended  # without a picture, what it says is told
 
     def _kept(self, response: HttpResponse, pieces: list[bytes], keep: Callable[[bytes], object]) -> Iterator[bytes]:
         began = time.monotonic()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import json
 import math
 import re
@@ -13,19 +12,15 @@ from typing import Any
 
 from .base64_json import extract_base64
 from .loose_json import documents, utf8
+from .page_words import IS_PAGE, MESSAGE_MAX_CHARS, PAGE_MAX_CHARS, READ_MAX_BYTES, clean, plain
 
-MESSAGE_MAX_CHARS = 4000
 CODE_MAX_CHARS = 80
-PAGE_MAX_CHARS = 300
-READ_MAX_BYTES = 1 << 20  # of what is no JSON as a whole
 LINES_MAX = 2000
 DEPTH_MAX = 6
-SAMPLE_CHARS, SHORT_CHARS = 1000, 64
-COMMENT_LINES = re.compile(r"^:.*$", re.M)  # heartbeats of a stream
 MESSAGE_KEYS = (
     "message", "msg", "errmsg", "error_message", "error_msg", "errorMessage", "error_description", "Message", "detail",
     "reason", "title", "err", "description", "fail_reason", "failReason", "failure_reason", "failureReason",
-    "status_msg",
+    "status_msg", "task_status_msg",
 )  # fmt: skip
 CODE_KEYS = ("code", "error_code", "errcode", "errorCode", "err_code", "Code", "error_type", "status_code")
 TYPE_KEYS = ("type", "status", "error_type")
@@ -39,20 +34,30 @@ RETRY_KEYS = (
     ("retry_after_ms", 0.001),
 )  # fmt: skip
 CHATS = ("choices", "output", "candidates")
-TASK_KEYS = ("task_id", "taskId", "taskID", "job_id", "jobId", "prediction_id")
+TASK_KEYS = (
+    "task_id",
+    "taskId",
+    "taskID",
+    "job_id",
+    "jobId",
+    "prediction_id",
+    "generationId",
+    "inference_id",
+    "run_id",
+)
 TASK_STATES = re.compile(
     r"queued|pending|processing|in_?progress|submitted|starting|created|validating|not_?(start|running)|in_queue|running|accepted|waiting",
     re.I,
 )
 FAILED_STATES = re.compile(r"fail(ed|ure)?|timed?_?out|error(ed)?|rejected|blocked|cancell?ed|expired|incomplete", re.I)
-BLOCKED_KEYS = ("blockReason", "block_reason", "finishReason", "finish_reason")
-BLOCKED = re.compile(r".*(safety|prohibited|block|content_?filter|spii|recitation|moderat).*", re.I)
+BLOCKED_KEYS = ("blockReason", "block_reason", "finishReason", "finish_reason", "finish_reasons")
+BLOCKED = re.compile(r".*(safety|prohibited|block|content_?filter|filter reason|spii|recitation|moderat).*", re.I)
 FILTER_KEYS = ("raiFilteredReason", "rai_filtered_reason")  # whatever they say
 SAFE_KEYS = ("respect_moderation", "is_image_safe")  # where they are false
 STATE_KEYS = ("status", "state", "task_status")
 MODERATED = re.compile(r"(request|content|input|output)?[ _]?moderated", re.I)
 ENDED = re.compile(r"stop|length|end_turn|completed?|success", re.I)
-TASK_PLACES = ("data", "output", "result", "task", "job")
+TASK_PLACES = ("data", "output", "result", "task", "job", "sdGenerationJob")
 TASK_ADDRESS_KEYS = ("status_url", "statusUrl", "polling_url", "response_url", "task_url", "get", "self", "href")
 GOOD_CODES = ("0", "200", "201", "202", "success", "ok", "true")
 SUCCESSFUL = re.compile(
@@ -60,12 +65,7 @@ SUCCESSFUL = re.compile(
 )
 INNER_ERROR = re.compile(r"\{\s*[\"']error[\"']\s*:")  # of another server, with more words behind it
 IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]+")
-IS_PAGE = re.compile(r"<(!doctype\s+html|html|head|body|title)\b", re.I)
-TITLE_START, TITLE_END = re.compile(r"<title[^<>]*>", re.I), re.compile(r"</title", re.I)
 LONG_TEXT = re.compile(rb"[0-9a-f]{32}\.\d+")  # the names that `extract_base64` gives
-LONG_REFERENCE = re.compile(r"&#x?0*[0-9a-f]{8,};?", re.I)  # no character has so high a number, and Python reads none
-NO_TEXT = re.compile(r"<!--.*?(-->|\Z)|<(script|style|noscript|template|svg|title)\b.*?(</\2\s*>|\Z)", re.I | re.S)
-WEB_PAGE = "this is a web page: is /v1 missing in the base address, or is a login or firewall in between?"
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,9 @@ class ServiceWords:
     is_task: bool = False
 
 
+FAILED = ServiceWords("the request failed there, without a reason", from_service=True, codes="internal")
+
+
 def service_words(body: bytes) -> ServiceWords:
     """Read the error forms of OpenAI, Azure, comfy.org and relays (docs/service.md, "What real servers do").
 
@@ -97,7 +100,8 @@ def service_words(body: bytes) -> ServiceWords:
     clear = [words for words in told if words.from_service]
     if told:
         return (clear or told)[-1]
-    return _plain(body)
+    message, page = plain(body)
+    return ServiceWords(message, page=page)
 
 
 def _documents(body: bytes) -> Iterator[Any]:
@@ -175,7 +179,7 @@ def _by_field(value: Any) -> ServiceWords | None:
     each = {field: told if isinstance(told, list) else [told] for field, told in inner[:20] if told != []}
     if not each or not all(told and all(isinstance(one, str) for one in told) for told in each.values()):
         return None
-    return ServiceWords(_clean("; ".join(f"{field}: {' '.join(told)}" for field, told in each.items())))
+    return ServiceWords(clean("; ".join(f"{field}: {' '.join(told)}" for field, told in each.items())))
 
 
 def _from_text(text: str, depth: int) -> ServiceWords | None:
@@ -186,8 +190,8 @@ def _from_text(text: str, depth: int) -> ServiceWords | None:
         if words is not None and words.message:
             return words
     is_page = IS_PAGE.search(text[:MESSAGE_MAX_CHARS]) is not None  # passed on in a message
-    clean = _plain(text.encode(errors="replace")).page if is_page else _clean(text)
-    return ServiceWords(clean) if clean else None
+    said = plain(text.encode(errors="replace"))[1] if is_page else clean(text)
+    return ServiceWords(said) if said else None
 
 
 def _own_words(answer: Mapping[str, Any], depth: int) -> ServiceWords:
@@ -195,7 +199,7 @@ def _own_words(answer: Mapping[str, Any], depth: int) -> ServiceWords:
     code, kind, param = (_first(answer, keys) for keys in (CODE_KEYS, TYPE_KEYS, PARAM_KEYS))
     error = answer.get("error")
     if isinstance(error, str) and IDENTIFIER.fullmatch(error) and (code is None or any(map(answer.get, MESSAGE_KEYS))):
-        code = _clean(error)[:CODE_MAX_CHARS]
+        code = clean(error)[:CODE_MAX_CHARS]
     message = ServiceWords()
     for key in MESSAGE_KEYS:
         words = _told(answer.get(key), depth + 1)
@@ -258,7 +262,7 @@ def _without_error(answer: Mapping[str, Any]) -> ServiceWords | None:
         return ServiceWords(begun_task(task, _task_address(answer)), is_task=True)
     said = " ".join(_chat_texts(answer))
     if said.strip():
-        return ServiceWords(f"a text in place of a picture: {_clean(said)}")
+        return ServiceWords(f"a text in place of a picture: {clean(said)}")
     for key in ("data", *CHATS, "results", "images"):
         items = answer.get(key)
         told = (
@@ -267,7 +271,7 @@ def _without_error(answer: Mapping[str, Any]) -> ServiceWords | None:
         if (found := _told(told)) is not None:
             return replace(found, from_service=True)
     if _has_failed(answer):
-        return ServiceWords("the request failed there, without a reason", from_service=True, codes="internal")
+        return FAILED
     return next((_ended(key, value) for key, value in _entries(answer) if _ended(key, value) is not None), None)
 
 
@@ -291,8 +295,8 @@ def _failed_task(answer: Mapping[str, Any]) -> ServiceWords | None:
     for key in TASK_PLACES:
         inside = answer.get(key)
         inside = inside[0] if isinstance(inside, list) and inside else inside
-        if isinstance(inside, dict) and _has_failed(inside) and _own_words(inside, 0).message:
-            return replace(_own_words(inside, 0), from_service=True)
+        if isinstance(inside, dict) and _has_failed(inside):
+            return replace(_own_words(inside, 0), from_service=True) if _own_words(inside, 0).message else FAILED
     return None
 
 
@@ -300,7 +304,7 @@ def _ended(key: str, value: object) -> ServiceWords | None:
     """Return the reason for which a reply ended early, such as NO_IMAGE, or None where it is none."""
     if key not in BLOCKED_KEYS or not isinstance(value, str) or not value or ENDED.fullmatch(value):
         return None
-    return ServiceWords(f"it ended without a picture: {_clean(value)[:CODE_MAX_CHARS]}")
+    return ServiceWords(f"it ended without a picture: {clean(value)[:CODE_MAX_CHARS]}")
 
 
 def _withheld(answer: Mapping[str, Any], message: str) -> ServiceWords | None:
@@ -311,7 +315,7 @@ def _withheld(answer: Mapping[str, Any], message: str) -> ServiceWords | None:
     said = next(
         (value for key, value in _entries(answer) if key == "finishMessage" and isinstance(value, str)), message
     )
-    told = ": ".join(filter(None, (blocked, _clean(said))))
+    told = ": ".join(filter(None, (blocked, clean(said))))
     return ServiceWords(f"a filter withheld it: {told}", "content_filter", from_service=True, codes="content_filter")
 
 
@@ -331,6 +335,7 @@ def _entries(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
 def _blocked(answer: Mapping[str, Any]) -> str | None:
     """Return by which word a reply says that it was withheld, anywhere in it: a reason, or the result of a filter."""
     for key, value in [("", answer), *_entries(answer)]:
+        value = next(filter(None, value), None) if key in BLOCKED_KEYS and isinstance(value, list) else value
         if key in SAFE_KEYS and value is False:
             return key
         if isinstance(value, str) and (
@@ -338,11 +343,11 @@ def _blocked(answer: Mapping[str, Any]) -> str | None:
             or (key in STATE_KEYS and MODERATED.fullmatch(value))
             or (key in FILTER_KEYS and value.strip())
         ):
-            return _clean(value)[:MESSAGE_MAX_CHARS]
+            return clean(value)[:MESSAGE_MAX_CHARS]
         told = value if isinstance(value, dict) else {}
         kinds = [str(kind) for kind, one in told.items() if isinstance(one, dict) and one.get("filtered") is True]
         if kinds:
-            return _clean(", ".join(kinds))[:CODE_MAX_CHARS]
+            return clean(", ".join(kinds))[:CODE_MAX_CHARS]
     return None
 
 
@@ -350,14 +355,14 @@ def _task(answer: Mapping[str, Any], depth: int = 0) -> str | None:
     """Return the id of a task that the service began, or None."""
     for key in TASK_KEYS:
         if isinstance(answer.get(key), str | int) and answer[key]:
-            return _clean(str(answer[key]))[:CODE_MAX_CHARS]
+            return clean(str(answer[key]))[:CODE_MAX_CHARS]
     state = next((answer[key] for key in STATE_KEYS if answer.get(key)), None)
     number = answer.get("id") or answer.get("request_id")
     is_begun = isinstance(state, str) and TASK_STATES.fullmatch(state) is not None
     if is_begun or answer.get("polling_url"):
         named = number if isinstance(number, str | int) and number else _task_address(answer)
         if named:
-            return _clean(str(named))[:PAGE_MAX_CHARS]
+            return clean(str(named))[:PAGE_MAX_CHARS]
     if depth > 2:
         return None
     for key in TASK_PLACES:
@@ -373,7 +378,7 @@ def _task_address(answer: Mapping[str, Any]) -> str:
     """Return where a task can be asked for, without what may be a key to it, or nothing."""
     told = (value for key, value in _entries(answer) if key in TASK_ADDRESS_KEYS and isinstance(value, str))
     found = next((value for value in told if re.match(r"(https?:/)?/\S+$", value)), "")
-    return _clean(found.partition("?")[0])[:PAGE_MAX_CHARS]
+    return clean(found.partition("?")[0])[:PAGE_MAX_CHARS]
 
 
 def _chat_texts(answer: Mapping[str, Any]) -> Iterator[str]:
@@ -403,7 +408,7 @@ def _first(answer: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
         value = value[0] if isinstance(value, list) and value else value
         if isinstance(value, bool) or not isinstance(value, str | int | float) or value in (math.inf, -math.inf):
             continue
-        text = _clean(f"{value}" if isinstance(value, str | float) or abs(value) < 10**30 else "a number")
+        text = clean(f"{value}" if isinstance(value, str | float) or abs(value) < 10**30 else "a number")
         if text:
             return text[:CODE_MAX_CHARS]
     return None
@@ -416,33 +421,3 @@ def _retry_after_s(answer: Mapping[str, Any]) -> float | None:
             with contextlib.suppress(ValueError, OverflowError):
                 return float(str(value).removesuffix("s")) * unit_s
     return None
-
-
-def _plain(body: bytes) -> ServiceWords:
-    """Return the words of what is no JSON: of a web page its title and its text, never its styles or scripts."""
-    text = utf8(body)[:READ_MAX_BYTES].decode("utf-8", errors="replace")
-    if not IS_PAGE.search(text[:MESSAGE_MAX_CHARS]):
-        unreadable = sum(not (each.isprintable() or each.isspace()) or each == "\ufffd" for each in text[:SAMPLE_CHARS])
-        if unreadable * 10 > max(SHORT_CHARS, len(text[:SAMPLE_CHARS])):
-            return ServiceWords(f"{len(body):,} bytes that are no text")
-        return ServiceWords(_clean(re.sub(r"<[^<>]*>", " ", NO_TEXT.sub(" ", COMMENT_LINES.sub("", text)))))
-    name = _clean(_unescaped(_title(text)))
-    content = _clean(_unescaped(re.sub(r"<[^<>]*(>|\Z)", " ", NO_TEXT.sub(" ", text))))
-    page = (f"{name}: {content}" if name and content and name not in content else content or name)[:PAGE_MAX_CHARS]
-    return ServiceWords(f"{WEB_PAGE} It reads: {page}" if page else WEB_PAGE, page=page or "an empty page")
-
-
-def _title(text: str) -> str:
-    start = TITLE_START.search(text)
-    end = TITLE_END.search(text, start.end()) if start else None
-    return text[start.end() : end.start()] if start and end else ""
-
-
-def _unescaped(text: str) -> str:
-    return html.unescape(LONG_REFERENCE.sub(" ", text))
-
-
-def _clean(text: str) -> str:
-    """Return a text on one line, without what cannot be shown, and not too long."""
-    shown = "".join(each if each.isprintable() else " " for each in text[: MESSAGE_MAX_CHARS * 4])
-    return " ".join(shown.split())[:MESSAGE_MAX_CHARS]

@@ -191,6 +191,41 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         BadAnswerError,
         "the task /jobs/9",
     ),
+    "a task that failed": (
+        RELAY,
+        200,
+        {"code": 0, "message": "success", "data": {"task_id": "1", "task_status": "failed", "task_status_msg": "dull"}},
+        RefusedError,
+        "says: dull",
+    ),
+    "a task that failed without a word": (
+        RELAY,
+        200,
+        {"code": 0, "data": {"task_id": "1", "status": "failed"}},
+        OutcomeUnknownError,
+        "without a reason",
+    ),
+    "a job of another name": (
+        RELAY,
+        200,
+        {"sdGenerationJob": {"generationId": "g-1", "apiCreditCost": 7}},
+        BadAnswerError,
+        "the task g-1",
+    ),
+    "amazon's filter": (
+        RELAY,
+        200,
+        {"seeds": [1], "finish_reasons": [None, "Filter reason: prompt"], "images": []},
+        ModeratedError,
+        "Filter reason: prompt",
+    ),
+    "no such model, as 422 in a success": (
+        RELAY,
+        200,
+        {"code": 422, "msg": "model is not supported", "data": None},
+        RefusedError,
+        "another model",
+    ),
     "success in chinese": (
         RELAY,
         200,
@@ -292,6 +327,15 @@ def test_what_a_stream_says_of_its_failed_end_is_told(server: WireServer) -> Non
     server.script(chunked(b"data: " + event + b"\n\n"), CLOSE)
     with pytest.raises(ModeratedError, match="content_filter"):
         node()
+
+
+def test_what_a_stream_says_in_place_of_a_picture_is_told(server: WireServer) -> None:
+    """A model that declines in words ends its stream as one that draws; nothing was lost on the way."""
+    message = {"type": "message", "content": [{"type": "output_text", "text": "I would rather not."}]}
+    event = {"type": "response.completed", "response": {"status": "completed", "output": [message]}}
+    server.script(chunked(b"data: " + json.dumps(event).encode() + b"\n\n", b"data: [DONE]\n\n"))
+    with pytest.raises(BadAnswerError, match="I would rather not"):
+        node(live_preview=1)
 
 
 @pytest.mark.parametrize("headers", [("Content-Encoding: gzip, zstd",), ()])

@@ -1,0 +1,49 @@
+"""Reads what is no JSON: plain text as one line, and of a web page its title and its text."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from .loose_json import utf8
+
+MESSAGE_MAX_CHARS = 4000
+PAGE_MAX_CHARS = 300
+READ_MAX_BYTES = 1 << 20  # of what is no JSON as a whole
+SAMPLE_CHARS, SHORT_CHARS = 1000, 64
+COMMENT_LINES = re.compile(r"^:.*$", re.M)  # heartbeats of a stream
+IS_PAGE = re.compile(r"<(!doctype\s+html|html|head|body|title)\b", re.I)
+TITLE_START, TITLE_END = re.compile(r"<title[^<>]*>", re.I), re.compile(r"</title", re.I)
+LONG_REFERENCE = re.compile(r"&#x?0*[0-9a-f]{8,};?", re.I)  # no character has so high a number, and Python reads none
+NO_TEXT = re.compile(r"<!--.*?(-->|\Z)|<(script|style|noscript|template|svg|title)\b.*?(</\2\s*>|\Z)", re.I | re.S)
+WEB_PAGE = "this is a web page: is /v1 missing in the base address, or is a login or firewall in between?"
+
+
+def plain(body: bytes) -> tuple[str, str]:
+    """Return what to tell of what is no JSON, and of a web page its title and text, never its styles or scripts."""
+    text = utf8(body)[:READ_MAX_BYTES].decode("utf-8", errors="replace")
+    if not IS_PAGE.search(text[:MESSAGE_MAX_CHARS]):
+        unreadable = sum(not (each.isprintable() or each.isspace()) or each == "\ufffd" for each in text[:SAMPLE_CHARS])
+        if unreadable * 10 > max(SHORT_CHARS, len(text[:SAMPLE_CHARS])):
+            return f"{len(body):,} bytes that are no text", ""
+        return clean(re.sub(r"<[^<>]*>", " ", NO_TEXT.sub(" ", COMMENT_LINES.sub("", text)))), ""
+    name = clean(_unescaped(_title(text)))
+    content = clean(_unescaped(re.sub(r"<[^<>]*(>|\Z)", " ", NO_TEXT.sub(" ", text))))
+    page = (f"{name}: {content}" if name and content and name not in content else content or name)[:PAGE_MAX_CHARS]
+    return f"{WEB_PAGE} It reads: {page}" if page else WEB_PAGE, page or "an empty page"
+
+
+def _title(text: str) -> str:
+    start = TITLE_START.search(text)
+    end = TITLE_END.search(text, start.end()) if start else None
+    return text[start.end() : end.start()] if start and end else ""
+
+
+def _unescaped(text: str) -> str:
+    return html.unescape(LONG_REFERENCE.sub(" ", text))
+
+
+def clean(text: str) -> str:
+    """Return a text on one line, without what cannot be shown, and not too long."""
+    shown = "".join(each if each.isprintable() else " " for each in text[: MESSAGE_MAX_CHARS * 4])
+    return " ".join(shown.split())[:MESSAGE_MAX_CHARS]
