@@ -93,13 +93,23 @@ class BatchService:
 
         `since` is a moment before it by the service's own clock, in seconds since 1970, so that not all of the list is
         read; this machine's clock may be hours off.
-        Raises: OpenAIImageError.
+        Raises: OpenAIImageError, also where an entry cannot be read that may be the batch.
         """
-        for one in self._newest():
-            if (one.metadata or {}).get(OUR_ID) == our_id:
-                return one
-            if since is not None and one.created_at is not None and one.created_at < since - SERVICE_CLOCKS_DIFFER_S:
-                return None
+        unread = 0
+        for page in self._pages():
+            for one in page.data:
+                if (one.metadata or {}).get(OUR_ID) == our_id:
+                    return one
+            unread += page.unread
+            times = [one.created_at for one in page.data if one.created_at is not None]
+            is_newest_first = bool(times) and times[-1] < times[0]  # gateways begin with the oldest
+            if is_newest_first and since is not None and times[-1] < since - SERVICE_CLOCKS_DIFFER_S:
+                break
+        if unread:
+            raise BadAnswerError(
+                f"{self._connection.name}: {unread} entries in the service's list of batches cannot be read. Look for"
+                " the batch on the service's own pages, then submit again."
+            )
         return None
 
     def download(self, file_id: str, target: Path, told: Callable[[int], None]) -> None:
@@ -111,26 +121,18 @@ class BatchService:
         self._repeated(lambda: self._downloaded(file_id, part, told))
         move(part, target)
 
-    def _newest(self) -> Iterator[BatchObject]:
+    def _pages(self) -> Iterator[BatchPage]:
         after: dict[str, str] = {}
-        unread = 0
         for _ in range(PAGES_MAX):
             page = self._told("GET", "batches", BatchPage, query={"limit": str(PAGE), **after})
-            yield from page.data
-            unread += page.unread
+            yield page
             if not page.has_more or not page.data:
-                break
+                return
             after = {"after": page.data[-1].id}
-        else:
-            raise BadAnswerError(
-                f"{self._connection.name}: the service's list of batches does not end. Look for the batch on the"
-                " service's own pages."
-            )
-        if unread:  # one of them may be the batch that is looked for
-            raise BadAnswerError(
-                f"{self._connection.name}: {unread} entries in the service's list of batches cannot be read. Look for"
-                " the batch on the service's own pages, then submit again."
-            )
+        raise BadAnswerError(
+            f"{self._connection.name}: the service's list of batches does not end. Look for the batch on the"
+            " service's own pages."
+        )
 
     def _told(
         self,

@@ -98,7 +98,7 @@ class BatchCollector:
         elif result.error is not None:
             self._note_fault(result.identity, str(result.error), final=is_final(result.error))
         elif not result.raw:
-            self._unworked.add(result.identity)
+            self._unworked |= {result.identity} & self._left
         elif self._taken(result.identity):
             kept = (one for one in self._store.records_of(result.identity) if one.batch == self._record.id)
             before = next(kept, None)  # we were interrupted behind it
@@ -119,7 +119,7 @@ class BatchCollector:
     def _note_fault(self, identity: str, fault: str, *, final: bool) -> None:
         fault = fault.encode(errors="replace").decode()  # JSON may say halves of characters, which no file takes
         with self._counting:
-            if not self._faults.get(identity, ("", False))[1]:
+            if identity in self._left and not self._faults.get(identity, ("", False))[1]:
                 self._faults[identity] = (fault, final)
 
     def _unreadable(self, line: bytes) -> None:

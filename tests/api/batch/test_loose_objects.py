@@ -152,10 +152,17 @@ def test_an_entry_that_cannot_be_read_may_be_the_batch_that_is_looked_for(server
     listed({"id": None, "metadata": {OUR_ID: "ours"}})
     with pytest.raises(BadAnswerError, match="cannot be read"):
         service.found("ours", since=None)
+    listed({"id": None, "metadata": {OUR_ID: "ours"}}, {"id": 3, "created_at": 2e9}, {"id": 4, "created_at": 1e9})
+    with pytest.raises(BadAnswerError, match="cannot be read"):
+        service.found("ours", since=2e9)
     listed({"id": None}, {"id": 5, "metadata": {OUR_ID: "ours"}})
     found = service.found("ours", since=None)
     assert found is not None
     assert found.id == "5"
+    listed({"id": 3, "created_at": 1e9}, {"id": 4, "created_at": 2e9, "metadata": {OUR_ID: "ours"}})
+    oldest_first = service.found("ours", since=2e9)
+    assert oldest_first is not None
+    assert oldest_first.id == "4"
 
 
 @pytest.fixture
