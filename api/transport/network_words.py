@@ -6,7 +6,7 @@ import http.client
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import requests
 import urllib3
@@ -23,9 +23,9 @@ OUR_FAULTS = (UnicodeError, TypeError, AttributeError, KeyError, IndexError, Rec
 def reason_of(exc: BaseException) -> str:
     """Return why no answer came, or not all of it."""
     causes = list(_causes(exc))
-    for words_of in (_tls, _time, _proxy, _name, _socket, _http, _address):
-        for cause in causes:
-            if (words := words_of(cause)) is not None:
+    for kinds, told in KINDS:
+        for cause in (cause for cause in causes if isinstance(cause, kinds)):
+            if (words := told if isinstance(told, str) else told(cause)) is not None:
                 return words
     if isinstance(exc, IncompleteStream) or type(exc) is OSError:
         return str(exc) or "the connection failed"
@@ -62,61 +62,50 @@ def _tls(exc: BaseException) -> str | None:
     return None
 
 
-def _time(exc: BaseException) -> str | None:
-    is_time = isinstance(exc, (TimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError))
-    return "time ran out" if is_time else None
+def _tunnel(exc: BaseException) -> str | None:
+    found = str(exc).partition(MARKS[2])[2].strip()[:SHOWN_CHARS]
+    return f"the proxy refused: {found}" if MARKS[2] in str(exc) else None
 
 
-def _proxy(exc: BaseException) -> str | None:
-    if isinstance(exc, OSError) and MARKS[2] in str(exc):
-        return f"the proxy refused: {str(exc).partition(MARKS[2])[2].strip()[:SHOWN_CHARS]}"
-    is_proxy = isinstance(exc, (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError))
-    return "the proxy could not be used" if is_proxy else None
+def _system(exc: BaseException) -> str | None:
+    told = type(exc) is OSError and exc.errno is not None
+    return str(getattr(exc, "strerror", None) or "the connection failed").lower() if told else None
 
 
-def _name(exc: BaseException) -> str | None:
-    if isinstance(exc, (socket.gaierror, urllib3.exceptions.NameResolutionError)):
-        return "the name of the host is not known"
-    return None
+def _no_http(exc: BaseException) -> str:
+    said = "".join(each for each in str(exc) if each.isascii() and each.isprintable())[:SHOWN_CHARS]
+    return "what came is no HTTP answer" + (f": {said}" if said.strip() else "")
 
 
-def _socket(exc: BaseException) -> str | None:
-    if isinstance(exc, http.client.RemoteDisconnected):
-        return "the other side closed the connection without an answer"
-    if isinstance(exc, ConnectionRefusedError):
-        return "nothing listens there: connection refused"
-    if isinstance(exc, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
-        return "the connection was reset by the other side"
-    if type(exc) is OSError and exc.errno is not None:
-        return str(exc.strerror or "the connection failed").lower()
-    return None
+def _cut_short(exc: BaseException) -> str:
+    counts = COUNTS.search(repr(exc))
+    if counts and counts[2]:
+        return f"the answer ended after {counts[1]} of {int(counts[1]) + int(counts[2])} bytes"
+    return "the answer ended before its end"
 
 
-def _http(exc: BaseException) -> str | None:
-    if isinstance(exc, http.client.BadStatusLine):
-        said = "".join(each for each in str(exc) if each.isascii() and each.isprintable())[:SHOWN_CHARS]
-        return "what came is no HTTP answer" + (f": {said}" if said.strip() else "")
-    if isinstance(exc, (http.client.IncompleteRead, urllib3.exceptions.IncompleteRead)):
-        counts = COUNTS.search(repr(exc))
-        if counts and counts[2]:
-            return f"the answer ended after {counts[1]} of {int(counts[1]) + int(counts[2])} bytes"
-        return "the answer ended before its end"
-    is_odd = isinstance(
-        exc, (http.client.HTTPException, urllib3.exceptions.InvalidHeader, urllib3.exceptions.InvalidChunkLength)
-    )
-    return "the head of the answer cannot be read" if is_odd else None
-
-
-def _address(exc: BaseException) -> str | None:
-    """Return words for what cannot be sent: an address or a header, as it was told."""
-    if isinstance(exc, requests.exceptions.InvalidHeader):
-        return "a header has a character that no header may have"
-    if isinstance(exc, requests.exceptions.InvalidProxyURL):
-        return "the address of the proxy cannot be read"
-    if isinstance(
-        exc, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema)
-    ):
-        return "the address cannot be read"
-    if isinstance(exc, urllib3.exceptions.LocationParseError):
-        return "the address, or that of a proxy, cannot be read"
-    return None
+Kinds = tuple[type[BaseException], ...]
+KINDS: tuple[tuple[Kinds, str | Callable[[BaseException], str | None]], ...] = (  # the first that has words
+    ((BaseException,), _tls),
+    ((TimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError), "time ran out"),
+    ((OSError,), _tunnel),
+    ((requests.exceptions.ProxyError, urllib3.exceptions.ProxyError), "the proxy could not be used"),
+    ((socket.gaierror, urllib3.exceptions.NameResolutionError), "the name of the host is not known"),
+    ((http.client.RemoteDisconnected,), "the other side closed the connection without an answer"),
+    ((ConnectionRefusedError,), "nothing listens there: connection refused"),
+    ((ConnectionResetError, ConnectionAbortedError, BrokenPipeError), "the connection was reset by the other side"),
+    ((OSError,), _system),
+    ((http.client.BadStatusLine,), _no_http),
+    ((http.client.IncompleteRead, urllib3.exceptions.IncompleteRead), _cut_short),
+    (
+        (http.client.HTTPException, urllib3.exceptions.InvalidHeader, urllib3.exceptions.InvalidChunkLength),
+        "the head of the answer cannot be read",
+    ),
+    ((requests.exceptions.InvalidHeader,), "a header has a character that no header may have"),
+    ((requests.exceptions.InvalidProxyURL,), "the address of the proxy cannot be read"),
+    (
+        (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema),
+        "the address cannot be read",
+    ),
+    ((urllib3.exceptions.LocationParseError,), "the address, or that of a proxy, cannot be read"),
+)
