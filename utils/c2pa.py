@@ -84,17 +84,13 @@ def _jpeg_boxes(data: bytes) -> Iterator[bytes]:
 
 def _stated(store: bytes) -> Credentials:
     """Read the last manifest of a store, which is the one in force."""
-    manifests = [box for kind, box in _boxes(_content(store)) if kind == b"jumb"]
+    kind, content = next(_boxes(store), (b"", b""))
+    if kind != b"jumb":
+        raise ValueError("the credentials are no JUMBF")
+    manifests = [box for kind, box in _boxes(content) if kind == b"jumb"]
     parts = dict(_labelled(manifests[-1])) if manifests else {}
     claim = next((_map(parts[name]) for name in CLAIMS if name in parts), {})
     return Credentials(_issuer(parts.get(SIGNATURE)), _generator(claim))
-
-
-def _content(store: bytes) -> bytes:
-    kind, content = next(iter(_boxes(store)), (b"", b""))
-    if kind != b"jumb":
-        raise ValueError("the credentials are no JUMBF")
-    return content
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -70,17 +70,9 @@ def _jpeg(data: bytes, texts: Mapping[str, str]) -> bytes:
     if len(body) > SEGMENT_MAX_BYTES:
         raise NoPlaceError(f"a JPEG has room for {SEGMENT_MAX_BYTES:,} bytes and this is {len(body):,}")
     segment = struct.pack(">BBH", 0xFF, APP1, len(body) + 2) + body
-    start, end = (old.start, old.end) if old else (_after_jfif(segments),) * 2
+    after_jfif = next(one.start for one in segments if one.kind[0] != APP0)  # the last one is a scan
+    start, end = (old.start, old.end) if old else (after_jfif, after_jfif)
     return data[:start] + segment + data[end:]
-
-
-def _after_jfif(segments: list[Part]) -> int:
-    at = segments[0].start
-    for segment in segments:
-        if segment.kind[0] != APP0:
-            break
-        at = segment.end
-    return at
 
 
 def _webp(data: bytes, texts: Mapping[str, str]) -> bytes:

@@ -146,8 +146,10 @@ def _opened(file: BinaryIO, openers: Openers, max_pixels: int) -> ImageFile:
     start = file.read(SIGNATURE_BYTES)
     file.seek(0)
     opener = next((opener for signature, opener in openers if start.startswith(signature)), None)
-    if opener is None and start[4:] in AVIF_KINDS:
-        opener = _avif()
+    if opener is None and start[4:] in AVIF_KINDS and features.check("avif"):
+        from PIL.AvifImagePlugin import AvifImageFile  # not every Pillow has it
+
+        opener = AvifImageFile
     if opener is None:
         raise BrokenPictureError(_unknown(start))
     with image_errors():
@@ -160,15 +162,6 @@ def _opened(file: BinaryIO, openers: Openers, max_pixels: int) -> ImageFile:
     return picture
 
 
-def _avif() -> type[ImageFile] | None:
-    """Return what opens an AVIF, if this Pillow can."""
-    if not features.check("avif"):
-        return None
-    from PIL.AvifImagePlugin import AvifImageFile
-
-    return AvifImageFile
-
-
 def _unknown(start: bytes) -> str:
     """Return what is wrong with a file that begins so: it is empty, of a kind that is not read, or of none known."""
     if not start:
@@ -176,14 +169,9 @@ def _unknown(start: bytes) -> str:
     kind = next((kind for kind, mark in NOT_READ.items() if mark.match(start)), None)
     if kind is not None:
         return f"its format is {kind}, which is not read here: convert the kept file to PNG with another program"
-    return f"the picture begins with {_shown(start)}, as no known format does"
-
-
-def _shown(start: bytes) -> str:
-    """Return the beginning of a file as text if it is text, else in hexadecimal digits."""
-    start = start[:SHOWN_BYTES]
-    is_text = start.isascii() and start.decode("ascii").isprintable()
-    return start.decode("ascii") if is_text else start.hex(" ")
+    text = start[:SHOWN_BYTES].decode("latin-1")
+    shown = text if text.isascii() and text.isprintable() else start[:SHOWN_BYTES].hex(" ")
+    return f"the picture begins with {shown}, as no known format does"
 
 
 @contextmanager

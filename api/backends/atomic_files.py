@@ -32,15 +32,12 @@ def open_regular(path: Path, mode: Literal["rb", "wb", "ab"]) -> BinaryIO:
     is_there = mode == "rb" or os.path.lexists(path)
     if is_there and not stat.S_ISREG(os.lstat(path).st_mode):  # some systems cannot refuse links when they open
         raise OSError(errno.EINVAL, "no ordinary file", str(path))
-    file = open(path, mode, opener=_without_detours)  # noqa: SIM115 - the caller closes it
+    opener = lambda name, flags: os.open(name, flags | NO_DETOURS, PRIVATE_FILE)  # noqa: E731
+    file = open(path, mode, opener=opener)  # noqa: SIM115 - the caller closes it
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "no ordinary file", str(path))
     return file
-
-
-def _without_detours(path: str, flags: int) -> int:
-    return os.open(path, flags | NO_DETOURS, PRIVATE_FILE)
 
 
 def read_regular(path: Path, max_bytes: int) -> bytes:

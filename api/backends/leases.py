@@ -41,7 +41,7 @@ def acquire(place: Path | Backend) -> Lease | None:
     owner = backend.read(newest) if newest else None
     if newest is not None and not _is_stale(backend, newest, owner):
         return None
-    ours = _made(backend, f"{PREFIX}{1 + (_number(newest) if newest else 0)}")
+    ours = _made(backend, f"{PREFIX}{1 + int((newest or '0').removeprefix(PREFIX))}")
     if ours is None:
         return None
     if newest is not None:
@@ -157,11 +157,8 @@ def _backend(place: Path | Backend) -> Backend:
 
 
 def _newest(backend: Backend) -> str | None:
-    return max((name for name in backend.names(PREFIX) if CLAIM.fullmatch(name)), key=_number, default=None)
-
-
-def _number(name: str) -> int:
-    return int(name[len(PREFIX) :])
+    named = (name for name in backend.names(PREFIX) if CLAIM.fullmatch(name))
+    return max(named, key=lambda name: int(name.removeprefix(PREFIX)), default=None)
 
 
 def _made(backend: Backend, name: str) -> Lease | None:

@@ -303,20 +303,13 @@ def is_public(address: str) -> bool:
         return False
     if isinstance(parsed, ipaddress.IPv4Address):
         return parsed.is_global and not parsed.is_multicast
-    hidden = _hidden_in(parsed)
-    if hidden:
-        return all(each.is_global and not each.is_multicast for each in hidden)
+    # An IPv6 address may lead to IPv4 ones: mapped, NAT64 (RFC 6052), compatible, 6to4, Teredo.
+    hidden = parsed.ipv4_mapped or parsed.sixtofour
+    if hidden is None and (parsed in NAT64 or (parsed in COMPATIBLE and int(parsed) > 1)):
+        hidden = ipaddress.IPv4Address(int(parsed) & 0xFFFF_FFFF)
+    if found := parsed.teredo or ((hidden,) if hidden is not None else ()):
+        return all(each.is_global and not each.is_multicast for each in found)
     return parsed.is_global and not (parsed.is_multicast or parsed.is_site_local or parsed.is_reserved)
-
-
-def _hidden_in(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
-    """Return the IPv4 addresses that an IPv6 one leads to: mapped, NAT64 (RFC 6052), compatible, 6to4, Teredo."""
-    if address.teredo is not None:
-        return list(address.teredo)
-    found = address.ipv4_mapped or address.sixtofour
-    if found is None and (address in NAT64 or (address in COMPATIBLE and int(address) > 1)):
-        found = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    return [found] if found is not None else []
 
 
 def names_inside(host: str) -> bool:
