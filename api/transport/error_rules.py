@@ -188,6 +188,8 @@ CUT_SHORT = (
 )
 FAILED_BEHIND = "{name}: the service, or one behind it, failed; {billed}"
 
+OVERLOAD, SERVICE_FAILED = "{name}: the service is overloaded", "{name}: the service failed"
+LATER = "Nothing was made; run again later."
 STILL_RUNNING = "{name}: the same request is still running there"
 WAITED_FOR = "Nothing to do: the pack waits for it."
 
@@ -268,14 +270,7 @@ RULES = (  # the first that holds
         words=r"model [`'\"]?[\w./:-]+[`'\"]? (does not exist|not found)|model not found|no such model|unknown model",
         page=False,
     ),
-    Rule(
-        RefusedError,
-        NOBODY,
-        LATER_OR_ANOTHER,
-        {*BUSY_STATUSES, 500, 502, 503},
-        words=NOBODY_THERE,
-        page=False,
-    ),
+    Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {*BUSY_STATUSES, 500, 502, 503}, words=NOBODY_THERE, page=False),
     Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {400, 404, 500, 503}, codes=NOT_BEGUN_CODES),
     Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {501, 505}),
     Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {400, 404, 405, 422}, words=UNABLE, page=False),
@@ -348,47 +343,17 @@ RULES = (  # the first that holds
     Rule(RefusedError, UNKNOWN_FIELD, "{leave_out}", REFUSALS, codes=UNKNOWN_FIELD_CODES),
     Rule(RefusedError, "{name}: the service wants a field", "{add_field}", {400, 422}, words=WANTS_FIELD, page=False),
     Rule(RefusedError, UNKNOWN_FIELD, "{leave_out}", {400, 422}, words=UNKNOWN_FIELD_WORDS, page=False),
-    Rule(
-        ServiceDownError,
-        "{name}: the service failed",
-        "Nothing was made; run again later.",
-        {500, 503},
-        from_service=True,
-        kinds=("comfy.org", "sandbox"),
-    ),
-    Rule(
-        ServiceDownError,
-        "{name}: the service is overloaded",
-        "Nothing was made; run again later.",
-        {500, 503},
-        from_service=True,
-        at_openai=True,
-        codes=OVERLOADED,
-    ),
-    Rule(
-        ServiceDownError,
-        "{name}: the service is overloaded",
-        "Nothing was made; run again later.",
-        {503},
-        from_service=True,
-        at_openai=True,
-        words="overloaded|slow down",
-    ),
+    Rule(ServiceDownError, SERVICE_FAILED, LATER, {500, 503}, from_service=True, kinds=("comfy.org", "sandbox")),
+    Rule(ServiceDownError, OVERLOAD, LATER, {500, 503}, from_service=True, at_openai=True, codes=OVERLOADED),
+    Rule(ServiceDownError, OVERLOAD, LATER, {503}, from_service=True, at_openai=True, words="overloaded|slow down"),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, LESS_AT_ONCE + " {unknown}", {504, 522, 524}, kinds=("comfy.org",)),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, GAVE_UP_ADVICE + " {unknown}", {504, 522, 524}),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{unknown}", {408, 499, 502}),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{unknown}", FAILURES, from_service=False, page=True),
     LOST,
-    Rule(
-        OutcomeUnknownError,
-        FAILED_BEHIND,
-        "{unknown}",
-        SUCCESS,
-        codes=FAILED_CODES,
-    ),
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, codes=FAILED_CODES),
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, codes="upstream_error", words=NOTHING),
-    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, words=ONLY_UPSTREAM, page=False),
-    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, words=TIMED_OUT, page=False),
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, words=f"{ONLY_UPSTREAM}|{TIMED_OUT}", page=False),
     Rule(
         RefusedError,
         "{name}: a web page came, and no answer of the images API",
@@ -406,14 +371,10 @@ RULES = (  # the first that holds
     ),
     Rule(RefusedError, REFUSED, CHANGE_WHAT_IT_NAMES),
 )
-FAILED = Rule(ServiceDownError, "{name}: the service failed", "Nothing was made; run again later.")
+FAILED = Rule(ServiceDownError, SERVICE_FAILED, LATER)
 GATEWAY_HARMLESS = Rule(
     ServiceDownError,
     "{name}: a gateway gave up before the service answered",
     "Nothing is lost by it; do it again in a while.",
 )
-EARLY = Rule(
-    ServiceDownError,
-    "{name}: the service answered before it had the whole request",
-    "Nothing was made; run again later.",
-)
+EARLY = Rule(ServiceDownError, "{name}: the service answered before it had the whole request", LATER)
