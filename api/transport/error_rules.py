@@ -188,7 +188,8 @@ CUT_SHORT = (
 )
 FAILED_BEHIND = "{name}: the service, or one behind it, failed; {billed}"
 
-OVERLOAD, SERVICE_FAILED = "{name}: the service is overloaded", "{name}: the service failed"
+OVERLOAD = "{name}: the service is overloaded"
+SERVICE_FAILED = "{name}: the service failed"
 LATER = "Nothing was made; run again later."
 STILL_RUNNING = "{name}: the same request is still running there"
 WAITED_FOR = "Nothing to do: the pack waits for it."
