@@ -33,6 +33,7 @@ MAX_ANSWER_BYTES = 1 << 30
 READ_BYTES = 1 << 18
 
 
+AGENT = "openai-image-nodes"  # firewalls refuse the names of libraries, above all with pictures
 ACCEPTED = "gzip, deflate"  # else what else is installed decides, and asks for what is not unpacked here
 GZIP_MAGIC, ZLIB_FIRST = b"\x1f\x8b", b"x"
 PLAIN_FIRSTS = b'{["<:de\x89\xff\xefGRi'  # of JSON, events, pictures
@@ -61,7 +62,7 @@ def send(
             url,
             params=query,
             data=None if body is None else cast(Iterable[bytes], body),
-            headers={"Accept-Encoding": ACCEPTED, **(headers or {})},
+            headers={"User-Agent": AGENT, "Accept-Encoding": ACCEPTED, **(headers or {})},
             timeout=(CONNECT_TIMEOUT_S, patience.silence_s),
             allow_redirects=False,  # a redirect could carry the key to another host
             stream=True,

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +26,7 @@ from openai_image_nodes.api.errors import (
 from openai_image_nodes.api.transport.answer import RawAnswer, parse_answer
 from openai_image_nodes.api.transport.error_mapping import Asked, error_from_response
 from support.capture import picture
-from support.node_calls import node
+from support.node_calls import KEY, node
 from support.wire_server import CLOSE, WireServer, chunked, openai_wire, plain
 
 RED, BLUE = picture(color=(250, 0, 0)), picture(color=(0, 0, 250))
@@ -302,6 +304,24 @@ def test_all_pictures_that_were_asked_for_are_had(server: WireServer, name: str)
         image, _, _ = node(n=2)
         assert [each[0, 0].argmax().item() for each in image] == [0, 2]
     assert server.posts == 1
+
+
+def test_requests_go_out_under_the_packs_own_name(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Firewalls refuse the names of libraries; one that wants another name yet gets it from the connection."""
+    monkeypatch.setenv("OPENAI_IMAGE_NODES_HOME", str(tmp_path))
+    entry = {"base_url": server.base_url, "key": KEY, "headers": {"user-agent": "curl/8.7.1"}}
+    (tmp_path / "connections.json").write_text(json.dumps({"connections": {"relay": entry}}))
+    (tmp_path / "connections.json").chmod(0o600)
+    server.file("/a.png", plain(RED))
+    address = f"{server.base_url.removesuffix('/v1')}/a.png"
+    for seed, name in enumerate(("openai", "relay")):
+        server.script(plain(json.dumps({"data": [{"url": address}]}).encode()))
+        node(connection=name, seed=seed)
+    names = [re.findall(rb"(?im)^user-agent: (.*)\r", head) for head in (*server.heads, *server.gets)]
+    own = b"openai-image-nodes"
+    assert names == [[own], [b"curl/8.7.1"], [own], [own]]
 
 
 def test_of_one_that_was_asked_for_the_last_line_counts(server: WireServer) -> None:
