@@ -161,8 +161,8 @@ def hold(root: Path, name: str, usd: float, *, until_released: bool = False) -> 
 def release(root: Path, name: str, shared: Backend | None = None) -> None:
     """Note that something is out no more: what it cost is noted by then, or it cost nothing."""
     for folder in list(folders_in(root / HELD)):
-        held = list(folders_in(folder))
-        for path in (path for path in held if path.name.endswith(f"_{name}.json")):
+        held = names_in(folder)
+        for path in (folder / each for each in held if each.endswith(f"_{name}.json")):
             with contextlib.suppress(OSError):
                 remove(path)
             with contextlib.suppress(SharedStoreError, OutOfCreditError):  # else it counts until the day is over

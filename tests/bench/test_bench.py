@@ -99,7 +99,7 @@ def test_facts_are_measured(
 @pytest.mark.slow
 def test_fitting_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer of a whole picture and a region of one."""
-    monkeypatch.setattr(edits, "CASES", {"small": (256, 256), "region": (2048, 1536)})
+    monkeypatch.setattr(edits, "CASES", {"small": (256, 256), "region": (800, 600)})
     assert [words for _, words in (*edits._whole("small", 1), *edits._region("region", 1))]
 
 

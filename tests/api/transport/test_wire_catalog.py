@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -42,6 +43,25 @@ def cases(values: dict[str, list[Any]], model: str) -> dict[str, dict[str, Any]]
     return found
 
 
+def combined(values: dict[str, list[Any]], model: str) -> dict[str, dict[str, Any]]:
+    """Return options by prompt, in each a value of every parameter, so that each value is in one of them at least."""
+    backgrounds, compressions = values["background"] or [None], cycle(values["output_compression"])
+    found = {}
+    for number in range(max(len(backgrounds) * len(values["output_format"]), *map(len, values.values()))):
+        options = {name: each[number % len(each)] for name, each in values.items() if each}
+        del options["output_compression"]
+        formats = values["output_format"]
+        options["output_format"] = formats[number // len(backgrounds) % len(formats)]  # each with each background
+        if options["output_format"] != "png":
+            options["output_compression"] = next(compressions)
+        if options["output_format"] == "jpeg" and options.get("background") == "transparent":
+            options["background"] = "opaque"
+        found[f"fox {number}"] = {"prompt": f"fox {number}", "model": model, **options}
+    for name, each in values.items():
+        assert {options[name] for options in found.values() if name in options} == set(each), name
+    return found
+
+
 def inputs(options: dict[str, Any], operation: str) -> dict[str, Any]:
     return {**options, "image": IMAGE} if operation == "edits" else options
 
@@ -63,7 +83,7 @@ def test_every_allowed_value_goes_out_as_the_official_client_sends_it(
     monkeypatch.setenv("OPENAI_IMAGE_NODES_ASK_ABOVE_USD", "inf")
     spec = catalog.find(model)
     assert spec is not None
-    wanted = cases(values_of(spec, operation), model)
+    wanted = combined(values_of(spec, operation), model)
     results = together(*(inputs(options, operation) for options in wanted.values()))
     assert [result for result in results if isinstance(result, BaseException)] == []
     ours = {request.fields()["prompt"]: request for request in server.requests}
