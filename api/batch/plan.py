@@ -83,7 +83,7 @@ class PlannedJob(BaseModel):
 
     def record(self, batch: str) -> JobRecord:
         """Return the record of this job as part of a batch of ours."""
-        return JobRecord(
+        return JobRecord.model_construct(
             identity=self.identity,
             state=BATCHED,
             batch=batch,

@@ -64,7 +64,7 @@ class Job:
 
     def record(self, identity: str) -> JobRecord:
         """Return the record of this job before anything happened to it."""
-        return JobRecord(
+        return JobRecord.model_construct(  # ours: what another may have written is judged when it is read
             identity=identity,
             service=self.connection.service,
             connection=self.connection.name,

@@ -68,6 +68,56 @@ NUMBERS_EACH = 1000
 PLACES = 900_000
 
 
+def _date_or_none(value: float | None) -> float | None:
+    return value if value is not None and 0 <= value <= LAST_SECOND else None
+
+
+def _account_or_nobodys(value: object) -> str | None:
+    """Return an account, or "" for what is none: it is no reason to withhold a picture, nor to give it to anybody."""
+    if value is None:
+        return None
+    return value if isinstance(value, str) and ACCOUNT.fullmatch(value) else ""
+
+
+def _unique(values: list[str]) -> list[str]:
+    if len(set(values)) != len(values):
+        raise ValueError("twice")
+    return values
+
+
+def _askable(fields: dict[str, Any]) -> dict[str, Any]:
+    n = fields.get("n", 1)
+    if isinstance(n, bool) or not isinstance(n, int) or not 0 < n <= ITEMS_MAX:
+        raise ValueError("n")
+    if not all(isinstance(fields.get(name, ""), str) for name in FIELD_TEXTS):
+        raise ValueError("no text")
+    return fields
+
+
+def _number_or_none(value: object) -> object:
+    return value if isinstance(value, (int, float)) else None
+
+
+def _usage_or_none(value: object, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+AskedFields = Annotated[dict[str, Any], AfterValidator(_askable)]
+Text = Annotated[str, Field(max_length=TEXT_MAX_CHARS)]
+ShortText = Annotated[str, Field(max_length=2048)]
+Word = Annotated[str, Field(pattern=r"^[0-9A-Za-z_.:-]{1,200}$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+PictureName = Annotated[str, Field(pattern=rf"^picture_(0|[1-9][0-9]{{0,5}})\.({SUFFIXES})$")]
+Second = Annotated[float, Field(ge=0, le=LAST_SECOND, allow_inf_nan=False)]
+Moment = Annotated[float | None, AfterValidator(_date_or_none)]  # what a service says of its own time
+Amount = Annotated[
+    float | None, BeforeValidator(_number_or_none), AfterValidator(amount)
+]  # a picture is not withheld for an odd number beside it
+
+
 class JobRecord(BaseModel):
     """What is written down of a job. Times in seconds since 1970, UTC; `fields` are the service's own, prompt included.
 
@@ -77,34 +127,34 @@ class JobRecord(BaseModel):
     before these were written down have none.
     """
 
-    identity: str
-    state: str = "prepared"
-    service: str
-    connection: str
-    operation: str
-    model: str
-    fields: dict[str, Any] = {}
-    seed: int = 0
-    input_digests: list[str] = []
-    idempotency_key: str | None = None
-    batch: str | None = None
-    prepared_at: float = 0.0
-    sent_at: float | None = None
-    answered_at: float | None = None
-    elapsed_s: float | None = None
-    request_id: str | None = None
-    headers: dict[str, str] = {}
-    usage: Usage | None = None
-    svg_usage: SvgUsage | None = None
-    answer_fields: dict[str, str] = {}
-    revised_prompts: list[str] = []
-    cost_usd: float | None = None
-    credits: float | None = None
-    pictures: list[str] = []
-    faults: dict[int, str] = {}
-    fault: str | None = None
-    picture_digests: list[str] = []
-    account: str | None = None
+    identity: Digest
+    state: Literal["prepared", "sent", "unknown", "batched", "answered"] = "prepared"
+    service: ShortText
+    connection: ShortText
+    operation: ShortText
+    model: ShortText
+    fields: AskedFields = Field(default_factory=dict)
+    seed: Annotated[int, Field(ge=0, lt=1 << 64)] = 0
+    input_digests: list[ShortText] = Field(default_factory=list)
+    idempotency_key: Word | None = None
+    batch: Word | None = None
+    prepared_at: Second = 0.0
+    sent_at: Second | None = None
+    answered_at: Second | None = None
+    elapsed_s: Amount = None
+    request_id: Text | None = None
+    headers: dict[Text, Text] = Field(default_factory=dict)
+    usage: Annotated[Usage | None, WrapValidator(_usage_or_none)] = None
+    svg_usage: Annotated[SvgUsage | None, WrapValidator(_usage_or_none)] = None
+    answer_fields: dict[Text, Text] = Field(default_factory=dict)
+    revised_prompts: list[Text] = Field(default_factory=list)
+    cost_usd: Amount = None
+    credits: Amount = None
+    pictures: Annotated[list[PictureName], AfterValidator(_unique)] = Field(default_factory=list)
+    faults: dict[int, Text] = Field(default_factory=dict)
+    fault: Text | None = None
+    picture_digests: list[Digest] = Field(default_factory=list)
+    account: Annotated[str | None, BeforeValidator(_account_or_nobodys)] = None
 
     @property
     def image_count(self) -> int:
@@ -195,96 +245,13 @@ class TornRecord(UnfitRecord):
     """A record that is no JSON: the machine went down before the disk had it."""
 
 
-def _date_or_none(value: float | None) -> float | None:
-    return value if value is not None and 0 <= value <= LAST_SECOND else None
-
-
-def _account_or_nobodys(value: object) -> str | None:
-    """Return an account, or "" for what is none: it is no reason to withhold a picture, nor to give it to anybody."""
-    if value is None:
-        return None
-    return value if isinstance(value, str) and ACCOUNT.fullmatch(value) else ""
-
-
-def _unique(values: list[str]) -> list[str]:
-    if len(set(values)) != len(values):
-        raise ValueError("twice")
-    return values
-
-
-def _askable(fields: dict[str, Any]) -> dict[str, Any]:
-    n = fields.get("n", 1)
-    if isinstance(n, bool) or not isinstance(n, int) or not 0 < n <= ITEMS_MAX:
-        raise ValueError("n")
-    if not all(isinstance(fields.get(name, ""), str) for name in FIELD_TEXTS):
-        raise ValueError("no text")
-    return fields
-
-
-def _number_or_none(value: object) -> object:
-    return value if isinstance(value, (int, float)) else None
-
-
-def _usage_or_none(value: object, read: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
-
-
-AskedFields = Annotated[dict[str, Any], AfterValidator(_askable)]
-Text = Annotated[str, Field(max_length=TEXT_MAX_CHARS)]
-ShortText = Annotated[str, Field(max_length=2048)]
-Word = Annotated[str, Field(pattern=r"^[0-9A-Za-z_.:-]{1,200}$")]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-PictureName = Annotated[str, Field(pattern=rf"^picture_(0|[1-9][0-9]{{0,5}})\.({SUFFIXES})$")]
-Second = Annotated[float, Field(ge=0, le=LAST_SECOND, allow_inf_nan=False)]
-Moment = Annotated[float | None, AfterValidator(_date_or_none)]  # what a service says of its own time
-Amount = Annotated[
-    float | None, BeforeValidator(_number_or_none), AfterValidator(amount)
-]  # a picture is not withheld for an odd number beside it
-
-
-class _ReadRecord(JobRecord):
-    """A record within its bounds; fields that nobody knows are left out."""
-
-    identity: Digest
-    state: Literal["prepared", "sent", "unknown", "batched", "answered"] = "prepared"
-    service: ShortText
-    connection: ShortText
-    operation: ShortText
-    model: ShortText
-    fields: AskedFields = Field(default_factory=dict)
-    seed: Annotated[int, Field(ge=0, lt=1 << 64)] = 0
-    input_digests: list[ShortText] = Field(default_factory=list)
-    idempotency_key: Word | None = None
-    batch: Word | None = None
-    prepared_at: Second = 0.0
-    sent_at: Second | None = None
-    answered_at: Second | None = None
-    elapsed_s: Amount = None
-    request_id: Text | None = None
-    headers: dict[Text, Text] = Field(default_factory=dict)
-    usage: Annotated[Usage | None, WrapValidator(_usage_or_none)] = None
-    svg_usage: Annotated[SvgUsage | None, WrapValidator(_usage_or_none)] = None
-    answer_fields: dict[Text, Text] = Field(default_factory=dict)
-    revised_prompts: list[Text] = Field(default_factory=list)
-    cost_usd: Amount = None
-    credits: Amount = None
-    pictures: Annotated[list[PictureName], AfterValidator(_unique)] = Field(default_factory=list)
-    faults: dict[int, Text] = Field(default_factory=dict)
-    fault: Text | None = None
-    picture_digests: list[Digest] = Field(default_factory=list)
-    account: Annotated[str | None, BeforeValidator(_account_or_nobodys)] = None
-
-
 def record_from(data: bytes, identity: str, place: object) -> JobRecord:
     """Return the record that some bytes are, if it is the one of an identity; `place` is where they were found.
 
     Raises: UnfitRecord.
     """
     try:
-        record = JobRecord.model_construct(**dict(_ReadRecord.model_validate_json(data)))
+        record = JobRecord.model_validate_json(data)
     except ValidationError as exc:
         errors = exc.errors(include_url=False, include_context=False, include_input=False)
         if errors[0]["type"] == "json_invalid":

@@ -28,7 +28,9 @@ def fields(**other: Any) -> dict[str, Any]:
 
 def record(usd: float | None, connection: str = "openai") -> JobRecord:
     """Return the record of an answer that cost so much."""
-    return JobRecord(identity="0", service="s", connection=connection, operation="generations", model="m", cost_usd=usd)
+    return JobRecord(
+        identity="0" * 64, service="s", connection=connection, operation="generations", model="m", cost_usd=usd
+    )
 
 
 def test_estimate_is_the_published_price_and_a_little_for_the_prompt() -> None:
