@@ -20,7 +20,7 @@ import urllib3
 
 from ..config import whole_number
 from ..connections.connection import Connection
-from ..errors import OpenAIImageError
+from ..errors import OpenAIImageError, RefusedError
 from .bodies import RequestBody
 from .error_mapping import Asked, error_from_exception, error_from_response
 from .sessions import Patience, session_for
@@ -246,8 +246,9 @@ def request(
         )
     except OpenAIImageError:
         raise
-    except Exception as exc:  # also what Python says of an address, a header or a proxy that cannot be used
-        raise answer.lost(exc) from exc
+    except Exception as exc:  # noqa: BLE001 - also what Python says of an address, a header or a proxy
+        lost = answer.lost(exc)  # what cannot be sent is repeated by what Python says of it: a header with a key
+        raise lost from None if isinstance(lost, RefusedError) else exc
     with response:
         answer.begin(response)
         yield answer

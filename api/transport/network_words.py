@@ -87,7 +87,7 @@ def _cut_short(exc: BaseException) -> str:
 Kinds = tuple[type[BaseException], ...]
 KINDS: tuple[tuple[Kinds, str | Callable[[BaseException], str | None]], ...] = (  # the first that has words
     ((BaseException,), _tls),
-    ((TimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError), "time ran out"),
+    ((TimeoutError, requests.exceptions.Timeout, urllib3.exceptions.ReadTimeoutError), "time ran out"),
     ((OSError,), _tunnel),
     ((requests.exceptions.ProxyError, urllib3.exceptions.ProxyError), "the proxy could not be used"),
     ((socket.gaierror, urllib3.exceptions.NameResolutionError), "the name of the host is not known"),

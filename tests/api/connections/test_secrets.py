@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 from openai_image_nodes.api.connections import resolve as connections
-from openai_image_nodes.api.connections.connection import HostSecrets
-from openai_image_nodes.api.errors import OpenAIImageError
+from openai_image_nodes.api.connections.connection import Connection, HostSecrets
+from openai_image_nodes.api.errors import OpenAIImageError, RefusedError
 from openai_image_nodes.api.transport import retry as retries
+from openai_image_nodes.api.transport.client import request
 from support.asker import hurry
 from support.capture import Capture, failure, picture, success
 from support.node_calls import KEY, NODE_CLASS_MAPPINGS, GPTImage, asked, node, photo, validated
@@ -117,6 +118,14 @@ def test_service_that_echoes_a_header_of_the_connections_file_does_not_spread_it
     with pytest.raises(OpenAIImageError) as caught:
         node(connection="relay")
     assert not PLANTED.search(str(caught.value))
+
+
+def test_header_that_cannot_be_sent_is_not_repeated() -> None:
+    """Python's own words for it would, and ComfyUI writes those down as well."""
+    relay = Connection(name="relay", base_url="http://127.0.0.1:9/v1", headers={"X-Extra": " header-planted-3"})
+    with pytest.raises(RefusedError, match="a header has a character") as caught, request(relay, "GET", "models"):
+        pass
+    assert not PLANTED.search("".join(traceback.format_exception(caught.value)))
 
 
 @pytest.mark.parametrize("length", [1, 4, 7])

@@ -70,8 +70,9 @@ def test_refused_connection_is_tried_three_times_more(
     with server:
         server.point(monkeypatch)
     asker = Asker(server)
-    with caplog.at_level(logging.DEBUG, "urllib3.connectionpool"), pytest.raises(ServiceDownError, match="nothing was"):
+    with caplog.at_level(logging.DEBUG, "urllib3.connectionpool"), pytest.raises(ServiceDownError) as caught:
         asker.ask()
+    assert "(nothing listens there: connection refused)" in str(caught.value)
     assert sum("Starting new HTTP connection" in line for line in caplog.messages) == 4
     assert asker.records == []
     with server:
@@ -100,7 +101,7 @@ def test_name_that_does_not_resolve_is_not_billed(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("OPENAI_API_KEY", "sk-nobody")
     monkeypatch.setenv("OPENAI_BASE_URL", "https://nowhere.invalid/v1")
     asker = Asker(Server())
-    with pytest.raises(ServiceDownError, match=r"nowhere\.invalid could not be reached"):
+    with pytest.raises(ServiceDownError, match=r"nowhere\.invalid could not be reached \(the name of the host"):
         asker.ask()
     assert asker.records == []
 
