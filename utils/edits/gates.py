@@ -28,7 +28,7 @@ REFINEMENTS, HOPELESS, REFINED = 12, 2, 0.005
 ALIKE = 0.8  # cosine of two steps in a row that a third would follow,
 EXTRAPOLATED = 4.0  # and how far that is gone at once
 AROUND_CHANGED, UNCHANGED = 4.0, 0.5
-AFFINE_RATIO = 0.85
+AFFINE_RATIO, MOVED = 0.85, 2 / 255
 CLEARLY, CLEAR_MATCH = 0.08, 0.5  # the correlation rises by that, or its distance from 1 falls to that
 SCALES, ROTATION, SHEAR = (0.80, 1.25), 3.0, 0.03
 MASK_INSIDE = 0.5
@@ -183,7 +183,9 @@ class _Chain:
         self._is_lost = self._unsettled / self._pair.unit > IN_PLACE
         if self._is_lost:
             return f"the best fit is not settled: its last step moves a corner by {self._unsettled:.1f} px"
-        rest_old, rest_new = (_rest(samples(it, shown.weight)) for it in (before, shown))
+        moved = (before.smooth - shown.smooth).abs().amax(dim=1, keepdim=True) > MOVED
+        weight = shown.weight * moved if bool(moved.any()) else shown.weight  # of a logo on white paper, the logo
+        rest_old, rest_new = (_rest(samples(it, weight)) for it in (before, shown))
         if rest_new > AFFINE_RATIO * rest_old:
             return f"it lowers the difference too little ({rest_old:.1f} to {rest_new:.1f} of 255)"
         return None

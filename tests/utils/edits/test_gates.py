@@ -8,7 +8,7 @@ from openai_image_nodes.utils.edits import gates
 from openai_image_nodes.utils.edits.gates import Decision, decide
 from openai_image_nodes.utils.edits.geometry import identity
 from openai_image_nodes.utils.edits.pair import make_pair
-from support.drift import PHOTOGRAPHS, Drift, blurred, edited, ellipse, photograph, rectangle
+from support.drift import PHOTOGRAPHS, Drift, blurred, corner_error, edited, ellipse, photograph, rectangle
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
@@ -48,6 +48,19 @@ def test_small_shift_is_put_back() -> None:
     original = photograph("coffee.jpg")
     decided = decision(original, Drift(shift=(1 / 512, -1 / 512)).answer(original))
     assert decided.applied[0] == "alignment"
+
+
+def test_few_details_on_plain_paper_are_put_back() -> None:
+    """Of a logo on white paper three quarters are white either way: what moves is judged, not the paper."""
+    original = torch.ones(288, 384, 3)
+    for left, top, colour in ((0.1, 0.1, (0.1, 0.3, 0.8)), (0.7, 0.15, (0.2, 0.2, 0.2)), (0.2, 0.75, (0.9, 0.2, 0.1))):
+        part = rectangle(original, left, top, left + 0.15, top + 0.12)[..., None] > 0
+        original = torch.where(part, torch.tensor(colour), original)
+    drift = Drift((0.95, 0.94), (-0.05, -0.045), noise=1, jpeg=92)
+    decided = decision(original, drift.answer(original))
+    assert decided.verdict == "aligned"
+    assert "alignment" in decided.applied
+    assert corner_error(decided.view.mapping.affine.tolist(), drift, (384, 288)) < 0.5
 
 
 def test_colours_alone_are_matched() -> None:
