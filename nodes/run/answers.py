@@ -84,6 +84,10 @@ def mismatches(fits: Sequence[Fit]) -> list[str]:
         told.append("What came back was redrawn and does not match your picture, so its border may show.")
     if any(fit.verdict == "misplaced" and not fit.relit for fit in fits):
         told.append("What came back shows your picture in another place or size, so its border may show.")
+    if any(fit.figures.places > 1 for fit in fits):
+        told.append(
+            "Your picture repeats a pattern that fits in several places: the nearest was taken. Look at the edit."
+        )
     if any(fit.relit for fit in fits):
         told.append("The light or the style of what came back differs, so its border may show.")
     if any(fit.figures.shown < NEARLY_ALL_SHOWN for fit in fits):

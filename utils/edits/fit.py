@@ -63,6 +63,8 @@ class Fit:
         said = [self._place()]
         if self.verdict == "roughly aligned":
             said.append("it matches only roughly")
+        if self.figures.places > 1:
+            said.append("it fits elsewhere as well")
         if "colour match" in self.applied:
             said.append("its colours were matched")
         return ", ".join(said)

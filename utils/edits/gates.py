@@ -5,6 +5,7 @@ Differences are of 255, lengths in pixels at a long side of 1024.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,7 @@ from .filters import grow, luminance
 from .flow import flow_lengths, smooth_flow
 from .geometry import Mapping, compose, corner_shift, identity, parts
 from .pair import Pair, Samples, View, samples, trimmed, view
+from .places import places
 from .registration import BANDS, Level, features, register, remaining
 
 Verdict = Literal["aligned", "roughly aligned", "misplaced", "redrawn", "not compared"]
@@ -31,6 +33,7 @@ AROUND_CHANGED, UNCHANGED = 4.0, 0.5
 AFFINE_RATIO, MOVED = 0.85, 2 / 255
 CLEARLY, CLEAR_MATCH = 0.08, 0.5  # the correlation rises by that, or its distance from 1 falls to that
 SCALES, ROTATION, SHEAR = (0.80, 1.25), 3.0, 0.03
+LEAST_MATCH = 0.005  # between two places: less is noise
 MASK_INSIDE = 0.5
 IN_PLACE = 0.6
 FLOW_RATIO, FLOW_LIMIT = 0.92, 4.0
@@ -54,7 +57,8 @@ class Refusal:
 class Figures:
     """What was measured on the untouched area: correlations, and mean differences of 255 (rest: trimmed, smooth).
 
-    shown: the part of the mask that the answer has something for, of 1.
+    shown: the part of the mask that the answer has something for, of 1. places: where a pattern that repeats was found
+    to match alike, of which the nearest was taken.
     """
 
     kept: float = 0.0
@@ -66,6 +70,7 @@ class Figures:
     flow: float = 0.0
     membrane: float = 0.0
     shown: float = 1.0
+    places: int = 1
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,7 @@ class _Chain:
         self._best: View | None = None  # under any map, also one that was refused
         self._unsettled = 0.0  # by how many pixels of the frame the last step of the registration moved a corner
         self._is_lost = False  # something matches better elsewhere, but it was not found where
+        self._places = 1  # where it matches alike
         self._elsewhere = False  # it matches under a map that no drift has, or that leaves the mask without an answer
 
     def decide(self) -> Decision:
@@ -123,7 +129,8 @@ class _Chain:
         if before.texture < ENOUGH_TEXTURE:
             self._refuse("alignment", "the untouched area is too plain to see where it belongs")
             return before
-        shown = self._refined(register(self._pair.levels(self._should_stop), self._should_stop))
+        pyramid = self._pair.levels(self._should_stop)
+        shown = self._placed(pyramid, self._refined(register(pyramid, self._should_stop)))
         affine = shown.mapping.affine
         self._ask()
         self._best = shown
@@ -134,6 +141,19 @@ class _Chain:
             self._refuse("alignment", fault)
             return before
         self._applied.append("alignment")
+        return shown
+
+    def _placed(self, pyramid: Sequence[Level], shown: View) -> View:
+        """Return the view at the nearest of the places where it matches alike: a pattern that repeats has many."""
+        elsewhere = places(pyramid, shown.mapping.affine, self._should_stop)
+        own = (shown, self._unsettled)
+        found = [*((self._refined(affine), self._unsettled) for affine in elsewhere), own]
+        best = found[0]
+        for other in found[1:]:
+            if _is_better(other[0], best[0]):
+                best = other
+        self._places = 1 + sum(other is not best and not _is_better(best[0], other[0]) for other in found)
+        shown, self._unsettled = best
         return shown
 
     def _refined(self, affine: Tensor) -> View:
@@ -267,6 +287,7 @@ class _Chain:
             flow=self._flow,
             membrane=float(membrane.abs().max()) * 255 if membrane is not None else 0.0,
             shown=_part_shown(shown),
+            places=self._places if "alignment" in self._applied else 1,
         )
         return Decision(
             shown,
@@ -338,6 +359,11 @@ def _matched(shown: View) -> Level:
     both = (luminance(pair.picture), luminance(colour.apply(shown.answer)))
     picture, answer = (features(luminances, weight, BANDS) for luminances in both)
     return Level(pair.frame, picture, answer, weight)
+
+
+def _is_better(shown: View, other: View) -> bool:
+    """Tell whether one place is clearly the right one of two."""
+    return shown.match > other.match + LEAST_MATCH and _unclear(other, shown) is None
 
 
 def _part_shown(shown: View) -> float:

@@ -27,6 +27,7 @@ CAUCHY = 2.385  # 95 % efficiency on normal noise
 LEAST_SPREAD = 0.1  # of residuals: where most is flat, the median alone would take edges for outliers
 DAMPING = 1e-6
 MEDIAN_SAMPLES = 20_000
+STRIPED = 0.01  # of the structure across: what there is along stripes is noise
 
 # Columns of d(warped)/d(affine), in the order of the affine map's six numbers, that a step may move together.
 _TRANSLATION = ((0, 0, 1, 0, 0, 0), (0, 0, 0, 0, 0, 1))
@@ -92,6 +93,18 @@ def correlation(left: Tensor, right: Tensor, weight: Tensor) -> Tensor:
     return covariance / power.sqrt().clamp(min=1e-9)
 
 
+def correlations(level: Level, affine: Tensor) -> Tensor:
+    """Return how well the features match under maps [N,2,3]: [N]."""
+    grid = affine_positions(affine, level.frame, level.frame.height, level.frame.width)
+    moved = sample(level.answer.expand(len(grid), -1, -1, -1), grid)
+    return correlation(level.picture, moved, level.keep * inside(grid))
+
+
+def translated(level: Level, affine: Tensor, should_stop: ShouldStop | None = None) -> Tensor:
+    """Return maps [N,2,3], each at the shift nearby that matches best."""
+    return _Solver(level, _TRANSLATION).solve(affine, FINE_STEPS, should_stop)
+
+
 def _coarse(level: Level, should_stop: ShouldStop | None) -> Tensor:
     """Return [1,2,3]: the best of several starts of different scale, each freed step by step."""
     affine = torch.zeros(len(START_SCALES), 2, 3, dtype=torch.float64)
@@ -99,26 +112,44 @@ def _coarse(level: Level, should_stop: ShouldStop | None) -> Tensor:
     affine = compose(affine, _shift(level, affine))
     for basis, steps in zip((_TRANSLATION, _SIMILARITY, _AFFINE), COARSE_STEPS, strict=True):
         affine = _Solver(level, basis).solve(affine, steps, should_stop)
-    grid = affine_positions(affine, level.frame, level.frame.height, level.frame.width)
-    moved = sample(level.answer.expand(len(grid), -1, -1, -1), grid)
-    best = int(correlation(level.picture, moved, level.keep * inside(grid)).argmax())
+    best = int(correlations(level, affine).argmax())
     return affine[best : best + 1]
 
 
 def _shift(level: Level, affine: Tensor) -> Tensor:
     """Return the shifts, as affine maps [N,2,3], at which the features under maps [N,2,3] correlate best."""
+    peaks = matches(level, affine).flatten(1).argmax(dim=1)
+    return shifts(level, torch.stack([peaks // (2 * level.frame.width), peaks % (2 * level.frame.width)], dim=1))
+
+
+def matches(level: Level, affine: Tensor, should_stop: ShouldStop | None = None) -> Tensor:
+    """Return the correlation of the features at each shift of maps [N,2,3]: [N,2h,2w], as `shifts` reads it.
+
+    What lies outside the answer counts for no match.
+    """
     height, width = level.frame.height, level.frame.width
     grid = affine_positions(affine, level.frame, height, width)
-    moved = sample(level.answer.expand(len(grid), -1, -1, -1), grid, "bilinear") * inside(grid)
+    moved, shown = sample(level.answer.expand(len(grid), -1, -1, -1), grid, "bilinear"), inside(grid)
     size = (2 * height, 2 * width)  # so that nothing comes in again at the other side
-    spectra = (torch.fft.rfft2(picture[:, 0], s=size) for picture in (level.picture * level.keep, moved))
-    own, other = spectra
-    peaks = torch.fft.irfft2(own.conj() * other, s=size).flatten(1).argmax(dim=1)
-    shifts = torch.stack([peaks % size[1], peaks // size[1]], dim=1)
-    limits = torch.tensor([width, height])
-    shifts = torch.where(shifts >= limits, shifts - 2 * limits, shifts)
-    step = identity().repeat(len(affine), 1, 1)
-    step[:, :, 2] = shifts / level.frame.half
+
+    def spectra(picture: Tensor, where: Tensor) -> list[Tensor]:
+        raise_if_stopped(should_stop)
+        return [torch.fft.rfft2(it[:, 0], s=size) for it in (picture * where, picture.square() * where, where)]
+
+    own, others = spectra(level.picture, level.keep), spectra(moved, shown)
+    raise_if_stopped(should_stop)
+    pairs = ((0, 0), (1, 2), (2, 1), (2, 2))
+    both, power, other, overlap = (torch.fft.irfft2(own[i].conj() * others[j], s=size) for i, j in pairs)
+    match = both / (power.clamp(min=1e-3) * other.clamp(min=1e-3)).sqrt()
+    weighted: Tensor = match * (overlap / level.keep.sum().clamp(min=1))
+    return weighted
+
+
+def shifts(level: Level, places: Tensor) -> Tensor:
+    """Return places [n,2] (row, column) in what `matches` gives as affine maps [n,2,3]; behind the half is negative."""
+    limits = torch.tensor([level.frame.height, level.frame.width])
+    step = identity().repeat(len(places), 1, 1)
+    step[:, :, 2] = torch.where(places >= limits, places - 2 * limits, places).flip(1) / level.frame.half
     return step
 
 
@@ -128,13 +159,13 @@ class _Solver:
     def __init__(self, level: Level, basis: Sequence[Sequence[int]], converged_px: float = NEARLY_PX) -> None:
         self._level = level
         self._converged_px = converged_px
-        self._basis = torch.tensor(basis, dtype=torch.float32)  # k6
         height, width = level.frame.height, level.frame.width
         half = level.frame.half
         self._x = ((torch.arange(width) + 0.5 - width / 2) / half)[None, None, None]
         self._y = ((torch.arange(height) + 0.5 - height / 2) / half)[None, None, :, None]
         self._kept = kept_samples(level.keep)
         self._slope = central_differences(level.picture, half)
+        self._basis = torch.tensor(_seen(basis, self._slope, level.keep), dtype=torch.float32)  # k6
 
     def solve(self, affine: Tensor, steps: int, should_stop: ShouldStop | None) -> Tensor:
         """Return the maps [N,2,3] after at most `steps` steps."""
@@ -171,6 +202,19 @@ class _Solver:
         columns = [x_slope * self._x, x_slope * self._y, x_slope, y_slope * self._x, y_slope * self._y, y_slope]
         flat = torch.cat(columns, dim=1).flatten(2)  # N6(hw)
         return flat if len(self._basis) == 6 else self._basis @ flat
+
+
+def _seen(basis: Sequence[Sequence[float]], slopes: tuple[Tensor, Tensor], keep: Tensor) -> Sequence[Sequence[float]]:
+    """Return the motions of a basis that slopes [1,1,h,w] in x and y tell of.
+
+    Of stripes none tells of a motion along them: their scale is taken for that of the other direction.
+    """
+    both = torch.cat([(slope * keep).flatten()[None] for slope in slopes])
+    powers, directions = torch.linalg.eigh((both @ both.T).double())
+    if powers[0] >= STRIPED * powers[1]:
+        return basis
+    x, y = directions[:, 1].tolist()
+    return [(0, 0, x, 0, 0, y), *_SIMILARITY[2:][: len(basis) - 2]]
 
 
 def central_differences(picture: Tensor, half: float) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,55 @@
+"""Patterns that repeat: where else a picture's features match the answer (docs/exact-edits.md, "Registration")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .cancel import ShouldStop
+from .filters import grow
+from .geometry import compose
+from .registration import Level, correlations, matches, shifts, translated
+
+LOOKED_AT = 2  # the level where other places are looked for; what is found is compared at the last one
+SIMILAR, EQUAL = 0.25, 0.03  # below the best match, there and here
+APART = 24.0  # pixels at a long side of 1024 that two places are apart
+LOOKED_INTO = 6
+
+
+def places(pyramid: Sequence[Level], affine: Tensor, should_stop: ShouldStop | None = None) -> list[Tensor]:
+    """Return the affine maps [2,3] of places where a map of the same scales matches as well; none where it is alone.
+
+    First that nearest to where the picture was: what models make smaller stays where it was at the upper left. Then
+    that which matches best.
+    """
+    level, last = pyramid[min(LOOKED_AT, len(pyramid) - 1)], pyramid[-1]
+    linear = affine.clone()
+    linear[:, 2] = 0
+    match = matches(level, linear[None], should_stop)[0]
+    peaks = (match >= grow(match[None, None], 2)[0, 0]) & (match >= match.max() - SIMILAR)
+    found = compose(linear, shifts(level, peaks.nonzero()))
+    if not _are_apart(found):
+        return []
+    found = translated(last, _nearest_first(found, last)[:LOOKED_INTO], should_stop)
+    match = correlations(last, found)
+    found = found[match >= match.max() - EQUAL]
+    if not _are_apart(torch.cat([found, affine[None]])):
+        return []
+    best = found[int(match[match >= match.max() - EQUAL].argmax())]
+    nearest = _nearest_first(found, last)[0]
+    return [nearest] if torch.equal(nearest, best) else [nearest, best]
+
+
+def _nearest_first(found: Tensor, level: Level) -> Tensor:
+    """Return maps [n,2,3] in the order of how far they move the upper left corner."""
+    x, y = level.frame.extent
+    corner = torch.tensor([-x, -y, 1], dtype=torch.float64)
+    return found[(found @ corner - corner[:2]).norm(dim=1).argsort()]
+
+
+def _are_apart(found: Tensor) -> bool:
+    """Tell whether maps [n,2,3] are not all of one place."""
+    spread = found[:, :, 2].amax(dim=0) - found[:, :, 2].amin(dim=0)
+    return float(spread.max()) * 512 > APART
