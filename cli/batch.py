@@ -16,6 +16,7 @@ from .terminal import print_json, printable, tell, tell_row
 
 PROMPT_CHARS = 60
 BAR_CHARS = 30
+LOOK_EVERY_S = (0.05, 3600.0)  # whatever is asked for: the service is not to be asked without a pause
 EPILOG = """Run a workflow with the connection "openai batch": nothing is sent, each job is planned. Then submit the
 plan, wait (a batch takes up to a day), collect, and run the same workflow again: the pictures come from the store."""
 
@@ -130,7 +131,7 @@ def watch(options: argparse.Namespace) -> int:
     _submitted(options)
     told = []
     for manager in _managers():
-        told += manager.watch(_bar, look_every_s=options.every)
+        told += manager.watch(_bar, look_every_s=min(max(LOOK_EVERY_S[0], options.every), LOOK_EVERY_S[1]))
         print(file=sys.stderr)
     _print_collected(told)
     return 0

@@ -33,8 +33,8 @@ class Deferred:
 def answered_or_planned(job: Job) -> StoredAnswer | Deferred:
     """Return the answer that the store has of a job; without one the job is in the plan from here on, or in a batch.
 
-    Raises: RefusedError for what no batch takes, OutcomeUnknownError if the job was sent directly before and may have
-    been billed; OSError.
+    Raises: RefusedError for what no batch takes, or a store that cannot be written to; OutcomeUnknownError if the job
+    was sent directly before and may have been billed.
     """
     job.connection.check(job.request)
     store, identity = store_of(job.connection), job.identity
@@ -46,15 +46,23 @@ def answered_or_planned(job: Job) -> StoredAnswer | Deferred:
     if any(file.name == "markup" for file in job.files):
         raise no_markup(job.connection.name)
     plan = JobPlan(store)
-    if job.reuse:
-        words, planned = _on_its_way(store, identity), plan.find(identity)
-        if words is None and planned and planned.failed_for_good:
-            words = f"failed in the batch: {planned.fault}"
-        if words:
-            return Deferred(words)
-    with _tallies_lock:
-        tally = _tallies.setdefault(str(store.root), _Tally(store))
-    return Deferred(f"planned, {tally.counted_with(plan.add(job, identity))}")
+    try:
+        if job.reuse:
+            words, planned = _on_its_way(store, identity), plan.find(identity)
+            if words is None and planned and planned.failed_for_good:
+                words = f"failed in the batch: {planned.fault}"
+            if words:
+                return Deferred(words)
+        with _tallies_lock:
+            tally = _tallies.setdefault(str(store.root), _Tally(store))
+        return Deferred(f"planned, {tally.counted_with(plan.add(job, identity))}")
+    except OSError as exc:
+        raise RefusedError(store_fault(exc)) from exc
+
+
+def store_fault(exc: OSError) -> str:
+    """Return what to say of a disk that does not do what is asked of it."""
+    return f"The store cannot be read or written: {exc.strerror or exc}. Check its disk and rights."
 
 
 def was_asked(job: Job) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...api import OpenAIImageError, RefusedError, StillRunningError, Store, stores
 from ...api.batch import describe
+from ...api.batch.enqueue import store_fault
 from ...api.batch.jsonl import BatchPart
 from ...api.batch.manager import BatchManager, Resolve, refusal_of
 from ...api.batch.plan import JobPlan, PlannedJob, total_usd
@@ -228,9 +229,7 @@ class _Faults:
 
 
 def _words(exc: OpenAIImageError | OSError) -> str:
-    if isinstance(exc, OSError):
-        return f"The store cannot be read or written: {exc.strerror or exc}. Check its disk and rights."
-    return str(exc)
+    return store_fault(exc) if isinstance(exc, OSError) else str(exc)
 
 
 def _left(managers: Iterable[BatchManager]) -> list[BatchPart]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ...api.batch.enqueue import store_fault
 from ..run.execution import connection_of
 from .batch_panel import BatchPanel
 from .responses import answering, refuse_other_pages
@@ -20,9 +21,7 @@ def view(_asked: Asked) -> dict[str, Any]:
     try:
         return PANEL.view()
     except OSError as exc:
-        raise web.HTTPInternalServerError(
-            text=f"The store cannot be read: {exc.strerror or exc}. Check its disk and rights."
-        ) from exc
+        raise web.HTTPInternalServerError(text=store_fault(exc)) from exc
 
 
 def _seen(asked: Asked) -> dict[str, Any]:

@@ -79,6 +79,14 @@ def test_unconfirmed_model_may_be_tried(sandbox: ScriptedSandbox) -> None:
     assert len(submit()) == 1
 
 
+def test_plan_that_the_disk_does_not_take_is_told_in_words(sandbox: ScriptedSandbox) -> None:
+    """What is wrong, and what to look at: not a number of the system's."""
+    store().root.mkdir(parents=True)
+    (store().root / "batch").write_bytes(b"")
+    with pytest.raises(RefusedError, match=r"^The store cannot be read or written: .*\. Check its disk and rights\.$"):
+        run()
+
+
 def test_markup_is_refused(sandbox: ScriptedSandbox) -> None:
     """The form of a batch has no place for it."""
     with pytest.raises(RefusedError, match="markup"):
