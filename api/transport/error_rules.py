@@ -235,12 +235,13 @@ RULES = (  # the first that holds
         words=r"\bip\b.{0,40}(not|allow|whitelist|block|restrict)",
         page=False,
     ),
-    Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 406, 407, 451, 511}, page=True),
+    Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {407}),
+    Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 406, 451, 511}, page=True),
     Rule(
         RefusedError,
         FILTERED,
         ASK_ABOUT_FILTER,
-        {403, 407, 511},
+        {403, 511},
         words=r"private endpoint|public (network )?access|cloudflare|firewall|\bwaf\b|captcha|\bvpn\b|blocked"
         r"|error code: 10\d\d|proxy auth",
     ),

@@ -248,6 +248,14 @@ class _Careful:
             self._refuse_inside(self.sock)  # type: ignore[attr-defined]  # opened for a request that may lead inside
         super().request(*args, **options)  # type: ignore[misc]
 
+    def _tunnel(self) -> None:
+        """Have a proxy connect: that takes no longer than to connect may, and nothing of it is an answer."""
+        patience, _thread.patience = getattr(_thread, "patience", None), None
+        try:
+            super()._tunnel()  # type: ignore[misc]
+        finally:
+            _thread.patience = patience
+
     def send(self, data: Any) -> None:
         """Send, and wait for a server that does not read: urllib3 would give it as long as to accept the connection."""
         patience = getattr(_thread, "patience", None)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
-from openai_image_nodes.api.errors import OpenAIImageError
+from openai_image_nodes.api.connections.connection import Connection
+from openai_image_nodes.api.errors import OpenAIImageError, RefusedError, ServiceDownError
+from openai_image_nodes.api.transport import client
 from openai_image_nodes.api.transport.sessions import session_for
 from support.capture import Capture, failure
 from support.node_calls import KEY, node, use_openai
@@ -67,6 +72,35 @@ def test_proxy_is_asked_for_other_machines(server: Capture, monkeypatch: pytest.
     file.write_text(json.dumps({"connections": {"relay": relay}}))
     node(connection="relay")
     assert server.last.target == "http://images.example/v1/images/generations"
+
+
+def test_proxy_that_does_not_connect_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has as long as a connection may take to come about, and not as long as a picture may."""
+    monkeypatch.setattr(client, "CONNECT_TIMEOUT_S", 0.2)
+    relay = Connection(name="relay", base_url="https://images.invalid/v1")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def connect_late() -> None:
+            connected, _ = listener.accept()
+            with connected:
+                connected.recv(4096)
+                time.sleep(1.0)
+                connected.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+        proxy = threading.Thread(target=connect_late)
+        proxy.start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(ServiceDownError, match="time ran out"), client.request(relay, "GET", "models"):
+            pass
+        proxy.join()
+    session_for(relay.base_url).close()
+
+
+def test_proxy_that_wants_a_password_is_named(server: Capture) -> None:
+    """No service ever says 407."""
+    server.reply(407, "")
+    with pytest.raises(RefusedError, match="a proxy or the protection"):
+        node()
 
 
 def test_cookies_are_not_kept(server: Capture) -> None:
