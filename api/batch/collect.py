@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..backends.atomic_files import open_regular, write_atomic
 from ..connections.connection import Connection
-from ..errors import BadAnswerError, SharedStoreError
+from ..errors import BadAnswerError, RefusedError, SharedStoreError
 from ..jobs.recorder import AnswerRecorder
 from ..jobs.runner import NO_ANSWER
 from ..store.spending import amount
@@ -58,9 +58,8 @@ class BatchCollector:
                 self._note_fault(self._jobs[line - 1], fault, final=True)
         for name, file_id in (("output.jsonl", record.output_file_id), ("errors.jsonl", record.error_file_id)):
             path = self._ledger.folder(record.id) / name
-            if file_id and not path.exists():
-                self._service.download(file_id, path, _Counted(self._told))
             if file_id:
+                self._fetch(file_id, path)
                 self._keep_all(path)
         self._give_back_the_rest()
         record.state = COLLECTED
@@ -69,6 +68,20 @@ class BatchCollector:
         self._plan.tidy()
         self._plan.touch()
         return record
+
+    def _fetch(self, file_id: str, path: Path) -> None:
+        if path.exists():
+            return
+        try:
+            self._service.download(file_id, path, _Counted(self._told))
+        except RefusedError as exc:
+            if exc.status != 404:
+                raise
+            advice = (
+                "To have its jobs planned again (you may pay twice):"
+                f" openai-image batch cancel {self._record.id} --give-up."
+            )
+            raise RefusedError(f"{exc} {advice}", status=404, code=exc.code, request_id=exc.request_id) from exc
 
     def _keep_all(self, path: Path) -> None:
         """Keep the lines of a file, a few at a time, in whatever order they end."""

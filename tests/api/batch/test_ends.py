@@ -218,12 +218,12 @@ def test_line_that_is_no_picture_fails_alone(sandbox: ScriptedSandbox, faults: F
 
 
 def test_batch_whose_answers_are_gone_can_be_given_up(sandbox: ScriptedSandbox) -> None:
-    """On purpose and by its id: the jobs are planned again."""
+    """On purpose and by its id, as the error says: the jobs are planned again."""
     plan()
     submit()
     counter, record = over()
     sandbox.files.delete(str(record.output_file_id))
-    with pytest.raises(RefusedError):
+    with pytest.raises(RefusedError, match=rf"No such File object.* openai-image batch cancel {record.id} --give-up"):
         counter.collect(record)
     assert main(["batch", "cancel", "--give-up"]) == 1
     assert main(["batch", "cancel", record.id, "--give-up"]) == 0
