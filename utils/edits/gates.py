@@ -19,7 +19,7 @@ from .flow import flow_lengths, smooth_flow
 from .geometry import Mapping, compose, corner_shift, identity, parts
 from .pair import Pair, Samples, View, samples, trimmed, view
 from .places import places
-from .registration import BANDS, Level, features, register, remaining
+from .registration import BANDS, Level, along_stripes, features, register, remaining
 
 Verdict = Literal["aligned", "roughly aligned", "misplaced", "redrawn", "not compared"]
 
@@ -152,7 +152,8 @@ class _Chain:
         for other in found[1:]:
             if _is_better(other[0], best[0]):
                 best = other
-        self._places = 1 + sum(other is not best and not _is_better(best[0], other[0]) for other in found)
+        alike = [other for other in found if other is not best and not _is_better(best[0], other[0])]
+        self._places = 1 + len(alike) + (along_stripes(pyramid[0]) is not None)
         shown, self._unsettled = best
         return shown
 

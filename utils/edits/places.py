@@ -9,8 +9,8 @@ from torch import Tensor
 
 from .cancel import ShouldStop
 from .filters import grow
-from .geometry import compose
-from .registration import Level, correlations, matches, shifts, translated
+from .geometry import compose, identity
+from .registration import Level, along_stripes, correlations, matches, shifts, translated
 
 LOOKED_AT = 2  # the level where other places are looked for; what is found is compared at the last one
 SIMILAR, EQUAL = 0.25, 0.03  # below the best match, there and here
@@ -30,23 +30,32 @@ def places(pyramid: Sequence[Level], affine: Tensor, should_stop: ShouldStop | N
     match = matches(level, linear[None], should_stop)[0]
     peaks = (match >= grow(match[None, None], 2)[0, 0]) & (match >= match.max() - SIMILAR)
     found = compose(linear, shifts(level, peaks.nonzero()))
-    if not _are_apart(found):
+    along = along_stripes(level)
+    if along is not None:  # every place along them is as good
+        found = _slid(found, along, level)
+    elif not _are_apart(found):
         return []
-    found = translated(last, _nearest_first(found, last)[:LOOKED_INTO], should_stop)
+    found = translated(last, found[_displacement(found, last).norm(dim=1).argsort()[:LOOKED_INTO]], should_stop)
     match = correlations(last, found)
-    found = found[match >= match.max() - EQUAL]
-    if not _are_apart(torch.cat([found, affine[None]])):
+    found, match = found[match >= match.max() - EQUAL], match[match >= match.max() - EQUAL]
+    if along is None and not _are_apart(torch.cat([found, affine[None]])):
         return []
-    best = found[int(match[match >= match.max() - EQUAL].argmax())]
-    nearest = _nearest_first(found, last)[0]
+    nearest, best = found[int(_displacement(found, last).norm(dim=1).argmin())], found[int(match.argmax())]
     return [nearest] if torch.equal(nearest, best) else [nearest, best]
 
 
-def _nearest_first(found: Tensor, level: Level) -> Tensor:
-    """Return maps [n,2,3] in the order of how far they move the upper left corner."""
+def _displacement(found: Tensor, level: Level) -> Tensor:
+    """Return how far maps [n,2,3] move the upper left corner: [n,2]."""
     x, y = level.frame.extent
     corner = torch.tensor([-x, -y, 1], dtype=torch.float64)
-    return found[(found @ corner - corner[:2]).norm(dim=1).argsort()]
+    return found @ corner - corner[:2]
+
+
+def _slid(found: Tensor, along: Tensor, level: Level) -> Tensor:
+    """Return maps [n,2,3] that move the upper left corner only across a direction [2]."""
+    steps = identity().repeat(len(found), 1, 1)
+    steps[:, :, 2] = along * (-(_displacement(found, level) @ along) / (found[:, :, :2] @ along @ along))[:, None]
+    return compose(found, steps)
 
 
 def _are_apart(found: Tensor) -> bool:

@@ -209,12 +209,24 @@ def _seen(basis: Sequence[Sequence[float]], slopes: tuple[Tensor, Tensor], keep:
 
     Of stripes none tells of a motion along them: their scale is taken for that of the other direction.
     """
+    across = _across(slopes, keep)
+    if across is None:
+        return basis
+    x, y = across.tolist()
+    return [(0, 0, x, 0, 0, y), *_SIMILARITY[2:][: len(basis) - 2]]
+
+
+def along_stripes(level: Level) -> Tensor | None:
+    """Return the direction [2] of a level's stripes, in which nothing tells of a motion; None of other pictures."""
+    across = _across(central_differences(level.picture, level.frame.half), level.keep)
+    return None if across is None else torch.stack([-across[1], across[0]])
+
+
+def _across(slopes: tuple[Tensor, Tensor], keep: Tensor) -> Tensor | None:
+    """Return the direction [2] of the slopes [1,1,h,w] in x and y, None if there are others as well."""
     both = torch.cat([(slope * keep).flatten()[None] for slope in slopes])
     powers, directions = torch.linalg.eigh((both @ both.T).double())
-    if powers[0] >= STRIPED * powers[1]:
-        return basis
-    x, y = directions[:, 1].tolist()
-    return [(0, 0, x, 0, 0, y), *_SIMILARITY[2:][: len(basis) - 2]]
+    return directions[:, 1] if powers[0] < STRIPED * powers[1] else None
 
 
 def central_differences(picture: Tensor, half: float) -> tuple[Tensor, Tensor]:
