@@ -56,7 +56,7 @@ CLOSED_CODES = r"access_terminated|account_suspended|organization_(restricted|su
 UNVERIFIED = (  # to stream needs it where the picture alone may not
     r"^(?!.*verified to stream).*?(must be verified|verify (your|the) organi[sz]ation|organi[sz]ation.{0,40}verif)"
 )
-CLOSED_WORDS = r"\u5c01\u7981"
+CLOSED_WORDS = r"\bresource has been (temporarily )?blocked|\u5c01\u7981"
 NO_SUCH_PATH = r"^unexpected (endpoint|method) or "
 HTTP_FOR_HTTPS = r"\bhttp\srequest (was sent )?to (an )?https"
 LEAKED_KEY = r"key.{0,40}(leaked|compromised|revoked)"
@@ -66,7 +66,7 @@ NO_MODEL_WORDS = (
     r"model.{0,80}(not found|not exist|unknown|not supported|not available)|(unknown|invalid|no such) model"
     r"|^(?!.*(parameter|field|argument|option)).*\bmodel\b.{0,80}(deprecated|retired|decommissioned|shut down"
     r"|no longer available)|model (id|identifier|name)\w* is invalid|real modelid|no endpoints found"
-    r"|llm provider not provided"
+    r"|llm provider not provided|unknown provider for model"
 )
 NO_PROVIDER = (
     r"no endpoints found .{0,20}"
@@ -109,11 +109,12 @@ BAD_KEY_WORDS = (
     r"|(api|access)[ -]?(key|token) (is |was |has )?(not valid|invalid|incorrect|expired|missing|not found)|no api key"
 )
 NOBODY_THERE = (
-    r"no (available|active|healthy|live|allowed) ([\w-]+ )?"
-    r"(channel|provider|upstream|deployment|backend|server|account|instance|worker)"
+    r"no (available|active|healthy|live|allowed|enabled) ([\w-]+ )?"
+    r"(keys\b|channel|provider|upstream|deployment|backend|server|account|instance|worker)"
     r"|no (deployments?|channels?|providers?|accounts?|instances?) (are |is )?available|\u65e0\u53ef\u7528\u6e20\u9053"
     r"|^loading model|model ([\w./-]+ )?is (still |currently )?loading|system (disk|cpu|memory) overloaded"
-    r"|backend not found|get a peer from|unable to start process|(server|service|model) is (too )?busy|queue (is )?full"
+    r"|no auth available|no keys found|backend not found|get a peer from"
+    r"|unable to start process|(server|service|model) is (too )?busy|queue (is )?full"
     r"|under(going)? maintenance"
 )
 NOT_BEGUN_CODES = (
@@ -123,14 +124,17 @@ NOT_BEGUN_CODES = (
 UNREAD_CODES = r"(bind|read|parse)_request_body_failed|bad_request_body|convert_request_failed|count_token_failed"
 UNREAD_WORDS = (
     r"fail\w* (to )?(pars|read|bind|decod)\w+ (the )?(request|parameters from request)|invalid json in (the )?request"
-    r"|cannot unmarshal .{0,60}struct field \w*request"
+    r"|cannot unmarshal .{0,60}struct field \w*request|unexpected end of form|multererror: unexpected field"
 )
-TOO_LARGE = r"request (body |entity |size |payload )?(is )?too large|maximum (content|request) (size|length)"
+TOO_LARGE = (
+    r"request (body |entity |size |payload )?(is )?too large|maximum (content|request|upload) (size|length)"
+    r"|multererror: file too large|maxtotalfilesize|requestdatatoobig"
+)
 ANSWER_TOO_LARGE = r"response (payload|body|size|entity)"
 NOT_WHOLE = (
     r"(invalid|malformed|incomplete|unparsable|could not parse|failed to parse) (the )?(json|request|form|multipart)"
     r"( request)? ?body|invalid json|unexpected end of (json|input|form|data)|unterminated string"
-    r"|could not parse multipart|parsing the body"
+    r"|could not parse multipart|parsing the body|nextpart: "
 )
 WANTS_FIELD = (
     r"response_format.{0,60}b64_json|b64_json.{0,60}response_format|only .{0,20}b64_json|body\.\w+: field required"
@@ -147,7 +151,7 @@ WRONG_FORM_WORDS = (
     r"|invalid content-type"
     r"|body\.images?(\[\])?: field required|^(at least one |an? )?(images?|image file)( file)?s? (is|are) required"
     r"|no images? (file )?(was |were )?(provided|uploaded|found)"
-    r"|missing (required )?(field|parameter|file):? ['\"`]?image"
+    r"|image field is required|missing (required )?(field|parameter|file):? ['\"`]?image"
 )
 NEEDS_HEADER = (
     r"x-[\w-]+ (or [\w-]+ )*(header )?is required|missing (required )?header"

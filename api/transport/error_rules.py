@@ -302,9 +302,7 @@ RULES = (  # the first that holds
     Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, BUSY_STATUSES, words=RUNNING_WORDS, page=False),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, LESS_AT_ONCE + " {unknown}", {413}, words=ANSWER_TOO_LARGE, page=False),
     Rule(RefusedError, "{name}: the request is too large{sent}", MAKE_IT_SMALLER, {413}),
-    Rule(
-        RefusedError, "{name}: the request is too large{sent}", MAKE_IT_SMALLER, {400, 500}, words=TOO_LARGE, page=False
-    ),
+    Rule(RefusedError, "{name}: the request is too large{sent}", MAKE_IT_SMALLER, {400, 500}, words=TOO_LARGE),
     Rule(
         RefusedError,
         "{name}: the service could not read the request{sent}",

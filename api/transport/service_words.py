@@ -16,18 +16,18 @@ from .page_words import IS_PAGE, MESSAGE_MAX_CHARS, PAGE_MAX_CHARS, READ_MAX_BYT
 
 CODE_MAX_CHARS = 80
 LINES_MAX = 2000
-DEPTH_MAX = 6
+DEPTH_MAX = 8
 MESSAGE_KEYS = (
     "message", "msg", "errmsg", "error_message", "error_msg", "errorMessage", "error_description", "Message", "detail",
     "reason", "title", "err", "description", "fail_reason", "failReason", "failure_reason", "failureReason",
-    "status_msg", "task_status_msg",
+    "status_msg", "task_status_msg", "faultstring",
 )  # fmt: skip
-CODE_KEYS = ("code", "error_code", "errcode", "errorCode", "err_code", "Code", "error_type", "status_code")
+CODE_KEYS = ("code", "error_code", "errcode", "errorCode", "err_code", "Code", "error_type", "status_code", "errorcode")
 TYPE_KEYS = ("type", "status", "error_type")
 PARAM_KEYS = ("param", "parameter", "field")
 INSIDE_KEYS = (
     "error", "errors", "Error", "innererror", "inner_error", "metadata", "raw", "response", "incomplete_details",
-    "details", "base_resp", "fieldErrors", "issues", "Response",
+    "details", "base_resp", "fieldErrors", "issues", "Response", "fault",
 )  # fmt: skip
 RETRY_KEYS = (
     ("retry_after", 1.0), ("retryAfter", 1.0), ("retry_after_seconds", 1.0), ("retryDelay", 1.0),
@@ -233,7 +233,8 @@ def _own_words(answer: Mapping[str, Any], depth: int) -> ServiceWords:
 def _merged(outer: ServiceWords, inner: ServiceWords) -> ServiceWords:
     """Return both words in one: what stands deeper is nearer to the cause."""
     same = inner.message in outer.message or not inner.message
-    message = outer.message if same else f"{outer.message}: {inner.message}" if outer.message else inner.message
+    before = outer.message.rstrip(" .:")
+    message = outer.message if same else f"{before}: {inner.message}" if before else inner.message
     return ServiceWords(
         message[:MESSAGE_MAX_CHARS],
         inner.code or outer.code,
