@@ -49,7 +49,7 @@ def answered_or_planned(job: Job) -> StoredAnswer | Deferred:
     try:
         if job.reuse:
             words, planned = _on_its_way(store, identity), plan.find(identity)
-            if words is None and planned and planned.failed_for_good:
+            if words is None and planned and planned.failed_for_good and plan.lacks(planned) is None:
                 words = f"failed in the batch: {planned.fault}"
             if words:
                 return Deferred(words)

@@ -122,9 +122,11 @@ class JobPlan:
 
         Raises: OSError.
         """
-        files = self._kept_files(identity) or [
-            self._with_bytes_kept(part.name, part.filename, part.digest, part.data) for part in job.files
-        ]
+        before = self.find(identity)
+        if before is not None and self.lacks(before) is None:
+            files = before.files  # another encoder's bytes show the same pixels
+        else:
+            files = [self._with_bytes_kept(part.name, part.filename, part.digest, part.data) for part in job.files]
         planned = PlannedJob(
             identity=identity,
             connection=job.connection.name,
@@ -200,6 +202,18 @@ class JobPlan:
             raise OSError(errno.EINVAL, "not the picture that was planned", str(self._inputs / file.sha256))
         return data
 
+    def lacks(self, planned: PlannedJob) -> str | None:
+        """Return which picture of a job is not here, or not whole; None where all are, and `tidy` leaves them alone."""
+        for file in planned.files:
+            try:
+                is_whole = (self._inputs / file.sha256).stat().st_size == file.size
+                os.utime(self._inputs / file.sha256)
+            except OSError:
+                is_whole = False
+            if not is_whole:
+                return file.filename
+        return None
+
     def touch(self) -> None:
         """Note that something else than planning happened, so that a node looks again (see `generation`)."""
         with contextlib.suppress(OSError):
@@ -215,18 +229,6 @@ class JobPlan:
             )  # earlier versions left it empty
         except OSError:
             return 0
-
-    def _kept_files(self, identity: str) -> list[PlannedFile]:
-        """Return the files of the same job where all of them are here: another encoder's bytes show the same pixels."""
-        planned = self.find(identity)
-        try:
-            for file in planned.files if planned else []:
-                if (self._inputs / file.sha256).stat().st_size != file.size:
-                    return []
-                os.utime(self._inputs / file.sha256)  # `tidy` must not take it from under this job
-        except OSError:
-            return []
-        return planned.files if planned else []
 
     def _with_bytes_kept(self, name: str, filename: str, digest: str, data: bytes) -> PlannedFile:
         sha256 = hashlib.sha256(data).hexdigest()

@@ -113,7 +113,7 @@ class BatchSubmitter:
     def _taken(self, record: BatchRecord) -> list[PlannedJob]:
         """Mark all jobs as this batch's and return them: no direct run sends them from here on."""
         listed = self._ledger.jobs(record)
-        found = [one for one in map(self._plan.find, listed) if one and not self._is_answered(one)]
+        found = [one for one in map(self._plan.find, listed) if one and self._can_be_sent(one)]
         asked_at = {"sent_at": record.prepared_at}
         records = ((one, one.record(record.id).model_copy(update=asked_at)) for one in found)
         taken = [one for one, told in records if self._store.journal.hand_over(told)]
@@ -126,13 +126,16 @@ class BatchSubmitter:
         self._ledger.write(record)
         return taken
 
-    def _is_answered(self, planned: PlannedJob) -> bool:
-        """Tell whether a direct run was faster; the job leaves the plan then."""
-        answered = self._store.has(planned.identity) or self._store.fetch(planned.identity)
-        if planned.again or not answered:
+    def _can_be_sent(self, planned: PlannedJob) -> bool:
+        """Tell whether a job is to be sent. It leaves the plan where a direct run was faster, and fails where a picture
+        is gone: the next run of the workflow plans it with its pictures again."""
+        if not planned.again and (self._store.has(planned.identity) or self._store.fetch(planned.identity)):
+            self._plan.remove([planned.identity])
             return False
-        self._plan.remove([planned.identity])
-        return True
+        missing = self._plan.lacks(planned)
+        if missing is not None:
+            self._plan.write(planned.model_copy(update={"fault": f"{missing} is missing", "fault_is_final": True}))
+        return missing is None
 
     def _with_files_sent(self, record: BatchRecord, jobs: Sequence[PlannedJob]) -> FileObject:
         file_ids = self._pictures_sent([file for one in jobs for file in one.files if not is_inline(file)])

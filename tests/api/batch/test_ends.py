@@ -244,6 +244,21 @@ def test_edits_with_large_pictures_upload_each_content_once(sandbox: ScriptedSan
     assert direct_posts(sandbox) == 0
 
 
+def test_planned_picture_that_is_gone_stops_no_other_job(sandbox: ScriptedSandbox) -> None:
+    """The job says what it lacks, and the next run of the workflow plans it with its picture again."""
+    assert planned(**edit(seed=1))
+    before = set((store().root / "batch" / "inputs").iterdir())
+    assert planned(**edit(seed=2))
+    for path in set((store().root / "batch" / "inputs").iterdir()) - before:
+        path.unlink()
+    (record,) = submit()
+    (failed,) = manager().overview().failed
+    assert (record.count, failed.seed, failed.fault) == (1, 2, "image_0.png is missing")
+    assert planned(**edit(seed=2))
+    (record,) = submit()
+    assert record.count == 1
+
+
 def test_picture_that_was_deleted_at_the_service_is_sent_again(sandbox: ScriptedSandbox) -> None:
     """What was uploaded once need not be there for ever."""
     assert planned(**edit(1, 192, 192))

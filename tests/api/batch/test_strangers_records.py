@@ -48,7 +48,7 @@ def test_planned_picture_that_was_exchanged_does_not_go_out(sandbox: ScriptedSan
     """What a person did not plan is not sent in its place."""
     assert planned(**edit())
     for path in (store().root / "batch" / "inputs").iterdir():
-        path.write_bytes(b"another picture")
+        path.write_bytes(path.read_bytes()[::-1])
     with pytest.raises(OSError, match="not the picture that was planned"):
         submit()
     assert sandbox.posts["/v1/batches"] == 0
