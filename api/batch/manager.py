@@ -17,7 +17,7 @@ from .collect import BatchCollector
 from .jsonl import BatchPart, parts_of
 from .plan import JobPlan, PlannedJob, in_order
 from .records import CREATING, PREPARING, REFUSED, SUBMITTED, BatchLedger, BatchRecord, Told
-from .submit import BatchSubmitter
+from .submit import BatchSubmitter, being_worked_on
 
 LOOK_EVERY_S = 10.0
 LOOK_SELDOM_S = 60.0
@@ -256,7 +256,7 @@ class BatchManager:
         """
         ours = acquire(self._ledger.folder(record.id))
         if ours is None:
-            raise StillRunningError(f"Another process works on batch {record.id} at this moment. Wait for it.")
+            raise being_worked_on(record)
         try:
             yield self._ledger.find(record.id) or record
         finally:

@@ -27,6 +27,7 @@ from ..errors import (
     RateLimitError,
     RefusedError,
     ServiceDownError,
+    StillRunningError,
 )
 from ..store import spending
 from ..store.records import RECORD_MAX_BYTES
@@ -181,6 +182,7 @@ class BatchSubmitter:
         Raises: OpenAIImageError by what happened; OutcomeUnknownError if nobody can tell, even from the list.
         """
         self._told("beginning the batch")
+        self._refuse_taken_over(record)
         record.state, record.asked_at = CREATING, time.time()
         self._ledger.write(record)
         try:
@@ -224,8 +226,18 @@ class BatchSubmitter:
                 break
             self._told("looking whether the batch was begun")
             time.sleep(LOOK_EVERY_S)
+        self._refuse_taken_over(record)
         record.state = PREPARING
         self._ledger.write(record)
+
+    def _refuse_taken_over(self, record: BatchRecord) -> None:
+        """Refuse to go on with a batch that another went on with: this process may have slept meanwhile.
+
+        Raises: StillRunningError.
+        """
+        now = self._ledger.find(record.id)
+        if now is None or now.state != record.state:
+            raise being_worked_on(record)
 
     def _note(self, record: BatchRecord, begun: BatchObject) -> None:
         record.state = SUBMITTED
@@ -251,6 +263,11 @@ class BatchSubmitter:
     def _cautious_usd(self, jobs: Sequence[PlannedJob]) -> float:
         """Return an amount in USD that jobs should not pass; one of unknown price counts as the dearest known."""
         return sum(spending.estimate_of(one.record("plan")) if one.high_usd is None else one.high_usd for one in jobs)
+
+
+def being_worked_on(record: BatchRecord) -> StillRunningError:
+    """Return the error for a batch that somebody else has in hand."""
+    return StillRunningError(f"Another process works on batch {record.id} at this moment. Wait for it.")
 
 
 def _filename_of(file: PlannedFile) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from openai_image_nodes.api.batch import enqueue, records
 from openai_image_nodes.api.batch.enqueue import Deferred
+from openai_image_nodes.api.batch.submit import BatchSubmitter
 from openai_image_nodes.api.catalog.schemas import OpenAIImageGenerationRequest
 from openai_image_nodes.api.errors import (
     NoKeyError,
@@ -13,6 +16,7 @@ from openai_image_nodes.api.errors import (
     RateLimitError,
     RefusedError,
     ServiceDownError,
+    StillRunningError,
 )
 from openai_image_nodes.api.jobs.job import Job
 from support.batch_plans import (
@@ -155,6 +159,26 @@ def test_batch_that_cannot_be_submitted_does_not_hold_up_the_others(sandbox: Scr
     submit()
     assert [record.answered for record in finish()] == [1, 1]
     assert len(sandbox.batches.listed()) == 2
+
+
+def test_batch_that_another_took_over_meanwhile_is_begun_once(
+    sandbox: ScriptedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine may sleep while it uploads: after a minute its claim is nobody's, and another goes on with it."""
+    plan()
+    upload = BatchSubmitter._with_files_sent
+
+    def slept(self: BatchSubmitter, record: records.BatchRecord, jobs: Any) -> Any:
+        sent = upload(self, record, jobs)
+        monkeypatch.setattr(BatchSubmitter, "_with_files_sent", upload)
+        BatchSubmitter(store(), resolved(BATCH), lambda _words: None).go_on(record.model_copy())
+        return sent
+
+    monkeypatch.setattr(BatchSubmitter, "_with_files_sent", slept)
+    with pytest.raises(StillRunningError, match="Another process works on batch"):
+        submit()
+    assert sandbox.posts["/v1/batches"] == 1
+    collected(2)
 
 
 def test_job_that_left_the_plan_is_not_bought_with_the_file_of_before(sandbox: ScriptedSandbox, faults: Faults) -> None:
