@@ -39,6 +39,7 @@ PREFIXES: dict[str, Style] = {
     "/openai/v1": "azure",
     "/openai/deployments/{deployment}": "azure",
 }
+NOT_AT_AZURE = {"error": {"code": "404", "message": "Resource not found"}}  # openai-python#2608
 SERVICE_HEADERS = {  # docs/service.md, "Rate limits"
     "openai-version": "2020-10-01",
     "x-ratelimit-limit-requests": "250",
@@ -164,6 +165,8 @@ async def errors_in_shape(request: web.Request, handler: Handler) -> web.StreamR
     except RefusedError as exc:
         return _refusal(exc)
     except web.HTTPException as exc:
+        if exc.status == 404 and request.path.startswith("/openai/"):
+            return web.json_response(NOT_AT_AZURE, status=404)
         words = {404: "Invalid URL", 405: "Not allowed to"}.get(exc.status, exc.reason)
         message = f"{words} ({request.method} {request.path})"
         return web.json_response(errors.shape(message, "invalid_request_error"), status=exc.status)

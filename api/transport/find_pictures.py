@@ -52,7 +52,7 @@ MAYBE_PICTURE_LINK = re.compile(
     rf"(https?://[^\s\"'<>()]+)|(?<![\w:/.~%-])/?[\w.~%-]+(?:/[\w.~%-]+)+{SUFFIX}(?:\?[^\s\"'<>()]*)?", re.I
 )
 UP_TO_SUFFIX = re.compile(rf".+{SUFFIX}(?:\?.*)?", re.I)
-SEVERAL = re.compile(r"[\s,;|](?=https?://)", re.I)  # between addresses in one text
+SEVERAL = re.compile(r"\s(?=https?://)|(?<=png|jpg|peg|ebp|gif)[,;|](?=https?://)", re.I)  # between addresses in a text
 DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w=-]+)*;base64,[A-Za-z0-9+/=_%-]+", re.I)
 SVG_START, SVG_END = re.compile(r"(?:<\?xml[^<>]*>\s*)?<svg\b", re.I), re.compile(r"</svg>", re.I)
 MARKED_LINK = re.compile(

@@ -390,3 +390,10 @@ def test_chunk_that_lies_is_unreadable() -> None:
     for data in (b"", b"\x89PNG\r\n\x1a\n" + chunk + lie):
         with pytest.raises(ValueError, match="unreadable image"):
             read_image(data)
+
+
+def test_a_path_that_azure_has_not_is_refused_as_there(sandbox: Sandbox) -> None:
+    """Clients that leave the deployment out of an edit's path meet this; no field of it is OpenAI's."""
+    answer = requests.post(f"{sandbox.base_url}/openai/images/edits", timeout=60)
+    assert answer.status_code == 404
+    assert answer.json() == {"error": {"code": "404", "message": "Resource not found"}}
