@@ -15,7 +15,7 @@ from support.drift import ellipse, photograph, picture, tensor
 
 from .test_painter import asked, file_of, mask_of, pixels
 
-ORIGINAL = photograph("coffee.jpg")
+ORIGINAL = photograph("cat.png")
 MASK = ellipse(ORIGINAL, (0.5, 0.5), 0.12)
 SIZE = (ORIGINAL.shape[1], ORIGINAL.shape[0])
 

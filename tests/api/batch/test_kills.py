@@ -19,20 +19,20 @@ CHILD = Path(__file__).resolve().parents[2] / "support" / "batch_process.py"
 # The step before which the process is killed, and at which of its calls.
 POINTS = {
     "written down": ("batch.submit", "BatchSubmitter", "_taken", 1),
-    "half of the jobs taken": ("store.journal", "RequestJournal", "hand_over", 4),
+    "half of the jobs taken": ("store.journal", "RequestJournal", "hand_over", 3),
     "pictures not sent": ("batch.client", "BatchService", "upload", 1),
-    "half of the pictures sent": ("batch.client", "BatchService", "upload", 4),
+    "half of the pictures sent": ("batch.client", "BatchService", "upload", 3),
     "not begun": ("batch.client", "BatchService", "create", 1),
     "begun, not written down": ("batch.submit", "BatchSubmitter", "_note", 1),
     "submitted": ("batch.manager", "BatchManager", "look", 1),
     "not downloaded": ("batch.client", "BatchService", "download", 1),
     "downloaded": ("batch.collect", "BatchCollector", "_keep_all", 1),
-    "half of the answers kept": ("store.store", "Store", "save", 4),
+    "half of the answers kept": ("store.store", "Store", "save", 3),
     "answer kept, job not taken back": ("store.journal", "RequestJournal", "take_back", 3),
     "job taken back, still planned": ("batch.plan", "JobPlan", "remove", 3),
     "all kept": ("batch.records", "BatchLedger", "drop_large_files", 1),
 }
-JOBS = [edit(seed, 192, 192) for seed in range(6)]
+JOBS = [edit(seed, 192, 192) for seed in range(4)]
 
 
 def killed_at(point: str) -> None:
