@@ -17,6 +17,7 @@ from ..errors import (
     OutcomeUnknownError,
     RateLimitError,
     ServiceDownError,
+    SharedStoreError,
     StillRunningError,
 )
 from ..store import spending
@@ -81,8 +82,9 @@ class JobRunner:
             if self._handle.abandoned.is_set():
                 raise JobAbandoned
             self._lease = None
-            if self._fetched():
-                return self._known()
+            known = self._fetched()
+            if known is not None:
+                return known
             try:
                 self._lease = acquire(self._journal.open(self._name))
             except FileNotFoundError:
@@ -91,16 +93,27 @@ class JobRunner:
                 return self._known()  # no other process can write there either
             if self._lease is not None:
                 self._store.look_again()
-                self._fetched()  # whoever had it until this moment may have answered it
-            known = self._known()
+                known = self._fetched()  # whoever had it until this moment may have answered it
+            known = known or self._known()
             if known is not None and self._lease is not None:
                 self._journal.drop(self._name)
             if known is not None or self._lease is not None:
                 return known
             self._handle.wait(self._store.poll_s, "another process asks for the same")
 
-    def _fetched(self) -> bool:
-        return self._job.reuse and self._store.fetch(self._handle.identity, self._owner)
+    def _fetched(self) -> StoredAnswer | None:
+        """Return the answer that another machine has paid for, or None.
+
+        Raises: SharedStoreError, also where it does not stay here: it is not to be paid once more.
+        """
+        if not (self._job.reuse and self._store.fetch(self._handle.identity, self._owner)):
+            return None
+        known = self._known()
+        if known is None:
+            raise SharedStoreError(
+                f"The picture is in the shared store, but {self._store.root} cannot take it (it is gone). Make room."
+            )
+        return known
 
     def _resumed(self) -> JobRecord:
         """Return the record to go on with: a new one, or that of a process that died on the way.

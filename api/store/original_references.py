@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import RefusedError
 from .records import PICTURE_SIGNATURES, StoredAnswer, picture_digests, suffix_of
-from .store import Store, stores
+from .store import Store, mark_read, stores
 
 PICTURES = frozenset(PICTURE_SIGNATURES.values()) - {"url"}
 GONE = (
@@ -44,6 +44,8 @@ class Originals:
         data = store.file(self.identity, self.digests[index])
         if data is None and store.fetch(self.identity):
             data = store.file(self.identity, self.digests[index])
+            if answer := store.find(self.identity):
+                mark_read(answer)
         if data is None:
             raise RefusedError(GONE)
         return data

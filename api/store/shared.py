@@ -51,7 +51,8 @@ class SharedStore(Store):
         for record, pictures in self.bucket.answers(identity, owner):
             try:
                 if not self.is_answered(record):
-                    self._keep(record, dict(zip(record.pictures, pictures, strict=True)))
+                    # unread: a full store would forget it before anybody has it, and it would be paid once more
+                    self._keep(record, {**dict(zip(record.pictures, pictures, strict=True)), UNREAD: b""})
             except OSError as exc:
                 raise SharedStoreError(
                     f"The picture is in the shared store, but {self.root} cannot take it ({exc.strerror}). Make room."

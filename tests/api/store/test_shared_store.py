@@ -11,6 +11,7 @@ from openai_image_nodes.api.catalog import pricing
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, OutOfCreditError, RefusedError
 from openai_image_nodes.api.jobs.manager import JOBS
 from openai_image_nodes.api.store import spending as budget
+from openai_image_nodes.api.store.eviction import MAX_BYTES_VARIABLE
 from openai_image_nodes.api.store.original_references import originals_of
 from openai_image_nodes.api.store.records import StoredAnswer
 from support.asker import connection, job, name_of, painted, until, until_quiet
@@ -33,6 +34,14 @@ def test_what_one_machine_paid_for_the_others_have(farm: Farm) -> None:
     farm.bucket.seen.clear()
     assert farm.on("second").ask(n=2).folder == there.folder
     assert farm.bucket.seen == []
+
+
+def test_full_machine_does_not_pay_for_what_another_has(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it fetched was forgotten before it was given out, and then bought."""
+    first = farm.asker.ask()
+    asker = farm.on("second")
+    monkeypatch.setenv(MAX_BYTES_VARIABLE, "1")
+    assert (asker.ask().pictures, farm.posts) == (first.pictures, 1)
 
 
 def test_bucket_is_laid_out_as_the_folder(farm: Farm) -> None:
