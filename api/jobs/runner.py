@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import time
 import uuid
 from collections.abc import Callable
@@ -111,7 +113,8 @@ class JobRunner:
         known = self._known()
         if known is None:
             raise SharedStoreError(
-                f"The picture is in the shared store, but {self._store.root} cannot take it (it is gone). Make room."
+                f"The picture is in the shared store, but {self._store.root} cannot take it ({os.strerror(errno.ENOENT)})."
+                " Make room."
             )
         return known
 
