@@ -112,10 +112,8 @@ class JobRunner:
             return None
         known = self._known()
         if known is None:
-            raise SharedStoreError(
-                f"The picture is in the shared store, but {self._store.root} cannot take it ({os.strerror(errno.ENOENT)})."
-                " Make room."
-            )
+            root, why = self._store.root, os.strerror(errno.ENOENT)
+            raise SharedStoreError(f"The picture is in the shared store, but {root} cannot take it ({why}). Make room.")
         return known
 
     def _resumed(self) -> JobRecord:
