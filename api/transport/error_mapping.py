@@ -78,6 +78,7 @@ FIELD_NAMED = re.compile(
     r"['\"`]([a-z_]+)(?:\[[^\]]*\])?['\"`]"
     r"|\b(?:parameter|field|argument|option)s?(?: (?:is |are )?not \w+)?:? \[?([a-z]+(?:_[a-z]+)*)"
     r"|not (?:supported|allowed|permitted): ([a-z_]+)"
+    r"|\bkey \[([a-z_]+)\]|\.([a-z_]+) of type\b|\b([a-z_]+):? (?:must be|unknown variant|[Ii]nvalid option)"
 )
 EXTRA_FIELD = re.compile(r"[a-z]+(_[a-z]+)*")
 NETWORK_ADVICE = "Check the network, the proxy settings and the address, then run again."

@@ -35,7 +35,7 @@ CREDIT_WORDS = (
     r"|exhausted (your|the|all) (\w+ )?(credits?|quota|budget|balance)|over budget"
     r"|(do(es)?n't|do(es)? not) have (any|enough) (credits?|funds|balance)|free (tier|quota|allocation|credits?)"
     r".{0,40}(exhausted|used up|exceeded)|used up (your|the|all) .{0,30}(free|allocation|quota|credits?)"
-    r"|\blimit:? 0\b(?!\.\d)"
+    r"|\blimit:? 0, (used|model)"
     r"|(credit card|payment method).{0,40}(on file|required|missing)|exceeded your balance"
     r"|\u30af\u30ec\u30b8\u30c3\u30c8.{0,4}\u4e0d\u8db3|\u6b8b\u9ad8"
     r"|\u043d\u0435\u0434\u043e\u0441\u0442\u0430\u0442\u043e\u0447\u043d\u043e "
@@ -96,9 +96,13 @@ UNKNOWN_FIELD_WORDS = (
     r" (request )?(parameters?|fields?|arguments?|keyword"
     r"|propert)|(unknown|unrecogni[sz]ed|unsupported|unexpected|extra) inputs?|extra inputs are not permitted"
     r"|does(n't| not) (support|accept|take|know|allow) (the )?(parameter|field|argument|option|propert)"
-    r"|unsupportedparams"
+    r"|unsupportedparams|unknown name \"|extraneous key \["
     r"|(parameter|field|argument|property)s? .{0,60}(is |are )?not (supported|permitted"
     r"|allowed|recognized)|additional propert"
+)
+FOREIGN_VALUES = (  # of fields whose values on the nodes a server need not know at all
+    r"\b(quality|moderation)\b.{0,60}(must be|should be|one of|expected|not valid|invalid|unknown variant|of type)"
+    r"|\bstandard\W+((and|or) )?\W*hd\b"
 )
 CHALLENGE = (
     r"just a moment|checking (your|if the site)|enable javascript and cookies|attention required|captcha|verify you are"
@@ -133,7 +137,8 @@ TOO_LARGE = (
 ANSWER_TOO_LARGE = r"response (payload|body|size|entity)"
 NOT_WHOLE = (
     r"(invalid|malformed|incomplete|unparsable|could not parse|failed to parse) (the )?(json|request|form|multipart)"
-    r"( request)? ?body|invalid json|unexpected end of (json|input|form|data)|unterminated string"
+    r"( request)? ?body|invalid json(?!.{0,20}unknown name)|unexpected end of (json|input|form|data)"
+    r"|unterminated string"
     r"|could not parse multipart|parsing the body|nextpart: "
 )
 WANTS_FIELD = (

@@ -275,6 +275,52 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         OutOfCreditError,
         "says: insufficient balance",
     ),
+    "values of dall-e": (
+        RELAY,
+        400,
+        {"error": {"message": "Invalid value: 'low'. Supported values are: 'standard' and 'hd'.", "param": "quality"}},
+        RefusedError,
+        "--omit quality",
+    ),
+    "values of dall-e, in pydantic's words": (
+        RELAY,
+        422,
+        {
+            "detail": [
+                {"loc": ["body", "quality"], "msg": "Input should be 'standard' or 'hd'", "type": "literal_error"}
+            ]
+        },
+        RefusedError,
+        "--omit quality",
+    ),
+    "another kind of value, in go": (
+        RELAY,
+        400,
+        "json: cannot unmarshal string into Go struct field ImageRequest.quality of type int",
+        RefusedError,
+        "--omit quality",
+    ),
+    "an unknown name of google's": (
+        RELAY,
+        400,
+        'Invalid JSON payload received. Unknown name "output_format": Cannot find field.',
+        RefusedError,
+        "--omit output_format",
+    ),
+    "an extraneous key of amazon's": (
+        RELAY,
+        400,
+        {"message": "Malformed input request: #: extraneous key [quality] is not permitted"},
+        RefusedError,
+        "--omit quality",
+    ),
+    "a size that another one may fit": (
+        RELAY,
+        422,
+        "size must be one of 512x512",
+        RefusedError,
+        "Change what it names",
+    ),
     "success in chinese": (
         RELAY,
         200,
