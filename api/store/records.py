@@ -62,6 +62,7 @@ NAME = re.compile(r"([0-9a-f]{64})(?:\.([2-9]|[1-9][0-9]{1,8}))?")
 JOB_NAME = re.compile(r"([0-9a-f]{64})(?:\.[a-z]{1,16}-[0-9a-f]{1,64})*")
 ACCOUNT = re.compile(rf"[0-9a-f]{{{ACCOUNT_DIGITS}}}")
 SUFFIXES = "|".join(sorted({*PICTURE_SIGNATURES.values(), "bin"}))
+PICTURE_FILE = re.compile(rf"picture_(0|[1-9][0-9]{{0,5}})\.({SUFFIXES})")
 FIELD_TEXTS = ("model", "prompt", "size", "quality", "background", "output_format")
 OF = ".of-"
 NUMBERS_EACH = 1000
@@ -110,7 +111,7 @@ Text = Annotated[str, Field(max_length=TEXT_MAX_CHARS)]
 ShortText = Annotated[str, Field(max_length=2048)]
 Word = Annotated[str, Field(pattern=r"^[0-9A-Za-z_.:-]{1,200}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-PictureName = Annotated[str, Field(pattern=rf"^picture_(0|[1-9][0-9]{{0,5}})\.({SUFFIXES})$")]
+PictureName = Annotated[str, Field(pattern=f"^{PICTURE_FILE.pattern}$")]
 Second = Annotated[float, Field(ge=0, le=LAST_SECOND, allow_inf_nan=False)]
 Moment = Annotated[float | None, AfterValidator(_date_or_none)]  # what a service says of its own time
 Amount = Annotated[

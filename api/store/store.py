@@ -33,6 +33,7 @@ from .eviction import UNREAD, SizeLimit, by_use
 from .journal import RequestJournal
 from .records import (
     EVERYBODY,
+    PICTURE_FILE,
     PICTURE_MAX_BYTES,
     RECORD,
     JobRecord,
@@ -405,17 +406,22 @@ def _read_answer(folder: Path, owner: Owner) -> StoredAnswer:
     """
     try:
         record = read_record(folder)
-        if not owner.owns(record):
-            raise FileNotFoundError(folder)
-        pictures = read_pictures(folder, record)
+        pictures = read_pictures(folder, record) if owner.owns(record) else None
     except (FileNotFoundError, NotADirectoryError) as exc:
+        if any(PICTURE_FILE.fullmatch(name) for name in files.names_in(folder)):  # half deleted, or half synchronized
+            raise _unreadable_folder(folder, f"{RECORD} is missing") from exc
         raise FileNotFoundError(folder) from exc
     except OSError as exc:
-        reason = exc.strerror or type(exc).__name__
-        raise BadAnswerError(
-            f"The answer to this request is kept in {folder}, but cannot be read ({reason})."
-            f" Fix the folder or look into it. {RUN_ANYWAY}"
-        ) from exc
+        raise _unreadable_folder(folder, exc.strerror or type(exc).__name__) from exc
+    if pictures is None:
+        raise FileNotFoundError(folder)
     with contextlib.suppress(OSError):
         os.utime(folder / RECORD)
     return StoredAnswer(record, pictures, folder, reused=True)
+
+
+def _unreadable_folder(folder: Path, reason: str) -> BadAnswerError:
+    return BadAnswerError(
+        f"The answer to this request is kept in {folder}, but cannot be read ({reason})."
+        f" Fix the folder or look into it. {RUN_ANYWAY}"
+    )

@@ -120,11 +120,12 @@ def test_bad_answer_does_not_hide_an_older_good_one(asker: Asker) -> None:
     assert asker.next_run()[1].folder == good.folder
 
 
-def test_answer_that_cannot_be_read_is_not_bought_again(asker: Asker) -> None:
-    """A damaged record, or a disk that stutters, is said; nothing is sent."""
+@pytest.mark.parametrize("damage", [lambda path: path.write_text("{"), Path.unlink])
+def test_answer_that_cannot_be_read_is_not_bought_again(asker: Asker, damage: Callable[[Path], object]) -> None:
+    """A damaged record, or one that a synchronized folder has yet to bring, is said; nothing is sent."""
     answer = asker.ask()
     assert answer.folder is not None
-    (answer.folder / "record.json").write_text("{")
+    damage(answer.folder / "record.json")
     again, outcome = asker.next_run()
     assert again == 0
     assert isinstance(outcome, BadAnswerError)
