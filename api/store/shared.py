@@ -46,19 +46,26 @@ class SharedStore(Store):
     def fetch(self, identity: str, owner: Owner = EVERYBODY) -> bool:
         """Bring an owner's newest answer of a job here if other machines have one; tell whether they have.
 
-        Raises: SharedStoreError.
+        One without a picture comes only where there is no other. Raises: SharedStoreError.
         """
+        newest: tuple[JobRecord, list[bytes]] | None = None
         for record, pictures in self.bucket.answers(identity, owner):
-            try:
-                if not self.is_answered(record):
-                    # unread: a full store would forget it before anybody has it, and it would be paid once more
-                    self._keep(record, {**dict(zip(record.pictures, pictures, strict=True)), UNREAD: b""})
-            except OSError as exc:
-                raise SharedStoreError(
-                    f"The picture is in the shared store, but {self.root} cannot take it ({exc.strerror}). Make room."
-                ) from exc
-            return True
-        return False
+            newest = newest or (record, pictures)
+            if not record.fault:
+                newest = record, pictures
+                break
+        if newest is None:
+            return False
+        record, pictures = newest
+        try:
+            if not self.is_answered(record):
+                # unread: a full store would forget it before anybody has it, and it would be paid once more
+                self._keep(record, {**dict(zip(record.pictures, pictures, strict=True)), UNREAD: b""})
+        except OSError as exc:
+            raise SharedStoreError(
+                f"The picture is in the shared store, but {self.root} cannot take it ({exc.strerror}). Make room."
+            ) from exc
+        return True
 
     def notes_on(self, folder: Path) -> list[str]:
         """Return that an answer is not shared yet, if so."""

@@ -44,6 +44,15 @@ def test_full_machine_does_not_pay_for_what_another_has(farm: Farm, monkeypatch:
     assert (asker.ask().pictures, farm.posts) == (first.pictures, 1)
 
 
+def test_answer_without_a_picture_does_not_hide_an_older_good_one(farm: Farm) -> None:
+    """What was paid and can be seen is given, on every machine."""
+    good = farm.asker.ask()
+    farm.asker.faults.broken_json()
+    with pytest.raises(BadAnswerError):
+        farm.asker.ask(reuse=False)
+    assert (farm.on("second").ask().pictures, farm.posts) == (good.pictures, 2)
+
+
 def test_bucket_is_laid_out_as_the_folder(farm: Farm) -> None:
     """Nothing of a job stays on its way; the sum of the day is in a name."""
     answer = farm.asker.ask(n=2)
