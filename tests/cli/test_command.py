@@ -179,6 +179,7 @@ def test_connect_stores_the_key_for_its_host_alone(
     assert os.name == "nt" or file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 def test_commands_do_without_torch() -> None:
     """It takes seconds and 200 MB; only a picture needs it."""
     script = (
@@ -276,6 +277,7 @@ def test_stored_form_holds_for_the_next_request(relay: Capture, photo: Path, tmp
     assert sent.fields()["images"][0]["image_url"].startswith("data:image/png;base64,")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_console_that_lacks_letters_shows_the_others(encoding: str, tmp_path: Path) -> None:
     """A Windows console has cp1252: what it cannot show becomes a question mark, and the command goes on."""

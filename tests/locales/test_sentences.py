@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from functools import cache
 
 import help_pages
 import pytest
@@ -34,6 +35,7 @@ SAID = {
 }
 
 
+@cache
 def by_kind() -> dict[str, list[sentences.Sentence]]:
     found = defaultdict(list)
     for one in sentences.sentences():

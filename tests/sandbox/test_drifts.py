@@ -53,6 +53,7 @@ def test_recoloured_stays_in_place() -> None:
     assert "alignment" not in result.applied
 
 
+@pytest.mark.slow
 def test_in_place_needs_nothing() -> None:
     """New grain is no drift."""
     assert fitted("in-place").applied == ()

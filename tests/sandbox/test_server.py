@@ -93,6 +93,7 @@ def test_taken_port_is_an_oserror(sandbox: Sandbox) -> None:
         Sandbox(port=port).start()
 
 
+@pytest.mark.slow
 def test_importing_the_sandbox_starts_no_heavy_package() -> None:
     """The pack's import stays cheap: the server and torch come with the first start."""
     code = (

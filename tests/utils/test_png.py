@@ -6,6 +6,7 @@ import io
 import sys
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -51,8 +52,9 @@ def decoded(data: bytes) -> Bytes:
         return np.asarray(picture)
 
 
+@lru_cache(maxsize=16)
 def clouds(octaves: int, grain: float) -> Bytes:
-    """Smooth shapes of all sizes, as photographs have, and the grain of a sensor."""
+    """Smooth shapes of all sizes, as photographs have, and the grain of a sensor; it is not to be written to."""
     random = np.random.default_rng(7)
     total = np.zeros((SIDE, SIDE, 3), np.float32)
     for octave in range(octaves):

@@ -80,12 +80,10 @@ def outside(mask: torch.Tensor, long_side: int) -> torch.Tensor:
     return far
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "mode"),
-    [
-        (FREE, "region"),
-        *(pytest.param(*one, marks=pytest.mark.slow) for one in ((FIXED, "region"), (FIXED, "blend"))),
-    ],
+    [(FREE, "region"), (FIXED, "region"), (FIXED, "blend")],
 )
 def test_outside_the_band_every_pixel_is_the_pictures(
     service: DriftingService, photo: torch.Tensor, mask: torch.Tensor, mode: str, model: str

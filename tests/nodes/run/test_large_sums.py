@@ -168,11 +168,11 @@ def test_yes_is_forgotten_after_a_while(asker: Asker, monkeypatch: pytest.Monkey
     assert refused(run(*rows()))
 
 
-@pytest.mark.parametrize("headers", STRANGE.values(), ids=STRANGE)
-def test_no_other_page_says_yes(asker: Asker, headers: dict[str, str]) -> None:
+def test_no_other_page_says_yes(asker: Asker) -> None:
     """Only ComfyUI's own."""
     assert refused(run(*rows()))
-    assert ask("POST", "allow_sum", headers=headers, prompt_id="prompt-7").status == 403
+    for name, headers in STRANGE.items():
+        assert ask("POST", "allow_sum", headers=headers, prompt_id="prompt-7").status == 403, name
     assert refused(run(*rows()))
 
 
