@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # by a terminal, or by nothing that prints
 # what to do where nobody knows whether a request was billed, in every message about one
 RUN_ANYWAY = "To run it anyway (you may pay twice), switch reuse off or change the seed."
 
 
+def visible(text: str) -> str:
+    """Return a text without what a terminal obeys: a workflow, a list or a service may have written it."""
+    return OBEYED.sub("?", text)
+
+
 class OpenAIImageError(Exception):
-    """Base of all errors of this pack; the message never holds a key.
+    """Base of all errors of this pack; the message never holds a key, nor what a terminal obeys.
 
     Attributes: `status` (HTTP, None if nothing was answered), `code` and `param` (the service's own words)
     and `request_id` (what the service's support asks for). `retry_after_s` is the wait that the service asks for,
@@ -32,7 +39,7 @@ class OpenAIImageError(Exception):
         may_be_billed: bool = False,
         may_retry: bool = True,
     ) -> None:
-        super().__init__(message)
+        super().__init__(visible(message))
         self.status = status
         self.code = code
         self.param = param

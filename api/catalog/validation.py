@@ -82,7 +82,7 @@ def spec_of(fields: Fields, today: date | None = None, *, shutdowns: bool = True
     if model and shutdowns:
         refuse_ended(str(model), today)
     spec = catalog.find(str(model)) if model else None
-    return spec or catalog.unknown_model(str(model))
+    return spec or catalog.unknown_model(str(model or "this model"))
 
 
 def refuse_ended(model: str, today: date | None = None) -> None:

@@ -38,7 +38,7 @@ from ..backends.atomic_files import read_regular
 from ..catalog.pricing import amount
 from ..catalog.schemas import SvgUsage, Usage
 from ..connections.connection import ACCOUNT_DIGITS, Connection
-from ..errors import RUN_ANYWAY, BadAnswerError
+from ..errors import RUN_ANYWAY, BadAnswerError, visible
 
 LOG = logging.getLogger(__name__)
 RECORD = "record.json"
@@ -309,7 +309,7 @@ def number_of(name: str, identity: str) -> int | None:
 @lru_cache(maxsize=1024)
 def tell_once(words: str) -> None:
     """Tell in the log of something that is left alone; it is found again at every look."""
-    LOG.warning("%s. It is left alone.", words)
+    LOG.warning("%s. It is left alone.", visible(words))
 
 
 @dataclass(frozen=True)

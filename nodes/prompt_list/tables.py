@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from ...api.errors import visible
 from ...utils.text_tables import TableError, at_most, csv_rows, json_rows, text_lines
 
 COLUMNS = ("prompt", "seed", "size", "quality", "image", "mask", "name")
@@ -21,6 +22,9 @@ NEARLY = 0.8  # of difflib: imgae and images are nearly image, frame is not near
 
 class PromptListError(ValueError):
     """A list of prompts cannot be used as it is: the message names the file and the line, and says what to change."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(visible(message))
 
 
 PromptListError.__module__ = "openai_image_nodes"

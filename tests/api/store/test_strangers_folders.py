@@ -163,6 +163,15 @@ def test_what_is_no_file_is_neither_waited_for_nor_followed(
     assert contents(treasure) == before
 
 
+def test_name_of_a_stranger_folder_is_no_command_to_the_console(asker: Asker, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told in the log, as letters."""
+    asker.ask()
+    (asker.store.jobs / "x\x1b[2Jx").mkdir()
+    assert len(list(asker.store.records())) == 1
+    assert "x?[2Jx holds no record that can be used" in caplog.text
+    assert "\x1b" not in caplog.text
+
+
 @pytest.mark.slow
 def test_endless_numbers_of_strangers_things_do_not_stop_a_request(asker: Asker) -> None:
     """Thousands of names that are none."""

@@ -37,6 +37,7 @@ def refused(name: str) -> str:
     assert PromptList.VALIDATE_INPUTS(file=name) in (True, str(caught.value))
     assert PromptList.IS_CHANGED(file=name) == PromptList.IS_CHANGED(file=name)
     assert len(str(caught.value)) < 1000
+    assert "\x1b" not in str(caught.value)
     return str(caught.value)
 
 
@@ -47,6 +48,12 @@ def test_twenty_thousand_columns_are_refused(inputs: Path) -> None:
     """Each was compared with each: 149 KB stopped ComfyUI for 18 s."""
     write(inputs, "a.csv", f"prompt,{','.join(COLUMNS)}\nfox{',' * len(COLUMNS)}\n")
     assert refused("a.csv") == "a.csv, line 1: 20001 columns are here, at most 100 are read. Drop the others."
+
+
+def test_list_writes_nothing_to_the_console_that_it_obeys(inputs: Path) -> None:
+    """ComfyUI logs what is refused."""
+    write(inputs, "a.csv", "prompt,imag\x1be\nfox,b\n")
+    assert refused("a.csv").startswith("a.csv, line 1: the column imag?e is not known.")
 
 
 def test_a_hundred_columns_are_read(inputs: Path) -> None:

@@ -239,3 +239,11 @@ def test_link_that_gives_nothing_is_refused_before_it_is_paid(name: str) -> None
     """Else the service would choose, dearly, or the picture that came could not be handed on."""
     with pytest.raises(RefusedError, match=f"{name} is None"):
         node(**{"connection": "sandbox", "size": "custom", name: None})
+
+
+@pytest.mark.parametrize("name", ["quality", "background", "output_format", "moderation", "mask_mode"])
+def test_workflow_writes_nothing_to_the_console_that_it_obeys(name: str) -> None:
+    """ComfyUI logs what is refused: a stranger's value must not move the cursor, or hide the line above."""
+    told = str(validated(**{name: "\x1b[2Jhigh\x9b1A\ud800"}))
+    assert name in told
+    assert told.isprintable()
