@@ -220,11 +220,12 @@ def remove_tree(folder: Path) -> None:
 
     What lies behind a link is not ours.
     """
-    if folder.is_symlink():
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    if os.path.lexists(folder) and any([_made_writable(path) for path in (folder, *folder.rglob("*"))]):
+    with contextlib.suppress(OSError):  # it ignores most errors, and not those of a disk that fails while it looks
+        if folder.is_symlink():
+            return
         shutil.rmtree(folder, ignore_errors=True)
+        if os.path.lexists(folder) and any([_made_writable(path) for path in (folder, *folder.rglob("*"))]):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def passing_folders(path: Path) -> list[Path]:

@@ -45,7 +45,7 @@ class LocalBackend:
             return []
         below = beginning.rpartition("/")[0]
         top, found = os.path.join(self.path, below), []
-        for folder, _, names in os.walk(top):
+        for folder, _, names in os.walk(top, onerror=_raise_unless_gone):
             deeper = "/".join(word for word in (below, folder[len(top) :].replace(os.sep, "/").strip("/")) if word)
             found += [f"{deeper}/{name}" for name in names] if deeper else names
         return [name for name in found if name.startswith(beginning)]
@@ -111,6 +111,12 @@ class LocalBackend:
                 _seen.clear()
             return time.monotonic() - _seen.setdefault((path, modified), time.monotonic())
         return float("inf")
+
+
+def _raise_unless_gone(exc: OSError) -> None:
+    """Raise for a folder that cannot be listed: to take it for empty would be to take its owner for gone."""
+    if not isinstance(exc, (FileNotFoundError, NotADirectoryError)):
+        raise exc
 
 
 class BucketBackend:

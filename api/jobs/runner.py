@@ -33,6 +33,7 @@ from . import past_runs
 from .job import JobAbandoned, JobHandle
 from .recorder import AnswerRecorder
 
+LOOK_AGAIN_S = (0.05, 0.2, 0.5)  # a disk that fails for a moment
 FINAL_STATUSES = (400, 422)
 EARLIER_TRY = "An earlier try of it may have been billed."
 NO_ANSWER = "no answer came"
@@ -223,8 +224,11 @@ class JobRunner:
 
     def _refuse_lost_lease(self) -> None:
         is_held = self._lease is None
-        with contextlib.suppress(OSError):  # what cannot be looked at may be somebody else's by now
-            is_held = is_held or (self._lease is not None and self._lease.held)
+        for pause_s in (*LOOK_AGAIN_S, 0.0):  # what cannot be looked at may be somebody else's by now
+            with contextlib.suppress(OSError):
+                is_held = is_held or (self._lease is not None and self._lease.held)
+                break
+            time.sleep(pause_s)
         if not is_held:
             self._handle.not_sent_after_all()
             raise LeaseLost

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from openai_image_nodes.api.backends.leases import Lease
 from openai_image_nodes.api.errors import ServiceDownError
+from openai_image_nodes.api.jobs import runner
 from openai_image_nodes.api.store.records import StoredAnswer
 from openai_image_nodes.api.transport import retry as retries
 from openai_image_nodes.api.transport.sessions import session_for
@@ -27,9 +28,13 @@ def asker(server: Server, monkeypatch: pytest.MonkeyPatch) -> Asker:
     return Asker.fresh(server, "openai", monkeypatch)
 
 
-def test_claim_that_cannot_be_looked_at_is_taken_again(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("times", [1, 5])
+def test_claim_that_cannot_be_looked_at_is_looked_at_again(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
     """As where too many files are open: nothing is sent without one, and no error of Python's reaches a person."""
-    held, refused = vars(Lease)["held"], [OSError(errno.EMFILE, "Too many open files")]
+    monkeypatch.setattr(runner, "LOOK_AGAIN_S", (0.0, 0.0))
+    held, refused = vars(Lease)["held"], [OSError(errno.EMFILE, "Too many open files")] * times
 
     def looked_at(claim: Lease) -> bool:
         if refused:
