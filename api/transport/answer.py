@@ -50,6 +50,7 @@ WORD_CHARS = 64
 SAID_MAX_CHARS = 300
 PACKINGS = ("br", "zstd", "compress", "x-compress", "snappy", "lz4")  # not unpacked by client.py
 ADDRESS_HEADERS = ("operation-location", "location")  # of a task that was begun, or of what was made
+QUOTED_STREAM = re.compile(r"event: (?:image_(?:generation|edit)|response)\.|data: ?\{")
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 BARE_END = b" \t\r\n\"'"
 TOTALS = ("input_tokens", "output_tokens", "total_tokens")
@@ -175,6 +176,10 @@ def response_of(
     if long_texts and not told and not _has_sketches(outline):  # cut off behind its picture
         whole = [Image(b64_json=text) for text in long_texts.values() if looks_like_base64(text)]
         return OpenAIImageGenerationResponse(data=whole[:MAX_IMAGES])
+    for quoted in filter(None, map(_quoted_stream, told)):
+        inner = response_of(quoted, asked=asked, sent=sent, guess=False)
+        if inner is not None and inner.data:
+            return inner
     for document in reversed(told if guess else []):
         guesses = _not_sent(guessed_pictures(document, long_texts), sent) or linked_pictures(document)
         if guesses:
@@ -182,6 +187,14 @@ def response_of(
     if guess and not EVENT_STREAM.match(outline) and (found := _not_sent(pictures_in_text(body), sent)):
         return OpenAIImageGenerationResponse(data=found)
     return _about(told[-1]) if told else None
+
+
+def _quoted_stream(document: object) -> bytes | None:
+    """Return the stream that an error quotes, or None: LiteLLM asks for one, cannot read it, and tells all of it."""
+    error = document.get("error") if isinstance(document, dict) else None
+    said = error.get("message") if isinstance(error, dict) else error
+    start = QUOTED_STREAM.search(said) if isinstance(said, str) else None
+    return said[start.start() :].encode(errors="replace") if start and isinstance(said, str) else None
 
 
 def _has_sketches(outline: bytes) -> bool:

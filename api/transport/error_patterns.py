@@ -57,6 +57,7 @@ UNVERIFIED = (  # to stream needs it where the picture alone may not
     r"^(?!.*verified to stream).*?(must be verified|verify (your|the) organi[sz]ation|organi[sz]ation.{0,40}verif)"
 )
 CLOSED_WORDS = r"\bresource has been (temporarily )?blocked|\u5c01\u7981"
+STREAM_UNREAD = r"has no attribute 'model_dump'|event: image_(edit|generation)\."
 NO_SUCH_PATH = r"^unexpected (endpoint|method) or "
 HTTP_FOR_HTTPS = r"\bhttp\srequest (was sent )?to (an )?https"
 LEAKED_KEY = r"key.{0,40}(leaked|compromised|revoked)"

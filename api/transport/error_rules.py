@@ -54,6 +54,7 @@ from .error_patterns import (
     RUNNING_CODES,
     RUNNING_WORDS,
     SAME_RUNNING,
+    STREAM_UNREAD,
     TIMED_OUT,
     TOO_LARGE,
     UNABLE,
@@ -139,6 +140,7 @@ GAVE_UP_ADVICE = (
     "The picture took longer than the gateway waits: set live_preview to 1 or more (a stream keeps it open), or ask for"
     " less at once (lower quality, smaller size, n 1)."
 )
+NO_SKETCHES = "Set live_preview to 0 and run again."
 LESS_AT_ONCE = (  # where nothing is streamed
     "The picture was too much for the gateway: ask for less at once (lower quality, smaller size, n 1)."
 )
@@ -250,6 +252,7 @@ RULES = (  # the first that holds
     Rule(NoKeyError, MAY_NOT, LIMITED_KEY, {401, 403}, words=MAY_NOT_WORDS, page=False),
     Rule(NoKeyError, "{name}: the organization or project is not the key's", OTHER_ACCOUNT, {401}, codes=ACCOUNT_CODES),
     Rule(NoKeyError, BAD_KEY, "{key}", {401, 440, 498}),
+    Rule(NoKeyError, BAD_KEY, "{key}", {400, 500}, codes="no_db_connection"),  # LiteLLM without its database
     Rule(NoKeyError, BAD_KEY, "{key}", {200, 400, 403}, words=BAD_KEY_WORDS, page=False),
     Rule(NoKeyError, NO_REASON, ASK_WHO_RUNS_IT, {403}, codes=NOTHING, words=NOTHING),
     Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {403}, words=UNABLE, page=False),
@@ -336,7 +339,7 @@ RULES = (  # the first that holds
     Rule(
         RefusedError,
         "{name}: the service does not send sketches",
-        "Set live_preview to 0 and run again.",
+        NO_SKETCHES,
         REFUSALS,
         words=r"(?<!octet-)(?<!event-)\bstream(ing)?\b|partial_images",
         page=False,
@@ -348,6 +351,14 @@ RULES = (  # the first that holds
     Rule(ServiceDownError, SERVICE_FAILED, LATER, {500, 503}, from_service=True, kinds=("comfy.org", "sandbox")),
     Rule(ServiceDownError, OVERLOAD, LATER, {500, 503}, from_service=True, at_openai=True, codes=OVERLOADED),
     Rule(ServiceDownError, OVERLOAD, LATER, {503}, from_service=True, at_openai=True, words="overloaded|slow down"),
+    Rule(
+        OutcomeUnknownError,
+        FAILED_BEHIND,
+        "{unknown} " + NO_SKETCHES,
+        FAILURES,
+        words=STREAM_UNREAD,
+        page=False,
+    ),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, LESS_AT_ONCE + " {unknown}", {504, 522, 524}, kinds=("comfy.org",)),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, GAVE_UP_ADVICE + " {unknown}", {504, 522, 524}),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{unknown}", {408, 499, 502}),

@@ -26,7 +26,7 @@ from openai_image_nodes.api.errors import (
 from openai_image_nodes.api.transport.answer import RawAnswer, parse_answer
 from openai_image_nodes.api.transport.error_mapping import Asked, error_from_response
 from support.capture import picture
-from support.node_calls import KEY, node
+from support.node_calls import KEY, node, photo
 from support.wire_server import CLOSE, WireServer, chunked, openai_wire, plain
 
 RED, BLUE = picture(color=(250, 0, 0)), picture(color=(0, 0, 250))
@@ -321,6 +321,20 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         RefusedError,
         "Change what it names",
     ),
+    "litellm without its database": (
+        RELAY,
+        400,
+        {"error": {"message": "No connected db.", "type": "no_db_connection", "param": None, "code": "400"}},
+        NoKeyError,
+        "Check the key",
+    ),
+    "a stream that litellm did not read": (
+        RELAY,
+        500,
+        "litellm.APIConnectionError: OpenAIException - 'str' object has no attribute 'model_dump'",
+        OutcomeUnknownError,
+        "Set live_preview to 0",
+    ),
     "success in chinese": (
         RELAY,
         200,
@@ -431,6 +445,22 @@ def test_a_place_that_is_a_picture_is_fetched(server: WireServer) -> None:
     server.script(plain(b"", "Location: /media/abc.png?sig=1", status="201 Created"))
     image, _, _ = node()
     assert image[0, 0, 0].argmax() == 0
+
+
+def test_a_picture_in_a_stream_that_an_error_quotes_is_had(server: WireServer) -> None:
+    """LiteLLM asks for the stream of an edit, cannot read it, and tells all of it in the words of a 500."""
+    stream = "".join(
+        f"event: image_edit.{kind}\ndata: {json.dumps({'type': f'image_edit.{kind}', **shown})}\n\n"
+        for kind, shown in (("partial_image", {**SECOND, "partial_image_index": 0}), ("completed", FIRST))
+    )
+    said = f"litellm.APIError: APIError: OpenAIException - {stream}\n\nLiteLLM: model group 'm' failed."
+    body = json.dumps({"error": {"message": said, "type": "internal_server_error", "code": "500"}}).encode()
+    server.script(plain(body, status="500 Internal Server Error"))
+    for _ in range(2):
+        image, _, _ = node(image=photo(), live_preview=1)
+        assert len(image) == 1
+        assert image[0, 0, 0].argmax() == 0
+    assert server.posts == 1
 
 
 def test_what_a_stream_says_of_its_failed_end_is_told(server: WireServer) -> None:
