@@ -152,16 +152,18 @@ def cautious_usd(payer: Payer, fields: Mapping[str, Any], image_count: int) -> f
     return max((one.high_usd for one in dearest if one), default=1.0)
 
 
-def cost_usd(model: str, usage: Usage | None, credits: float | None, *, batch: bool = False) -> float | None:
+def cost_usd(
+    model: str, usage: Usage | None, credits: float | None, *, comfy: bool = False, batch: bool = False
+) -> float | None:
     """Return what an answer cost in USD, or None where the service did not say enough.
 
-    comfy.org tells its credits; elsewhere it is the tokens of the answer at the catalog's prices, for `batch` at
-    those of its batches.
+    comfy.org tells its credits; else it is the tokens of the answer at the catalog's prices, for `comfy` at those of
+    comfy.org, for `batch` at those of the service's batches.
     """
     if credits is not None:
         return amount(credits / CREDITS_PER_USD)
     spec = catalog.find(model)
-    price = _prices(spec, comfy=False, batch=batch) if spec else None
+    price = _prices(spec, comfy=comfy, batch=batch) if spec else None
     if price is None or usage is None:
         return None
     details = [one for one in (usage.input_tokens_details, usage.output_tokens_details) if one]

@@ -136,7 +136,8 @@ class AnswerRecorder:
         record.revised_prompts = [
             clean(image.revised_prompt) for image in (response.data or [])[:MAX_PICTURES] if image.revised_prompt
         ]
-        record.cost_usd = pricing.cost_usd(record.model, record.usage, record.credits, batch=bool(record.batch))
+        is_comfy, is_batch = self._connection.kind == "comfy.org", bool(record.batch)
+        record.cost_usd = pricing.cost_usd(record.model, record.usage, record.credits, comfy=is_comfy, batch=is_batch)
 
     def _saved(self, name: str, record: JobRecord, pictures: list[bytes]) -> tuple[Path | None, list[str]]:
         record.state = "answered"

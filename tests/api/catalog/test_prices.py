@@ -13,7 +13,7 @@ from openai_image_nodes.api.store import spending as budget
 from openai_image_nodes.api.store.records import JobRecord
 from openai_image_nodes.cli.store import jobs
 from openai_image_nodes.sandbox import Sandbox
-from support.capture import Capture
+from support.capture import Capture, picture, success
 from support.node_calls import KEY, node, use_openai
 
 OPENAI = Connection(name="openai", base_url="https://api.openai.com/v1", kind="openai")
@@ -172,6 +172,20 @@ def test_run_that_would_pass_the_budget_sends_nothing(monkeypatch: pytest.Monkey
             node(model="gpt-image-2.6-flare", seed=1)
         _, _, report = node(model="gpt-image-2", quality="low", size="1024x1024")
         assert (len(server.requests), report["reused"]) == (1, True)
+
+
+@pytest.mark.parametrize(("connection", "usd"), [("comfy.org", 0.0429), ("openai", 0.03)])
+def test_cost_of_an_answer_that_tells_no_credits_is_that_of_who_is_paid(
+    monkeypatch: pytest.MonkeyPatch, connection: str, usd: float
+) -> None:
+    """comfy.org asks for more than OpenAI does."""
+    with Capture() as server:
+        use_openai(monkeypatch, server)
+        monkeypatch.setenv("COMFY_API_BASE", server.base_url)
+        monkeypatch.setenv("COMFY_API_KEY", KEY)
+        usage = {"output_tokens": 1000, "input_tokens_details": {"text_tokens": 0}}
+        server.reply(200, success(picture(), usage=usage))
+        assert node(model="gpt-image-2.5-flare", connection=connection)[2]["cost_usd"] == pytest.approx(usd)
 
 
 def test_sums_of_the_day_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
