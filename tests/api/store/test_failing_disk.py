@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from openai_image_nodes.api.errors import OpenAIImageError
 from openai_image_nodes.api.jobs import runner
+from openai_image_nodes.api.jobs.recorder import AnswerRecorder
 from openai_image_nodes.api.store import store
 from openai_image_nodes.api.store.records import StoredAnswer
 from support.asker import Asker, Server, painted
@@ -74,3 +76,31 @@ def test_disk_that_fails_once_costs_nothing_twice(
         if disk.count < number:
             break
     assert number > 50
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_disk_that_fails_once_while_an_answer_is_taken_over_has_nothing_paid_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A process died once it had written down what came: that is read, or the next run reads it."""
+    monkeypatch.setattr(runner, "LOOK_AGAIN_S", (0.0, 0.0))
+    for number in count(1, STEP - 1):
+        home = tmp_path / str(number)
+        monkeypatch.setenv("OPENAI_IMAGE_NODES_HOME", str(home))
+        store._store.cache_clear()
+        asker = Asker.fresh(server, "openai", monkeypatch)
+        with monkeypatch.context() as patched:
+            patched.delattr(AnswerRecorder, "record")
+            with pytest.raises(AttributeError):
+                asker.ask()
+        asker.restart()
+        with monkeypatch.context() as patched:
+            disk = FailingOnce(patched, home / "store", number)
+            with contextlib.suppress(OpenAIImageError):
+                asker.ask()
+        again, kept = asker.next_run()
+        assert isinstance(kept, StoredAnswer), (number, kept)
+        assert (kept.pictures, again, asker.faults.billed) == ([painted("a red fox")], 0, 1), number
+        if disk.count < number:
+            break
+    assert number > 30
