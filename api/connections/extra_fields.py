@@ -24,12 +24,10 @@ KEY_TEXT = re.compile(r"(?<![A-Za-z0-9])(sk|comfyui|xai|gsk|hf|AIza)[-_]?[A-Za-z
 
 
 def extra_fields(told: object, place: str, secrets: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the fields of `send` of an entry, names to texts, numbers or booleans; {} where there are none.
+    """Return the fields of `send` of an entry, names to texts, numbers or booleans.
 
     Raises: RefusedError for what cannot be sent so: a field that the nodes have, a list, null, or a key.
     """
-    if told in (None, {}):
-        return {}
     if not isinstance(told, dict) or len(told) > MAX_FIELDS:
         raise RefusedError(
             f'"send" of {place} must be an object of at most {MAX_FIELDS} fields and their values.', param="connection"

@@ -254,8 +254,13 @@ def form_of(entry: Mapping[str, Any], place: str) -> dict[str, Any]:
             f'"edits" of {place} is {edits!a}, but must be "multipart" or "json": the form in which pictures are sent.',
             param="connection",
         )
+    send = entry.get("send")
     secrets = tuple(str(entry[name]) for name in ("key",) if len(str(entry.get(name) or "")) >= SHORTEST_SECRET)
-    return {"omit": tuple(omit), "edits": edits, "send": extra_fields(entry.get("send"), place, secrets)}
+    return {
+        "omit": tuple(omit),
+        "edits": edits,
+        "send": extra_fields(send, place, secrets) if send not in (None, {}) else {},
+    }
 
 
 def _place(name: str) -> str:

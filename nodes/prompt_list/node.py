@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 from ...api.catalog.validation import SEED_MAX, out_of_range
 from ...utils import comfyui
 from ..inputs import combo_input, int_input
-from ..run.parameters import ANY_MODEL, SET_AGAIN, SIZES, ImageParameters, is_whole
+from ..run.parameters import ANY_MODEL, SIZES, ImageParameters, kind_fault
 from . import files
 from .rows import Row, portion_of, rows_of
 from .tables import PromptListError, Table, line_table
@@ -238,11 +237,8 @@ def _number(name: str, tooltip: str, **options: Any) -> Any:
 def _refuse_counts(values: Mapping[str, Any]) -> None:
     """Refuse what no widget gives: ComfyUI does not look at values where a node looks itself."""
     for name in DEFAULTS.keys() & values.keys():
-        value, told = values[name], reprlib.repr(values[name])
-        if name in RANGES and not is_whole(value):
-            raise PromptListError(f"{name} is {told}, which is no whole number. {SET_AGAIN}")
-        if name not in RANGES and not isinstance(value, str):
-            raise PromptListError(f"{name} is {told}, which is no text. {SET_AGAIN}")
+        if fault := kind_fault(name, values[name], is_number=name in RANGES):
+            raise PromptListError(fault)
     for name, (low, high) in RANGES.items():
         if not low <= values.get(name, low) <= high:
             raise PromptListError(out_of_range(name, values[name], low, high))

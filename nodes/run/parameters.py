@@ -97,6 +97,7 @@ class ImageParameters:
 
 WIDGET_FIELDS = {one.name: one.type for one in fields(ImageParameters)}
 WHOLE_NUMBERS = {name for name, kind in WIDGET_FIELDS.items() if kind == "int"} | {"seed"}
+NUMBERS = {*WHOLE_NUMBERS, *MORE_NUMBERS}
 TEXTS = {name for name, kind in WIDGET_FIELDS.items() if kind == "str"} | {"connection", "svg_model", "svg_effort"}
 
 
@@ -220,13 +221,19 @@ def refuse_kinds(values: Mapping[str, Any], *, always: Collection[str] = ()) -> 
     `always`: the inputs of which None is refused too, as a link may give it.
     Raises: RefusedError naming the input and the value.
     """
-    numbers = {*WHOLE_NUMBERS, *MORE_NUMBERS}
     for name, value in values.items():
-        told, is_said = reprlib.repr(value), value is not None or name in always
-        if is_said and name in numbers and not is_whole(value):
-            raise RefusedError(f"{name} is {told}, which is no whole number. {SET_AGAIN}", param=name)
-        if is_said and name in TEXTS and not isinstance(value, str):
-            raise RefusedError(f"{name} is {told}, which is no text. {SET_AGAIN}", param=name)
+        is_asked = name in NUMBERS | TEXTS and (value is not None or name in always)
+        if is_asked and (fault := kind_fault(name, value, is_number=name in NUMBERS)):
+            raise RefusedError(fault, param=name)
+
+
+def kind_fault(name: str, value: Any, *, is_number: bool) -> str | None:
+    """Return what to say of a value that is no whole number, or no text, or None."""
+    if is_whole(value) if is_number else isinstance(value, str):
+        return None
+    if is_number:
+        return f"{name} is {reprlib.repr(value)}, which is no whole number. {SET_AGAIN}"
+    return f"{name} is {reprlib.repr(value)}, which is no text. {SET_AGAIN}"
 
 
 def is_whole(value: Any) -> bool:
