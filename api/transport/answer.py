@@ -329,8 +329,8 @@ def _usage(value: object) -> Usage | None:
     if not isinstance(value, dict):
         return None
     counts = {name: _tokens(value.get(name, value.get(CHAT_NAMES.get(name, "")))) for name in TOTALS}
-    if counts["output_tokens"] is None:
-        return None
+    if not counts["output_tokens"]:
+        return None  # none at all is what LiteLLM and LocalAI write where they know nothing
     details = {f"{kind}_tokens_details": _details(value.get(f"{kind}_tokens_details")) for kind in ("input", "output")}
     return Usage(**{name: count or 0 for name, count in counts.items()}, **details)  # type: ignore[arg-type]
 

@@ -167,10 +167,10 @@ class HttpResponse:
         complete = self.may_cost and self.body is not None and self.body.complete
         return error_from_exception(self.connection, exc, complete=complete, sent_at=f"{self.sent_at:%H:%M:%S} UTC")
 
-    def refused(self, said: bytes, *, begun: bool = False) -> OpenAIImageError:
-        """Return the error for this answer, which is none of success and said so much; `begun` as in Asked."""
+    def refused(self, said: bytes, *, begun: bool = False, streamed: bool = False) -> OpenAIImageError:
+        """Return the error for this answer, which is none of success and said so much; the others as in Asked."""
         sent, complete = (len(self.body), self.body.complete) if self.body is not None else (0, True)
-        asked = Asked(self.path, sent, may_cost=self.may_cost, complete=complete, begun=begun)
+        asked = Asked(self.path, sent, may_cost=self.may_cost, complete=complete, begun=begun, streamed=streamed)
         return error_from_response(self.connection, self.status, self.headers, said, subject=self.subject, asked=asked)
 
     def checked(self) -> HttpResponse:

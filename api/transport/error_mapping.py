@@ -23,7 +23,18 @@ from ..errors import (
     ServiceDownError,
     StillRunningError,
 )
-from .error_rules import EARLY, FAILED, GATEWAY_HARMLESS, LOST, PAY_AGAIN_ADVICE, RULES, RUNNING, SPENT_KEY_CODES, Rule
+from .error_rules import (
+    EARLY,
+    FAILED,
+    GATEWAY_HARMLESS,
+    LOST,
+    NO_SKETCHES,
+    PAY_AGAIN_ADVICE,
+    RULES,
+    RUNNING,
+    SPENT_KEY_CODES,
+    Rule,
+)
 from .loose_json import utf8
 from .network_words import reason_of
 from .page_words import READ_MAX_BYTES
@@ -95,7 +106,7 @@ class Asked:
 
     Not `may_cost`: nothing is lost if nobody knows what became of it. Not `complete`: the service cannot have all of
     it. `final`: the answer is the service's own last word on it, as a line of a batch is. `begun`: sketches or
-    progress came before the error, so the work was begun.
+    progress came before the error, so the work was begun. `streamed`: a stream was asked for.
     """
 
     path: str = ""
@@ -104,6 +115,7 @@ class Asked:
     complete: bool = True
     final: bool = False
     begun: bool = False
+    streamed: bool = False
 
 
 def error_from_response(
@@ -201,6 +213,7 @@ def _facts(
         "leave_out": _leave_out(connection, words),
         "add_field": _add_field(connection, words),
         "form": _other_form(connection, asked.path),
+        "no_sketches": f" {NO_SKETCHES}" if asked.streamed else "",
     }
 
 

@@ -84,7 +84,7 @@ class Rule:
     `codes` is looked for in the service's codes and types, `words` in its message or its web page, both in lower case;
     `page` asks whether it is a web page, `at_openai` whether OpenAI itself answers, `redirects` whether it names
     another address. The texts may name {name} (the connection), {subject}, {billed}, {unknown}, {key}, {credit},
-    {address}, {setting}, {version}, {sent}, {target}, {multipart}, {form}, {leave_out} and {add_field}.
+    {address}, {setting}, {version}, {sent}, {target}, {multipart}, {form}, {leave_out}, {add_field} and {no_sketches}.
     """
 
     error: type[OpenAIImageError]
@@ -354,7 +354,7 @@ RULES = (  # the first that holds
     Rule(
         OutcomeUnknownError,
         FAILED_BEHIND,
-        "{unknown} " + NO_SKETCHES,
+        "{unknown}{no_sketches}",
         FAILURES,
         words=STREAM_UNREAD,
         page=False,

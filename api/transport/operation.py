@@ -176,7 +176,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             keep(said)  # before anything reads it; what holds no picture is forgotten by whoever gets the error
         found = None if is_picture(said) else known_picture(said)
         if found is None or not is_whole_picture(found) or found in self._sent:
-            raise response.refused(said, begun=was_begun(said))
+            raise response.refused(said, begun=was_begun(said), streamed=bool(self.request.stream))
         if self._sent:
             keep(said)  # not before: what a server says back of an edit is no answer
         return said

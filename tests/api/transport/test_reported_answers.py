@@ -328,13 +328,6 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         NoKeyError,
         "Check the key",
     ),
-    "a stream that litellm did not read": (
-        RELAY,
-        500,
-        "litellm.APIConnectionError: OpenAIException - 'str' object has no attribute 'model_dump'",
-        OutcomeUnknownError,
-        "Set live_preview to 0",
-    ),
     "success in chinese": (
         RELAY,
         200,
@@ -461,6 +454,26 @@ def test_a_picture_in_a_stream_that_an_error_quotes_is_had(server: WireServer) -
         assert len(image) == 1
         assert image[0, 0, 0].argmax() == 0
     assert server.posts == 1
+
+
+@pytest.mark.parametrize(("live_preview", "is_hint"), [(1, True), (0, False)])
+def test_a_stream_that_a_gateway_cannot_read_is_told_with_what_to_do(
+    server: WireServer, live_preview: int, *, is_hint: bool
+) -> None:
+    """LiteLLM says the same of a web page, where no stream was asked for."""
+    said = "litellm.APIConnectionError: OpenAIException - 'str' object has no attribute 'model_dump'"
+    server.script(plain(json.dumps({"error": {"message": said, "code": "500"}}).encode(), status="500 Error"))
+    with pytest.raises(OutcomeUnknownError, match="may have been billed") as failed:
+        node(live_preview=live_preview)
+    assert ("Set live_preview to 0" in str(failed.value)) is is_hint
+
+
+def test_tokens_of_none_are_no_price(server: WireServer) -> None:
+    """LiteLLM writes zeros where the server behind it told nothing: what it cost is not known then."""
+    usage = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+    server.script(plain(json.dumps({"data": [FIRST], "usage": usage}).encode()))
+    _, _, report = node()
+    assert report["cost_usd"] is None
 
 
 def test_what_a_stream_says_of_its_failed_end_is_told(server: WireServer) -> None:
