@@ -85,6 +85,7 @@ def _sizes(result: Any) -> list[tuple[int, ...]]:
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_facts_are_measured(
     files: Path, address: answerer.Address, settled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

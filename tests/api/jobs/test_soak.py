@@ -15,7 +15,7 @@ from openai_image_nodes.api.store.records import StoredAnswer
 from support.asker import Asker, Server, connection, job, painted
 from support.faults import Faults
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.longest]
 
 SEED = 20261123
 COUNT = 250  # for each of the two kinds of connection

@@ -21,7 +21,7 @@ from support.asker import connection, job, painted
 from support.node_calls import KEY
 from support.wire_server import CLOSE, RESET, Step, WireServer, chunked, plain
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.longest]
 
 SEED, COUNT = 20261127, 2000
 INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"

@@ -510,6 +510,7 @@ def test_batch_job_is_fitted_when_it_is_collected(
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_region_of_a_large_picture(service: DriftingService) -> None:
     """The region alone is sent, at the model's best size; every other pixel of the result is the picture's own."""
     photo = scene(1250, 1000).repeat(4, 4, 1)

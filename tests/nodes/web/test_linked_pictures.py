@@ -49,7 +49,7 @@ def priced(name: str | None, mask_mode: str, *, mask: str | None = None, **value
 @pytest.mark.slow
 def test_price_is_that_of_what_is_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the region and of the whole picture: the run asks for the very size that was priced."""
-    paint(folder / "large.png", (3000, 2000), 400, 400, 900, 800)
+    paint(folder / "large.png", (1800, 1200), 240, 240, 540, 480)
     image, alpha = read_image(folder / "large.png")
     with DriftingService() as service:
         service.point(monkeypatch)
@@ -65,9 +65,9 @@ def test_price_is_that_of_what_is_asked_for(folder: Path, monkeypatch: pytest.Mo
 @pytest.mark.slow
 def test_price_follows_a_mask_that_is_painted_again(folder: Path) -> None:
     """The mask editor writes the file again, or another one."""
-    paint(folder / "clipspace" / "painted.png", (4000, 3000), 100, 100, 300, 300)
+    paint(folder / "clipspace" / "painted.png", (2400, 1800), 100, 100, 300, 300)
     small = priced("clipspace/painted.png [input]", "region")
-    paint(folder / "clipspace" / "painted.png", (4000, 3000), 100, 100, 1500, 1300)
+    paint(folder / "clipspace" / "painted.png", (2400, 1800), 100, 100, 1100, 1000)
     assert priced("clipspace/painted.png [input]", "region")["high_usd"] > small["high_usd"]
 
 
