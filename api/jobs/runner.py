@@ -72,7 +72,7 @@ class JobRunner:
         while True:
             try:
                 known = self._leased_or_known()
-                return self._exchanged(self._resumed()) if known is None else self._recorder.completed(known)
+                return self._exchanged(*self._resumed()) if known is None else self._recorder.completed(known)
             except LeaseLost:
                 continue  # another process took over while this one slept: join it
             finally:
@@ -117,17 +117,27 @@ class JobRunner:
             raise SharedStoreError(f"The picture is in the shared store, but {root} cannot take it ({why}). Make room.")
         return known
 
-    def _resumed(self) -> JobRecord:
-        """Return the record to go on with: a new one, or that of a process that died on the way.
+    def _resumed(self) -> tuple[JobRecord, RawAnswer | None]:
+        """Return the record to go on with, a new one or that of a process that died on the way, and what came to it.
 
         Raises: OutcomeUnknownError if it was sent and cannot safely be sent again.
         """
-        record, old = self._job.record(self._handle.identity), self._left_behind()
+        record = self._job.record(self._handle.identity)
+        try:
+            old = self._journal.read(self._name)
+            if old is None and self._job.reuse:
+                old = self._journal.adopt(self._name, self._owner)
+            raw = self._came_before(old or record)  # once: what is not read a second time would be paid a second time
+        except OSError as exc:
+            raise OutcomeUnknownError(
+                f"{self._job.connection.name}: the record of this request in {self._journal.root} cannot be read"
+                f" ({exc.strerror}), so it may have been sent before. Fix the folder, or switch reuse off."
+            ) from exc
         if old is not None and old.fault:
             raise unreadable(old, None)
-        if old is not None and self._came_before(old) is not None:
+        if old is not None and raw is not None:
             self._may_be_billed = True
-            return old
+            return old, raw
         has_key = old is not None and old.state == "sent" and old.idempotency_key is not None
         if old is not None and old.state not in ("prepared", "answered") and not has_key:
             raise _already_batched(old) if old.state == BATCHED else outcome_unknown(old)
@@ -136,30 +146,21 @@ class JobRunner:
             self._may_be_billed = old.state != "prepared"
         record.state = "sent" if self._may_be_billed else "prepared"
         self._journal.write(self._name, record)
-        return record
-
-    def _left_behind(self) -> JobRecord | None:
-        try:
-            return self._journal.read(self._name) or (
-                self._journal.adopt(self._name, self._owner) if self._job.reuse else None
-            )
-        except OSError as exc:
-            raise OutcomeUnknownError(
-                f"{self._job.connection.name}: the record of this request in {self._journal.root} cannot be read"
-                f" ({exc.strerror}), so it may have been sent before. Fix the folder, or switch reuse off."
-            ) from exc
+        return record, raw
 
     def _came_before(self, record: JobRecord) -> RawAnswer | None:
-        """Return an answer that came, perhaps to a process that died, and is not kept yet."""
+        """Return an answer that came, perhaps to a process that died, and is not kept yet.
+
+        Raises: OSError if it is there and cannot be read.
+        """
         body = self._journal.answer(self._name)
         if body is None:
             half = self._journal.answer(self._name, half=True)
             body = half if half and holds_picture(half) else None
         return RawAnswer(body, record.headers, record.elapsed_s or 0.0) if body else None
 
-    def _exchanged(self, record: JobRecord) -> StoredAnswer:
+    def _exchanged(self, record: JobRecord, raw: RawAnswer | None) -> StoredAnswer:
         retries = RetryPolicy(idempotent=self._job.connection.idempotent)
-        raw = self._came_before(record)
         try:
             while True:
                 try:

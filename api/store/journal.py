@@ -132,8 +132,11 @@ class RequestJournal:
         files.sync(self.root / name / ANSWER)
 
     def answer(self, name: str, *, half: bool = False) -> bytes | None:
-        """Return the answer of a job whose pictures are not kept yet, or what came of a `half` one; None without."""
-        with contextlib.suppress(OSError):
+        """Return the answer of a job whose pictures are not kept yet, or what came of a `half` one; None without.
+
+        Raises: OSError if it is there and cannot be read.
+        """
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             return files.read_regular(self.root / name / (HALF_ANSWER if half else ANSWER), ANSWER_MAX_BYTES)
         return None
 
@@ -158,13 +161,14 @@ class RequestJournal:
                     with contextlib.suppress(FileNotFoundError):
                         files.move(self.root / other / file, self.root / name / file)
                 self.write(name, record)
-                self.drop(other)
+                if name not in self._unwritten:  # else the other one is all that the next process sees
+                    self.drop(other)
                 return record
         return None
 
     def forget(self, name: str, owner: Owner = EVERYBODY) -> None:
         """Forget an owner's tries of a job whose outcome is unknown: it was paid again on purpose and answered."""
-        with contextlib.suppress(SharedStoreError):
+        with contextlib.suppress(OSError, SharedStoreError):
             for other in [name, *self._left_behind(name, owner)]:
                 with contextlib.suppress(OSError):
                     self._drop_unleased(other, owner)
@@ -219,8 +223,11 @@ class RequestJournal:
         """
 
     def _names(self, prefix: str) -> set[str]:
-        """Return the names of jobs that begin so, whoever wrote them down."""
-        with contextlib.suppress(OSError):
+        """Return the names of jobs that begin so, whoever wrote them down.
+
+        Raises: OSError: what cannot be listed is not nothing, and would be paid once more.
+        """
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             return {name for name in os.listdir(self.root) if name.startswith(prefix)}
         return set()
 
@@ -242,7 +249,7 @@ class RequestJournal:
             if _is_of(other, firsts) and (self.root / other).is_symlink():
                 yield other  # to be read: that says what is wrong with it
             elif _is_of(other, firsts):
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                     ours = acquire(self.place(other))
             if ours is not None:
                 try:

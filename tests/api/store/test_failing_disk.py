@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openai_image_nodes.api.errors import OpenAIImageError
+from openai_image_nodes.api.errors import OpenAIImageError, OutcomeUnknownError
 from openai_image_nodes.api.jobs import runner
 from openai_image_nodes.api.jobs.recorder import AnswerRecorder
 from openai_image_nodes.api.store import store
@@ -104,3 +104,29 @@ def test_disk_that_fails_once_while_an_answer_is_taken_over_has_nothing_paid_aga
         if disk.count < number:
             break
     assert number > 30
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_disk_that_fails_once_does_not_hide_a_request_that_got_lost(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It was asked with reuse switched off, and its answer was not seen: nothing more is sent by itself."""
+    monkeypatch.setattr(runner, "LOOK_AGAIN_S", (0.0, 0.0))
+    for number in count(1, 2 * STEP):
+        home = tmp_path / str(number)
+        monkeypatch.setenv("OPENAI_IMAGE_NODES_HOME", str(home))
+        store._store.cache_clear()
+        asker = Asker.fresh(server, "openai", monkeypatch)
+        asker.faults.drop("after_work")
+        with pytest.raises(OutcomeUnknownError):
+            asker.ask(reuse=False)
+        asker.restart()
+        with monkeypatch.context() as patched:
+            disk = FailingOnce(patched, home / "store", number)
+            with pytest.raises(OpenAIImageError):
+                asker.ask()
+        assert isinstance(asker.next_run()[1], OutcomeUnknownError), number
+        assert asker.faults.posts == 1, number
+        if disk.count < number:
+            break
+    assert number > 20
