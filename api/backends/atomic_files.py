@@ -148,6 +148,16 @@ def sync(path: Path) -> None:
             os.close(descriptor)
 
 
+def look_anew(folder: Path) -> None:
+    """Have the names in a folder looked up at the server that has it, and not in what this machine remembers.
+
+    An NFS client says for up to a minute that a name is not there, until the folder is opened (nfs(5), "Close-to-open
+    cache consistency").
+    """
+    with contextlib.suppress(OSError):
+        os.close(os.open(folder, os.O_RDONLY))
+
+
 def make_private_folder(path: Path) -> Path:
     """Return a folder, made with all above it if need be, readable by its owner only.
 

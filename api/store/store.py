@@ -86,6 +86,7 @@ class NameIndex:
 
     def look_again(self) -> None:
         """Find what other processes have added by now, at the cost of one listing if anything was."""
+        files.look_anew(self._folder)
         with self._lock:
             self._scan()
 

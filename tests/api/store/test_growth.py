@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from openai_image_nodes.api.backends.atomic_files import make_private_folder
 from openai_image_nodes.api.backends.backend import LocalBackend
 from openai_image_nodes.api.batch.plan import JobPlan
 from openai_image_nodes.api.errors import OutOfCreditError
@@ -167,6 +169,29 @@ def test_before_money_is_spent_no_answer_of_another_process_is_missed(tmp_path: 
     assert store.find(identity(1)) is None  # nobody pays for this look
     store.look_again()
     assert store.find(identity(1)) is not None
+
+
+def test_before_money_is_spent_a_network_folder_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An NFS client knows for a minute what was not there when it looked last: only an open asks the server again."""
+    ours, theirs = Store(tmp_path), Store(tmp_path)
+    make_private_folder(ours.jobs)
+    known, read, opened = set[str](), store_module.read_record, os.open
+
+    def read_of_known(folder: Path) -> JobRecord:
+        if folder.name not in known:
+            raise FileNotFoundError(folder)
+        return read(folder)
+
+    def open_anew(path: Any, *rest: Any, **options: Any) -> int:
+        known.update(os.listdir(ours.jobs) if Path(path) == ours.jobs else ())
+        return opened(path, *rest, **options)
+
+    theirs.save(record(1), [PICTURE])
+    monkeypatch.setattr(store_module, "read_record", read_of_known)
+    monkeypatch.setattr(os, "open", open_anew)
+    assert not ours.records_of(identity(1))
+    ours.look_again()
+    assert ours.records_of(identity(1))
 
 
 def test_answers_that_come_together_are_all_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
