@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
 
-from ..errors import RefusedError
+from ..errors import BadAnswerError, RefusedError
 from ..jobs.job import Job
 from ..jobs.recorder import AnswerRecorder
 from ..jobs.runner import outcome_unknown
+from ..store.eviction import UNREAD
 from ..store.journal import BATCHED
 from ..store.records import StoredAnswer
 from ..store.store import Store, store_of, stores
@@ -38,7 +40,7 @@ def answered_or_planned(job: Job) -> StoredAnswer | Deferred:
     """
     job.connection.check(job.request)
     store, identity = store_of(job.connection), job.identity
-    known = store.find(identity) if job.reuse else None
+    known = store.find(identity) if job.reuse else _new_from_batch(store, identity)
     if known is None and job.reuse and store.fetch(identity):  # another machine has it
         known = store.find(identity)
     if known is not None:
@@ -58,6 +60,15 @@ def answered_or_planned(job: Job) -> StoredAnswer | Deferred:
         return Deferred(f"planned, {tally.counted_with(plan.add(job, identity))}")
     except OSError as exc:
         raise RefusedError(store_fault(exc)) from exc
+
+
+def _new_from_batch(store: Store, identity: str) -> StoredAnswer | None:
+    """Return a picture of a batch that nobody had yet: a run with reuse off planned it and waits for it."""
+    with contextlib.suppress(BadAnswerError):  # reuse was switched off for that, perhaps
+        found = store.find(identity)
+        is_new = found and found.record.batch and found.folder and (found.folder / UNREAD).exists()
+        return found if is_new and found and not found.record.fault else None
+    return None
 
 
 def store_fault(exc: OSError) -> str:

@@ -150,14 +150,19 @@ def test_what_was_sent_directly_and_got_lost_is_not_planned(sandbox: ScriptedSan
 
 @pytest.mark.slow
 def test_reuse_off_plans_what_the_store_has(sandbox: ScriptedSandbox) -> None:
-    """Asked for again on purpose: the next run with reuse on takes the newer answer."""
+    """Asked for again on purpose: what comes of it is given out once, then another is planned."""
     node(**DIRECT, seed=1)
     assert run(seed=1)[0] is not None
     assert planned(seed=1, reuse=False)
     submit()
     assert finish()[0].answered == 1
     assert len(list(store().records())) == 2
+    assert json.loads(run(seed=1, reuse=False)[2])["connection"] == "openai batch"
+    assert planned(seed=1, reuse=False)
     assert json.loads(run(seed=1)[2])["connection"] == "openai batch"
+    for path in store().jobs.glob("*/record.json"):
+        path.write_text("{")
+    assert planned(seed=1, reuse=False)
 
 
 def test_budget_is_asked_before_a_submit(sandbox: ScriptedSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
