@@ -87,6 +87,7 @@ def _cut_short(exc: BaseException) -> str:
 Kinds = tuple[type[BaseException], ...]
 KINDS: tuple[tuple[Kinds, str | Callable[[BaseException], str | None]], ...] = (  # the first that has words
     ((BaseException,), _tls),
+    # not urllib3's TimeoutError: it counts a refused connection and an unknown host among them
     ((TimeoutError, requests.exceptions.Timeout, urllib3.exceptions.ReadTimeoutError), "time ran out"),
     ((OSError,), _tunnel),
     ((requests.exceptions.ProxyError, urllib3.exceptions.ProxyError), "the proxy could not be used"),
