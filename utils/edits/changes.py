@@ -11,14 +11,15 @@ import torch
 from torch import Tensor
 
 from .cancel import ShouldStop, raise_if_stopped
-from .filters import BLOCK_ROWS, blur, grow, shrink
+from .filters import BLOCK_ROWS, blur, grow, masked_blur, shrink
 from .gates import NOT_MATCHED, SAME, Decision, Verdict, decide
 from .geometry import Frame, enlarged
 from .pair import make_pair
 from .threads import one_core
 
 CLEARLY, SOMEWHAT = 20 / 255, 8 / 255  # differences of colour that start, and that continue, a changed part
-CLEAR_SPREADS, SPREADS = 8.0, 4.0  # and how many times the usual difference they must be
+CLEAR_SPREADS, SPREADS, WIDE_SPREADS = 8.0, 4.0, 2.5  # and how many times the usual difference they must be
+AREA = 6.0  # sigma over which differences of redrawn edges cancel out, and those of a dark coat do not
 STRUCTURE_WINDOW, OTHER_STRUCTURE = 8.0, 0.3  # a local correlation below that also continues it
 CORE = 2.0  # a changed part starts where it is at least that thick on each side
 REACH = 4.0  # how far it goes on from one place to the next
@@ -72,16 +73,25 @@ def _mask(decision: Decision, height: int, width: int, should_stop: ShouldStop |
 def _changed(decision: Decision, should_stop: ShouldStop | None) -> Tensor:
     """Return [1,1,h,w], 1 where something differs clearly, and around it as far as it differs at all."""
     shown, pair = decision.view, decision.view.pair
-    difference = (decision.colour.apply(shown.smooth) - pair.smooth).abs().amax(dim=1, keepdim=True)
+    signed = decision.colour.apply(shown.smooth) - pair.smooth
     comparable = pair.opaque * shown.inside
+    difference, usual = _difference(signed, comparable, decision)
+    clearly = (difference > max(CLEARLY, CLEAR_SPREADS * usual)).float() * comparable
+    other = (_local_match(decision) < OTHER_STRUCTURE) | (difference > max(SOMEWHAT, SPREADS * usual))
+    if decision.verdict == "aligned":  # or what is still out of place would be a changed part
+        wide, usual = _difference(masked_blur(signed, comparable, AREA * pair.unit), comparable, decision)
+        other |= wide > max(SOMEWHAT, WIDE_SPREADS * usual)
+    core = round(CORE * pair.unit)
+    return _spread(grow(shrink(clearly, core), core), other.float() * comparable, pair.unit, should_stop)
+
+
+def _difference(signed: Tensor, comparable: Tensor, decision: Decision) -> tuple[Tensor, float]:
+    """Return how much colours differ [1,1,h,w], and how much they usually do where they can be compared [1,1,h,w]."""
+    difference = signed.abs().amax(dim=1, keepdim=True)
     same = difference[comparable > 0]
     if "alignment" not in decision.applied:  # of a frame in place, what changed is clear: half of it is not usual
         same = same[same < CLEARLY]
-    usual = float(same.median()) if len(same) else 0.0
-    other = (_local_match(decision) < OTHER_STRUCTURE) | (difference > max(SOMEWHAT, SPREADS * usual))
-    clearly = (difference > max(CLEARLY, CLEAR_SPREADS * usual)).float() * comparable
-    core = round(CORE * pair.unit)
-    return _spread(grow(shrink(clearly, core), core), other.float() * comparable, pair.unit, should_stop)
+    return difference, float(same.median()) if len(same) else 0.0
 
 
 def _local_match(decision: Decision) -> Tensor:

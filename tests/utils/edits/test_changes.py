@@ -8,7 +8,7 @@ from openai_image_nodes.utils.edits.cancel import FitStoppedError
 from openai_image_nodes.utils.edits.changes import find_changes
 from openai_image_nodes.utils.edits.fit import fit
 from support.drift import Drift, blurred, edited, ellipse, photograph, rectangle
-from torch.nn.functional import interpolate
+from torch.nn.functional import grid_sample, interpolate
 
 IN_PLACE = Drift(noise=1.5, jpeg=92)
 REFRAMED = Drift((0.94, 0.955), (-0.05, -0.025), gain=(0.95, 1.0, 1.04), noise=1.5, jpeg=92)
@@ -36,6 +36,21 @@ def test_changed_part_is_found(name: str, drift: Drift) -> None:
     assert changes.mask[mask > 0].mean() > 0.99
     assert changes.mask.mean() < mask.mean() + 0.12
     assert set(changes.mask.unique().tolist()) == {0.0, 1.0}
+
+
+def test_faint_change_is_found_in_a_frame_that_was_redrawn() -> None:
+    """A dark coat that turns into another differs by less than redrawn edges do, but all over and to one side."""
+    original = photograph("coffee.jpg")
+    height, width = original.shape[:2]
+    coat, button = rectangle(original, 0.3, 0.3, 0.7, 0.7), ellipse(original, (0.5, 0.5), 0.03)
+    other = original + (coat[..., None] * 12 + button[..., None] * 90) / 255
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    bend = 0.004 * torch.sin(40 * x + 10 * y)
+    grid = torch.stack([x + bend, y + bend], dim=2)[None]
+    redrawn = grid_sample(other.permute(2, 0, 1)[None], grid, padding_mode="border", align_corners=True)[0]
+    found = find_changes(original, REFRAMED.answer(redrawn.permute(1, 2, 0).clamp(0, 1))).mask
+    assert found[coat > 0].mean() > 0.9
+    assert found.mean() < coat.mean() + 0.2
 
 
 def test_fit_with_what_was_found_is_the_edit() -> None:
