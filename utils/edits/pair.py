@@ -21,7 +21,7 @@ GUARD = 8.0  # around the mask nothing is compared, in pixels at 1024: edits spi
 NEAR_EDGE = 2.0
 EDGE = 4  # pixels of the frame's edge that are not compared: their features lack a neighbour
 DETAIL = 2.0  # sigma of what counts as fine detail: differences are judged without it
-SAMPLES = 15_000
+SAMPLES = 30_000
 BLOCK = 32.0  # blocks that are held out to judge a colour match
 TRIMMED = 0.75  # of the differences, the lowest, are judged
 

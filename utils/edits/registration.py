@@ -26,7 +26,7 @@ BANDS = 0.04  # the same for the last steps: 8-bit steps in a sky are no structu
 CAUCHY = 2.385  # 95 % efficiency on normal noise
 LEAST_SPREAD = 0.1  # of residuals: where most is flat, the median alone would take edges for outliers
 DAMPING = 1e-6
-MEDIAN_SAMPLES = 8_000
+MEDIAN_SAMPLES = 20_000
 STRIPED = 0.01  # of the structure across: what there is along stripes is noise
 
 # Columns of d(warped)/d(affine), in the order of the affine map's six numbers, that a step may move together.
