@@ -140,12 +140,13 @@ def append(path: Path, data: bytes) -> None:
 
 def sync(path: Path) -> None:
     """Wait until the disk has a file, or the names in a folder; systems that cannot do this are left alone."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would be waited for
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    for access in (os.O_RDWR, os.O_RDONLY):  # Windows flushes only what is open for writing, others a folder too
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, access | getattr(os, "O_NONBLOCK", 0))  # a pipe would be waited for
+            try:
+                return os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def look_anew(folder: Path) -> None:
@@ -245,7 +246,12 @@ def passing_folders(path: Path) -> list[Path]:
     return [folder for folder in path.glob("*") if not folder.is_symlink()]
 
 
+def syncs_all() -> bool:
+    """Tell whether `sync_all` does something here; where not, what must not be lost is synced one by one."""
+    return hasattr(os, "sync")
+
+
 def sync_all() -> None:
     """Wait until the disk has everything that was written, where the system can do this at once."""
-    if hasattr(os, "sync"):
+    if syncs_all():
         os.sync()

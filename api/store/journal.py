@@ -192,7 +192,7 @@ class RequestJournal:
     def hand_over(self, record: JobRecord) -> bool:
         """Write down that a job goes out in a batch; False if it is on its way already, by another path or batch.
 
-        The disk may have it later (see `files.sync_all`): a batch has many jobs.
+        The disk may have it later where `files.sync_all` brings it there: a batch has many jobs.
         Raises: OSError, SharedStoreError.
         """
         name = record.identity
@@ -203,7 +203,7 @@ class RequestJournal:
             old = self.read(name)
             if old is not None and old.state != "prepared" and old.batch != record.batch:
                 return False
-            write_atomic(self.folder(name) / RECORD, record_bytes(record), synced=False)
+            write_atomic(self.folder(name) / RECORD, record_bytes(record), synced=not files.syncs_all())
             self._tell_others(name, record)
         finally:
             ours.release()

@@ -42,6 +42,7 @@ class Windows:
         self.root = root
         self.longest = ""
         self.refusals = 0
+        self.flushed: list[Path] = []  # what the disk was waited for
 
     def check_name(self, path: Any, *, is_folder: bool = False) -> None:
         """Refuse a name that Windows cannot have."""
@@ -105,7 +106,7 @@ class Windows:
 
 
 REAL: dict[str, Callable[..., Any]] = {
-    name: getattr(os, name) for name in ("open", "mkdir", "rename", "replace", "unlink", "rmdir", "listdir")
+    name: getattr(os, name) for name in ("open", "mkdir", "rename", "replace", "unlink", "rmdir", "listdir", "fsync")
 }
 
 OPEN = io.open
@@ -118,6 +119,8 @@ def windows(root: Path) -> Iterator[Windows]:
     """Let everything below a folder behave as on Windows. Needs /proc, to see what is open."""
     if not os.path.isdir("/proc/self/fd"):
         pytest.skip("what is open is seen in /proc alone")
+    import fcntl  # Windows has none
+
     rules = Windows(root)
 
     def opened(path: Any, flags: int, *rest: Any, **options: Any) -> int:
@@ -172,7 +175,13 @@ def windows(root: Path) -> Iterator[Windows]:
         REAL["rmdir"](path, **options)
         rules.round_times(Path(os.path.abspath(path)).parent)
 
-    layer = {"open": opened, "mkdir": mkdir, "rename": rename, "replace": replace, "rmdir": rmdir}
+    def fsync(descriptor: int) -> None:
+        if not fcntl.fcntl(descriptor, fcntl.F_GETFL) & (os.O_WRONLY | os.O_RDWR):
+            raise OSError(errno.EBADF, "not open for writing")
+        REAL["fsync"](descriptor)
+        rules.flushed.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+
+    layer = {"open": opened, "fsync": fsync, "mkdir": mkdir, "rename": rename, "replace": replace, "rmdir": rmdir}
     with pytest.MonkeyPatch.context() as patch:
         for name, function in {**layer, "unlink": unlink, "remove": unlink}.items():
             patch.setattr(os, name, function)
@@ -180,5 +189,6 @@ def windows(root: Path) -> Iterator[Windows]:
                 patch.setattr(pathlib._NormalAccessor, name, staticmethod(function))  # type: ignore[attr-defined]
         for owner in (io, builtins, *([pathlib._NormalAccessor] if ACCESSED else [])):  # type: ignore[attr-defined]
             patch.setattr(owner, "open", staticmethod(opened_file))
+        patch.delattr(os, "sync")
         patch.setattr("shutil._use_fd_functions", False)  # as on Windows, where a tree is deleted by names
         yield rules

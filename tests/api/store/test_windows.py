@@ -17,7 +17,7 @@ from openai_image_nodes.api.backends.leases import acquire
 from openai_image_nodes.api.batch.plan import JobPlan
 from openai_image_nodes.api.errors import OutcomeUnknownError
 from openai_image_nodes.api.store import spending
-from openai_image_nodes.api.store.journal import again
+from openai_image_nodes.api.store.journal import ANSWER, again
 from openai_image_nodes.api.store.records import Owner
 from openai_image_nodes.api.store.store import NameIndex, Store, mark_read
 from openai_image_nodes.cli import main
@@ -326,3 +326,16 @@ def test_names_that_are_made_up_are_names_for_windows(store: Store, rules: Windo
         new.connection, new.answered_at = connection, time.time()
         spending.note_spent(store.root, new)
         assert spending.spent(store.root, spending.today())[connection] == pytest.approx(0.01)
+
+
+def test_disk_has_what_a_second_purchase_would_follow_from(store: Store, rules: Windows) -> None:
+    """Windows flushes only files that are open for writing, and never all at once: a power cut would forget them."""
+    job = record(1).model_copy(update={"batch": "batch_1", "state": "sent"})
+    identity = job.identity
+    assert store.journal.hand_over(job)
+    folder = store.journal.folder(identity)
+    assert folder in [path.parent for path in rules.flushed]
+    with store.journal.receiving(identity) as write:
+        write(b"{}")
+    store.journal.sync_answer(identity)
+    assert rules.flushed[-1] == folder / ANSWER
