@@ -51,6 +51,7 @@ def test_every_place_is_there() -> None:
     assert [kind for kind, english in MET.items() if english not in {one.english for one in listed[kind]}] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", SAID)
 def test_what_is_said_there_is_listed(place: str) -> None:
     """One of each, by the words that are seen."""
@@ -66,6 +67,7 @@ def test_no_text_of_the_extension_is_missed() -> None:
     assert all(" " in one.english or one.english.islower() or one.english.istitle() for one in sentences.of_browser())
 
 
+@pytest.mark.slow
 def test_all_but_the_english_ones_are_in_every_language() -> None:
     """What is said in English alone has no translation that could grow old."""
     languages = set(help_pages.languages())

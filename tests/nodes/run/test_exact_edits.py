@@ -361,6 +361,7 @@ def test_padded_picture_keeps_its_pixels_and_its_mask(service: DriftingService) 
     assert service.holes[0] * box["width"] * box["height"] == pytest.approx(float(mask.sum()), rel=0.01)
 
 
+@pytest.mark.slow
 def test_answer_without_padding_that_was_paid_for_before_is_found(service: DriftingService) -> None:
     """Earlier versions asked for the nearest size of the picture as it is: what they paid for is not bought again."""
     photo = scene(800, 720)
@@ -415,6 +416,7 @@ def test_region_that_is_most_of_the_picture_is_all_of_it(
     assert node(**inputs, mask_mode="blend")[2]["reused"] is True
 
 
+@pytest.mark.slow
 def test_without_a_mask_the_picture_comes_as_the_model_draws_it(service: DriftingService, photo: torch.Tensor) -> None:
     """As with lock: rows of a list may have a mask or none."""
     for mode in ("blend", "region"):

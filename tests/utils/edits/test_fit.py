@@ -109,6 +109,7 @@ def test_answer_in_place_and_in_colour_is_pasted(kind: str) -> None:
     assert torch.equal(result.image[inside], changed[inside])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "spill"), [("rocket.jpg", -5), ("galaxies.jpg", 0)])
 def test_edit_up_to_the_border_of_a_small_picture_gets_no_tint(name: str, spill: int) -> None:
     """What sampling and JPEG spread of an edit across the mask's border is no difference of the two pictures."""
