@@ -26,7 +26,7 @@ from ..store import spending
 from ..store.journal import BATCHED
 from ..store.records import JobRecord, StoredAnswer, unreadable
 from ..store.store import Store
-from ..transport.answer import RawAnswer, holds_picture
+from ..transport.answer import RawAnswer
 from ..transport.error_mapping import MAYBE_BILLED, PAY_AGAIN_ADVICE, RUN_AGAIN_ADVICE, error_from_exception
 from ..transport.retry import RetryPolicy
 from . import past_runs
@@ -127,6 +127,9 @@ class JobRunner:
             old = self._journal.read(self._name)
             if old is None and self._job.reuse:
                 old = self._journal.adopt(self._name, self._owner)
+            elif old is None:  # asked again on purpose: what came to a process that died is another picture, too
+                with contextlib.suppress(OSError):  # whatever lies there, reuse is off
+                    old = self._journal.adopt(self._name, self._owner, answered=True)
             raw = self._came_before(old or record)  # once: what is not read a second time would be paid a second time
         except OSError as exc:
             raise OutcomeUnknownError(
@@ -154,9 +157,6 @@ class JobRunner:
         Raises: OSError if it is there and cannot be read.
         """
         body = self._journal.answer(self._name)
-        if body is None:
-            half = self._journal.answer(self._name, half=True)
-            body = half if half and holds_picture(half) else None
         return RawAnswer(body, record.headers, record.elapsed_s or 0.0) if body else None
 
     def _exchanged(self, record: JobRecord, raw: RawAnswer | None) -> StoredAnswer:

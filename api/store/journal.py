@@ -24,6 +24,7 @@ from ..backends.atomic_files import make_private_folder, remove_folder, write_at
 from ..backends.backend import Backend, LocalBackend
 from ..backends.leases import acquire, is_leased
 from ..errors import RefusedError, SharedStoreError
+from ..transport.answer import holds_picture
 from . import spending
 from .records import EVERYBODY, JOB_NAME, RECORD, JobRecord, Owner, TornRecord, read_record, record_bytes, suffix_of
 
@@ -131,13 +132,16 @@ class RequestJournal:
         """Wait until the disk has an answer that only tells where its pictures are, before they are fetched."""
         files.sync(self.root / name / ANSWER)
 
-    def answer(self, name: str, *, half: bool = False) -> bytes | None:
-        """Return the answer of a job whose pictures are not kept yet, or what came of a `half` one; None without.
+    def answer(self, name: str) -> bytes | None:
+        """Return the answer of a job whose pictures are not kept yet, or what came of it if it has one; None without.
 
         Raises: OSError if it is there and cannot be read.
         """
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            return files.read_regular(self.root / name / (HALF_ANSWER if half else ANSWER), ANSWER_MAX_BYTES)
+        for file in (ANSWER, HALF_ANSWER):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                came = files.read_regular(self.root / name / file, ANSWER_MAX_BYTES)
+                if file == ANSWER or holds_picture(came):
+                    return came
         return None
 
     def discard_answer(self, name: str) -> None:
@@ -152,11 +156,16 @@ class RequestJournal:
             with contextlib.suppress(OSError):
                 write_atomic(self.folder(name) / f"partial_{index}.{suffix_of(data)}", data)
 
-    def adopt(self, name: str, owner: Owner = EVERYBODY) -> JobRecord | None:
-        """Take over what an owner's same job left behind under another name, so that it is not asked once more."""
+    def adopt(self, name: str, owner: Owner = EVERYBODY, *, answered: bool = False) -> JobRecord | None:
+        """Take over what an owner's same job left behind under another name, so that it is not asked once more.
+
+        Only what an answer came to that nobody had, if `answered`. Raises: OSError, SharedStoreError.
+        """
         for other in self._left_behind(name, owner):
             record = self.read(other)
-            if record is not None and record.state != "prepared" and owner.owns(record):
+            if record is None or not owner.owns(record):
+                continue
+            if (record.state != "answered" and self.answer(other)) if answered else record.state != "prepared":
                 for file in (ANSWER, HALF_ANSWER):  # first: whoever comes after a crash finds it here, or the other job
                     with contextlib.suppress(FileNotFoundError):
                         files.move(self.root / other / file, self.root / name / file)
@@ -167,10 +176,15 @@ class RequestJournal:
         return None
 
     def forget(self, name: str, owner: Owner = EVERYBODY) -> None:
-        """Forget an owner's tries of a job whose outcome is unknown: it was paid again on purpose and answered."""
+        """Forget an owner's tries of a job whose outcome is unknown: it was paid again on purpose and answered.
+
+        What came an answer to stays: it is paid, and nobody had it.
+        """
         with contextlib.suppress(OSError, SharedStoreError):
             for other in [name, *self._left_behind(name, owner)]:
                 with contextlib.suppress(OSError):
+                    if self.answer(other) is not None:
+                        continue
                     self._drop_unleased(other, owner)
                 self._unwritten.pop(other, None)
 

@@ -16,8 +16,10 @@ import pytest
 from openai_image_nodes.api import config as home
 from openai_image_nodes.api.backends import atomic_files as files
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError
+from openai_image_nodes.api.jobs.recorder import AnswerRecorder
 from openai_image_nodes.api.store import store
 from openai_image_nodes.api.store.journal import ANSWER, RequestJournal, again
+from openai_image_nodes.api.store.records import StoredAnswer
 from support.asker import KEY, Asker, Server, name_of, painted, until_quiet
 from support.machines import record
 from support.node_calls import node
@@ -203,3 +205,18 @@ def test_picture_that_a_crash_left_beside_an_address_is_fetched_once_more(tmp_pa
     again_read = kept.find("a" * 64)
     assert again_read is not None
     assert again_read.pictures == [b"\x89PNG of now"]
+
+
+@pytest.mark.parametrize("dead_reuse", [True, False])
+def test_answer_that_a_dead_process_left_is_what_the_next_run_with_reuse_off_gets(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch, dead_reuse: bool
+) -> None:
+    """It came whole and nobody had it: another was bought, and the one that was paid deleted."""
+    with monkeypatch.context() as patched:
+        patched.delattr(AnswerRecorder, "record")
+        with pytest.raises(AttributeError):
+            asker.ask(reuse=dead_reuse)
+    posts, kept = asker.next_run(reuse=False)
+    assert isinstance(kept, StoredAnswer)
+    assert (posts, kept.pictures) == (0, [painted("a red fox")])
+    assert asker.next_run(reuse=False)[0] == 1
