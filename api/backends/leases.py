@@ -45,7 +45,12 @@ def acquire(place: Path | Backend) -> Lease | None:
     if ours is None:
         return None
     if newest is not None:
-        if backend.read(newest) != owner:  # cleared and made again since we judged it: the new owner lives
+        try:
+            is_as_judged = backend.read(newest) == owner
+        except BaseException:
+            ours.release()  # else it would be kept fresh, and nobody would have it
+            raise
+        if not is_as_judged:  # cleared and made again since: the new owner lives
             ours.release()
             return None
         with contextlib.suppress(OSError, SharedStoreError):

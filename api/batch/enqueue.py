@@ -14,7 +14,7 @@ from ..jobs.runner import outcome_unknown
 from ..store.eviction import UNREAD
 from ..store.journal import BATCHED
 from ..store.records import StoredAnswer
-from ..store.store import Store, store_of, stores
+from ..store.store import Store, store_fault, store_of, stores
 from .plan import JobPlan, PlannedJob
 from .records import BatchLedger
 
@@ -69,11 +69,6 @@ def _new_from_batch(store: Store, identity: str) -> StoredAnswer | None:
         is_new = found and found.record.batch and found.folder and (found.folder / UNREAD).exists()
         return found if is_new and found and not found.record.fault else None
     return None
-
-
-def store_fault(exc: OSError) -> str:
-    """Return what to say of a disk that does not do what is asked of it."""
-    return f"The store cannot be read or written: {exc.strerror or exc}. Check its disk and rights."
 
 
 def was_asked(job: Job) -> bool:

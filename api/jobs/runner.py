@@ -18,6 +18,7 @@ from ..errors import (
     OpenAIImageError,
     OutcomeUnknownError,
     RateLimitError,
+    RefusedError,
     ServiceDownError,
     SharedStoreError,
     StillRunningError,
@@ -25,7 +26,7 @@ from ..errors import (
 from ..store import spending
 from ..store.journal import BATCHED
 from ..store.records import JobRecord, StoredAnswer, unreadable
-from ..store.store import Store
+from ..store.store import STORE_VARIABLE, Store, store_fault
 from ..transport.answer import RawAnswer
 from ..transport.error_mapping import MAYBE_BILLED, PAY_AGAIN_ADVICE, RUN_AGAIN_ADVICE, error_from_exception
 from ..transport.retry import RetryPolicy
@@ -34,6 +35,7 @@ from .job import JobAbandoned, JobHandle
 from .recorder import AnswerRecorder
 
 LOOK_AGAIN_S = (0.05, 0.2, 0.5)  # a disk that fails for a moment
+NOBODY_CAN_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)  # in that folder, whoever it is
 FINAL_STATUSES = (400, 422)
 EARLIER_TRY = "An earlier try of it may have been billed."
 NO_ANSWER = "no answer came"
@@ -89,11 +91,11 @@ class JobRunner:
             if known is not None:
                 return known
             try:
-                self._lease = acquire(self._journal.open(self._name))
+                self._lease = self._acquired()
             except FileNotFoundError:
                 pass  # whoever had it finished and cleared the folder this moment
-            except OSError:
-                return self._known()  # no other process can write there either
+            except OSError as exc:
+                return self._known_without_lease(exc)
             if self._lease is not None:
                 self._store.look_again()
                 known = self._fetched()  # whoever had it until this moment may have answered it
@@ -103,6 +105,27 @@ class JobRunner:
             if known is not None or self._lease is not None:
                 return known
             self._handle.wait(self._store.poll_s, "another process asks for the same")
+
+    def _acquired(self) -> Lease | None:
+        for pause_s in LOOK_AGAIN_S:
+            try:
+                return acquire(self._journal.open(self._name))
+            except OSError as exc:
+                if exc.errno in (errno.ENOENT, *NOBODY_CAN_WRITE):
+                    raise
+            time.sleep(pause_s)
+        return acquire(self._journal.open(self._name))
+
+    def _known_without_lease(self, exc: OSError) -> StoredAnswer | None:
+        """Return what is kept of the job, or None if it may be sent although nobody can be told.
+
+        Raises: RefusedError where other machines may write what this one cannot, and so ask for the same.
+        """
+        known = self._known()
+        is_shared = bool(os.environ.get(STORE_VARIABLE)) and self._job.connection.kind != "sandbox"
+        if known is None and is_shared and exc.errno not in NOBODY_CAN_WRITE:
+            raise RefusedError(store_fault(exc)) from exc
+        return known
 
     def _fetched(self) -> StoredAnswer | None:
         """Return the answer that another machine has paid for, or None.

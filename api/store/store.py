@@ -380,6 +380,11 @@ def _store(root: Path, url: str | None = None) -> Store:
     return shared_store(root, url)
 
 
+def store_fault(exc: OSError) -> str:
+    """Return what to say of a disk that does not do what is asked of it."""
+    return f"The store cannot be read or written: {exc.strerror or exc}. Check its disk and rights."
+
+
 def mark_read(answer: StoredAnswer) -> None:
     """Note that somebody has the answer, so that it may be forgotten when the store is full."""
     if answer.folder is not None:

@@ -11,7 +11,6 @@ from typing import Any
 
 from ...api import OpenAIImageError, RefusedError, StillRunningError, Store, stores
 from ...api.batch import describe
-from ...api.batch.enqueue import store_fault
 from ...api.batch.jsonl import BatchPart
 from ...api.batch.manager import BatchManager, Resolve, refusal_of
 from ...api.batch.plan import JobPlan, PlannedJob, total_usd
@@ -20,6 +19,7 @@ from ...api.batch.submit import CENT, CHANGED
 from ...api.catalog import catalog
 from ...api.jobs.threads import LateValue
 from ...api.start_thread import start_thread
+from ...api.store.store import store_fault
 
 LOG = logging.getLogger(__name__)
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from openai_image_nodes.api.backends.leases import Lease
-from openai_image_nodes.api.errors import ServiceDownError
+from openai_image_nodes.api.backends.leases import Lease, acquire
+from openai_image_nodes.api.errors import RefusedError, ServiceDownError
 from openai_image_nodes.api.jobs import runner
+from openai_image_nodes.api.store.journal import RequestJournal
 from openai_image_nodes.api.store.records import StoredAnswer
 from openai_image_nodes.api.transport import retry as retries
 from openai_image_nodes.api.transport.sessions import session_for
-from support.asker import Asker, Server, hurry, large_part, painted, until
+from support.asker import Asker, Server, connection, hurry, job, large_part, painted, until
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +48,48 @@ def test_claim_that_cannot_be_looked_at_is_looked_at_again(
     monkeypatch.setattr(Lease, "held", property(looked_at))
     assert asker.ask().pictures == [painted("a red fox")]
     assert (refused, asker.faults.posts) == ([], 1)
+
+
+def _refuse_to_open(monkeypatch: pytest.MonkeyPatch, number: int, *, times: int) -> None:
+    """Let the folder of a job be opened in vain, as often as told."""
+    opened, refused = RequestJournal.open, [OSError(number, os.strerror(number))] * times
+
+    def open_(journal: RequestJournal, name: str) -> Any:
+        if refused:
+            raise refused.pop()
+        return opened(journal, name)
+
+    monkeypatch.setattr(RequestJournal, "open", open_)
+    monkeypatch.setattr(runner, "LOOK_AGAIN_S", (0.0, 0.0))
+
+
+def test_disk_that_fails_for_a_moment_hides_nobody_who_asks_for_the_same(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken for a disk that nobody can write to, and the request was sent without a lease."""
+    place = asker.store.journal.folder(job(connection("openai")).identity)
+    theirs = acquire(place)
+    assert theirs is not None
+    _refuse_to_open(monkeypatch, errno.EIO, times=1)
+    handle = asker.submit()
+    until(lambda: "another process" in handle.stage() or handle.future.done())
+    assert asker.faults.posts == 0
+    theirs.release()
+    assert handle.future.result(30).pictures == [painted("a red fox")]
+
+
+def test_shared_folder_that_only_others_can_write_to_buys_nothing(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Mounted read-only here, it tells nobody what goes out, who may ask for the same; what it has comes."""
+    monkeypatch.setenv("OPENAI_IMAGE_NODES_STORE", str(tmp_path / "shared"))
+    assert asker.ask("a fox of before").folder is not None
+    _refuse_to_open(monkeypatch, errno.EROFS, times=100)
+    for again in (True, False):
+        with pytest.raises(RefusedError, match="Read-only file system"):
+            asker.ask(reuse=again)
+    assert asker.ask("a fox of before").reused
+    assert asker.faults.posts == 1
 
 
 @pytest.mark.slow
