@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from ..backends import atomic_files as files
 from ..config import whole_number
@@ -18,6 +20,21 @@ MAX_BYTES_VARIABLE = "OPENAI_IMAGE_NODES_STORE_MAX_BYTES"
 MAX_BYTES = 4_000_000_000
 COUNT_EVERY = 256
 SPARE = 0.05  # of the limit: a full store must not be searched for its oldest answer at every request
+
+
+_users_lock = threading.Lock()
+_users: WeakValueDictionary[tuple[Path, int], object] = WeakValueDictionary()  # by the folder that they need
+
+
+def keep_for(user: object, folder: Path) -> None:
+    """Forget an answer in this process only once nobody has the object that reads its files."""
+    with _users_lock:
+        _users[folder, id(user)] = user
+
+
+def _folders_in_use() -> set[Path]:
+    with _users_lock:
+        return {folder for folder, _ in _users}
 
 
 class _Kept(NamedTuple):
@@ -66,12 +83,12 @@ class SizeLimit:
         """Forget answers until at most `max_bytes` are left, or only unread ones; return how many were forgotten."""
         named = (folder for folder in files.folders_in(self._jobs) if NAME.fullmatch(folder.name))
         kept = [_measured(folder) for folder in named if not folder.is_symlink()]  # others are not ours to delete
-        total, forgotten = sum(one.size for one in kept), 0
+        total, forgotten, in_use = sum(one.size for one in kept), 0, _folders_in_use()
         for one in sorted(kept, key=lambda one: one.used_at):
             if total <= max_bytes:
                 break
             folder = self._jobs / one.name
-            is_needed = one.is_needed or (folder / UNREAD).exists() or (folder / UNSHARED).exists()
+            is_needed = one.is_needed or folder in in_use or (folder / UNREAD).exists() or (folder / UNSHARED).exists()
             if not is_needed and files.remove_folder(folder, self._trash):
                 total -= one.size
                 forgotten += 1

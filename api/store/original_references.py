@@ -1,4 +1,4 @@
-"""References to the files of an answer as they came: small, and good for as long as the store has them."""
+"""References to the files of an answer as they came: small, and while somebody has one the files are not forgotten."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import RefusedError
+from .eviction import keep_for
 from .records import PICTURE_SIGNATURES, StoredAnswer, picture_digests, suffix_of
 from .store import Store, mark_read, stores
 
@@ -71,4 +72,7 @@ def originals_of(answer: StoredAnswer, *, is_sandbox: bool, is_changed_here: boo
     }
     unkept = files if answer.folder is None else ()
     digests = tuple(picture_digests(files))
-    return Originals(record.identity, is_sandbox, digests, facts, is_changed_here, unkept)
+    references = Originals(record.identity, is_sandbox, digests, facts, is_changed_here, unkept)
+    if answer.folder is not None:  # they may be saved only when a list of thousands is done
+        keep_for(references, answer.folder)
+    return references

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import time
@@ -12,6 +13,7 @@ from openai_image_nodes.api.backends import atomic_files as files
 from openai_image_nodes.api.errors import OutcomeUnknownError
 from openai_image_nodes.api.store import eviction
 from openai_image_nodes.api.store import journal as pending
+from openai_image_nodes.api.store.original_references import originals_of
 from openai_image_nodes.api.store.records import StoredAnswer
 from support.asker import Asker, Server, name_of, painted
 
@@ -57,6 +59,17 @@ def test_unread_answer_is_never_forgotten(asker: Asker) -> None:
     assert asker.store.prune(0) == 1
     assert asker.kept == {name_of(unseen)}
     asker.ask("unseen")
+    assert asker.store.prune(0) == 1
+
+
+def test_answer_whose_files_are_yet_to_be_saved_is_not_forgotten(asker: Asker) -> None:
+    """Of a list that is larger than the store, Save Original comes when all rows are done: the first ones were gone."""
+    first, _second = (used(asker.ask(f"row {index}"), 99 - index) for index in range(2))
+    references = originals_of(first, is_sandbox=False)
+    assert asker.store.prune(0) == 1
+    assert (references.read(0), asker.kept) == (first.pictures[0], {name_of(first)})
+    del references
+    gc.collect()
     assert asker.store.prune(0) == 1
 
 
