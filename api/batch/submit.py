@@ -114,10 +114,17 @@ class BatchSubmitter:
     def _taken(self, record: BatchRecord) -> list[PlannedJob]:
         """Mark all jobs as this batch's and return them: no direct run sends them from here on."""
         listed = self._ledger.jobs(record)
-        found = [one for one in map(self._plan.find, listed) if one and self._can_be_sent(one)]
         asked_at = {"sent_at": record.prepared_at}
-        records = ((one, one.record(record.id).model_copy(update=asked_at)) for one in found)
-        taken = [one for one, told in records if self._store.journal.hand_over(told)]
+        planned = filter(None, map(self._plan.find, listed))
+        told = ((one, one.record(record.id).model_copy(update=asked_at)) for one in planned)
+        marked = [one for one, job in told if self._store.journal.hand_over(job)]
+        self._store.look_again()  # what a direct run has answered until it was marked is not bought here
+        taken = []
+        for one in marked:
+            if self._can_be_sent(one):
+                taken.append(one)
+            else:
+                self._store.journal.take_back(one.identity, record.id)
         record.count = len(taken)
         record.low_usd, record.high_usd = total_usd(taken, "low_usd"), total_usd(taken, "high_usd")
         record.held_usd = self._cautious_usd(taken)

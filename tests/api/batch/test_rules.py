@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from openai_image_nodes.api import config as home
 from openai_image_nodes.api.backends.leases import acquire
 from openai_image_nodes.api.batch import jsonl
-from openai_image_nodes.api.batch.plan import PlannedFile, PlannedJob
+from openai_image_nodes.api.batch.plan import JobPlan, PlannedFile, PlannedJob
 from openai_image_nodes.api.catalog import pricing as prices
 from openai_image_nodes.api.catalog.catalog import utc_today
 from openai_image_nodes.api.connections.connection import Connection
@@ -131,6 +132,28 @@ def test_job_that_was_answered_directly_leaves_the_plan(sandbox: ScriptedSandbox
     assert [one.seed for one in manager().overview().ready] == [2]
     submit()
     assert finish()[0].count == 1
+    assert len(sandbox.billing.entries) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["find", "lacks"])
+def test_job_that_is_answered_directly_during_a_submit_is_bought_once(
+    sandbox: ScriptedSandbox, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """To look through a large plan takes minutes: what was answered meanwhile went out all the same."""
+    assert planned(seed=1)
+    assert planned(seed=2)
+    (part,), looked = manager().overview().parts, getattr(JobPlan, step)
+
+    def meanwhile(plan: JobPlan, asked: object) -> object:
+        monkeypatch.setattr(JobPlan, step, looked)
+        with suppress(OutcomeUnknownError):  # "already in a batch"
+            node(**DIRECT, seed=1)
+        return looked(plan, asked)
+
+    monkeypatch.setattr(JobPlan, step, meanwhile)
+    assert manager().submit([part])
+    assert finish()[0].answered + direct_posts(sandbox) == 2
     assert len(sandbox.billing.entries) == 2
 
 
