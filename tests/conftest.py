@@ -72,10 +72,11 @@ def pytest_collection() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Give every test a state folder of its own and none of the machine's keys."""
+    """Give every test a state folder of its own and none of the machine's keys; no task is waited for."""
     for name in list(os.environ):
         if name.startswith(("OPENAI_", "AZURE_OPENAI_", "COMFY_")):
             monkeypatch.delenv(name)
     home = tmp_path_factory.getbasetemp() / "homes" / str(next(NUMBERS))  # mktemp looks through all earlier folders
     home.mkdir(parents=True)
     monkeypatch.setenv("OPENAI_IMAGE_NODES_HOME", str(home))
+    monkeypatch.setattr("openai_image_nodes.api.transport.tasks.FIRST_PAUSE_S", 0.001)

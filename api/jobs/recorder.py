@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from ..catalog import pricing
@@ -14,12 +15,13 @@ from ..errors import BadAnswerError, OpenAIImageError
 from ..store import spending
 from ..store.records import JobRecord, StoredAnswer, suffix_of, unreadable
 from ..store.store import Store
-from ..transport.answer import RawAnswer, parse_answer
+from ..transport.answer import ADDRESS_HEADERS, RawAnswer, parse_answer
 from ..transport.bodies import FilePart
 from ..transport.downloads import MAX_PICTURES, Pictures, fetched, from_text, pictures_of
 from ..transport.network_words import reason_of
+from ..transport.tasks import task_answer
 
-KEPT_HEADERS = ("x-request-id", "idempotent-replayed", "openai-processing-ms", "date")
+KEPT_HEADERS = ("x-request-id", "idempotent-replayed", "openai-processing-ms", "date", *ADDRESS_HEADERS)
 KEPT_PREFIXES = ("x-comfy-", "x-concurrency-", "x-committed-spend-", "x-ratelimit-")
 NOT_KEPT = "The answer could not be kept on disk ({}). Save the picture: running it again may cost again."
 
@@ -71,10 +73,19 @@ class AnswerRecorder:
 
         Raises: OpenAIImageError, as `parse_answer`.
         """
+        parsed = partial(
+            parse_answer, connection=self._connection, model=record.model, asked=_asked(record), sent=self._sent
+        )
         for guess in (True, False):
-            response = parse_answer(
-                raw, self._connection, model=record.model, asked=_asked(record), sent=self._sent, guess=guess
-            )
+            try:
+                response = parsed(raw, guess=guess)
+            except BadAnswerError:
+                will_download()
+                ended = None if record.batch else task_answer(raw, self._connection, operation=record.operation)
+                if ended is None:
+                    raise
+                raw, record.elapsed_s = ended, ended.elapsed_s
+                response = parsed(raw, guess=guess)
             if any(image.url and not image.b64_json for image in response.data or []):
                 will_download()
             pictures = pictures_of(response, self._connection, body=raw.body, sent=self._sent)

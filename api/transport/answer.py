@@ -28,7 +28,6 @@ from .find_pictures import (
     pictures_in_text,
 )
 from .loose_json import documents, is_finished, utf8
-from .service_words import begun_task
 from .sse import (
     EVENT_STREAM,
     PARTIAL,
@@ -42,6 +41,7 @@ from .sse import (
     is_text_piece,
     joined_chat,
 )
+from .task_words import begun_task
 
 MAX_OUTLINE_BYTES = 64 << 20  # of an answer without its pictures
 MAX_BRACKETS = 1_000_000  # each is an object in memory

@@ -147,12 +147,12 @@ def _picture_at(address: str, connection: Connection) -> bytes:
     Raises: requests.RequestException, NotAPictureError.
     """
     try:
-        data = _fetched_once(address, connection)
+        data = fetched_once(address, connection)
     except requests.HTTPError as exc:
         elsewhere = _from_root(address, connection)
         if elsewhere is None or exc.response is None or exc.response.status_code != 404:
             raise
-        data = _fetched_once(elsewhere, connection)
+        data = fetched_once(elsewhere, connection)
     is_binary = any(byte < SPACE and byte not in b"\t\r\n\f\x1b" for byte in data[:SEARCHED_BYTES])
     if is_picture(data) or is_binary:
         return data
@@ -226,7 +226,11 @@ def _is_inside(connection: Connection) -> bool:
     return bool(found) and not any(is_public(str(each[4][0])) for each in found)
 
 
-def _fetched_once(address: str, connection: Connection) -> bytes:
+def fetched_once(address: str, connection: Connection) -> bytes:
+    """Return what lies at an address, which `address_of` gave.
+
+    Raises: requests.RequestException, requests.HTTPError with the words of a refusal.
+    """
     headers: dict[str, str] = {}
     patience = Patience(SILENCE_S, TOTAL_S, public_only=not _is_inside(connection))
     for _ in range(MAX_REDIRECTS + 1):

@@ -21,6 +21,7 @@ WIDE_BOMS = (
     (b"\xfe\xff", "utf-16-be"),
 )
 SHORTEST_WIDE = 8
+ENTRIES_DEEP = 8
 ASCII = rb"[\t\n\r -~]"
 BARE = (  # ASCII characters in wide encodings show by their zeros
     (re.compile(rb"(%s\0\0\0){2}" % ASCII), "utf-32-le"),
@@ -186,3 +187,16 @@ def _plain(quoted: str) -> str:
     except (ValueError, SyntaxError):
         return quoted.strip("bru")[1:-1]
     return said.decode("latin-1") if isinstance(said, bytes) else str(said)
+
+
+def entries(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yield the names and values of all objects in a value, from the outside."""
+    if depth >= ENTRIES_DEEP:
+        return
+    if isinstance(value, list):
+        for each in value[:20]:
+            yield from entries(each, depth + 1)
+    elif isinstance(value, dict):
+        yield from value.items()
+        for each in value.values():
+            yield from entries(each, depth + 1)

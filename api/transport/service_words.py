@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .base64_json import extract_base64
-from .loose_json import documents, utf8
-from .page_words import IS_PAGE, MESSAGE_MAX_CHARS, PAGE_MAX_CHARS, READ_MAX_BYTES, clean, plain
+from .loose_json import documents, entries, utf8
+from .page_words import IS_PAGE, MESSAGE_MAX_CHARS, READ_MAX_BYTES, clean, plain
+from .task_words import STATE_KEYS, TASK_PLACES, begun_task, has_failed, task_address, task_of
 
 CODE_MAX_CHARS = 80
 LINES_MAX = 2000
@@ -34,31 +35,12 @@ RETRY_KEYS = (
     ("retry_after_ms", 0.001),
 )  # fmt: skip
 CHATS = ("choices", "output", "candidates")
-TASK_KEYS = (
-    "task_id",
-    "taskId",
-    "taskID",
-    "job_id",
-    "jobId",
-    "prediction_id",
-    "generationId",
-    "inference_id",
-    "run_id",
-)
-TASK_STATES = re.compile(
-    r"queued|pending|processing|in_?progress|submitted|starting|created|validating|not_?(start|running)|in_queue|running|accepted|waiting",
-    re.I,
-)
-FAILED_STATES = re.compile(r"fail(ed|ure)?|timed?_?out|error(ed)?|rejected|blocked|cancell?ed|expired|incomplete", re.I)
 BLOCKED_KEYS = ("blockReason", "block_reason", "finishReason", "finish_reason", "finish_reasons")
 BLOCKED = re.compile(r".*(safety|prohibited|block|content_?filter|filter reason|spii|recitation|moderat).*", re.I)
 FILTER_KEYS = ("raiFilteredReason", "rai_filtered_reason")  # whatever they say
 SAFE_KEYS = ("respect_moderation", "is_image_safe")  # where they are false
-STATE_KEYS = ("status", "state", "task_status")
 MODERATED = re.compile(r"(request|content|input|output)?[ _]?moderated", re.I)
 ENDED = re.compile(r"stop|length|end_turn|completed?|success", re.I)
-TASK_PLACES = ("data", "output", "result", "task", "job", "sdGenerationJob")
-TASK_ADDRESS_KEYS = ("status_url", "statusUrl", "polling_url", "response_url", "task_url", "get", "self", "href")
 GOOD_CODES = ("0", "200", "201", "202", "success", "ok", "true")
 SUCCESSFUL = re.compile(
     r"\W*((submit(ted)?|request) )?(success(ful(ly)?)?\b|submitted|queued|ok\W*$|(\u63d0\u4ea4)?\u6210\u529f)", re.I
@@ -96,7 +78,7 @@ def service_words(body: bytes) -> ServiceWords:
 
     Whatever the bytes are, nothing is raised.
     """
-    told = [words for document in _documents(body) if (words := _told(document)) is not None]
+    told = [words for document in values_in(body) if (words := _told(document)) is not None]
     clear = [words for words in told if words.from_service]
     if told:
         return (clear or told)[-1]
@@ -104,7 +86,7 @@ def service_words(body: bytes) -> ServiceWords:
     return ServiceWords(message, page=page)
 
 
-def _documents(body: bytes) -> Iterator[Any]:
+def values_in(body: bytes) -> Iterator[Any]:
     """Yield the JSON values in a body: the whole, or what comes between heartbeats, as events, or among other text."""
     outline, long_texts = extract_base64(utf8(body))
     if long_texts:
@@ -156,7 +138,7 @@ def _told(value: Any, depth: int = 0) -> ServiceWords | None:
         words = None if value.get(key) == own.code else _told(value.get(key), depth + 1) or _by_field(value.get(key))
         own = _merged(own, words) if words is not None else own
     is_error = own.from_service or any(value.get(key) for key in ("error", "errors", "Error"))
-    is_error = is_error or any(value.get(key) is False for key in ("success", "ok")) or _has_failed(value)
+    is_error = is_error or any(value.get(key) is False for key in ("success", "ok")) or has_failed(value)
     if not is_error and (blocked := _withheld(value, own.message)) is not None:
         return blocked
     is_good = not is_error and (SUCCESSFUL.match(own.message) if own.message else _is_good(own.code))
@@ -259,8 +241,8 @@ def _without_error(answer: Mapping[str, Any]) -> ServiceWords | None:
     """Return what an answer says that is no error and no picture: a task to wait for, or the text of a chat."""
     if (failed := _failed_task(answer)) is not None:
         return failed
-    if task := _task(answer):
-        return ServiceWords(begun_task(task, _task_address(answer)), is_task=True)
+    if task := task_of(answer):
+        return ServiceWords(begun_task(task, task_address(answer)), is_task=True)
     said = " ".join(_chat_texts(answer))
     if said.strip():
         return ServiceWords(f"a text in place of a picture: {clean(said)}")
@@ -271,24 +253,9 @@ def _without_error(answer: Mapping[str, Any]) -> ServiceWords | None:
         )
         if (found := _told(told)) is not None:
             return replace(found, from_service=True)
-    if _has_failed(answer):
+    if has_failed(answer):
         return FAILED
-    return next((_ended(key, value) for key, value in _entries(answer) if _ended(key, value) is not None), None)
-
-
-def begun_task(task: str, address: str = "") -> str:
-    """Return what to say of a task that a service began instead of making the picture, and where it tells of it."""
-    where = f"{task} ({address})" if address not in ("", task) else task
-    return (
-        f"it began the task {task} and gave no picture: this service works asynchronously, which this pack does not"
-        f" follow; look there for the task {where}"
-    )
-
-
-def _has_failed(answer: Mapping[str, Any]) -> bool:
-    return any(
-        isinstance(state := answer.get(key), str) and FAILED_STATES.fullmatch(state) is not None for key in STATE_KEYS
-    )
+    return next((_ended(key, value) for key, value in entries(answer) if _ended(key, value) is not None), None)
 
 
 def _failed_task(answer: Mapping[str, Any]) -> ServiceWords | None:
@@ -296,7 +263,7 @@ def _failed_task(answer: Mapping[str, Any]) -> ServiceWords | None:
     for key in TASK_PLACES:
         inside = answer.get(key)
         inside = inside[0] if isinstance(inside, list) and inside else inside
-        if isinstance(inside, dict) and _has_failed(inside):
+        if isinstance(inside, dict) and has_failed(inside):
             return replace(_own_words(inside, 0), from_service=True) if _own_words(inside, 0).message else FAILED
     return None
 
@@ -313,29 +280,14 @@ def _withheld(answer: Mapping[str, Any], message: str) -> ServiceWords | None:
     blocked = _blocked(answer)
     if blocked is None:
         return None
-    said = next(
-        (value for key, value in _entries(answer) if key == "finishMessage" and isinstance(value, str)), message
-    )
+    said = next((value for key, value in entries(answer) if key == "finishMessage" and isinstance(value, str)), message)
     told = ": ".join(filter(None, (blocked, clean(said))))
     return ServiceWords(f"a filter withheld it: {told}", "content_filter", from_service=True, codes="content_filter")
 
 
-def _entries(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Yield the names and values of all objects in a value, from the outside."""
-    if depth >= DEPTH_MAX:
-        return
-    if isinstance(value, list):
-        for each in value[:20]:
-            yield from _entries(each, depth + 1)
-    elif isinstance(value, dict):
-        yield from value.items()
-        for each in value.values():
-            yield from _entries(each, depth + 1)
-
-
 def _blocked(answer: Mapping[str, Any]) -> str | None:
     """Return by which word a reply says that it was withheld, anywhere in it: a reason, or the result of a filter."""
-    for key, value in [("", answer), *_entries(answer)]:
+    for key, value in [("", answer), *entries(answer)]:
         value = next(filter(None, value), None) if key in BLOCKED_KEYS and isinstance(value, list) else value
         if key in SAFE_KEYS and value is False:
             return key
@@ -350,36 +302,6 @@ def _blocked(answer: Mapping[str, Any]) -> str | None:
         if kinds:
             return clean(", ".join(kinds))[:CODE_MAX_CHARS]
     return None
-
-
-def _task(answer: Mapping[str, Any], depth: int = 0) -> str | None:
-    """Return the id of a task that the service began, or None."""
-    for key in TASK_KEYS:
-        if isinstance(answer.get(key), str | int) and answer[key]:
-            return clean(str(answer[key]))[:CODE_MAX_CHARS]
-    state = next((answer[key] for key in STATE_KEYS if answer.get(key)), None)
-    number = answer.get("id") or answer.get("request_id")
-    is_begun = isinstance(state, str) and TASK_STATES.fullmatch(state) is not None
-    if is_begun or answer.get("polling_url"):
-        named = number if isinstance(number, str | int) and number else _task_address(answer)
-        if named:
-            return clean(str(named))[:PAGE_MAX_CHARS]
-    if depth > 2:
-        return None
-    for key in TASK_PLACES:
-        inside = answer.get(key)
-        inside = inside[0] if isinstance(inside, list) and inside else inside
-        found = _task(inside, depth + 1) if isinstance(inside, dict) else None
-        if found:
-            return found
-    return None
-
-
-def _task_address(answer: Mapping[str, Any]) -> str:
-    """Return where a task can be asked for, without what may be a key to it, or nothing."""
-    told = (value for key, value in _entries(answer) if key in TASK_ADDRESS_KEYS and isinstance(value, str))
-    found = next((value for value in told if re.match(r"(https?:/)?/\S+$", value)), "")
-    return clean(found.partition("?")[0])[:PAGE_MAX_CHARS]
 
 
 def _chat_texts(answer: Mapping[str, Any]) -> Iterator[str]:

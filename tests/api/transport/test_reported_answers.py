@@ -508,3 +508,74 @@ def test_json_under_base64_is_read_at_once(server: WireServer) -> None:
     server.script(plain(json.dumps({"data": [{"b64_json": text(inner)}]}).encode()))
     image, _, _ = node()
     assert image[0, 0, 0].argmax() == 0
+
+
+DONE = {"data": [FIRST]}
+BEGUN: dict[str, tuple[bytes, dict[str, list[Any]]]] = {
+    "a place in the answer": (
+        b'{"task": {"id": "t1", "status": "pending", "status_url": "/v1/jobs/t1"}}',
+        {"/v1/jobs/t1": [{"status": "processing"}, {"status": "completed", "result": DONE}]},
+    ),
+    "a place in a header": (b"", {"/v1/jobs/9": [{"status": "running"}, DONE]}),
+    "an id alone": (
+        b'{"code": 200, "data": [{"status": "submitted", "task_id": "task_01"}]}',
+        {"/v1/tasks/task_01": [{"code": 200, "data": {"status": "SUCCESS", "images": [FIRST]}}]},
+    ),
+    "the path of the request": (
+        b'{"id": "task_img_01", "object": "generation.task", "status": "queued"}',
+        {"/v1/images/generations/task_img_01": [{"status": "completed", "data": [FIRST]}]},
+    ),
+    "a state and then a result": (
+        b'{"status": "IN_QUEUE", "request_id": "r", "response_url": "/v1/r", "status_url": "/v1/r/status"}',
+        {"/v1/r/status": [{"status": "COMPLETED", "response_url": "/v1/r"}], "/v1/r": [{"images": [FIRST]}]},
+    ),
+    "a failure to look": (
+        b'{"status": "queued", "id": "t1", "urls": {"get": "/v1/t1"}}',
+        {"/v1/t1": [{"error": {"message": "internal"}}, {"status": "succeeded", "output": [FIRST]}]},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BEGUN)
+def test_a_task_is_asked_for_until_its_picture_is_there(server: WireServer, name: str) -> None:
+    """Services that work asynchronously are paid when they begin; to look at a task costs nothing."""
+    answer, files = BEGUN[name]
+    headers = () if answer else ("Location: /v1/jobs/9",)
+    server.script(plain(answer, *headers, status="202 Accepted"))
+    for path, told in files.items():
+        for each in told:
+            server.file(path, plain(json.dumps(each).encode()))
+    image, _, _ = node()
+    assert image[0, 0, 0].argmax() == 0
+    assert server.posts == 1
+
+
+def test_a_task_that_ends_later_is_had_by_the_next_run(server: WireServer) -> None:
+    """The answer that names it is kept, and asked once more for nothing."""
+    server.script(plain(b'{"task_id": "t1", "status": "queued", "polling_url": "/v1/t1"}'))
+    with pytest.raises(BadAnswerError, match="the task t1"):
+        node()
+    server.file("/v1/t1", plain(json.dumps({"status": "Ready", "result": DONE}).encode()))
+    image, _, _ = node()
+    assert image[0, 0, 0].argmax() == 0
+    assert server.posts == 1
+
+
+def test_a_task_that_failed_is_told_in_the_services_words(server: WireServer) -> None:
+    """As a refusal, which the same run may ask for again."""
+    server.script(plain(b'{"data": {"task_id": "t1", "status": "queued"}}'))
+    server.file("/v1/tasks/t1", plain(b'{"data": {"task_id": "t1", "status": "failed", "fail_reason": "too dull"}}'))
+    with pytest.raises(RefusedError, match="too dull"):
+        node()
+
+
+def test_the_key_is_told_to_no_other_host_that_a_task_names(server: WireServer) -> None:
+    """Only the connection's own origin gets it, and only where it asks for one."""
+    with WireServer() as other:
+        other.file("/t1", plain(b'{"detail": "who are you"}', status="401 Unauthorized"))
+        place = f"{other.base_url.removesuffix('/v1')}/t1"
+        server.script(plain(json.dumps({"id": "t1", "status": "queued", "polling_url": place}).encode()))
+        with pytest.raises(BadAnswerError, match="the task t1"):
+            node()
+        assert other.gets
+        assert KEY.encode() not in b"".join(other.gets)

@@ -1,0 +1,84 @@
+"""What an answer says of a task: work that a service began in place of making the picture at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .loose_json import entries
+from .page_words import PAGE_MAX_CHARS, clean
+
+ID_MAX_CHARS, PLACES_DEEP = 80, 3
+TASK_KEYS = (
+    "task_id", "taskId", "taskID", "job_id", "jobId", "prediction_id", "generationId", "inference_id", "run_id",
+)  # fmt: skip
+STATE_KEYS = ("status", "state", "task_status", "taskStatus")
+TASK_STATES = re.compile(
+    r"queued?|pending|processing|in_?progress|submitted|starting|created|validating|not_?(start(ed)?|running)|in_queue"
+    r"|running|accepted|waiting|generating",
+    re.I,
+)
+DONE_STATES = re.compile(r"succe(ss|ssful|ed|eded)|completed?|done|finish(ed)?|ready", re.I)
+FAILED_STATES = re.compile(r"fail(ed|ure)?|timed?_?out|error(ed)?|rejected|blocked|cancell?ed|expired|incomplete", re.I)
+TASK_PLACES = ("data", "output", "result", "task", "job", "sdGenerationJob")
+TASK_ADDRESS_KEYS = ("status_url", "statusUrl", "polling_url", "response_url", "task_url", "get", "self", "href")
+ADDRESS = re.compile(r"(https?:/)?/\S+")
+
+
+def begun_task(task: str, address: str = "") -> str:
+    """Return what to say of a task that a service began instead of making the picture, and where it tells of it."""
+    where = f"{task} ({address})" if address not in ("", task) else task
+    return (
+        f"it began the task {task} and gave no picture yet: this service works asynchronously, and the next run asks"
+        f" for it again, for nothing; or look there for the task {where}"
+    )
+
+
+def has_failed(answer: Mapping[str, Any]) -> bool:
+    """Tell whether a state in an object is that of a failure."""
+    return any(FAILED_STATES.fullmatch(state) for state in _own_states(answer))
+
+
+def states_of(answer: object) -> Iterator[str]:
+    """Yield the states in an answer and in the task inside of it."""
+    for inside in _with_places(answer):
+        yield from _own_states(inside)
+
+
+def task_of(answer: Mapping[str, Any]) -> str | None:
+    """Return the id of a task that the service began, or None."""
+    for inside in _with_places(answer):
+        for key in TASK_KEYS:
+            if isinstance(inside.get(key), str | int) and inside[key]:
+                return clean(str(inside[key]))[:ID_MAX_CHARS]
+        number = inside.get("id") or inside.get("request_id")
+        if any(map(TASK_STATES.fullmatch, _own_states(inside))) or inside.get("polling_url"):
+            named = number if isinstance(number, str | int) and number else task_address(inside)
+            if named:
+                return clean(str(named))[:PAGE_MAX_CHARS]
+    return None
+
+
+def task_addresses(answer: object) -> list[str]:
+    """Return where an answer says that its task can be asked for, what tells of its state first."""
+    told = [(key, value) for key, value in entries(answer) if isinstance(value, str) and ADDRESS.fullmatch(value)]
+    return [value for wanted in TASK_ADDRESS_KEYS for key, value in told if key == wanted]
+
+
+def task_address(answer: object) -> str:
+    """Return where a task can be asked for, without what may be a key to it, or nothing."""
+    return clean(next(iter(task_addresses(answer)), "").partition("?")[0])[:PAGE_MAX_CHARS]
+
+
+def _own_states(answer: Mapping[str, Any]) -> Iterator[str]:
+    return (state for key in STATE_KEYS if isinstance(state := answer.get(key), str))
+
+
+def _with_places(answer: object, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """Yield an object and what lies in it where tasks are told."""
+    answer = answer[0] if isinstance(answer, list) and answer else answer
+    if isinstance(answer, dict):
+        yield answer
+        for key in TASK_PLACES if depth < PLACES_DEEP else ():
+            yield from _with_places(answer.get(key), depth + 1)
