@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, wait
 from contextlib import contextmanager, suppress
@@ -30,6 +31,9 @@ class JobManager:
         self._running: dict[tuple[str | None, str], JobHandle] = {}  # by account and name
         self._limiters: dict[str, ConcurrencyLimiter] = {}
         self._unkept: dict[tuple[str, str | None], StoredAnswer] = {}  # by identity and account
+        # of jobs that are asked again on purpose, by account and identity: those on their way, and what nobody had
+        self._again: defaultdict[tuple[str | None, str], list[JobHandle]] = defaultdict(list)
+        self._untaken: defaultdict[tuple[str | None, str], list[StoredAnswer]] = defaultdict(list)
         self._is_ending = False
 
     def submit(self, job: Job) -> JobHandle:
@@ -42,9 +46,13 @@ class JobManager:
         name = owner.name(identity) if job.reuse else again(owner.name(identity))
         with self._lock:
             running = self._running.get((owner.account, name))
-            if running is not None and running.join():
-                return running
+            stopped = (one for one in self._again.get((owner.account, identity), ()) if one.is_deserted)
+            for one in filter(None, (running, *stopped)):
+                if one.join():
+                    return one
             handle = self._running[owner.account, name] = JobHandle(job, identity, name, owner)
+            if not job.reuse:
+                self._again[owner.account, identity].append(handle)
             limiter = self._limiters.setdefault(
                 job.connection.service, ConcurrencyLimiter(in_order=not os.environ.get(STORE_VARIABLE))
             )
@@ -61,6 +69,8 @@ class JobManager:
         if known is not None and known.is_whole:
             self._finish(handle, known)
         else:
+            if known is not None:
+                self.put_back(job, known)  # completed there
             handle.on_deserted = limiter.run(
                 lambda: self._ask(handle, store, limiter), lambda exc: self._finish(handle, exc)
             )
@@ -94,6 +104,15 @@ class JobManager:
         owner = owner_over(job.connection)
         return self._is_here(job, owner) or store_of(job.connection).was_asked(job.identity, owner)
 
+    def put_back(self, job: Job, answer: StoredAnswer) -> None:
+        """Keep an answer for the next run of a job that asks again on purpose too: whoever waited for it was stopped.
+
+        What somebody has by now is not kept.
+        """
+        if not job.reuse and not answer.delivered:
+            with self._lock:
+                self._untaken[owner_over(job.connection).account, job.identity].append(replace(answer, reused=True))
+
     @contextmanager
     def delivering(self, answer: StoredAnswer) -> Iterator[StoredAnswer]:
         """Give an answer as it is for this taker: of those who waited for it together, one has paid.
@@ -109,6 +128,8 @@ class JobManager:
             raise
         with self._lock:
             self._unkept.pop((answer.record.identity, answer.record.account), None)
+            for untaken in self._untaken.values():  # another may have found it in the store
+                untaken[:] = [one for one in untaken if one.record.fingerprint != answer.record.fingerprint]
         mark_read(answer)
 
     def is_kept(self, job: Job) -> bool:
@@ -133,7 +154,9 @@ class JobManager:
 
     def _known(self, handle: JobHandle, store: Store) -> StoredAnswer | None:
         if not handle.job.reuse:
-            return None
+            with self._lock:
+                untaken = self._untaken.get((handle.owner.account, handle.identity))
+                return untaken.pop(0) if untaken else None
         return self._in_memory(handle.identity, handle.owner) or store.find(handle.identity, handle.owner)
 
     def _ask(self, handle: JobHandle, store: Store, limiter: ConcurrencyLimiter) -> None:
@@ -155,8 +178,15 @@ class JobManager:
         with self._lock:
             if self._running.get((handle.owner.account, handle.name)) is handle:
                 del self._running[handle.owner.account, handle.name]
+            if not handle.job.reuse:
+                asked = handle.owner.account, handle.identity
+                self._again[asked].remove(handle)
+                if not self._again[asked]:
+                    del self._again[asked]
         if handle.is_deserted:
             _tell_the_log(outcome)
+            if isinstance(outcome, StoredAnswer):
+                self.put_back(handle.job, outcome)
         if isinstance(outcome, JobAbandoned):
             handle.future.set_exception(CancelledError())
         elif isinstance(outcome, BaseException):

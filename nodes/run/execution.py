@@ -152,6 +152,9 @@ class NodeRun:
             except BrokenPictureError as exc:
                 fault = " ".join([*received_notes(answer), str(exc)])
                 raise unreadable(answer.record.model_copy(update={"fault": fault}), answer.folder) from exc
+            except BaseException:
+                JOBS.put_back(asked.job, answer)
+                raise
             with JOBS.delivering(answer) as mine:
                 is_changed = bool(outputs.notes or outputs.told)
                 originals = originals_of(mine, is_sandbox=self.connection.kind == "sandbox", is_changed_here=is_changed)
@@ -180,6 +183,8 @@ class NodeRun:
             return answer
         except BaseException:
             self._tell_what_goes_on(handle)
+            if handle.future.done() and handle.future.exception() is None:
+                JOBS.put_back(asked.job, handle.future.result())
             raise
         finally:
             handle.leave()

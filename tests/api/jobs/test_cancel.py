@@ -16,6 +16,7 @@ import pytest
 from openai_image_nodes.api.errors import ModeratedError, OutcomeUnknownError
 from openai_image_nodes.api.jobs.job import Job, JobHandle
 from openai_image_nodes.api.jobs.manager import JOBS, JobManager
+from openai_image_nodes.nodes.run import answers
 from support.asker import Asker, Server, painted, until, until_quiet
 from support.faults import Fault
 from support.node_calls import GPTImage, asked, node
@@ -25,6 +26,10 @@ SLOW_S = 0.6
 
 class Interrupted(BaseException):
     """What ComfyUI raises in a node when the person presses Cancel."""
+
+    @classmethod
+    def stop(cls, *_given: object, **_named: object) -> None:
+        raise cls
 
 
 class Host:
@@ -282,6 +287,40 @@ def test_cancel_while_pictures_are_fetched_keeps_them(asker: Asker, host: Host, 
     until_quiet()
     assert node()[2]["reused"] is True
     assert (asker.faults.posts, len(asker.faults.gets)) == (1, 1)
+
+
+@pytest.mark.parametrize("is_out", [True, False])
+@pytest.mark.parametrize("reuse", [True, False])
+def test_stopped_run_with_reuse_off_is_what_the_next_run_gets(
+    asker: Asker, host: Host, pool: ThreadPoolExecutor, is_out: bool, reuse: bool
+) -> None:
+    """Whether its answer is still to come or nobody had it: the node says so, and another was bought."""
+    gate = asker.faults.hold()
+    run = pool.submit(node, reuse=False, unique_id="7")
+    until(lambda: asker.faults.posts)
+    stop(host, run)
+    if not is_out:
+        gate.set()
+        until_quiet()
+    later = pool.submit(node, reuse=reuse)
+    gate.set()
+    later.result(30)
+    assert asker.faults.posts == 1
+    node(reuse=False)
+    assert asker.faults.posts == 2
+
+
+def test_run_with_reuse_off_that_is_stopped_while_it_decodes_is_what_the_next_run_gets(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is paid by then, and nobody had it."""
+    with monkeypatch.context() as patched:
+        patched.setattr(answers, "pngs_to_image", Interrupted.stop)
+        with pytest.raises(Interrupted):
+            node(reuse=False)
+    assert node(reuse=False)[2]["reused"] is True
+    assert node(reuse=False)[2]["reused"] is False
+    assert asker.faults.posts == 2
 
 
 def test_failing_sibling_does_not_cost_a_finished_picture(asker: Asker) -> None:
