@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..errors import BadAnswerError, RefusedError
 from ..jobs.job import Job
@@ -67,8 +68,13 @@ def _new_from_batch(store: Store, identity: str) -> StoredAnswer | None:
     with contextlib.suppress(BadAnswerError):  # reuse was switched off for that, perhaps
         found = store.find(identity)
         is_new = found and found.record.batch and found.folder and (found.folder / UNREAD).exists()
-        return found if is_new and found and not found.record.fault else None
+        return found if is_new and found and not found.record.fault and found.folder not in _broken else None
     return None
+
+
+def note_broken(answer: StoredAnswer) -> None:
+    """Note that an answer's pictures cannot be decoded: who switches reuse off for that gets another."""
+    _broken.add(answer.folder)
 
 
 def was_asked(job: Job) -> bool:
@@ -96,7 +102,10 @@ def _on_its_way(store: Store, identity: str) -> str | None:
     """
     record = store.journal.read(identity)
     if record is None or record.state == "prepared":
-        return None
+        lost = store.journal.lost(identity)
+        if lost is None:
+            return None
+        raise outcome_unknown(lost)
     if record.state == BATCHED:
         sent = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.sent_at or record.prepared_at))
         return f"in a batch since {sent}; collect it when it is done"
@@ -138,5 +147,6 @@ def _price(usd: float) -> str:
     return f"about {usd:.{2 if usd >= CENT else 4}f} USD" if usd else "free"
 
 
+_broken: set[Path | None] = set()
 _tallies: dict[str, _Tally] = {}
 _tallies_lock = threading.Lock()

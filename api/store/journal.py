@@ -175,6 +175,14 @@ class RequestJournal:
                 return record
         return None
 
+    def lost(self, name: str) -> JobRecord | None:
+        """Return what was sent of a job that was asked again on purpose, and whose answer nobody kept, or None.
+
+        Raises: OSError, SharedStoreError.
+        """
+        records = map(self.read, self._left_behind(name, EVERYBODY))
+        return next((record for record in records if record and record.state != "prepared"), None)
+
     def forget(self, name: str, owner: Owner = EVERYBODY) -> None:
         """Forget an owner's tries of a job whose outcome is unknown: it was paid again on purpose and answered.
 

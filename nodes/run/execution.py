@@ -137,7 +137,7 @@ class NodeRun:
             for note in encoded.framing.notes[:1]:
                 monitor.show(self.node_id, note)
             if self.connection.batch:
-                from ...api.batch.enqueue import Deferred, answered_or_planned
+                from ...api.batch.enqueue import Deferred, answered_or_planned, note_broken
 
                 planned = await self._in_thread(lambda: answered_or_planned(asked.job))
                 if isinstance(planned, Deferred):
@@ -150,6 +150,8 @@ class NodeRun:
             try:
                 outputs = await work_out(partial(decode, answer, encoded), self.node_id, stage)
             except BrokenPictureError as exc:
+                if self.connection.batch:
+                    note_broken(answer)
                 fault = " ".join([*received_notes(answer), str(exc)])
                 raise unreadable(answer.record.model_copy(update={"fault": fault}), answer.folder) from exc
             except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,16 @@ from openai_image_nodes.api.batch.plan import JobPlan, PlannedFile, PlannedJob
 from openai_image_nodes.api.catalog import pricing as prices
 from openai_image_nodes.api.catalog.catalog import utc_today
 from openai_image_nodes.api.connections.connection import Connection
-from openai_image_nodes.api.errors import OutcomeUnknownError, OutOfCreditError, RefusedError, StillRunningError
+from openai_image_nodes.api.errors import (
+    BadAnswerError,
+    OutcomeUnknownError,
+    OutOfCreditError,
+    RefusedError,
+    StillRunningError,
+)
+from openai_image_nodes.api.store.journal import again
+from openai_image_nodes.nodes.run import answers
+from openai_image_nodes.utils.errors import BrokenPictureError
 from support.batch_plans import (
     BATCH,
     MODEL,
@@ -157,12 +167,15 @@ def test_job_that_is_answered_directly_during_a_submit_is_bought_once(
     assert len(sandbox.billing.entries) == 2
 
 
-def test_what_was_sent_directly_and_got_lost_is_not_planned(sandbox: ScriptedSandbox) -> None:
+@pytest.mark.parametrize("name", [str, again])
+def test_what_was_sent_directly_and_got_lost_is_not_planned(
+    sandbox: ScriptedSandbox, name: Callable[[str], str]
+) -> None:
     """It may have been billed: planning it would pay for it again."""
     assert planned(seed=1)
     one = manager().overview().ready[0]
     manager().forget([one])
-    folder = store().journal.folder(one.identity)
+    folder = store().journal.folder(name(one.identity))
     record = {"state": "unknown", "identity": one.identity, "connection": "openai", "sent_at": 1.0}
     record |= {"service": one.service, "operation": one.operation, "model": one.model}
     folder.joinpath("record.json").write_text(json.dumps(record))
@@ -171,9 +184,13 @@ def test_what_was_sent_directly_and_got_lost_is_not_planned(sandbox: ScriptedSan
     assert manager().overview().ready == []
 
 
+def broken(*_given: object, **_named: object) -> None:
+    raise BrokenPictureError("no picture")
+
+
 @pytest.mark.slow
-def test_reuse_off_plans_what_the_store_has(sandbox: ScriptedSandbox) -> None:
-    """Asked for again on purpose: what comes of it is given out once, then another is planned."""
+def test_reuse_off_plans_what_the_store_has(sandbox: ScriptedSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for again on purpose: what comes of it is given out once, or cannot be read; then another is planned."""
     node(**DIRECT, seed=1)
     assert run(seed=1)[0] is not None
     assert planned(seed=1, reuse=False)
@@ -183,6 +200,13 @@ def test_reuse_off_plans_what_the_store_has(sandbox: ScriptedSandbox) -> None:
     assert json.loads(run(seed=1, reuse=False)[2])["connection"] == "openai batch"
     assert planned(seed=1, reuse=False)
     assert json.loads(run(seed=1)[2])["connection"] == "openai batch"
+    submit()
+    finish()
+    with monkeypatch.context() as patched:
+        patched.setattr(answers, "pngs_to_image", broken)
+        with pytest.raises(BadAnswerError, match="switch reuse off"):
+            run(seed=1, reuse=False)
+    assert planned(seed=1, reuse=False)
     for path in store().jobs.glob("*/record.json"):
         path.write_text("{")
     assert planned(seed=1, reuse=False)
