@@ -65,6 +65,7 @@ class BatchCollector:
         record.state = COLLECTED
         self._ledger.write(record)
         self._ledger.drop_large_files(record)
+        self._ledger.tidy()
         self._plan.tidy()
         self._plan.touch()
         return record

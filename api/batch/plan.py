@@ -14,10 +14,11 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
-from ..backends.atomic_files import make_private_folder, read_regular, remove, write_atomic
+from ..backends.atomic_files import make_private_folder, passing_folders, read_regular, remove, write_atomic
 from ..catalog import pricing
 from ..catalog.schemas import Operation
 from ..jobs.job import Job
@@ -28,6 +29,8 @@ from ..store.store import Store
 FOLDER = "batch"
 CHANGED = "changed"
 CHANGED_BYTES = 8  # any others: two changes may come within one tick of the file system's clock
+UPLOADS_KEPT_S = 31 * 86_400.0  # a service deletes them after thirty days at most
+INPUTS_KEPT_S = 3600.0  # of a job that is being planned
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -185,11 +188,16 @@ class JobPlan:
                 remove(self._jobs / f"{identity}.json")
 
     def tidy(self) -> None:
-        """Delete the pictures that no planned job needs."""
+        """Delete the pictures that no planned job needs, and notes on uploads that no service keeps any more."""
+        accounts = (folder for folder in passing_folders(self.root / "uploads") if folder.is_dir())
+        for path in (path for folder in accounts for path in folder.glob("*.json")):
+            with contextlib.suppress(OSError):
+                if DIGEST.fullmatch(path.stem) and _age_s(path) > UPLOADS_KEPT_S:
+                    remove(path)
         needed = {file.sha256 for planned in self.each() for file in planned.files}
         for path in self._inputs.glob("*"):
-            if DIGEST.fullmatch(path.name) and path.name not in needed and time.time() - path.stat().st_mtime > 3600:
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # another process may tidy up as well
+                if DIGEST.fullmatch(path.name) and path.name not in needed and _age_s(path) > INPUTS_KEPT_S:
                     remove(path)
 
     def picture(self, file: PlannedFile) -> bytes:
@@ -238,3 +246,7 @@ class JobPlan:
         else:
             write_atomic(path, data, synced=False)
         return PlannedFile(name=name, filename=filename, digest=digest, sha256=sha256, size=len(data))
+
+
+def _age_s(path: Path) -> float:
+    return time.time() - path.lstat().st_mtime

@@ -33,6 +33,7 @@ JOBS = "jobs.txt"
 BATCH_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 PREPARING, CREATING, SUBMITTED, COLLECTED, REFUSED = "preparing", "creating", "submitted", "collected", "refused"
 OPEN = (PREPARING, CREATING, SUBMITTED)
+OVER_KEPT_S = 180 * 86_400.0
 Told = Callable[[str], None]  # hears in words what is being done
 LARGE = ("requests.jsonl", "output.jsonl", "errors.jsonl", "output.jsonl.part", "errors.jsonl.part")
 
@@ -178,6 +179,15 @@ class BatchLedger:
         for name in LARGE:
             with contextlib.suppress(OSError):
                 remove(self.folder(record.id) / name)
+
+    def tidy(self) -> None:
+        """Forget batches that were over long ago, but for those with lines that nobody could read."""
+        until = time.time() - OVER_KEPT_S
+        for record in self.all():
+            with contextlib.suppress(OSError):
+                written_at = (self.folder(record.id) / RECORD).lstat().st_mtime
+                if not record.is_open and not record.unreadable and written_at < until:
+                    self.forget(record)
 
     def forget(self, record: BatchRecord) -> None:
         """Delete all that is known of a batch."""

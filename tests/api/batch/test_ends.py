@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+from openai_image_nodes.api.backends.atomic_files import make_private_folder
 from openai_image_nodes.api.batch import records
 from openai_image_nodes.api.batch.manager import BatchManager, refusal_of
+from openai_image_nodes.api.batch.plan import JobPlan
 from openai_image_nodes.api.errors import RefusedError
+from openai_image_nodes.api.store.store import Store
 from openai_image_nodes.cli import main
 from support.batch_plans import (
+    MODEL,
     answering,
     collected,
     direct_posts,
@@ -269,3 +276,29 @@ def test_picture_that_was_deleted_at_the_service_is_sent_again(sandbox: Scripted
     assert planned(**{**edit(1, 192, 192), "prompt": "a cat"})
     submit()
     assert [record.answered for record in finish()] == [1]
+
+
+def test_what_is_long_over_is_forgotten(tmp_path: Path) -> None:
+    """Batches after half a year and notes on uploads after a month; never one that is open, or has lines to be read."""
+    kept, then = Store(tmp_path), time.time() - 200 * 86_400
+    ledger, plan = records.BatchLedger(kept), JobPlan(kept)
+    fields = {"connection": "openai batch", "service": "s", "model": MODEL, "operation": "edits", "count": 1}
+    told: dict[str, dict[str, Any]] = {
+        "old": {"state": records.COLLECTED},
+        "refused": {"state": records.REFUSED},
+        "open": {"state": records.SUBMITTED},
+        "odd": {"state": records.COLLECTED, "unreadable": ["a file"]},
+        "new": {"state": records.COLLECTED},
+    }
+    for name, more in told.items():
+        ledger.begin(records.BatchRecord(id=name, **fields, **more), ["a" * 64])
+        if name != "new":
+            os.utime(ledger.folder(name) / "record.json", (then, then))
+    uploads = [make_private_folder(plan.root / "uploads" / "account") / f"{digit * 64}.json" for digit in "ab"]
+    for path in uploads:
+        path.write_text("{}")
+    os.utime(uploads[0], (then, then))
+    ledger.tidy()
+    plan.tidy()
+    assert {record.id for record in ledger.all()} == {"open", "odd", "new"}
+    assert [path.exists() for path in uploads] == [False, True]
