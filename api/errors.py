@@ -10,6 +10,11 @@ OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # by a termin
 RUN_ANYWAY = "To run it anyway (you may pay twice), switch reuse off or change the seed."
 
 
+def store_fault(exc: OSError) -> str:
+    """Return what to say of a disk that does not do what is asked of it."""
+    return f"The store cannot be read or written: {exc.strerror or exc}. Check its disk and rights."
+
+
 def visible(text: str) -> str:
     """Return a text without what a terminal obeys: a workflow, a list or a service may have written it."""
     return OBEYED.sub("?", text)

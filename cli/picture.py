@@ -68,6 +68,7 @@ def _finished(answer: StoredAnswer, asked: PreparedJob, connection: Connection, 
     try:
         paths = written(originals, outputs.values, options.output, options.metadata)
     except OSError as exc:
+        JOBS.put_back(asked.job, answer)
         place = f" The picture is kept in {answer.folder}." if answer.folder else ""
         raise OSError(exc.errno, f"{exc.strerror}.{place}", str(options.output)) from exc
     with JOBS.delivering(answer) as mine:

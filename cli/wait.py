@@ -43,17 +43,18 @@ def answered(job: Job) -> StoredAnswer:
                     line.say(NOT_SENT)
                     raise
                 line.say(GOES_ON)
-        _kept_at_last(handle)
+        _kept_at_last(handle, job)
         raise KeyboardInterrupt
     finally:
         handle.leave()
 
 
-def _kept_at_last(handle: JobHandle) -> None:
+def _kept_at_last(handle: JobHandle, job: Job) -> None:
     """Wait for a paid answer that nobody wants any more, so that it is kept."""
     try:
         with ProgressLine() as line:
             answer = _waited(handle, line)
+        JOBS.put_back(job, answer)
         print(f"openai-image: the picture is kept for the next run: {answer.folder or 'in memory'}", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"openai-image: {LEFT}", file=sys.stderr)

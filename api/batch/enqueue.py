@@ -8,14 +8,14 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import BadAnswerError, RefusedError
+from ..errors import BadAnswerError, RefusedError, store_fault
 from ..jobs.job import Job
 from ..jobs.recorder import AnswerRecorder
 from ..jobs.runner import outcome_unknown
 from ..store.eviction import UNREAD
 from ..store.journal import BATCHED
 from ..store.records import StoredAnswer
-from ..store.store import Store, store_fault, store_of, stores
+from ..store.store import Store, store_of, stores
 from .plan import JobPlan, PlannedJob
 from .records import BatchLedger
 

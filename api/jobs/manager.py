@@ -14,7 +14,7 @@ from dataclasses import replace
 from ..errors import OpenAIImageError
 from ..store.journal import again
 from ..store.records import Owner, StoredAnswer, owner_over
-from ..store.store import STORE_VARIABLE, Store, mark_read, store_of
+from ..store.store import STORE_VARIABLE, Store, mark_read, put_back, store_of
 from .job import Job, JobAbandoned, JobHandle
 from .runner import JobRunner
 from .threads import ConcurrencyLimiter
@@ -32,6 +32,7 @@ class JobManager:
         self._limiters: dict[str, ConcurrencyLimiter] = {}
         self._unkept: dict[tuple[str, str | None], StoredAnswer] = {}  # by identity and account
         # of jobs that are asked again on purpose, by account and identity: those on their way, and what nobody had
+        # and no disk took
         self._again: defaultdict[tuple[str | None, str], list[JobHandle]] = defaultdict(list)
         self._untaken: defaultdict[tuple[str | None, str], list[StoredAnswer]] = defaultdict(list)
         self._is_ending = False
@@ -109,9 +110,12 @@ class JobManager:
 
         What somebody has by now is not kept.
         """
-        if not job.reuse and not answer.delivered:
-            with self._lock:
-                self._untaken[owner_over(job.connection).account, job.identity].append(replace(answer, reused=True))
+        if job.reuse or answer.delivered:
+            return
+        if answer.folder is not None:
+            return put_back(answer)
+        with self._lock:
+            self._untaken[owner_over(job.connection).account, job.identity].append(replace(answer, reused=True))
 
     @contextmanager
     def delivering(self, answer: StoredAnswer) -> Iterator[StoredAnswer]:
@@ -128,7 +132,7 @@ class JobManager:
             raise
         with self._lock:
             self._unkept.pop((answer.record.identity, answer.record.account), None)
-            for untaken in self._untaken.values():  # another may have found it in the store
+            for untaken in self._untaken.values():  # another may have found it
                 untaken[:] = [one for one in untaken if one.record.fingerprint != answer.record.fingerprint]
         mark_read(answer)
 
@@ -156,7 +160,8 @@ class JobManager:
         if not handle.job.reuse:
             with self._lock:
                 untaken = self._untaken.get((handle.owner.account, handle.identity))
-                return untaken.pop(0) if untaken else None
+                known = untaken.pop(0) if untaken else None
+            return known or store.untaken(handle.identity, handle.owner)
         return self._in_memory(handle.identity, handle.owner) or store.find(handle.identity, handle.owner)
 
     def _ask(self, handle: JobHandle, store: Store, limiter: ConcurrencyLimiter) -> None:

@@ -22,11 +22,12 @@ from ..errors import (
     ServiceDownError,
     SharedStoreError,
     StillRunningError,
+    store_fault,
 )
 from ..store import spending
 from ..store.journal import BATCHED
 from ..store.records import JobRecord, StoredAnswer, unreadable
-from ..store.store import STORE_VARIABLE, Store, store_fault
+from ..store.store import STORE_VARIABLE, Store
 from ..transport.answer import RawAnswer
 from ..transport.error_mapping import MAYBE_BILLED, PAY_AGAIN_ADVICE, RUN_AGAIN_ADVICE, error_from_exception
 from ..transport.retry import RetryPolicy

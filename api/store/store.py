@@ -1,6 +1,7 @@
 """What is kept of every job: ordinary files in one folder per job, named by the job's identity.
 
-    jobs/<identity>/            an answer: record.json, picture_0.png ..., `unread` until somebody took it
+    jobs/<identity>/            an answer: record.json, picture_0.png ..., `unread` until somebody took it, which says
+                                `stopped` if who asked for it on purpose was
     jobs/<identity>.2/          the answer of the same job asked again on purpose
     pending/...                 jobs on their way (see journal.py)
 
@@ -50,6 +51,7 @@ from .records import (
 )
 
 STORE_VARIABLE = "OPENAI_IMAGE_NODES_STORE"
+STOPPED = b"stopped"
 SANDBOX_STORE = "sandbox_store"
 CRASHED_AFTER_S = 86_400.0
 POLL_S = 0.25
@@ -156,6 +158,16 @@ class Store:
         if faulty is None and error is not None:
             raise error
         return faulty
+
+    def untaken(self, identity: str, owner: Owner = EVERYBODY) -> StoredAnswer | None:
+        """Return an owner's newest answer that was put back, once, or None."""
+        for folder in self._newest_first(identity, owner.account):
+            with contextlib.suppress(OSError, BadAnswerError):
+                if files.read_regular(folder / UNREAD, len(STOPPED)) == STOPPED:
+                    answer = _read_answer(folder, owner)
+                    write_atomic(folder / UNREAD, b"")
+                    return answer
+        return None
 
     def file(self, identity: str, digest: str) -> bytes | None:
         """Return the file of a job's answers that has this SHA-256, or None if it is not kept here."""
@@ -380,9 +392,11 @@ def _store(root: Path, url: str | None = None) -> Store:
     return shared_store(root, url)
 
 
-def store_fault(exc: OSError) -> str:
-    """Return what to say of a disk that does not do what is asked of it."""
-    return f"The store cannot be read or written: {exc.strerror or exc}. Check its disk and rights."
+def put_back(answer: StoredAnswer) -> None:
+    """Note that whoever asked on purpose for another answer was stopped before having it: see `Store.untaken`."""
+    if answer.folder is not None:
+        with contextlib.suppress(OSError):
+            write_atomic(answer.folder / UNREAD, STOPPED)
 
 
 def mark_read(answer: StoredAnswer) -> None:

@@ -17,9 +17,9 @@ from ...api.batch.plan import JobPlan, PlannedJob, total_usd
 from ...api.batch.records import COLLECTED, SUBMITTED, BatchLedger, BatchRecord
 from ...api.batch.submit import CENT, CHANGED
 from ...api.catalog import catalog
+from ...api.errors import store_fault
 from ...api.jobs.threads import LateValue
 from ...api.start_thread import start_thread
-from ...api.store.store import store_fault
 
 LOG = logging.getLogger(__name__)
 

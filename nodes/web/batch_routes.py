@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ...api.store.store import store_fault
+from ...api.errors import store_fault
 from ..run.execution import connection_of
 from .batch_panel import BatchPanel
 from .responses import answering, refuse_other_pages

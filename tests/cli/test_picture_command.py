@@ -211,11 +211,12 @@ def test_wrong_usage_and_a_missing_key_have_their_codes(tmp_path: Path, monkeypa
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_waits_for_what_is_paid(server: Capture, tmp_path: Path, number: int) -> None:
-    """What was sent is billed: it is kept, and the next run has it. Nothing is written to the file. So does SIGTERM."""
+@pytest.mark.parametrize(("number", "again"), [(signal.SIGINT, ["--again"]), (signal.SIGTERM, [])])
+def test_ctrl_c_waits_for_what_is_paid(server: Capture, tmp_path: Path, number: int, again: list[str]) -> None:
+    """What was sent is billed: it is kept, and the same command has it. Nothing is written to the file. So does
+    SIGTERM."""
     server.gate.clear()
-    run = child("a fox", "-o", str(tmp_path / "fox.png"))
+    run = child("a fox", *again, "-o", str(tmp_path / "fox.png"))
     assert server.arrived.wait(PATIENCE_S)
     interrupt(run, number)
     server.gate.set()
@@ -223,7 +224,7 @@ def test_ctrl_c_waits_for_what_is_paid(server: Capture, tmp_path: Path, number: 
     assert run.returncode == 130
     assert "kept for the next run" in said
     assert not (tmp_path / "fox.png").exists()
-    assert main(["a fox", "-o", str(tmp_path / "fox.png")]) == 0
+    assert main(["a fox", *again, "-o", str(tmp_path / "fox.png")]) == 0
     assert len(server.posts) == 1
 
 
