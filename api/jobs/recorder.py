@@ -76,22 +76,30 @@ class AnswerRecorder:
         parsed = partial(
             parse_answer, connection=self._connection, model=record.model, asked=_asked(record), sent=self._sent
         )
+        ended = None
         for guess in (True, False):
             try:
                 response = parsed(raw, guess=guess)
             except BadAnswerError:
-                will_download()
-                ended = None if record.batch else task_answer(raw, self._connection, operation=record.operation)
+                ended = None if record.batch or ended else self._task_answer(raw, record, will_download)
                 if ended is None:
                     raise
                 raw, record.elapsed_s = ended, ended.elapsed_s
-                response = parsed(raw, guess=guess)
+                try:
+                    response = parsed(raw, guess=guess)
+                except OpenAIImageError as exc:
+                    exc.may_retry = False  # what was begun may have been billed: only a person begins another
+                    raise
             if any(image.url and not image.b64_json for image in response.data or []):
                 will_download()
             pictures = pictures_of(response, self._connection, body=raw.body, sent=self._sent)
             if pictures.data:
                 break
         return response, pictures
+
+    def _task_answer(self, raw: RawAnswer, record: JobRecord, will_download: Callable[[], object]) -> RawAnswer | None:
+        will_download()
+        return task_answer(raw, self._connection, operation=record.operation, sent=self._sent)
 
     def keep(
         self, name: str, record: JobRecord, response: OpenAIImageGenerationResponse, pictures: Pictures
@@ -120,6 +128,8 @@ class AnswerRecorder:
                 raw = RawAnswer(answer.pictures[0], record.headers, record.elapsed_s or 0.0)
                 response, pictures = self._read(raw, record)
             except Exception as exc:
+                if isinstance(exc, OpenAIImageError) and not isinstance(exc, BadAnswerError):
+                    record.fault = str(exc).rstrip(" .")  # a task that failed meanwhile
                 raise unreadable(record, answer.folder) from exc
             record.fault = None
             self._note_contents(record, response, pictures)

@@ -226,13 +226,14 @@ def _is_inside(connection: Connection) -> bool:
     return bool(found) and not any(is_public(str(each[4][0])) for each in found)
 
 
-def fetched_once(address: str, connection: Connection) -> bytes:
-    """Return what lies at an address, which `address_of` gave.
+def fetched_once(address: str, connection: Connection, *, total_s: float = TOTAL_S, is_asked: bool = False) -> bytes:
+    """Return what lies at an address, which `address_of` gave; the connection's own origin gets its key where
+    it asks for one, or at once where it `is_asked` for sure, as no storage is.
 
     Raises: requests.RequestException, requests.HTTPError with the words of a refusal.
     """
-    headers: dict[str, str] = {}
-    patience = Patience(SILENCE_S, TOTAL_S, public_only=not _is_inside(connection))
+    headers = connection.auth_headers() if is_asked and _origin(address) == _origin(connection.base_url) else {}
+    patience = Patience(SILENCE_S, total_s, public_only=not _is_inside(connection))
     for _ in range(MAX_REDIRECTS + 1):
         if patience.public_only:
             asked = str(requests.Request("GET", address).prepare().url)  # as it will be sent

@@ -21,8 +21,12 @@ TASK_STATES = re.compile(
 )
 DONE_STATES = re.compile(r"succe(ss|ssful|ed|eded)|completed?|done|finish(ed)?|ready", re.I)
 FAILED_STATES = re.compile(r"fail(ed|ure)?|timed?_?out|error(ed)?|rejected|blocked|cancell?ed|expired|incomplete", re.I)
-TASK_PLACES = ("data", "output", "result", "task", "job", "sdGenerationJob")
-TASK_ADDRESS_KEYS = ("status_url", "statusUrl", "polling_url", "response_url", "task_url", "get", "self", "href")
+KNOWN_STATES = (TASK_STATES, DONE_STATES, FAILED_STATES)
+TASK_PLACES = ("data", "output", "result", "task", "job", "sdGenerationJob", "generations_by_pk")
+TASK_ADDRESS_KEYS = (
+    "status_url", "statusUrl", "polling_url", "poll_url", "pollingUrl", "pollUrl", "response_url", "task_url", "get",
+    "self", "href",
+)  # fmt: skip
 ADDRESS = re.compile(r"(https?:/)?/\S+")
 
 
@@ -40,10 +44,11 @@ def has_failed(answer: Mapping[str, Any]) -> bool:
     return any(FAILED_STATES.fullmatch(state) for state in _own_states(answer))
 
 
-def states_of(answer: object) -> Iterator[str]:
-    """Yield the states in an answer and in the task inside of it."""
-    for inside in _with_places(answer):
-        yield from _own_states(inside)
+def state_of(answer: object) -> str:
+    """Return the state of the task in an answer, or nothing: the innermost, as what is around it may be of the look."""
+    states = [state for inside in _with_places(answer) for state in _own_states(inside)]
+    known = [state for state in states if any(kind.fullmatch(state) for kind in KNOWN_STATES)]
+    return (known or states or [""])[-1]
 
 
 def task_of(answer: Mapping[str, Any]) -> str | None:

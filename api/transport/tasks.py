@@ -5,42 +5,52 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterator
-from urllib.parse import quote
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlsplit
 
 import requests
 
 from ..connections.connection import Connection
 from .answer import ADDRESS_HEADERS, RawAnswer, response_of
+from .base64_json import extract_base64, is_picture
 from .downloads import address_of, fetched_once
-from .service_words import service_words, values_in
-from .task_words import DONE_STATES, FAILED_STATES, TASK_STATES, states_of, task_addresses, task_of
+from .find_pictures import IS_PAGE
+from .loose_json import entries, utf8
+from .page_words import MESSAGE_MAX_CHARS
+from .service_words import MODERATED, service_words, values_in
+from .task_words import DONE_STATES, FAILED_STATES, TASK_STATES, state_of, task_addresses, task_of
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S, GROWTH, TOTAL_S = 1.0, 5.0, 1.5, 600.0
+LAST_LOOK_S = 60.0  # for a look that begins when the time is nearly up
 UNCLEAR_MAX = 5  # looks in a row that tell nothing: a task may be told of later than it is begun
-PLACES_MAX = 8
+PLACES_MAX, OUTLINE_MAX_BYTES = 8, 8 << 20
 ID = re.compile(r"[\w.:-]{1,80}", re.ASCII)
-GUESSED = ("tasks/{id}", "images/{operation}/{id}")  # docs/service.md, "What real servers do"
+GUESSED = ("tasks/{id}", "images/{operation}/{id}", "images/tasks/{id}")  # docs/service.md, "What real servers do"
 
 
-def task_answer(raw: RawAnswer, connection: Connection, *, operation: str) -> RawAnswer | None:
+def task_answer(
+    raw: RawAnswer, connection: Connection, *, operation: str, sent: Sequence[bytes] = ()
+) -> RawAnswer | None:
     """Return how the task ended that an answer without a picture tells of, or None where that is not to be had yet.
 
     Only the connection's own origin gets its key. Where the answer names no place, those are tried that such services
-    have below the connection's address. Waits ten minutes at most.
+    have below the connection's address. Waits ten minutes at most. `sent` is what went out, which is no answer.
     """
     began = time.monotonic()
     is_task = service_words(raw.body).is_task
     places = [told for name in ADDRESS_HEADERS if (told := raw.headers.get(name, "").strip())]
     places += _told(raw.body) if is_task else []
-    patience = UNCLEAR_MAX if places else 0
+    ids = [named for value in values_in(raw.body) if isinstance(value, dict) and (named := task_of(value))]
+    watch = _Watch(connection, began + TOTAL_S, sent, {*ids, *filter(None, map(_last_part, places))})
     if is_task and not places and not connection.is_openai:
-        places = list(_guessed(raw.body, connection, operation))
+        watch.is_guess, places = True, list(_guessed(ids, connection, operation))
     for place in places:  # grows while it is walked through
-        body = _ended(place, connection, ends=began + TOTAL_S, unclear_max=patience)
-        if body is not None and (_has_picture(body) or _matches(FAILED_STATES, body)):
+        body = watch.ended(place)
+        if body is not None and (watch.has_picture(body) or watch.has_failed(body)):
             return RawAnswer(body, raw.headers, raw.elapsed_s + time.monotonic() - began)
-        places += [each for each in _told(body or b"") if each not in places][: PLACES_MAX - len(places)]
+        new = [each for each in _told(body or b"") if each not in places]
+        places += new[: max(0, PLACES_MAX - len(places))]
     return None
 
 
@@ -48,35 +58,85 @@ def _told(body: bytes) -> list[str]:
     return [place for value in values_in(body) for place in task_addresses(value)][:PLACES_MAX]
 
 
-def _guessed(body: bytes, connection: Connection, operation: str) -> Iterator[str]:
+def _last_part(place: str) -> str:
+    """Return what a place ends with, which is mostly the task's id."""
+    with contextlib.suppress(ValueError):
+        return urlsplit(place).path.rstrip("/").rpartition("/")[2]
+    return ""
+
+
+def _guessed(ids: Sequence[str], connection: Connection, operation: str) -> Iterator[str]:
     """Yield where a task may be asked for of which only the id is told."""
-    ids = [named for value in values_in(body) if isinstance(value, dict) and (named := task_of(value))]
-    if ids and ID.fullmatch(ids[0]):
+    if ids and ID.fullmatch(ids[0]) and ids[0].strip("."):
         for path in GUESSED:
             yield connection.url(path.format(id=quote(ids[0], safe=""), operation=operation))
 
 
-def _ended(place: str, connection: Connection, *, ends: float, unclear_max: int) -> bytes | None:
-    """Return what is told at a place once the task has ended, or holds a picture when the time is up; else None."""
-    pause_s, unclear, body = FIRST_PAUSE_S, 0, b""
-    while time.monotonic() + pause_s < ends:
-        time.sleep(pause_s)
-        pause_s, body = min(pause_s * GROWTH, LONGEST_PAUSE_S), b""
+@dataclass
+class _Watch:
+    """Looks at a task until `ends`; `ids` are by what a place means it, `is_guess` that nobody told of the place."""
+
+    connection: Connection
+    ends: float
+    sent: Sequence[bytes] = field(repr=False)
+    ids: set[str]
+    is_guess: bool = False
+
+    def ended(self, place: str) -> bytes | None:
+        """Return what is told at a place once the task has ended, or a picture is there whatever the state; else None.
+
+        A failure counts only where it names the task: any other may be that of the look, while the task still runs.
+        """
+        pause_s, unclear, unclear_max, body = FIRST_PAUSE_S, 0, 0 if self.is_guess else UNCLEAR_MAX, b""
+        while unclear <= unclear_max:
+            if time.monotonic() + pause_s >= self.ends:
+                break
+            time.sleep(pause_s)
+            pause_s, body = min(pause_s * GROWTH, LONGEST_PAUSE_S), self._look(place)
+            state = _state(body)
+            is_pending = TASK_STATES.fullmatch(state) is not None
+            if self.has_failed(body) or (not is_pending and self._is_end(body, state, place)):
+                return body
+            unclear = 0 if is_pending else unclear + 1
+            unclear_max = UNCLEAR_MAX if is_pending else unclear_max
+        return body if self.has_picture(body, guess=False) and self._is_its_own(body) else None
+
+    def has_picture(self, body: bytes, *, guess: bool = True) -> bool:
+        """Tell whether there is a picture that did not go out itself."""
+        response = response_of(body, sent=self.sent, guess=guess)
+        return response is not None and any(image.has_picture for image in response.data or [])
+
+    def has_failed(self, body: bytes) -> bool:
+        """Tell whether the task itself has failed."""
+        state = _state(body)
+        return (FAILED_STATES.fullmatch(state) or MODERATED.fullmatch(state)) is not None and self._is_named(body)
+
+    def _is_end(self, body: bytes, state: str, place: str) -> bool:
+        if DONE_STATES.fullmatch(state):
+            return self.has_picture(body) or any(each != place for each in _told(body))
+        return not state and self._is_its_own(body) and self.has_picture(body)
+
+    def _is_its_own(self, body: bytes) -> bool:
+        """Tell whether what is told is of the task: at a guessed place may be anything."""
+        return not self.is_guess or bool(_state(body)) or self._is_named(body)
+
+    def _is_named(self, body: bytes) -> bool:
+        told = (each for value in values_in(body) for _, each in entries(value))
+        return any(isinstance(each, str | int) and str(each) in self.ids for each in told)
+
+    def _look(self, place: str) -> bytes:
+        body, left_s = b"", max(LAST_LOOK_S, self.ends - time.monotonic())
         with contextlib.suppress(ValueError, requests.RequestException, OSError):
-            body = fetched_once(address_of(place, connection), connection)
-        is_pending = not _matches(DONE_STATES, body) and _matches(TASK_STATES, body)
-        if not is_pending and (_has_picture(body) or _matches(DONE_STATES, body) or _matches(FAILED_STATES, body)):
-            return body
-        unclear = 0 if is_pending else unclear + 1
-        if unclear > unclear_max:
-            return None
-    return body if _has_picture(body) else None
+            address = address_of(place, self.connection)
+            body = fetched_once(address, self.connection, total_s=left_s, is_asked=True)
+        return b"" if _is_foreign(body) else body
 
 
-def _matches(states: re.Pattern[str], body: bytes) -> bool:
-    return any(states.fullmatch(state) for value in values_in(body) for state in states_of(value))
+def _is_foreign(body: bytes) -> bool:
+    """Tell whether what came is a web page, with pictures of its own, or larger than what tells of a task."""
+    is_page = body.lstrip()[:1] == b"<" and IS_PAGE.search(body[:MESSAGE_MAX_CHARS].decode("latin-1"))
+    return bool(is_page) or (not is_picture(body) and len(extract_base64(utf8(body))[0]) > OUTLINE_MAX_BYTES)
 
 
-def _has_picture(body: bytes) -> bool:
-    response = response_of(body)
-    return response is not None and any(image.has_picture for image in response.data or [])
+def _state(body: bytes) -> str:
+    return next(filter(None, map(state_of, reversed(list(values_in(body))))), "")

@@ -529,6 +529,82 @@ BEGUN: dict[str, tuple[bytes, dict[str, list[Any]]]] = {
         b'{"status": "IN_QUEUE", "request_id": "r", "response_url": "/v1/r", "status_url": "/v1/r/status"}',
         {"/v1/r/status": [{"status": "COMPLETED", "response_url": "/v1/r"}], "/v1/r": [{"images": [FIRST]}]},
     ),
+    "a look that fails as tasks do": (
+        b'{"status": "queued", "id": "t1", "urls": {"get": "/v1/t1"}}',
+        {"/v1/t1": [{"status": "error", "message": "Too many requests"}, {"status": "succeeded", "output": [FIRST]}]},
+    ),
+    "a look that succeeded around a task that has not": (
+        b'{"status": "success", "data": {"task_id": "t1", "status": "queued"}}',
+        {
+            "/v1/tasks/t1": [
+                {"status": "success", "data": {"status": "running"}},
+                {},
+                {"data": {"status": "SUCCEED", "output_images": [FIRST["b64_json"]]}},
+            ]
+        },
+    ),
+    "an end before its picture": (
+        b'{"id": "t1", "status": "queued", "poll_url": "/v1/t1"}',
+        {
+            "/v1/t1": [
+                {"id": "t1", "status": "completed", "results": []},
+                {"id": "t1", "status": "completed", "results": [FIRST]},
+            ]
+        },
+    ),
+    "a state that nobody knows": (
+        b'{"id": "t1", "status": "queued", "poll_url": "/v1/t1"}',
+        {
+            "/v1/t1": [
+                {"status": "warming", "image": SECOND["b64_json"]},
+                {"status": "completed", "image": FIRST["b64_json"]},
+            ]
+        },
+    ),
+    "a place where a page is": (
+        b'{"task_id": "t1"}',
+        {
+            "/v1/tasks/t1": [f'<html><script>{{"image": "{SECOND["b64_json"]}"}}</script></html>'],
+            "/v1/images/tasks/t1": [{"status": "completed", "result": DONE}],
+        },
+    ),
+    "a list of others' tasks": (
+        b'{"task_id": "t1"}',
+        {"/v1/tasks/t1": [{"data": [SECOND]}], "/v1/images/generations/t1": [{"id": "t1", "data": [FIRST]}]},
+    ),
+    "json in a text": (
+        b'{"code": 200, "data": {"taskId": "t1"}}',
+        {
+            "/v1/tasks/t1": [
+                {
+                    "code": 200,
+                    "msg": "success",
+                    "data": {
+                        "taskId": "t1",
+                        "state": "success",
+                        "param": "{}",
+                        "resultJson": json.dumps({"resultUrls": ["/v1/a.png"]}),
+                    },
+                }
+            ]
+        },
+    ),
+    "a list of addresses": (
+        b'{"code": 200, "data": [{"status": "submitted", "task_id": "t1"}]}',
+        {
+            "/v1/tasks/t1": [
+                {
+                    "code": 200,
+                    "data": {
+                        "id": "t1",
+                        "status": "completed",
+                        "progress": 100,
+                        "result": {"images": [{"url": ["/v1/a.png"], "expires_at": 1}]},
+                    },
+                }
+            ]
+        },
+    ),
     "a failure to look": (
         b'{"status": "queued", "id": "t1", "urls": {"get": "/v1/t1"}}',
         {"/v1/t1": [{"error": {"message": "internal"}}, {"status": "succeeded", "output": [FIRST]}]},
@@ -544,7 +620,8 @@ def test_a_task_is_asked_for_until_its_picture_is_there(server: WireServer, name
     server.script(plain(answer, *headers, status="202 Accepted"))
     for path, told in files.items():
         for each in told:
-            server.file(path, plain(json.dumps(each).encode()))
+            server.file(path, plain((each if isinstance(each, str) else json.dumps(each)).encode()))
+    server.file("/v1/a.png", plain(RED))
     image, _, _ = node()
     assert image[0, 0, 0].argmax() == 0
     assert server.posts == 1
@@ -579,3 +656,44 @@ def test_the_key_is_told_to_no_other_host_that_a_task_names(server: WireServer) 
             node()
         assert other.gets
         assert KEY.encode() not in b"".join(other.gets)
+
+
+FAILURES = {
+    "as one too many": {"data": {"task_id": "t1", "status": "failed", "error": {"code": "rate_limit_exceeded"}}},
+    "overloaded": {"id": "t1", "status": "FAILURE", "failReason": "The server is overloaded, try again in 1 s"},
+    "moderated": {"id": "t1", "status": "Content Moderated"},
+    "without a reason": {"id": "t1", "state": "fail"},
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_no_other_task_is_begun_by_itself_when_one_failed(server: WireServer, name: str) -> None:
+    """The work was begun, and may be billed: whatever the failure is called, a person decides."""
+    server.script(plain(b'{"data": {"task_id": "t1", "status": "queued"}}'))
+    server.file("/v1/tasks/t1", plain(json.dumps(FAILURES[name]).encode()))
+    with pytest.raises(OpenAIImageError) as told:
+        node()
+    assert not isinstance(told.value, BadAnswerError)
+    assert server.posts == 1
+
+
+@pytest.mark.parametrize("said", ["Too many requests", "internal error"])
+def test_a_failure_that_names_no_task_is_one_of_the_look(server: WireServer, said: str) -> None:
+    """The task may still run: what was begun is kept, and the next run asks for it again."""
+    server.script(plain(b'{"task_id": "t1", "status": "queued", "poll_url": "/v1/t1"}'))
+    server.file("/v1/t1", plain(json.dumps({"status": "error", "message": said}).encode()))
+    for _ in range(2):
+        with pytest.raises(BadAnswerError, match="the task t1"):
+            node()
+    assert server.posts == 1
+
+
+def test_a_task_that_failed_meanwhile_is_told_by_the_next_run(server: WireServer) -> None:
+    """Else it would be waited for at every run."""
+    server.script(plain(b'{"task_id": "t1", "status": "queued", "poll_url": "/v1/t1"}'))
+    with pytest.raises(BadAnswerError, match="the task t1"):
+        node()
+    server.file("/v1/t1", plain(b'{"id": "t1", "status": "failed", "error": {"message": "too dull"}}'))
+    with pytest.raises(BadAnswerError, match="too dull"):
+        node()
+    assert server.posts == 1
