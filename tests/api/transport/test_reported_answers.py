@@ -659,7 +659,7 @@ def test_the_key_is_told_to_no_other_host_that_a_task_names(server: WireServer) 
 
 
 FAILURES = {
-    "as one too many": {"data": {"task_id": "t1", "status": "failed", "error": {"code": "rate_limit_exceeded"}}},
+    "as one too many": {"data": {"task_id": "t1", "status": "failed", "code": 429, "message": "rate limit"}},
     "overloaded": {"id": "t1", "status": "FAILURE", "failReason": "The server is overloaded, try again in 1 s"},
     "moderated": {"id": "t1", "status": "Content Moderated"},
     "without a reason": {"id": "t1", "state": "fail"},
