@@ -128,11 +128,11 @@ class BatchLedger:
 
         Raises: OSError.
         """
+        if not record.is_open:  # first: a batch that is over is never written again
+            spending.release(self._store_root, record.id)
         write_atomic(self.folder(record.id) / RECORD, record.model_dump_json(exclude_none=True, indent=1).encode())
         if record.is_open and record.held_usd is not None:
             spending.hold(self._store_root, record.id, record.held_usd, until_released=True)
-        elif not record.is_open:
-            spending.release(self._store_root, record.id)
 
     def find(self, batch: str) -> BatchRecord | None:
         """Return a batch by our id, or None."""
@@ -191,8 +191,8 @@ class BatchLedger:
 
     def forget(self, record: BatchRecord) -> None:
         """Delete all that is known of a batch."""
-        remove_tree(self.folder(record.id))
         spending.release(self._store_root, record.id)
+        remove_tree(self.folder(record.id))
 
 
 def new_id() -> str:

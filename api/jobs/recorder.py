@@ -107,8 +107,6 @@ class AnswerRecorder:
         """Keep an answer that was read."""
         self._note_contents(record, response, pictures)
         folder, notes = self._saved(name, record, pictures.data)
-        with contextlib.suppress(OSError):
-            spending.note_spent(self._store.root, record)
         return StoredAnswer(record, pictures.data, folder, reused=False, notes=notes)
 
     def keep_unreadable(self, name: str, record: JobRecord, body: bytes, fault: str) -> BadAnswerError:
@@ -167,10 +165,17 @@ class AnswerRecorder:
         except OSError as exc:
             if self._or_else_raise:
                 raise
+            self._note_spent(record)
             self._store.journal.write(name, record)
             return None, [NOT_KEPT.format(exc.strerror or type(exc).__name__)]
+        self._note_spent(record)  # before nothing is held for it any more
         self._store.journal.drop(name)
         return folder, self._store.notes_on(folder)
+
+    def _note_spent(self, record: JobRecord) -> None:
+        if not record.fault:
+            with contextlib.suppress(OSError):
+                spending.note_spent(self._store.root, record)
 
 
 def _asked(record: JobRecord) -> int:

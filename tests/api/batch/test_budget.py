@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
+from openai_image_nodes.api.batch import records
+from openai_image_nodes.api.batch.records import BatchLedger, BatchRecord
 from openai_image_nodes.api.errors import OutOfCreditError
 from openai_image_nodes.api.store import spending
 from support.batch_plans import faults, finish, manager, plan, planned, sandbox, store, submit
@@ -47,6 +51,31 @@ def test_collected_batch_holds_nothing(sandbox: ScriptedSandbox) -> None:
     (record,) = submit()
     assert held() > 0
     manager().give_up(record)
+    assert held() == 0
+
+
+def test_crash_as_a_batch_ends_holds_nothing_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is over then, so nobody would write it down once more, and each day's budget would be less by it."""
+    ledger = BatchLedger(store())
+    fields: dict[str, Any] = {
+        "connection": "openai batch",
+        "service": "s",
+        "model": "m",
+        "operation": "edits",
+        "count": 1,
+    }
+    record = ledger.begin(BatchRecord(id="one", **fields, held_usd=1.0), [])
+    assert held() == 1
+    write = records.write_atomic
+
+    def until_the_crash(path: Path, data: bytes) -> None:
+        write(path, data)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(records, "write_atomic", until_the_crash)
+    record.state = records.COLLECTED
+    with pytest.raises(KeyboardInterrupt):
+        ledger.write(record)
     assert held() == 0
 
 
