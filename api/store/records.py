@@ -17,7 +17,7 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -365,3 +365,13 @@ def first_number(account: str | None) -> int:
     if not (config.serves_many() and account):
         return 1
     return NUMBERS_EACH * (1 + int(account, 16) % PLACES)
+
+
+def next_number(names: Iterable[str], identity: str, account: str | None) -> int:
+    """Return the number of an account's next answer to a job, of which there are these.
+
+    That is not the first one that is free, where an old answer was forgotten: the highest is taken for the newest.
+    """
+    first = first_number(account)
+    ours = (number for name in names if (number := number_of(name, identity)))
+    return 1 + max((number for number in ours if first <= number < first + NUMBERS_EACH - 1), default=first - 1)

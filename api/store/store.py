@@ -41,6 +41,7 @@ from .records import (
     Owner,
     StoredAnswer,
     first_number,
+    next_number,
     number_of,
     picture_digests,
     picture_names,
@@ -311,7 +312,7 @@ class Store:
 
     def has(self, identity: str) -> bool:
         """Tell whether something is kept of a job, without reading it."""
-        return (self.jobs / identity).exists()
+        return any(folder.exists() for folder in self._newest_first(identity))
 
     def was_asked(self, identity: str, owner: Owner = EVERYBODY) -> bool:
         """Tell whether an owner's job has an answer with a picture, or was sent, or perhaps was: paid for, it may be.
@@ -345,7 +346,9 @@ class Store:
         return [self.jobs / numbers[number] for number in sorted(numbers, reverse=True)]
 
     def _moved_into_place(self, fresh: Path, record: JobRecord) -> Path:
-        identity, number = record.identity, first_number(record.account)
+        identity, account = record.identity, record.account
+        there = filter(os.path.lexists, self._newest_first(identity, account))
+        number = next_number((one.name for one in there), identity, account)
         while True:
             folder = self.jobs / (identity if number == 1 else f"{identity}.{number}")
             try:

@@ -93,6 +93,16 @@ def test_asking_again_on_purpose_keeps_both(asker: Asker) -> None:
     assert asker.faults.posts == 2
 
 
+def test_newer_answer_is_given_where_the_oldest_was_forgotten(asker: Asker) -> None:
+    """It got the number of the one that was forgotten, and the one between them was given from then on."""
+    first, second = asker.ask(), asker.ask(reuse=False)
+    assert first.folder is not None
+    shutil.rmtree(first.folder)
+    assert asker.store.has(first.record.identity)  # so no batch buys it
+    third = asker.ask(reuse=False)
+    assert asker.ask().folder == third.folder != second.folder
+
+
 def test_many_asked_again_at_once_are_all_kept(asker: Asker) -> None:
     """None takes another's place, though all have one name."""
     gate = asker.faults.hold()
@@ -105,7 +115,7 @@ def test_many_asked_again_at_once_are_all_kept(asker: Asker) -> None:
 def test_two_that_finish_in_one_moment_are_both_kept(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
     """The place was free when it was looked at, and taken when it was moved to."""
     first = asker.ask()
-    looks = iter([False])
+    looks = iter([False, False])
     exists = os.path.lexists
     monkeypatch.setattr(os.path, "lexists", lambda path: next(looks, True) if path == first.folder else exists(path))
     second = asker.ask(reuse=False)
