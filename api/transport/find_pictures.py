@@ -64,13 +64,13 @@ ANY_LINK = re.compile(r"\]\(\s*<?(https?://[^)\s>]+)|(https?://[^\s\"'<>()\[\]]*
 FENCE = re.compile(r"```\w*\s*")
 IS_PAGE = re.compile(r"<(!doctype\s+html|html|head|body)\b", re.I)
 SAID_BACK = re.compile(
-    r"prompt|input|init_|mask|markup|references?|source_?(image|url|file)|request|param|echo|messages|instruction|control|"
+    r"prompt|input|init_|mask|markup|references?|source_?(image|url|file)|origin_?image|request|param|echo|messages|instruction|control|"
     r"thumb|preview|partial|sketch|avatar|logo|icon|example|schema|docs?_|documentation|help|homepage|support|terms|"
     r"cancel|hook|callback|poll|response_url|^(get|self|web|next)$|stream|status_url|error|detail",
     re.I,
 )
 LINK_NAME = re.compile(
-    r"ur[il]|href|link|image|img|pic|photo|file|asset|media|src|download|output|result|location|sample", re.I
+    r"ur[il]|href|link|image|img|pic|photo|file|asset|media|src|download|output|result|location|sample|generated", re.I
 )
 
 

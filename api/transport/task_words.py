@@ -15,8 +15,9 @@ TASK_KEYS = (
 )  # fmt: skip
 STATE_KEYS = ("status", "state", "task_status", "taskStatus")
 TASK_STATES = re.compile(
-    r"queued?|pending|processing|in_?progress|submitted|starting|created|validating|not_?(start(ed)?|running)|in_queue"
-    r"|running|accepted|waiting|generating",
+    r"queued?|pending|processing|in[ _-]?progress|submitted|starting|created|validating|not_?(start(ed)?|running)"
+    r"|in[ _-]?queue|run(ning)?|accepted|wait(ing)?|generating|scheduled|suspended|executing|ongoing|preparing"
+    r"|initiali[sz]ing|throttled",
     re.I,
 )
 DONE_STATES = re.compile(r"succe(ss|ssful|ed|eded)|completed?|done|finish(ed)?|ready", re.I)
@@ -27,6 +28,7 @@ TASK_ADDRESS_KEYS = (
     "status_url", "statusUrl", "polling_url", "poll_url", "pollingUrl", "pollUrl", "response_url", "task_url", "get",
     "self", "href",
 )  # fmt: skip
+USER = re.compile(r"//[^/\s]*@")
 ADDRESS = re.compile(r"(https?:/)?/\S+")
 
 
@@ -73,7 +75,8 @@ def task_addresses(answer: object) -> list[str]:
 
 def task_address(answer: object) -> str:
     """Return where a task can be asked for, without what may be a key to it, or nothing."""
-    return clean(next(iter(task_addresses(answer)), "").partition("?")[0])[:PAGE_MAX_CHARS]
+    place = next(iter(task_addresses(answer)), "").partition("?")[0]
+    return clean(USER.sub("//", place))[:PAGE_MAX_CHARS]
 
 
 def _own_states(answer: Mapping[str, Any]) -> Iterator[str]:

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -24,6 +25,7 @@ from .task_words import DONE_STATES, FAILED_STATES, TASK_STATES, state_of, task_
 FIRST_PAUSE_S, LONGEST_PAUSE_S, GROWTH, TOTAL_S = 1.0, 5.0, 1.5, 600.0
 LAST_LOOK_S = 60.0  # for a look that begins when the time is nearly up
 UNCLEAR_MAX = 5  # looks in a row that tell nothing: a task may be told of later than it is begun
+NAMED_MAX = 30  # that name the task, in a state that nobody knows
 PLACES_MAX, OUTLINE_MAX_BYTES = 8, 8 << 20
 ID = re.compile(r"[\w.:-]{1,80}", re.ASCII)
 GUESSED = ("tasks/{id}", "images/{operation}/{id}", "images/tasks/{id}")  # docs/service.md, "What real servers do"
@@ -40,8 +42,9 @@ def task_answer(
     began = time.monotonic()
     is_task = service_words(raw.body).is_task
     places = [told for name in ADDRESS_HEADERS if (told := raw.headers.get(name, "").strip())]
-    places += _told(raw.body) if is_task else []
-    ids = [named for value in values_in(raw.body) if isinstance(value, dict) and (named := task_of(value))]
+    values = list(values_in(raw.body))
+    places += _told(values) if is_task else []
+    ids = [named for value in values if isinstance(value, dict) and (named := task_of(value))]
     watch = _Watch(connection, began + TOTAL_S, sent, {*ids, *filter(None, map(_last_part, places))})
     if is_task and not places and not connection.is_openai:
         watch.is_guess, places = True, list(_guessed(ids, connection, operation))
@@ -49,13 +52,13 @@ def task_answer(
         body = watch.ended(place)
         if body is not None and (watch.has_picture(body) or watch.has_failed(body)):
             return RawAnswer(body, raw.headers, raw.elapsed_s + time.monotonic() - began)
-        new = [each for each in _told(body or b"") if each not in places]
+        new = [each for each in _told(watch.values(body or b"")) if each not in places]
         places += new[: max(0, PLACES_MAX - len(places))]
     return None
 
 
-def _told(body: bytes) -> list[str]:
-    return [place for value in values_in(body) for place in task_addresses(value)][:PLACES_MAX]
+def _told(values: Sequence[Any]) -> list[str]:
+    return [place for value in values for place in task_addresses(value)][:PLACES_MAX]
 
 
 def _last_part(place: str) -> str:
@@ -81,6 +84,7 @@ class _Watch:
     sent: Sequence[bytes] = field(repr=False)
     ids: set[str]
     is_guess: bool = False
+    seen: tuple[bytes, list[Any]] = field(default=(b"", []), repr=False)  # the last body, and the values in it
 
     def ended(self, place: str) -> bytes | None:
         """Return what is told at a place once the task has ended, or a picture is there whatever the state; else None.
@@ -93,12 +97,12 @@ class _Watch:
                 break
             time.sleep(pause_s)
             pause_s, body = min(pause_s * GROWTH, LONGEST_PAUSE_S), self._look(place)
-            state = _state(body)
+            state = self._state(body)
             is_pending = TASK_STATES.fullmatch(state) is not None
             if self.has_failed(body) or (not is_pending and self._is_end(body, state, place)):
                 return body
             unclear = 0 if is_pending else unclear + 1
-            unclear_max = UNCLEAR_MAX if is_pending else unclear_max
+            unclear_max = max(unclear_max, self._patience(body, is_pending=is_pending))
         return body if self.has_picture(body, guess=False) and self._is_its_own(body) else None
 
     def has_picture(self, body: bytes, *, guess: bool = True) -> bool:
@@ -108,21 +112,35 @@ class _Watch:
 
     def has_failed(self, body: bytes) -> bool:
         """Tell whether the task itself has failed."""
-        state = _state(body)
+        state = self._state(body)
         return (FAILED_STATES.fullmatch(state) or MODERATED.fullmatch(state)) is not None and self._is_named(body)
 
     def _is_end(self, body: bytes, state: str, place: str) -> bool:
         if DONE_STATES.fullmatch(state):
-            return self.has_picture(body) or any(each != place for each in _told(body))
+            return self.has_picture(body) or any(each != place for each in _told(self.values(body)))
         return not state and self._is_its_own(body) and self.has_picture(body)
+
+    def _patience(self, body: bytes, *, is_pending: bool) -> int:
+        if is_pending or not self._is_named(body):
+            return UNCLEAR_MAX if is_pending else 0
+        return UNCLEAR_MAX if self.has_picture(body) or service_words(body).from_service else NAMED_MAX
 
     def _is_its_own(self, body: bytes) -> bool:
         """Tell whether what is told is of the task: at a guessed place may be anything."""
-        return not self.is_guess or bool(_state(body)) or self._is_named(body)
+        return not self.is_guess or bool(self._state(body)) or self._is_named(body)
 
     def _is_named(self, body: bytes) -> bool:
-        told = (each for value in values_in(body) for _, each in entries(value))
+        told = (each for value in self.values(body) for _, each in entries(value))
         return any(isinstance(each, str | int) and str(each) in self.ids for each in told)
+
+    def _state(self, body: bytes) -> str:
+        return next(filter(None, map(state_of, reversed(self.values(body)))), "")
+
+    def values(self, body: bytes) -> list[Any]:
+        """Return the JSON values in a body, which are read once."""
+        if body is not self.seen[0]:
+            self.seen = (body, list(values_in(body)))
+        return self.seen[1]
 
     def _look(self, place: str) -> bytes:
         body, left_s = b"", max(LAST_LOOK_S, self.ends - time.monotonic())
@@ -136,7 +154,3 @@ def _is_foreign(body: bytes) -> bool:
     """Tell whether what came is a web page, with pictures of its own, or larger than what tells of a task."""
     is_page = body.lstrip()[:1] == b"<" and IS_PAGE.search(body[:MESSAGE_MAX_CHARS].decode("latin-1"))
     return bool(is_page) or (not is_picture(body) and len(extract_base64(utf8(body))[0]) > OUTLINE_MAX_BYTES)
-
-
-def _state(body: bytes) -> str:
-    return next(filter(None, map(state_of, reversed(list(values_in(body))))), "")

@@ -572,6 +572,33 @@ BEGUN: dict[str, tuple[bytes, dict[str, list[Any]]]] = {
         b'{"task_id": "t1"}',
         {"/v1/tasks/t1": [{"data": [SECOND]}], "/v1/images/generations/t1": [{"id": "t1", "data": [FIRST]}]},
     ),
+    "a state of its own": (
+        b'{"id": "t1", "state": "queued"}',
+        {
+            "/v1/tasks/t1": [
+                *[{"id": "t1", "state": "dreaming"}] * 8,
+                {"id": "t1", "state": "completed", "assets": {"image": "/v1/a.png"}},
+            ]
+        },
+    ),
+    "no state at all, and the sent picture beside the result": (
+        b'{"code": 200, "data": {"taskId": "t1"}}',
+        {
+            "/v1/tasks/t1": [
+                {"data": {"taskId": "t1", "response": None}},
+                {
+                    "data": {
+                        "taskId": "t1",
+                        "response": {"originImageUrl": "BASE/v1/b.png", "resultImageUrl": "BASE/v1/a.png"},
+                    }
+                },
+            ]
+        },
+    ),
+    "what was generated": (
+        b'{"data": {"generated": [], "task_id": "t1", "status": "CREATED"}}',
+        {"/v1/tasks/t1": [{"data": {"generated": ["BASE/v1/a.png"], "task_id": "t1", "status": "COMPLETED"}}]},
+    ),
     "json in a text": (
         b'{"code": 200, "data": {"taskId": "t1"}}',
         {
@@ -583,7 +610,7 @@ BEGUN: dict[str, tuple[bytes, dict[str, list[Any]]]] = {
                         "taskId": "t1",
                         "state": "success",
                         "param": "{}",
-                        "resultJson": json.dumps({"resultUrls": ["/v1/a.png"]}),
+                        "resultJson": json.dumps({"resultUrls": ["BASE/v1/a.png"]}),
                     },
                 }
             ]
@@ -620,10 +647,12 @@ def test_a_task_is_asked_for_until_its_picture_is_there(server: WireServer, name
     server.script(plain(answer, *headers, status="202 Accepted"))
     for path, told in files.items():
         for each in told:
-            server.file(path, plain((each if isinstance(each, str) else json.dumps(each)).encode()))
+            said = each if isinstance(each, str) else json.dumps(each)
+            server.file(path, plain(said.replace("BASE/v1", server.base_url).encode()))
     server.file("/v1/a.png", plain(RED))
+    server.file("/v1/b.png", plain(BLUE))
     image, _, _ = node()
-    assert image[0, 0, 0].argmax() == 0
+    assert image[:, 0, 0].argmax(-1).tolist() == [0]
     assert server.posts == 1
 
 
@@ -644,6 +673,15 @@ def test_a_task_that_failed_is_told_in_the_services_words(server: WireServer) ->
     server.file("/v1/tasks/t1", plain(b'{"data": {"task_id": "t1", "status": "failed", "fail_reason": "too dull"}}'))
     with pytest.raises(RefusedError, match="too dull"):
         node()
+
+
+def test_no_password_in_the_place_of_a_task_is_told(server: WireServer) -> None:
+    """Nor is such a place asked."""
+    server.script(plain(b'{"id": "t1", "status": "queued", "status_url": "//u:hunter2@127.0.0.1/t1?sig=hunter2"}'))
+    with pytest.raises(BadAnswerError, match="the task t1") as told:
+        node()
+    assert "hunter2" not in str(told.value)
+    assert not server.gets
 
 
 def test_the_key_is_told_to_no_other_host_that_a_task_names(server: WireServer) -> None:
