@@ -119,12 +119,9 @@ class BatchSubmitter:
         told = ((one, one.record(record.id).model_copy(update=asked_at)) for one in planned)
         marked = [one for one, job in told if self._store.journal.hand_over(job)]
         self._store.look_again()  # what a direct run has answered until it was marked is not bought here
-        taken = []
-        for one in marked:
-            if self._can_be_sent(one):
-                taken.append(one)
-            else:
-                self._store.journal.take_back(one.identity, record.id)
+        taken = [one for one in marked if self._can_be_sent(one)]
+        for identity in set(listed) - {one.identity for one in taken}:  # some left the plan since an earlier try
+            self._store.journal.take_back(identity, record.id)
         record.count = len(taken)
         record.low_usd, record.high_usd = total_usd(taken, "low_usd"), total_usd(taken, "high_usd")
         record.held_usd = self._cautious_usd(taken)

@@ -191,6 +191,7 @@ def test_job_that_left_the_plan_is_not_bought_with_the_file_of_before(sandbox: S
     submit()
     (record,) = finish()
     assert record.answered == record.counts.total == len(sandbox.billing.entries) == 2
+    assert not list(store().journal.root.glob("*/record.json"))  # nor does it wait for that batch for ever
 
 
 def test_tally_counts_what_a_submit_would_send(sandbox: ScriptedSandbox) -> None:
