@@ -28,7 +28,7 @@ from ..store import spending
 from ..store.journal import BATCHED
 from ..store.records import JobRecord, StoredAnswer, unreadable
 from ..store.store import STORE_VARIABLE, Store
-from ..transport.answer import RawAnswer
+from ..transport.answer import ADDRESS_HEADERS, RawAnswer
 from ..transport.error_mapping import MAYBE_BILLED, PAY_AGAIN_ADVICE, RUN_AGAIN_ADVICE, error_from_exception
 from ..transport.retry import RetryPolicy
 from . import past_runs
@@ -181,7 +181,8 @@ class JobRunner:
         Raises: OSError if it is there and cannot be read.
         """
         body = self._journal.answer(self._name)
-        return RawAnswer(body, record.headers, record.elapsed_s or 0.0) if body else None
+        is_told = any(record.headers.get(name) for name in ADDRESS_HEADERS)  # where its task is, and nothing else
+        return RawAnswer(body or b"", record.headers, record.elapsed_s or 0.0) if body or is_told else None
 
     def _exchanged(self, record: JobRecord, raw: RawAnswer | None) -> StoredAnswer:
         retries = RetryPolicy(idempotent=self._job.connection.idempotent)
@@ -207,6 +208,7 @@ class JobRunner:
             raise
         except OpenAIImageError:
             self._journal.discard_answer(self._name)
+            record.headers = {}  # they are the answer's, too
             raise
         past_runs.note(self._store, answer.record)
         if not self._job.reuse:

@@ -133,6 +133,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         ) as response:
             self.stage, self.answered_headers = "downloading", response.headers
             body = self._received(response, keep) if response.is_success else self._in_spite_of(response, keep)
+        self.stage = "answered"
         return RawAnswer(body, response.headers, time.monotonic() - started)
 
     def parse(self, raw: RawAnswer) -> OpenAIImageGenerationResponse:

@@ -735,3 +735,27 @@ def test_a_task_that_failed_meanwhile_is_told_by_the_next_run(server: WireServer
     with pytest.raises(BadAnswerError, match="too dull"):
         node()
     assert server.posts == 1
+
+
+class DiedError(BaseException):
+    """The process ended in the middle."""
+
+
+@pytest.mark.parametrize("answer", [b"", b'{"task_id": "t1", "status": "queued"}'], ids=["header", "answer"])
+def test_a_task_outlives_the_process_that_began_it(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """What names it is on the disk before it is looked at: the next run looks on, and begins no other."""
+
+    def die(*_args: object, **_options: object) -> bytes:
+        raise DiedError
+
+    server.script(plain(answer, "Location: /v1/t1", status="202 Accepted"))
+    with monkeypatch.context() as patched:
+        patched.setattr("openai_image_nodes.api.transport.tasks.fetched_once", die)
+        with pytest.raises(DiedError):
+            node()
+    server.file("/v1/t1", plain(json.dumps(DONE).encode()))
+    image, _, _ = node()
+    assert image[0, 0, 0].argmax() == 0
+    assert server.posts == 1
