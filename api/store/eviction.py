@@ -119,7 +119,8 @@ def by_use(path: Path, beginning: str = "") -> list[str]:
 
     They are text: of very many, to make a Path of each takes longer than to look at their times.
     """
-    jobs = (os.path.join(path, name) for name in files.names_in(path) if name.startswith(beginning))
+    names = (name for name in files.names_in(path) if name.startswith(beginning) and not name.startswith("."))
+    jobs = (os.path.join(path, name) for name in names)
     return sorted(jobs, key=_used_at, reverse=True)
 
 

@@ -214,6 +214,14 @@ def unreadable(record: JobRecord, folder: Path | None) -> BadAnswerError:
     )
 
 
+def unreadable_folder(folder: Path, reason: str) -> BadAnswerError:
+    """Return the error for an answer whose folder is there and cannot be read."""
+    return BadAnswerError(
+        f"The answer to this request is kept in {folder}, but cannot be read ({reason})."
+        f" Fix the folder or look into it. {RUN_ANYWAY}"
+    )
+
+
 def suffix_of(data: bytes) -> str:
     """Return the file suffix of encoded data by its first bytes; `bin` for what is no picture."""
     return next((suffix for start, suffix in PICTURE_SIGNATURES.items() if data.startswith(start)), "bin")

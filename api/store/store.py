@@ -13,6 +13,7 @@ of it: see shared.py.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import threading
@@ -29,7 +30,7 @@ from ..backends import atomic_files as files
 from ..backends.atomic_files import folders_in, make_private_folder, write_atomic
 from ..backends.backend import Backend
 from ..connections.connection import Connection
-from ..errors import RUN_ANYWAY, BadAnswerError
+from ..errors import BadAnswerError
 from .eviction import UNREAD, SizeLimit, by_use
 from .journal import RequestJournal
 from .records import (
@@ -49,11 +50,13 @@ from .records import (
     read_record,
     record_bytes,
     tell_once,
+    unreadable_folder,
 )
 
 STORE_VARIABLE = "OPENAI_IMAGE_NODES_STORE"
 STOPPED = b"stopped"
 SANDBOX_STORE = "sandbox_store"
+INCOMING = ("incoming", "jobs/.incoming")
 CRASHED_AFTER_S = 86_400.0
 POLL_S = 0.25
 PRUNE_WAIT_S = 0.5
@@ -130,6 +133,7 @@ class Store:
         self.root = root
         self.jobs = root / "jobs"
         self.journal = RequestJournal(root)
+        self._incoming = root / INCOMING[0]
         self._names = NameIndex(self.jobs)
         self._limit = SizeLimit(self.jobs, root / "trash")
         self._prune_lock = threading.Lock()
@@ -231,16 +235,19 @@ class Store:
 
     def _keep(self, record: JobRecord, contents: dict[str, bytes]) -> Path:
         make_private_folder(self.jobs)
-        fresh = make_private_folder(self.root / "incoming" / uuid.uuid4().hex)
+        fresh = make_private_folder(self._incoming / uuid.uuid4().hex)
         try:
             for name, data in contents.items():
                 files.write_synced(fresh / name, data, synced=bool(data))
             files.write_synced(fresh / RECORD, record_bytes(record))
             files.sync(fresh)
             folder = self._moved_into_place(fresh, record)
-        except OSError:
+        except OSError as exc:
             shutil.rmtree(fresh, ignore_errors=True)
-            raise
+            if exc.errno != errno.EXDEV or self._incoming.parent == self.jobs:
+                raise
+            self._incoming = self.root / INCOMING[1]  # the answers were moved to a disk of their own
+            return self._keep(record, contents)
         files.sync(self.jobs)
         self._names.note(folder.name)
         if self._limit.is_short_after(files.folder_bytes(folder)):
@@ -272,7 +279,7 @@ class Store:
         """
         for folder in files.passing_folders(self.root / "trash"):
             files.remove_tree(folder)
-        for folder in files.passing_folders(self.root / "incoming"):
+        for folder in (one for path in INCOMING for one in files.passing_folders(self.root / path)):
             with contextlib.suppress(OSError):
                 if time.time() - folder.stat().st_mtime > CRASHED_AFTER_S:
                     files.remove_tree(folder)
@@ -432,19 +439,12 @@ def _read_answer(folder: Path, owner: Owner) -> StoredAnswer:
         pictures = read_pictures(folder, record) if owner.owns(record) else None
     except (FileNotFoundError, NotADirectoryError) as exc:
         if any(PICTURE_FILE.fullmatch(name) for name in files.names_in(folder)):  # half deleted, or half synchronized
-            raise _unreadable_folder(folder, f"{RECORD} is missing") from exc
+            raise unreadable_folder(folder, f"{RECORD} is missing") from exc
         raise FileNotFoundError(folder) from exc
     except OSError as exc:
-        raise _unreadable_folder(folder, exc.strerror or type(exc).__name__) from exc
+        raise unreadable_folder(folder, exc.strerror or type(exc).__name__) from exc
     if pictures is None:
         raise FileNotFoundError(folder)
     with contextlib.suppress(OSError):
         os.utime(folder / RECORD)
     return StoredAnswer(record, pictures, folder, reused=True)
-
-
-def _unreadable_folder(folder: Path, reason: str) -> BadAnswerError:
-    return BadAnswerError(
-        f"The answer to this request is kept in {folder}, but cannot be read ({reason})."
-        f" Fix the folder or look into it. {RUN_ANYWAY}"
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -165,6 +166,23 @@ def test_store_may_lie_elsewhere(asker: Asker, tmp_path: Path, monkeypatch: pyte
     """Several machines may use one folder."""
     monkeypatch.setenv("OPENAI_IMAGE_NODES_STORE", str(tmp_path / "shared"))
     assert asker.ask().folder == tmp_path / "shared" / "jobs" / asker.records[0].identity
+
+
+def test_answers_may_lie_on_a_disk_of_their_own(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As behind a link, or where a container has a volume for them: they were not kept, and bought again."""
+    move = files.move
+
+    def between_disks(source: Path, target: Path) -> None:
+        if asker.store.jobs in target.parents and asker.store.jobs not in source.parents:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        move(source, target)
+
+    monkeypatch.setattr(files, "move", between_disks)
+    for prompt in ("a fox", "a cat"):
+        assert asker.ask(prompt).folder is not None
+    asker.store.prune(1 << 40)
+    assert asker.next_run("a fox")[0] == 0
+    assert [record.state for record in asker.records] == ["answered"] * 2
 
 
 @pytest.mark.parametrize("step", range(3))
