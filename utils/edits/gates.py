@@ -34,6 +34,7 @@ AFFINE_RATIO, MOVED = 0.85, 2 / 255
 CLEARLY, CLEAR_MATCH = 0.08, 0.5  # the correlation rises by that, or its distance from 1 falls to that
 SCALES, ROTATION, SHEAR = (0.80, 1.25), 3.0, 0.03
 LEAST_MATCH = 0.005  # between two places: less is noise
+SURE = 0.9  # no other place is refined as well
 MASK_INSIDE = 0.5
 IN_PLACE = 0.6
 FLOW_RATIO, FLOW_LIMIT = 0.92, 4.0
@@ -130,7 +131,7 @@ class _Chain:
             self._refuse("alignment", "the untouched area is too plain to see where it belongs")
             return before
         pyramid = self._pair.levels(self._should_stop)
-        shown = self._placed(pyramid, self._refined(register(pyramid, self._should_stop)))
+        shown = self._placed(pyramid, register(pyramid, self._should_stop))
         affine = shown.mapping.affine
         self._ask()
         self._best = shown
@@ -143,27 +144,35 @@ class _Chain:
         self._applied.append("alignment")
         return shown
 
-    def _placed(self, pyramid: Sequence[Level], shown: View) -> View:
-        """Return the view at the nearest of the places where it matches alike: a pattern that repeats has many."""
-        elsewhere = places(pyramid, shown.mapping.affine, self._should_stop)
-        own = (shown, self._unsettled)
-        found = [*((self._refined(affine), self._unsettled) for affine in elsewhere), own]
-        best = found[0]
-        for other in found[1:]:
-            if _is_better(other[0], best[0]):
+    def _placed(self, pyramid: Sequence[Level], affine: Tensor) -> View:
+        """Return the view at the nearest of the places where it matches alike: a pattern that repeats has many.
+
+        They are compared as they were found: the last steps take longer than all else.
+        """
+        own, *elsewhere = (
+            view(self._pair, Mapping(it)) for it in (affine, *places(pyramid, affine, self._should_stop))
+        )
+        best, *others = *elsewhere, own
+        for other in others:
+            if _is_better(other, best):
                 best = other
-        alike = [other for other in found if other is not best and not _is_better(best[0], other[0])]
+        alike = [other for other in (*elsewhere, own) if other is not best and not _is_better(best, other)]
         self._places = 1 + len(alike) + (along_stripes(pyramid[0]) is not None)
-        shown, self._unsettled = best
+        shown = self._refined(best)
+        if best is own or shown.match >= SURE:
+            return shown
+        unsettled, other = self._unsettled, self._refined(own)
+        if _is_better(other, shown):
+            return other
+        self._unsettled = unsettled
         return shown
 
-    def _refined(self, affine: Tensor) -> View:
-        """Return the view under the map that is left of one [2,3] when the features are made of what it shows.
+    def _refined(self, first: View) -> View:
+        """Return the view under the map that is left of a view's when the features are made of what it shows.
 
         Beside a large mask the features still tell of the map before: each step goes only a part of the way.
         """
-        first = shown = view(self._pair, Mapping(affine))
-        last = None
+        affine, shown, last = first.mapping.affine, first, None
         self._ask()
         for done in range(1, REFINEMENTS + 1):
             self._ask()

@@ -12,10 +12,11 @@ from .filters import grow
 from .geometry import compose, identity
 from .registration import Level, along_stripes, correlations, matches, shifts, translated
 
-LOOKED_AT = 2  # the level where other places are looked for; what is found is compared at the last one
+LOOKED_AT = 2  # the level where other places are looked for; what is found there is compared at the last one
 SIMILAR, EQUAL = 0.25, 0.03  # below the best match, there and here
 APART = 24.0  # pixels at a long side of 1024 that two places are apart
 LOOKED_INTO = 6
+LEAST_CORRELATION = 0.3  # below, the scales are wrong: another place is no better
 
 
 def places(pyramid: Sequence[Level], affine: Tensor, should_stop: ShouldStop | None = None) -> list[Tensor]:
@@ -35,8 +36,10 @@ def places(pyramid: Sequence[Level], affine: Tensor, should_stop: ShouldStop | N
         found = _slid(found, along, level)
     elif not _are_apart(found):
         return []
-    found = translated(last, found[_displacement(found, last).norm(dim=1).argsort()[:LOOKED_INTO]], should_stop)
+    found = translated(level, found[_displacement(found, level).norm(dim=1).argsort()[:LOOKED_INTO]], should_stop)
     match = correlations(last, found)
+    if match.max() < LEAST_CORRELATION:
+        return []
     found, match = found[match >= match.max() - EQUAL], match[match >= match.max() - EQUAL]
     if along is None and not _are_apart(torch.cat([found, affine[None]])):
         return []
