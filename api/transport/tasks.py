@@ -26,7 +26,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S, GROWTH, TOTAL_S = 1.0, 5.0, 1.5, 600.0
 LAST_LOOK_S = 60.0  # for a look that begins when the time is nearly up
 UNCLEAR_MAX = 5  # looks in a row that tell nothing: a task may be told of later than it is begun
 NAMED_MAX = 30  # that name the task, in a state that nobody knows
-PLACES_MAX, OUTLINE_MAX_BYTES = 8, 8 << 20
+PLACES_MAX, OUTLINE_MAX_BYTES = 8, 1 << 20
 ID = re.compile(r"[\w.:-]{1,80}", re.ASCII)
 GUESSED = ("tasks/{id}", "images/{operation}/{id}", "images/tasks/{id}")  # docs/service.md, "What real servers do"
 
@@ -147,10 +147,14 @@ class _Watch:
         with contextlib.suppress(ValueError, requests.RequestException, OSError):
             address = address_of(place, self.connection)
             body = fetched_once(address, self.connection, total_s=left_s, is_asked=True)
-        return b"" if _is_foreign(body) else body
+        return b"" if _is_page(body) or (_is_large(body) and not self.has_picture(body, guess=False)) else body
 
 
-def _is_foreign(body: bytes) -> bool:
-    """Tell whether what came is a web page, with pictures of its own, or larger than what tells of a task."""
-    is_page = body.lstrip()[:1] == b"<" and IS_PAGE.search(body[:MESSAGE_MAX_CHARS].decode("latin-1"))
-    return bool(is_page) or (not is_picture(body) and len(extract_base64(utf8(body))[0]) > OUTLINE_MAX_BYTES)
+def _is_page(body: bytes) -> bool:
+    """Tell whether what came is a web page, with pictures of its own."""
+    return body.lstrip()[:1] == b"<" and IS_PAGE.search(body[:MESSAGE_MAX_CHARS].decode("latin-1")) is not None
+
+
+def _is_large(body: bytes) -> bool:
+    """Tell whether what came is more than tells of a task, without its pictures."""
+    return not is_picture(body) and len(extract_base64(utf8(body))[0]) > OUTLINE_MAX_BYTES

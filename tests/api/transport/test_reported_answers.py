@@ -654,6 +654,7 @@ def test_a_task_is_asked_for_until_its_picture_is_there(server: WireServer, name
     image, _, _ = node()
     assert image[:, 0, 0].argmax(-1).tolist() == [0]
     assert server.posts == 1
+    assert KEY.encode() in server.gets[0]  # some tell who has none that there is no such task
 
 
 def test_a_task_that_ends_later_is_had_by_the_next_run(server: WireServer) -> None:
@@ -684,12 +685,15 @@ def test_no_password_in_the_place_of_a_task_is_told(server: WireServer) -> None:
     assert not server.gets
 
 
-def test_the_key_is_told_to_no_other_host_that_a_task_names(server: WireServer) -> None:
+@pytest.mark.parametrize("is_redirected", [False, True])
+def test_the_key_is_told_to_no_other_host_that_a_task_names(server: WireServer, is_redirected: bool) -> None:
     """Only the connection's own origin gets it, and only where it asks for one."""
     with WireServer() as other:
         other.file("/t1", plain(b'{"detail": "who are you"}', status="401 Unauthorized"))
         place = f"{other.base_url.removesuffix('/v1')}/t1"
-        server.script(plain(json.dumps({"id": "t1", "status": "queued", "polling_url": place}).encode()))
+        server.file("/v1/t1", plain(b"", f"Location: {place}", status="302 Found"))
+        told = "/v1/t1" if is_redirected else place
+        server.script(plain(json.dumps({"id": "t1", "status": "queued", "polling_url": told}).encode()))
         with pytest.raises(BadAnswerError, match="the task t1"):
             node()
         assert other.gets
