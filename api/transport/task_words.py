@@ -47,9 +47,14 @@ def has_failed(answer: Mapping[str, Any]) -> bool:
 
 
 def state_of(answer: object) -> str:
-    """Return the state of the task in an answer, or nothing: the innermost, as what is around it may be of the look."""
+    """Return the state of the task in an answer, or nothing: the innermost, as what is around it may be of the look.
+
+    What failed inside of a task that goes on is a part of it.
+    """
     states = [state for inside in _with_places(answer) for state in _own_states(inside)]
     known = [state for state in states if any(kind.fullmatch(state) for kind in KNOWN_STATES)]
+    if known and FAILED_STATES.fullmatch(known[-1]):
+        return next(filter(TASK_STATES.fullmatch, known), known[-1])
     return (known or states or [""])[-1]
 
 

@@ -27,6 +27,7 @@ LAST_LOOK_S = 60.0  # for a look that begins when the time is nearly up
 UNCLEAR_MAX = 5  # looks in a row that tell nothing: a task may be told of later than it is begun
 NAMED_MAX = 30  # that name the task, in a state that nobody knows
 PLACES_MAX, OUTLINE_MAX_BYTES = 8, 1 << 20
+OVER = ("complete", "done", "finish")  # well or not; what else is well may be said of the look
 ID = re.compile(r"[\w.:-]{1,80}", re.ASCII)
 GUESSED = ("tasks/{id}", "images/{operation}/{id}", "images/tasks/{id}")  # docs/service.md, "What real servers do"
 
@@ -111,8 +112,11 @@ class _Watch:
         return response is not None and any(image.has_picture for image in response.data or [])
 
     def has_failed(self, body: bytes) -> bool:
-        """Tell whether the task itself has failed."""
+        """Tell whether the task itself has failed; some call that completed, with an error in place of the picture."""
         state = self._state(body)
+        if DONE_STATES.fullmatch(state):
+            is_over = state.lower().startswith(OVER)
+            return is_over and self._is_named(body) and service_words(body).from_service and not self.has_picture(body)
         return (FAILED_STATES.fullmatch(state) or MODERATED.fullmatch(state)) is not None and self._is_named(body)
 
     def _is_end(self, body: bytes, state: str, place: str) -> bool:
@@ -123,7 +127,8 @@ class _Watch:
     def _patience(self, body: bytes, *, is_pending: bool) -> int:
         if is_pending or not self._is_named(body):
             return UNCLEAR_MAX if is_pending else 0
-        return UNCLEAR_MAX if self.has_picture(body) or service_words(body).from_service else NAMED_MAX
+        is_known = DONE_STATES.fullmatch(self._state(body)) or self.has_picture(body)
+        return UNCLEAR_MAX if is_known or service_words(body).from_service else NAMED_MAX
 
     def _is_its_own(self, body: bytes) -> bool:
         """Tell whether what is told is of the task: at a guessed place may be anything."""

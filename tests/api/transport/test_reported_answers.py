@@ -572,6 +572,15 @@ BEGUN: dict[str, tuple[bytes, dict[str, list[Any]]]] = {
         b'{"task_id": "t1"}',
         {"/v1/tasks/t1": [{"data": [SECOND]}], "/v1/images/generations/t1": [{"id": "t1", "data": [FIRST]}]},
     ),
+    "a part that failed": (
+        b'{"id": "t1", "status": "queued"}',
+        {
+            "/v1/tasks/t1": [
+                {"id": "t1", "status": "processing", "output": {"status": "failed"}},
+                {"id": "t1", "status": "completed", "data": [{"status": "failed"}, FIRST]},
+            ]
+        },
+    ),
     "a state of its own": (
         b'{"id": "t1", "state": "queued"}',
         {
@@ -704,6 +713,7 @@ FAILURES = {
     "as one too many": {"data": {"task_id": "t1", "status": "failed", "code": 429, "message": "rate limit"}},
     "overloaded": {"id": "t1", "status": "FAILURE", "failReason": "The server is overloaded, try again in 1 s"},
     "moderated": {"id": "t1", "status": "Content Moderated"},
+    "as completed": {"id": "t1", "status": "COMPLETED", "error": "it went wrong"},
     "without a reason": {"id": "t1", "state": "fail"},
 }
 
