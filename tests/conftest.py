@@ -46,8 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Start one more than there are cores: many tests wait for a process or a server, and keep no core busy."""
-    return (os.cpu_count() or 1) + 1
+    """Start two more than there are cores: many tests wait for a process or a server, and keep no core busy."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
