@@ -180,7 +180,7 @@ def test_a_thousand_jobs_with_a_kill_in_every_step(farmhand: Farmhand, service: 
 
 
 def compare_with_the_direct_path(service: ScriptedSandbox, store: Path, records: list[dict[str, Any]]) -> None:
-    """Ask directly for some of the jobs: the very same pixels. isal packs the same ones into other bytes now and then."""
+    """Ask directly for some of the jobs: the very same pixels, which isal packs in other ways now and then."""
     for record in records[:: max(1, len(records) // COMPARED)]:
         body = dict(record["fields"])
         if record["operation"] == "edits":
