@@ -16,7 +16,7 @@ from ..nodes.run import large_sums
 from ..nodes.run.answers import pictures_of
 from ..nodes.run.execution import NodeRun, Outputs, PreparedJob, connection_of
 from ..nodes.run.input_images import InputImages
-from ..nodes.run.parameters import ANY_MODEL, ImageParameters, validated
+from ..nodes.run.parameters import ANY_MODEL, ImageParameters, refusal
 from ..utils import image_files
 from .files import METADATA, check_place, written
 from .terminal import print_json, tell, tell_path
@@ -33,7 +33,7 @@ def picture(argv: Sequence[str]) -> int:
     parameters = ImageParameters(**same, **_size(options.size), output_format=options.format)
     linked = {name: None for name, told in (("references", options.image), ("mask", options.mask)) if told}
     told = {"seed": options.seed, "connection": options.connection, **linked}
-    allowed = validated({**vars(parameters), **told})
+    allowed = refusal({**vars(parameters), **told})
     if allowed is not True:
         raise OpenAIImageError(str(allowed))
     check_place(options.output, options.metadata)

@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from ..api import OpenAIImageError, config
+from ..api import OpenAIImageError, RefusedError, config
 from ..utils import comfyui
+from .run.parameters import SOCKETS, WIDGET_FIELDS, ImageParameters, refusal, refuse_kinds
+
+if TYPE_CHECKING:
+    from .run.execution import Decoder
 
 REPORT_TOOLTIP = "What was requested, what it cost and what was changed on the way, as JSON text."
 ORIGINALS_TOOLTIP = "The files exactly as the service sent them, for Save Original."
 
 
 class ServiceNode:
-    """A node whose `api_call` asks the service, or plans a job for a batch."""
+    """A node whose `api_call` asks the service, or plans a job for a batch; `values` are its inputs by name."""
 
     CATEGORY = "image/OpenAI"
     FUNCTION = "api_call"
+
+    @classmethod
+    def own_fields(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the service's own fields that inputs stand for which only this node has."""
+        return {}
+
+    @classmethod
+    def fault(cls, values: Mapping[str, Any]) -> str | None:
+        """Return why the run must not start, of the inputs that only this node has, or None."""
+        return None
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:
+        """Refuse what can be known before anything runs; linked values are None here and are checked in the run."""
+        told = cls.fault(values) or refusal({**values, "extra": cls.own_fields(values)})
+        if told is not True and "unique_id" in values:  # ComfyUI asks, which writes a text once for every input
+            raise RefusedError(str(told))
+        return told
 
     @classmethod
     def IS_CHANGED(cls, connection: str | None = "auto", **_values: Any) -> str:
@@ -34,6 +57,23 @@ class ServiceNode:
             return _person() + generation()
         except OpenAIImageError:
             return ""  # the run will tell
+
+    async def outputs(self, values: Mapping[str, Any], decode: Decoder) -> tuple[Any, ...]:
+        """Return the outputs: what `decode` makes of the answer, the report, and the originals.
+
+        Raises: RefusedError and its siblings of `api.errors`, ImageInputError, ComfyUI's interruption on Cancel.
+        """
+        from .run.execution import NodeRun
+        from .run.input_images import InputImages
+
+        run = await NodeRun.connected(values)
+        refuse_kinds({name: value for name, value in values.items() if name not in WIDGET_FIELDS})
+        if told := self.fault(values):
+            raise RefusedError(told)
+        widgets = {name: values[name] for name in WIDGET_FIELDS if name in values}
+        parameters = ImageParameters(**widgets, extra=self.own_fields(values))
+        images = InputImages(**{name: values.get(name) for name in SOCKETS})
+        return await run.outputs(type(self), parameters, images, decode)
 
 
 _persons: dict[str | None, str] = {}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..api.catalog import catalog
 from ..api.catalog.catalog import GifLimits
 from . import inputs
 from .base import ORIGINALS_TOOLTIP, REPORT_TOOLTIP, ServiceNode
-from .run.parameters import ANY_MODEL, ImageParameters, validated
+from .run.parameters import ANY_MODEL, MORE_NUMBERS, ImageParameters
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,9 +84,9 @@ class GPTImageGIF(ServiceNode):
         return inputs.declared(optional)
 
     @classmethod
-    def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:
-        """Refuse what can be known before anything runs."""
-        return validated({**values, "extra": extra_fields(values.get("frame_count"), values.get("frame_duration_ms"))})
+    def own_fields(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the service's own fields of an animation."""
+        return {"output_format": "gif", **{name: values.get(name) for name in MORE_NUMBERS}}
 
     async def api_call(
         self,
@@ -111,31 +111,9 @@ class GPTImageGIF(ServiceNode):
     ) -> tuple[Tensor, Tensor, float, str, Originals]:
         """Return frames float32 [f,H,W,3|4] in 0..1, alpha float32 [f,H,W], frames per second, report and originals.
 
-        Raises: as GPTImage.api_call.
+        Raises: as `outputs`.
         """
-        from .run.execution import NodeRun
-        from .run.input_images import InputImages
-
-        parameters = ImageParameters(
-            prompt=prompt,
-            model=model,
-            quality=quality,
-            background=background,
-            size=size,
-            moderation=moderation,
-            complexity=complexity,
-            transparent_pixels=transparent_pixels,
-            extra=extra_fields(frame_count, frame_duration_ms),
-        )
-
-        images = InputImages(image, references=references)
-        run = await NodeRun.connected(connection, auth_token, api_key, seed=seed, reuse=reuse, node_id=unique_id)
-        return await run.outputs(type(self), parameters, images, _frames)
-
-
-def extra_fields(frame_count: int | None, frame_duration_ms: int | None) -> dict[str, Any]:
-    """Return the service's own fields of an animation."""
-    return {"output_format": "gif", "frame_count": frame_count, "frame_duration_ms": frame_duration_ms}
+        return await self.outputs(locals(), _frames)
 
 
 def _frames(answer: StoredAnswer, _encoded: EncodedInputs, _should_stop: Callable[[], bool]) -> Outputs:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import inputs
 from .base import ORIGINALS_TOOLTIP, REPORT_TOOLTIP, ServiceNode
-from .run.parameters import ImageParameters, validated
+from .run.parameters import ImageParameters
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,11 +36,6 @@ class GPTImage(ServiceNode):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Return the inputs in the order of the contract."""
         return inputs.declared(inputs.optional_inputs())
-
-    @classmethod
-    def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:
-        """Refuse what can be known before anything runs; linked values are None here and are checked in the run."""
-        return validated(values)
 
     async def api_call(
         self,
@@ -74,32 +69,8 @@ class GPTImage(ServiceNode):
     ) -> tuple[Tensor, Tensor, str, Originals]:
         """Return image float32 [n,H,W,3|4] in 0..1, alpha float32 [n,H,W] (1 = transparent), report and originals.
 
-        The report is JSON text, the originals are references to the files as they came.
-        Raises: RefusedError and its siblings of `api.errors`, ImageInputError, ComfyUI's interruption on Cancel.
+        The report is JSON text, the originals are references to the files as they came. Raises: as `outputs`.
         """
         from .run.answers import pictures_of
-        from .run.execution import NodeRun
-        from .run.input_images import InputImages
 
-        parameters = ImageParameters(
-            prompt=prompt,
-            quality=quality,
-            background=background,
-            size=size,
-            n=n,
-            model=model,
-            custom_width=custom_width,
-            custom_height=custom_height,
-            output_format=output_format,
-            output_compression=output_compression,
-            moderation=moderation,
-            input_fidelity=input_fidelity,
-            complexity=complexity,
-            mask_mode=mask_mode,
-            live_preview=live_preview,
-            region_context=region_context,
-            transparent_pixels=transparent_pixels,
-        )
-        images = InputImages(image, mask, references, markup)
-        run = await NodeRun.connected(connection, auth_token, api_key, seed=seed, reuse=reuse, node_id=unique_id)
-        return await run.outputs(type(self), parameters, images, partial(pictures_of, n=parameters.n))
+        return await self.outputs(locals(), partial(pictures_of, n=n))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..api import RefusedError
 from ..api.catalog import catalog
 from ..utils import comfyui
 from . import inputs
 from .base import ORIGINALS_TOOLTIP, REPORT_TOOLTIP, ServiceNode
-from .run.parameters import ImageParameters, refuse_kinds, validated
+from .run.parameters import ImageParameters
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,10 +62,21 @@ class GPTImageSVG(ServiceNode):
         return inputs.declared(optional)
 
     @classmethod
-    def VALIDATE_INPUTS(cls, **values: Any) -> bool | str:
-        """Refuse what can be known before anything runs."""
+    def own_fields(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the service's own fields of a drawing."""
         model, effort = values.get("svg_model"), values.get("svg_effort")
-        return validated({**values, "extra": extra_fields(model, effort)}, _no_author(model, effort))
+        if model is None or _is_empty(model):
+            return {"output_format": "svg"}
+        reasoning = {"reasoning": {"effort": effort}} if _is_effort(effort) else {}
+        return {"output_format": "svg", "svg": {"model": model, **reasoning}}
+
+    @classmethod
+    def fault(cls, values: Mapping[str, Any]) -> str | None:
+        """Return why an effort is refused: nobody is named whose it would be."""
+        effort = values.get("svg_effort")
+        if not (_is_empty(values.get("svg_model")) and _is_effort(effort)):
+            return None
+        return f"svg_effort {effort} needs svg_model, which is empty. Name one, or set it to auto."
 
     async def api_call(
         self,
@@ -93,46 +103,13 @@ class GPTImageSVG(ServiceNode):
     ) -> tuple[Any, str, str, Originals]:
         """Return the drawing as ComfyUI's SVG type and as text, the report, and the originals.
 
-        Raises: as GPTImage.api_call.
+        Raises: as `outputs`.
         """
-        from .run.execution import NodeRun
-        from .run.input_images import InputImages
-
-        parameters = ImageParameters(
-            prompt=prompt,
-            model=model,
-            quality=quality,
-            background=background,
-            size=size,
-            custom_width=custom_width,
-            custom_height=custom_height,
-            moderation=moderation,
-            complexity=complexity,
-            transparent_pixels=transparent_pixels,
-            extra=extra_fields(svg_model, svg_effort),
-        )
-        images = InputImages(image, references=references)
-        run = await NodeRun.connected(connection, auth_token, api_key, seed=seed, reuse=reuse, node_id=unique_id)
-        refuse_kinds({"svg_model": svg_model, "svg_effort": svg_effort})
-        if told := _no_author(svg_model, svg_effort):
-            raise RefusedError(told, param="svg_effort")
-        return await run.outputs(type(self), parameters, images, _drawing)
+        return await self.outputs(locals(), _drawing)
 
 
-def extra_fields(svg_model: str | None, svg_effort: str | None) -> dict[str, Any]:
-    """Return the service's own fields of a drawing."""
-    if svg_model is None or _is_empty(svg_model):
-        return {"output_format": "svg"}
-    is_said = isinstance(svg_effort, str) and svg_effort != "auto"
-    effort = {"reasoning": {"effort": svg_effort}} if is_said else {}
-    return {"output_format": "svg", "svg": {"model": svg_model, **effort}}
-
-
-def _no_author(model: Any, effort: Any) -> str | None:
-    """Return why an effort is refused: nobody is named whose it would be."""
-    if not _is_empty(model) or not isinstance(effort, str) or effort == "auto":
-        return None
-    return f"svg_effort {effort} needs svg_model, which is empty. Name one, or set it to auto."
+def _is_effort(told: Any) -> bool:
+    return isinstance(told, str) and told != "auto"
 
 
 def _is_empty(told: Any) -> bool:

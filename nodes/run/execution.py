@@ -90,31 +90,24 @@ class NodeRun:
     node_id: str | None = None
 
     @classmethod
-    async def connected(
-        cls,
-        connection: str,
-        auth_token: str | None,
-        api_key: str | None,
-        *,
-        seed: int,
-        reuse: bool,
-        node_id: str | None,
-    ) -> NodeRun:
-        """Return a run over the connection of a name, with what ComfyUI handed to the node.
+    async def connected(cls, values: Mapping[str, Any]) -> NodeRun:
+        """Return a run of a node with these inputs, over the connection that they name.
 
         Raises: NoKeyError, RefusedError.
         """
         # ComfyUI writes a node's inputs, our token and key among them, into its history when the node fails before it
         # waits for the first time (0.20.1 execution.py, get_output_data): so wait before anything can fail.
         await asyncio.sleep(0)
+        token, key, connection = (values[name] for name in ("auth_token", "api_key", "connection"))
         secrets = HostSecrets(
-            comfy_token=SecretStr(auth_token) if auth_token else None,
-            comfy_key=SecretStr(api_key) if api_key else None,
+            comfy_token=SecretStr(token) if token else None,
+            comfy_key=SecretStr(key) if key else None,
             comfy_base_url=comfyui.comfy_api_base(),
             comfy_headers=comfyui.comfy_headers(),
         )
+        seed = values["seed"]
         refuse_kinds({"seed": seed, "connection": connection}, always=("seed",))
-        return cls(connection_of(connection, secrets), int(seed), takes_kept(reuse), node_id)
+        return cls(connection_of(connection, secrets), int(seed), takes_kept(values["reuse"]), values["unique_id"])
 
     async def outputs(
         self, node: type[Any], parameters: ImageParameters, images: InputImages, decode: Decoder

@@ -95,22 +95,10 @@ class ImageParameters:
         return OpenAIImageEditRequest(**fields, image_count=encoded.count, mask=mask, markup=encoded.markup)
 
 
-WIDGET_FIELDS = {one.name: one.type for one in fields(ImageParameters)}
+WIDGET_FIELDS = {one.name: one.type for one in fields(ImageParameters) if one.name != "extra"}
 WHOLE_NUMBERS = {name for name, kind in WIDGET_FIELDS.items() if kind == "int"} | {"seed"}
 NUMBERS = {*WHOLE_NUMBERS, *MORE_NUMBERS}
 TEXTS = {name for name, kind in WIDGET_FIELDS.items() if kind == "str"} | {"connection", "svg_model", "svg_effort"}
-
-
-def validated(values: Mapping[str, Any], refused: str | None = None) -> bool | str:
-    """Return what VALIDATE_INPUTS answers: True, or why the run must not start (`refused`, if the node knows already).
-
-    Raises: RefusedError in place of a text when ComfyUI asks, which alone fills in unique_id: it writes a text once for
-    every input, over twenty times, and an error once.
-    """
-    told = refused or refusal(values)
-    if told is not True and "unique_id" in values:
-        raise RefusedError(str(told))
-    return told
 
 
 def refusal(values: Mapping[str, Any]) -> bool | str:

@@ -7,7 +7,7 @@ depends on its size, and on what is painted in it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
@@ -24,18 +24,16 @@ from ...utils import comfyui
 from ...utils.edits.regions import Box, MaskedArea
 from ...utils.errors import BrokenPictureError
 from ...utils.image_files import size_and_hole
-from .. import gif, svg
+from ..base import ServiceNode
+from ..gif import GPTImageGIF
 from ..prompt_list.files import inside, leads_outside
 from ..prompt_list.node import PromptList, RowKind
 from ..prompt_list.tables import PromptListError
 from ..run import parameters
 from ..run.framing import LARGEST_REGION, SMALLEST_REGION, SPOT, Picture, Size, frame, no_mask, no_picture
+from ..svg import GPTImageSVG
 
-EXTRA: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-    "OIN_GPTImage": lambda _values: {},
-    "OIN_GPTImageGIF": lambda values: gif.extra_fields(values.get("frame_count"), values.get("frame_duration_ms")),
-    "OIN_GPTImageSVG": lambda values: svg.extra_fields(values.get("svg_model"), values.get("svg_effort")),
-}
+NODES: dict[str, type[ServiceNode]] = {"OIN_GPTImageGIF": GPTImageGIF, "OIN_GPTImageSVG": GPTImageSVG}
 SIGNED_IN = HostSecrets(comfy_token=SecretStr("only-the-price-is-asked"))
 DECIDING = {"model", "connection"}  # without these nothing can be said of a price
 INPUT = " [input]"  # what Load Image adds to the name of a file of ComfyUI's input folder
@@ -51,7 +49,7 @@ def estimate(asked: Mapping[str, Any]) -> dict[str, Any]:
     """
     values = dict(asked["values"])
     connected, count = set(map(str, asked.get("connected") or [])), int(asked.get("image_count") or 0)
-    extra = EXTRA.get(str(asked.get("node")), EXTRA["OIN_GPTImage"])
+    extra = node_of(asked).own_fields
     values["extra"] = extra(values)
     # Known before a run is neither the prompt, which is still being written, nor what is linked.
     known = {name: value for name, value in values.items() if name != "prompt" and name not in connected}
@@ -66,6 +64,11 @@ def estimate(asked: Mapping[str, Any]) -> dict[str, Any]:
     cases = [{**case, "extra": extra(case)} for case in _price_cases(values, unknown)]
     fault = _sheet_fault(cases[0]) if len(cases) == 1 else None
     return {**_price(cases, sizes, count), **words, **({"words": fault} if fault else {})}
+
+
+def node_of(asked: Mapping[str, Any]) -> type[ServiceNode]:
+    """Return the class of the node that is asked about."""
+    return NODES.get(str(asked.get("node")), ServiceNode)
 
 
 def list_estimates(asked: Mapping[str, Any]) -> dict[str, Any]:

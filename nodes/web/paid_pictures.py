@@ -9,7 +9,7 @@ import base64
 import io
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,14 @@ from ...api.store.records import PICTURE_MAX_BYTES, number_of
 from ...api.store.store import records_in
 from ...utils.decode import preview_image
 from ...utils.errors import BrokenPictureError
-from .. import gif, svg
 from ..run.execution import NodeRun, find_recent, has_run
 from ..run.input_images import InputImages
-from ..run.parameters import ImageParameters, service_fields
+from ..run.parameters import WIDGET_FIELDS, ImageParameters, service_fields
+from .estimates import node_of
 
 MOST_SHOWN = 24
 MOST_LOOKED_AT = 5000  # records, the latest used first
 THUMBNAIL_PX = 160
-NAMES = {one.name for one in fields(ImageParameters)} - {"extra"}
 PLACED = ("model", "size", "custom_width", "custom_height", "mask_mode", "region_context")  # what is sent of a picture
 SIGNED_IN = HostSecrets(comfy_token=SecretStr("only-what-is-kept-is-asked"))
 
@@ -71,9 +70,11 @@ def _job(asked: Mapping[str, Any]) -> Job | None:
     if connected and last is None:
         return None
     known = vars(last.parameters) if last else {}
-    parameters = ImageParameters(
-        **{**known, **{name: value for name, value in own.items() if name in NAMES}, "extra": _extra(asked, known, own)}
-    )
+    before = known.get("extra", {})
+    node = node_of(asked)
+    extra = before if "svg" in before and "svg_model" not in own else node.own_fields({**before, **own})
+    told = {name: value for name, value in own.items() if name in WIDGET_FIELDS}
+    parameters = ImageParameters(**{**known, **told, "extra": extra})
     connection = connections.resolve(str(values.get("connection") or "auto"), SIGNED_IN, lambda: "")
     if last is None or not last.job.files:
         return NodeRun(connection, reuse=False).prepared(parameters, InputImages()).job
@@ -82,16 +83,6 @@ def _job(asked: Mapping[str, Any]) -> Job | None:
     update = {"input_fidelity": None, "complexity": None, **service_fields(vars(parameters), asked=None, edits=True)}
     update["size"] = last.job.fields.get("size")
     return replace(last.job, connection=connection, request=last.job.request.model_copy(update=update))
-
-
-def _extra(asked: Mapping[str, Any], known: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    before: dict[str, Any] = dict(known.get("extra") or {})
-    if asked.get("node") == "OIN_GPTImageGIF":
-        names = ("frame_count", "frame_duration_ms")
-        return gif.extra_fields(*(own.get(name, before.get(name)) for name in names))
-    if asked.get("node") == "OIN_GPTImageSVG":
-        return svg.extra_fields(own.get("svg_model"), own.get("svg_effort")) if "svg_model" in own else before
-    return {}
 
 
 def _same_but_seed(store: Store, job: Job) -> Iterator[tuple[Path, JobRecord]]:
