@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from .errors import BrokenPictureError
+from .input_tensors import size_of, size_text
 from .read_image import MAX_PIXELS, decode_picture, image_errors, image_to_pixels, open_picture
-from .tensors import Pixels, parallel_map, pixels_to_tensor, size_text
+from .tensors import Pixels, parallel_map, pixels_to_tensor
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
@@ -172,7 +173,7 @@ def _leave_out_large_canvas(pictures: dict[int, Pixels | BrokenPictureError], li
             continue
         larger = max(height, pixels.shape[0]), max(width, pixels.shape[1])
         if larger[0] * larger[1] * (count + 1) > limit:
-            pictures[index] = _too_large(*_size(pixels))
+            pictures[index] = _too_large(*size_of(pixels))
         else:
             (height, width), count = larger, count + 1
 
@@ -190,17 +191,12 @@ def _decoded_or_error(data: bytes | BrokenPictureError) -> Pixels | BrokenPictur
         return exc
 
 
-def _size(pixels: Pixels) -> tuple[int, int]:
-    """Return (width, height)."""
-    return pixels.shape[1], pixels.shape[0]
-
-
 def _bring_to_one_size(pictures: dict[int, Pixels]) -> list[str]:
     """Scale, in place, what is nearly of the first one's size to it; return notes on that and on what is centred."""
     first = next(iter(pictures))
-    size, notes = _size(pictures[first]), []
+    size, notes = size_of(pictures[first]), []
     for index, pixels in pictures.items():
-        old = _size(pixels)
+        old = size_of(pixels)
         if old != size and max(abs(old[0] - size[0]), abs(old[1] - size[1])) <= NEAR_PX:
             pictures[index] = np.array(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
             notes.append(
@@ -208,10 +204,10 @@ def _bring_to_one_size(pictures: dict[int, Pixels]) -> list[str]:
             )
     height, width = _canvas(list(pictures.values()))
     notes += [
-        f"Picture {index} is {size_text(*_size(pixels))} and was centred on {size_text(width, height)},"
+        f"Picture {index} is {size_text(*size_of(pixels))} and was centred on {size_text(width, height)},"
         " as a batch has one size."
         for index, pixels in pictures.items()
-        if _size(pixels) != (width, height)
+        if size_of(pixels) != (width, height)
     ]
     return notes
 

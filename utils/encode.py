@@ -12,14 +12,13 @@ import numpy as np
 from PIL import Image
 
 from .errors import ImageInputError
-from .input_tensors import CHANNELS, no_picture
+from .input_tensors import as_batch, check_size, size_of
 from .png import encode_png
 from .tensors import (
     Pixels,
     Stripes,
     done,
     parallel_map,
-    size_text,
     start_pixels,
     submit_digest,
     tensor_to_pixels,
@@ -89,31 +88,6 @@ def markup_to_png(markup: Tensor, image_size: tuple[int, int], png_size: tuple[i
     return pixels_to_png(resized(pixels, png_size, Image.Resampling.BILINEAR))
 
 
-def as_batch(image: Tensor) -> Tensor:
-    """Return [H,W,C] or [B,H,W,C] with 1, 3 or 4 channels as [B,H,W,C].
-
-    Raises:
-        ImageInputError: the tensor is of no shape of a picture, or empty.
-    """
-    batch = image[None] if image.ndim == 3 else image
-    if batch.ndim != 4 or batch.shape[3] not in CHANNELS or batch.numel() == 0:
-        raise no_picture(image)
-    return batch
-
-
-def check_size(what: str, pixels: Pixels | Tensor, image_size: tuple[int, int], remedy: str) -> None:
-    """Refuse what belongs to a picture of another (width, height).
-
-    Raises: ImageInputError.
-    """
-    height, width = pixels.shape[:2]
-    if (width, height) != image_size:
-        raise ImageInputError(
-            f"The {what} is {size_text(width, height)} and the first picture is {size_text(*image_size)}:"
-            f" they must be of one size. {remedy}"
-        )
-
-
 def _picture_to_png(picture: Tensor, max_pixels: int, under: Under) -> Png:
     pixels, stripes = start_pixels(picture)  # HWC
     height, width, channels = pixels.shape
@@ -140,7 +114,7 @@ def resized(pixels: Pixels, size: tuple[int, int], resample: Image.Resampling) -
     Lanczos keeps pictures sharp. It also overshoots at edges, which would open a mask a little where it is closed:
     masks and markup take the bilinear filter, which cannot.
     """
-    if (pixels.shape[1], pixels.shape[0]) == size:
+    if size_of(pixels) == size:
         return pixels
     return np.asarray(Image.fromarray(pixels).resize(size, resample))
 

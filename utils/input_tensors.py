@@ -1,4 +1,7 @@
-"""What is connected, as the tensors that the rest of the pack works with: whatever has one certain meaning is taken."""
+"""What is connected, as the tensors that the rest of the pack works with, and their shapes.
+
+Whatever has one certain meaning is taken.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ if TYPE_CHECKING:  # and where it is used: the commands do without torch, which 
 CHANNELS = (1, 3, 4)
 COLLECTED = ("references",)  # of which there may be none
 LEVELS = 255
+MASK_REMEDY = "Scale the mask to the picture's size, or draw it on this picture."
 
 
 def pictures_of(value: Any, name: str) -> list[Tensor]:
@@ -26,11 +30,7 @@ def pictures_of(value: Any, name: str) -> list[Tensor]:
         if not value and name not in COLLECTED:
             raise unusable(value, name)  # else what should be an edit would be made of the prompt alone
         return [batch for each in value for batch in pictures_of(each, name)]
-    tensor = _floats(_tensor(value, name), name)
-    batch = tensor[None] if tensor.ndim == 3 and tensor.shape[2] in CHANNELS else tensor
-    if batch.ndim != 4 or batch.shape[3] not in CHANNELS or batch.numel() == 0:
-        raise no_picture(tensor, _likely_picture(tensor))
-    return [batch]
+    return [as_batch(_floats(_tensor(value, name), name))]
 
 
 def mask_of(value: Any, name: str) -> Tensor:
@@ -53,6 +53,68 @@ def mask_of(value: Any, name: str) -> Tensor:
     return tensor[None] if tensor.ndim == 2 else tensor
 
 
+def as_batch(image: Tensor) -> Tensor:
+    """Return [H,W,C] or [B,H,W,C] with 1, 3 or 4 channels as [B,H,W,C].
+
+    Raises:
+        ImageInputError: the tensor is of no shape of a picture, or empty; what it seems to be instead is told.
+    """
+    batch = image[None] if image.ndim == 3 else image
+    if batch.ndim == 4 and batch.shape[3] in CHANNELS and batch.numel():
+        return batch
+    hint = " This looks like a mask: put Convert Mask to Image between." if image.ndim in (2, 3) else ""
+    if image.ndim == 4 and image.shape[1] in CHANNELS:
+        hint = " It seems to have its channels first: move them to the end."
+    told = (
+        f"A picture of shape {list(image.shape)} cannot be sent: connect an IMAGE [batch, height, width, channels]"
+        " with at least one picture and 1, 3 or 4 channels."
+    )
+    raise ImageInputError(told + hint)
+
+
+def first_mask(mask: Tensor) -> Tensor:
+    """Return the first mask [H,W] of [H,W], [B,H,W] or [B,1,H,W].
+
+    Raises:
+        ImageInputError: the tensor has another shape.
+    """
+    single_channel = mask.ndim == 4 and mask.shape[1] == 1
+    if mask.numel() == 0 or not (mask.ndim in (2, 3) or single_channel):
+        raise no_mask(mask)
+    return mask.reshape(-1, *mask.shape[-2:])[0]
+
+
+def size_of(picture: Any) -> tuple[int, int]:
+    """Return (width, height) of a tensor or an array [H,W,...] in pixels."""
+    return picture.shape[1], picture.shape[0]
+
+
+def size_text(width: int, height: int) -> str:
+    """Return a size the way that messages write it."""
+    return f"{width}x{height}"
+
+
+def check_size(what: str, pixels: Any, image_size: tuple[int, int], remedy: str) -> None:
+    """Refuse what belongs to a picture of another (width, height); `pixels` are a tensor or an array [H,W,...].
+
+    Raises: ImageInputError.
+    """
+    size = size_of(pixels)
+    if size != image_size:
+        raise ImageInputError(
+            f"The {what} is {size_text(*size)} and the first picture is {size_text(*image_size)}:"
+            f" they must be of one size. {remedy}"
+        )
+
+
+def check_mask_size(mask: Tensor, picture: Tensor) -> None:
+    """Refuse a mask [H,W] of another size than its picture [H,W,C].
+
+    Raises: ImageInputError.
+    """
+    check_size("mask", mask, size_of(picture), MASK_REMEDY)
+
+
 def _tensor(value: Any, name: str) -> Tensor:
     import torch
 
@@ -67,15 +129,6 @@ def unusable(value: Any, name: str) -> ImageInputError:
     """Return the error for what some node gives out in place of what the input `name` needs."""
     kind = type(value).__name__
     return ImageInputError(f"The input {name} cannot use a value of the kind {kind}. Connect another output.")
-
-
-def no_picture(tensor: Tensor, hint: str = "") -> ImageInputError:
-    """Return the error for a tensor that has not the shape of pictures."""
-    told = (
-        f"A picture of shape {list(tensor.shape)} cannot be sent: connect an IMAGE [batch, height, width, channels]"
-        " with at least one picture and 1, 3 or 4 channels."
-    )
-    return ImageInputError(told + hint)
 
 
 def no_mask(tensor: Tensor, hint: str = "") -> ImageInputError:
@@ -110,10 +163,3 @@ def _floats(tensor: Tensor, name: str) -> Tensor:
             " levels: convert them to floats first."
         )
     return tensor.float() / LEVELS
-
-
-def _likely_picture(tensor: Tensor) -> str:
-    """Return what a tensor seems to be instead, to be told after the refusal."""
-    if tensor.ndim == 4 and tensor.shape[1] in CHANNELS:
-        return " It seems to have its channels first: move them to the end."
-    return " This looks like a mask: put Convert Mask to Image between." if tensor.ndim in (2, 3) else ""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .errors import ImageInputError
-from .tensors import first_mask, opened, pixels_to_tensor, size_text, tensor_to_pixels
+from .input_tensors import check_mask_size, first_mask
+from .tensors import opened, pixels_to_tensor, tensor_to_pixels
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
@@ -35,17 +35,6 @@ def lock_outside_mask(result: Tensor, original: Tensor, mask: Tensor) -> Tensor:
     for picture, out in zip(result.detach().cpu().float(), locked, strict=True):
         blend(scaled(with_channels(picture, channels), height, width), kept, weight, out)
     return locked if _has_transparency(locked) else locked[..., :3].contiguous()
-
-
-def check_mask_size(mask: Tensor, picture: Tensor) -> None:
-    """Raise ImageInputError unless a mask [H,W] has the size of a picture [H,W,C]."""
-    if picture.shape[:2] != mask.shape:
-        height, width = mask.shape
-        raise ImageInputError(
-            f"The mask is {size_text(width, height)} and the first picture is"
-            f" {size_text(picture.shape[1], picture.shape[0])}: they must be of one size to keep what is outside the"
-            " mask. Scale the mask to the picture's size, or draw it on this picture."
-        )
 
 
 def _eight_bit(tensor: Tensor) -> Tensor:

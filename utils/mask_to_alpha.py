@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from .encode import Png, check_size, pixels_to_png, resized
-from .tensors import STRIPE_ROWS, first_mask, start_stripes, tensor_to_pixels, wait_for
+from .encode import Png, pixels_to_png, resized
+from .input_tensors import MASK_REMEDY, check_size, first_mask, size_of
+from .tensors import STRIPE_ROWS, start_stripes, tensor_to_pixels, wait_for
 
 if TYPE_CHECKING:  # as in encode.py
     from torch import Tensor
@@ -27,7 +28,7 @@ def mask_to_png(mask: Tensor, image_size: tuple[int, int], png_size: tuple[int, 
         ImageInputError: the mask is of another size than the picture, or of no shape of a mask.
     """
     selected = first_mask(mask)  # HW
-    check_size("mask", selected, image_size, "Scale the mask to the picture's size, or draw it on this picture.")
+    check_size("mask", selected, image_size, MASK_REMEDY)
     rgba = np.zeros((*selected.shape, 4), np.uint8)
 
     def fill(rows: slice) -> None:
@@ -50,7 +51,7 @@ def is_no_mask(mask: Tensor, image_size: tuple[int, int], *, as_before: bool = F
         ImageInputError: the tensor is of no shape of a mask.
     """
     first = first_mask(mask)
-    size = (first.shape[1], first.shape[0])
+    size = size_of(first)
     if as_before:
         return size == NO_MASK_SIZE and size != image_size and not bool(first.any())
     if size not in (NO_MASK_SIZE, image_size):

@@ -24,7 +24,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from .containers import without_metadata
 from .errors import BrokenPictureError
-from .tensors import Pixels, size_text
+from .input_tensors import size_text
+from .tensors import Pixels
 
 MAX_PIXELS = 50_000_000  # six times the largest picture that the service makes
 FILE_MAX_PIXELS = 178_956_970  # of a file somebody has: what Pillow refuses as a bomb, and so Load Image too

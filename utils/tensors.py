@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .input_tensors import no_floats, no_mask
+from .input_tensors import no_floats
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
@@ -132,23 +132,6 @@ def is_lifted(mask: Tensor) -> bool:
 def opened(mask: Tensor) -> Tensor:
     """Return a mask of 0..1, or a part of one, with 0 for what opens nothing in it."""
     return mask.where(mask >= FAINT, 0.0) if is_lifted(mask) else mask
-
-
-def first_mask(mask: Tensor) -> Tensor:
-    """Return the first mask [H,W] of [H,W], [B,H,W] or [B,1,H,W].
-
-    Raises:
-        ImageInputError: the tensor has another shape.
-    """
-    single_channel = mask.ndim == 4 and mask.shape[1] == 1
-    if mask.numel() == 0 or not (mask.ndim in (2, 3) or single_channel):
-        raise no_mask(mask)
-    return mask.reshape(-1, *mask.shape[-2:])[0]
-
-
-def size_text(width: int, height: int) -> str:
-    """Return a size the way that messages write it."""
-    return f"{width}x{height}"
 
 
 def parallel_map(work: Callable[[T], R], items: Iterable[T]) -> list[R]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ...api import StoredAnswer
 from ...api.jobs.report import opaque_notes
 from ...utils.decode import alpha_of, is_opaque, pngs_to_image
+from ...utils.input_tensors import first_mask, size_of, size_text
 from ...utils.mask_composite import lock_outside_mask
-from ...utils.tensors import first_mask, size_text
 from .execution import Outputs
-from .input_images import EncodedInputs, size_of
+from .input_images import EncodedInputs
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor

@@ -10,7 +10,7 @@ from ...api import RefusedError
 from ...api.catalog import validation
 from ...api.catalog.catalog import Sizes as ModelSizes
 from ...utils.edits.regions import AnySize, Box, MaskedArea, Region, has_ratio, plan_region, whole_region
-from ...utils.tensors import size_text
+from ...utils.input_tensors import size_text
 from .parameters import FITTED, ImageParameters
 
 Size = tuple[int, int]  # width and height in pixels

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from ...api import FilePart
 from ...utils import encode, mask_to_alpha
-from ...utils.input_tensors import mask_of, pictures_of
-from ...utils.mask_composite import check_mask_size
-from ...utils.tensors import first_mask, is_lifted, opened
+from ...utils.input_tensors import as_batch, check_mask_size, first_mask, mask_of, pictures_of, size_of
+from ...utils.tensors import is_lifted, opened
 from .framing import Framing, Picture, Size
 from .parameters import FITTED
 
@@ -59,7 +58,7 @@ class InputImages:
         Raises: ImageInputError for what is none.
         """
         batches = self.batches()
-        return encode.as_batch(batches[0])[0] if batches else None
+        return as_batch(batches[0])[0] if batches else None
 
     @property
     def size(self) -> Size | None:
@@ -158,11 +157,6 @@ def encode_inputs(
     return encoded
 
 
-def size_of(picture: Tensor) -> Size:
-    """Return (width, height) of [H,W,C] in pixels."""
-    return picture.shape[1], picture.shape[0]
-
-
 def _cut(images: InputImages, framing: Framing, first: Tensor) -> InputImages:
     """Return the pictures with what is sent of the first one, its mask and its markup in place of all of it."""
     region = framing.region
@@ -206,8 +200,7 @@ def _was_mask(images: InputImages) -> bool:
     if images.mask is None or images.size is None:
         return False
     mask = first_mask(images.mask)
-    has_its_size = (mask.shape[1], mask.shape[0]) == images.size
-    return has_its_size and not mask_to_alpha.is_no_mask(mask, images.size, as_before=True)
+    return size_of(mask) == images.size and not mask_to_alpha.is_no_mask(mask, images.size, as_before=True)
 
 
 def _part(name: str, filename: str, png: encode.Png) -> FilePart:

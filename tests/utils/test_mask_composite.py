@@ -1,4 +1,4 @@
-"""utils/lock.py: what lies outside the mask is the original, to the level."""
+"""utils/mask_composite.py: what lies outside the mask is the original, to the level."""
 
 from __future__ import annotations
 

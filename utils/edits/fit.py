@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..mask_composite import check_mask_size, with_channels
+from ..input_tensors import check_mask_size
+from ..mask_composite import with_channels
 from . import seam
 from .cancel import ShouldStop, raise_if_stopped
 from .composite import Composite

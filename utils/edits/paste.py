@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..mask_composite import blend, check_mask_size, scaled, with_channels
+from ..input_tensors import check_mask_size
+from ..mask_composite import blend, scaled, with_channels
 from ..tensors import opened
 from .fit import channels_of
 from .regions import Box
