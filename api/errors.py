@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+SHOWN_MAX_CHARS = 10_000
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # by a terminal, or by nothing that prints
 # what to do where nobody knows whether a request was billed, in every message about one
 RUN_ANYWAY = "To run it anyway (you may pay twice), switch reuse off or change the seed."
@@ -16,8 +17,12 @@ def store_fault(exc: OSError) -> str:
 
 
 def visible(text: str) -> str:
-    """Return a text without what a terminal obeys: a workflow, a list or a service may have written it."""
-    return OBEYED.sub("?", text)
+    """Return a text without what a terminal obeys: a workflow, a list or a service may have written it.
+
+    Of a very long one the middle is left out.
+    """
+    half = SHOWN_MAX_CHARS // 2
+    return OBEYED.sub("?", text if len(text) <= SHOWN_MAX_CHARS else f"{text[:half]} ... {text[-half:]}")
 
 
 class OpenAIImageError(Exception):

@@ -27,7 +27,7 @@ from .records import COLLECTED, BatchLedger, BatchRecord, Told
 
 SHARED_FIELDS = {"connection", "service", "operation", "model"}  # of a batch and each of its jobs
 LINE_MAX_BYTES = 1 << 30
-STRAYS_MAX = 1000  # lines that are of no job of the batch: somebody may send millions
+STRAYS_MAX = 1000  # lines that are of no job of the batch, and files that are named: somebody may send millions
 AT_A_TIME = 4  # each waits for the disk most of the time; more would only hold more pictures in memory
 
 
@@ -131,7 +131,6 @@ class BatchCollector:
             return is_ours
 
     def _note_fault(self, identity: str, fault: str, *, final: bool) -> None:
-        fault = fault.encode(errors="replace").decode()  # JSON may say halves of characters, which no file takes
         with self._counting:
             if identity in self._left and not self._faults.get(identity, ("", False))[1]:
                 self._faults[identity] = (fault, final)
@@ -149,7 +148,7 @@ class BatchCollector:
         path = self._ledger.folder(self._record.id) / name
         write_atomic(path, self._connection.without_secrets(line))
         with self._counting:
-            if str(path) not in self._record.unreadable:
+            if str(path) not in self._record.unreadable and len(self._record.unreadable) < STRAYS_MAX:
                 self._record.unreadable.append(str(path))
         if identity is not None:
             self._read += 1

@@ -23,7 +23,16 @@ from ..catalog import pricing
 from ..catalog.schemas import Operation
 from ..jobs.job import Job
 from ..store.journal import BATCHED
-from ..store.records import PICTURE_MAX_BYTES, RECORD_MAX_BYTES, Amount, AskedFields, Digest, JobRecord, identity_of
+from ..store.records import (
+    PICTURE_MAX_BYTES,
+    RECORD_MAX_BYTES,
+    Amount,
+    AskedFields,
+    Digest,
+    JobRecord,
+    as_json,
+    identity_of,
+)
 from ..store.store import Store
 
 FOLDER = "batch"
@@ -151,7 +160,7 @@ class JobPlan:
         Raises: OSError.
         """
         make_private_folder(self._jobs)
-        data = planned.model_dump_json(exclude_none=True).encode(errors="replace")
+        data = as_json(planned.model_dump(exclude_none=True))
         write_atomic(self._jobs / f"{planned.identity}.json", data, synced=False)
 
     def find(self, identity: str) -> PlannedJob | None:

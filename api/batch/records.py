@@ -21,9 +21,10 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ValidationError
 
 from ..backends.atomic_files import make_private_folder, read_regular, remove, remove_tree, write_atomic
+from ..catalog import catalog
 from ..catalog.schemas import Operation
 from ..store import spending
-from ..store.records import RECORD_MAX_BYTES, Amount, Moment, Second, identity_of, tell_once
+from ..store.records import RECORD_MAX_BYTES, Amount, Moment, Second, as_json, identity_of, tell_once
 from ..store.store import Store
 from .plan import FOLDER
 from .service_objects import OVER, BatchCounts, BatchObject
@@ -35,6 +36,8 @@ PREPARING, CREATING, SUBMITTED, COLLECTED, REFUSED = "preparing", "creating", "s
 OPEN = (PREPARING, CREATING, SUBMITTED)
 OVER_KEPT_S = 180 * 86_400.0
 Told = Callable[[str], None]  # hears in words what is being done
+FAULTS_MAX = 20  # of a batch as a whole: they are shown together
+LINE_FAULTS_MAX_BYTES = RECORD_MAX_BYTES * 3 // 8  # JSON may need two bytes for one
 LARGE = ("requests.jsonl", "output.jsonl", "errors.jsonl", "output.jsonl.part", "errors.jsonl.part")
 
 
@@ -85,9 +88,11 @@ class BatchRecord(BaseModel):
         self.error_file_id = told.error_file_id or self.error_file_id
         self.expires_at = told.expires_at or self.expires_at
         self.counts = told.request_counts or self.counts
-        faults = (told.errors.data if told.errors else None) or []
-        self.faults = [fault.words for fault in faults]
-        self.line_faults = {fault.line: fault.words for fault in faults if fault.line}
+        faults = ((told.errors.data if told.errors else None) or [])[: catalog.BATCH_MAX_REQUESTS]
+        self.faults = [fault.words for fault in faults[:FAULTS_MAX]]
+        room = LINE_FAULTS_MAX_BYTES // max(1, len(faults))  # each line may have one, and the record must be readable
+        words = {fault.line: fault.words.encode()[:room] for fault in faults if fault.line}
+        self.line_faults = {line: said.decode(errors="ignore") for line, said in words.items()}
 
     @property
     def is_open(self) -> bool:
@@ -130,7 +135,7 @@ class BatchLedger:
         """
         if not record.is_open:  # first: a batch that is over is never written again
             spending.release(self._store_root, record.id)
-        write_atomic(self.folder(record.id) / RECORD, record.model_dump_json(exclude_none=True, indent=1).encode())
+        write_atomic(self.folder(record.id) / RECORD, as_json(record.model_dump(exclude_none=True)))
         if record.is_open and record.held_usd is not None:
             spending.hold(self._store_root, record.id, record.held_usd, until_released=True)
 

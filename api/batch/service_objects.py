@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
+from ..errors import visible
 from ..store.records import Moment
 from ..transport.loose_json import documents, utf8
 
@@ -49,11 +50,11 @@ def _word(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     text = str(value).strip() if not isinstance(value, int) or abs(value) < 10**30 else ""
-    return text[:WORD_MAX_CHARS] or None
+    return visible(text[:WORD_MAX_CHARS]) or None
 
 
 def _text(value: object) -> object:
-    return None if value is None else str(value)[:TEXT_MAX_CHARS]
+    return None if value is None else visible(str(value)[:TEXT_MAX_CHARS])
 
 
 def _number(value: object) -> float | None:

@@ -192,6 +192,11 @@ def record_bytes(record: JobRecord) -> bytes:
     for name in TOLD_BY_SERVICE:
         if name in told:
             told[name] = _shortened(told[name])
+    return as_json(told)
+
+
+def as_json(told: dict[str, Any]) -> bytes:
+    """Return what is written down, as every file can hold it: JSON may say halves of characters."""
     return json.dumps(told, indent=1, ensure_ascii=False).encode(errors="replace")
 
 

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from openai_image_nodes.api.batch import submit as submitting
 from openai_image_nodes.api.batch.client import OUR_ID, BatchService
 from openai_image_nodes.api.batch.describe import progress
-from openai_image_nodes.api.batch.records import SUBMITTED
+from openai_image_nodes.api.batch.manager import refusal_of
+from openai_image_nodes.api.batch.records import SUBMITTED, BatchLedger, BatchRecord
 from openai_image_nodes.api.batch.service_objects import BatchObject, BatchPage, told_as
 from openai_image_nodes.api.connections.connection import Connection
-from openai_image_nodes.api.errors import BadAnswerError
+from openai_image_nodes.api.errors import SHOWN_MAX_CHARS, BadAnswerError
+from openai_image_nodes.api.store.store import Store
 from pydantic import SecretStr
 from support.batch_plans import manager, planned, submit
 from support.capture import Capture, Reply
@@ -204,3 +206,18 @@ def test_a_batch_that_is_done_and_names_no_file_is_not_planned_again(relay: Capt
     assert manager().collect(record).state == SUBMITTED
     assert not manager().overview().ready
     assert "names no file" in progress(manager().overview().open[0])
+
+
+def test_a_batch_can_be_read_again_whatever_was_said_of_it(tmp_path: Path) -> None:
+    """A word about each of very many lines, halves of characters in it: else its jobs would wait for it for ever."""
+    said = [{"line": line, "code": "\ud800", "message": 'no "such" model ' * 300} for line in range(1, 2_001)]
+    ledger = BatchLedger(Store(tmp_path))
+    asked = {"id": "b", "connection": "c", "service": "s", "model": "m", "operation": "edits", "count": 2_000}
+    record = ledger.begin(BatchRecord.model_validate(asked), [])
+    record.update(read(status="failed", output_file_id="f\ud800", errors={"data": said}))
+    ledger.write(record)
+    found = ledger.find("b")
+    assert found is not None
+    assert (len(found.line_faults), found.output_file_id) == (2_000, "f?")
+    assert found.line_faults[2_000].startswith("line 2000: no")
+    assert len(str(refusal_of(found))) < SHOWN_MAX_CHARS + 10
