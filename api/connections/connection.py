@@ -19,7 +19,7 @@ from ..catalog import catalog, validation
 from ..catalog.schemas import OpenAIImageGenerationRequest
 from ..errors import RefusedError
 from . import escaped
-from .pasted import refuse_unsendable
+from .pasted import host_of, refuse_unsendable
 
 BATCH_WINDOW = timedelta(hours=24)
 OWN_KEY_MAX_PIXELS = 8_294_400  # the largest picture the models make, docs/service.md, "Sizes"
@@ -71,7 +71,7 @@ class Connection:
     @property
     def host(self) -> str:
         """The host that requests go to, for the report."""
-        return urlsplit(self.base_url).netloc.rpartition("@")[2]
+        return host_of(self.base_url)
 
     @property
     def service(self) -> str:

@@ -9,7 +9,6 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from .. import config
 from ..backends.atomic_files import make_private_folder, write_atomic
@@ -24,9 +23,6 @@ API_VERSION = re.compile(r"preview|latest|v1|\d{4}-\d{2}-\d{2}(-preview)?")
 WAIT_S = 0.02
 WITHOUT_STORED_KEY = ("auto", "comfy.org", "sandbox", "openai batch", "sandbox batch")
 SAME_KEY = {"openai batch": "openai"}
-BASE_URL_VARIABLES = {"openai": "OPENAI_BASE_URL", "azure": "AZURE_OPENAI_ENDPOINT"}
-KEY_VARIABLES = {"openai": "OPENAI_API_KEY", "azure": "AZURE_OPENAI_API_KEY"}
-DEFAULT_BASE_URLS = {"openai": resolve.OPENAI_BASE_URL}
 
 KeySource = Literal["environment", "stored", "none"]
 
@@ -41,8 +37,9 @@ def store(name: str, key: str, base_url: str | None = None) -> None:
     with _alone():
         entries = resolve.stored()
         entry = entries.setdefault(name, {})
-        told = base_url or os.environ.get(BASE_URL_VARIABLES.get(name, ""))
-        base = told or entry.get("base_url") or DEFAULT_BASE_URLS.get(name)
+        _, variable = resolve.VARIABLES.get(name, ("", ""))
+        default = resolve.OPENAI_BASE_URL if name == "openai" else ""
+        base = base_url or os.environ.get(variable) or entry.get("base_url") or default
         if base:
             entry["base_url"] = pasted.base_url(base, "--base-url")  # a stored key is sent to this host only
         if name not in resolve.BUILT_IN and not entry.get("base_url"):
@@ -69,7 +66,8 @@ def store_azure(endpoint: str, api_version: str = "", key: str = "") -> None:
     with _alone():
         entries = resolve.stored()
         entry = entries.setdefault("azure", {})
-        if entry.get("key") and own is None and _host(str(entry.get("base_url") or "")) != _host(address):
+        hosts = {pasted.host_of(url).lower() for url in (str(entry.get("base_url") or ""), address)}
+        if entry.get("key") and own is None and len(hosts) > 1:
             raise RefusedError("The stored key is for another host. Paste the key of this one with its address.")
         entry.update({"base_url": address, **({"api_version": version} if version else {})})
         if own is not None:
@@ -83,7 +81,7 @@ def azure_place() -> dict[str, str]:
     Raises: RefusedError if the connections file cannot be read.
     """
     entry = resolve.stored().get("azure", {})
-    told, endpoint = os.environ.get(BASE_URL_VARIABLES["azure"]) or entry.get("base_url") or "", ""
+    told, endpoint = os.environ.get(resolve.VARIABLES["azure"][1]) or entry.get("base_url") or "", ""
     with contextlib.suppress(OpenAIImageError):  # what is no address may hold anything, and is not shown
         endpoint, _ = pasted.azure_endpoint(str(told), "the settings")
     version = os.environ.get("OPENAI_API_VERSION") or entry.get("api_version") or ""
@@ -109,7 +107,7 @@ def source(name: str) -> KeySource:
     """
     name = SAME_KEY.get(name, name)
     entry = resolve.stored().get(name, {})
-    variable = KEY_VARIABLES.get(name) or str(entry.get("key_env") or "")
+    variable, _ = resolve.VARIABLES.get(name, (str(entry.get("key_env") or ""), ""))
     if pasted.key(os.environ.get(variable)):
         return "environment"
     return "stored" if pasted.key(entry.get("key")) else "none"
@@ -175,10 +173,6 @@ def _checked(key: str) -> str:
     if not bare or fault or len(bare) > LONGEST_KEY:
         raise RefusedError(f"That is no key: {fault or 'it is empty or too long'}. Copy the key again.")
     return bare
-
-
-def _host(address: str) -> str:
-    return urlsplit(address).netloc.lower()
 
 
 def refuse_name(name: str) -> None:

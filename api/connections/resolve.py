@@ -28,6 +28,10 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 FIRST = ("auto", "comfy.org", "openai", "azure")
 LAST = ("sandbox", "openai batch", "sandbox batch")
 BUILT_IN = (*FIRST, *LAST)
+VARIABLES = {  # of the built-in connections with a key: for the key, and for the address
+    "openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL"),
+    "azure": ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"),
+}
 NEVER_OMITTED = ("model", "prompt", "image_count", "mask", "markup")
 EDIT_FORMS = ("multipart", "json")
 STORED_BASE = "base_url of {} in connections.json"
@@ -159,11 +163,11 @@ def _comfy(host: HostSecrets) -> Connection:
 
 def _openai(name: str, entries: Entries) -> Connection:
     entry = entries.get("openai", {})
-    key, key_from = _key_of("openai", "OPENAI_API_KEY", entry)
-    told, address_from = _told_base("openai", "OPENAI_BASE_URL", entry)
+    key, key_from = _key_of("openai", entry)
+    told, address_from = _told_base("openai", entry)
     base = pasted.base_url(told, address_from)
     base, address_from = (base, address_from) if base else (OPENAI_BASE_URL, "its default")
-    _refuse_other_host("openai", "OPENAI_API_KEY", entry, base)
+    _refuse_other_host("openai", entry, base)
     told_headers = {
         one: os.environ.get(at, "").strip(pasted.QUOTES + " \t\r\n") for one, at in HEADER_VARIABLES.items()
     }
@@ -182,12 +186,12 @@ def _openai(name: str, entries: Entries) -> Connection:
 
 def _azure(name: str, entries: Entries) -> Connection:
     entry = entries.get(name, {})
-    key, key_from = _key_of(name, "AZURE_OPENAI_API_KEY", entry)
-    told, address_from = _told_base(name, "AZURE_OPENAI_ENDPOINT", entry)
+    key, key_from = _key_of(name, entry)
+    told, address_from = _told_base(name, entry)
     endpoint, told_version = pasted.azure_endpoint(told, address_from)
     if not endpoint:
         raise NoKeyError("azure: set AZURE_OPENAI_ENDPOINT to your resource, https://NAME.openai.azure.com.")
-    _refuse_other_host(name, "AZURE_OPENAI_API_KEY", entry, endpoint)
+    _refuse_other_host(name, entry, endpoint)
     own_version = str(os.environ.get("OPENAI_API_VERSION") or "").strip(pasted.QUOTES + " ") or entry.get("api_version")
     version = str(own_version or told_version or "2025-04-01-preview")
     classic = version not in ("preview", "v1")
@@ -267,8 +271,9 @@ def _place(name: str) -> str:
     return f"the entry {name} in connections.json"
 
 
-def _key_of(name: str, variable: str, entry: Mapping[str, Any]) -> tuple[SecretStr, str]:
+def _key_of(name: str, entry: Mapping[str, Any]) -> tuple[SecretStr, str]:
     """Return a built-in connection's key and where it comes from, in words."""
+    variable, _ = VARIABLES[name]
     for told, key_from in ((os.environ.get(variable), variable), (entry.get("key"), _place(name))):
         if key := _secret(told, name, key_from):
             return key, key_from
@@ -279,14 +284,16 @@ def _key_of(name: str, variable: str, entry: Mapping[str, Any]) -> tuple[SecretS
     )
 
 
-def _told_base(name: str, variable: str, entry: Mapping[str, Any]) -> tuple[str, str]:
+def _told_base(name: str, entry: Mapping[str, Any]) -> tuple[str, str]:
     """Return a built-in connection's address as it was told, perhaps "", and where it comes from."""
+    variable = VARIABLES[name][1]
     told = os.environ.get(variable, "").strip()
     return (told, variable) if told else (str(entry.get("base_url") or ""), STORED_BASE.format(name))
 
 
-def _refuse_other_host(name: str, key_variable: str, entry: Mapping[str, Any], base: str) -> None:
+def _refuse_other_host(name: str, entry: Mapping[str, Any], base: str) -> None:
     """Keep a stored key to the host that it was stored for, whatever the environment says today."""
+    key_variable, _ = VARIABLES[name]
     home_base = pasted.base_url(str(entry.get("base_url") or ""), STORED_BASE.format(name))
     own, asked = pasted.host_of(home_base), pasted.host_of(base)
     if os.environ.get(key_variable, "").strip() or not home_base or own == asked:

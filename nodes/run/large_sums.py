@@ -173,12 +173,7 @@ class Questions:
 
 
 QUESTIONS = Questions()
-_COSTS = PerLoop(PromptCosts)
-
-
-def prompt_costs() -> PromptCosts:
-    """Return what the runs of the running event loop may cost."""
-    return _COSTS.running()
+prompt_costs = PerLoop(PromptCosts)
 
 
 def ask_above_usd() -> float:

@@ -211,7 +211,7 @@ class PerLoop(Generic[T]):
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
 
-    def running(self) -> T:
+    def __call__(self) -> T:
         """Return that of the running loop."""
         held: dict[PerLoop[T], T] = vars(asyncio.get_running_loop()).setdefault(LOOPS_NAME, {})
         if self not in held:
@@ -219,12 +219,7 @@ class PerLoop(Generic[T]):
         return held[self]
 
 
-_MONITORS = PerLoop(PromptMonitor)
-
-
-def prompt_monitor() -> PromptMonitor:
-    """Return the monitor of the running event loop."""
-    return _MONITORS.running()
+prompt_monitor = PerLoop(PromptMonitor)
 
 
 async def work_out(work: Callable[[Callable[[], bool]], T], node_id: str | None, stage: str | None = None) -> T:
