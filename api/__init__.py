@@ -8,60 +8,35 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .errors import (
-    BadAnswerError,
-    LargeSumError,
-    ModeratedError,
-    NoKeyError,
-    OpenAIImageError,
-    OutcomeUnknownError,
-    OutOfCreditError,
-    RateLimitError,
-    RefusedError,
-    ServiceDownError,
-    SharedStoreError,
-    StillRunningError,
-)
+from .errors import BadAnswerError as BadAnswerError
+from .errors import LargeSumError as LargeSumError
+from .errors import ModeratedError as ModeratedError
+from .errors import NoKeyError as NoKeyError
+from .errors import OpenAIImageError as OpenAIImageError
+from .errors import OutcomeUnknownError as OutcomeUnknownError
+from .errors import OutOfCreditError as OutOfCreditError
+from .errors import RateLimitError as RateLimitError
+from .errors import RefusedError as RefusedError
+from .errors import ServiceDownError as ServiceDownError
+from .errors import SharedStoreError as SharedStoreError
+from .errors import StillRunningError as StillRunningError
 
 if TYPE_CHECKING:  # the others come by `__getattr__`: ComfyUI's start needs none of them
-    from .connections.connection import Connection, HostSecrets
-    from .jobs.job import Job, JobHandle
-    from .jobs.manager import JOBS, JobManager
-    from .store.original_references import Originals, originals_of
-    from .store.records import JobRecord, StoredAnswer
-    from .store.shared import SharedStore
-    from .store.store import Store, store_of, stores
-    from .transport.bodies import FilePart
-
-__all__ = [
-    "JOBS",
-    "BadAnswerError",
-    "Connection",
-    "FilePart",
-    "HostSecrets",
-    "Job",
-    "JobHandle",
-    "JobManager",
-    "JobRecord",
-    "LargeSumError",
-    "ModeratedError",
-    "NoKeyError",
-    "OpenAIImageError",
-    "Originals",
-    "OutOfCreditError",
-    "OutcomeUnknownError",
-    "RateLimitError",
-    "RefusedError",
-    "ServiceDownError",
-    "SharedStore",
-    "SharedStoreError",
-    "StillRunningError",
-    "Store",
-    "StoredAnswer",
-    "originals_of",
-    "store_of",
-    "stores",
-]
+    from .connections.connection import Connection as Connection
+    from .connections.connection import HostSecrets as HostSecrets
+    from .jobs.job import Job as Job
+    from .jobs.job import JobHandle as JobHandle
+    from .jobs.manager import JOBS as JOBS
+    from .jobs.manager import JobManager as JobManager
+    from .store.original_references import Originals as Originals
+    from .store.original_references import originals_of as originals_of
+    from .store.records import JobRecord as JobRecord
+    from .store.records import StoredAnswer as StoredAnswer
+    from .store.shared import SharedStore as SharedStore
+    from .store.store import Store as Store
+    from .store.store import store_of as store_of
+    from .store.store import stores as stores
+    from .transport.bodies import FilePart as FilePart
 
 _ROOMS = {
     "Connection": "connections.connection",

@@ -18,8 +18,8 @@ from ..connections.connection import Connection
 from ..errors import BadAnswerError, OpenAIImageError, RefusedError
 from ..transport.bodies import FilePart, RequestBody, json_body, multipart_body
 from ..transport.client import request
-from ..transport.error_mapping import service_words
 from ..transport.retry import RetryPolicy
+from ..transport.service_words import service_words
 from .service_objects import BatchObject, BatchPage, FileObject, told_as
 
 WINDOW = "24h"  # the only one there is

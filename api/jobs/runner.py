@@ -29,7 +29,8 @@ from ..store.journal import BATCHED
 from ..store.records import JobRecord, StoredAnswer, unreadable
 from ..store.store import STORE_VARIABLE, Store
 from ..transport.answer import ADDRESS_HEADERS, RawAnswer
-from ..transport.error_mapping import MAYBE_BILLED, PAY_AGAIN_ADVICE, RUN_AGAIN_ADVICE, error_from_exception
+from ..transport.error_mapping import MAYBE_BILLED, RUN_AGAIN_ADVICE, error_from_exception
+from ..transport.error_rules import PAY_AGAIN_ADVICE
 from ..transport.retry import RetryPolicy
 from . import past_runs
 from .job import JobAbandoned, JobHandle

@@ -18,7 +18,7 @@ from ..catalog.schemas import Image, OpenAIImageGenerationResponse, SvgUsage, To
 from ..connections.connection import Connection
 from ..errors import BadAnswerError
 from .base64_json import base64_to_bytes, extract_base64, is_picture, is_whole_picture, looks_like_base64
-from .error_mapping import Asked, error_from_response, redacted, service_words
+from .error_mapping import Asked, error_from_response, redacted
 from .find_pictures import (
     MAX_IMAGES,
     UP_TO_SUFFIX,
@@ -28,6 +28,7 @@ from .find_pictures import (
     pictures_in_text,
 )
 from .loose_json import documents, is_finished, utf8
+from .service_words import service_words
 from .sse import (
     EVENT_STREAM,
     PARTIAL,

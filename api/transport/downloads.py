@@ -18,9 +18,10 @@ from . import client
 from .answer import known_picture
 from .base64_json import base64_to_bytes, is_picture, looks_like_base64
 from .client import TooLargeError
-from .error_mapping import redacted, service_words
+from .error_mapping import redacted
 from .find_pictures import address_in
 from .network_words import reason_of
+from .service_words import service_words
 from .sessions import INSIDE, Patience, is_public, names_inside, peer_of
 
 MAX_PICTURES = 16  # of an answer; the service makes at most 10. More would each be a file or a download

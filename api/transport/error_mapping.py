@@ -41,16 +41,6 @@ from .page_words import READ_MAX_BYTES
 from .retry import retry_after_s
 from .service_words import ServiceWords, service_words
 
-__all__ = [
-    "MAYBE_BILLED",
-    "PAY_AGAIN_ADVICE",
-    "RUN_AGAIN_ADVICE",
-    "error_from_exception",
-    "error_from_response",
-    "retry_after_s",
-    "service_words",
-]
-
 CODE_MAX_CHARS = 100
 USER_PATTERN = re.compile(r"://(?:(?!://)[^\s'\"<>])*@")  # name and password of a proxy, as errors repeat its address
 BAD_ADDRESS_MARKS = ("Failed to parse", "label empty or too long")

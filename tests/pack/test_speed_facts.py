@@ -24,7 +24,7 @@ from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.transport import base64_json
 from openai_image_nodes.api.transport.base64_json import SHORT_CHARS, STEP_CHARS, base64_to_bytes, extract_base64
 from openai_image_nodes.api.transport.downloads import pictures_of
-from openai_image_nodes.api.transport.error_mapping import service_words
+from openai_image_nodes.api.transport.service_words import service_words
 from openai_image_nodes.utils import decode, encode, tensors
 from openai_image_nodes.utils.tensors import parallel_map
 from support.capture import Capture, picture, pixels, success
