@@ -1,11 +1,12 @@
-"""What the extension in the browser asks of the server: models, prices, connections; and a way to store a key.
+"""What the extension in the browser asks of the server: models, prices, connections, the batch panel; and a way to
+store a key.
 
 No answer holds a key or an address with one. Keys come in by `/key` alone, and never go out again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -14,13 +15,17 @@ from ...api.catalog import catalog
 from ...api.catalog.catalog import ModelSpec
 from ...api.connections import keys
 from ...api.connections import resolve as connections
+from ...api.errors import store_fault
 from ...api.jobs.threads import run_bounded
 from ..migration import replacements
 from ..run import large_sums
-from . import batch_routes, estimates, paid_pictures
+from ..run.execution import connection_of
+from . import estimates, paid_pictures
+from .batch_panel import BatchPanel
 from .responses import answering, refuse_other_machines, refuse_other_pages
 
 Asked = Mapping[str, Any]
+PANEL = BatchPanel(connection_of)
 PUBLIC_FACTS = {"quality", "background", "output_formats", "input_fidelity", "complexity", "markup", "sizes"}
 
 
@@ -92,6 +97,38 @@ def _connection(name: str) -> dict[str, Any]:
     }
 
 
+def batch_view(_asked: Asked) -> dict[str, Any]:
+    """Answer what is planned and under way, prompts among it."""
+    try:
+        return PANEL.view()
+    except OSError as exc:
+        raise web.HTTPInternalServerError(text=store_fault(exc)) from exc
+
+
+def _seen(asked: Asked) -> dict[str, Any]:
+    """Return what else a person saw of the plan; an older page does not tell."""
+    kinds = {"left": int, "high_usd": float}
+    return {name: kind(asked[name]) for name, kind in kinds.items() if asked.get(name) is not None}
+
+
+def _acting(act: Callable[[Asked], None]) -> Callable[[Asked], dict[str, Any]]:
+    """Return the work of a route that does something, which may cost money, and answers what is to be seen then."""
+
+    def work(asked: Asked) -> dict[str, Any]:
+        act(asked)
+        return batch_view(asked)
+
+    return work
+
+
+ACTIONS: dict[str, Callable[[Asked], None]] = {
+    "submit": lambda asked: PANEL.submit(int(asked["count"]), **_seen(asked)),
+    "look": lambda _asked: PANEL.look(),
+    "collect": lambda _asked: PANEL.collect(),
+    "cancel": lambda asked: PANEL.cancel(str(asked["id"])),
+    "forget": lambda _asked: PANEL.forget(),
+    "retry": lambda _asked: PANEL.retry(),
+}
 HANDLERS = {  # by method and path: what nodes/web/__init__.py names is loaded from here
     ("GET", "/models"): answering(models),
     ("GET", "/connections"): answering(list_connections),
@@ -103,5 +140,6 @@ HANDLERS = {  # by method and path: what nodes/web/__init__.py names is loaded f
     ("POST", "/azure"): answering(store_azure, refuse_other_machines),
     ("POST", "/allow_sum"): answering(allow_sum, refuse_other_pages),
     ("POST", "/pictures"): answering(paid_pictures.pictures, refuse_other_pages, run=run_bounded),
-    **batch_routes.HANDLERS,
+    ("GET", "/batch"): answering(batch_view, refuse_other_pages),
+    **{("POST", f"/batch/{name}"): answering(_acting(act), refuse_other_pages) for name, act in ACTIONS.items()},
 }

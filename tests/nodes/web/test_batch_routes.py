@@ -15,7 +15,7 @@ from aiohttp.test_utils import make_mocked_request
 from openai_image_nodes.api.batch.records import BatchLedger
 from openai_image_nodes.api.connections import keys
 from openai_image_nodes.api.errors import RefusedError
-from openai_image_nodes.nodes.web import batch_routes
+from openai_image_nodes.nodes.web import routes
 from openai_image_nodes.nodes.web.batch_panel import BatchPanel
 from openai_image_nodes.nodes.web.responses import refuse_other_pages
 from support.batch_plans import BATCH, direct_posts, edit, faults, planned, resolved, run, sandbox, store, use
@@ -35,7 +35,7 @@ WITHIN_S = 120.0
 def fresh_panel(monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchPanel]:
     """A counter at which nothing happened yet."""
     panel = BatchPanel(resolved)
-    monkeypatch.setattr(batch_routes, "PANEL", panel)
+    monkeypatch.setattr(routes, "PANEL", panel)
     yield panel
     ended()
 
@@ -258,7 +258,7 @@ def test_missing_key_is_told_and_the_plan_stays(sandbox: ScriptedSandbox, monkey
 def test_fault_of_one_store_does_not_hold_up_another(monkeypatch: pytest.MonkeyPatch, sandbox: ScriptedSandbox) -> None:
     """Without a key for the paid plan, that of the free sandbox is sent all the same."""
     monkeypatch.setattr("openai_image_nodes.nodes.run.execution.sandbox_url", lambda: sandbox.base_url)
-    monkeypatch.setattr(batch_routes, "PANEL", BatchPanel(batch_routes.connection_of))
+    monkeypatch.setattr(routes, "PANEL", BatchPanel(routes.connection_of))
     assert planned(seed=1)
     assert planned(seed=1, connection="sandbox batch")
     monkeypatch.delenv("OPENAI_API_KEY")

@@ -5,6 +5,7 @@ import { priceColours } from "./words.js";
 
 /** @import { Host } from "../host.js" */
 /** @import { Badge, Estimate, GraphNode } from "../types" */
+/** @import { Account } from "./account.js" */
 
 const SETTLE_MS = 250;
 
@@ -55,6 +56,16 @@ export class AskingBadge extends PriceBadge {
   #timer;
   onSet = () => {}; // something of the node was set
   onChange = () => {}; // another price is shown
+
+  /**
+   * @param {Host} host
+   * @param {GraphNode} node
+   * @param {Account} account
+   */
+  constructor(host, node, account) {
+    super(host, node);
+    this.account = account;
+  }
 
   /** What is asked as the node is set; nothing where nothing can be known.
    * @returns {Question | undefined}

@@ -9,7 +9,6 @@ import { listText, priceText, summed } from "./words.js";
 
 /** @import { Host } from "../host.js" */
 /** @import { Counted, Graph, GraphNode, NodeState } from "../types" */
-/** @import { Account } from "./account.js" */
 
 /** @typedef {{ list: NodeState["values"], nodes: { state: NodeState, linked: Record<string, string> }[] }} ListQuestion */
 /** @typedef {(node: GraphNode) => PriceBadge | undefined} BadgeOf */
@@ -49,16 +48,6 @@ function targetsOf(graph, node, seen = new Set()) {
 
 /** @extends {AskingBadge<ListQuestion>} */
 export class ListBadge extends AskingBadge {
-  /**
-   * @param {Host} host
-   * @param {GraphNode} node
-   * @param {Account} account
-   */
-  constructor(host, node, account) {
-    super(host, node);
-    this.account = account;
-  }
-
   /** What is linked into the list, or goes to no node that asks for pictures, has no price before the run. */
   question() {
     const { values, connected } = stateOf(this.node);
