@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..api import OpenAIImageError, RefusedError, config
 from ..utils import comfyui
-from .run.parameters import SOCKETS, WIDGET_FIELDS, ImageParameters, refusal, refuse_kinds
+from .run.parameters import SOCKETS, WIDGET_FIELDS, ImageParameters, refusal
 
 if TYPE_CHECKING:
     from .run.execution import Decoder
@@ -67,7 +67,6 @@ class ServiceNode:
         from .run.input_images import InputImages
 
         run = await NodeRun.connected(values)
-        refuse_kinds({name: value for name, value in values.items() if name not in WIDGET_FIELDS})
         if told := self.fault(values):
             raise RefusedError(told)
         widgets = {name: values[name] for name in WIDGET_FIELDS if name in values}

@@ -105,9 +105,9 @@ class NodeRun:
             comfy_base_url=comfyui.comfy_api_base(),
             comfy_headers=comfyui.comfy_headers(),
         )
-        seed = values["seed"]
-        refuse_kinds({"seed": seed, "connection": connection}, always=("seed",))
-        return cls(connection_of(connection, secrets), int(seed), takes_kept(values["reuse"]), values["unique_id"])
+        refuse_kinds(values, always=("seed",))
+        reuse, node_id = takes_kept(values["reuse"]), values["unique_id"]
+        return cls(connection_of(connection, secrets), int(values["seed"]), reuse, node_id)
 
     async def outputs(
         self, node: type[Any], parameters: ImageParameters, images: InputImages, decode: Decoder
@@ -187,10 +187,7 @@ class NodeRun:
     def prepared(self, parameters: ImageParameters, images: InputImages) -> PreparedJob:
         """Return what goes out: what was asked before for the same, in whatever way it went out, else as set now."""
         values = asdict(parameters)
-        refuse_kinds(
-            {**values, **parameters.extra}, always=(*ALWAYS_SAID, *(CUSTOM if values["size"] == "custom" else ()))
-        )
-        refuse_widgets(values)
+        refuse_widgets(values, always=(*ALWAYS_SAID, *(CUSTOM if values["size"] == "custom" else ())))
         picture = images.known(parameters.mask_mode)
         own = unframed(parameters.mask_mode or "guide") if picture is None else frame(values, picture)
         asked = self._framed(parameters, images, own)

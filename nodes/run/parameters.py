@@ -175,12 +175,12 @@ def without_previews(connection: Connection, n: int) -> str | None:
     return "sketches come for one picture at a time, and n is more" if n > 1 else None
 
 
-def refuse_widgets(values: Mapping[str, Any]) -> None:
+def refuse_widgets(values: Mapping[str, Any], *, always: Collection[str] = ()) -> None:
     """Refuse values of another kind, and those that are ours alone, which the catalog has nothing to say about.
 
-    Raises: RefusedError naming the input and the value.
+    `always`: as in `refuse_kinds`. Raises: RefusedError naming the input and the value.
     """
-    refuse_kinds({**values, **(values.get("extra") or {})})
+    refuse_kinds({**values, **(values.get("extra") or {})}, always=always)
     model, size = values.get("model"), values.get("size")
     if model is not None and not str(model).strip():
         raise RefusedError("The model is empty. Choose one from the list.", param="model")
