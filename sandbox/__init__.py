@@ -4,7 +4,7 @@ It refuses what the service refuses and answers what the service would, with pic
 the same request gets the same bytes. aiohttp is imported when a sandbox starts, not before.
 """
 
-from .batches.scenarios import Scenario
+from .batches.batch import Scenario
 from .rendering.drifts import KINDS, drifting
 from .server import Sandbox, running
 

@@ -17,10 +17,10 @@ from aiohttp.typedefs import Handler, Middleware
 from ..api.catalog import catalog
 from ..api.catalog.catalog import ModelSpec
 from ..api.errors import RefusedError
-from . import errors, usage
-from .batches.line_results import BatchContext
+from . import billing, errors
 from .batches.manager import Batches
 from .batches.routes import add_batch_routes, add_file_routes
+from .batches.worker import BatchContext
 from .rendering.painter import Render
 from .rendering.responses import CREATED, events_of, json_response
 from .requests.form import ParsedRequest, json_object
@@ -131,8 +131,9 @@ class SandboxApp:
         return web.Response(body=body, content_type="application/json", headers=headers)
 
     def _bill(self, request: web.Request, asked: ValidatedRequest) -> None:
-        spec, comfy = asked.spec, _style(request) == "comfy"
-        self._context.billing.bill(request.path, asked, usage.comfy_usd_per_m(spec) if comfy else spec.price_usd_per_m)
+        is_comfy = _style(request) == "comfy"
+        prices = billing.comfy_usd_per_m(asked.spec) if is_comfy else asked.spec.price_usd_per_m
+        self._context.billing.bill(request.path, asked, prices)
 
     def _linked(self, origin: str, picture: bytes, mime_type: str) -> str:
         name = hashlib.sha256(picture).hexdigest()
@@ -197,7 +198,7 @@ def _again(cached: CachedResponse) -> web.Response:
 
 
 def _credits(asked: ValidatedRequest) -> dict[str, str]:
-    amount = usage.credits_of(asked)
+    amount = billing.credits_of(asked)
     return {} if amount is None else {"X-Comfy-Credits-Used": f"{amount:.4f}"}
 
 

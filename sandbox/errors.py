@@ -7,7 +7,7 @@ mode); recorded answers with `invalid_mask_image_format`. What the catalog decid
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from ..api.errors import RefusedError
@@ -30,6 +30,16 @@ def server_error(what: str = "request") -> RefusedError:
 def unknown(param: str) -> RefusedError:
     """Return the refusal of a field that the endpoint does not have."""
     return refused(f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
+
+
+def refuse_unknown(sent: Iterable[str], known: Container[str], *, within: str = "") -> None:
+    """Refuse the first field that the endpoint does not have; `within` is the name of what they stand in, and a dot.
+
+    Raises: RefusedError.
+    """
+    for name in sent:
+        if name not in known:
+            raise unknown(f"{within}{name}")
 
 
 def missing(param: str) -> RefusedError:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import Self
 
+from .batches.batch import Scenario
 from .batches.file_store import FileStore
-from .batches.line_results import BatchContext
 from .batches.manager import Batches
-from .batches.scenarios import Scenario
+from .batches.worker import BatchContext
 from .billing import Billing
 from .rendering.drifts import KINDS, Kind, drifting
 from .rendering.painter import Render, render

@@ -1,21 +1,117 @@
-"""One batch as the service tells of it (SDK, batch.py), and the steps of its life."""
+"""One batch: what it is asked for, how it goes, and the steps of its life as the service tells of them.
+
+Source: SDK, batch_create_params.py and batch.py.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ...api.catalog import catalog
 from ...api.errors import RefusedError
+from .. import errors
+from ..requests.form import json_object, known_object, typed
 from ..state import Clock
-from .creation import BatchRequest
-from .scenarios import Scenario
+from .file_store import FileStore, life_of
 
+if TYPE_CHECKING:
+    from .worker import ResultLine
+
+NEEDED = ("input_file_id", "endpoint", "completion_window")
+FIELDS = (*NEEDED, "metadata", "output_expires_after")
+ENDPOINTS = (
+    "/v1/responses",
+    "/v1/chat/completions",
+    "/v1/embeddings",
+    "/v1/completions",
+    "/v1/moderations",
+    "/v1/images/generations",
+    "/v1/images/edits",
+    "/v1/videos",
+)
+MAX_PAIRS, MAX_KEY_CHARS, MAX_VALUE_CHARS = 16, 64, 512
 TIMES = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
 ENDS = ("completed", "failed", "expired", "cancelled")
 BatchError = dict[str, Any]
+Step = Literal["go on", "wait", "expire"]
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """A batch that may be made. `output_life_s` None leaves the life of its output to the service."""
+
+    input_file_id: str
+    endpoint: str
+    metadata: dict[str, str] | None
+    output_life_s: int | None
+
+
+def parse_batch_request(body: bytes, files: FileStore) -> BatchRequest:
+    """Return what a body asks for.
+
+    Raises: RefusedError for a field or value that the service does not take.
+    """
+    sent = json_object(body)
+    errors.refuse_unknown(sent, FIELDS)
+    for name in NEEDED:
+        if name not in sent:
+            raise errors.missing(name)
+        typed(name, sent[name], str)
+    for name, values in (("endpoint", ENDPOINTS), ("completion_window", ("24h",))):
+        if sent[name] not in values:
+            raise errors.not_one_of(name, sent[name], values)
+    expiry, life_s = sent.get("output_expires_after"), None
+    if expiry is not None:
+        life_s = life_of("output_expires_after", known_object("output_expires_after", expiry, {"anchor", "seconds"}))
+    metadata = _metadata(sent.get("metadata"))
+    _check_input_file(sent["input_file_id"], files)
+    return BatchRequest(sent["input_file_id"], sent["endpoint"], metadata, life_s)
+
+
+def _metadata(value: object) -> dict[str, str] | None:
+    """Return metadata: at most 16 pairs of a key of 64 and a value of 512 characters (SDK, shared/metadata.py)."""
+    if value is None:
+        return None
+    pairs: dict[str, str] = typed("metadata", value, dict)
+    if len(pairs) > MAX_PAIRS:
+        raise errors.invalid("metadata", f"Invalid 'metadata': {len(pairs)} pairs, at most {MAX_PAIRS} are allowed.")
+    for key, text in pairs.items():
+        typed(f"metadata.{key}", text, str)
+        if len(key) > MAX_KEY_CHARS or len(text) > MAX_VALUE_CHARS:
+            limits = f"A key has at most {MAX_KEY_CHARS} characters, a value {MAX_VALUE_CHARS}."
+            raise errors.too_long(f"metadata.{key}", limits)
+    return pairs
+
+
+def _check_input_file(file_id: str, files: FileStore) -> None:
+    file = files.find(file_id)
+    if file is None:
+        raise errors.invalid("input_file_id", f"Invalid 'input_file_id': no such File object: {file_id}")
+    if file.purpose != "batch":
+        message = f"Invalid 'input_file_id': the purpose of {file_id} is '{file.purpose}', it must be 'batch'."
+        raise errors.invalid("input_file_id", message)
+
+
+class Scenario:
+    """The course of one batch: all goes well. A subclass overrides what is to go otherwise.
+
+    It is made when its batch is, and its methods are called on the batch's threads.
+    """
+
+    def validation_error(self, _custom_ids: Collection[str]) -> str | None:
+        """Return the message with which the batch fails before any of its lines is worked, or None."""
+        return None
+
+    def next_step(self, _begun: int) -> Step:
+        """Tell what to do when so many lines were begun; asked again and again while it says "wait"."""
+        return "go on"
+
+    def line(self, _custom_id: str, work: Callable[[], ResultLine]) -> ResultLine:
+        """Return the line of a request in the result files; `work` draws what it asks for and bills it."""
+        return work()
 
 
 def batch_error(error: RefusedError, line: int | None = None) -> BatchError:
@@ -83,10 +179,10 @@ class Batch:
             self.model, self.counts["total"] = model, total
             self._turn("in_progress")
 
-    def reject(self, errors: Sequence[BatchError]) -> None:
+    def reject(self, faults: Sequence[BatchError]) -> None:
         """Its input is not in order: nothing was worked."""
         with self.lock:
-            self.errors = errors
+            self.errors = faults
             self._turn("failed")
 
     def count(self, tokens: dict[str, Any] | None) -> None:

@@ -96,9 +96,7 @@ def _entry(raw: bytes) -> dict[str, Any]:
         raise _wrong("invalid_json_line", None, "This line is not parseable as valid JSON.") from exc
     if not isinstance(entry, dict):
         raise _wrong("invalid_json_line", None, "This line is not a JSON object.")
-    for name in entry:
-        if name not in KEYS:
-            raise errors.unknown(name)
+    errors.refuse_unknown(entry, KEYS)
     for name in KEYS:
         if name not in entry:
             raise errors.missing(name)

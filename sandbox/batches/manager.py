@@ -9,10 +9,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from .. import errors
-from .batch import Batch, batch_error
-from .creation import BatchRequest
-from .line_results import BatchContext
-from .worker import work
+from .batch import Batch, BatchRequest, batch_error
+from .worker import BatchContext, work
 
 LOG = logging.getLogger(__name__)
 WORKERS = 2

@@ -13,8 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from .. import errors
-from .batch import Batch
-from .creation import parse_batch_request
+from .batch import Batch, parse_batch_request
 from .file_store import FileStore, StoredFile
 from .manager import Batches
 from .uploads import upload
@@ -31,7 +30,7 @@ def add_file_routes(app: web.Application, files: FileStore) -> None:
         return web.json_response((await upload(request, files)).object())
 
     async def list_(request: web.Request) -> web.Response:
-        _check_query(request.query, ("purpose", "limit", "after", "order"))
+        errors.refuse_unknown(request.query, ("purpose", "limit", "after", "order"))
         order, purpose = request.query.get("order", "desc"), request.query.get("purpose")
         if order not in ("asc", "desc"):
             raise errors.not_one_of("order", order, ["asc", "desc"])
@@ -75,7 +74,7 @@ def add_batch_routes(app: web.Application, batches: Batches, files: FileStore) -
         return web.json_response(batches.create(asked).object())
 
     async def list_(request: web.Request) -> web.Response:
-        _check_query(request.query, ("after", "limit"))
+        errors.refuse_unknown(request.query, ("after", "limit"))
         return web.json_response(_page(batches.listed(), request.query, *BATCHES_PAGE))
 
     async def retrieve(request: web.Request) -> web.Response:
@@ -99,12 +98,6 @@ def add_batch_routes(app: web.Application, batches: Batches, files: FileStore) -
     app.router.add_get("/v1/batches", list_)
     app.router.add_get("/v1/batches/{batch_id}", retrieve)
     app.router.add_post("/v1/batches/{batch_id}/cancel", cancel)
-
-
-def _check_query(query: Mapping[str, str], known: Sequence[str]) -> None:
-    for name in query:
-        if name not in known:
-            raise errors.unknown(name)
 
 
 def _page(items: Sequence[StoredFile] | Sequence[Batch], query: Mapping[str, str], default: int, most: int) -> Any:

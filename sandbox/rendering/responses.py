@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from .. import usage
+from .. import billing
 from ..requests.validation import ValidatedRequest
 from .painter import Render, partial
 
@@ -22,7 +22,7 @@ def json_response(request: ValidatedRequest, render: Render, link: Callable[[byt
     pictures = [render(request, index) for index in range(request.n)]
     kind = MIME_TYPES[request.output_format]
     data = [{"url": link(picture, kind)} if link else {"b64_json": _base64(picture)} for picture in pictures]
-    answer = {"created": CREATED, **_settings(request), "data": data, "usage": usage.usage_of(request)}
+    answer = {"created": CREATED, **_settings(request), "data": data, "usage": billing.usage_of(request)}
     if request.output_format == "svg":
         answer["svg_usage"] = _svg_usage(request, len(pictures[0]))
     return json.dumps({**answer, **_identifier(request)}).encode()
@@ -43,8 +43,8 @@ def events_of(request: ValidatedRequest, render: Render, index: int) -> bytes:
         )
         for step in range(request.partial_images)
     ]
-    text, image = (usage.text_tokens(request), usage.image_tokens(request)) if index == 0 else (0, 0)
-    used = usage.shaped(text, image, usage.picture_tokens(request))
+    text, image = (billing.text_tokens(request), billing.image_tokens(request)) if index == 0 else (0, 0)
+    used = billing.shaped(text, image, billing.picture_tokens(request))
     done = {"b64_json": _base64(picture), **settings, "usage": used, **_identifier(request)}
     return b"".join([*partials, _event(f"{prefix}.completed", done)])
 
@@ -74,7 +74,7 @@ def _identifier(request: ValidatedRequest) -> dict[str, str]:
 
 def _svg_usage(request: ValidatedRequest, length: int) -> dict[str, Any]:
     """Return the author's part: the prompt in, the SVG's text out, no reasoning."""
-    read, written = usage.text_tokens(request), usage.bytes_tokens(length)
+    read, written = billing.text_tokens(request), billing.bytes_tokens(length)
     author = (request.fields.get("svg") or {}).get("model", SVG_AUTHOR)
     return {
         "model": author,

@@ -95,9 +95,7 @@ def known_object(name: str, value: object, known: set[str]) -> dict[str, Any]:
     Raises: RefusedError naming the field, or the key as `name.key`.
     """
     sent: dict[str, Any] = typed(name, value, dict)
-    for key in sent:
-        if key not in known:
-            raise errors.unknown(f"{name}.{key}")
+    errors.refuse_unknown(sent, known, within=f"{name}.")
     return sent
 
 
