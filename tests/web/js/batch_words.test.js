@@ -46,6 +46,7 @@ test("a model that no source names for batches is told as a doubt", () => {
 test("a batch on its way tells the service's status and how far it is", () => {
   assert.equal(words.state(BATCH, ""), "under way, 2 of 4");
   assert.equal(words.state({ ...BATCH, status: "new word", failed: 1 }, ""), "new word, 2 of 4, 1 failed");
+  assert.equal(words.state({ ...BATCH, status: "constructor" }, ""), "constructor, 2 of 4"); // a gateway may say anything
 });
 
 test("a collected batch tells what it cost, a free one does not", () => {

@@ -107,7 +107,7 @@ export class BatchWords {
  * @param {string} name
  * @returns {string | undefined}
  */
-const wordOf = (words, name) => words[name];
+const wordOf = (words, name) => (Object.hasOwn(words, name) ? words[name] : undefined);
 
 /**
  * @param {string} name
