@@ -109,20 +109,21 @@ def reserved(root: Path, usd: float, shared: Backend | None = None, *, name: str
     Raises: OutOfCreditError if the day's sum with everything on its way would pass the budget, SharedStoreError.
     """
     with _lock:
-        tell = shared if name and _limit() is not None else None
-        if tell is not None:  # before the look: of two machines that hold at once at least one sees the other
-            tell.write(_hold_name(name, usd, today()), b"")
+        is_limited = _limit() is not None
+        was_held = is_limited and name in _held(root)  # by an earlier try, which may have been billed
+        if name:  # before the look: of two processes or machines that hold at once at least one sees the other
+            hold(root, name, usd)
         try:
+            if name and shared is not None and is_limited:
+                shared.write(_hold_name(name, usd, today()), b"")
             refuse_over_budget(root, usd, shared, but=name)
-        except OutOfCreditError:
-            if tell is not None:
-                tell.remove(_hold_name(name, usd, today()))
+        except (OutOfCreditError, SharedStoreError):
+            if name and not was_held:
+                release(root, name, shared)
             raise
         ours = _reserved.setdefault(root, {})
         key = name or uuid.uuid4().hex
         ours[key] = usd
-        if name:
-            hold(root, name, usd)
     try:
         yield
     finally:

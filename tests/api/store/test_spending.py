@@ -6,11 +6,13 @@ import json
 import time
 from calendar import timegm
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai_image_nodes.api.backends.backend import LocalBackend
 from openai_image_nodes.api.catalog import pricing
 from openai_image_nodes.api.catalog.schemas import TokenDetails, Usage
 from openai_image_nodes.api.errors import OutcomeUnknownError, OutOfCreditError
@@ -166,6 +168,35 @@ def test_refused_request_holds_nothing(asker: Asker) -> None:
     with pytest.raises(Exception, match="HTTP 400"):
         asker.ask()
     assert not [path for path in (asker.store.root / "held").rglob("*") if path.is_file()]
+
+
+def test_of_two_processes_that_look_at_once_one_sees_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held is to be seen before the sum is looked at: else both would pass the budget."""
+    monkeypatch.setenv(BUDGET, "1")
+
+    class Elsewhere(LocalBackend):
+        """Looks for another process while this one looks."""
+
+        def names(self, prefix: str) -> list[str]:
+            with pytest.raises(OutOfCreditError):
+                spending.refuse_over_budget(tmp_path, 0.6)
+            return super().names(prefix)
+
+    with spending.reserved(tmp_path, 0.6, Elsewhere(tmp_path / "shared"), name="a" * 64):
+        pass
+
+
+def test_refused_try_leaves_held_what_an_earlier_one_may_have_cost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job whose first request got lost is refused when it is asked again: the first may have been billed."""
+    monkeypatch.setenv(BUDGET, "1")
+    with spending.reserved(tmp_path, 0.6, name="a" * 64):
+        pass
+    for usd, name in ((0.6, "b" * 64), (1.1, "a" * 64)):
+        with pytest.raises(OutOfCreditError), spending.reserved(tmp_path, usd, name=name):
+            pass
+    assert [path.name for path in (tmp_path / "held").rglob("*.json")] == [f"1.100000_{'a' * 64}.json"]
 
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone cannot be set")
