@@ -156,7 +156,7 @@ def look_anew(folder: Path) -> None:
     cache consistency").
     """
     with contextlib.suppress(OSError):
-        os.close(os.open(folder, os.O_RDONLY))
+        os.close(os.open(folder, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))
 
 
 def make_private_folder(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator
@@ -161,6 +162,16 @@ def test_what_is_no_file_is_neither_waited_for_nor_followed(
     assert main(["jobs"]) == 0
     asker.store.prune(0)
     assert contents(treasure) == before
+
+
+@pytest.mark.parametrize("place", ["jobs", "pending", "spent", "held"])
+def test_pipe_in_place_of_a_folder_is_not_waited_for(asker: Asker, place: str) -> None:
+    """A run says what is wrong, or has its picture."""
+    asker.store.root.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(asker.store.root / place)
+    with contextlib.suppress(OpenAIImageError):
+        assert asker.ask().pictures
+    assert main(["jobs"]) == 0
 
 
 def test_name_of_a_stranger_folder_is_no_command_to_the_console(asker: Asker, caplog: pytest.LogCaptureFixture) -> None:
