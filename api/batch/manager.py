@@ -17,7 +17,7 @@ from .collect import BatchCollector
 from .jsonl import BatchPart, parts_of
 from .plan import JobPlan, PlannedJob, in_order
 from .records import CREATING, PREPARING, REFUSED, SUBMITTED, BatchLedger, BatchRecord, Told
-from .submit import BatchSubmitter, being_worked_on
+from .submit import BatchSubmitter, abandon, being_worked_on
 
 LOOK_EVERY_S = 10.0
 LOOK_SELDOM_S = 60.0
@@ -190,7 +190,7 @@ class BatchManager:
             return record
 
     def give_up(self, record: BatchRecord) -> BatchRecord:
-        """JobPlan the jobs of a batch again whose answers cannot be had any more; they may have been billed.
+        """Plan the jobs of a batch again whose answers cannot be had any more; they may have been billed.
 
         Raises: StillRunningError, OSError.
         """
@@ -240,12 +240,8 @@ class BatchManager:
         return None
 
     def _abandoned(self, record: BatchRecord) -> BatchRecord:
-        record.state, record.unfinished = REFUSED, record.count
-        self._ledger.write(record)
-        for identity in self._ledger.jobs(record):
-            self._store.journal.take_back(identity, record.id)
-        self._ledger.drop_large_files(record)
-        self.plan.touch()
+        record.unfinished = record.count
+        abandon(self._store, record)
         return record
 
     @contextlib.contextmanager

@@ -241,9 +241,8 @@ class JobPlan:
         """A number that changes whenever answers may have come or jobs were sent or forgotten."""
         try:
             said = read_regular(self.root / CHANGED, CHANGED_BYTES)
-            return (
-                int.from_bytes(said, "big") or (self.root / CHANGED).stat().st_mtime_ns
-            )  # earlier versions left it empty
+            # empty: an earlier version's
+            return int.from_bytes(said, "big") or (self.root / CHANGED).stat().st_mtime_ns
         except OSError:
             return 0
 

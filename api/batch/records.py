@@ -88,7 +88,7 @@ class BatchRecord(BaseModel):
         self.error_file_id = told.error_file_id or self.error_file_id
         self.expires_at = told.expires_at or self.expires_at
         self.counts = told.request_counts or self.counts
-        faults = ((told.errors.data if told.errors else None) or [])[: catalog.BATCH_MAX_REQUESTS]
+        faults = told.errors[: catalog.BATCH_MAX_REQUESTS]
         self.faults = [fault.words for fault in faults[:FAULTS_MAX]]
         room = LINE_FAULTS_MAX_BYTES // max(1, len(faults))  # each line may have one, and the record must be readable
         words = {fault.line: fault.words.encode()[:room] for fault in faults if fault.line}

@@ -71,10 +71,6 @@ def _count(value: object) -> int:
     return round(number) if number is not None and 0 <= number <= COUNT_MAX else 0
 
 
-def _line(value: object) -> int | None:
-    return _count(value) or None
-
-
 def _moment(value: object) -> float | None:
     """Return seconds since 1970 of a number of seconds or milliseconds, or of a date."""
     number = _number(value)
@@ -93,8 +89,7 @@ def _faults(value: object) -> object:
     """Return faults as the service writes them, from a list, a word or one object as well."""
     value = value.get("data", [value]) if isinstance(value, dict) else value
     told = value if isinstance(value, list) else [value] if value else []
-    faults = [each if isinstance(each, dict) else {"message": each} for each in told if each]
-    return {"data": faults} if faults else None
+    return [each if isinstance(each, dict) else {"message": each} for each in told if each]
 
 
 def _names(value: object) -> object:
@@ -119,7 +114,7 @@ class BatchFault(BaseModel):
     """Why a batch was not begun: the service's words, for one line (from 1) or for all."""
 
     code: Word = None
-    line: Annotated[int | None, BeforeValidator(_line)] = None
+    line: Annotated[int | None, BeforeValidator(lambda value: _count(value) or None)] = None
     message: Text = None
     param: Word = None
 
@@ -129,12 +124,6 @@ class BatchFault(BaseModel):
         place = f"line {self.line}: " if self.line else ""
         code = f" ({self.code})" if self.code else ""
         return f"{place}{self.message or 'no reason was given'}{code}"
-
-
-class BatchFaults(BaseModel):
-    """The faults of a batch."""
-
-    data: list[BatchFault] | None = None
 
 
 class BatchObject(BaseModel):
@@ -147,7 +136,7 @@ class BatchObject(BaseModel):
     input_file_id: Word = None
     output_file_id: Word = None
     error_file_id: Word = None
-    errors: Annotated[BatchFaults | None, BeforeValidator(_faults)] = None
+    errors: Annotated[list[BatchFault], BeforeValidator(_faults)] = []
     request_counts: Annotated[
         BatchCounts | None, BeforeValidator(lambda value: value if isinstance(value, dict) else None)
     ] = None

@@ -251,14 +251,12 @@ class BatchSubmitter:
 
     def _not_begun(self, record: BatchRecord, error: OpenAIImageError | None = None) -> None:
         """Note that a batch was certainly not begun; with an error of the service's it never will be."""
-        record.state = PREPARING if error is None else REFUSED
+        record.state = PREPARING
         record.faults = [] if error is None else [str(error)]
-        self._ledger.write(record)
-        if error is not None:
-            for identity in self._ledger.jobs(record):
-                self._store.journal.take_back(identity, record.id)
-            self._ledger.drop_large_files(record)
-            self._plan.touch()
+        if error is None:
+            self._ledger.write(record)
+        else:
+            abandon(self._store, record)
 
     def _refuse_over_budget(self, usd: float, *, but: str = "") -> None:
         if self._connection.kind != "sandbox":
@@ -267,6 +265,20 @@ class BatchSubmitter:
     def _cautious_usd(self, jobs: Sequence[PlannedJob]) -> float:
         """Return an amount in USD that jobs should not pass; one of unknown price counts as the dearest known."""
         return sum(spending.estimate_of(one.record("plan")) if one.high_usd is None else one.high_usd for one in jobs)
+
+
+def abandon(store: Store, record: BatchRecord) -> None:
+    """Note that nothing more is to be had of a batch, and let its jobs be planned again.
+
+    Raises: OSError.
+    """
+    ledger = BatchLedger(store)
+    record.state = REFUSED
+    ledger.write(record)
+    for identity in ledger.jobs(record):
+        store.journal.take_back(identity, record.id)
+    ledger.drop_large_files(record)
+    JobPlan(store).touch()
 
 
 def being_worked_on(record: BatchRecord) -> StillRunningError:
