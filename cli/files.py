@@ -33,14 +33,14 @@ def check_place(path: Path, metadata: str) -> None:
     """
     if path.suffix.lower() not in WRITABLE:
         known = ", ".join(WRITABLE)
-        raise RefusedError(f"{path} has no suffix of a picture. Choose one of {known}.", param="output")
+        raise RefusedError(f"{path} has no suffix of a picture. Choose one of {known}.")
     if not path.parent.is_dir():
-        raise RefusedError(f"The folder {path.parent} is not there. Make it first.", param="output")
+        raise RefusedError(f"The folder {path.parent} is not there. Make it first.")
     if path.is_dir():
-        raise RefusedError(f"{path} is a folder. Name a file in it.", param="output")
+        raise RefusedError(f"{path} is a folder. Name a file in it.")
     beside = path.with_suffix(".json")
     if metadata == SIDECAR and _is_anothers(beside):
-        raise RefusedError(f"{beside} {TAKEN} Choose another name.", param="output")
+        raise RefusedError(f"{beside} {TAKEN} Choose another name.")
 
 
 def _is_anothers(beside: Path) -> bool:

@@ -79,9 +79,7 @@ class FitEdit:
         from .run.progress import FITTING, prompt_monitor, work_out
 
         if not isinstance(mode, str) or mode not in MODES:  # a link may give it
-            raise RefusedError(
-                f"mode {reprlib.repr(mode)} is not known. Choose one of {', '.join(MODES)}.", param="mode"
-            )
+            raise RefusedError(f"mode {reprlib.repr(mode)} is not known. Choose one of {', '.join(MODES)}.")
         monitor = prompt_monitor()
         monitor.begin(unique_id)
         fitted = await work_out(partial(_fitted, original, edited, mask, mode), unique_id, FITTING)

@@ -54,7 +54,6 @@ class References:
         most = ANY_MODEL.max_input_images
         if len(collected) > most:
             raise RefusedError(
-                f"{len(collected)} pictures are connected, the models take at most {most}. Connect fewer.",
-                param="references",
+                f"{len(collected)} pictures are connected, the models take at most {most}. Connect fewer."
             )
         return (collected,)

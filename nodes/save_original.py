@@ -136,8 +136,7 @@ class SaveOriginal:
             place = self.place(prefix, width, height)
         except ValueError:
             raise RefusedError(
-                f"filename_prefix {prefix!r} leads out of ComfyUI's output folder. Choose a name inside it.",
-                param="filename_prefix",
+                f"filename_prefix {prefix!r} leads out of ComfyUI's output folder. Choose a name inside it."
             ) from None
         if place is None:
             raise RefusedError("Save Original writes into ComfyUI's output folder, and there is no ComfyUI here.")

@@ -90,9 +90,7 @@ def generation() -> str:
 
 def no_markup(name: str) -> RefusedError:
     """Return the error for a markup over a batch connection of a name."""
-    return RefusedError(
-        f"{name}: a batch takes no markup. Disconnect it, or choose another connection.", param="markup"
-    )
+    return RefusedError(f"{name}: a batch takes no markup. Disconnect it, or choose another connection.")
 
 
 def _on_its_way(store: Store, identity: str) -> str | None:

@@ -101,7 +101,7 @@ class Connection:
     def url(self, path: str, model: str | None = None) -> str:
         """Return the address of a path, of a model's endpoint where each model has its own."""
         if self.deployment_paths and model in (".", ".."):
-            raise RefusedError(f"{self.name}: {model} is no name of a deployment. Choose another model.", param="model")
+            raise RefusedError(f"{self.name}: {model} is no name of a deployment. Choose another model.")
         middle = f"/deployments/{quote(model, safe='')}" if self.deployment_paths and model else ""
         return f"{self.base_url}{middle}/{path}"
 
@@ -163,13 +163,11 @@ class Connection:
         if self.kind == "comfy.org" and (spec is None or spec.comfy.proxy is False):
             raise RefusedError(
                 f"comfy.org does not offer the model {request.model}. Choose another model or your own connection.",
-                param="model",
                 code="model_not_found",
             )
         if self.kind == "azure" and request.output_format not in (None, "png", "jpeg"):
             raise RefusedError(
                 f"Azure makes png and jpeg only, output_format is {request.output_format}. Choose png or jpeg.",
-                param="output_format",
                 code="invalid_value",
             )
 
@@ -208,7 +206,6 @@ class Connection:
             why = f"is shut down on {spec.shutdown_date}, and a batch may take 24 hours"
         raise RefusedError(
             f"{self.name}: the model {model} {why}. Choose another, such as {catalog.surest_in_batch()}.",
-            param="model",
             code="model_not_found",
         )
 

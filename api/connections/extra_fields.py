@@ -29,12 +29,10 @@ def extra_fields(told: object, place: str, secrets: tuple[str, ...] = ()) -> dic
     Raises: RefusedError for what cannot be sent so: a field that the nodes have, a list, null, or a key.
     """
     if not isinstance(told, dict) or len(told) > MAX_FIELDS:
-        raise RefusedError(
-            f'"send" of {place} must be an object of at most {MAX_FIELDS} fields and their values.', param="connection"
-        )
+        raise RefusedError(f'"send" of {place} must be an object of at most {MAX_FIELDS} fields and their values.')
     for name, value in told.items():
         if fault := _name_fault(name) or _value_fault(value, secrets):
-            raise RefusedError(f'"send" of {place} cannot hold {name[:64]!a}: {fault}.', param="connection")
+            raise RefusedError(f'"send" of {place} cannot hold {name[:64]!a}: {fault}.')
     return dict(told)
 
 

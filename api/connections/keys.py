@@ -56,11 +56,10 @@ def store_azure(endpoint: str, api_version: str = "", key: str = "") -> None:
     address, told_version = pasted.azure_endpoint(endpoint, "the settings")
     version = api_version.strip() or told_version
     if not address:
-        raise RefusedError("azure needs the address of your resource, https://NAME.openai.azure.com.", param="endpoint")
+        raise RefusedError("azure needs the address of your resource, https://NAME.openai.azure.com.")
     if version and not API_VERSION.fullmatch(version):
         raise RefusedError(
-            f"{version!r} is no API version. Azure's are, for example, 2025-04-01-preview, preview or v1.",
-            param="api_version",
+            f"{version!r} is no API version. Azure's are, for example, 2025-04-01-preview, preview or v1."
         )
     own = _checked(key) if key.strip() else None
     with _alone():
@@ -129,7 +128,7 @@ def set_form(
     with _alone():
         entries = resolve.stored()
         if name not in entries and name not in resolve.BUILT_IN:
-            raise RefusedError(f"There is no connection called {name!r}. Store its key first.", param="connection")
+            raise RefusedError(f"There is no connection called {name!r}. Store its key first.")
         entry = entries.setdefault(name, {})
         new = {
             "omit": entry.get("omit") if omit is None else omit,

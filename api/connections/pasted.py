@@ -55,8 +55,7 @@ def base_url(text: str, place: str) -> str:
         rest = address.lstrip("/\\")
         if LOCAL.match(rest):  # http or https, nobody knows
             raise RefusedError(
-                f"The address from {place} does not say whether it is http or https. Write http://{rest} or https://{rest}.",
-                param="connection",
+                f"The address from {place} does not say whether it is http or https. Write http://{rest} or https://{rest}."
             )
         address = f"https://{rest}"
     second = re.match(r"https?://(?=https?://)", address, re.IGNORECASE)
@@ -65,8 +64,7 @@ def base_url(text: str, place: str) -> str:
     bare = ENDPOINT.sub("", plain.rstrip("/"))
     if address != plain and bare == plain.rstrip("/"):
         raise RefusedError(
-            f"The address from {place} has a query or a mark behind it. Write it without: {plain.rstrip('/')}",
-            param="connection",
+            f"The address from {place} has a query or a mark behind it. Write it without: {plain.rstrip('/')}"
         )
     if re.fullmatch(r"https://api\.openai\.com", bare, re.IGNORECASE):
         return f"{bare}/v1"
@@ -202,4 +200,4 @@ def _proxy_fault(proxy: str) -> str | None:
 
 
 def _refusal(message: str) -> RefusedError:
-    return RefusedError(message, param="connection", code="invalid_value")
+    return RefusedError(message, code="invalid_value")

@@ -120,16 +120,14 @@ def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Con
     if "@" in urlsplit(connection.base_url).netloc:
         raise RefusedError(
             f"The address of the connection {connection.name} holds a user name or a password for {connection.host}."
-            " Take it out: the key comes from its environment variable or from connections.json.",
-            param="connection",
+            " Take it out: the key comes from its environment variable or from connections.json."
         )
     # A key may leave over https, or over http to this machine; other http only if the connections file says so.
     scheme, is_allowed = urlsplit(connection.base_url).scheme, entries.get(name, {}).get("allow_http") is True
     if scheme != "https" and not (scheme == "http" and (connection.is_loopback or is_allowed)):
         raise RefusedError(
             f"The connection {connection.name} would send its key to {connection.host} without encryption."
-            ' Use an https address, or say "allow_http": true for it in connections.json.',
-            param="connection",
+            ' Use an https address, or say "allow_http": true for it in connections.json.'
         )
     return connection
 
@@ -214,13 +212,12 @@ def _named(name: str, entries: Entries) -> Connection:
     if entry is None:
         raise RefusedError(
             f"There is no connection called {name!r}. Known are {', '.join(names())};"
-            " new ones go into connections.json (openai-image connect NAME).",
-            param="connection",
+            " new ones go into connections.json (openai-image connect NAME)."
         )
     place = STORED_BASE.format(name)
     base = pasted.base_url(str(entry.get("base_url") or ""), place)
     if not base:
-        raise RefusedError(f"The connection {name!r} has no base_url in connections.json. Add one.", param="connection")
+        raise RefusedError(f"The connection {name!r} has no base_url in connections.json. Add one.")
     variable = str(entry.get("key_env") or "")
     key, key_from = _secret(os.environ.get(variable), name, variable), variable
     if key is None:
@@ -250,13 +247,11 @@ def form_of(entry: Mapping[str, Any], place: str) -> dict[str, Any]:
     if wrong:
         raise RefusedError(
             f'"omit" of {place} holds {", ".join(map(ascii, wrong))}. It must be a list of fields that are never sent,'
-            f" of these: {', '.join(fields)}.",
-            param="connection",
+            f" of these: {', '.join(fields)}."
         )
     if edits not in EDIT_FORMS:
         raise RefusedError(
-            f'"edits" of {place} is {edits!a}, but must be "multipart" or "json": the form in which pictures are sent.',
-            param="connection",
+            f'"edits" of {place} is {edits!a}, but must be "multipart" or "json": the form in which pictures are sent.'
         )
     send = entry.get("send")
     secrets = tuple(str(entry[name]) for name in ("key",) if len(str(entry.get(name) or "")) >= SHORTEST_SECRET)
@@ -300,8 +295,7 @@ def _refuse_other_host(name: str, entry: Mapping[str, Any], base: str) -> None:
         return
     raise RefusedError(
         f"The stored key of {name} belongs to {own} and is not sent to {asked}."
-        f" Set {key_variable} for that host, or store its key: openai-image connect {name} --base-url URL.",
-        param="connection",
+        f" Set {key_variable} for that host, or store its key: openai-image connect {name} --base-url URL."
     )
 
 

@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -186,7 +186,7 @@ class NodeRun:
 
     def prepared(self, parameters: ImageParameters, images: InputImages) -> PreparedJob:
         """Return what goes out: what was asked before for the same, in whatever way it went out, else as set now."""
-        values = asdict(parameters)
+        values = vars(parameters)
         refuse_widgets(values, always=(*ALWAYS_SAID, *(CUSTOM if values["size"] == "custom" else ())))
         picture = images.known(parameters.mask_mode)
         own = unframed(parameters.mask_mode or "guide") if picture is None else frame(values, picture)

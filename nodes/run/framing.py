@@ -65,8 +65,7 @@ def frame(values: Mapping[str, Any], picture: Picture) -> Framing:
     if mode in FITTED and picture.area is None:
         raise RefusedError(
             "The mask is empty, so nothing would change. Nothing was sent. Paint over what should change (right-click"
-            " Load Image, Open in Mask Editor), or set mask_mode to guide to edit the whole picture.",
-            param="mask",
+            " Load Image, Open in Mask Editor), or set mask_mode to guide to edit the whole picture."
         )
     if mode == "region" and picture.area is not None:
         return _region(values, picture, picture.area)

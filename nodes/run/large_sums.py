@@ -14,7 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...api import Connection, LargeSumError
@@ -214,7 +214,7 @@ def expected_usd(connection: Connection, parameters: ImageParameters, images: In
     try:
         shapes = _shapes([images.image, images.references])
         count = sum(shape[0] if len(shape) == 4 else 1 for shape in shapes)
-        values = asdict(parameters)
+        values = vars(parameters)
         size = (int(shapes[0][-2]), int(shapes[0][-3])) if shapes else None
         asked = dearest_size(values, size, has_mask=images.mask is not None) if size else None
         fields: Mapping[str, object] = priced_fields(values, connection, asked=asked, edits=count > 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +85,7 @@ class ImageParameters:
         edits, mask = encoded.count > 0, encoded.mask is not None
         connection.check_alive(self.model)
         _refuse_nothing_to_match(self.size, edits=edits)
-        fields = service_fields(asdict(self), asked=encoded.framing.asked, edits=edits)
+        fields = service_fields(vars(self), asked=encoded.framing.asked, edits=edits)
         if self.live_preview and without_previews(connection, self.n) is None:
             fields.update(stream=True, partial_images=self.live_preview)
         if not edits:
@@ -113,7 +113,7 @@ def refusal(values: Mapping[str, Any]) -> bool | str:
         name = values.get("connection")
         if name is not None and name not in connections.names():
             known = ", ".join(connections.names())
-            raise RefusedError(f"There is no connection called {name!r}. Known are {known}.", param="connection")
+            raise RefusedError(f"There is no connection called {name!r}. Known are {known}.")
         connected = {name for name in SOCKETS if name in values}
         edits = bool(connected & {"image", "references"})
         fields = service_fields(values, edits=edits)
@@ -183,24 +183,24 @@ def refuse_widgets(values: Mapping[str, Any], *, always: Collection[str] = ()) -
     refuse_kinds({**values, **(values.get("extra") or {})}, always=always)
     model, size = values.get("model"), values.get("size")
     if model is not None and not str(model).strip():
-        raise RefusedError("The model is empty. Choose one from the list.", param="model")
+        raise RefusedError("The model is empty. Choose one from the list.")
     if size is not None and size not in SIZES and validation.parse_size(str(size)) is None:
-        raise RefusedError(f"Size {size!r} is not known. Choose one of {', '.join(SIZES)}.", param="size")
+        raise RefusedError(f"Size {size!r} is not known. Choose one of {', '.join(SIZES)}.")
     output_format, formats = values.get("output_format"), ANY_MODEL.output_formats
     if output_format not in (None, *formats):
         told = f"output_format {output_format} is not known. Choose one of {', '.join(formats)}."
-        raise RefusedError(told, param="output_format")
+        raise RefusedError(told)
     if values.get("mask_mode") not in (None, *MASK_MODES):
         told = f"mask_mode {values['mask_mode']!r} is not known. Choose one of {', '.join(MASK_MODES)}."
-        raise RefusedError(told, param="mask_mode")
+        raise RefusedError(told)
     if values.get("transparent_pixels") not in (None, *TRANSPARENT_PIXELS):
         told = f"transparent_pixels {values['transparent_pixels']!r} is not known. Choose filled white or own colours."
-        raise RefusedError(told, param="transparent_pixels")
+        raise RefusedError(told)
     ranges = {"live_preview": ANY_MODEL.partial_images, "region_context": CONTEXT_RANGE}
     for name, (low, high) in {**ranges, "seed": (0, validation.SEED_MAX)}.items():
         value = values.get(name)
         if value is not None and not low <= value <= high:
-            raise RefusedError(validation.out_of_range(name, value, low, high), param=name)
+            raise RefusedError(validation.out_of_range(name, value, low, high))
 
 
 def refuse_kinds(values: Mapping[str, Any], *, always: Collection[str] = ()) -> None:
@@ -212,7 +212,7 @@ def refuse_kinds(values: Mapping[str, Any], *, always: Collection[str] = ()) -> 
     for name, value in values.items():
         is_asked = name in NUMBERS | TEXTS and (value is not None or name in always)
         if is_asked and (fault := kind_fault(name, value, is_number=name in NUMBERS)):
-            raise RefusedError(fault, param=name)
+            raise RefusedError(fault)
 
 
 def kind_fault(name: str, value: Any, *, is_number: bool) -> str | None:
@@ -243,9 +243,7 @@ def takes_kept(reuse: Any) -> bool:
 
 def _refuse_nothing_to_match(size: str | None, *, edits: bool) -> None:
     if size == "match image" and not edits:
-        raise RefusedError(
-            "Size match image needs a picture, and none is connected. Connect one or choose a size.", param="size"
-        )
+        raise RefusedError("Size match image needs a picture, and none is connected. Connect one or choose a size.")
 
 
 def _refuse_in_batch(values: Mapping[str, Any], *, markup: bool) -> None:
