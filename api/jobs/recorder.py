@@ -76,15 +76,16 @@ class AnswerRecorder:
         parsed = partial(
             parse_answer, connection=self._connection, model=record.model, asked=_asked(record), sent=self._sent
         )
-        ended = None
+        is_followed = bool(record.batch)
         for guess in (True, False):
             try:
-                response = parsed(raw, guess=guess)
+                response = parsed(raw, guess=guess, waits=not is_followed)
             except BadAnswerError:
-                ended = None if record.batch or ended else self._task_answer(raw, record, will_download)
-                if ended is None:
+                if is_followed:
                     raise
-                raw, record.elapsed_s = ended, ended.elapsed_s
+                is_followed, ended = True, self._task_answer(raw, record, will_download)
+                raw = ended or raw
+                record.elapsed_s = raw.elapsed_s
                 try:
                     response = parsed(raw, guess=guess)
                 except OpenAIImageError as exc:

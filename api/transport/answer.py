@@ -28,7 +28,7 @@ from .find_pictures import (
     pictures_in_text,
 )
 from .loose_json import documents, is_finished, utf8
-from .service_words import service_words
+from .service_words import service_words, values_in
 from .sse import (
     EVENT_STREAM,
     PARTIAL,
@@ -42,7 +42,7 @@ from .sse import (
     is_text_piece,
     joined_chat,
 )
-from .task_words import begun_task
+from .task_words import begun_task, is_waiting
 
 MAX_OUTLINE_BYTES = 64 << 20  # of an answer without its pictures
 MAX_BRACKETS = 1_000_000  # each is an object in memory
@@ -80,10 +80,12 @@ def parse_answer(
     asked: int = 1,
     sent: Sequence[bytes] = (),
     guess: bool = True,
+    waits: bool = False,
 ) -> OpenAIImageGenerationResponse:
     """Return the pictures of an answer, of which so many were `asked` for, and what fits of the rest.
 
     Without `guess` only known places are looked into. `sent` is what went out: found by a guess, it is no answer.
+    If it `waits` for tasks, one that goes on has no picture yet, whatever addresses it names.
     Raises: OpenAIImageError, by kind, if the service says 200 and means an error; BadAnswerError if nothing in it is
     a picture.
     """
@@ -91,6 +93,8 @@ def parse_answer(
     address = next((raw.headers[name] for name in ADDRESS_HEADERS if raw.headers.get(name, "").strip()), "")
     images = (response.data if response else None) or []
     has_picture = any(image.has_picture for image in images)
+    if waits and has_picture and all(image.url for image in images if image.has_picture):
+        has_picture = not any(map(is_waiting, values_in(raw.body)))
     if response is not None and has_picture and not any(image.guess and image.url for image in images):
         return response
     body = _last_words(raw.body) or raw.body

@@ -41,6 +41,14 @@ class NotAPictureError(ValueError):
     """What came from an address is words, and no picture."""
 
 
+class RefusedDownloadError(requests.HTTPError):
+    """A server refused to give a file, and `said` so much."""
+
+    def __init__(self, words: str, response: requests.Response, said: bytes) -> None:
+        super().__init__(words, response=response)
+        self.said = said
+
+
 @dataclass
 class Pictures:
     """The pictures of an answer as bytes, and what could not be had, by index, in words.
@@ -231,7 +239,7 @@ def fetched_once(address: str, connection: Connection, *, total_s: float = TOTAL
     """Return what lies at an address, which `address_of` gave; the connection's own origin gets its key where
     it asks for one, or at once where it `is_asked` for sure, as no storage is.
 
-    Raises: requests.RequestException, requests.HTTPError with the words of a refusal.
+    Raises: requests.RequestException, RefusedDownloadError with the words of a refusal.
     """
     headers = connection.auth_headers() if is_asked and _origin(address) == _origin(connection.base_url) else {}
     patience = Patience(SILENCE_S, total_s, public_only=not _is_inside(connection))
@@ -248,21 +256,23 @@ def fetched_once(address: str, connection: Connection, *, total_s: float = TOTAL
                 headers = connection.auth_headers()
             else:
                 if response.status_code >= REFUSED_FROM:
-                    raise requests.HTTPError(_said(response, connection), response=response)
+                    said = _said(response)
+                    raise RefusedDownloadError(_words_of(said, connection), response, said)
                 return b"".join(client.bounded_chunks(response, MAX_PICTURE_BYTES))
     raise requests.TooManyRedirects(f"more than {MAX_REDIRECTS} redirects")
 
 
-def _said(response: requests.Response, connection: Connection) -> str:
-    """Return what a refusal says of itself, such as that an address has expired; nothing of ours."""
+def _said(response: requests.Response) -> bytes:
+    """Return what a refusal says of itself, such as that an address has expired."""
     said = b""
     with contextlib.suppress(requests.RequestException, OSError):
         for chunk in client.bounded_chunks(response, SAID_MAX_BYTES):
             said += chunk
-    return _words_of(said, connection)
+    return said
 
 
 def _words_of(said: bytes, connection: Connection) -> str:
+    """Return the words in what came, without anything of ours."""
     words = service_words(said)
     return redacted(connection, words.page or words.message)[:WORDS_MAX_CHARS].rstrip(" .")
 

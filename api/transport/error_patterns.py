@@ -13,7 +13,7 @@ MODERATION_WORDS = (
     r"|moderation[ _](system|filter|check|blocked)"
     r"|(by|failed|not pass) (the )?(content )?(moderation|safety)|(violat\w+|against) .{0,60}(polic|guideline|terms of)"
     r"|sensitive (word|content|information)|\bnsfw\b|prohibited content|unsafe[ _](content|generation)"
-    r"|inappropriate content"
+    r"|inappropriate content|banned (prompt|word)"
     r"|flagged (as|by|for)|(prompt|request|input|images?|content) (was |were |is |are |has been )?flagged"
     r"|guardrails?\b.{0,40}(fail|block|reject|violat|trigger)|prompt (was |is )?blocked"
     r"|\u654f\u611f|\u8fdd\u89c4|\u5ba1\u6838|\u5185\u5bb9\u5b89\u5168"
@@ -120,7 +120,7 @@ NOBODY_THERE = (
     r"|^loading model|model ([\w./-]+ )?is (still |currently )?loading|system (disk|cpu|memory) overloaded"
     r"|no auth available|no keys found|backend not found|get a peer from"
     r"|unable to start process|(server|service|model) is (too )?busy|queue (is )?full"
-    r"|under(going)? maintenance"
+    r"|under(going)? maintenance|\u961f\u5217\u5df2\u6ee1"
 )
 NOT_BEGUN_CODES = (
     r"failed_validation|model_price_error|\w+_not_configured|get_channel_failed|no_available_key"

@@ -66,7 +66,7 @@ IS_PAGE = re.compile(r"<(!doctype\s+html|html|head|body)\b", re.I)
 SAID_BACK = re.compile(
     r"prompt|input|init_|mask|markup|references?|source_?(image|url|file)|origin_?image|request|param|echo|messages|instruction|control|"
     r"thumb|preview|partial|sketch|avatar|logo|icon|example|schema|docs?_|documentation|help|homepage|support|terms|"
-    r"cancel|hook|callback|poll|response_url|^(get|self|web|next)$|stream|status_url|error|detail",
+    r"cancel|hook|callback|poll|response_url|fetch_result|^(get|self|web|next)$|stream|status_url|error|detail",
     re.I,
 )
 LINK_NAME = re.compile(

@@ -13,7 +13,7 @@ from typing import Any
 from .base64_json import extract_base64
 from .loose_json import documents, entries, utf8
 from .page_words import IS_PAGE, MESSAGE_MAX_CHARS, READ_MAX_BYTES, clean, plain
-from .task_words import STATE_KEYS, TASK_PLACES, begun_task, has_failed, task_address, task_of
+from .task_words import STATE_KEYS, TASK_PLACES, begun_task, has_failed, is_waiting, task_address, task_of
 
 CODE_MAX_CHARS = 80
 LINES_MAX = 2000
@@ -43,7 +43,9 @@ MODERATED = re.compile(r"(request|content|input|output)?[ _]?moderated", re.I)
 ENDED = re.compile(r"stop|length|end_turn|completed?|success", re.I)
 GOOD_CODES = ("0", "200", "201", "202", "success", "ok", "true")
 SUCCESSFUL = re.compile(
-    r"\W*((submit(ted)?|request) )?(success(ful(ly)?)?\b|submitted|queued|ok\W*$|(\u63d0\u4ea4)?\u6210\u529f)", re.I
+    r"\W*((submit(ted)?|request) )?(succe(ss(ful(ly)?)?|ed(ed)?)\b|submitted|queued|ok\W*$|(\u63d0\u4ea4)?\u6210\u529f"
+    r"|\u6392\u961f\u4e2d|\u4efb\u52a1\u5df2\u5b58\u5728)",
+    re.I,
 )
 INNER_ERROR = re.compile(r"\{\s*[\"']error[\"']\s*:")  # of another server, with more words behind it
 IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]+")
@@ -136,14 +138,15 @@ def _told(value: Any, depth: int = 0) -> ServiceWords | None:
     own = _own_words(value, depth)
     for key in INSIDE_KEYS:
         words = None if value.get(key) == own.code else _told(value.get(key), depth + 1) or _by_field(value.get(key))
-        own = _merged(own, words) if words is not None else own
+        own = _merged(own, words) if words is not None and not words.is_task else own
     is_error = own.from_service or any(value.get(key) for key in ("error", "errors", "Error"))
     is_error = is_error or any(value.get(key) is False for key in ("success", "ok")) or has_failed(value)
     if not is_error and (blocked := _withheld(value, own.message)) is not None:
         return blocked
-    is_good = not is_error and (SUCCESSFUL.match(own.message) if own.message else _is_good(own.code))
-    if is_good and (begun := _without_error(value)) is not None:
-        return begun
+    is_good = SUCCESSFUL.match(own.message) if own.message else _is_good(own.code)
+    if not is_error and (is_good or is_waiting(value)) and (begun := _without_error(value)) is not None:
+        said = "" if is_good or not own.message else f"{own.message.rstrip(' .:')}: "
+        return replace(begun, message=said + begun.message)
     if own.message or own.code or own.retry_after_s is not None:
         return replace(own, from_service=is_error, codes=own.codes[:MESSAGE_MAX_CHARS])
     return _without_error(value)
@@ -200,7 +203,8 @@ def _own_words(answer: Mapping[str, Any], depth: int) -> ServiceWords:
         and SUCCESSFUL.match(message.message) is None
         and not any(answer.get(key) for key in ("data", "choices", "images", "output"))
     )
-    met = " ".join(filter(None, (code, kind, message.codes)))
+    named = message.message if IDENTIFIER.fullmatch(message.message) else ""  # a code in the place of words
+    met = " ".join(filter(None, (code, kind, message.codes, named)))
     return ServiceWords(
         message.message,
         message.code or code,

@@ -9,25 +9,35 @@ from typing import Any
 from .loose_json import entries
 from .page_words import PAGE_MAX_CHARS, clean
 
-ID_MAX_CHARS, PLACES_DEEP = 80, 3
-TASK_KEYS = (
-    "task_id", "taskId", "taskID", "job_id", "jobId", "prediction_id", "generationId", "inference_id", "run_id",
-)  # fmt: skip
+PLACES_DEEP = 3
+TASK_KEY = re.compile(
+    r"((task|job|prediction|inference|run|event|operation)[_-]?id|generationid|invocation_?arn)", re.I
+)
+WEAK_KEYS = ("id", "request_id", "requestId", "generation_id")  # many answers have one
 STATE_KEYS = ("status", "state", "task_status", "taskStatus")
 TASK_STATES = re.compile(
     r"queued?|pending|processing|in[ _-]?progress|submitted|starting|created|validating|not_?(start(ed)?|running)"
     r"|in[ _-]?queue|run(ning)?|accepted|wait(ing)?|generating|scheduled|suspended|executing|ongoing|preparing"
-    r"|initiali[sz]ing|throttled",
+    r"|initiali[sz]ing|throttled|backlogged",
     re.I,
 )
 DONE_STATES = re.compile(r"succe(ss|ssful|ed|eded)|completed?|done|finish(ed)?|ready", re.I)
 FAILED_STATES = re.compile(r"fail(ed|ure)?|timed?_?out|error(ed)?|rejected|blocked|cancell?ed|expired|incomplete", re.I)
 KNOWN_STATES = (TASK_STATES, DONE_STATES, FAILED_STATES)
-TASK_PLACES = ("data", "output", "result", "task", "job", "sdGenerationJob", "generations_by_pk")
-TASK_ADDRESS_KEYS = (
-    "status_url", "statusUrl", "polling_url", "poll_url", "pollingUrl", "pollUrl", "response_url", "task_url", "get",
-    "self", "href",
+TASK_PLACES = (
+    "data", "output", "result", "task", "job", "jobs", "header", "Response", "Result", "sdGenerationJob",
+    "generations_by_pk",
 )  # fmt: skip
+WAITING_KEYS = (
+    "status_url", "statusUrl", "polling_url", "poll_url", "pollingUrl", "pollUrl", "fetch_result", "task_url",
+)  # fmt: skip
+TASK_ADDRESS_KEYS = (*WAITING_KEYS, "response_url", "result_url", "get", "self", "href")
+OF_ANSWERS = (
+    "data", "images", "image", "output", "outputs", "results", "result", "choices", "candidates", "artifacts",
+    "predictions", "object", "model", "usage", "created", "url", "b64_json", "error", "errors", "message",
+)  # fmt: skip
+OPERATION = re.compile(r"\S*\boperations/\S+")
+ID_TEXT = re.compile(r"(?=\D*\d)[A-Za-z0-9][\w.:-]{5,63}", re.ASCII)  # as a text in the place of the picture
 USER = re.compile(r"//[^/\s]*@")
 ADDRESS = re.compile(r"(https?:/)?/\S+")
 
@@ -58,17 +68,27 @@ def state_of(answer: object) -> str:
     return (known or states or [""])[-1]
 
 
+def is_waiting(answer: object) -> bool:
+    """Tell whether an answer says of a task that it goes on: by a state, or by where it is to be asked for."""
+    return any(map(_is_waiting, _with_places(answer)))
+
+
 def task_of(answer: Mapping[str, Any]) -> str | None:
-    """Return the id of a task that the service began, or None."""
+    """Return the id of a task that the service began, or None; an id that many answers have is one where the task
+    goes on, or where there is nothing else.
+    """
     for inside in _with_places(answer):
-        for key in TASK_KEYS:
-            if isinstance(inside.get(key), str | int) and inside[key]:
-                return clean(str(inside[key]))[:ID_MAX_CHARS]
-        number = inside.get("id") or inside.get("request_id")
-        if any(map(TASK_STATES.fullmatch, _own_states(inside))) or inside.get("polling_url"):
-            named = number if isinstance(number, str | int) and number else task_address(inside)
-            if named:
-                return clean(str(named))[:PAGE_MAX_CHARS]
+        named = [value for key, value in inside.items() if TASK_KEY.fullmatch(key) or _is_operation(key, value)]
+        waits = _is_waiting(inside)
+        if waits or not (any(key in inside for key in OF_ANSWERS) or any(_own_states(inside))):
+            named += map(inside.get, WEAK_KEYS)
+        if waits or "code" in inside or "success" in inside:
+            told = map(inside.get, TASK_PLACES)
+            named += [each for each in told if isinstance(each, str) and ID_TEXT.fullmatch(each)]
+        named += [task_address(inside)] if waits else []
+        for each in named:
+            if isinstance(each, str | int) and not isinstance(each, bool) and each:
+                return clean(str(each))[:PAGE_MAX_CHARS]
     return None
 
 
@@ -82,6 +102,15 @@ def task_address(answer: object) -> str:
     """Return where a task can be asked for, without what may be a key to it, or nothing."""
     place = next(iter(task_addresses(answer)), "").partition("?")[0]
     return clean(USER.sub("//", place))[:PAGE_MAX_CHARS]
+
+
+def _is_operation(key: str, value: object) -> bool:
+    return key == "name" and isinstance(value, str) and OPERATION.fullmatch(value) is not None
+
+
+def _is_waiting(answer: Mapping[str, Any]) -> bool:
+    told = answer.get("done") is False or any(map(answer.get, WAITING_KEYS))
+    return told or any(map(TASK_STATES.fullmatch, _own_states(answer)))
 
 
 def _own_states(answer: Mapping[str, Any]) -> Iterator[str]:

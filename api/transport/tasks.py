@@ -15,8 +15,8 @@ import requests
 from ..connections.connection import Connection
 from .answer import ADDRESS_HEADERS, RawAnswer, response_of
 from .base64_json import extract_base64, is_picture
-from .downloads import address_of, fetched_once
-from .find_pictures import IS_PAGE
+from .downloads import AGAIN, RefusedDownloadError, address_of, fetched_once
+from .find_pictures import IS_PAGE, UP_TO_SUFFIX
 from .loose_json import entries, utf8
 from .page_words import MESSAGE_MAX_CHARS
 from .service_words import MODERATED, service_words, values_in
@@ -27,9 +27,13 @@ LAST_LOOK_S = 60.0  # for a look that begins when the time is nearly up
 UNCLEAR_MAX = 5  # looks in a row that tell nothing: a task may be told of later than it is begun
 NAMED_MAX = 30  # that name the task, in a state that nobody knows
 PLACES_MAX, OUTLINE_MAX_BYTES = 8, 1 << 20
+FAILED_FOR_SURE = re.compile(r"failed|failure|cancell?ed|rejected", re.I)  # an error may be that of the look
 OVER = ("complete", "done", "finish")  # well or not; what else is well may be said of the look
 ID = re.compile(r"[\w.:-]{1,80}", re.ASCII)
-GUESSED = ("tasks/{id}", "images/{operation}/{id}", "images/tasks/{id}")  # docs/service.md, "What real servers do"
+GUESSED = (  # docs/service.md, "What real servers do"
+    "tasks/{id}", "images/{operation}/{id}", "images/tasks/{id}", "jobs/{id}", "predictions/{id}", "async-result/{id}",
+    "/mj/task/{id}/fetch",
+)  # fmt: skip
 
 
 def task_answer(
@@ -48,14 +52,21 @@ def task_answer(
     ids = [named for value in values if isinstance(value, dict) and (named := task_of(value))]
     watch = _Watch(connection, began + TOTAL_S, sent, {*ids, *filter(None, map(_last_part, places))})
     if is_task and not places and not connection.is_openai:
-        watch.is_guess, places = True, list(_guessed(ids, connection, operation))
+        watch.guessed = list(_guessed(ids, operation))
+        places = [*watch.guessed, *_addresses(raw.body)]
+    found = None  # by a guess, which may be where the picture is told
     for place in places:  # grows while it is walked through
+        if found is not None and place in watch.guessed:
+            break
         body = watch.ended(place)
-        if body is not None and (watch.has_picture(body) or watch.has_failed(body)):
-            return RawAnswer(body, raw.headers, raw.elapsed_s + time.monotonic() - began)
+        if body is not None and (watch.has_picture(body, guess=False) or watch.has_failed(body)):
+            found = body
+            break
+        if body is not None and found is None and watch.has_picture(body):
+            found = body
         new = [each for each in _told(watch.values(body or b"")) if each not in places]
         places += new[: max(0, PLACES_MAX - len(places))]
-    return None
+    return None if found is None else RawAnswer(found, raw.headers, raw.elapsed_s + time.monotonic() - began)
 
 
 def _told(values: Sequence[Any]) -> list[str]:
@@ -69,22 +80,29 @@ def _last_part(place: str) -> str:
     return ""
 
 
-def _guessed(ids: Sequence[str], connection: Connection, operation: str) -> Iterator[str]:
+def _guessed(ids: Sequence[str], operation: str) -> Iterator[str]:
     """Yield where a task may be asked for of which only the id is told."""
     if ids and ID.fullmatch(ids[0]) and ids[0].strip("."):
         for path in GUESSED:
-            yield connection.url(path.format(id=quote(ids[0], safe=""), operation=operation))
+            yield path.format(id=quote(ids[0], safe=""), operation=operation)
+
+
+def _addresses(body: bytes) -> list[str]:
+    """Return the one address in the place of a picture that is not told as a file's: its state may be told there."""
+    response = response_of(body, guess=False)
+    told = [image.url for image in (response.data if response else None) or [] if image.url]
+    return [each for each in told if len(told) == 1 and not UP_TO_SUFFIX.fullmatch(each)]
 
 
 @dataclass
 class _Watch:
-    """Looks at a task until `ends`; `ids` are by what a place means it, `is_guess` that nobody told of the place."""
+    """Looks at a task until `ends`; `ids` are by what a place means it, of the `guessed` places nobody told."""
 
     connection: Connection
     ends: float
     sent: Sequence[bytes] = field(repr=False)
     ids: set[str]
-    is_guess: bool = False
+    guessed: list[str] = field(default_factory=list)
     seen: tuple[bytes, list[Any]] = field(default=(b"", []), repr=False)  # the last body, and the values in it
 
     def ended(self, place: str) -> bytes | None:
@@ -92,7 +110,8 @@ class _Watch:
 
         A failure counts only where it names the task: any other may be that of the look, while the task still runs.
         """
-        pause_s, unclear, unclear_max, body = FIRST_PAUSE_S, 0, 0 if self.is_guess else UNCLEAR_MAX, b""
+        is_guess = place in self.guessed
+        pause_s, unclear, unclear_max, body = FIRST_PAUSE_S, 0, 0 if is_guess else UNCLEAR_MAX, b""
         while unclear <= unclear_max:
             if time.monotonic() + pause_s >= self.ends:
                 break
@@ -104,7 +123,7 @@ class _Watch:
                 return body
             unclear = 0 if is_pending else unclear + 1
             unclear_max = max(unclear_max, self._patience(body, is_pending=is_pending))
-        return body if self.has_picture(body, guess=False) and self._is_its_own(body) else None
+        return body if self.has_picture(body, guess=False) and self._is_its_own(body, place) else None
 
     def has_picture(self, body: bytes, *, guess: bool = True) -> bool:
         """Tell whether there is a picture that did not go out itself."""
@@ -122,7 +141,7 @@ class _Watch:
     def _is_end(self, body: bytes, state: str, place: str) -> bool:
         if DONE_STATES.fullmatch(state):
             return self.has_picture(body) or any(each != place for each in _told(self.values(body)))
-        return not state and self._is_its_own(body) and self.has_picture(body)
+        return not state and self._is_its_own(body, place) and self.has_picture(body)
 
     def _patience(self, body: bytes, *, is_pending: bool) -> int:
         if is_pending or not self._is_named(body):
@@ -130,9 +149,9 @@ class _Watch:
         is_known = DONE_STATES.fullmatch(self._state(body)) or self.has_picture(body)
         return UNCLEAR_MAX if is_known or service_words(body).from_service else NAMED_MAX
 
-    def _is_its_own(self, body: bytes) -> bool:
+    def _is_its_own(self, body: bytes, place: str) -> bool:
         """Tell whether what is told is of the task: at a guessed place may be anything."""
-        return not self.is_guess or bool(self._state(body)) or self._is_named(body)
+        return place not in self.guessed or bool(self._state(body)) or self._is_named(body)
 
     def _is_named(self, body: bytes) -> bool:
         told = (each for value in self.values(body) for _, each in entries(value))
@@ -149,9 +168,14 @@ class _Watch:
 
     def _look(self, place: str) -> bytes:
         body, left_s = b"", max(LAST_LOOK_S, self.ends - time.monotonic())
-        with contextlib.suppress(ValueError, requests.RequestException, OSError):
+        try:
             address = address_of(place, self.connection)
             body = fetched_once(address, self.connection, total_s=left_s, is_asked=True)
+        except RefusedDownloadError as exc:  # some tell so of a task that failed
+            is_over = exc.response.status_code not in AGAIN and FAILED_FOR_SURE.fullmatch(self._state(exc.said))
+            body = exc.said if is_over else b""
+        except (ValueError, requests.RequestException, OSError):
+            pass
         return b"" if _is_page(body) or (_is_large(body) and not self.has_picture(body, guess=False)) else body
 
 

@@ -335,6 +335,84 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         BadAnswerError,
         "",
     ),
+    "queued at midjourney-proxy": (
+        RELAY,
+        200,
+        {"code": 22, "description": "\u6392\u961f\u4e2d\uff0c\u524d\u9762", "result": "0741798445574458"},
+        BadAnswerError,
+        "the task 0741798445574458",
+    ),
+    "no place at midjourney-proxy": (
+        RELAY,
+        200,
+        {"code": 23, "description": "\u961f\u5217\u5df2\u6ee1", "result": None},
+        RefusedError,
+        "Nothing was made",
+    ),
+    "words of midjourney": (
+        RELAY,
+        200,
+        {"id": "1", "status": "FAILURE", "failReason": "Banned prompt detected: x"},
+        ModeratedError,
+        "",
+    ),
+    "an id in place of data": (
+        RELAY,
+        200,
+        {"code": "success", "message": "", "data": "task_4b0a7e6a1c"},
+        BadAnswerError,
+        "the task task_4b0a7e6a1c",
+    ),
+    "an id alone": (RELAY, 200, {"id": "a6dc6c6e20acda01"}, BadAnswerError, "the task a6dc6c6e20acda01"),
+    "an id in tencent's form": (
+        RELAY,
+        200,
+        {"Response": {"JobId": "13-17-d9", "RequestId": "8d0b"}},
+        BadAnswerError,
+        "the task 13-17-d9",
+    ),
+    "a state in kling's words": (
+        RELAY,
+        200,
+        {"code": 0, "message": "SUCCEED", "data": {"task_id": "CjikA", "task_status": "submitted"}},
+        BadAnswerError,
+        "the task CjikA",
+    ),
+    "a task under its own name": (
+        RELAY,
+        200,
+        {"job": "d2f6-11", "status": "queued"},
+        BadAnswerError,
+        "the task d2f6-11",
+    ),
+    "an operation of google": (
+        RELAY,
+        200,
+        {"name": "operations/5e71", "done": False},
+        BadAnswerError,
+        "the task operations/5e71",
+    ),
+    "words beside a task": (
+        RELAY,
+        200,
+        {"status": "processing", "message": "Come back.", "fetch_result": "https://x.invalid/1", "id": 1},
+        BadAnswerError,
+        "says: Come back: it began the task 1 and",
+    ),
+    "an id of an answer is no task": (
+        RELAY,
+        200,
+        {"id": "img-abc", "created": 1, "data": None},
+        BadAnswerError,
+        '{"id": ',
+    ),
+    "a code in the place of words": (
+        RELAY,
+        200,
+        {"code": 4, "description": "quota_not_enough"},
+        OutOfCreditError,
+        "billing page",
+    ),
 }
 
 
@@ -641,6 +719,36 @@ BEGUN: dict[str, tuple[bytes, dict[str, list[Any]]]] = {
             ]
         },
     ),
+    "midjourney-proxy": (
+        b'{"code": 1, "description": "Submit success", "result": "1712205491372224"}',
+        {
+            "/mj/task/1712205491372224/fetch": [
+                {"id": "1712205491372224", "status": "IN_PROGRESS", "imageUrl": "BASE/v1/b.png"},
+                {"id": "1712205491372224", "status": "SUCCESS", "imageUrl": "BASE/v1/a.png"},
+            ]
+        },
+    ),
+    "places without a state": (
+        b'{"request_id": "r1", "status_url": "/r1/status", "result_url": "/r1/result"}',
+        {
+            "/r1/status": [{"request_id": "r1", "status": "completed", "result_url": "/r1/result"}],
+            "/r1/result": [{"request_id": "r1", "status": "succeeded", "outputs": {"9": {"images": [FIRST]}}}],
+        },
+    ),
+    "a placeholder until it is done": (
+        b'{"id": "t1", "status": "queued", "data": [{"url": "/v1/b.png"}]}',
+        {"/v1/tasks/t1": [{"id": "t1", "status": "completed", "data": [{"url": "/v1/a.png"}]}]},
+    ),
+    "its state where the picture is to be": (
+        b'{"id": "t1", "status": "processing", "url": "/v1/status/t1"}',
+        {
+            "/v1/status/t1": [
+                {"id": "t1", "status": "processing"},
+                {"id": "t1", "status": "completed", "output": [FIRST]},
+            ]
+        },
+    ),
+    "no more than the picture's address": (b'{"id": "t1", "status": "processing", "url": "/v1/a.png"}', {}),
     "a failure to look": (
         b'{"status": "queued", "id": "t1", "urls": {"get": "/v1/t1"}}',
         {"/v1/t1": [{"error": {"message": "internal"}}, {"status": "succeeded", "output": [FIRST]}]},
@@ -683,6 +791,16 @@ def test_a_task_that_failed_is_told_in_the_services_words(server: WireServer) ->
     server.file("/v1/tasks/t1", plain(b'{"data": {"task_id": "t1", "status": "failed", "fail_reason": "too dull"}}'))
     with pytest.raises(RefusedError, match="too dull"):
         node()
+
+
+def test_a_look_that_is_refused_may_tell_of_a_task_that_failed(server: WireServer) -> None:
+    """Some give it the status of a failure: it is not looked at until the time is up."""
+    server.script(plain(b'{"task_id": "t1", "status": "queued", "poll_url": "/v1/t1"}'))
+    said = b'{"id": "t1", "status": "failed", "error": "too dull"}'
+    server.file("/v1/t1", plain(said, status="422 Unprocessable Content"))
+    with pytest.raises(RefusedError, match="too dull"):
+        node()
+    assert len(server.gets) == 1
 
 
 def test_no_password_in_the_place_of_a_task_is_told(server: WireServer) -> None:
