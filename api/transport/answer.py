@@ -28,6 +28,7 @@ from .find_pictures import (
     pictures_in_text,
 )
 from .loose_json import documents, is_finished, utf8
+from .page_words import is_text
 from .service_words import service_words, values_in
 from .sse import (
     EVENT_STREAM,
@@ -47,12 +48,12 @@ from .task_words import begun_task, is_waiting
 MAX_OUTLINE_BYTES = 64 << 20  # of an answer without its pictures
 MAX_BRACKETS = 1_000_000  # each is an object in memory
 MAX_TOKENS = 10**9
-WORD_CHARS = 64
+WORD_CHARS, PACKED_SAMPLE_BYTES = 64, 4000
 SAID_MAX_CHARS = 300
-PACKINGS = ("br", "zstd", "compress", "x-compress", "snappy", "lz4")  # not unpacked by client.py
+PACKINGS = ("br", "zstd", "dcb", "dcz", "compress", "x-compress", "snappy", "lz4", "bzip2", "xz")  # see client.py
+PACKED = {b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ": "xz", b"\x04\x22\x4d\x18": "lz4", b"BZh": "bzip2"}
 ADDRESS_HEADERS = ("operation-location", "location")  # of a task that was begun, or of what was made
 QUOTED_STREAM = re.compile(r"event: (?:image_(?:generation|edit)|response)\.|data: ?\{")
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 BARE_END = b" \t\r\n\"'"
 TOTALS = ("input_tokens", "output_tokens", "total_tokens")
 CHAT_NAMES = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
@@ -111,10 +112,8 @@ def parse_answer(
     said = f" The service says: {message}." if message else ""
     is_empty = PREAMBLE.fullmatch(raw.body) is not None
     what = "is empty" if is_empty else "holds no picture" if response is not None else "is not of the expected form"
-    packings = re.findall(r"[\w-]+", raw.headers.get("content-encoding", "").lower())
-    packings += ["zstd"] if raw.body.startswith(ZSTD_MAGIC) else []
-    if (packing := next((each for each in packings if each in PACKINGS), "")) and response is None:
-        what = f"is packed by {packing}, which was not asked for; another program can unpack the kept file"
+    if packing := _packing(raw):
+        what, said = f"is packed by {packing}, which was not asked for; another program can unpack the kept file", ""
     fault = f"the answer {what}.{said}"
     raise BadAnswerError(
         f"{connection.name}: {fault} Look at the account's usage page before asking again.",
@@ -122,6 +121,15 @@ def parse_answer(
         request_id=raw.request_id,
         fault=fault,
     )
+
+
+def _packing(raw: RawAnswer) -> str:
+    """Return how an answer is packed that client.py did not unpack, by its label or its beginning, or nothing."""
+    if is_text(utf8(raw.body[:PACKED_SAMPLE_BYTES]).decode(errors="replace")):
+        return ""
+    labels = re.findall(r"[\w-]+", raw.headers.get("content-encoding", "").lower())
+    begun = [packing for mark, packing in PACKED.items() if raw.body.startswith(mark)]
+    return next((each for each in [*labels, *begun] if each in PACKINGS), "")
 
 
 def holds_picture(body: bytes) -> bool:

@@ -23,14 +23,20 @@ def plain(body: bytes) -> tuple[str, str]:
     """Return what to tell of what is no JSON, and of a web page its title and text, never its styles or scripts."""
     text = utf8(body)[:READ_MAX_BYTES].decode("utf-8", errors="replace")
     if not IS_PAGE.search(text[:MESSAGE_MAX_CHARS]):
-        unreadable = sum(not (each.isprintable() or each.isspace()) or each == "\ufffd" for each in text[:SAMPLE_CHARS])
-        if unreadable * 10 > max(SHORT_CHARS, len(text[:SAMPLE_CHARS])):
+        if not is_text(text):
             return f"{len(body):,} bytes that are no text", ""
         return clean(re.sub(r"<[^<>]*>", " ", NO_TEXT.sub(" ", COMMENT_LINES.sub("", text)))), ""
     name = clean(_unescaped(_title(text)))
     content = clean(_unescaped(re.sub(r"<[^<>]*(>|\Z)", " ", NO_TEXT.sub(" ", text))))
     page = (f"{name}: {content}" if name and content and name not in content else content or name)[:PAGE_MAX_CHARS]
     return f"{WEB_PAGE} It reads: {page}" if page else WEB_PAGE, page or "an empty page"
+
+
+def is_text(decoded: str) -> bool:
+    """Tell whether the beginning of what was decoded, with marks for what was not, reads as text does."""
+    sample = decoded[:SAMPLE_CHARS]
+    unreadable = sum(not (each.isprintable() or each.isspace()) or each == "\ufffd" for each in sample)
+    return unreadable * 10 <= max(SHORT_CHARS, len(sample))
 
 
 def _title(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .base64_json import extract_base64
 from .loose_json import documents, entries, utf8
-from .page_words import IS_PAGE, MESSAGE_MAX_CHARS, READ_MAX_BYTES, clean, plain
+from .page_words import IS_PAGE, MESSAGE_MAX_CHARS, READ_MAX_BYTES, clean, is_text, plain
 from .task_words import STATE_KEYS, TASK_PLACES, begun_task, has_failed, is_waiting, task_address, task_of
 
 CODE_MAX_CHARS = 80
@@ -106,7 +106,7 @@ def values_in(body: bytes) -> Iterator[Any]:
         return
     told = [value for line in said[-LINES_MAX:] if isinstance(value := _parsed(line), dict | list)]
     yield from told
-    if not told and not IS_PAGE.search(text[:MESSAGE_MAX_CHARS]):
+    if not told and not IS_PAGE.search(text[:MESSAGE_MAX_CHARS]) and is_text(text):
         yield from (value for value in documents(text) if isinstance(value, dict | list))
 
 

@@ -572,12 +572,24 @@ def test_what_a_stream_says_in_place_of_a_picture_is_told(server: WireServer) ->
         node(live_preview=1)
 
 
-@pytest.mark.parametrize("headers", [("Content-Encoding: gzip, zstd",), ()])
-def test_a_packing_that_is_not_unpacked_is_named(server: WireServer, headers: tuple[str, ...]) -> None:
-    """By its label or by how it begins; the bytes are kept as they came."""
-    server.script(plain(b"\x28\xb5\x2f\xfd" + bytes(range(40)), *headers))
-    with pytest.raises(BadAnswerError, match=r"packed by zstd.*kept"):
+ZSTD, BROTLI = b"\x28\xb5\x2f\xfd" + bytes(range(40)), b"\x5b\x02\x80{}" + bytes(each * 37 % 256 for each in range(300))
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "packing"),
+    [(ZSTD, ("Content-Encoding: gzip, zstd",), "zstd"), (ZSTD, (), "zstd"), (BROTLI, ("Content-Encoding: BR",), "br")],
+    ids=["labelled", "unlabelled", "with what looks like JSON"],
+)
+def test_a_packing_that_is_not_unpacked_is_named(
+    server: WireServer, body: bytes, headers: tuple[str, ...], packing: str
+) -> None:
+    """By its label or by how it begins; the bytes are kept as they came, and nothing is read out of them."""
+    server.script(plain(body, *headers))
+    with pytest.raises(BadAnswerError, match=rf"packed by {packing}, .* kept file\)") as told:
         node()
+    kept = re.search(r"kept in (\S+)\.", str(told.value))
+    assert kept is not None
+    assert body in [each.read_bytes() for each in Path(kept[1]).iterdir()]
 
 
 def test_json_under_base64_is_read_at_once(server: WireServer) -> None:
