@@ -10,6 +10,7 @@ import stat
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeVar
 
@@ -177,12 +178,16 @@ def make_private_folder(path: Path) -> Path:
     return path
 
 
-def folders_in(path: Path, beginning: str = "") -> Iterator[Path]:
-    """Yield what lies below a path and has a name that begins so, in no order; nothing where there is no folder."""
+def folders_in(path: Path) -> Iterator[Path]:
+    """Yield what lies below a path, in no order; nothing where there is no folder."""
     with contextlib.suppress(OSError), os.scandir(path) as entries:
         for entry in entries:
-            if entry.name.startswith(beginning):
-                yield path / entry.name
+            yield path / entry.name
+
+
+def has_more_than(path: Path, count: int) -> bool:
+    """Tell whether more than so many things lie below a path, without counting all of them."""
+    return sum(1 for _ in islice(folders_in(path), count + 1)) > count
 
 
 def names_in(path: Path) -> set[str]:

@@ -13,12 +13,18 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
-from ..backends.atomic_files import make_private_folder, passing_folders, read_regular, remove, write_atomic
+from ..backends.atomic_files import (
+    has_more_than,
+    make_private_folder,
+    passing_folders,
+    read_regular,
+    remove,
+    write_atomic,
+)
 from ..catalog import pricing
 from ..catalog.schemas import Operation
 from ..jobs.job import Job
@@ -180,11 +186,7 @@ class JobPlan:
 
     def is_larger_than(self, count: int) -> bool:
         """Tell whether there are more jobs than this, without counting all of them."""
-        try:
-            with os.scandir(self._jobs) as entries:
-                return sum(1 for _ in islice(entries, count + 1)) > count
-        except OSError:
-            return False
+        return has_more_than(self._jobs, count)
 
     def each(self) -> Iterator[PlannedJob]:
         """Yield all planned jobs in no order, as they are read: there may be very many."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
 from . import validation
@@ -84,7 +84,7 @@ class Image(BaseModel):
     """One picture of an answer: base64 text, the address of a file, or its own bytes (`raw`); `other` is what else
     stands in its place. `guess` tells that it stood in no known place ("place"), or is a link in a text ("link").
 
-    Long base64 is a view of the answer's own bytes (see base64_json.py); the context has it by the name in its place.
+    Long base64 is a view of the answer's own bytes (see base64_json.py).
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -100,11 +100,6 @@ class Image(BaseModel):
     def has_picture(self) -> bool:
         """Whether there is a picture, here or at an address."""
         return bool(self.b64_json or self.url or self.raw)
-
-    @field_validator("b64_json")
-    @classmethod
-    def _put_back(cls, value: str | memoryview | None, info: ValidationInfo) -> str | memoryview | None:
-        return (info.context or {}).get(value, value)
 
 
 class TokenDetails(BaseModel):

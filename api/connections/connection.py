@@ -25,6 +25,10 @@ BATCH_WINDOW = timedelta(hours=24)
 OWN_KEY_MAX_PIXELS = 8_294_400  # the largest picture the models make, docs/service.md, "Sizes"
 SHORTEST_SECRET = 8  # "none", as local services take it, is no secret and may occur in a picture's base64
 LONGEST_WORD = 16
+SECRET_PATTERN = re.compile(
+    r"((?<![A-Za-z0-9])(?:sk|comfyui|org)-|Bearer\s+|api[-_]key[=: ]+)[^\s'\",.;)]+", re.IGNORECASE
+)
+USER_PATTERN = re.compile(r"://(?:(?!://)[^\s'\"<>])*@")  # name and password of a proxy, as errors repeat its address
 SECRET_HEADER = re.compile("key|token|secret|pass|auth|cookie|credential|sign", re.I)
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 OPENAI_HOSTS = ("api.openai.com", "eu.api.openai.com", "us.api.openai.com")  # a relay is never one, whatever its name
@@ -143,6 +147,12 @@ class Connection:
         for secret in self._secrets():
             words = escaped.in_words(secret).sub("[key]", words)
         return words
+
+    def redacted(self, words: str) -> str:
+        """Return the same without anything else that looks like a key, or like a name and a password in an address."""
+        key = self.key.get_secret_value() if self.key else ""
+        clean = self.without_secrets_in(words.replace(key, "[key]") if key else words)
+        return SECRET_PATTERN.sub("[key]", USER_PATTERN.sub("://", clean))
 
     def _secrets(self) -> list[str]:
         key = [self.key.get_secret_value()] if self.key else []

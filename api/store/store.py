@@ -22,12 +22,12 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import count, islice, takewhile
+from itertools import count, takewhile
 from pathlib import Path
 
 from .. import config
 from ..backends import atomic_files as files
-from ..backends.atomic_files import folders_in, make_private_folder, write_atomic
+from ..backends.atomic_files import make_private_folder, write_atomic
 from ..backends.backend import Backend
 from ..connections.connection import Connection
 from ..errors import BadAnswerError
@@ -292,7 +292,7 @@ class Store:
         Else it is only time to count again, which is not done while requests begin, and takes a hundredth of all time.
         """
         if not self._is_large:  # one that was once is not counted again
-            self._is_large = sum(1 for _ in islice(folders_in(self.jobs), FEW + 1)) > FEW
+            self._is_large = files.has_more_than(self.jobs, FEW)
         is_full = self._limit.is_full or not self._is_large
         with self._prune_lock:  # answers of many requests come at the same moment
             is_due = is_full or time.monotonic() > self._prune_after

@@ -18,7 +18,7 @@ from ..catalog.schemas import Image, OpenAIImageGenerationResponse, SvgUsage, To
 from ..connections.connection import Connection
 from ..errors import BadAnswerError
 from .base64_json import base64_to_bytes, extract_base64, is_picture, is_whole_picture, looks_like_base64
-from .error_mapping import Asked, error_from_response, redacted
+from .error_mapping import Asked, error_from_response
 from .find_pictures import (
     MAX_IMAGES,
     UP_TO_SUFFIX,
@@ -108,7 +108,7 @@ def parse_answer(
     if guess and UP_TO_SUFFIX.fullmatch(address):
         return OpenAIImageGenerationResponse(data=[Image(url=address, guess="place")])
     said_there = begun_task(address.partition("?")[0]) if address and not words.is_task else words.message
-    message = redacted(connection, said_there)[:SAID_MAX_CHARS].rstrip(" .")
+    message = connection.redacted(said_there)[:SAID_MAX_CHARS].rstrip(" .")
     said = f" The service says: {message}." if message else ""
     is_empty = PREAMBLE.fullmatch(raw.body) is not None
     what = "is empty" if is_empty else "holds no picture" if response is not None else "is not of the expected form"

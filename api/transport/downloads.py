@@ -18,7 +18,6 @@ from . import client
 from .answer import known_picture
 from .base64_json import base64_to_bytes, is_picture, looks_like_base64
 from .client import TooLargeError
-from .error_mapping import redacted
 from .find_pictures import address_in
 from .network_words import reason_of
 from .service_words import service_words
@@ -274,7 +273,7 @@ def _said(response: requests.Response) -> bytes:
 def _words_of(said: bytes, connection: Connection) -> str:
     """Return the words in what came, without anything of ours."""
     words = service_words(said)
-    return redacted(connection, words.page or words.message)[:WORDS_MAX_CHARS].rstrip(" .")
+    return connection.redacted(words.page or words.message)[:WORDS_MAX_CHARS].rstrip(" .")
 
 
 def _not_fetched(address: str, exc: Exception, status: int | None) -> str:

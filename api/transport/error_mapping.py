@@ -42,14 +42,10 @@ from .retry import retry_after_s
 from .service_words import ServiceWords, service_words
 
 CODE_MAX_CHARS = 100
-USER_PATTERN = re.compile(r"://(?:(?!://)[^\s'\"<>])*@")  # name and password of a proxy, as errors repeat its address
 BAD_ADDRESS_MARKS = ("Failed to parse", "label empty or too long")
 CERTIFICATE_MARKS = ("CERTIFICATE_VERIFY_FAILED", "CA certificate bundle")
 WORDS_MAX_CHARS = 600
 SHOWN_MAX_CHARS = 200
-SECRET_PATTERN = re.compile(
-    r"((?<![A-Za-z0-9])(?:sk|comfyui|org)-|Bearer\s+|api[-_]key[=: ]+)[^\s'\",.;)]+", re.IGNORECASE
-)
 MAYBE_BILLED = "it may have been billed, so it is not sent again by itself"
 RUN_AGAIN_ADVICE = "Run again: the same request is repeated, and you are billed only once."
 BILLED = {  # by whether a key of ours lets the same be asked for again
@@ -130,15 +126,15 @@ def error_from_response(
     rule = _rule(connection, meant, words, asked, redirects=bool(headers.get("location", "").strip()))
     facts = _facts(connection, subject, words, headers, asked)
     happened, advice = (text.format(**facts) for text in (rule.happened, rule.advice))
-    said = redacted(connection, words.page or words.message)[:WORDS_MAX_CHARS].rstrip(" .")
-    code = redacted(connection, words.code or "")[:CODE_MAX_CHARS] or None
+    said = connection.redacted(words.page or words.message)[:WORDS_MAX_CHARS].rstrip(" .")
+    code = connection.redacted(words.code or "")[:CODE_MAX_CHARS] or None
     request_id = headers.get("x-request-id")
     tail = f" (HTTP {status}{_named(', code ', code)}{_named(', request ', request_id)})"
     return rule.error(
         f"{happened}{tail}." + (f" The service says: {said}." if said else "") + f" {advice}",
         status=None if rule is EARLY else status,
         code=code,
-        param=redacted(connection, words.param or "") or None,
+        param=connection.redacted(words.param or "") or None,
         request_id=request_id,
         retry_after_s=retry_after_s(headers, words.message, words.retry_after_s),
         replayed=headers.get("idempotent-replayed", "").lower() == "true",
@@ -221,7 +217,7 @@ def _target(connection: Connection, address: str, location: str) -> str:
     except ValueError:
         place = ""
     return (
-        redacted(connection, place)[:SHOWN_MAX_CHARS] if location.strip() and place else "a place that it does not name"
+        connection.redacted(place)[:SHOWN_MAX_CHARS] if location.strip() and place else "a place that it does not name"
     )
 
 
@@ -283,7 +279,7 @@ def error_from_exception(connection: Connection, exc: Exception, *, complete: bo
 
     Any exception will do: what is none of the network's is told as what could not be sent.
     """
-    reason = redacted(connection, reason_of(exc))
+    reason = connection.redacted(reason_of(exc))
     if complete:
         billed, unknown = BILLED[connection.idempotent]
         return OutcomeUnknownError(
@@ -330,13 +326,6 @@ def _clean(connection: Connection, body: bytes) -> bytes:
         return body
     text = utf8(body).decode(errors="surrogateescape")
     return connection.without_secrets_in(text).encode(errors="surrogateescape")
-
-
-def redacted(connection: Connection, text: str) -> str:
-    """Return a text without this connection's key and without anything that looks like one."""
-    key = connection.key.get_secret_value() if connection.key else ""
-    clean = connection.without_secrets_in(text.replace(key, "[key]") if key else text)
-    return SECRET_PATTERN.sub("[key]", USER_PATTERN.sub("://", clean))
 
 
 def _named(label: str, value: str | None) -> str:
