@@ -46,7 +46,12 @@ def start_pixels(tensor: Tensor) -> tuple[Pixels, Stripes]:
     """
     if not tensor.is_floating_point():
         raise no_floats(tensor)
-    source = _on_cpu(tensor.detach())
+    source = tensor.detach()
+    if source.device.type != "cpu":
+        try:  # a quarter of the bytes is copied where the device has the room to make levels
+            source = _levels(source).cpu()
+        except RuntimeError:  # out of memory, or something that this kind of device cannot do
+            source = source.cpu()
     if not source.is_floating_point():
         levels: Pixels = source.numpy()
         return levels, [done(levels)]
@@ -78,19 +83,6 @@ def done(value: R) -> Future[R]:
     future: Future[R] = Future()
     future.set_result(value)
     return future
-
-
-def _on_cpu(source: Tensor) -> Tensor:
-    """Return a tensor in main memory, from another device as 8-bit levels where it has the room to make them.
-
-    A quarter of the bytes is copied then.
-    """
-    if source.device.type == "cpu":
-        return source
-    try:
-        return _levels(source).cpu()
-    except RuntimeError:  # out of memory, or something that this kind of device cannot do
-        return source.cpu()
 
 
 def _levels(source: Tensor) -> Tensor:

@@ -58,7 +58,12 @@ class ConcurrencyLimiter:
         with self._lock:
             self._waiting.append(place)
         self._start_waiting()
-        return lambda: self._leave(place)
+
+        def leave() -> None:
+            self._free(place)
+            self._start_waiting()
+
+        return leave
 
     def respect(self, service_limit: int | None) -> None:
         """Take over the service's own limit of requests at a time; None: it said nothing new."""
@@ -118,10 +123,6 @@ class ConcurrencyLimiter:
         with self._lock:
             self._running -= place.taken
             place.taken = False
-
-    def _leave(self, place: _Place) -> None:
-        self._free(place)
-        self._start_waiting()
 
 
 @dataclass
