@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from openai_image_nodes.api.catalog.schemas import OpenAIImageGenerationResponse
 from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.transport import base64_json
+from openai_image_nodes.api.transport.answer import response_from_document
 from openai_image_nodes.api.transport.base64_json import SHORT_CHARS, STEP_CHARS, base64_to_bytes, extract_base64
 from openai_image_nodes.api.transport.downloads import pictures_of
 from openai_image_nodes.api.transport.service_words import service_words
@@ -146,10 +147,11 @@ def test_answers_mean_the_same_as_to_a_plain_parser(form: str, layout: dict[str,
     """Whatever the white space, and wherever the field's name occurs."""
     body = json.dumps(FORMS[form], **layout).encode()
     outline, values = extract_base64(body)
-    ours = OpenAIImageGenerationResponse.model_validate(json.loads(outline), context=values)
+    ours = response_from_document(json.loads(outline), values)
     plain = OpenAIImageGenerationResponse.model_validate(json.loads(body))
     texts = [
-        bytes(each.b64_json).decode() if isinstance(each.b64_json, memoryview) else each.b64_json for each in ours.data
+        bytes(each.b64_json).decode() if isinstance(each.b64_json, memoryview) else each.b64_json
+        for each in ours.data or []
     ]
     assert texts == [each.b64_json for each in plain.data or []]
     assert [each.revised_prompt for each in ours.data or []] == [each.revised_prompt for each in plain.data or []]
