@@ -137,10 +137,12 @@ class AnswerRecorder:
                 self._store.amend(answer)
                 spending.note_spent(self._store.root, record)
         for index, data in enumerate(answer.pictures[:MAX_PICTURES]):  # one more is the whole answer
-            found = None
-            with contextlib.suppress(OSError, ValueError):
-                is_address = suffix_of(data) == "url"
-                found = fetched(data.decode(), self._connection) if is_address else from_text(data, self._connection)
+            found, is_address = None, suffix_of(data) == "url"
+            try:
+                address = data.decode(errors="replace")
+                found = fetched(address, self._connection) if is_address else from_text(data, self._connection)
+            except (OSError, ValueError) as exc:
+                answer.record.faults[index] = str(exc)  # as it is by now: what was busy then may have expired since
             if found is not None:
                 answer.pictures[index] = found
                 answer.record.faults.pop(index, None)

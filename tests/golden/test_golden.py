@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.asker import hurry
 from support.golden import kept, pack, snapshots
 
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN")
@@ -91,6 +92,23 @@ def test_request_with_unknown_outcome_is_not_sent_again(store: Path, inputs: dic
         with pytest.raises(pack.OutcomeUnknownError, match="billed"):
             kept.run(**inputs)
     assert {path for path in before if path.name == "record.json"} <= set(_tree(store / "pending"))
+
+
+def test_what_came_to_a_process_that_died_is_had_without_a_request(store: Path) -> None:
+    """All of its answer had come, the end of it had not."""
+    shutil.copytree(kept.LEFT, store.parent, dirs_exist_ok=True)
+    assert kept.run(**kept.CAME)["cost_usd"] == pytest.approx(0.00327)
+    assert kept.run(**kept.CAME)["reused"] is True
+
+
+def test_picture_that_could_not_be_fetched_is_looked_for_again_and_not_bought(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An earlier version kept its address as a picture; what is said of it is of now."""
+    hurry(monkeypatch)
+    shutil.copytree(kept.LEFT, store.parent, dirs_exist_ok=True)
+    with pytest.raises(pack.OpenAIImageError, match=r"48611/broken/x\.png could not be fetched"):
+        kept.run(**kept.ELSEWHERE)
 
 
 @pytest.mark.parametrize("name", kept.UNDER_WAY)

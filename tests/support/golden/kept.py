@@ -13,6 +13,7 @@ from support.golden import pack
 
 DATA = Path(__file__).with_name("data")
 HOME = DATA / "home"
+LEFT = DATA / "left"  # what died on its way: written by 45ddffb and 03fa38b, and not by write.py
 PORT = 48611  # nobody listens there when the tests run: a request that goes out anyway fails
 KEY = "sk-planted-0123456789abcdef"
 ENVIRONMENT = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"http://127.0.0.1:{PORT}/v1"}
@@ -47,6 +48,8 @@ UNDER_WAY: dict[str, dict[str, Any]] = {
 PLANNED: dict[str, Any] = {"prompt": "a planned hat", "image": image(), "mask": mask(), **BATCH_MODEL}
 UNKNOWN: dict[str, Any] = {"prompt": "a lost fox"}
 SENT: dict[str, Any] = {"prompt": "a fox sent when the machine went down"}
+CAME: dict[str, Any] = {"prompt": "a fox that came, PARTIAL", "model": "gpt-image-2"}
+ELSEWHERE: dict[str, Any] = {"prompt": "a fox that lies elsewhere, GONEURL", "model": "gpt-image-2"}
 
 
 def call(node_id: str, **inputs: Any) -> tuple[Any, ...]:
