@@ -188,11 +188,13 @@ class StoredAnswer:
 
 def record_bytes(record: JobRecord) -> bytes:
     """Return a record as it is written down: what the service said is shortened to what is read again."""
-    told = record.model_dump(exclude_none=True)
-    for name in TOLD_BY_SERVICE:
-        if name in told:
-            told[name] = _shortened(told[name])
-    return as_json(told)
+    told, data = record.model_dump(exclude_none=True), b""
+    for max_chars in (TEXT_MAX_CHARS, TEXT_MAX_CHARS // 100):  # a hundred headers, each of them not too long
+        short = {name: _shortened(told[name], max_chars) for name in TOLD_BY_SERVICE if name in told}
+        data = as_json({**told, **short})
+        if len(data) <= RECORD_MAX_BYTES:
+            break
+    return data
 
 
 def as_json(told: dict[str, Any]) -> bytes:
@@ -200,12 +202,15 @@ def as_json(told: dict[str, Any]) -> bytes:
     return json.dumps(told, indent=1, ensure_ascii=False).encode(errors="replace")
 
 
-def _shortened(value: Any) -> Any:
+def _shortened(value: Any, max_chars: int) -> Any:
     if isinstance(value, str):
-        return value[:TEXT_MAX_CHARS]
+        return value[:max_chars]
     if isinstance(value, dict):
-        return {key: _shortened(one) for key, one in list(value.items())[:ITEMS_MAX]}
-    return [_shortened(one) for one in value[:ITEMS_MAX]]
+        items = list(value.items())[:ITEMS_MAX]
+        return {key[:max_chars] if isinstance(key, str) else key: _shortened(one, max_chars) for key, one in items}
+    if isinstance(value, list):
+        return [_shortened(one, max_chars) for one in value[:ITEMS_MAX]]
+    return value
 
 
 def unreadable(record: JobRecord, folder: Path | None) -> BadAnswerError:

@@ -27,7 +27,7 @@ from .find_pictures import (
     linked_pictures,
     pictures_in_text,
 )
-from .loose_json import documents, is_finished, utf8
+from .loose_json import documents, is_finished, is_large, utf8
 from .page_words import is_text
 from .service_words import service_words, values_in
 from .sse import (
@@ -45,8 +45,6 @@ from .sse import (
 )
 from .task_words import begun_task, is_waiting
 
-MAX_OUTLINE_BYTES = 64 << 20  # of an answer without its pictures
-MAX_BRACKETS = 1_000_000  # each is an object in memory
 MAX_TOKENS = 10**9
 WORD_CHARS, PACKED_SAMPLE_BYTES = 64, 4000
 SAID_MAX_CHARS = 300
@@ -155,12 +153,7 @@ def was_begun(body: bytes) -> bool:
     outline, _ = extract_base64(utf8(body))
     if outline.lstrip()[:1] == b"<":
         return False  # a page, whatever its scripts hold
-    return _is_large(outline) or any(map(is_begun, list(_told(outline))[:-1]))
-
-
-def _is_large(outline: bytes) -> bool:
-    """Tell whether there is more than is read, of what is no picture."""
-    return len(outline) > MAX_OUTLINE_BYTES or outline.count(b"[") + outline.count(b"{") > MAX_BRACKETS
+    return is_large(outline) or any(map(is_begun, list(_told(outline))[:-1]))
 
 
 def _told(outline: bytes) -> Iterator[object]:
@@ -176,7 +169,7 @@ def response_of(
     if (bare := _bare_picture(body)) is not None:
         return OpenAIImageGenerationResponse(data=[Image(raw=bare)])
     outline, long_texts = extract_base64(utf8(body))
-    if _is_large(outline):
+    if is_large(outline):
         return None
     told: list[object] = []
     for told in _readings(outline, long_texts):
@@ -236,6 +229,17 @@ def known_picture(body: bytes) -> bytes | None:
     return next((data for data in found if is_picture(data)), None)
 
 
+def tells_of_work(body: bytes, *, refused: bool) -> bool:
+    """Tell whether what came with the status of a failure tells of work: a task that goes on, or the official form
+    with addresses; not these where it was `refused`, as gateways show pictures of their own.
+    """
+    words, values = service_words(body), list(values_in(body))
+    if words.is_task and any(map(is_waiting, values)):
+        return True
+    told = [] if refused or words.from_service else filter(_is_official, values)
+    return any(image.url for value in told for image in known_pictures(value, {}))
+
+
 def finished_pictures(document: object) -> int:
     """Return how many finished pictures JSON, such as an event's, holds in known places."""
     return 0 if is_text_piece(document) else len(response_from_document(document, {}).data or [])
@@ -249,11 +253,16 @@ def response_from_document(
     `texts` are those that `extract_base64` took out of it.
     """
     images = known_pictures(document, texts)
+    # in the official form the answer may be what was sent, unchanged
+    found = images if _is_official(document) else _not_sent(images, sent)
+    return _about(document).model_copy(update={"data": found})
+
+
+def _is_official(document: object) -> bool:
     items = document.get("data") if isinstance(document, dict) else None
-    is_official = isinstance(items, list) and all(  # there the answer may be what was sent, unchanged
+    return isinstance(items, list) and all(
         isinstance(item, dict) and not {"b64_json", "url"}.isdisjoint(item) for item in items
     )
-    return _about(document).model_copy(update={"data": images if is_official else _not_sent(images, sent)})
 
 
 def _not_sent(images: list[Image], sent: Sequence[bytes]) -> list[Image]:

@@ -23,7 +23,7 @@ from ..connections.connection import Connection
 from ..errors import OpenAIImageError, RefusedError
 from .bodies import RequestBody
 from .error_mapping import Asked, error_from_exception, error_from_response
-from .sessions import Patience, session_for
+from .sessions import PLAIN_FIRSTS, Patience, session_for
 
 CONNECT_TIMEOUT_S = 10.0
 SILENCE_TIMEOUT_S = 600.0  # nothing comes while a picture is made
@@ -36,7 +36,7 @@ READ_BYTES = 1 << 18
 AGENT = "openai-image-nodes"  # firewalls refuse the names of libraries, above all with pictures
 ACCEPTED = "gzip, deflate"  # else what else is installed decides, and asks for what is not unpacked here
 GZIP_MAGIC, ZLIB_FIRST = b"\x1f\x8b", b"x"
-PLAIN_FIRSTS = b'{["<:de\x89\xff\xefGRi'  # of JSON, events, pictures
+MEMBERS_MAX = 100_000  # gzip files that are joined: some hold nothing, and come in any number
 
 
 class TooLargeError(requests.RequestException, ValueError):
@@ -113,13 +113,13 @@ def unpacked(chunks: Iterable[bytes], label: str = "") -> Iterator[bytes]:
     if bits is None:
         yield from itertools.chain([packed] if packed else [], coming)
         return
-    unpacker = zlib.decompressobj(bits)
+    unpacker, members = zlib.decompressobj(bits), 1
     while packed or (packed := next(coming, b"")):
         if unpacker.eof:  # gzip files may be joined; what else stands behind the end is none of it
             packed += next(coming, b"") if len(packed) < len(GZIP_MAGIC) else b""
-            if not packed.startswith(GZIP_MAGIC):
+            if not packed.startswith(GZIP_MAGIC) or members >= MEMBERS_MAX:
                 return
-            unpacker = zlib.decompressobj(bits)
+            unpacker, members = zlib.decompressobj(bits), members + 1
         try:
             plain = unpacker.decompress(packed, READ_BYTES)
         except zlib.error:

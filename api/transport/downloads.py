@@ -178,7 +178,7 @@ def _from_root(address: str, connection: Connection) -> str | None:
     """Return an address of the connection's host without the path that all requests begin with, or None."""
     base, parts = urlsplit(connection.base_url), urlsplit(address)
     prefix = f"{base.path.rstrip('/')}/"
-    if prefix == "/" or _origin(address) != _origin(connection.base_url) or not parts.path.startswith(prefix):
+    if prefix == "/" or not is_own(address, connection) or not parts.path.startswith(prefix):
         return None
     return urlunsplit((parts.scheme, parts.netloc, "/" + parts.path.removeprefix(prefix), parts.query, ""))
 
@@ -190,7 +190,7 @@ def address_of(url: str, connection: Connection) -> str:
     """
     address = _reachable(_resolved(url, connection), connection)
     parts = urlsplit(address)
-    own = _origin(address) == _origin(connection.base_url)
+    own = is_own(address, connection)
     if "\\" in address or parts.username is not None or parts.hostname is None or not address.isprintable():
         raise ValueError(f"the picture's address is not one that is asked: {_without_query(address)}")
     base = urlsplit(connection.base_url)
@@ -240,7 +240,7 @@ def fetched_once(address: str, connection: Connection, *, total_s: float = TOTAL
 
     Raises: requests.RequestException, RefusedDownloadError with the words of a refusal.
     """
-    headers = connection.auth_headers() if is_asked and _origin(address) == _origin(connection.base_url) else {}
+    headers = connection.auth_headers() if is_asked and is_own(address, connection) else {}
     patience = Patience(SILENCE_S, total_s, public_only=not _is_inside(connection))
     for _ in range(MAX_REDIRECTS + 1):
         if patience.public_only:
@@ -248,7 +248,7 @@ def fetched_once(address: str, connection: Connection, *, total_s: float = TOTAL
             if names_inside(urlsplit(asked).hostname or ""):
                 raise requests.ConnectionError(INSIDE)
         with client.send("GET", address, headers=headers, patience=patience) as response:
-            own = _origin(address) == _origin(connection.base_url)
+            own = is_own(address, connection)
             if response.is_redirect:
                 address, headers = address_of(urljoin(address, response.headers["location"]), connection), {}
             elif response.status_code in (401, 403) and own and not headers and connection.key is not None:
@@ -289,6 +289,11 @@ def _without_query(address: str) -> str:
     """Return an address without what may be a key to it."""
     parts = urlsplit(address)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path[:200], "", ""))
+
+
+def is_own(address: str, connection: Connection) -> bool:
+    """Tell whether an address is of the connection's own origin: only there its key goes."""
+    return _origin(address) == _origin(connection.base_url)
 
 
 def _origin(address: str) -> tuple[str, str | None, int | None]:

@@ -43,6 +43,8 @@ MAX_TOKENS = 200_000  # read loosely, of one answer
 MAX_FAULTS = 200  # places at which a document may begin and does not
 MAX_READS, MAX_CHARS = 20, 10_000_000  # times that a text is read from a fault on, and characters in any case
 INT_MAX_DIGITS = 20
+OUTLINE_MAX_BYTES = 64 << 20  # of an answer without its pictures
+VALUES_MAX, ITEMS_MAX = 1_000_000, 30_000_000  # each is an object in memory; a picture's bytes may be a list of numbers
 
 
 def utf8(body: bytes) -> bytes:
@@ -58,6 +60,17 @@ def utf8(body: bytes) -> bytes:
     return body
 
 
+def is_large(outline: bytes) -> bool:
+    """Tell whether an answer without its pictures is more than is read: a few that were packed can become gigabytes."""
+    return len(outline) > OUTLINE_MAX_BYTES or has_too_many_values(outline)
+
+
+def has_too_many_values(text: str | bytes) -> bool:
+    """Tell whether JSON has so many values that reading it would take this machine's memory."""
+    count = text.count if isinstance(text, str) else lambda mark: text.count(mark.encode())
+    return count("[") + count("{") + count('"') // 2 > VALUES_MAX or count(",") > ITEMS_MAX
+
+
 def short_int(digits: str) -> int | float:
     """Return a JSON integer; one that is no real count is infinite, which is in no range."""
     return int(digits) if len(digits) < INT_MAX_DIGITS else math.inf
@@ -69,8 +82,10 @@ STRICT = json.JSONDecoder(parse_int=short_int, strict=False)
 def strictly(text: str | bytes) -> Any:
     """Return a text's one JSON document; line breaks in its texts and numbers of any length are allowed.
 
-    Raises: ValueError, RecursionError.
+    Raises: ValueError, also for one that is too large; RecursionError.
     """
+    if has_too_many_values(text):
+        raise ValueError("more values than are read")
     return json.loads(text, parse_int=short_int, strict=False)
 
 
@@ -87,6 +102,8 @@ def is_finished(text: str) -> bool:
 
 def _documents(text: str) -> Iterator[tuple[Any, int]]:
     """Yield documents, each with where it ends, or -1 for one that does not."""
+    if has_too_many_values(text):
+        return
     at, tokens, faults, chars = 0, MAX_TOKENS, 0, max(MAX_CHARS, MAX_READS * len(text))
     unclosed: dict[str, int] = {}
     while faults < MAX_FAULTS and tokens > 0 and chars > 0 and (opening := OPENING.search(text, at)):

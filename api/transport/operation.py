@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import enum
 import itertools
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
@@ -23,11 +25,14 @@ from .answer import (
     is_finished_json,
     known_picture,
     parse_answer,
+    tells_of_work,
     was_begun,
 )
 from .base64_json import base64_to_bytes, is_picture, is_whole_picture
 from .bodies import FilePart, request_body
 from .client import HttpResponse
+from .downloads import address_of, is_own
+from .find_pictures import UP_TO_SUFFIX
 from .sse import (
     ENDED_KINDS,
     EVENT_STREAM,
@@ -47,6 +52,7 @@ END_OF_JSON = (b"}", b"]")
 AFTER_END_S = 3.0  # what comes behind the end is waited for no longer
 SLOW_AFTER_S = 60.0
 LOOKS_AT_END_S = 5.0  # each reads all that came: what takes longer in all waits for its real end
+SIGN_IN = re.compile(r"log_?-?in|sign_?-?in|auth|sso\b|session", re.I)
 
 RequestT = TypeVar("RequestT", bound=OpenAIImageGenerationRequest)
 ResponseT = TypeVar("ResponseT", bound=BaseModel)
@@ -169,10 +175,13 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
     def _in_spite_of(self, response: HttpResponse, keep: Callable[[bytes], object]) -> bytes:
         """Return the content of an answer whose status tells of a failure and which brings the picture all the same.
 
-        A picture that is the whole content is one of the gateway's own, in place of a page.
+        Or says where it is to be had. A picture that is the whole content is the gateway's own, in place of a page.
         Raises: OpenAIImageError, by kind, where there is none, or only what was sent.
         """
         said = response.said()
+        if self._leads_on(response, said):
+            keep(said)
+            return said
         if not self._sent and not is_picture(said):
             keep(said)  # before anything reads it; what holds no picture is forgotten by whoever gets the error
         found = None if is_picture(said) else known_picture(said)
@@ -181,6 +190,19 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         if self._sent:
             keep(said)  # not before: what a server says back of an edit is no answer
         return said
+
+    def _leads_on(self, response: HttpResponse, said: bytes) -> bool:
+        """Tell whether an answer whose status is no success tells of the picture: to look there costs nothing.
+
+        303 says that the request was done and what came of it is there; to where one signs in it leads elsewhere.
+        """
+        place = response.headers.get("location", "").strip()
+        if 300 <= response.status < 400:
+            is_done = response.status == HTTPStatus.SEE_OTHER and not SIGN_IN.search(place)
+            with contextlib.suppress(ValueError):
+                is_done = is_done and bool(place) and is_own(address_of(place, self.connection), self.connection)
+            return is_done or UP_TO_SUFFIX.fullmatch(place) is not None
+        return not self.connection.idempotent and tells_of_work(said, refused=response.status < 500)
 
     def _streamed(self, coming: Iterable[bytes], response: HttpResponse) -> bool:
         """Follow a stream until it has said its last word; tell whether there was one."""

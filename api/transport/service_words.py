@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .base64_json import extract_base64
-from .loose_json import documents, entries, utf8
+from .loose_json import documents, entries, has_too_many_values, is_large, utf8
 from .page_words import IS_PAGE, MESSAGE_MAX_CHARS, READ_MAX_BYTES, clean, is_text, plain
 from .task_words import STATE_KEYS, TASK_PLACES, begun_task, has_failed, is_waiting, task_address, task_of
 
@@ -93,7 +93,7 @@ def values_in(body: bytes) -> Iterator[Any]:
     outline, long_texts = extract_base64(utf8(body))
     if long_texts:
         outline = LONG_TEXT.sub(lambda name: bytes(long_texts.get(name[0].decode(), name[0])[:CODE_MAX_CHARS]), outline)
-    whole = _parsed(outline)
+    whole = None if is_large(outline) else _parsed(outline)
     if whole is not None:
         yield whole
         return
@@ -119,7 +119,7 @@ def _read(text: str) -> Any:
 def _parsed(text: str | bytes) -> Any:
     """Return a JSON value, or None for what is none."""
     try:
-        return json.loads(text)
+        return None if has_too_many_values(text) else json.loads(text)
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         return None
 

@@ -32,6 +32,9 @@ SESSIONS_KEPT = 64  # pictures may lie at any number of hosts
 NAT64, COMPATIBLE = ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96")
 INSIDE_NAMES = (".localhost", ".local", ".internal", ".home.arpa", ".localdomain", ".lan", ".intranet")
 BLANKS_MAX = 16
+PLAIN_FIRSTS = b'{["<:de\x89\xff\xefGRi'  # of JSON, events, pictures
+HEADERS_MAX = 80
+NEEDED = re.compile(rb"(content-(length|encoding|type)|transfer-encoding|connection|(operation-)?location) *:", re.I)
 CHUNK_SIZE_MAX = 20
 CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]+($|[\s;])")  # or as much of it as has come
 INSIDE = "it leads to an address inside this network"
@@ -128,13 +131,24 @@ class _PatientSocket(io.RawIOBase):
         super().close()
 
 
-class _Headless:
-    """A reader of content without a head, which gives an empty one first."""
+class _Head:
+    """A reader of the head of an answer which gives no more of it than http.client takes; of none an empty one.
 
-    def __init__(self, inner: io.BufferedReader) -> None:
-        self.inner = inner
+    It refuses an answer whole for a header too many or too long, where relays add their own to those of others.
+    """
 
-    def readline(self, *_limit: int) -> bytes:
+    def __init__(self, inner: io.BufferedReader, *, lines_max: int = HEADERS_MAX) -> None:
+        self.inner, self._left = inner, lines_max
+
+    def readline(self, limit: int) -> bytes:
+        while self._left >= 0:
+            first = line = self.inner.readline(limit)
+            while line and not line.endswith(b"\n"):
+                line = self.inner.readline(limit)
+            is_taken = self._left > 0 or NEEDED.match(first) or not first.strip()
+            self._left = max(0, self._left - 1)
+            if is_taken and first is line:
+                return first
         return b"\r\n"
 
     def __getattr__(self, name: str) -> Any:
@@ -160,10 +174,17 @@ class _FinalResponse(http.client.HTTPResponse):
             self.fp = io.BufferedReader(self._raw)
 
     def begin(self) -> None:
-        """Read the head of the answer; where it tells two lengths, neither counts."""
+        """Read the head of the answer; where it tells two lengths, neither counts.
+
+        Chunks are chunks as well where what is in them is packed, which http.client does not see.
+        """
         super().begin()
-        if isinstance(self.fp, _Headless):
+        if isinstance(self.fp, _Head):
             self.fp = self.fp.inner
+        codings = ",".join(self.headers.get_all("Transfer-Encoding", []))
+        if not self.chunked and codings.lower().rpartition(",")[2].strip() == "chunked":
+            self.chunked, self.chunk_left, self.length = True, None, None
+            self.will_close = self._check_close()  # type: ignore[attr-defined]
         lengths = {one.strip() for value in self.headers.get_all("Content-Length", []) for one in value.split(",")}
         if len(lengths) > 1 and not self.chunked:
             del self.headers["Content-Length"]
@@ -172,13 +193,14 @@ class _FinalResponse(http.client.HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
         while True:
             if self._raw is not None and self._is_headless():
-                self.fp, self._is_spent = cast(Any, _Headless(self.fp)), True
+                self.fp, self._is_spent = cast(Any, _Head(self.fp, lines_max=-1)), True
                 return "HTTP/1.0", http.HTTPStatus.OK, "OK"
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if status == http.HTTPStatus.SWITCHING_PROTOCOLS:
                 self._is_spent = True
             if self._is_spent or not 100 <= status < 200:
-                return version, status, reason
+                self.fp = cast(Any, _Head(self.fp))
+                return version if version.startswith("HTTP/1.") else "HTTP/1.1", status, reason
             http.client.parse_headers(self.fp)
 
     def _is_headless(self) -> bool:
@@ -187,7 +209,7 @@ class _FinalResponse(http.client.HTTPResponse):
             if self.fp.peek(1)[:1] not in (b"\r", b"\n"):
                 break
             self.fp.read(1)
-        return self.fp.peek(1)[:1] in (b"{", b"[", b"\x89", b"\xff")
+        return self.fp.peek(1)[:1] in set(map(bytes, zip(PLAIN_FIRSTS)))
 
     def read(self, amt: int | None = None) -> bytes:
         """Return what there is, at most `amt` bytes: what a broken connection brought before it broke is had."""

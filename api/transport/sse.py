@@ -7,6 +7,7 @@ image_edit_*_event.py.
 from __future__ import annotations
 
 import codecs
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -28,6 +29,7 @@ UNFINISHED_KINDS = re.compile(
 UNFINISHED_STATES = re.compile(r"(in_?)?(partial|preview|progress|queued?|pending|processing|running|started)", re.I)
 PARTIAL_INDEX = "partial_image_index"
 WAITING = re.compile(r"queued?|pending", re.I)
+LINES_MAX = 200_000  # of a stream, with the heartbeats of an hour
 PREAMBLE = re.compile(COMMENTS + rb"(:[^\r\n]*)?")  # blanks and comments, sent to keep a line open
 
 
@@ -113,7 +115,7 @@ def events(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """
     name = ""
     data: list[str] = []
-    for line in _lines(chunks):
+    for line in itertools.islice(_lines(chunks), LINES_MAX):
         field, _, value = line.partition(":")
         if line == "":
             yield from _event(name, data)

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, SharedStoreError
 from openai_image_nodes.api.store.records import (
     ITEMS_MAX,
+    RECORD_MAX_BYTES,
+    TEXT_MAX_CHARS,
     JobRecord,
     StoredAnswer,
     UnfitRecord,
@@ -259,6 +261,15 @@ def test_answer_with_endless_words_is_found_again(asker: Asker) -> None:
     record.headers = {f"x-comfy-{number}": "h" * 9 for number in range(5000)}
     kept = record_from(record_bytes(record), record.identity, "here")
     assert len(kept.revised_prompts) == len(kept.headers) == ITEMS_MAX
+
+
+def test_answer_with_many_long_words_is_found_again(asker: Asker) -> None:
+    """Each is not too long, and all of them made a record that nothing read again: the picture was lost."""
+    record = asker.ask().record
+    record.revised_prompts = ["\x01" * TEXT_MAX_CHARS] * 14
+    record.headers = {f"x-comfy-{number}": "\u00e9" * 10_000 for number in range(20)}
+    assert len(data := record_bytes(record)) < RECORD_MAX_BYTES
+    assert len(record_from(data, record.identity, "here").headers) == 20
 
 
 VALUES = st.recursive(

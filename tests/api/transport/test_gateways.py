@@ -480,15 +480,10 @@ LINES: dict[str, tuple[tuple[Step, ...], type[OpenAIImageError], str]] = {
     "TLS in place of HTTP": ((b"\x15\x03\x01\x00\x02\x02\x50", CLOSE), MAYBE, "no HTTP answer"),
     "HTTP/2": ((b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x80", CLOSE), MAYBE, "no HTTP answer"),
     "no status": ((b"HTTP/1.1 abc OK\r\n\r\n", CLOSE), MAYBE, "no HTTP answer"),
-    "too many headers": (
-        (b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: 1\r\n" % at for at in range(150)) + b"\r\n", CLOSE),
+    "a status line too long": (
+        (b"HTTP/1.1 200 " + b"a" * 70_000 + b"\r\n\r\n", CLOSE),
         MAYBE,
         "head of the answer cannot be read",
-    ),
-    "a header too long": (
-        (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000 + b"\r\n\r\n", CLOSE),
-        MAYBE,
-        "head of the answer",
     ),
     "a refusal that is cut": (
         (plain(b'{"error": {"message": "not like th', status="400 Bad Request", length=99), RESET),

@@ -51,6 +51,40 @@ def test_a_picture_is_had_whatever_the_status_says(server: WireServer, status: s
     assert server.posts == 1
 
 
+ADDRESS = json.dumps({"created": 1, "data": [{"url": "/v1/red"}]}).encode()
+TASK = b'{"task_id": "t1", "status": "queued", "status_url": "/v1/red"}'
+ELSEWHERE = {
+    "done, to be seen there": (b"", "303 See Other", "/v1/red"),
+    "moved to a file": (b"moved", "302 Found", "/v1/red.png"),
+    "a file of a failure": (ADDRESS, "500 Oops", ""),
+    "a task, as one too many": (TASK, "429 Too Many", ""),
+    "a task that is there already": (TASK, "409 Conflict", ""),
+    "a task behind a failure": (TASK, "502 Bad", ""),
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_picture_is_looked_for_where_a_failure_says(server: WireServer, name: str) -> None:
+    """To look costs nothing; to take it for a refusal would buy it again."""
+    body, status, place = ELSEWHERE[name]
+    server.script(plain(body, *([f"Location: {place}"] if place else []), status=status))
+    for path in ("/v1/red", "/v1/red.png"):
+        server.file(path, plain(GOOD))
+    for _ in range(2):
+        assert colour() == [250, 0, 0]
+    assert server.posts == 1
+
+
+@pytest.mark.parametrize("place", ["/login?next=/v1", "https://login.example/v1"])
+def test_where_one_signs_in_is_no_place_of_a_picture(server: WireServer, place: str) -> None:
+    """Nothing was made, so the next run asks again."""
+    server.script(plain(b"", f"Location: {place}", status="303 See Other"))
+    with pytest.raises(RefusedError, match="not followed"):
+        node()
+    server.script(plain(GOOD))
+    assert (colour(), server.gets) == ([250, 0, 0], [])
+
+
 @pytest.mark.parametrize("body", [RED, GOOD[:-40], json.dumps({"data": [{"url": "/x.png"}]}).encode()])
 def test_a_refusal_with_a_picture_of_its_own_is_one(server: WireServer, body: bytes) -> None:
     """A gateway's placeholder, half a picture or a link in place of a page are not what was asked for."""

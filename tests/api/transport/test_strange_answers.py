@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 from openai_image_nodes.api.errors import BadAnswerError, ModeratedError, OpenAIImageError
-from openai_image_nodes.api.transport import answer, operation
+from openai_image_nodes.api.transport import answer, client, loose_json, operation, sse
+from openai_image_nodes.api.transport.service_words import service_words
 from support.capture import picture
 from support.node_calls import node, photo
 from support.wire_server import CLOSE, HOLD, RESET, Step, WireServer, chunked, openai_wire, plain
@@ -139,6 +140,11 @@ LINES: dict[str, tuple[Step, ...]] = {
     "blank lines before the head": (b"\r\n\r\n" + plain(GOOD), CLOSE),
     "no head at all": (GOOD, CLOSE),
     "a picture without a head": (RED, CLOSE),
+    "events without a head": (b"data: " + GOOD + b"\n\n", CLOSE),
+    "a mark of Unicode without a head": (b"\xef\xbb\xbf" + GOOD, CLOSE),
+    "more headers than Python takes": (plain(GOOD, *(f"X-{number}: a" for number in range(150))),),
+    "a header longer than Python takes": (plain(GOOD, f"Set-Cookie: {'a' * 70_000}"),),
+    "a version to come": (plain(GOOD).replace(b"HTTP/1.1", b"HTTP/2"),),
     "an old version": (b"HTTP/1.0 200 OK\r\n\r\n" + GOOD, CLOSE),
     "deflate without a head": (plain(zlib.compress(GOOD)[2:-4], "Content-Encoding: deflate"),),
     "packed twice": (plain(gzip.compress(gzip.compress(GOOD)), "Content-Encoding: gzip, gzip"),),
@@ -146,6 +152,9 @@ LINES: dict[str, tuple[Step, ...]] = {
         ROW
         + b"Content-Encoding: gzip, gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
         + chunked(*(bytes((byte,)) for byte in gzip.compress(gzip.compress(GOOD))), head=False),
+    ),
+    "chunks of what is packed for the way": (
+        ROW + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + chunked(gzip.compress(GOOD), head=False),
     ),
     "packed in two parts": (plain(gzip.compress(GOOD[:50]) + gzip.compress(GOOD[50:]), "Content-Encoding: gzip"),),
     "packed in two parts, each sent alone": (
@@ -177,6 +186,32 @@ def test_whatever_the_head_says_the_content_is_had(
     assert colour(prompt="blue") == [0, 0, 250]
     assert colour(prompt="red") == [250, 0, 0]
     assert server.posts == 2
+
+
+LARGE = {
+    "values": b"[" + b"[]," * 300 + b"1]",
+    "texts": b'{"error": {"message": "not this", "a": [' + b'"b",' * 500 + b"1]}}",
+    "texts in an event": b'data: {"error": {"message": "not this", "a": [' + b'"b",' * 500 + b"1]}}\n\n",
+    "lines": b'data: {"a": 1}\n' * 300,
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_an_answer_of_too_many_values_is_not_read(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Each is an object in memory: a hundred kilobytes of a stranger's file, unpacked, took gigabytes."""
+    monkeypatch.setattr(loose_json, "VALUES_MAX", 200)
+    monkeypatch.setattr(sse, "LINES_MAX", 100)
+    body = LARGE[name]
+    assert "not this" not in [service_words(body).message, *map(str, sse.events([body]))]
+    assert len(list(sse.events([body]))) <= 100
+    assert not (response := answer.response_of(body)) or not response.data
+
+
+def test_files_that_hold_nothing_are_not_unpacked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Joined by the million they take hours and give nothing that any limit counts."""
+    monkeypatch.setattr(client, "MEMBERS_MAX", 10)
+    packed = [gzip.compress(piece) for piece in [b"a", *[b""] * 8, b"b", b"c"]]
+    assert b"".join(client.unpacked([b"".join(packed)])) == b"ab"
 
 
 DRAWINGS: dict[str, bytes] = {
