@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 from dataclasses import dataclass
+from typing import Literal
 
 from ..connections.connection import Connection
 from ..errors import (
@@ -35,9 +36,10 @@ class Rule:
     """What an answer means: an error, what happened and what to do next; it holds where all that it names fits.
 
     `codes` is looked for in the service's codes and types, `words` in its message or its web page, both in lower case;
-    `page` asks whether it is a web page, `at_openai` whether OpenAI itself answers, `redirects` whether it names
-    another address. The texts may name {name} (the connection), {subject}, {billed}, {unknown}, {key}, {credit},
-    {address}, {setting}, {version}, {sent}, {target}, {multipart}, {form}, {leave_out}, {add_field} and {no_sketches}.
+    `page` asks whether it is a web page: without it words are looked for in what is none, with "either" in both;
+    `at_openai` whether OpenAI itself answers, `redirects` whether it names another address. The texts may name {name}
+    (the connection), {subject}, {billed}, {unknown}, {key}, {credit}, {address}, {setting}, {version}, {sent},
+    {target}, {multipart}, {form}, {leave_out}, {add_field} and {no_sketches}.
     """
 
     error: type[OpenAIImageError]
@@ -49,16 +51,17 @@ class Rule:
     from_service: bool = False
     at_openai: bool | None = None
     kinds: Container[str] = KINDS
-    page: bool | None = None
+    page: bool | Literal["either"] | None = None
     redirects: bool | None = None
 
     def holds(self, status: int, said: ServiceWords, connection: Connection, *, redirects: bool = False) -> bool:
         """Tell whether this is what an answer means; `redirects` tells that it names another address."""
+        page = False if self.page is None and self.words else self.page
         return (
             status in self.statuses
             and self.redirects in (None, redirects)
             and connection.kind in self.kinds
-            and self.page in (None, bool(said.page))
+            and page in (None, "either", bool(said.page))
             and self.at_openai in (None, connection.is_openai)
             and (said.from_service or not self.from_service)
             and re.search(self.codes, f"{said.code or ''} {said.type or ''} {said.codes}".lower()) is not None
@@ -162,34 +165,26 @@ RULES = (  # the first that holds
     ),
     Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {401, 403}, codes=r"deactivated|(?<!provider_)disabled|banned|suspended"),
     Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {400, 401, 403, 412, 429}, codes=marks.CLOSED_CODES),
-    Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {401, 403}, words=marks.CLOSED_WORDS),
-    Rule(NoKeyError, BAD_KEY, "{key}", {400, 401, 403}, words=marks.LEAKED_KEY, page=False),
+    Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {401, 403}, words=marks.CLOSED_WORDS, page="either"),
+    Rule(NoKeyError, BAD_KEY, "{key}", {400, 401, 403}, words=marks.LEAKED_KEY),
     Rule(ModeratedError, FLAGGED, CHANGE_IT, codes=marks.MODERATION_CODES),
-    Rule(ModeratedError, FLAGGED, CHANGE_IT, words=marks.MODERATION_WORDS, page=False),
-    Rule(OutOfCreditError, USED_UP, RAISE_KEY_LIMIT, {401, 402, 403, 429}, words=marks.KEY_LIMIT_WORDS, page=False),
+    Rule(ModeratedError, FLAGGED, CHANGE_IT, words=marks.MODERATION_WORDS),
+    Rule(OutOfCreditError, USED_UP, RAISE_KEY_LIMIT, {401, 402, 403, 429}, words=marks.KEY_LIMIT_WORDS),
     Rule(OutOfCreditError, USED_UP, "{credit}", {402}),
     Rule(OutOfCreditError, USED_UP, "{credit}", codes=marks.CREDIT_CODES),
-    Rule(OutOfCreditError, USED_UP, "{credit}", words=marks.CREDIT_WORDS, page=False),
+    Rule(OutOfCreditError, USED_UP, "{credit}", words=marks.CREDIT_WORDS),
     Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 429, 503}, words=marks.CHALLENGE, page=True),
-    Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, words=marks.SAME_RUNNING, page=False),
+    Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, words=marks.SAME_RUNNING),
     Rule(RateLimitError, "{name}: too many requests at the moment", "Wait a little and run again.", {429}),
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, codes=marks.NOT_HERE_CODES),
-    Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, words=marks.NOT_HERE),
-    Rule(
-        NoKeyError,
-        "{name}: the organization is not verified",
-        VERIFY,
-        {400, 401, 403, 404},
-        words=marks.UNVERIFIED,
-        page=False,
-    ),
+    Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, words=marks.NOT_HERE, page="either"),
+    Rule(NoKeyError, "{name}: the organization is not verified", VERIFY, {400, 401, 403, 404}, words=marks.UNVERIFIED),
     Rule(
         NoKeyError,
         "{name}: this machine's address is not allowed there",
         "Add the address of this machine to the list of allowed ones in the account, or run from an allowed one.",
         {401, 403},
         words=r"\bip\b.{0,40}(not|allow|whitelist|block|restrict)",
-        page=False,
     ),
     Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {407}),
     Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 406, 451, 511}, page=True),
@@ -200,9 +195,10 @@ RULES = (  # the first that holds
         {403, 511},
         words=r"private endpoint|public (network )?access|cloudflare|firewall|\bwaf\b|captcha|\bvpn\b|blocked"
         r"|error code: 10\d\d|proxy auth",
+        page="either",
     ),
     Rule(NoKeyError, MAY_NOT, LIMITED_KEY, {401, 403}, codes=marks.MAY_NOT_CODES),
-    Rule(NoKeyError, MAY_NOT, LIMITED_KEY, {401, 403}, words=marks.MAY_NOT_WORDS, page=False),
+    Rule(NoKeyError, MAY_NOT, LIMITED_KEY, {401, 403}, words=marks.MAY_NOT_WORDS),
     Rule(
         NoKeyError,
         "{name}: the organization or project is not the key's",
@@ -212,13 +208,11 @@ RULES = (  # the first that holds
     ),
     Rule(NoKeyError, BAD_KEY, "{key}", {401, 440, 498}),
     Rule(NoKeyError, BAD_KEY, "{key}", {400, 500}, codes="no_db_connection"),  # LiteLLM without its database
-    Rule(NoKeyError, BAD_KEY, "{key}", {200, 400, 403}, words=marks.BAD_KEY_WORDS, page=False),
+    Rule(NoKeyError, BAD_KEY, "{key}", {200, 400, 403}, words=marks.BAD_KEY_WORDS),
     Rule(NoKeyError, NO_REASON, ASK_WHO_RUNS_IT, {403}, codes=marks.NOTHING, words=marks.NOTHING),
-    Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {403}, words=marks.UNABLE, page=False),
+    Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {403}, words=marks.UNABLE),
     Rule(NoKeyError, NO_ACCESS, ASK_FOR_ACCESS, {403}),
-    Rule(
-        RefusedError, "{name}: no provider behind it fits", CHANGE_PROVIDERS, {404}, words=marks.NO_PROVIDER, page=False
-    ),
+    Rule(RefusedError, "{name}: no provider behind it fits", CHANGE_PROVIDERS, {404}, words=marks.NO_PROVIDER),
     Rule(
         RefusedError,
         "{name}: the deployment {subject} was not found (api-version {version})",
@@ -226,24 +220,23 @@ RULES = (  # the first that holds
         {404},
         kinds=("azure",),
     ),
-    Rule(RefusedError, UNABLE_TO, ON_AZURE, {400}, words=r"\bapi[ -]?version", kinds=("azure",), page=False),
+    Rule(RefusedError, UNABLE_TO, ON_AZURE, {400}, words=r"\bapi[ -]?version", kinds=("azure",)),
     Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {400, 404, 410, 503}, codes=marks.NO_MODEL_CODES),
-    Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {400, 404, 410, 422}, words=marks.NO_MODEL_WORDS, page=False),
+    Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {400, 404, 410, 422}, words=marks.NO_MODEL_WORDS),
     Rule(
         RefusedError,
         NO_MODEL,
         ANOTHER_MODEL,
         {500, 503},
         words=r"model [`'\"]?[\w./:-]+[`'\"]? (does not exist|not found)|model not found|no such model|unknown model",
-        page=False,
     ),
-    Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {*BUSY_STATUSES, 500, 502, 503}, words=marks.NOBODY_THERE, page=False),
+    Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {*BUSY_STATUSES, 500, 502, 503}, words=marks.NOBODY_THERE),
     Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {400, 404, 500, 503}, codes=marks.NOT_BEGUN_CODES),
     Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {501, 505}),
-    Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {400, 404, 405, 422}, words=marks.UNABLE, page=False),
+    Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {400, 404, 405, 422}, words=marks.UNABLE),
     Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {404, 405, 410}),
-    Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {400}, words=marks.HTTP_FOR_HTTPS),
-    Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {*SUCCESS, 400}, words=marks.NO_SUCH_PATH, page=False),
+    Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {400}, words=marks.HTTP_FOR_HTTPS, page="either"),
+    Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {*SUCCESS, 400}, words=marks.NO_SUCH_PATH),
     Rule(
         RefusedError,
         "{name}: the address leads to {target}, which is not followed with the key",
@@ -264,78 +257,45 @@ RULES = (  # the first that holds
         PAY_AGAIN_ADVICE,
         codes=rf"\b({'|'.join(SPENT_KEY_CODES)})\b",
     ),
-    Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, BUSY_STATUSES, words=marks.RUNNING_WORDS, page=False),
-    Rule(
-        OutcomeUnknownError,
-        GATEWAY_GAVE_UP,
-        LESS_AT_ONCE + " {unknown}",
-        {413},
-        words=marks.ANSWER_TOO_LARGE,
-        page=False,
-    ),
+    Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, BUSY_STATUSES, words=marks.RUNNING_WORDS),
+    Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, LESS_AT_ONCE + " {unknown}", {413}, words=marks.ANSWER_TOO_LARGE),
     Rule(RefusedError, "{name}: the request is too large{sent}", MAKE_IT_SMALLER, {413}),
-    Rule(RefusedError, "{name}: the request is too large{sent}", MAKE_IT_SMALLER, {400, 500}, words=marks.TOO_LARGE),
     Rule(
         RefusedError,
-        "{name}: the service could not read the request{sent}",
-        CUT_SHORT,
-        {400},
-        words=marks.NOT_WHOLE,
-        page=False,
+        "{name}: the request is too large{sent}",
+        MAKE_IT_SMALLER,
+        {400, 500},
+        words=marks.TOO_LARGE,
+        page="either",
     ),
-    Rule(RefusedError, NOT_THIS_FORM, "{form}", {415}, words=r"\S"),
+    Rule(RefusedError, "{name}: the service could not read the request{sent}", CUT_SHORT, {400}, words=marks.NOT_WHOLE),
+    Rule(RefusedError, NOT_THIS_FORM, "{form}", {415}, words=r"\S", page="either"),
     Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 422}, codes=marks.WRONG_FORM_CODES),
-    Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 422}, words=marks.WRONG_FORM_WORDS, page=False),
+    Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 422}, words=marks.WRONG_FORM_WORDS),
     Rule(
         RefusedError,
         "{name}: the service wants a header of its own",
         'Add it to "headers" of {name} in connections.json, then run again.',
         {400, 401, 403},
         words=marks.NEEDS_HEADER,
-        page=False,
     ),
     Rule(RefusedError, REFUSED, CHANGE_WHAT_IT_NAMES, {500}, codes=marks.UNREAD_CODES, kinds=("compatible", "azure")),
-    Rule(
-        RefusedError,
-        REFUSED,
-        CHANGE_WHAT_IT_NAMES,
-        {500},
-        words=marks.UNREAD_WORDS,
-        kinds=("compatible", "azure"),
-        page=False,
-    ),
+    Rule(RefusedError, REFUSED, CHANGE_WHAT_IT_NAMES, {500}, words=marks.UNREAD_WORDS, kinds=("compatible", "azure")),
     Rule(
         RefusedError,
         "{name}: the service does not send sketches",
         NO_SKETCHES,
         REFUSALS,
         words=r"(?<!octet-)(?<!event-)\bstream(ing)?\b|partial_images",
-        page=False,
     ),
     Rule(RefusedError, UNKNOWN_FIELD, "{leave_out}", REFUSALS, codes=marks.UNKNOWN_FIELD_CODES),
-    Rule(
-        RefusedError,
-        "{name}: the service wants a field",
-        "{add_field}",
-        {400, 422},
-        words=marks.WANTS_FIELD,
-        page=False,
-    ),
-    Rule(RefusedError, UNKNOWN_FIELD, "{leave_out}", {400, 422}, words=marks.UNKNOWN_FIELD_WORDS, page=False),
-    Rule(
-        RefusedError, REFUSED, "{leave_out}", {400, 422}, words=marks.FOREIGN_VALUES, kinds=("compatible",), page=False
-    ),
+    Rule(RefusedError, "{name}: the service wants a field", "{add_field}", {400, 422}, words=marks.WANTS_FIELD),
+    Rule(RefusedError, UNKNOWN_FIELD, "{leave_out}", {400, 422}, words=marks.UNKNOWN_FIELD_WORDS),
+    Rule(RefusedError, REFUSED, "{leave_out}", {400, 422}, words=marks.FOREIGN_VALUES, kinds=("compatible",)),
     Rule(ServiceDownError, SERVICE_FAILED, LATER, {500, 503}, from_service=True, kinds=("comfy.org", "sandbox")),
     Rule(ServiceDownError, OVERLOAD, LATER, {500, 503}, from_service=True, at_openai=True, codes=marks.OVERLOADED),
     Rule(ServiceDownError, OVERLOAD, LATER, {503}, from_service=True, at_openai=True, words="overloaded|slow down"),
-    Rule(
-        OutcomeUnknownError,
-        FAILED_BEHIND,
-        "{unknown}{no_sketches}",
-        FAILURES,
-        words=marks.STREAM_UNREAD,
-        page=False,
-    ),
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}{no_sketches}", FAILURES, words=marks.STREAM_UNREAD),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, LESS_AT_ONCE + " {unknown}", {504, 522, 524}, kinds=("comfy.org",)),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, GAVE_UP_ADVICE + " {unknown}", {504, 522, 524}),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{unknown}", {408, 499, 502}),
@@ -343,14 +303,7 @@ RULES = (  # the first that holds
     LOST,
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, codes=marks.FAILED_CODES),
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, codes="upstream_error", words=marks.NOTHING),
-    Rule(
-        OutcomeUnknownError,
-        FAILED_BEHIND,
-        "{unknown}",
-        SUCCESS,
-        words=f"{marks.ONLY_UPSTREAM}|{marks.TIMED_OUT}",
-        page=False,
-    ),
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, words=f"{marks.ONLY_UPSTREAM}|{marks.TIMED_OUT}"),
     Rule(
         RefusedError,
         "{name}: a web page came, and no answer of the images API",
@@ -364,7 +317,6 @@ RULES = (  # the first that holds
         "Wait a little and run again.",
         BUSY_STATUSES,
         words=marks.BUSY,
-        page=False,
     ),
     Rule(RefusedError, REFUSED, CHANGE_WHAT_IT_NAMES),
 )
