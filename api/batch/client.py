@@ -5,6 +5,7 @@ Source: openai-python 3.54.0, resources/files.py, resources/batches.py, types/ba
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 
 from ..backends.atomic_files import move, open_regular, remove
 from ..connections.connection import Connection
-from ..errors import BadAnswerError, OpenAIImageError, RefusedError
+from ..errors import BadAnswerError, NoKeyError, OpenAIImageError, RefusedError
 from ..transport.bodies import FilePart, RequestBody, json_body, multipart_body
 from ..transport.client import request
 from ..transport.retry import RetryPolicy
@@ -47,17 +48,14 @@ class BatchService:
         return self._told("POST", "files", FileObject, multipart_body(fields, [part]))
 
     def has_file(self, file_id: str, filename: str) -> bool:
-        """Tell whether the service still has a file under the name that it was uploaded with.
+        """Tell whether the service surely has a file still, under the name that it was uploaded with.
 
-        Raises: OpenAIImageError.
+        Some gateways and keys may upload files and not look at them: then it is uploaded again, which costs nothing.
+        Raises: OpenAIImageError if the service cannot be reached.
         """
-        try:
-            told = self._told("GET", f"files/{quote(file_id, safe='')}", FileObject)
-        except RefusedError as exc:
-            if exc.status != 404:
-                raise
-            return False
-        return told.filename == filename
+        with contextlib.suppress(RefusedError, NoKeyError, BadAnswerError):
+            return self._told("GET", f"files/{quote(file_id, safe='')}", FileObject).filename == filename
+        return False
 
     def create(self, input_file_id: str, endpoint: str, our_id: str) -> BatchObject:
         """Begin a batch. Nothing is repeated here: a lost answer may be that of a batch which costs money.

@@ -136,6 +136,20 @@ def test_upload_is_repeated_until_it_goes_through(sandbox: ScriptedSandbox, faul
     collected(2)
 
 
+@pytest.mark.parametrize("status", [405, 403, 501])
+def test_picture_that_cannot_be_looked_at_is_uploaded_again(
+    sandbox: ScriptedSandbox, faults: Faults, status: int
+) -> None:
+    """A gateway has no route for it, or the key no right: no other job of the picture could be submitted."""
+    assert planned(**edit(height=256, width=256))
+    submit()
+    assert planned(**{**edit(height=256, width=256), "prompt": "another hat"})
+    faults.add(Fault(status=status), method="GET")
+    before = sandbox.posts["/v1/files"]
+    submit()
+    assert sandbox.posts["/v1/files"] == before + 2  # the picture and the requests
+
+
 def test_batch_that_was_not_begun_can_be_given_up(sandbox: ScriptedSandbox, faults: Faults) -> None:
     """Its jobs are planned again and nothing was asked for."""
     plan()
