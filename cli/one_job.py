@@ -94,7 +94,7 @@ def summary(folder: Path, record: JobRecord) -> dict[str, Any]:
         "state": record.state,
         "answered_at": record.answered_at,
         "model": record.model,
-        "size": record.answer_fields.get("size") or record.fields.get("size"),
+        "size": record.said("size"),
         "cost_usd": record.cost_usd,
         "seed": record.seed,
         "prompt": prompt_of(record),

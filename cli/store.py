@@ -108,7 +108,7 @@ def _print_line(folder: Path, record: JobRecord, state: str, *, is_mixed: bool =
         short_name(folder),
         time.strftime("%Y-%m-%d %H:%M", time.localtime(when(record))),
         record.model,
-        record.answer_fields.get("size") or record.fields.get("size"),
+        record.said("size"),
         state,
         "?" if record.cost_usd is None else f"{record.cost_usd:.4f} USD",
         *([f"paid by {record.account or '?'}"] if is_mixed else []),

@@ -24,10 +24,15 @@ Factor = Annotated[float, Field(ge=0, le=10_000)]
 UsdPerM = dict[str, Annotated[float, Field(ge=0, le=1e6)]]
 
 
-class Sizes(BaseModel):
-    """The sizes of a model in pixels: a fixed list (`kind` fixed) or rules (`kind` arbitrary)."""
+class Facts(BaseModel):
+    """What the catalog's file says, never changed; what it says besides is left out."""
 
     model_config = ConfigDict(frozen=True)
+
+
+class Sizes(Facts):
+    """The sizes of a model in pixels: a fixed list (`kind` fixed) or rules (`kind` arbitrary)."""
+
     kind: str = "any"
     allowed: list[str] = []
     presets: list[str] = []
@@ -39,10 +44,9 @@ class Sizes(BaseModel):
     max_pixels: int = 8_294_400
 
 
-class GifLimits(BaseModel):
+class GifLimits(Facts):
     """Limits of GIF output: frames, milliseconds per frame, and the grids of the sheet that frames are drawn on."""
 
-    model_config = ConfigDict(frozen=True)
     frame_count: tuple[int, int]
     frame_count_default: int
     frame_duration_ms: tuple[int, int]
@@ -52,49 +56,44 @@ class GifLimits(BaseModel):
     sheet_grids: dict[int, tuple[int, int]] = {}
 
 
-class SvgLimits(BaseModel):
+class SvgLimits(Facts):
     """Limits of SVG output."""
 
-    model_config = ConfigDict(frozen=True)
     reasoning_effort: list[str]
 
 
-class OutputTokens(BaseModel):
+class OutputTokens(Facts):
     """How many output tokens a picture takes: factors for the published formula, or a table by quality and size.
 
     `scale` multiplies what the formula gives, from the least to the most; of `about` only single runs tell.
     """
 
-    model_config = ConfigDict(frozen=True)
     quality_factor: dict[str, Annotated[int, Field(ge=0, le=10_000)]] = {}
     scale: dict[str, tuple[Factor, Factor]] = {}
     about: list[str] = []
     table: dict[str, dict[str, int]] = {}
 
 
-class ComfyPrice(BaseModel):
+class ComfyPrice(Facts):
     """What comfy.org's proxy does with a model: None where no source says."""
 
-    model_config = ConfigDict(frozen=True)
     proxy: bool | None = None
     usd_per_m: UsdPerM | None = None
 
 
-class BatchFacts(BaseModel):
+class BatchFacts(Facts):
     """Whether the Batch API takes a model, None where no source says or they disagree; prices in USD per million."""
 
-    model_config = ConfigDict(frozen=True)
     supported: bool | None = None
     usd_per_m: UsdPerM | None = None
 
 
-class ModelSpec(BaseModel):
+class ModelSpec(Facts):
     """One model of the service. Prices in USD per million tokens; dates are ISO days in UTC.
 
     `auto_quality` is what quality auto chooses among, with "auto" for the most that was seen; None: anything.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     id: str
     status: str = "live"
     shutdown_date: date | None = None

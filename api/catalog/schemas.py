@@ -15,29 +15,32 @@ from . import validation
 Operation = Literal["generations", "edits"]
 
 
-class SvgReasoning(BaseModel):
-    """How long the author of an SVG thinks: none, minimal, low, medium, high, xhigh or max."""
+class RequestModel(BaseModel):
+    """What is asked for: no other fields, and never changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SvgReasoning(RequestModel):
+    """How long the author of an SVG thinks: none, minimal, low, medium, high, xhigh or max."""
+
     effort: str | None = None
 
 
-class Svg(BaseModel):
+class Svg(RequestModel):
     """The text model that writes an SVG, for accounts that may choose it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     model: str
     reasoning: SvgReasoning | None = None
 
 
-class OpenAIImageGenerationRequest(BaseModel):
+class OpenAIImageGenerationRequest(RequestModel):
     """A picture from a prompt alone. Checked against the catalog when made, all but the day on which a model ends:
     that is OpenAI's, and a connection knows whether OpenAI is asked.
 
     Raises: RefusedError for a value that the model does not take, pydantic's ValidationError for an unknown field.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     operation: ClassVar[Operation] = "generations"
 
     model: str

@@ -46,7 +46,9 @@ def check(fields: Fields, *, operation: str, today: date | None = None, shutdown
     `fields` are the service's own field names, `operation` is "generations" or "edits".
     Raises: RefusedError naming the field, the value and what is allowed.
     """
-    spec = spec_of(fields, today, shutdowns=shutdowns)
+    spec, model = spec_of(fields), fields.get("model")
+    if model and shutdowns:
+        refuse_ended(str(model), today)
     for rule in RULES:
         rule(spec, fields)
     if operation == "generations" and fields.get("input_fidelity"):
@@ -54,7 +56,7 @@ def check(fields: Fields, *, operation: str, today: date | None = None, shutdown
         raise _refusal("input_fidelity", "unknown_parameter", message)
     if operation not in spec.endpoints:
         lacking = "cannot edit pictures" if operation == "edits" else "cannot make a picture from a prompt alone"
-        message = f"Model {fields['model']} {lacking}. Choose another model."
+        message = f"Model {model} {lacking}. Choose another model."
         raise _refusal("model", "model_not_found", message)
 
 
@@ -73,14 +75,9 @@ def check_files(model: str, files: Sequence[InputFile]) -> None:
             raise _refusal(name, "invalid_value", f"{message} {advice}")
 
 
-def spec_of(fields: Fields, today: date | None = None, *, shutdowns: bool = True) -> ModelSpec:
-    """Return the catalog's entry for `fields["model"]`, or general rules for an id that it does not know.
-
-    Raises: RefusedError if the model has ended.
-    """
+def spec_of(fields: Fields) -> ModelSpec:
+    """Return the catalog's entry for `fields["model"]`, or general rules for an id that it does not know."""
     model = fields.get("model")
-    if model and shutdowns:
-        refuse_ended(str(model), today)
     spec = catalog.find(str(model)) if model else None
     return spec or catalog.unknown_model(str(model or "this model"))
 

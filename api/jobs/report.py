@@ -141,7 +141,7 @@ def report(
         "model": record.model,
         "operation": record.operation,
         "size": record.answer_fields.get("size") or size,
-        "quality": record.answer_fields.get("quality") or record.fields.get("quality"),
+        "quality": record.said("quality"),
         "n": len(record.pictures) or len(answer.pictures),
         "request_id": record.request_id,
         "elapsed_s": None if record.elapsed_s is None else round(record.elapsed_s, 3),

@@ -59,8 +59,8 @@ def originals_of(answer: StoredAnswer, *, is_sandbox: bool, is_changed_here: boo
     facts = {
         "model": record.model,
         "operation": record.operation,
-        "size": record.answer_fields.get("size") or record.fields.get("size"),
-        "quality": record.answer_fields.get("quality") or record.fields.get("quality"),
+        "size": record.said("size"),
+        "quality": record.said("quality"),
         "seed": record.seed,
         "connection": record.connection,
         "request_id": record.request_id,

@@ -162,6 +162,10 @@ class JobRecord(BaseModel):
         """How many pictures went out, mask and markup left aside."""
         return sum(digest.startswith("image") for digest in self.input_digests)
 
+    def said(self, name: str) -> Any:
+        """Return a field such as size or quality as the service said it was, else as it was asked for."""
+        return self.answer_fields.get(name) or self.fields.get(name)
+
     @property
     def fingerprint(self) -> str:
         """Tell one answer from every other, also from those of the same job; 32 digits."""

@@ -94,7 +94,7 @@ def dearest_size(values: Mapping[str, Any], picture: Size, *, has_mask: bool) ->
     """Return the largest size that a picture may be asked for at, before its mask is looked at; None: the widget's."""
     whole = {**values, "mask_mode": "blend"} if has_mask and values.get("mask_mode") == "region" else values
     asked = frame(whole, Picture(picture, has_mask, SPOT)).asked
-    if whole is not values and asked and validation.spec_of(values, shutdowns=False).sizes.kind != "fixed":
+    if whole is not values and asked and validation.spec_of(values).sizes.kind != "fixed":
         return max(asked, LARGEST_REGION, key=lambda size: size[0] * size[1])
     return asked
 
@@ -128,7 +128,7 @@ def _sent(framing: Framing, picture: Size) -> tuple[Box | None, Size | None]:
 
 def _region(values: Mapping[str, Any], picture: Picture, area: MaskedArea) -> Framing:
     context = values.get("region_context")
-    sizes = _sizes(validation.spec_of(values, shutdowns=False).sizes)
+    sizes = _sizes(validation.spec_of(values).sizes)
     region = plan_region(
         area, picture.size, sizes, context=ImageParameters.region_context if context is None else int(context)
     )
@@ -156,7 +156,7 @@ def _region(values: Mapping[str, Any], picture: Picture, area: MaskedArea) -> Fr
 
 def _whole(mode: str, values: Mapping[str, Any], picture: Picture) -> Framing:
     """Return the whole picture at a size of its own ratio, as near as can be to what the widget asks for."""
-    model = validation.spec_of(values, shutdowns=False).sizes
+    model = validation.spec_of(values).sizes
     sizes, wanted = _sizes(model), _wanted(values)
     if values.get("size") == "match image":
         nearest = _nearest(values, picture.size)
@@ -192,7 +192,7 @@ def _wanted(values: Mapping[str, Any]) -> Size | None:
 
 
 def _nearest(values: Mapping[str, Any], picture: Size) -> Size:
-    return validation.nearest_size(validation.spec_of(values, shutdowns=False).sizes, *picture)
+    return validation.nearest_size(validation.spec_of(values).sizes, *picture)
 
 
 def _sizes(sizes: ModelSizes) -> AnySize | list[Size]:

@@ -107,7 +107,7 @@ def _sheet_fault(values: Mapping[str, Any]) -> str | None:
     """Return why the service is likely to refuse the GIF that is asked for, or None."""
     if values["extra"].get("output_format") != "gif" or not parameters.is_whole(values.get("frame_count")):
         return None
-    spec = validation.spec_of(values, shutdowns=False)
+    spec = validation.spec_of(values)
     return validation.gif_sheet_fault(spec, str(values.get("size")), int(values["frame_count"]))
 
 
@@ -128,7 +128,7 @@ def _asked_sizes(
     if picture is not None:
         framing = frame(values, picture)
         return [framing.asked], {"words": framing.notes[0]} if framing.notes else {}
-    is_free = validation.spec_of(values, shutdowns=False).sizes.kind != "fixed"
+    is_free = validation.spec_of(values).sizes.kind != "fixed"
     return [SMALLEST_REGION, LARGEST_REGION] if is_fitted and is_free else [None], {}
 
 

@@ -124,6 +124,7 @@ def _model(parsed: ParsedRequest) -> ModelSpec:
         raise errors.missing("model")
     if catalog.find(str(model)) is None:
         raise errors.no_model(str(model))
+    rules.refuse_ended(str(model))
     return rules.spec_of(parsed.fields)
 
 

@@ -162,7 +162,7 @@ def test_retired_models_become_what_the_catalog_names() -> None:
     assert renamed["gpt-image-1"] == "gpt-image-2.5-sunburst"
     for retired, live in renamed.items():
         with pytest.raises(RefusedError, match=live):
-            validation.spec_of({"model": retired})
+            validation.refuse_ended(retired)
         assert live in catalog.choices()
         assert validation.spec_of({"model": live}).id == live
 
