@@ -234,10 +234,10 @@ def remove_folder(path: Path, trash: Path) -> bool:
 def remove_tree(folder: Path) -> None:
     """Delete a folder with all that is in it, as far as it can be; read-only files, which Windows keeps, as well.
 
-    What lies behind a link is not ours.
+    What lies behind a link is not ours, and a pipe would be waited for.
     """
     with contextlib.suppress(OSError):  # it ignores most errors, and not those of a disk that fails while it looks
-        if folder.is_symlink():
+        if folder.is_symlink() or not folder.is_dir():
             return
         shutil.rmtree(folder, ignore_errors=True)
         if os.path.lexists(folder) and any([_made_writable(path) for path in (folder, *folder.rglob("*"))]):

@@ -13,7 +13,7 @@ from openai_image_nodes.api import OpenAIImageError
 from openai_image_nodes.api.batch.plan import JobPlan
 from openai_image_nodes.api.store.records import tell_once
 from openai_image_nodes.cli import main
-from support.asker import Asker, Server, painted, until_quiet
+from support.asker import Asker, Server, connection, job, painted, until_quiet
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="links and pipes are of other systems")
 LONG_AGO = time.time() - 400_000
@@ -164,14 +164,16 @@ def test_what_is_no_file_is_neither_waited_for_nor_followed(
     assert contents(treasure) == before
 
 
-@pytest.mark.parametrize("place", ["jobs", "pending", "spent", "held"])
+@pytest.mark.parametrize("place", ["jobs", "pending", "spent", "held", "jobs/{}", "pending/{}", "trash/{}"])
 def test_pipe_in_place_of_a_folder_is_not_waited_for(asker: Asker, place: str) -> None:
     """A run says what is wrong, or has its picture."""
-    asker.store.root.mkdir(parents=True, exist_ok=True)
-    os.mkfifo(asker.store.root / place)
+    path = asker.store.root / place.format(job(connection("openai")).identity)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
     with contextlib.suppress(OpenAIImageError):
         assert asker.ask().pictures
     assert main(["jobs"]) == 0
+    asker.store.prune(0)
 
 
 def test_name_of_a_stranger_folder_is_no_command_to_the_console(asker: Asker, caplog: pytest.LogCaptureFixture) -> None:
