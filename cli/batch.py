@@ -11,6 +11,7 @@ from ..api.batch import describe
 from ..api.batch.manager import BatchManager, refusal_of
 from ..api.batch.plan import PlannedJob
 from ..api.batch.records import COLLECTED, BatchRecord
+from ..api.store.records import prompt_of
 from ..nodes.run.execution import connection_of
 from .terminal import print_json, printable, tell, tell_row
 
@@ -208,7 +209,7 @@ def _print_collected(told: Sequence[BatchRecord]) -> None:
 
 
 def _asked(one: PlannedJob) -> str:
-    prompt = " ".join(str(one.fields.get("prompt", "")).split())
+    prompt = prompt_of(one.fields)
     shown = prompt if len(prompt) <= PROMPT_CHARS else prompt[: PROMPT_CHARS - 3] + "..."
     return f"{one.model}  {one.fields.get('size')}  {one.fields.get('quality')}  seed {one.seed}  {shown}"
 

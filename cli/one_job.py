@@ -15,7 +15,7 @@ from typing import Any
 from ..api import JobRecord, RefusedError, stores
 from ..api.backends.atomic_files import read_regular
 from ..api.jobs.report import dimensions
-from ..api.store.records import PICTURE_MAX_BYTES
+from ..api.store.records import PICTURE_MAX_BYTES, prompt_of
 from ..utils.c2pa import credentials_of
 from ..utils.containers import form_of
 from ..utils.svg import clean_svg
@@ -97,14 +97,9 @@ def summary(folder: Path, record: JobRecord) -> dict[str, Any]:
         "size": record.said("size"),
         "cost_usd": record.cost_usd,
         "seed": record.seed,
-        "prompt": prompt_of(record),
+        "prompt": prompt_of(record.fields),
         "pictures": record.pictures,
     }
-
-
-def prompt_of(record: JobRecord) -> str:
-    """Return what was asked for, on one line."""
-    return " ".join(str(record.fields.get("prompt", "")).split())
 
 
 def when(record: JobRecord) -> float:

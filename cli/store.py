@@ -12,8 +12,8 @@ from ..api import JobRecord, RefusedError, SharedStore, SharedStoreError, Store,
 from ..api.backends.atomic_files import read_regular
 from ..api.store import spending
 from ..api.store.eviction import limit_bytes
-from ..api.store.records import PICTURE_MAX_BYTES, read_record
-from .one_job import named, opened, prompt_of, short_name, show, summary, when
+from ..api.store.records import PICTURE_MAX_BYTES, prompt_of, read_record
+from .one_job import named, opened, short_name, show, summary, when
 from .terminal import print_json, printable, tell, tell_path
 
 ACTIONS = ["list", "export", "prune", "sync", "find", "show", "open"]
@@ -126,14 +126,14 @@ def _find(words: Sequence[str], *, as_json: bool) -> int:
         return print_json([summary(folder, record) for _, folder, record in found])
     for store, folder, record in found:
         _print_line(folder, record, _state(store, folder, record))
-        print(f"    {printable(prompt_of(record))}")
+        print(f"    {printable(prompt_of(record.fields))}")
     if not found:
         print("no job has these words in its prompt", file=sys.stderr)
     return 0
 
 
 def _has(record: JobRecord, words: Sequence[str]) -> bool:
-    text = " ".join([prompt_of(record), *record.revised_prompts]).casefold()
+    text = " ".join([prompt_of(record.fields), *record.revised_prompts]).casefold()
     return all(word.casefold() in text for word in words)
 
 

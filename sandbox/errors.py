@@ -16,7 +16,7 @@ from ..api.errors import RefusedError
 USER_ERROR_CODES = frozenset({"invalid_image_file", "invalid_mask_image_format", "moderation_blocked"})
 
 
-def refused(message: str, *, param: str | None, code: str | None, status: int = 400) -> RefusedError:
+def refused(message: str, *, param: str | None = None, code: str | None = None, status: int = 400) -> RefusedError:
     """Return a refusal; the status is 400 unless said otherwise."""
     return RefusedError(message, param=param, code=code, status=status)
 
@@ -24,7 +24,7 @@ def refused(message: str, *, param: str | None, code: str | None, status: int = 
 def server_error(what: str = "request") -> RefusedError:
     """Return the failure of the service itself."""
     message = f"The server had an error while processing your {what}."
-    return refused(message, param=None, code=None, status=500)
+    return refused(message, status=500)
 
 
 def unknown(param: str) -> RefusedError:
@@ -78,13 +78,13 @@ def too_long(param: str, limits: str) -> RefusedError:
 
 def unparsable(what: str) -> RefusedError:
     """Return the refusal of a body that is not what its content type says."""
-    return refused(f"We could not parse the {what} body of your request.", param=None, code=None)
+    return refused(f"We could not parse the {what} body of your request.")
 
 
 def content_type(got: str, *accepted: str) -> RefusedError:
     """Return the refusal of a body of another kind."""
     message = f"Unsupported content type: '{got}'. This API method only accepts {_listed(accepted)} requests."
-    return refused(message, param=None, code="unsupported_content_type")
+    return refused(message, code="unsupported_content_type")
 
 
 def mimetype(param: str, got: str, accepted: Sequence[str]) -> RefusedError:

@@ -17,7 +17,7 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -188,6 +188,11 @@ class StoredAnswer:
     def is_whole(self) -> bool:
         """Whether it has its pictures, and not what they could not be made of, or their addresses."""
         return not self.record.fault and not any(suffix_of(data) in UNREAD_KINDS for data in self.pictures)
+
+
+def prompt_of(asked: Mapping[str, Any]) -> str:
+    """Return what was asked for in the service's own fields, on one line."""
+    return " ".join(str(asked.get("prompt", "")).split())
 
 
 def record_bytes(record: JobRecord) -> bytes:

@@ -20,6 +20,7 @@ from ...api.catalog import catalog
 from ...api.errors import store_fault
 from ...api.jobs.threads import LateValue
 from ...api.start_thread import start_thread
+from ...api.store.records import prompt_of
 
 LOG = logging.getLogger(__name__)
 
@@ -288,5 +289,5 @@ def _batch(store: Store, record: BatchRecord) -> dict[str, Any]:
 
 
 def _failed(job: PlannedJob) -> dict[str, Any]:
-    prompt = " ".join(str(job.fields.get("prompt", "")).split())[:PROMPT_CHARS]
+    prompt = prompt_of(job.fields)[:PROMPT_CHARS]
     return {"id": job.identity[:12], "model": job.model, "seed": job.seed, "prompt": prompt, "fault": job.fault}

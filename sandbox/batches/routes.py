@@ -54,7 +54,7 @@ def add_file_routes(app: web.Application, files: FileStore) -> None:
         file_id = request.match_info["file_id"]
         file = files.find(file_id)
         if file is None:
-            raise errors.refused(f"No such File object: {file_id}", param="id", code=None, status=404)
+            raise errors.refused(f"No such File object: {file_id}", param="id", status=404)
         return file
 
     app.router.add_post("/v1/files", create)
@@ -84,14 +84,14 @@ def add_batch_routes(app: web.Application, batches: Batches, files: FileStore) -
         batch = found(request)
         if not batch.cancel():
             message = f"Cannot cancel a batch with status '{batch.status}'."
-            raise errors.refused(message, param=None, code=None, status=409)
+            raise errors.refused(message, status=409)
         return web.json_response(batch.object())
 
     def found(request: web.Request) -> Batch:
         batch_id = request.match_info["batch_id"]
         batch = batches.find(batch_id)
         if batch is None:
-            raise errors.refused(f"No batch found with id '{batch_id}'.", param="batch_id", code=None, status=404)
+            raise errors.refused(f"No batch found with id '{batch_id}'.", param="batch_id", status=404)
         return batch
 
     app.router.add_post("/v1/batches", create)

@@ -102,7 +102,7 @@ def _filename(sent: _Upload, purpose: str) -> str:
     if sent.head is None or not sent.head.filename:
         raise errors.wrong_type("file", "a file", "a string")
     if purpose == "batch" and not sent.head.filename.endswith(".jsonl"):
-        raise errors.refused("Invalid file format for Batch API. Must be .jsonl", param=None, code=None)
+        raise errors.refused("Invalid file format for Batch API. Must be .jsonl")
     return sent.head.filename
 
 

@@ -70,7 +70,7 @@ def work(batch: Batch, context: BatchContext, pool: ThreadPoolExecutor) -> None:
         index = index_lines(file, batch.request.endpoint)
         message = batch.scenario.validation_error(index.lines)
         if message is not None:
-            index.refuse(errors.refused(message, param=None, code="invalid_request"))
+            index.refuse(errors.refused(message, code="invalid_request"))
         if index.errors:
             batch.reject(index.errors)
             return
