@@ -48,9 +48,11 @@ def texts_of(path: Path) -> Iterator[str]:
 
 
 def is_said(message: str) -> bool:
-    """Tell whether the source says a message; "..." in it stands for anything."""
-    pattern = re.compile(".*".join(map(re.escape, message.split("..."))), re.DOTALL)
-    return len(re.findall(r"\w", message)) > 3 and any(pattern.search(text) for text in spoken())
+    """Tell whether the source says a message; "..." in it stands for anything, and one word may be of the moment."""
+    words = re.split(r"(\W+)", message)
+    ways = [message, *("".join([*words[:at], BLANK, *words[at + 1 :]]) for at in range(0, len(words), 2) if words[at])]
+    told = [".*".join(map(re.escape, way.split("..."))) for way in ways if len(re.findall(r"\w", way)) > 3]
+    return bool(told) and any(re.search("|".join(told), text, re.DOTALL) for text in spoken())
 
 
 def section(text: str, heading: str) -> str:
