@@ -172,10 +172,12 @@ def _submitted(options: argparse.Namespace) -> list[BatchRecord]:
 
 
 def _open_ones(beginnings: Sequence[str]) -> list[tuple[BatchManager, BatchRecord]]:
-    found = [(manager, record) for manager in _managers() for record in manager.overview().open]
-    if not beginnings:
-        return found
-    return [pair for pair in found if any(pair[1].id.startswith(beginning) for beginning in beginnings)]
+    known = [(manager, record) for manager in _managers() for record in manager.overview().batches]
+    for beginning in beginnings:
+        if not beginning or not any(record.id.startswith(beginning) for _, record in known):
+            raise RefusedError(f"There is no batch {beginning!r}. Look at the list: openai-image batch status.")
+    open_ones = [(manager, record) for manager, record in known if record.is_open]
+    return [pair for pair in open_ones if not beginnings or pair[1].id.startswith(tuple(beginnings))]
 
 
 def _tried(work: Callable[[BatchRecord], BatchRecord], record: BatchRecord) -> BatchRecord | None:

@@ -88,6 +88,8 @@ def test_cancel_and_collect(sandbox: ScriptedSandbox, capsys: pytest.CaptureFixt
     said(capsys, "submit", "--yes")
     while not json.loads(said(capsys, "status", "--json"))[0]["counts"]["completed"]:
         pass
+    for words in (("cancel", ""), ("cancel", "", "--give-up"), ("cancel", "2025"), ("collect", "x")):
+        assert f"There is no batch {words[1]!r}" in said(capsys, *words, code=1)  # of a script's empty variable too
     assert "cancel" in said(capsys, "cancel")
     told = said(capsys, "watch", "--yes", "--every", "0.05")
     assert "cancelled, collected: 1 of 3 answered, 2 planned again" in told
