@@ -7,7 +7,6 @@ import hashlib
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..backends.atomic_files import open_regular, write_atomic
@@ -73,8 +72,15 @@ class BatchCollector:
     def _fetch(self, file_id: str, path: Path) -> None:
         if path.exists():
             return
+        total = 0
+
+        def count(size: int) -> None:
+            nonlocal total
+            total += size
+            self._told(f"downloading, {total / 1e6:.1f} MB")
+
         try:
-            self._service.download(file_id, path, _Counted(self._told))
+            self._service.download(file_id, path, count)
         except RefusedError as exc:
             if exc.status != 404:
                 raise
@@ -197,15 +203,3 @@ class BatchCollector:
         self._record.unfinished = len(self._left)
         for identity in self._left:
             self._store.journal.take_back(identity, self._record.id)
-
-
-@dataclass
-class _Counted:
-    """Tells how much was downloaded."""
-
-    told: Told
-    total: int = 0
-
-    def __call__(self, size: int) -> None:
-        self.total += size
-        self.told(f"downloading, {self.total / 1e6:.1f} MB")

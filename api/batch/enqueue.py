@@ -23,19 +23,10 @@ RECOUNT_S = 2.0
 CENT = 0.01
 
 
-@dataclass(frozen=True)
-class Deferred:
-    """A job that has no answer yet, which is in order: planned, on its way in a batch, or failed in one.
+def answered_or_planned(job: Job) -> StoredAnswer | str:
+    """Return the answer that the store has of a job, or what the node shows in its place.
 
-    `words` is what the node shows.
-    """
-
-    words: str
-
-
-def answered_or_planned(job: Job) -> StoredAnswer | Deferred:
-    """Return the answer that the store has of a job; without one the job is in the plan from here on, or in a batch.
-
+    Without one a job that is in order is in the plan from here on, or on its way in a batch, or failed in one.
     Raises: RefusedError for what no batch takes, or a store that cannot be written to; OutcomeUnknownError if the job
     was sent directly before and may have been billed.
     """
@@ -55,10 +46,10 @@ def answered_or_planned(job: Job) -> StoredAnswer | Deferred:
             if words is None and planned and planned.failed_for_good and plan.lacks(planned) is None:
                 words = f"failed in the batch: {planned.fault}"
             if words:
-                return Deferred(words)
+                return words
         with _tallies_lock:
             tally = _tallies.setdefault(str(store.root), _Tally(store))
-        return Deferred(f"planned, {tally.counted_with(plan.add(job, identity))}")
+        return f"planned, {tally.counted_with(plan.add(job, identity))}"
     except OSError as exc:
         raise RefusedError(store_fault(exc)) from exc
 

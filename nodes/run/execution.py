@@ -130,11 +130,11 @@ class NodeRun:
             for note in encoded.framing.notes[:1]:
                 monitor.show(self.node_id, note)
             if self.connection.batch:
-                from ...api.batch.enqueue import Deferred, answered_or_planned, note_broken
+                from ...api.batch.enqueue import answered_or_planned, note_broken
 
                 planned = await self._in_thread(lambda: answered_or_planned(asked.job))
-                if isinstance(planned, Deferred):
-                    monitor.end(self.node_id, planned.words)
+                if isinstance(planned, str):
+                    monitor.end(self.node_id, planned)
                     return tuple(comfyui.blocker() for _ in node.RETURN_TYPES)
                 answer = planned
             else:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from openai_image_nodes.api.batch import enqueue, records
-from openai_image_nodes.api.batch.enqueue import Deferred
 from openai_image_nodes.api.batch.submit import BatchSubmitter
 from openai_image_nodes.api.catalog.schemas import OpenAIImageGenerationRequest
 from openai_image_nodes.api.errors import (
@@ -213,7 +212,7 @@ def test_tally_counts_what_a_submit_would_send(sandbox: ScriptedSandbox) -> None
     sandbox.scenarios.plan(BatchPlan(hold_after=0))
     plan(2)
     submit()
-    assert enqueue.answered_or_planned(job(7)) == Deferred("planned, 1 in the plan, about 0.0016 USD")
+    assert enqueue.answered_or_planned(job(7)) == "planned, 1 in the plan, about 0.0016 USD"
 
 
 def test_question_whether_a_batch_was_begun_needs_the_key_that_asked(
