@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .cancel import ShouldStop, raise_if_stopped
-from .filters import BLOCK_ROWS, blur, grow, masked_blur, shrink
+from .filters import BLOCK_ROWS, blur, grow, luminance, masked_blur, shrink
 from .gates import NOT_MATCHED, SAME, Decision, Verdict, decide
 from .geometry import Frame, enlarged
 from .pair import make_pair
@@ -19,6 +19,7 @@ from .threads import one_core
 
 CLEARLY, SOMEWHAT = 20 / 255, 8 / 255  # differences of colour that start, and that continue, a changed part
 CLEAR_SPREADS, SPREADS, WIDE_SPREADS = 8.0, 4.0, 2.5  # and how many times the usual difference they must be
+TINT = 4 / 255  # as SOMEWHAT, of colours without their brightness: redrawn edges differ little in these
 AREA = 6.0  # sigma over which differences of redrawn edges cancel out, and those of a dark coat do not
 STRUCTURE_WINDOW, OTHER_STRUCTURE = 8.0, 0.3  # a local correlation below that also continues it
 CORE = 2.0  # a changed part starts where it is at least that thick on each side
@@ -79,8 +80,10 @@ def _changed(decision: Decision, should_stop: ShouldStop | None) -> Tensor:
     clearly = (difference > max(CLEARLY, CLEAR_SPREADS * usual)).float() * comparable
     other = (_local_match(decision) < OTHER_STRUCTURE) | (difference > max(SOMEWHAT, SPREADS * usual))
     if decision.verdict == "aligned":  # or what is still out of place would be a changed part
-        wide, usual = _difference(masked_blur(signed, comparable, AREA * pair.unit), comparable, decision)
-        other |= wide > max(SOMEWHAT, WIDE_SPREADS * usual)
+        area = masked_blur(signed, comparable, AREA * pair.unit)
+        for part, least in ((area, SOMEWHAT), (area - luminance(area), TINT)):
+            wide, usual = _difference(part, comparable, decision)
+            other |= wide > max(least, WIDE_SPREADS * usual)
     core = round(CORE * pair.unit)
     return _spread(grow(shrink(clearly, core), core), other.float() * comparable, pair.unit, should_stop)
 
@@ -116,13 +119,13 @@ def _spread(start: Tensor, where: Tensor, unit: float, should_stop: ShouldStop |
 
 
 def _completed(part: Tensor, unit: float, should_stop: ShouldStop | None) -> Tensor:
-    """Return [1,1,h,w] with gaps closed, smaller holes filled and a margin added."""
-    closed = _closed(part, round(CLOSED * unit))
-    outside = torch.zeros_like(closed)
+    """Return [1,1,h,w] with gaps closed, a margin added and smaller holes filled: there the blend would show both."""
+    wide = grow(_closed(part, round(CLOSED * unit)), round(MARGIN * unit))
+    outside = torch.zeros_like(wide)
     outside[..., [0, -1], :] = outside[..., :, [0, -1]] = 1
-    outside = _spread(outside * (1 - closed), 1 - closed, unit, should_stop)
-    holes = (1 - outside) * _closed(closed, round(FILLED * unit))
-    return grow(closed.maximum(holes), round(MARGIN * unit))
+    outside = _spread(outside * (1 - wide), 1 - wide, unit, should_stop)
+    holes = (1 - outside) * _closed(wide, round(FILLED * unit))
+    return wide.maximum(holes)
 
 
 def _closed(part: Tensor, radius: int) -> Tensor:

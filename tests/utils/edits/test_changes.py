@@ -38,12 +38,13 @@ def test_changed_part_is_found(name: str, drift: Drift) -> None:
     assert set(changes.mask.unique().tolist()) == {0.0, 1.0}
 
 
-def test_faint_change_is_found_in_a_frame_that_was_redrawn() -> None:
+@pytest.mark.parametrize("coat_turns", [(12.0, 12.0, 12.0), (7.0, -4.0, 2.0)], ids=["lighter", "of another tint"])
+def test_faint_change_is_found_in_a_frame_that_was_redrawn(coat_turns: tuple[float, float, float]) -> None:
     """A dark coat that turns into another differs by less than redrawn edges do, but all over and to one side."""
     original = photograph("coffee.jpg")
     height, width = original.shape[:2]
     coat, button = rectangle(original, 0.3, 0.3, 0.7, 0.7), ellipse(original, (0.5, 0.5), 0.03)
-    other = original + (coat[..., None] * 12 + button[..., None] * 90) / 255
+    other = original + (coat[..., None] * torch.tensor(coat_turns) + button[..., None] * 90) / 255
     y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
     bend = 0.004 * torch.sin(40 * x + 10 * y)
     grid = torch.stack([x + bend, y + bend], dim=2)[None]
