@@ -17,21 +17,26 @@ DAMPING = 0.15  # of the mean structure: flat and masked areas stay where they a
 STEP_LIMIT, LIMIT = 2.0, 6.0
 
 
-def smooth_flow(level: Level, should_stop: ShouldStop | None = None) -> Tensor:
-    """Return the flow [1,2,h/8,w/8] (centred units) that is left when the level's answer has been moved already."""
+def smooth_flow(level: Level, should_stop: ShouldStop | None = None, *, least: float = 0.0) -> Tensor:
+    """Return the flow [1,2,h/8,w/8] (centred units) that is left when the level's answer has been moved already.
+
+    It is not finished where it will hardly become longer than `least`, as `typical_length` measures it.
+    """
     unit = level.frame.long_side / 1024 / level.frame.half  # one pixel at 1024, in centred units
     height, width = (-(-side // REDUCTION) for side in (level.frame.height, level.frame.width))
     flow = torch.zeros(1, 2, height, width)
-    for _ in range(ROUNDS):
+    for left in reversed(range(ROUNDS)):
         raise_if_stopped(should_stop)
-        step = _step(level, flow)
-        flow = (flow + step.clamp(-STEP_LIMIT * unit, STEP_LIMIT * unit)).clamp(-LIMIT * unit, LIMIT * unit)
+        step = _step(level, flow).clamp(-STEP_LIMIT * unit, STEP_LIMIT * unit)
+        flow = (flow + step).clamp(-LIMIT * unit, LIMIT * unit)
+        if typical_length(flow) + left * typical_length(step) <= least:  # each step is shorter than the one before
+            break
     return flow
 
 
-def flow_lengths(flow: Tensor) -> Tensor:
-    """Return the lengths of a flow [1,2,h,w] in pixels at a long side of 1024: [h,w]."""
-    return flow[0].square().sum(dim=0).sqrt() * 512
+def typical_length(flow: Tensor) -> float:
+    """Return the 95th percentile of the lengths of a flow [1,2,h,w] in pixels at a long side of 1024."""
+    return float(flow[0].square().sum(dim=0).sqrt().flatten().quantile(0.95)) * 512
 
 
 def _step(level: Level, flow: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from . import seam
 from .cancel import ShouldStop, raise_if_stopped
 from .colour_match import NEAR, ColourMatch, error, fit_curve, fit_gain, fit_tone, no_match
 from .filters import grow, luminance
-from .flow import flow_lengths, smooth_flow
+from .flow import smooth_flow, typical_length
 from .geometry import Mapping, compose, corner_shift, identity, parts
 from .pair import Pair, Samples, View, samples, trimmed, view
 from .places import places
@@ -183,8 +183,9 @@ class _Chain:
             affine = compose(affine, identity() + longer * step)
             shown = view(self._pair, Mapping(affine))
             self._unsettled = corner_shift(identity() + step, self._pair.frame)
-            is_hopeless = shown.match < min(ROUGHLY, first.match + CLEARLY)
-            if self._unsettled < REFINED or (is_hopeless and done >= HOPELESS):
+            if self._unsettled < REFINED:
+                break
+            if done >= HOPELESS and shown.match < min(ROUGHLY, first.match + CLEARLY):
                 break
         if self._unsettled / self._pair.unit > IN_PLACE and first.match > max(shown.match, ROUGHLY):
             self._unsettled = 0.0  # the steps ran away from a place that matched
@@ -225,9 +226,9 @@ class _Chain:
         if shown.match < ROUGHLY or shown.texture < ENOUGH_TEXTURE:
             return shown
         self._ask()
-        flow = smooth_flow(_matched(shown), self._should_stop)
+        flow = smooth_flow(_matched(shown), self._should_stop, least=IN_PLACE)
         self._ask()
-        length = float(flow_lengths(flow).flatten().quantile(0.95))
+        length = typical_length(flow)
         if length <= IN_PLACE:
             return shown
         bent = view(self._pair, Mapping(shown.mapping.affine, flow))

@@ -21,6 +21,7 @@ LEVELS = (96, 192, 384, 768)  # long sides; the last steps are made at the pictu
 START_SCALES = (0.88, 0.94, 1.0, 1.06, 1.12)
 COARSE_STEPS, FINE_STEPS, LAST_STEPS = (30, 20, 20), 12, 6
 CONVERGED_PX, NEARLY_PX = 0.002, 0.02  # at the last level, and before it
+PROMISING, APART_PX = 0.1, 0.1  # below the best correlation, and from its place: what is looked into further
 NOISE = 0.02  # of the features' normalization: flat areas stay near 0
 BANDS = 0.04  # the same for the last steps: 8-bit steps in a sky are no structure to align by
 CAUCHY = 2.385  # 95 % efficiency on normal noise
@@ -112,8 +113,17 @@ def _coarse(level: Level, should_stop: ShouldStop | None) -> Tensor:
     affine = compose(affine, _shift(level, affine))
     for basis, steps in zip((_TRANSLATION, _SIMILARITY, _AFFINE), COARSE_STEPS, strict=True):
         affine = _Solver(level, basis).solve(affine, steps, should_stop)
-    best = int(correlations(level, affine).argmax())
-    return affine[best : best + 1]
+        if basis is not _TRANSLATION:  # of a wrong scale no place matches yet
+            affine = _promising(level, affine)
+    return affine[:1]
+
+
+def _promising(level: Level, affine: Tensor) -> Tensor:
+    """Return of maps [N,2,3] the best one, and the others that are elsewhere and match nearly as well."""
+    match = correlations(level, affine)
+    best = affine[int(match.argmax())]
+    apart = (affine - best).abs().sum(dim=(1, 2)) * level.frame.half > APART_PX
+    return torch.cat([best[None], affine[apart & (match >= match.max() - PROMISING)]])
 
 
 def _shift(level: Level, affine: Tensor) -> Tensor:
@@ -171,11 +181,13 @@ class _Solver:
         """Return the maps [N,2,3] after at most `steps` steps."""
         if len(self._kept) == 0:
             return affine
+        affine, moving = affine.clone(), torch.arange(len(affine))
         for _ in range(steps):
             raise_if_stopped(should_stop)
-            step = self._step(affine)
-            affine = compose(affine, identity() + step)
-            if float(step.abs().sum(dim=(1, 2)).max()) * self._level.frame.half < self._converged_px:
+            step = self._step(affine[moving])
+            affine[moving] = compose(affine[moving], identity() + step)
+            moving = moving[step.abs().sum(dim=(1, 2)) * self._level.frame.half >= self._converged_px]
+            if len(moving) == 0:
                 break
         return affine
 
