@@ -15,7 +15,7 @@ from .cancel import ShouldStop, raise_if_stopped
 from .composite import Composite
 from .crop import part
 from .filters import BLOCK_ROWS
-from .gates import NOT_MATCHED, Decision, Figures, Refusal, Verdict, decide
+from .gates import NOT_MATCHED, TOO_PLAIN, Decision, Figures, Refusal, Verdict, decide
 from .geometry import parts
 from .pair import make_pair
 from .regions import Box
@@ -63,7 +63,8 @@ class Fit:
             return "not compared: too little lies outside the mask"
         said = [self._place()]
         if self.verdict == "roughly aligned":
-            said.append("it matches only roughly")
+            is_plain = any(refusal.reason == TOO_PLAIN for refusal in self.refused)
+            said.append(TOO_PLAIN if is_plain else "it matches only roughly")
         if self.figures.places > 1:
             said.append("it fits elsewhere as well")
         if "colour match" in self.applied:

@@ -18,8 +18,8 @@ from .filters import grow, luminance
 from .flow import smooth_flow, typical_length
 from .geometry import Mapping, compose, corner_shift, identity, parts
 from .pair import Pair, Samples, View, samples, trimmed, view
-from .places import places
-from .registration import BANDS, Level, along_stripes, features, register, remaining
+from .places import LOOKED_AT, places
+from .registration import BANDS, Level, along_stripes, features, leverage, register, remaining
 
 Verdict = Literal["aligned", "roughly aligned", "misplaced", "redrawn", "not compared"]
 
@@ -43,6 +43,8 @@ ALIGNED, ROUGHLY = 0.75, 0.5
 SAME = 3.0  # without texture, pictures that differ by less are taken for in place
 RELIT = 12.0
 COLOURFUL, FADED = 4 / 255, 0.5  # the picture's spread of colours, and the answer's share of it
+LOOSE = 15.0  # leverage: an edge is hardly found to better than 0.05 px, the corners then not to 0.75 px
+TOO_PLAIN = "the untouched area is too plain to see where it belongs"
 RESTYLED = "the light or the style changed"
 
 
@@ -105,6 +107,7 @@ class _Chain:
         self._best: View | None = None  # under any map, also one that was refused
         self._unsettled = 0.0  # by how many pixels of the frame the last step of the registration moved a corner
         self._is_lost = False  # something matches better elsewhere, but it was not found where
+        self._is_loose = False  # there is too little to tell where the corners belong
         self._places = 1  # where it matches alike
         self._elsewhere = False  # it matches under a map that no drift has, or that leaves the mask without an answer
 
@@ -128,7 +131,7 @@ class _Chain:
     def _aligned(self, before: View) -> View:
         """Return the view under the affine map, or the one before if that is no better."""
         if before.texture < ENOUGH_TEXTURE:
-            self._refuse("alignment", "the untouched area is too plain to see where it belongs")
+            self._refuse("alignment", TOO_PLAIN)
             return before
         pyramid = self._pair.levels(self._should_stop)
         shown = self._placed(pyramid, register(pyramid, self._should_stop))
@@ -142,6 +145,7 @@ class _Chain:
             self._refuse("alignment", fault)
             return before
         self._applied.append("alignment")
+        self._is_loose = leverage(pyramid[min(LOOKED_AT, len(pyramid) - 1)]) > LOOSE
         return shown
 
     def _placed(self, pyramid: Sequence[Level], affine: Tensor) -> View:
@@ -315,9 +319,9 @@ class _Chain:
         if float(self._pair.keep.mean()) < ENOUGH_KEPT:
             return "not compared"
         if shown.texture < ENOUGH_TEXTURE:
-            return "aligned" if rest <= SAME else "redrawn"
+            return "roughly aligned" if rest <= SAME else "redrawn"
         match = shown.match
-        if match >= ALIGNED:
+        if match >= ALIGNED and not self._is_loose:
             return "aligned"
         if match >= ROUGHLY and not self._is_lost:
             return "roughly aligned"

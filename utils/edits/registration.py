@@ -6,6 +6,7 @@ fine. Parts that were changed or redrawn lose their weight by themselves; what t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -82,6 +83,24 @@ def register(pyramid: Sequence[Level], should_stop: ShouldStop | None = None) ->
 def remaining(level: Level, should_stop: ShouldStop | None = None) -> Tensor:
     """Return the affine map [2,3] that is left to apply when the level's answer has been moved already."""
     return _Solver(level, _AFFINE, CONVERGED_PX).solve(identity()[None], LAST_STEPS, should_stop)[0]
+
+
+def leverage(level: Level) -> float:
+    """Return by how many px a corner can be off where the picture's edges are off by one: the worst affine map.
+
+    That is 4 to 11 in photographs; two blobs on paper (23 to 45) tell little of a scale across the line between them,
+    stripes nothing of what is along them.
+    """
+    slopes = _Solver(level, _AFFINE).slopes(level.picture)[0] * level.keep.flatten()
+    if len(slopes) < len(_AFFINE):
+        return math.inf
+    structure = (slopes @ slopes.T).double()
+    edges = (structure[2, 2] + structure[5, 5]).clamp(min=1e-12)
+    x, y = level.frame.extent
+    moves = torch.zeros(4, 2, 6, dtype=torch.float64)  # of each corner, by each of the map's six numbers
+    moves[:, 0, :3] = moves[:, 1, 3:] = torch.tensor([[i, j, 1] for i in (-x, x) for j in (-y, y)])
+    spread = moves @ torch.linalg.pinv(structure / edges, hermitian=True) @ moves.transpose(1, 2)
+    return float(torch.linalg.eigvalsh(spread).amax().sqrt())
 
 
 def correlation(left: Tensor, right: Tensor, weight: Tensor) -> Tensor:
@@ -197,7 +216,7 @@ class _Solver:
         moved = sample(level.answer.expand(len(grid), -1, -1, -1), grid)
         difference = level.picture - moved  # N1hw
         weight = level.keep * inside(grid) * cauchy_weight(difference, self._kept)
-        jacobian = self._jacobian(moved)  # Nk(hw)
+        jacobian = self.slopes(moved)  # Nk(hw)
         weighted = jacobian * weight.flatten(2)
         normal = (weighted @ jacobian.transpose(1, 2)).double()
         right = (weighted @ difference.flatten(2).transpose(1, 2)).double()
@@ -207,7 +226,7 @@ class _Solver:
         steps: Tensor = (solution @ self._basis.double()).reshape(-1, 2, 3)
         return steps
 
-    def _jacobian(self, moved: Tensor) -> Tensor:
+    def slopes(self, moved: Tensor) -> Tensor:
         """Return [N,k,h*w]: how the warped answer changes with each motion, by the mean slope of both pictures."""
         own = central_differences(moved, self._level.frame.half)
         x_slope, y_slope = ((a + b) / 2 for a, b in zip(own, self._slope, strict=True))
