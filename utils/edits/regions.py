@@ -24,6 +24,7 @@ SHARP = (1_000_000, 2560 * 1440)  # pixels that need no scaling
 SCALED_UP_TO = 1024 * 1024
 MOST_ENLARGED = 3.0
 SAME_RATIO = 0.001
+DEARER = 1.5  # times the pixels that are wanted: rather than pay for more, the picture is padded by a few pixels
 
 
 class Box(NamedTuple):
@@ -250,12 +251,14 @@ def _of_ratio(box: Box, size: tuple[int, int], picture: tuple[int, int]) -> Box:
 
 
 def _size_of_ratio(picture: tuple[int, int], sizes: AnySize, pixels: int | None) -> tuple[int, int] | None:
-    """Return the size that has a picture's ratio and comes nearest to so many pixels, or None."""
+    """Return the size that has a picture's ratio and comes nearest to so many pixels, not far more of them, or None."""
     area = picture[0] * picture[1]
     wanted = pixels or (SCALED_UP_TO if area < SHARP[0] else min(area, SHARP[1]))
     found = []
     for width in range(sizes.multiple, sizes.max_side + 1, sizes.multiple):
         height = round(width * picture[1] / picture[0] / sizes.multiple) * sizes.multiple
+        if width * height > DEARER * wanted:
+            continue
         if height and sizes.takes(width, height) and has_ratio((width, height), picture):
             found.append((width, height))
     return min(found, key=lambda size: abs(math.log(size[0] * size[1] / wanted)), default=None)

@@ -149,6 +149,16 @@ def test_picture_of_a_size_that_the_model_takes_is_sent_as_it_is() -> None:
         assert whole_region(picture, ANY).size == picture
 
 
+@pytest.mark.parametrize(("picture", "size"), [((400, 402), (928, 928)), ((1500, 1508), (1504, 1520))])
+def test_picture_whose_ratio_only_a_dear_size_has_is_padded(picture: tuple[int, int], size: tuple[int, int]) -> None:
+    """By less than one step, and not asked for at three to seven times the pixels (2672x2688, 2528x2544)."""
+    region = whole_region(picture, ANY)
+    assert region.size == size
+    assert region.size[0] * region.box.height == region.size[1] * region.box.width
+    assert region.box.inside(*picture) == Box(0, 0, *picture)
+    assert max(region.box.width - picture[0], region.box.height - picture[1]) < 16
+
+
 @pytest.mark.parametrize("picture", [(5000, 1000), (300, 2000)])
 def test_picture_beyond_all_ratios_is_padded(picture: tuple[int, int]) -> None:
     """It is never stretched: its edge goes on until the ratio is one that the model takes."""
