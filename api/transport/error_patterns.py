@@ -4,15 +4,17 @@ from __future__ import annotations
 
 MODERATION_CODES = (
     r"moderation|content_?(filter|policy)|responsible_?ai_?policy|sensitive_?(words?|content)|prohibited_content"
-    r"|\bsafety(_(error|violations?|system|block\w*))?\b|image_safety|data_?inspection|risk_?control|policy_violation"
+    r"|\bsafety(_(error|violations?|system|block\w*))?\b|image_safety|data_?inspection_?fail|risk_?control|ip_?infring"
+    r"|policy_violation"
     r"|prompt_?(blocked|rejected)|\bnsfw|inappropriate|unsafe_?content|illegal_(prompt|image)|content_?moderat"
     r"|request_?moderated|risk_?detect|(image|text)_?illegal"
 )
 MODERATION_WORDS = (
-    r"safety system|content management policy|was filtered|content[-_ ]?(policy|filter)"
+    r"safety system|content management policy|was filtered|content[-_ ]?(policy|filter(?!_results?\b))"
     r"|moderation[ _](system|filter|check|blocked)"
     r"|(by|failed|not pass) (the )?(content )?(moderation|safety)|(violat\w+|against) .{0,60}(polic|guideline|terms of)"
-    r"|sensitive (word|content|information)|\bnsfw\b|prohibited content|unsafe[ _](content|generation)"
+    r"|sensitive (word|content|information|chat)|new_sensitive|ip infringement"
+    r"|\bnsfw\b|prohibited content|unsafe[ _](content|generation)"
     r"|inappropriate content|banned (prompt|word)"
     r"|flagged (as|by|for)|(prompt|request|input|images?|content) (was |were |is |are |has been )?flagged"
     r"|guardrails?\b.{0,40}(fail|block|reject|violat|trigger)|prompt (was |is )?blocked"
@@ -36,7 +38,8 @@ CREDIT_WORDS = (
     r"|(do(es)?n't|do(es)? not) have (any|enough) (credits?|funds|balance)|free (tier|quota|allocation|credits?)"
     r".{0,40}(exhausted|used up|exceeded)|used up (your|the|all) .{0,30}(free|allocation|quota|credits?)"
     r"|\blimit:? 0, (used|model)"
-    r"|(credit card|payment method).{0,40}(on file|required|missing)|exceeded your balance"
+    r"|accessible to billed|\bpaid (\w+ )?is required|(credit card|payment method).{0,40}(on file|required|missing)"
+    r"|exceeded your balance"
     r"|\u30af\u30ec\u30b8\u30c3\u30c8.{0,4}\u4e0d\u8db3|\u6b8b\u9ad8"
     r"|\u043d\u0435\u0434\u043e\u0441\u0442\u0430\u0442\u043e\u0447\u043d\u043e "
     r"\u0441\u0440\u0435\u0434\u0441\u0442\u0432"
@@ -56,7 +59,11 @@ CLOSED_CODES = r"access_terminated|account_suspended|organization_(restricted|su
 UNVERIFIED = (  # to stream needs it where the picture alone may not
     r"^(?!.*verified to stream).*?(must be verified|verify (your|the) organi[sz]ation|organi[sz]ation.{0,40}verif)"
 )
-CLOSED_WORDS = r"\bresource has been (temporarily )?blocked|\u5c01\u7981"
+CLOSED_WORDS = (
+    r"\bresource has been (temporarily )?blocked|\u5c01\u7981"
+    r"|^(?!.*(balance|credit|billing|quota|arrear|overdue|pay|recharge)).*"
+    r"\baccount\b.{0,40}\b(locked|suspended|banned|frozen)"
+)
 STREAM_UNREAD = r"has no attribute 'model_dump'|event: image_(edit|generation)\."
 NO_SUCH_PATH = r"^unexpected (endpoint|method) or "
 HTTP_FOR_HTTPS = r"\bhttp\srequest (was sent )?to (an )?https"
@@ -64,7 +71,8 @@ LEAKED_KEY = r"key.{0,40}(leaked|compromised|revoked)"
 ACCOUNT_CODES = r"(mismatched|invalid)_(organization|project)|(project|organization)_(archived|not_found)"
 NO_MODEL_CODES = r"unavailable_model|model_?(not|un|deprecat|retired|ended|shut)|deploymentnotfound"
 NO_MODEL_WORDS = (
-    r"model.{0,80}(not found|not exist|unknown|not supported|not available)|(unknown|invalid|no such) model"
+    r"incorrect model (id|name)"
+    r"|model.{0,80}(not found|not exist|unknown|not supported|not available)|(unknown|invalid|no such) model"
     r"|^(?!.*(parameter|field|argument|option)).*\bmodel\b.{0,80}(deprecated|retired|decommissioned|shut down"
     r"|no longer available)|model (id|identifier|name)\w* is invalid|real modelid|no endpoints found"
     r"|llm provider not provided|unknown provider for model"
@@ -110,7 +118,7 @@ CHALLENGE = (
     r" (a )?human|security check|ddos protection"
 )
 BAD_KEY_WORDS = (
-    r"(incorrect|invalid|wrong|missing|expired|unknown) (api|access|authentication)[ -]?(key|token)"
+    r"(incorrect|invalid|wrong|missing|expired|unknown) (api|access|authentication)[ -]?(key|token)|login fail"
     r"|(api|access)[ -]?(key|token) (is |was |has )?(not valid|invalid|incorrect|expired|missing|not found)|no api key"
 )
 NOBODY_THERE = (
@@ -119,7 +127,7 @@ NOBODY_THERE = (
     r"|no (deployments?|channels?|providers?|accounts?|instances?) (are |is )?available|\u65e0\u53ef\u7528\u6e20\u9053"
     r"|^loading model|model ([\w./-]+ )?is (still |currently )?loading|system (disk|cpu|memory) overloaded"
     r"|no auth available|no keys found|backend not found|get a peer from"
-    r"|unable to start process|(server|service|model) is (too )?busy|queue (is )?full"
+    r"|unable to start process|(server|service|model( \"?[\w./:-]+\"?)?) is (too )?busy|queue (is )?full"
     r"|under(going)? maintenance|\u961f\u5217\u5df2\u6ee1"
 )
 NOT_BEGUN_CODES = (
@@ -133,7 +141,7 @@ UNREAD_WORDS = (
 )
 TOO_LARGE = (
     r"request (body |entity |size |payload )?(is )?too large|maximum (content|request|upload) (size|length)"
-    r"|multererror: file too large|maxtotalfilesize|requestdatatoobig"
+    r"|multererror: file too large|size of the (input )?image exceeds|maxtotalfilesize|requestdatatoobig"
 )
 ANSWER_TOO_LARGE = r"response (payload|body|size|entity)"
 NOT_WHOLE = (
@@ -143,7 +151,8 @@ NOT_WHOLE = (
     r"|could not parse multipart|parsing the body|nextpart: "
 )
 WANTS_FIELD = (
-    r"response_format.{0,60}b64_json|b64_json.{0,60}response_format|only .{0,20}b64_json|body\.\w+: field required"
+    r"response_format(=url|.{0,60}b64_json)|b64_json.{0,60}response_format|only .{0,20}b64_json"
+    r"|body\.\w+: field required"
 )
 UNABLE = (
     r"(does|do)( not|n't) support image (generation|edit|output)|image[ _](edit|generation)\w* (is |are )?not supported"

@@ -203,7 +203,8 @@ def _own_words(answer: Mapping[str, Any], depth: int) -> ServiceWords:
         and SUCCESSFUL.match(message.message) is None
         and not any(answer.get(key) for key in ("data", "choices", "images", "output"))
     )
-    named = message.message if IDENTIFIER.fullmatch(message.message) else ""  # a code in the place of words
+    is_named = IDENTIFIER.fullmatch(message.message) and "@type" not in answer  # a code in the place of words
+    named = message.message if is_named else ""
     met = " ".join(filter(None, (code, kind, message.codes, named)))
     return ServiceWords(
         message.message,
