@@ -40,7 +40,7 @@ def picture(argv: Sequence[str]) -> int:
     run = NodeRun(connection_of(options.connection), options.seed, not options.again)
     references = [image_files.read_image(path)[0] for path in options.image] or None  # only this loads torch
     mask = image_files.read_mask(options.mask) if options.mask else None
-    asked = run.prepared(parameters, InputImages(references=references, mask=mask).checked())
+    asked = run.prepared(parameters, InputImages(references=references, mask=mask))
     answer = _answered(asked, run.connection, yes=options.yes)
     if answer is None:
         if options.json:

@@ -123,8 +123,7 @@ class NodeRun:
         monitor.begin(self.node_id)
         share = costs.begin(self.node_id, expected_usd(self.connection, parameters, images))
         try:
-            images = await self._in_thread(images.checked)
-            asked = await self._in_thread(self.prepared, parameters, images)
+            asked = await self._in_thread(lambda: self.prepared(parameters, images))
             encoded = asked.encoded
             note_recent(comfyui.running_prompt_id(), self.node_id, parameters, asked.job)
             for note in encoded.framing.notes[:1]:
@@ -185,8 +184,11 @@ class NodeRun:
             handle.leave()
 
     def prepared(self, parameters: ImageParameters, images: InputImages) -> PreparedJob:
-        """Return what goes out: what was asked before for the same, in whatever way it went out, else as set now."""
-        values = vars(parameters)
+        """Return what goes out: what was asked before for the same, in whatever way it went out, else as set now.
+
+        Raises: RefusedError, ImageInputError.
+        """
+        images, values = images.checked(), vars(parameters)
         refuse_widgets(values, always=(*ALWAYS_SAID, *(CUSTOM if values["size"] == "custom" else ())))
         picture = images.known(parameters.mask_mode)
         own = unframed(parameters.mask_mode or "guide") if picture is None else frame(values, picture)
@@ -238,8 +240,8 @@ class NodeRun:
 
         return was_asked(job)
 
-    async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
-        return await prompt_monitor().wait(run_bounded(lambda: work(*args)), self.node_id)
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await prompt_monitor().wait(run_bounded(work), self.node_id)
 
     def _leave(self, submitted: Future[JobHandle]) -> None:
         if submitted.exception() is None:
