@@ -12,12 +12,14 @@ from typing import Any
 from ..api import JOBS, Connection, Job, LargeSumError, OpenAIImageError, StoredAnswer, originals_of
 from ..api.batch.enqueue import answered_or_planned
 from ..api.catalog import catalog, validation
+from ..api.store.records import unreadable
 from ..nodes.run import large_sums
 from ..nodes.run.answers import pictures_of
 from ..nodes.run.execution import NodeRun, Outputs, PreparedJob, connection_of
 from ..nodes.run.input_images import InputImages
 from ..nodes.run.parameters import ANY_MODEL, ImageParameters, refusal
 from ..utils import image_files
+from ..utils.errors import BrokenPictureError
 from .files import METADATA, check_place, written
 from .terminal import print_json, tell, tell_path
 from .wait import answered
@@ -62,11 +64,13 @@ def _answered(asked: PreparedJob, connection: Connection, *, yes: bool) -> Store
 def _finished(answer: StoredAnswer, asked: PreparedJob, connection: Connection, options: argparse.Namespace) -> int:
     """Write the pictures, and tell what they cost."""
     framing, outputs = asked.encoded.framing, Outputs((), [])
-    if asked.encoded.first is not None and (framing.mode != "guide" or framing.region is not None):
-        outputs = pictures_of(answer, asked.encoded, lambda: False, n=options.n)
-    originals = originals_of(answer, is_sandbox=connection.kind == "sandbox", is_changed_here=bool(outputs.values))
     try:
+        if asked.encoded.first is not None and (framing.mode != "guide" or framing.region is not None):
+            outputs = pictures_of(answer, asked.encoded, lambda: False, n=options.n)
+        originals = originals_of(answer, is_sandbox=connection.kind == "sandbox", is_changed_here=bool(outputs.values))
         paths = written(originals, outputs.values, options.output, options.metadata)
+    except BrokenPictureError as exc:
+        raise unreadable(answer.record.model_copy(update={"fault": str(exc)}), answer.folder) from exc
     except OSError as exc:
         JOBS.put_back(asked.job, answer)
         place = f" The picture is kept in {answer.folder}." if answer.folder else ""

@@ -283,3 +283,14 @@ def test_picture_that_cannot_be_written_is_kept(
     monkeypatch.setattr(Path, "write_bytes", full)
     assert main(["a fox", "-o", str(tmp_path / "fox.png")]) == 1
     assert "The picture is kept in" in capsys.readouterr().err
+
+
+def test_picture_that_cannot_be_converted_is_kept(
+    server: Capture, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is paid, and damaged: where it is and how to have another stands in the message."""
+    server.reply(200, success(picture()[:-30]))
+    assert main(["a fox", "-o", str(tmp_path / "fox.jpg")]) == 9
+    told = capsys.readouterr().err
+    assert "is damaged" in told
+    assert "It is kept in" in told
