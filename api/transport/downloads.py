@@ -33,6 +33,7 @@ SILENCE_S, TOTAL_S = 60.0, 600.0
 SEARCHED_BYTES, SPACE = 1024, 0x20
 SAID_MAX_BYTES, REFUSED_FROM = 1 << 16, 400
 ADDRESS_MAX_BYTES = 8192
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - what servers listen at, and some tell
 BLANKS_INSIDE = re.compile(r"[\t\r\n]+")
 
 
@@ -210,14 +211,17 @@ def _resolved(url: str, connection: Connection) -> str:
 def _reachable(address: str, connection: Connection) -> str:
     """Return where a picture that is told to be at http is to be had, where clear http is not asked.
 
-    A server behind one that speaks TLS takes itself for http, at a port of its own: its origin is the connection's.
-    Storage in the internet speaks https as well.
+    A server behind one that speaks TLS takes itself for http, at a port of its own, and one in a container for this
+    machine or for what it listens at: its origin is the connection's. Storage in the internet speaks https as well.
     """
     parts, base = urlsplit(address), urlsplit(connection.base_url)
     if parts.scheme != "http" or parts.hostname is None or parts.username is not None:
         return address
+    is_itself = parts.hostname == ANY_ADDRESS or (is_loopback(address) and not connection.is_loopback)
+    if is_itself or (parts.hostname == base.hostname and base.scheme == "https"):
+        return urlunsplit((*base[:2], *parts[2:]))
     if parts.hostname == base.hostname:
-        return urlunsplit((*base[:2], *parts[2:])) if base.scheme == "https" else address
+        return address
     is_storage = parts.port in (None, 80) and not names_inside(parts.hostname)
     return urlunsplit(("https", parts.netloc.removesuffix(":80"), *parts[2:])) if is_storage else address
 

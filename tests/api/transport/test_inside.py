@@ -315,7 +315,7 @@ def test_name_of_the_internet_is_none_of_those(host: str) -> None:
 
 
 ODD = [
-    *("http://169.254.169.254/latest", "http://[::1]/x", "ftp://relay.test/x", "file:///etc/passwd", "gopher://x/"),
+    *("http://169.254.169.254/latest", "http://[fe80::1]/x", "ftp://relay.test/x", "file:///etc/passwd", "gopher://x/"),
     *("https://user@relay.test/x", "https://relay.test\\@127.0.0.1/x", "https://relay.test%5c@127.0.0.1/x"),
     *("https:///x", "https://\u202e127.0.0.1/x", "https://127.0.0.1\x00.relay.test/x", "https://[fe80::1/x"),
     *("https://\uff11\uff12\uff17.0.0.1/x", "https://%31%32%37.0.0.1/x", "https://127\u30020\u30020\u30021/x"),

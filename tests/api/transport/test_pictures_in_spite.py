@@ -171,10 +171,13 @@ HTTP = Connection(name="lan", base_url="http://192.168.1.5:8080/v1")
         (HTTPS, "http://oss.storage.example:80/1.png", "https://oss.storage.example/1.png"),
         (HTTP, "http://192.168.1.5:9000/bucket/1.png", "http://192.168.1.5:9000/bucket/1.png"),
         (HTTP, "http://oss.storage.example/1.png", "https://oss.storage.example/1.png"),
+        (HTTPS, "http://localhost:3000/images/1.png?s=1", "https://relay.example:8443/images/1.png?s=1"),
+        (HTTP, "http://0.0.0.0:9997/1.png", "http://192.168.1.5:8080/1.png"),
     ],
 )
 def test_clear_addresses_are_asked_where_they_may_be(connection: Connection, told: str, asked: str) -> None:
-    """Behind a server that speaks TLS, in the storage of the internet, and beside a server in one's own network."""
+    """Behind a server that speaks TLS, in the storage of the internet, beside a server in one's own network, and where
+    one in a container takes itself for this machine."""
     assert address_of(told, connection) == asked
 
 
