@@ -25,18 +25,7 @@ EXAMPLE_SUFFIXES = (".png", ".jpg", ".webp", ".csv")
 SHOWN_CHARS = 300
 # What means something in HTML, to what looks like it. Frontends up to 1.42 put a node's text into innerHTML as it is,
 # and all make links of addresses and of [[word|address]], with a marker of their own in between that they trust.
-LOOK_ALIKES = str.maketrans(
-    {
-        "<": "\u2039",
-        ">": "\u203a",
-        "&": "\uff06",
-        '"': "\u201d",
-        "'": "\u2019",
-        "`": "\u2018",
-        "[": "\uff3b",
-        "]": "\uff3d",
-    }
-)
+LOOK_ALIKES = str.maketrans("<>&\"'`[]", "\u2039\u203a\uff06\u201d\u2019\u2018\uff3b\uff3d")
 LINK_STARTS = {"://": ":\u2215\u2215", "www.": "www\u2024", "__LNK": "_ _LNK"}
 INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # controls, bidi marks, halves of surrogates, line separators
 

@@ -27,15 +27,10 @@ REASONS: tuple[tuple[type[Exception], str], ...] = (
     (OSError, "it could not be reached"),
     (Exception, "it did not work"),
 )
-CONDITIONAL = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")  # their libraries can create what is not there
+# by what their addresses begin with: libraries that can create what is not there
 PACKAGES = {
-    "s3": "s3fs",
-    "s3a": "s3fs",
-    "gs": "gcsfs",
-    "gcs": "gcsfs",
-    "abfs": "adlfs",
-    "abfss": "adlfs",
-    "az": "adlfs",
+    **{"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"},
+    **{"abfs": "adlfs", "abfss": "adlfs", "az": "adlfs"},
 }
 CHATTY = ("fsspec", "s3fs", "aiobotocore", "botocore", "gcsfs", "adlfs", "azure")
 RETRY_DELAYS_S = (0.2, 0.8)
@@ -68,7 +63,7 @@ class FsspecClient:
     def is_conditional(self) -> bool:
         """Whether an object can be created in one step and only where there is none; tried out once."""
         if self._conditional is None:
-            self._conditional = self._protocol in CONDITIONAL and self.do(self._refuses_a_second)
+            self._conditional = self._protocol in PACKAGES and self.do(self._refuses_a_second)
         return self._conditional
 
     def do(self, step: Callable[[Any], T], **missing: T) -> T:

@@ -24,20 +24,13 @@ WORD_MAX_CHARS, TEXT_MAX_CHARS = 200, 4000
 COUNT_MAX = 10**9
 MILLISECONDS_FROM = 10**11  # as seconds that would be the year 5138
 OVER = ("completed", "failed", "expired", "cancelled")
-OTHER_NAMES = {
-    "canceled": "cancelled",
-    "aborted": "cancelled",
-    "complete": "completed",
-    "succeeded": "completed",
-    "success": "completed",
-    "done": "completed",
-    "finished": "completed",
-    "ended": "completed",
-    "error": "failed",
-    "errored": "failed",
-    "timeout": "expired",
-    "timed_out": "expired",
+SAME_STATES = {
+    "cancelled": ("canceled", "aborted"),
+    "completed": ("complete", "succeeded", "success", "done", "finished", "ended"),
+    "failed": ("error", "errored"),
+    "expired": ("timeout", "timed_out"),
 }
+OTHER_NAMES = {name: state for state, names in SAME_STATES.items() for name in names}
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -20,24 +20,20 @@ MAX_DEPTH, MAX_ANY_DEPTH, MAX_VALUES = 8, 64, 200_000
 MAX_TEXT_CHARS = 200_000  # of a text in which links are looked for
 JSON_STARTS = ("{", "[", '"')
 WORD_CHARS, OTHER_CHARS = 64, 500
-LISTS = ("data", "images", "output", "outputs", "results", "result", "artifacts", "predictions", "choices", "response")
-MORE_LISTS = ("candidates", "parts", "generatedImages", "generated_images", "image_urls", "item")
-INNER = ("image", "message", "content", "delta", "b64_json", "image_url", "image_base64", "inlineData", "inline_data")
+INSIDE = (  # in this order
+    *("data", "images", "output", "outputs", "results", "result", "artifacts", "predictions", "choices", "response"),
+    *("candidates", "parts", "generatedImages", "generated_images", "image_urls", "item"),
+    *("image", "message", "content", "delta", "b64_json", "image_url", "image_base64", "inlineData", "inline_data"),
+    "source",
+)
 TEXTS = (
-    "data",
-    "content",
-    "text",
-    "output_text",
-    "result",
-    "results",
-    "output",
-    "outputs",
-    "response",
-    "answer",
+    *("data", "content", "text", "output_text", "result", "results", "output", "outputs", "response", "answer"),
     "parts",
 )
-BASE64_NAMES = ("b64_json", "b64", "base64", "image_base64", "imageBase64", "image", "result", "data", "bytes")
-MORE_BASE64_NAMES = ("bytesBase64Encoded", "imageBytes", "image_bytes", "svg")
+BASE64_NAMES = (
+    *("b64_json", "b64", "base64", "image_base64", "imageBase64", "image", "result", "data", "bytes"),
+    *("bytesBase64Encoded", "imageBytes", "image_bytes", "svg"),
+)
 ADDRESS_NAMES = ("url", "image_url", "imageUrl", "uri", "href", "image", "b64_json", "file_url", "download_url")
 RELATIVE_NAMES = ("url", "image_url", "imageUrl", "uri", "href", "file_url", "download_url")
 SUFFIX = r"\.(?:png|jpe?g|webp|gif|svg|avif)"
@@ -141,7 +137,7 @@ def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> li
         return []
     if _image(value, texts).has_picture:
         return [value]
-    for name in (*LISTS, *MORE_LISTS, *INNER, "source"):
+    for name in INSIDE:
         inner = value.get(name)
         if isinstance(inner, (dict, list)) and (items := _items(inner, texts, depth + 1)):
             pictures = [item for item in items if _image(item, texts).has_picture]
@@ -265,7 +261,7 @@ def _is_base64_place(text: str) -> bool:
 
 def _candidates(item: Mapping[str, Any]) -> Iterator[str | list[Any]]:
     """Yield what stands under an item's names of pictures: texts, and lists of byte values."""
-    named = [item[name] for name in (*BASE64_NAMES, *MORE_BASE64_NAMES, *ADDRESS_NAMES) if name in item]
+    named = [item[name] for name in (*BASE64_NAMES, *ADDRESS_NAMES) if name in item]
     named += [one["url"] for one in named if isinstance(one, dict) and "url" in one]
     for candidate in map(_list_of, named):
         if isinstance(candidate, str) or (isinstance(candidate, list) and from_numbers(candidate)):

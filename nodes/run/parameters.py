@@ -25,15 +25,8 @@ SIZES = (
 FITTED = ("blend", "region")  # the mask modes that put the answer back in place
 MASK_MODES = ("guide", "lock", *FITTED)
 CONTEXT_RANGE = (0, 200)  # percent of the mask's size
-ALWAYS_SAID = (
-    "prompt",
-    "model",
-    "quality",
-    "size",
-    "n",
-    "frame_count",
-    "frame_duration_ms",
-)  # else the service chooses, and dearly
+# else the service chooses, and dearly
+ALWAYS_SAID = ("prompt", "model", "quality", "size", "n", "frame_count", "frame_duration_ms")
 CUSTOM = ("custom_width", "custom_height")
 TRANSPARENT_PIXELS = ("filled white", "own colours")
 SOCKETS = ("image", "references", "mask", "markup")

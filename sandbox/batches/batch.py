@@ -23,14 +23,8 @@ if TYPE_CHECKING:
 NEEDED = ("input_file_id", "endpoint", "completion_window")
 FIELDS = (*NEEDED, "metadata", "output_expires_after")
 ENDPOINTS = (
-    "/v1/responses",
-    "/v1/chat/completions",
-    "/v1/embeddings",
-    "/v1/completions",
-    "/v1/moderations",
-    "/v1/images/generations",
-    "/v1/images/edits",
-    "/v1/videos",
+    *("/v1/responses", "/v1/chat/completions", "/v1/embeddings", "/v1/completions", "/v1/moderations"),
+    *("/v1/images/generations", "/v1/images/edits", "/v1/videos"),
 )
 MAX_PAIRS, MAX_KEY_CHARS, MAX_VALUE_CHARS = 16, 64, 512
 TIMES = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
