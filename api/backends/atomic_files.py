@@ -63,6 +63,17 @@ def move(source: Path, target: Path) -> None:
     _patiently(lambda: os.replace(source, target), target)
 
 
+def link(source: Path, target: Path) -> None:
+    """Give a file a second name, in place of what has it; where a disk knows no such names it is moved.
+
+    Raises: OSError.
+    """
+    try:
+        os.link(source, target)
+    except OSError:
+        move(source, target)
+
+
 def remove(path: Path) -> None:
     """Delete a file; one that is held open is tried again for a second.
 

@@ -66,6 +66,7 @@ class JobRunner:
         self._recorder = AnswerRecorder(store, handle.job.connection, files=handle.job.files)
         self._known = known
         self._lease: Lease | None = None
+        self._keys: set[str | None] = set()  # that went out before
         self._may_be_billed = False  # an earlier try, perhaps of a process that died, and its answer was not seen
 
     def answer(self) -> StoredAnswer:
@@ -163,6 +164,8 @@ class JobRunner:
             ) from exc
         if old is not None and old.fault:
             raise unreadable(old, None)
+        if old is not None and old.state != "prepared":
+            self._keys.add(old.idempotency_key)
         if old is not None and raw is not None:
             self._may_be_billed = True
             return old, raw
@@ -266,6 +269,8 @@ class JobRunner:
 
         Raises: OpenAIImageError if it never may be, JobAbandoned if everybody left meanwhile.
         """
+        error.replayed = error.replayed and record.idempotency_key in self._keys  # else nothing can be old
+        self._keys.add(record.idempotency_key)
         if isinstance(error, (OutcomeUnknownError, StillRunningError)) or error.key_is_spent or error.may_be_billed:
             self._may_be_billed = True
         delay = retries.delay_after(error)

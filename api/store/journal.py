@@ -168,7 +168,7 @@ class RequestJournal:
             if (record.state != "answered" and self.answer(other)) if answered else record.state != "prepared":
                 for file in (ANSWER, HALF_ANSWER):  # first: whoever comes after a crash finds it here, or the other job
                     with contextlib.suppress(FileNotFoundError):
-                        files.move(self.root / other / file, self.root / name / file)
+                        files.link(self.root / other / file, self.root / name / file)
                 self.write(name, record)
                 if name not in self._unwritten:  # else the other one is all that the next process sees
                     self.drop(other)

@@ -198,9 +198,10 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         """
         place = response.headers.get("location", "").strip()
         if 300 <= response.status < 400:
-            is_done = response.status == HTTPStatus.SEE_OTHER and not SIGN_IN.search(place)
+            is_own_place = False
             with contextlib.suppress(ValueError):
-                is_done = is_done and bool(place) and is_own(address_of(place, self.connection), self.connection)
+                is_own_place = bool(place) and is_own(address_of(place, self.connection), self.connection)
+            is_done = response.status == HTTPStatus.SEE_OTHER and is_own_place and not SIGN_IN.search(place)
             return is_done or UP_TO_SUFFIX.fullmatch(place) is not None
         return not self.connection.idempotent and tells_of_work(said, refused=response.status < 500)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from openai_image_nodes.api.errors import BadAnswerError
+from openai_image_nodes.api.jobs.recorder import AnswerRecorder
+from openai_image_nodes.api.store.journal import RequestJournal
 from support.asker import Asker, Server, painted
 from support.faults import Faults
 
@@ -56,3 +58,18 @@ def test_bytes_of_a_broken_answer_are_those_that_came(asker: Asker) -> None:
     with pytest.raises(BadAnswerError):
         asker.ask()
     assert (asker.folder() / "picture_0.bin").read_bytes() == b"not at all \x00 JSON"
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_process_that_dies_while_it_takes_an_answer_over_loses_nothing(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch, *, reuse: bool
+) -> None:
+    """The first one died with the answer written down, the next one before it had noted whose it is."""
+    for kind, method in ((AnswerRecorder, "record"), (RequestJournal, "write")):
+        with monkeypatch.context() as patched:
+            patched.delattr(kind, method)
+            with pytest.raises(AttributeError):
+                asker.ask(reuse=kind is RequestJournal and reuse)
+        asker.restart()
+    again, answer = asker.next_run(reuse=reuse)
+    assert (again, asker.faults.billed, answer.pictures) == (0, 1, [painted("a red fox")])

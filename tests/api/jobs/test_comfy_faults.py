@@ -91,11 +91,18 @@ def test_each_job_has_a_key_of_its_own(asker: Asker) -> None:
 )
 def test_replayed_failure_is_asked_again_under_a_new_key(asker: Asker, failure: Fault) -> None:
     """The old key would only tell the old failure again."""
-    asker.faults.add(Fault(status=failure.status, body=failure.body, headers=REPLAYED))
+    asker.faults.drop("after_body").add(Fault(status=failure.status, body=failure.body, headers=REPLAYED))
     assert asker.ask().pictures == [painted("a red fox")]
-    assert (asker.faults.posts, asker.faults.billed) == (2, 1)
+    assert (asker.faults.posts, asker.faults.billed) == (3, 1)
     assert len(set(asker.server.keys)) == 2
     assert asker.next_run()[0] == 0
+
+
+def test_nothing_old_can_be_told_again_under_a_key_that_is_new(asker: Asker) -> None:
+    """A gateway that marks every failure so has another key pay for the same once more."""
+    asker.faults.add(Fault(status=502, headers=REPLAYED))
+    assert asker.ask().pictures == [painted("a red fox")]
+    assert (asker.faults.posts, len(set(asker.server.keys))) == (2, 1)
 
 
 def test_request_that_still_runs_keeps_its_key_whatever_is_told_again(asker: Asker) -> None:

@@ -75,7 +75,7 @@ def test_a_picture_is_looked_for_where_a_failure_says(server: WireServer, name: 
     assert server.posts == 1
 
 
-@pytest.mark.parametrize("place", ["/login?next=/v1", "https://login.example/v1"])
+@pytest.mark.parametrize("place", ["/login?next=/v1", "https://login.example/v1", "http://login.example/v1"])
 def test_where_one_signs_in_is_no_place_of_a_picture(server: WireServer, place: str) -> None:
     """Nothing was made, so the next run asks again."""
     server.script(plain(b"", f"Location: {place}", status="303 See Other"))
