@@ -146,5 +146,5 @@ def test_the_page_knows_the_look_alikes() -> None:
     script = (ROOT / "web" / "js" / "messages.js").read_text(encoding="utf-8")
     table = script[script.index("const LOOK_ALIKES") :].partition("};")[0]
     for letter, shown in host.LOOK_ALIKES.items():
-        assert f"\\u{ord(shown):04x}" in table
+        assert f"\\u{shown:04x}" in table
         assert chr(letter) in table
