@@ -46,7 +46,7 @@ UNFIT: dict[str, Any] = {
         "picture_0.png",
     ],
     "fields": [{"n": "abc"}, {"n": 1e999}, {"n": -1}, {"n": True}, {"n": 10**9}, {"size": {}}, {"model": 3}, []],
-    "answered_at": [float("nan"), float("inf"), -1.0, 1e300, "yesterday"],
+    "answered_at": [float("nan"), float("inf"), -1.0, 1e300, 33e9, "yesterday"],
     "sent_at": [float("nan"), 1e18],
     "prepared_at": [float("-inf"), 1e12],
     "seed": [-1, 2**70, 0.5],
