@@ -93,7 +93,7 @@ def parse_answer(
     images = (response.data if response else None) or []
     has_picture = any(image.has_picture for image in images)
     if waits and has_picture and all(image.url for image in images if image.has_picture):
-        has_picture = not any(map(is_waiting, values_in(raw.body)))
+        has_picture = not any(map(is_waiting, list(values_in(raw.body))[-1:]))  # the last line says how it ended
     if response is not None and has_picture and not any(image.guess and image.url for image in images):
         return response
     body = _last_words(raw.body) or raw.body

@@ -9,7 +9,7 @@ from typing import Any
 from .loose_json import entries
 from .page_words import PAGE_MAX_CHARS, clean
 
-PLACES_DEEP = 3
+PLACES_DEEP, ALONE_MAX = 3, 2
 TASK_KEY = re.compile(
     r"((task|job|prediction|inference|run|event|operation)[_-]?id|generationid|invocation_?arn)", re.I
 )
@@ -32,10 +32,10 @@ WAITING_KEYS = (
     "status_url", "statusUrl", "polling_url", "poll_url", "pollingUrl", "pollUrl", "fetch_result", "task_url",
 )  # fmt: skip
 TASK_ADDRESS_KEYS = (*WAITING_KEYS, "response_url", "result_url", "get", "self", "href")
-OF_ANSWERS = (
+OF_ANSWERS = {
     "data", "images", "image", "output", "outputs", "results", "result", "choices", "candidates", "artifacts",
     "predictions", "object", "model", "usage", "created", "url", "b64_json", "error", "errors", "message",
-)  # fmt: skip
+}  # fmt: skip
 OPERATION = re.compile(r"\S*\boperations/\S+")
 ID_TEXT = re.compile(r"(?=\D*\d)[A-Za-z0-9][\w.:-]{5,63}", re.ASCII)  # as a text in the place of the picture
 USER = re.compile(r"//[^/\s]*@")
@@ -80,7 +80,8 @@ def task_of(answer: Mapping[str, Any]) -> str | None:
     for inside in _with_places(answer):
         named = [value for key, value in inside.items() if TASK_KEY.fullmatch(key) or _is_operation(key, value)]
         waits = _is_waiting(inside)
-        if waits or not (any(key in inside for key in OF_ANSWERS) or any(_own_states(inside))):
+        is_alone = len(inside) <= ALONE_MAX and not (any(map(inside.get, STATE_KEYS)) or OF_ANSWERS & inside.keys())
+        if waits or is_alone:
             named += map(inside.get, WEAK_KEYS)
         if waits or "code" in inside or "success" in inside:
             told = map(inside.get, TASK_PLACES)

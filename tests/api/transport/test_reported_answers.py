@@ -399,6 +399,13 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         BadAnswerError,
         "says: Come back: it began the task 1 and",
     ),
+    "an id among others is no task": (
+        RELAY,
+        200,
+        {"id": "user-1", "email": "x", "name": "y"},
+        BadAnswerError,
+        '{"id": ',
+    ),
     "an id of an answer is no task": (
         RELAY,
         200,
@@ -898,6 +905,16 @@ def test_a_task_is_asked_for_until_its_picture_is_there(server: WireServer, name
     assert image[:, 0, 0].argmax(-1).tolist() == [0]
     assert server.posts == 1
     assert KEY.encode() in server.gets[0]  # some tell who has none that there is no such task
+
+
+def test_what_a_task_said_before_it_ended_is_not_followed(server: WireServer) -> None:
+    """The last line says how it ended: the picture is fetched, and nothing else is asked for."""
+    done = {"id": "t1", "status": "completed", "data": [{"url": "/v1/a.png"}]}
+    server.script(plain(lines({"id": "t1", "status": "queued"}, done)))
+    server.file("/v1/a.png", plain(RED))
+    image, _, _ = node()
+    assert image[0, 0, 0].argmax() == 0
+    assert len(server.gets) == 1
 
 
 def test_a_task_that_ends_later_is_had_by_the_next_run(server: WireServer) -> None:
