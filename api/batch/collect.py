@@ -61,7 +61,7 @@ class BatchCollector:
                 self._fetch(file_id, path)
                 self._keep_all(path)
         self._give_back_the_rest()
-        record.state = COLLECTED
+        record.state, record.line_faults = COLLECTED, {}  # each stands with its job by now; the record is read often
         self._ledger.write(record)
         self._ledger.drop_large_files(record)
         self._ledger.tidy()
