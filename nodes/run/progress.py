@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
 import re
 import threading
@@ -18,7 +17,6 @@ from ...api import JobHandle
 from ...api.jobs.threads import run_bounded, run_in_thread
 from ...utils import comfyui
 from ...utils.decode import preview_image
-from ...utils.errors import BrokenPictureError
 
 FITTING = "fitting the answer"
 STOP_POLL_S = 0.1
@@ -197,9 +195,11 @@ class ProgressReporter:
             await self._show_picture(pictures[0], 100)
 
     async def _show_picture(self, data: bytes, percent: int) -> None:
-        with contextlib.suppress(BrokenPictureError):
+        try:
             preview = await asyncio.wrap_future(run_in_thread(lambda: preview_image(data)))
-            comfyui.show_progress(percent, 100, self._node_id, preview)
+        except Exception:  # noqa: BLE001 - a broken sketch, no thread or no memory for it: the run goes on
+            return
+        comfyui.show_progress(percent, 100, self._node_id, preview)
 
 
 class PerLoop(Generic[T]):

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from openai_image_nodes.api.errors import ModeratedError, OutcomeUnknownError, RefusedError
+from openai_image_nodes.nodes.run import progress
 from openai_image_nodes.sandbox import Sandbox
 from PIL import Image
 from support.faults import Fault, Faults
@@ -59,6 +60,21 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
 def ask(**inputs: Any) -> Any:
     """Ask for a picture with two sketches."""
     return node(**{"live_preview": 2, "size": "1024x1024", "unique_id": "7", **inputs})
+
+
+@pytest.mark.parametrize("error", [RefusedError("no thread"), MemoryError(), RuntimeError("another pack's fault")])
+def test_sketch_that_cannot_be_shown_keeps_no_picture_back(
+    faults: Faults, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """It ended the run, after the request was paid."""
+
+    def fail(_data: bytes) -> Image.Image:
+        raise error
+
+    monkeypatch.setattr(progress, "preview_image", fail)
+    final = {**partial("blue"), "type": "image_generation.completed", "usage": {"output_tokens": 5}}
+    faults.add(Fault(status=200, body=events(partial(), final), headers=STREAM, slow_s=0.4))
+    assert ask()[0][0, 0, 0].tolist() == [0, 0, 1]
 
 
 @pytest.mark.slow
