@@ -97,7 +97,7 @@ def submit(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """Ask the service how far each batch is."""
-    known = [(manager, record) for manager in _managers() for record in manager.overview().batches]
+    known = [(manager, record) for manager in _managers() for record in manager.batches()]
     looked = [_tried(manager.look, record) for manager, record in known]
     told = [found or record for found, (_, record) in zip(looked, known, strict=True)]
     if options.json:
@@ -172,7 +172,7 @@ def _submitted(options: argparse.Namespace) -> list[BatchRecord]:
 
 
 def _open_ones(beginnings: Sequence[str]) -> list[tuple[BatchManager, BatchRecord]]:
-    known = [(manager, record) for manager in _managers() for record in manager.overview().batches]
+    known = [(manager, record) for manager in _managers() for record in manager.batches()]
     for beginning in beginnings:
         if not beginning or not any(record.id.startswith(beginning) for _, record in known):
             raise RefusedError(f"There is no batch {beginning!r}. Look at the list: openai-image batch status.")

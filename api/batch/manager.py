@@ -71,6 +71,10 @@ class BatchManager:
         ready = [one for one in free if not one.failed_for_good]
         return BatchOverview(ready, [one for one in free if one.failed_for_good], batches)
 
+    def batches(self) -> list[BatchRecord]:
+        """Return all batches, the oldest first, without a look at the plan: it may have very many jobs."""
+        return self._ledger.all()
+
     def sums(self, shown: int) -> BatchSums:
         """Return the same in sums, with the first `shown` of the failed jobs; no other job is kept in memory."""
         batches, count, failed = self._ledger.all(), 0, list[PlannedJob]()

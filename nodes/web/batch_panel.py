@@ -114,9 +114,8 @@ class BatchPanel:
 
         Raises: RefusedError for an unknown id, StillRunningError if something is being done.
         """
-        found = [
-            (manager, one) for _, manager in self._managers() for one in manager.overview().open if one.id == batch
-        ]
+        known = [(manager, one) for _, manager in self._managers() for one in manager.batches()]
+        found = [(manager, one) for manager, one in known if one.is_open and one.id == batch]
         if not found:
             raise RefusedError(f"There is no open batch {batch}. Look at the list again.")
         manager, record = found[0]
@@ -148,9 +147,9 @@ class BatchPanel:
         """Look after each batch, whatever is wrong with another."""
         faults = _Faults()
         for _, manager in self._managers():
-            for record in manager.overview().open:
+            for record in manager.batches():
                 if record.state != SUBMITTED:
-                    continue  # half-way: only a submit, which the person confirms, goes on with it
+                    continue  # over, or half-way: only a submit, which the person confirms, goes on with it
                 with faults.noted():
                     seen = manager.look(record)
                     if collected and seen.is_over:

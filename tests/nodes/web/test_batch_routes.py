@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from openai_image_nodes.api.batch.plan import JobPlan
 from openai_image_nodes.api.batch.records import BatchLedger
 from openai_image_nodes.api.connections import keys
 from openai_image_nodes.api.errors import RefusedError
+from openai_image_nodes.cli import main
 from openai_image_nodes.nodes.web import routes
 from openai_image_nodes.nodes.web.batch_panel import BatchPanel
 from openai_image_nodes.nodes.web.responses import refuse_other_pages
@@ -293,6 +295,33 @@ def test_batch_is_cancelled_and_the_rest_planned_again(sandbox: ScriptedSandbox)
     assert batch["status"] == "cancelled"
     seen = done("collect")
     assert (seen["batches"][0]["unfinished"], seen["count"]) == (3 - batch["done"], 3 - batch["done"])
+
+
+def test_looks_at_batches_read_no_plan(
+    sandbox: ScriptedSandbox, fresh_panel: BatchPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have a hundred thousand jobs, and the panel looks by itself: that took all of a core."""
+    assert planned(seed=1)
+    [batch] = done("submit", count=1)["batches"]
+
+    def read(_plan: JobPlan) -> list[str]:
+        raise AssertionError("the plan was read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JobPlan, "identities", read)
+        for act_on in (fresh_panel.look, lambda: fresh_panel.cancel(batch["id"])):
+            act_on()
+            until_no_thread()
+        assert main(["batch", "status"]) == 0
+        assert main(["batch", "cancel"]) == 0
+    assert view()["fault"] == ""
+
+
+def until_no_thread() -> None:
+    """Wait until the panel's work has ended, without a look at what it shows."""
+    for thread in threading.enumerate():
+        if thread.name == "openai-image-batch":
+            thread.join(WITHIN_S)
 
 
 @pytest.mark.slow
