@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import requests
 import urllib3
@@ -120,13 +120,23 @@ def unpacked(chunks: Iterable[bytes], label: str = "") -> Iterator[bytes]:
             if not packed.startswith(GZIP_MAGIC) or members >= MEMBERS_MAX:
                 return
             unpacker, members = zlib.decompressobj(bits), members + 1
+        before = unpacker.copy()
         try:
             plain = unpacker.decompress(packed, READ_BYTES)
         except zlib.error:
+            yield from _until_damaged(before, packed)
             return
         if plain:  # of a file's head alone nothing is to be had yet
             yield plain
         packed = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
+
+
+def _until_damaged(unpacker: Any, packed: bytes) -> Iterator[bytes]:
+    """Yield what comes before the fault in a damaged piece, such as all that stands before a wrong checksum."""
+    with contextlib.suppress(zlib.error):
+        for at in range(len(packed)):
+            if plain := unpacker.decompress(packed[at : at + 1]):
+                yield plain
 
 
 def _window_bits(first: bytes, label: str) -> int | None:

@@ -164,6 +164,7 @@ LINES: dict[str, tuple[Step, ...]] = {
         0.2,
         chunked(gzip.compress(GOOD[50:]), head=False),
     ),
+    "packed with a wrong checksum": (plain(gzip.compress(GOOD)[:-8] + bytes(8), "Content-Encoding: gzip"),),
     "packed and cut off behind the picture": (plain(gzip.compress(GOOD)[:-6], "Content-Encoding: gzip"),),
     "a false label of another packing": (plain(GOOD, "Content-Encoding: br"),),
     "a part that is the whole": (plain(GOOD, "Content-Range: bytes 0-9/10", status="206 Partial Content"),),
