@@ -136,7 +136,7 @@ class SvgUsage(BaseModel):
 class OpenAIImageGenerationResponse(BaseModel):
     """An answer with pictures. Every field but `data` may be missing: comfy.org and relays leave them out."""
 
-    data: list[Image] | None = None
+    data: list[Image] = []
     usage: Usage | None = None
     svg_usage: SvgUsage | None = None
     size: str | None = None

@@ -91,7 +91,7 @@ class AnswerRecorder:
                 except OpenAIImageError as exc:
                     exc.may_retry = False  # what was begun may have been billed: only a person begins another
                     raise
-            if any(image.url and not image.b64_json for image in response.data or []):
+            if any(image.url and not image.b64_json for image in response.data):
                 will_download()
             pictures = pictures_of(response, self._connection, body=raw.body, sent=self._sent)
             if pictures.data:
@@ -156,7 +156,7 @@ class AnswerRecorder:
         fields = {name: getattr(response, name) for name in ("size", "quality", "background", "output_format")}
         record.answer_fields = {name: clean(value) for name, value in fields.items() if value}
         record.revised_prompts = [
-            clean(image.revised_prompt) for image in (response.data or [])[:MAX_PICTURES] if image.revised_prompt
+            clean(image.revised_prompt) for image in response.data[:MAX_PICTURES] if image.revised_prompt
         ]
         is_comfy, is_batch = self._connection.kind == "comfy.org", bool(record.batch)
         record.cost_usd = pricing.cost_usd(record.model, record.usage, record.credits, comfy=is_comfy, batch=is_batch)

@@ -90,7 +90,7 @@ def parse_answer(
     """
     response = response_of(raw.body, asked=asked, sent=sent, guess=guess)
     address = next((raw.headers[name] for name in ADDRESS_HEADERS if raw.headers.get(name, "").strip()), "")
-    images = (response.data if response else None) or []
+    images = response.data if response else []
     has_picture = any(image.has_picture for image in images)
     if waits and has_picture and all(image.url for image in images if image.has_picture):
         has_picture = not any(map(is_waiting, list(values_in(raw.body))[-1:]))  # the last line says how it ended
@@ -133,7 +133,7 @@ def _packing(raw: RawAnswer) -> str:
 def holds_picture(body: bytes) -> bool:
     """Tell whether the bytes of an answer that may not have come to its end hold a whole picture all the same."""
     response = response_of(body)
-    images = [image for image in (response.data if response else None) or [] if image.has_picture]
+    images = [image for image in (response.data if response else []) if image.has_picture]
     return any(image.raw is None or is_whole_picture(image.raw) for image in images)
 
 
@@ -225,7 +225,7 @@ def _bare_picture(body: bytes) -> bytes | None:
 def known_picture(body: bytes) -> bytes | None:
     """Return the first picture that bytes hold in a known place and not at another address, or None."""
     response = response_of(body, guess=False)
-    found = (_decoded(image) for image in (response.data if response else None) or [] if not image.url)
+    found = (_decoded(image) for image in (response.data if response else []) if not image.url)
     return next((data for data in found if is_picture(data)), None)
 
 
@@ -242,7 +242,7 @@ def tells_of_work(body: bytes, *, refused: bool) -> bool:
 
 def finished_pictures(document: object) -> int:
     """Return how many finished pictures JSON, such as an event's, holds in known places."""
-    return 0 if is_text_piece(document) else len(response_from_document(document, {}).data or [])
+    return 0 if is_text_piece(document) else len(response_from_document(document, {}).data)
 
 
 def response_from_document(
@@ -328,7 +328,7 @@ def _joined(answers: list[OpenAIImageGenerationResponse], *, once: bool) -> Open
     total = usages[0] if len(usages) == 1 else _added(usages) if usages else None
     images: list[Image] = []
     for one in told:
-        images += [image for image in one.data or [] if not once or image not in images]
+        images += [image for image in one.data if not once or image not in images]
     return told[0].model_copy(update={"data": images[:MAX_IMAGES], "usage": total})
 
 

@@ -72,7 +72,7 @@ def pictures_of(
     `body` is kept whole, as one more file, where it has more than MAX_PICTURES. Of what is only guessed nothing is
     given that is no picture, or that went out itself (`sent`).
     """
-    images = response.data or []
+    images = response.data
     pictures = Pictures()
     for image in images[:MAX_PICTURES]:
         try:

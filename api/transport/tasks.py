@@ -90,7 +90,7 @@ def _guessed(ids: Sequence[str], operation: str) -> Iterator[str]:
 def _addresses(body: bytes) -> list[str]:
     """Return the one address in the place of a picture that is not told as a file's: its state may be told there."""
     response = response_of(body, guess=False)
-    told = [image.url for image in (response.data if response else None) or [] if image.url]
+    told = [image.url for image in (response.data if response else []) if image.url]
     return [each for each in told if len(told) == 1 and not UP_TO_SUFFIX.fullmatch(each)]
 
 
@@ -128,7 +128,7 @@ class _Watch:
     def has_picture(self, body: bytes, *, guess: bool = True) -> bool:
         """Tell whether there is a picture that did not go out itself."""
         response = response_of(body, sent=self.sent, guess=guess)
-        return response is not None and any(image.has_picture for image in response.data or [])
+        return response is not None and any(image.has_picture for image in response.data)
 
     def has_failed(self, body: bytes) -> bool:
         """Tell whether the task itself has failed; some call that completed, with an error in place of the picture."""

@@ -208,7 +208,7 @@ def answers(told: tuple[bytes, dict[str, str]], _home: Path) -> None:
     raw = RawAnswer(body, headers, 1.0)
     with contextlib.suppress(OpenAIImageError):
         response = parse_answer(raw, LINK, model="gpt-image-2")
-        response.data = [image for image in response.data or [] if not image.url]
+        response.data = [image for image in response.data if not image.url]
         pictures = pictures_of(response, LINK, body=body)
         assert len(pictures.data) <= 17
         cost = pricing.cost_usd("gpt-image-2", response.usage, None)

@@ -150,11 +150,10 @@ def test_answers_mean_the_same_as_to_a_plain_parser(form: str, layout: dict[str,
     ours = response_from_document(json.loads(outline), values)
     plain = OpenAIImageGenerationResponse.model_validate(json.loads(body))
     texts = [
-        bytes(each.b64_json).decode() if isinstance(each.b64_json, memoryview) else each.b64_json
-        for each in ours.data or []
+        bytes(each.b64_json).decode() if isinstance(each.b64_json, memoryview) else each.b64_json for each in ours.data
     ]
-    assert texts == [each.b64_json for each in plain.data or []]
-    assert [each.revised_prompt for each in ours.data or []] == [each.revised_prompt for each in plain.data or []]
+    assert texts == [each.b64_json for each in plain.data]
+    assert [each.revised_prompt for each in ours.data] == [each.revised_prompt for each in plain.data]
 
 
 @pytest.mark.slow
