@@ -55,7 +55,7 @@ class Connection:
     key: SecretStr | None = None
     key_header: str = "Authorization"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
     deployment_paths: bool = False
     max_image_pixels: int = OWN_KEY_MAX_PIXELS
     idempotent: bool = False

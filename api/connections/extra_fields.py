@@ -54,6 +54,12 @@ def fields_of_texts(told: list[str]) -> dict[str, Any]:
     return found
 
 
+def nameable(value: object) -> str:
+    """Return a value as it may stand in a message: a word. What is none may hold a key in the wrong place."""
+    is_word = isinstance(value, str) and FIELD.fullmatch(value) and not KEY_TEXT.search(value)
+    return ascii(value) if is_word else "'...'"
+
+
 def shown(fields: Mapping[str, Any]) -> str:
     """Return fields and their values for people."""
     return ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items())

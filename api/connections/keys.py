@@ -83,8 +83,12 @@ def azure_place() -> dict[str, str]:
     told, endpoint = os.environ.get(resolve.VARIABLES["azure"][1]) or entry.get("base_url") or "", ""
     with contextlib.suppress(OpenAIImageError):  # what is no address may hold anything, and is not shown
         endpoint, _ = pasted.azure_endpoint(str(told), "the settings")
-    version = os.environ.get("OPENAI_API_VERSION") or entry.get("api_version") or ""
-    return {"endpoint": "" if "@" in endpoint else endpoint, "api_version": str(version)}
+    is_shown = "@" not in endpoint and pasted.address_fault(endpoint) is None
+    version = str(os.environ.get("OPENAI_API_VERSION") or entry.get("api_version") or "")
+    return {
+        "endpoint": endpoint if is_shown else "",
+        "api_version": version if API_VERSION.fullmatch(version) else "",
+    }
 
 
 def forget(name: str) -> None:
@@ -106,7 +110,7 @@ def source(name: str) -> KeySource:
     """
     name = SAME_KEY.get(name, name)
     entry = resolve.stored().get(name, {})
-    variable, _ = resolve.VARIABLES.get(name, (str(entry.get("key_env") or ""), ""))
+    variable, _ = resolve.VARIABLES.get(name, (resolve.key_variable(entry), ""))
     if pasted.key(os.environ.get(variable)):
         return "environment"
     return "stored" if pasted.key(entry.get("key")) else "none"
@@ -141,16 +145,15 @@ def set_form(
 
 
 def form(name: str) -> dict[str, Any]:
-    """Return a connection's `omit`, `edits` and `send` as the file has them, or the defaults.
+    """Return a connection's `omit`, `edits` and `send` as they are in force, the defaults where the file's cannot be.
 
     Raises: RefusedError if the connections file cannot be read.
     """
     entry = resolve.stored().get(SAME_KEY.get(name, name), {})
-    return {
-        "omit": entry.get("omit") or [],
-        "edits": entry.get("edits") or "multipart",
-        "send": entry.get("send") or {},
-    }
+    try:
+        return resolve.form_of(entry, name)
+    except RefusedError:  # what is refused may hold a key: why is told, and it is not shown
+        return resolve.form_of({}, name)
 
 
 def fault(name: str) -> str | None:

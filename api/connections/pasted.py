@@ -37,7 +37,7 @@ AZURE_PATH = re.compile(r"/openai(/.*)?$", re.IGNORECASE)
 CONNECTIONS_FILE = "connections.json"
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VARIABLES = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
-HOST_MAX_CHARS, LABEL_MAX_CHARS = 253, 63
+HOST_MAX_CHARS, LABEL_MAX_CHARS, LOCAL_MAX_CHARS = 253, 63, 20
 PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
@@ -53,6 +53,8 @@ def base_url(text: str, place: str) -> str:
         address = f"{scheme[1]}://{address[scheme.end() :]}"
     elif address and not scheme and not ANY_SCHEME.match(address):
         rest = address.lstrip("/\\")
+        if LOCAL.match(rest) and len(re.split("[:/]", rest)[0]) > LOCAL_MAX_CHARS:  # perhaps a key, and not repeated
+            raise _unusable_address("connections", place, "it is no address")
         if LOCAL.match(rest):  # http or https, nobody knows
             raise RefusedError(
                 f"The address from {place} does not say whether it is http or https. Write http://{rest} or https://{rest}."
@@ -125,11 +127,12 @@ def refuse_unsendable(connection: Connection) -> None:
             raise _refusal(f"{connection.name}: the header {name!a} of {place} cannot be sent: {fault}. Type it again.")
     fault = address_fault(connection.base_url)
     if fault:
-        place = connection.address_from or entry
-        raise _refusal(
-            f"{connection.name}: the address from {place} cannot be used: {fault}. It should be as https://host/v1."
-        )
+        raise _unusable_address(connection.name, connection.address_from or entry, fault)
     _refuse_proxy(connection)
+
+
+def _unusable_address(name: str, place: str, fault: str) -> RefusedError:
+    return _refusal(f"{name}: the address from {place} cannot be used: {fault}. It should be as https://host/v1.")
 
 
 def unusable_key(name: str, place: str, fault: str) -> RefusedError:

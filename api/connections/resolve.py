@@ -18,7 +18,7 @@ from ..catalog.schemas import OpenAIImageEditRequest
 from ..errors import NoKeyError, RefusedError
 from . import pasted
 from .connection import SHORTEST_SECRET, Connection, HostSecrets
-from .extra_fields import extra_fields
+from .extra_fields import extra_fields, nameable
 from .pasted import HEADER_VARIABLES, refuse_unsendable, text_fault, unusable_key
 
 LOG = logging.getLogger(__name__)
@@ -218,7 +218,7 @@ def _named(name: str, entries: Entries) -> Connection:
     base = pasted.base_url(str(entry.get("base_url") or ""), place)
     if not base:
         raise RefusedError(f"The connection {name!r} has no base_url in connections.json. Add one.")
-    variable = str(entry.get("key_env") or "")
+    variable = key_variable(entry)
     key, key_from = _secret(os.environ.get(variable), name, variable), variable
     if key is None:
         key, key_from = _secret(entry.get("key"), name, _place(name)), ""
@@ -235,6 +235,12 @@ def _named(name: str, entries: Entries) -> Connection:
     )
 
 
+def key_variable(entry: Mapping[str, Any]) -> str:
+    """Return the environment variable that an entry names for its key, or "" for what is no name of one."""
+    name = str(entry.get("key_env") or "")
+    return name if name.isprintable() else ""  # Python fails to look for half of a character
+
+
 def form_of(entry: Mapping[str, Any], place: str) -> dict[str, Any]:
     """Return in which form a connection's requests go out, as its entry says: the fields to leave out, those to add,
     and `edits`.
@@ -246,12 +252,13 @@ def form_of(entry: Mapping[str, Any], place: str) -> dict[str, Any]:
     wrong = [name for name in omit if name not in fields] if isinstance(omit, list) else [omit]
     if wrong:
         raise RefusedError(
-            f'"omit" of {place} holds {", ".join(map(ascii, wrong))}. It must be a list of fields that are never sent,'
-            f" of these: {', '.join(fields)}."
+            f'"omit" of {place} holds {", ".join(map(nameable, wrong))}. It must be a list of fields that are never'
+            f" sent, of these: {', '.join(fields)}."
         )
     if edits not in EDIT_FORMS:
         raise RefusedError(
-            f'"edits" of {place} is {edits!a}, but must be "multipart" or "json": the form in which pictures are sent.'
+            f'"edits" of {place} is {nameable(edits)}, but must be "multipart" or "json": the form in which pictures'
+            " are sent."
         )
     send = entry.get("send")
     secrets = tuple(str(entry[name]) for name in ("key",) if len(str(entry.get(name) or "")) >= SHORTEST_SECRET)

@@ -22,6 +22,7 @@ from openai_image_nodes.api.backends.leases import acquire
 from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.connection import HostSecrets
+from openai_image_nodes.api.errors import OpenAIImageError
 from openai_image_nodes.nodes.inputs import optional_inputs
 from openai_image_nodes.nodes.web import PATHS, register, routes, serve_help
 from support.capture import Capture, success
@@ -251,6 +252,23 @@ def test_stored_key_is_used_and_never_told() -> None:
     assert told.body["connection"]["key"] == "stored"
     if sys.platform != "win32":
         assert stat.S_IMODE(file().stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("field", ["base_url", "api_version", "omit", "send", "edits", "headers", "batch", "key_env"])
+@pytest.mark.parametrize("value", [KEY, {"Authorization": KEY}, [KEY], f"https://me:{KEY}@host/v1", "\ud800"])
+def test_key_in_a_wrong_place_is_never_told(field: str, value: Any) -> None:
+    """Of a file that somebody wrote by hand, whichever field it was put into; nor does one field hide all others."""
+    entry = {"base_url": "https://host.example.com/v1", "key": "sk-another-123456789", field: value}
+    file().write_text(json.dumps({"connections": {"own": entry, "azure": entry}}))
+    told = ask("GET", "connections")
+    assert told.status == 200
+    assert KEY not in told.text
+    for name in ("own", "azure"):
+        try:
+            told_of = repr(connections.resolve(name, HostSecrets(), lambda: ""))
+        except OpenAIImageError as exc:
+            told_of = str(exc)
+        assert KEY not in told_of
 
 
 def test_server_serves_on_while_a_key_waits_to_be_stored() -> None:
