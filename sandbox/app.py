@@ -40,6 +40,13 @@ PREFIXES: dict[str, Style] = {
     "/openai/deployments/{deployment}": "azure",
 }
 NOT_AT_AZURE = {"error": {"code": "404", "message": "Resource not found"}}  # openai-python#2608
+NO_DEPLOYMENT = {
+    "error": {
+        "code": "DeploymentNotFound",
+        "message": "The API deployment for this resource does not exist. If you created the deployment within the last"
+        " 5 minutes, please wait a moment and try again.",
+    }
+}
 SERVICE_HEADERS = {  # docs/service.md, "Rate limits"
     "openai-version": "2020-10-01",
     "x-ratelimit-limit-requests": "250",
@@ -164,7 +171,8 @@ async def errors_in_shape(request: web.Request, handler: Handler) -> web.StreamR
     try:
         return await handler(request)
     except RefusedError as exc:
-        return _refusal(exc)
+        is_missing = request.path.startswith("/openai/") and exc.code == "model_not_found"  # of a deployment, there
+        return web.json_response(NO_DEPLOYMENT, status=404) if is_missing else _refusal(exc)
     except web.HTTPException as exc:
         if exc.status == 404 and request.path.startswith("/openai/"):
             return web.json_response(NOT_AT_AZURE, status=404)

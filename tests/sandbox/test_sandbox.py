@@ -206,6 +206,13 @@ def test_azure_deployment_is_the_model(azure: openai.AzureOpenAI) -> None:
     assert (made.size, edited.size) == ("1024x1024", "320x240")
 
 
+def test_azure_tells_of_a_deployment_that_is_not_there(azure: openai.AzureOpenAI) -> None:
+    """In its own words, which the pack's message for it says once more."""
+    with pytest.raises(openai.NotFoundError, match="The API deployment for this resource does not exist") as told:
+        azure.images.generate(**{**ASK, "model": "nobody"})
+    assert told.value.code == "DeploymentNotFound"
+
+
 def test_azure_has_no_webp(azure: openai.AzureOpenAI) -> None:
     """Azure makes png and jpeg only."""
     with pytest.raises(openai.BadRequestError) as refusal:
