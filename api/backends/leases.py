@@ -157,6 +157,23 @@ def is_leased(place: Path | Backend) -> bool:
     return False
 
 
+def signature() -> bytes:
+    """Return what says that something is in the hands of this process, until it dies: see `is_of_the_dead`."""
+    return json.dumps(_this_process()).encode()
+
+
+def is_of_the_dead(signed: bytes) -> bool:
+    """Tell whether a signature is that of a process of this machine that is no more, as none is after a restart."""
+    owner, ours = _owner(signed), _host().split("/")
+    theirs = str(owner.get("host")).split("/")
+    is_restarted = bool(owner) and theirs[0] == ours[0] and theirs[1:2] != ours[1:2]
+    return is_restarted or (theirs == ours and _is_dead(owner))
+
+
+def _this_process() -> dict[str, Any]:
+    return {"host": _host(), "pid": os.getpid(), "instance": INSTANCE}
+
+
 def _backend(place: Path | Backend) -> Backend:
     return LocalBackend(place) if isinstance(place, Path) else place
 
@@ -177,7 +194,7 @@ def _made(backend: Backend, name: str) -> Lease | None:
             f"A file that is not this pack's lies in front of {name}, where it is noted who asks for what, so this"
             " request cannot begin. Delete that file."
         )
-    owner = {"host": _host(), "pid": os.getpid(), "instance": INSTANCE, "token": uuid.uuid4().hex}
+    owner = {**_this_process(), "token": uuid.uuid4().hex}
     if not backend.create(name, _content(owner, 0)):
         return None
     try:

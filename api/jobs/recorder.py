@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from ..backends.leases import signature
 from ..catalog import pricing
 from ..catalog.schemas import OpenAIImageGenerationResponse
 from ..connections.connection import Connection
 from ..errors import BadAnswerError, OpenAIImageError
 from ..store import spending
+from ..store.journal import AGAIN
 from ..store.records import JobRecord, StoredAnswer, suffix_of, unreadable
 from ..store.store import Store
 from ..transport.answer import ADDRESS_HEADERS, RawAnswer, parse_answer
@@ -164,7 +166,7 @@ class AnswerRecorder:
     def _saved(self, name: str, record: JobRecord, pictures: list[bytes]) -> tuple[Path | None, list[str]]:
         record.state = "answered"
         try:
-            folder = self._store.save(record, pictures)
+            folder = self._store.save(record, pictures, unread=signature() if AGAIN in name else b"")
         except OSError as exc:
             if self._or_else_raise:
                 raise

@@ -80,11 +80,11 @@ class SharedStore(Store):
             files.write_synced(folder / UNSHARED, b"", synced=False)
             self.outbox.note(record.identity)
 
-    def _save(self, record: JobRecord, contents: dict[str, bytes]) -> Path:
+    def _save(self, record: JobRecord, contents: dict[str, bytes], unread: bytes) -> Path:
         try:
             note = self.outbox.announce(record.identity)
             try:
-                folder = self._keep(record, {**contents, UNREAD: b"", UNSHARED: b""})
+                folder = self._keep(record, {**contents, UNREAD: unread, UNSHARED: b""})
             except OSError:
                 self.outbox.withdraw(note)
                 raise

@@ -1,7 +1,7 @@
 """What is kept of every job: ordinary files in one folder per job, named by the job's identity.
 
     jobs/<identity>/            an answer: record.json, picture_0.png ..., `unread` until somebody took it, which says
-                                `stopped` if who asked for it on purpose was
+                                which process asked for it on purpose, or `stopped` if that run was
     jobs/<identity>.2/          the answer of the same job asked again on purpose
     pending/...                 jobs on their way (see journal.py)
 
@@ -29,6 +29,7 @@ from .. import config
 from ..backends import atomic_files as files
 from ..backends.atomic_files import make_private_folder, write_atomic
 from ..backends.backend import Backend
+from ..backends.leases import is_of_the_dead
 from ..connections.connection import Connection
 from ..errors import BadAnswerError
 from .eviction import UNREAD, SizeLimit, by_use
@@ -55,6 +56,7 @@ from .records import (
 
 STORE_VARIABLE = "OPENAI_IMAGE_NODES_STORE"
 STOPPED = b"stopped"
+UNREAD_MAX_BYTES = 4096
 SANDBOX_STORE = "sandbox_store"
 INCOMING = ("incoming", "jobs/.incoming")
 CRASHED_AFTER_S = 86_400.0
@@ -168,7 +170,8 @@ class Store:
         """Return an owner's newest answer that was put back, once, or None."""
         for folder in self._newest_first(identity, owner.account):
             with contextlib.suppress(OSError, BadAnswerError):
-                if files.read_regular(folder / UNREAD, len(STOPPED)) == STOPPED:
+                told = files.read_regular(folder / UNREAD, UNREAD_MAX_BYTES)
+                if told == STOPPED or is_of_the_dead(told):
                     answer = _read_answer(folder, owner)
                     write_atomic(folder / UNREAD, b"")
                     return answer
@@ -200,14 +203,16 @@ class Store:
     def flush_soon(self) -> None:
         """Share what waits to be shared, on a thread of its own."""
 
-    def save(self, record: JobRecord, pictures: Sequence[bytes]) -> Path:
+    def save(self, record: JobRecord, pictures: Sequence[bytes], *, unread: bytes = b"") -> Path:
         """Keep an answer, on the disk when this returns, and return its folder.
 
+        `unread` is the signature of a process that asked for it on purpose: if that dies before somebody has it, the
+        next run that asks so does.
         Raises: OSError, for example when the disk is full.
         """
         record.pictures, record.picture_digests = picture_names(pictures), picture_digests(pictures)
         try:
-            return self._save(record, dict(zip(record.pictures, pictures, strict=True)))
+            return self._save(record, dict(zip(record.pictures, pictures, strict=True)), unread)
         except OSError:
             record.pictures, record.picture_digests = [], []
             raise
@@ -230,8 +235,8 @@ class Store:
         """Return what somebody should know of an answer that was just kept."""
         return []
 
-    def _save(self, record: JobRecord, contents: dict[str, bytes]) -> Path:
-        return self._keep(record, {**contents, UNREAD: b""})
+    def _save(self, record: JobRecord, contents: dict[str, bytes], unread: bytes) -> Path:
+        return self._keep(record, {**contents, UNREAD: unread})
 
     def _keep(self, record: JobRecord, contents: dict[str, bytes]) -> Path:
         make_private_folder(self.jobs)

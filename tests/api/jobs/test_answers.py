@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from openai_image_nodes.api.backends import leases
 from openai_image_nodes.api.errors import BadAnswerError
 from openai_image_nodes.api.jobs.recorder import AnswerRecorder
 from openai_image_nodes.api.store.journal import RequestJournal
-from support.asker import Asker, Server, painted
+from support.asker import PATIENCE_S, Asker, Server, painted
 from support.faults import Faults
 
 Script = Callable[[Faults], Any]
@@ -73,3 +75,16 @@ def test_process_that_dies_while_it_takes_an_answer_over_loses_nothing(
         asker.restart()
     again, answer = asker.next_run(reuse=reuse)
     assert (again, asker.faults.billed, answer.pictures) == (0, 1, [painted("a red fox")])
+
+
+@pytest.mark.parametrize("change", ["process", "restart", None])
+def test_answer_that_nobody_had_when_its_process_died_is_the_next_runs(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch, change: str | None
+) -> None:
+    """With reuse off each run pays for a picture of its own. One that nobody saw is had first, if nobody shows it yet."""
+    asker.submit(reuse=False).future.result(PATIENCE_S)
+    if change == "process":
+        monkeypatch.setattr(leases, "INSTANCE", "another")
+    if change == "restart":
+        monkeypatch.setattr(leases, "_host", lambda: "/".join([socket.gethostname(), "another", "pid:[1]"]))
+    assert [asker.next_run(reuse=False)[0] for _ in range(2)] == [0 if change else 1, 1]
