@@ -19,7 +19,16 @@ from ..catalog import catalog, validation
 from ..catalog.schemas import OpenAIImageGenerationRequest
 from ..errors import RefusedError
 from . import escaped
-from .pasted import host_of, refuse_unsendable
+from .pasted import (
+    HEADER_NAME,
+    HEADER_VARIABLES,
+    address_fault,
+    host_of,
+    proxy_fault,
+    text_fault,
+    unusable_address,
+    unusable_key,
+)
 
 BATCH_WINDOW = timedelta(hours=24)
 OWN_KEY_MAX_PIXELS = 8_294_400  # the largest picture the models make, docs/service.md, "Sizes"
@@ -165,7 +174,7 @@ class Connection:
 
         Raises: RefusedError.
         """
-        refuse_unsendable(self)
+        self.refuse_unsendable()
         spec = catalog.find(request.model)
         self.check_alive(request.model)
         if self.batch:
@@ -178,6 +187,31 @@ class Connection:
         if self.kind == "azure" and request.output_format not in (None, "png", "jpeg"):
             raise RefusedError(
                 f"Azure makes png and jpeg only, output_format is {request.output_format}. Choose png or jpeg.",
+                code="invalid_value",
+            )
+
+    def refuse_unsendable(self) -> None:
+        """Refuse a connection that no request can go out over; nobody is contacted.
+
+        Raises: RefusedError that names the variable or the file to fix.
+        """
+        entry = f"the entry {self.name} in connections.json"
+        if self.key is not None and (fault := text_fault(self.key.get_secret_value())):
+            raise unusable_key(self.name, self.key_from or entry, fault)
+        for name, value in self.headers.items():
+            fault = "no header can have this name" if not HEADER_NAME.fullmatch(name) else text_fault(value, " \t")
+            if fault:
+                place = HEADER_VARIABLES.get(name) or entry
+                raise RefusedError(
+                    f"{self.name}: the header {name!a} of {place} cannot be sent: {fault}. Type it again.",
+                    code="invalid_value",
+                )
+        if fault := address_fault(self.base_url):
+            raise unusable_address(self.name, self.address_from or entry, fault)
+        if not self.is_loopback and (found := proxy_fault(self.base_url)):
+            raise RefusedError(
+                f"{self.name}: the proxy address from {found[1]} cannot be used: {found[0]}."
+                " It should be as http://host:port. Fix the variable, or take it away, and restart ComfyUI.",
                 code="invalid_value",
             )
 

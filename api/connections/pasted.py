@@ -10,7 +10,6 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 import requests
@@ -18,9 +17,6 @@ from requests.utils import get_auth_from_url, get_environ_proxies, select_proxy
 from urllib3.util import parse_url
 
 from ..errors import RefusedError
-
-if TYPE_CHECKING:
-    from .connection import Connection
 
 QUOTES = "\"'`<>\u2018\u2019\u201c\u201d\u00ab\u00bb"
 LOCAL = re.compile(r"(localhost|[\d.]+|\[[^\]]*\]|[^./:]+)(:\d*)?(/|$)", re.IGNORECASE)
@@ -34,7 +30,6 @@ ANY_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 ASSIGNED = re.compile(r"(?:export\s+|set\s+|\$env:)?[A-Za-z0-9_]*(?:KEY|TOKEN)\s*=\s*(?=\S)", re.IGNORECASE)
 KEY_HEADER = re.compile(r"(?:(?:Authorization|api-key|x-api-key)\s*:\s*)?(?:Bearer\s+)?", re.IGNORECASE)
 AZURE_PATH = re.compile(r"/openai(/.*)?$", re.IGNORECASE)
-CONNECTIONS_FILE = "connections.json"
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VARIABLES = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
 HOST_MAX_CHARS, LABEL_MAX_CHARS, LOCAL_MAX_CHARS = 253, 63, 20
@@ -54,7 +49,7 @@ def base_url(text: str, place: str) -> str:
     elif address and not scheme and not ANY_SCHEME.match(address):
         rest = address.lstrip("/\\")
         if LOCAL.match(rest) and len(re.split("[:/]", rest)[0]) > LOCAL_MAX_CHARS:  # perhaps a key, and not repeated
-            raise _unusable_address("connections", place, "it is no address")
+            raise unusable_address("connections", place, "it is no address")
         if LOCAL.match(rest):  # http or https, nobody knows
             raise RefusedError(
                 f"The address from {place} does not say whether it is http or https. Write http://{rest} or https://{rest}."
@@ -110,34 +105,16 @@ def host_of(url: str) -> str:
         return ""
 
 
-def refuse_unsendable(connection: Connection) -> None:
-    """Refuse a connection that no request can go out over; nobody is contacted.
-
-    Raises: RefusedError that names the variable or the file to fix.
-    """
-    entry = f"the entry {connection.name} in {CONNECTIONS_FILE}"
-    if connection.key is not None:
-        fault = text_fault(connection.key.get_secret_value())
-        if fault:
-            raise unusable_key(connection.name, connection.key_from or entry, fault)
-    for name, value in connection.headers.items():
-        fault = "no header can have this name" if not HEADER_NAME.fullmatch(name) else text_fault(value, " \t")
-        if fault:
-            place = HEADER_VARIABLES.get(name) or entry
-            raise _refusal(f"{connection.name}: the header {name!a} of {place} cannot be sent: {fault}. Type it again.")
-    fault = address_fault(connection.base_url)
-    if fault:
-        raise _unusable_address(connection.name, connection.address_from or entry, fault)
-    _refuse_proxy(connection)
-
-
-def _unusable_address(name: str, place: str, fault: str) -> RefusedError:
-    return _refusal(f"{name}: the address from {place} cannot be used: {fault}. It should be as https://host/v1.")
+def unusable_address(name: str, place: str, fault: str) -> RefusedError:
+    """Return the error for an address to which no request can go."""
+    told = f"{name}: the address from {place} cannot be used: {fault}. It should be as https://host/v1."
+    return RefusedError(told, code="invalid_value")
 
 
 def unusable_key(name: str, place: str, fault: str) -> RefusedError:
     """Return the error for a key with something in it that no key has."""
-    return _refusal(f"{name}: the key from {place} cannot be sent: {fault}. Copy it again and store it once more.")
+    told = f"{name}: the key from {place} cannot be sent: {fault}. Copy it again and store it once more."
+    return RefusedError(told, code="invalid_value")
 
 
 def text_fault(text: str, also: str = "") -> str | None:
@@ -170,22 +147,17 @@ def address_fault(url: str) -> str | None:
     return None
 
 
-def _refuse_proxy(connection: Connection) -> None:
-    if connection.is_loopback:
-        return
+def proxy_fault(url: str) -> tuple[str, str] | None:
+    """Return why no request can go through the proxy of an address, and what names that proxy, or None."""
     try:
-        proxy = select_proxy(connection.base_url, get_environ_proxies(connection.base_url))
+        proxy = select_proxy(url, get_environ_proxies(url))
         fault = _proxy_fault(proxy) if proxy else None
     except Exception:  # noqa: BLE001 - whatever is wrong with it: it comes from outside of this pack
         fault = "it is no address"
-    if fault:
-        scheme = urlsplit(connection.base_url).scheme
-        variables = [f"{scheme}_proxy", f"{scheme}_PROXY".upper(), "all_proxy", "ALL_PROXY"]
-        place = next((name for name in variables if os.environ.get(name)), "the system's settings")
-        raise _refusal(
-            f"{connection.name}: the proxy address from {place} cannot be used: {fault}."
-            " It should be as http://host:port. Fix the variable, or take it away, and restart ComfyUI."
-        )
+    scheme = urlsplit(url).scheme
+    variables = [f"{scheme}_proxy", f"{scheme}_PROXY".upper(), "all_proxy", "ALL_PROXY"]
+    place = next((name for name in variables if os.environ.get(name)), "the system's settings")
+    return (fault, place) if fault else None
 
 
 def _proxy_fault(proxy: str) -> str | None:
@@ -200,7 +172,3 @@ def _proxy_fault(proxy: str) -> str | None:
         return "its port is no number from 1 to 65535"
     "".join(get_auth_from_url(proxy)).encode("latin-1")
     return None
-
-
-def _refusal(message: str) -> RefusedError:
-    return RefusedError(message, code="invalid_value")

@@ -19,7 +19,7 @@ from ..errors import NoKeyError, RefusedError
 from . import pasted
 from .connection import SHORTEST_SECRET, Connection, HostSecrets
 from .extra_fields import extra_fields, nameable
-from .pasted import HEADER_VARIABLES, refuse_unsendable, text_fault, unusable_key
+from .pasted import HEADER_VARIABLES, text_fault, unusable_key
 
 LOG = logging.getLogger(__name__)
 COMFY_MAX_PIXELS = 2048 * 2048  # ComfyUI 0.28 scales references to this for its proxy
@@ -116,7 +116,7 @@ def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Con
         entries = stored()
         makers = {"openai": _openai, "openai batch": _openai, "azure": _azure}
         connection = makers[name](name, entries) if name in makers else _named(name, entries)
-    refuse_unsendable(connection)
+    connection.refuse_unsendable()
     if "@" in urlsplit(connection.base_url).netloc:
         raise RefusedError(
             f"The address of the connection {connection.name} holds a user name or a password for {connection.host}."

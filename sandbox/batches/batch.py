@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from ...api.catalog import catalog
 from ...api.errors import RefusedError
@@ -16,9 +16,6 @@ from .. import errors
 from ..requests.form import json_object, known_object, typed
 from ..state import Clock
 from .file_store import FileStore, life_of
-
-if TYPE_CHECKING:
-    from .worker import ResultLine
 
 NEEDED = ("input_file_id", "endpoint", "completion_window")
 FIELDS = (*NEEDED, "metadata", "output_expires_after")
@@ -87,6 +84,14 @@ def _check_input_file(file_id: str, files: FileStore) -> None:
     if file.purpose != "batch":
         message = f"Invalid 'input_file_id': the purpose of {file_id} is '{file.purpose}', it must be 'batch'."
         raise errors.invalid("input_file_id", message)
+
+
+@dataclass(frozen=True)
+class ResultLine:
+    """A line of the output file, or, without `tokens`, of the error file."""
+
+    text: bytes
+    tokens: dict[str, Any] | None = None
 
 
 class Scenario:

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 from ...api.catalog import pricing
 from ...api.errors import RefusedError
@@ -26,7 +26,7 @@ from ..rendering.responses import json_response
 from ..requests.json_body import parse_object
 from ..requests.validation import validate
 from ..state import Clock
-from .batch import Batch, Scenario, Step, batch_error
+from .batch import Batch, ResultLine, Scenario, Step, batch_error
 from .file_store import FileStore
 from .input_file import InputIndex, InputLine, index_lines
 
@@ -49,14 +49,6 @@ class BatchContext:
     billing: Billing
     clock: Clock
     scenario: Callable[[], Scenario]
-
-
-@dataclass(frozen=True)
-class ResultLine:
-    """A line of the output file, or, without `tokens`, of the error file."""
-
-    text: bytes
-    tokens: dict[str, Any] | None = None
 
 
 def work(batch: Batch, context: BatchContext, pool: ThreadPoolExecutor) -> None:

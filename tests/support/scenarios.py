@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from openai_image_nodes.sandbox import Sandbox, Scenario
 from openai_image_nodes.sandbox import errors as refusals
-from openai_image_nodes.sandbox.batches.batch import Step
-from openai_image_nodes.sandbox.batches.worker import ResultLine, failed, shuffled
+from openai_image_nodes.sandbox.batches.batch import ResultLine, Step
+from openai_image_nodes.sandbox.batches.worker import failed, shuffled
 
 FAILURES = {
     "server_error": refusals.server_error(),
