@@ -166,7 +166,7 @@ class JobPlan:
         Raises: OSError.
         """
         make_private_folder(self._jobs)
-        data = as_json(planned.model_dump(exclude_none=True))
+        data = as_json(planned.model_dump(exclude_none=True), indent=None)
         write_atomic(self._jobs / f"{planned.identity}.json", data, synced=False)
 
     def find(self, identity: str) -> PlannedJob | None:

@@ -206,9 +206,9 @@ def record_bytes(record: JobRecord) -> bytes:
     return data
 
 
-def as_json(told: dict[str, Any]) -> bytes:
+def as_json(told: dict[str, Any], *, indent: int | None = 1) -> bytes:
     """Return what is written down, as every file can hold it: JSON may say halves of characters."""
-    return json.dumps(told, indent=1, ensure_ascii=False).encode(errors="replace")
+    return json.dumps(told, indent=indent, ensure_ascii=False).encode(errors="replace")
 
 
 def _shortened(value: Any, max_chars: int) -> Any:
