@@ -12,6 +12,7 @@ from .errors import ImageInputError
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
 
+Size = tuple[int, int]  # width and height in pixels
 CHANNELS = (1, 3, 4)
 COLLECTED = ("references",)  # of which there may be none
 LEVELS = 255
@@ -84,7 +85,7 @@ def first_mask(mask: Tensor) -> Tensor:
     return mask.reshape(-1, *mask.shape[-2:])[0]
 
 
-def size_of(picture: Any) -> tuple[int, int]:
+def size_of(picture: Any) -> Size:
     """Return (width, height) of a tensor or an array [H,W,...] in pixels."""
     return picture.shape[1], picture.shape[0]
 
@@ -94,7 +95,7 @@ def size_text(width: int, height: int) -> str:
     return f"{width}x{height}"
 
 
-def check_size(what: str, pixels: Any, image_size: tuple[int, int], remedy: str) -> None:
+def check_size(what: str, pixels: Any, image_size: Size, remedy: str) -> None:
     """Refuse what belongs to a picture of another (width, height); `pixels` are a tensor or an array [H,W,...].
 
     Raises: ImageInputError.

@@ -229,7 +229,7 @@ class NodeRun:
                 transparent_pixels=parameters.transparent_pixels,
                 as_before=as_before,
             )
-        request = parameters.request(encoded, self.connection)
+        request = encoded.request(parameters, self.connection)
         validation.check_files(request.model, encoded.files)
         return PreparedJob(Job(self.connection, request, encoded.files, seed=self.seed, reuse=self.reuse), encoded)
 

@@ -10,10 +10,9 @@ from ...api import RefusedError
 from ...api.catalog import validation
 from ...api.catalog.catalog import Sizes as ModelSizes
 from ...utils.edits.regions import AnySize, Box, MaskedArea, Region, has_ratio, plan_region, whole_region
-from ...utils.input_tensors import size_text
+from ...utils.input_tensors import Size, size_text
 from .parameters import FITTED, ImageParameters
 
-Size = tuple[int, int]  # width and height in pixels
 SMALLEST_REGION, LARGEST_REGION = (1024, 1024), (2560, 1440)
 SPOT = MaskedArea(Box(0, 0, 1, 1), 1)  # in the place of a mask that nothing is known of yet
 SERVER_MULTIPLE, SERVER_MIN_PIXELS = 16, 655_360  # of a model that nothing is known of

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ...api import FilePart
+from ...api import Connection, FilePart
+from ...api.catalog import validation
+from ...api.catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest
 from ...utils import encode, mask_to_alpha
-from ...utils.input_tensors import as_batch, check_mask_size, first_mask, mask_of, pictures_of, size_of
+from ...utils.input_tensors import Size, as_batch, check_mask_size, first_mask, mask_of, pictures_of, size_of
 from ...utils.tensors import is_lifted, opened
-from .framing import Framing, Picture, Size
-from .parameters import FITTED
+from .framing import Framing, Picture
+from .parameters import FITTED, ImageParameters, refuse_nothing_to_match, service_fields, without_previews
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -111,6 +113,23 @@ class EncodedInputs:
     def is_cut(self) -> bool:
         """Tell whether something else was sent than the first picture as it is."""
         return self.first is not None and self.framing.cuts(size_of(self.first))
+
+    def request(self, parameters: ImageParameters, connection: Connection) -> OpenAIImageGenerationRequest:
+        """Return the request for what goes out; it asks for a stream where sketches can be shown.
+
+        Raises: RefusedError for what the model does not take.
+        """
+        edits, mask = self.count > 0, self.mask is not None
+        connection.check_alive(parameters.model)
+        refuse_nothing_to_match(parameters.size, edits=edits)
+        fields = service_fields(vars(parameters), asked=self.framing.asked, edits=edits)
+        if parameters.live_preview and without_previews(connection, parameters.n) is None:
+            fields.update(stream=True, partial_images=parameters.live_preview)
+        if not edits:
+            sources = {"image_count": 0, "mask": mask, "markup": self.markup}
+            validation.check({**fields, **sources}, operation="generations", shutdowns=False)
+            return OpenAIImageGenerationRequest(**fields)
+        return OpenAIImageEditRequest(**fields, image_count=self.count, mask=mask, markup=self.markup)
 
 
 def encode_inputs(

@@ -13,9 +13,7 @@ from ...api.catalog import catalog, validation
 
 if TYPE_CHECKING:  # and where it is used: this module is loaded at the start, for the defaults of the widgets
     from ...api import Connection
-    from ...api.catalog.schemas import OpenAIImageGenerationRequest
-    from .framing import Size
-    from .input_images import EncodedInputs
+    from ...utils.input_tensors import Size
 
 ANY_MODEL = catalog.unknown_model("any")  # what some model takes; each has its own rules besides
 SIZES = (
@@ -68,25 +66,6 @@ class ImageParameters:
         more = {name: int(self.extra[name]) for name in MORE_NUMBERS if is_whole(self.extra.get(name))}
         object.__setattr__(self, "extra", {**self.extra, **more})
 
-    def request(self, encoded: EncodedInputs, connection: Connection) -> OpenAIImageGenerationRequest:
-        """Return the request for what goes out; it asks for a stream where sketches can be shown.
-
-        Raises: RefusedError for what the model does not take.
-        """
-        from ...api.catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest
-
-        edits, mask = encoded.count > 0, encoded.mask is not None
-        connection.check_alive(self.model)
-        _refuse_nothing_to_match(self.size, edits=edits)
-        fields = service_fields(vars(self), asked=encoded.framing.asked, edits=edits)
-        if self.live_preview and without_previews(connection, self.n) is None:
-            fields.update(stream=True, partial_images=self.live_preview)
-        if not edits:
-            sources = {"image_count": 0, "mask": mask, "markup": encoded.markup}
-            validation.check({**fields, **sources}, operation="generations", shutdowns=False)
-            return OpenAIImageGenerationRequest(**fields)
-        return OpenAIImageEditRequest(**fields, image_count=encoded.count, mask=mask, markup=encoded.markup)
-
 
 WIDGET_FIELDS = {one.name: one.type for one in fields(ImageParameters) if one.name != "extra"}
 WHOLE_NUMBERS = {name for name, kind in WIDGET_FIELDS.items() if kind == "int"} | {"seed"}
@@ -115,7 +94,7 @@ def refusal(values: Mapping[str, Any]) -> bool | str:
         sources = {"image_count": None if edits else 0, "mask": "mask" in connected, "markup": "markup" in connected}
         ends = values.get("connection", "auto") in connections.BUILT_IN and values.get("connection") != "azure"
         validation.check({**fields, **sources}, operation="edits" if edits else "generations", shutdowns=ends)
-        _refuse_nothing_to_match(values.get("size"), edits=edits)
+        refuse_nothing_to_match(values.get("size"), edits=edits)
         _refuse_in_batch(values, markup="markup" in connected)
     except OpenAIImageError as exc:
         return str(exc)
@@ -234,7 +213,11 @@ def takes_kept(reuse: Any) -> bool:
     return not is_flag or bool(reuse)
 
 
-def _refuse_nothing_to_match(size: str | None, *, edits: bool) -> None:
+def refuse_nothing_to_match(size: str | None, *, edits: bool) -> None:
+    """Refuse a size that follows a picture where there is none.
+
+    Raises: RefusedError.
+    """
     if size == "match image" and not edits:
         raise RefusedError("Size match image needs a picture, and none is connected. Connect one or choose a size.")
 

@@ -24,13 +24,14 @@ from ...utils import comfyui
 from ...utils.edits.regions import Box, MaskedArea
 from ...utils.errors import BrokenPictureError
 from ...utils.image_files import size_and_hole
+from ...utils.input_tensors import Size
 from ..base import ServiceNode
 from ..gif import GPTImageGIF
 from ..prompt_list.files import inside, leads_outside
 from ..prompt_list.node import PromptList, RowKind
 from ..prompt_list.tables import PromptListError
 from ..run import parameters
-from ..run.framing import LARGEST_REGION, SMALLEST_REGION, SPOT, Picture, Size, frame, no_mask, no_picture
+from ..run.framing import LARGEST_REGION, SMALLEST_REGION, SPOT, Picture, frame, no_mask, no_picture
 from ..svg import GPTImageSVG
 
 NODES: dict[str, type[ServiceNode]] = {"OIN_GPTImageGIF": GPTImageGIF, "OIN_GPTImageSVG": GPTImageSVG}

@@ -81,7 +81,7 @@ def test_process_that_dies_while_it_takes_an_answer_over_loses_nothing(
 def test_answer_that_nobody_had_when_its_process_died_is_the_next_runs(
     asker: Asker, monkeypatch: pytest.MonkeyPatch, change: str | None
 ) -> None:
-    """With reuse off each run pays for a picture of its own; one that nobody saw, and nobody shows yet, is had first."""
+    """With reuse off each run pays for a picture of its own; one that nobody saw or shows yet is had first."""
     asker.submit(reuse=False).future.result(PATIENCE_S)
     if change == "process":
         monkeypatch.setattr(leases, "INSTANCE", "another")
