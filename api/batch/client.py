@@ -126,6 +126,8 @@ class BatchService:
             yield page
             if not page.has_more or not page.data:
                 return
+            if after.get("after") == page.data[-1].id:
+                break  # it knows no `after`, and gives the same page for ever
             after = {"after": page.data[-1].id}
         raise BadAnswerError(
             f"{self._connection.name}: the service's list of batches does not end. Look for the batch on the"

@@ -65,11 +65,8 @@ def test_clock_that_is_set_while_the_list_lags(
     collected(2)
 
 
-def test_list_without_an_end_is_given_up(
-    sandbox: ScriptedSandbox, faults: Faults, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The question stays open, and nothing is begun."""
-    monkeypatch.setattr("openai_image_nodes.api.batch.client.PAGES_MAX", 5)
+def test_list_without_an_end_is_given_up(sandbox: ScriptedSandbox, faults: Faults) -> None:
+    """A gateway gives the same page for ever: the question stays open, and nothing is begun."""
     plan()
     page = b'{"object":"list","data":[{"id":"batch_x","status":"completed","created_at":1e18}],"has_more":true}'
     faults.normal().drop("after_work")
