@@ -68,7 +68,8 @@ WAITS_429 = re.compile(  # what a 429 is called where nothing was begun
     r"tokens|images|^429$|unavailable"
 )
 WAITS_429_WORDS = re.compile(
-    r"rate.?limit|too many|throttl|limit (exceeded|reached)|overload|slow down|busy|concurren|capacity|error code: 1015"
+    r"rate.?limit|too many|throttl|limit (exceeded|reached)|reached .{0,20}limit|limited to \d"
+    r"|overload|slow down|busy|concurren|capacity|error code: 1015"
     r"|error 1015|\u5e76\u53d1|\u9650\u6d41|\u901f\u7387|\u9971\u548c|\u9891\u7e41|\u7a0d\u540e"
 )
 FIELD_NAMED = re.compile(

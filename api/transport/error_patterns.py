@@ -6,18 +6,18 @@ MODERATION_CODES = (
     r"moderation|content_?(filter|policy)|responsible_?ai_?policy|sensitive_?(words?|content)|prohibited_content"
     r"|\bsafety(_(error|violations?|system|block\w*))?\b|image_safety|data_?inspection_?fail|risk_?control|ip_?infring"
     r"|policy_violation"
-    r"|prompt_?(blocked|rejected)|\bnsfw|inappropriate|unsafe_?content|illegal_(prompt|image)|content_?moderat"
+    r"|prompt_?(blocked|rejected|unsafe)|\bnsfw|inappropriate|unsafe_?content|illegal_(prompt|image)|content_?moderat"
     r"|request_?moderated|risk_?detect|(image|text)_?illegal"
 )
 MODERATION_WORDS = (
     r"safety system|content management policy|was filtered|content[-_ ]?(policy|filter(?!_results?\b))"
-    r"|moderation[ _](system|filter|check|blocked)"
+    r"|moderation[ _](system|filter|check|blocked|failed)|content moderated|content audit|risk (control|not pass)"
     r"|(by|failed|not pass) (the )?(content )?(moderation|safety)|(violat\w+|against) .{0,60}(polic|guideline|terms of)"
     r"|sensitive (word|content|information|chat)|new_sensitive|ip infringement"
     r"|\bnsfw\b|prohibited content|unsafe[ _](content|generation)"
     r"|inappropriate content|banned (prompt|word)"
     r"|flagged (as|by|for)|(prompt|request|input|images?|content) (was |were |is |are |has been )?flagged"
-    r"|guardrails?\b.{0,40}(fail|block|reject|violat|trigger)|prompt (was |is )?blocked"
+    r"|guardrails?\b.{0,40}(fail|block|reject|violat|trigger)|prompts? (pattern )?(was |is |are )?(blocked|unsafe)"
     r"|\u654f\u611f|\u8fdd\u89c4|\u5ba1\u6838|\u5185\u5bb9\u5b89\u5168"
 )
 CREDIT_CODES = (
@@ -29,7 +29,7 @@ CREDIT_CODES = (
 )
 CREDIT_WORDS = (
     r"exceeded your current quota|billing hard limit|used all (of )?(your )?(available |monthly |included )?credits"
-    r"|(insufficient|not enough|no (more )?|out of|lacks?|low on) (\w+ )?(quota|balance|credits?|funds)\b"
+    r"|(insufficient|not enough|no( more)?|out of|lacks?|low on) (\w+ )?(quota|balance|credits?|funds|api tokens)\b"
     r"|(quota|balance|credits?|funds) (is |are |has been |have been |was )?(not enough|insufficient|exhausted|used up"
     r"|too low|depleted|not sufficient)|requires more credits|(add|buy|purchase) (more )?(credits|funds)|top up"
     r"|(budget|spend\w* limit|usage limit|monthly limit) (has been |was |is )?(exceeded|reached|hit)|exceeded budget"
@@ -94,7 +94,7 @@ TIMED_OUT = (
     "|provider returned error|max_output_tokens|upstream .{0,40}(failed|died|error|ended|closed|broke)"
 )
 FAILED_CODES = (
-    r"server_error|internal|timeout|bad_response|gateway|unavailable|overloaded|\bstream_|do_request_failed"
+    r"server_error|\.servererror|internal|timeout|bad_response|gateway|unavailable|overloaded|\bstream_|do_request_failed"
     r"|empty_response|generation_failed|no_content|service_error|processing_error|task_failed|upstream_decode"
 )
 ONLY_UPSTREAM = r"^(type:\s)?upstream[\s_]error$"

@@ -173,6 +173,7 @@ RULES = (  # the first that holds
     Rule(OutOfCreditError, USED_UP, "{credit}", {402}),
     Rule(OutOfCreditError, USED_UP, "{credit}", codes=marks.CREDIT_CODES),
     Rule(OutOfCreditError, USED_UP, "{credit}", words=marks.CREDIT_WORDS),
+    Rule(OutOfCreditError, USED_UP, "{credit}", {403}, words=r"quota.{0,30}(exceeded|reached)"),
     Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 429, 503}, words=marks.CHALLENGE, page=True),
     Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, words=marks.SAME_RUNNING),
     Rule(RateLimitError, "{name}: too many requests at the moment", "Wait a little and run again.", {429}),
