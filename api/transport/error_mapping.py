@@ -72,6 +72,7 @@ WAITS_429_WORDS = re.compile(
     r"|overload|slow down|busy|concurren|capacity|error code: 1015"
     r"|error 1015|\u5e76\u53d1|\u9650\u6d41|\u901f\u7387|\u9971\u548c|\u9891\u7e41|\u7a0d\u540e"
 )
+OF_DAYS = re.compile(r"\b(daily|weekly|monthly|(per|a) (day|week|month))\b")
 FIELD_NAMED = re.compile(
     r"['\"`]([a-z_]+)(?:\[[^\]]*\])?['\"`]"
     r"|\b(?:parameter|field|argument|option)s?(?: (?:is |are )?not \w+)?:? \[?([a-z]+(?:_[a-z]+)*)"
@@ -164,15 +165,16 @@ def _rule(connection: Connection, status: int, words: ServiceWords, asked: Asked
 def _may_wait(rule: Rule, connection: Connection, headers: Mapping[str, str], words: ServiceWords) -> bool:
     """Tell whether a request that was refused as one too many may go out again by itself.
 
-    A 429 that says nothing known, and no time to come back, may be another server's failure passed on.
+    A 429 that says nothing known, and no time to come back, may be another server's failure passed on; for a limit of
+    days nobody waits here.
     """
     is_relay = connection.kind == "compatible"
     if rule.error is not RateLimitError or connection.idempotent or (words.code is None and not is_relay):
         return True
-    known = WAITS_429.search((words.code or "").lower()) or WAITS_429_WORDS.search(
-        (words.page or words.message).lower()
-    )
-    return known is not None or retry_after_s(headers, words.message, words.retry_after_s) is not None
+    said = (words.page or words.message).lower()
+    known = WAITS_429.search((words.code or "").lower()) or WAITS_429_WORDS.search(said)
+    is_soon = known is not None and OF_DAYS.search(said) is None
+    return is_soon or retry_after_s(headers, words.message, words.retry_after_s) is not None
 
 
 def _facts(

@@ -429,12 +429,16 @@ def test_a_limit_that_is_known_is_waited_for(ask: tuple[WireServer, str], name: 
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", b'{"message": "upstream error"}', b'{"error": {"code": "bad_response", "message": "x"}}']
+    "body",
+    [
+        *(b"", b"{}", b'{"message": "upstream error"}', b'{"error": {"code": "bad_response", "message": "x"}}'),
+        b'{"error": {"code": "rate_limit_exceeded", "message": "You have reached your daily task limit."}}',
+    ],
 )
 def test_a_limit_that_says_nothing_known_is_not_sent_again_to_a_relay(
     monkeypatch: pytest.MonkeyPatch, body: bytes
 ) -> None:
-    """It may be another server's failure passed on."""
+    """It may be another server's failure passed on, and for a limit of days nobody waits here."""
     with WireServer() as server:
         file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"], "connections.json")
         file.write_text(json.dumps({"connections": {"relay": {"base_url": server.base_url, "key": KEY}}}))
