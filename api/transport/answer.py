@@ -17,7 +17,14 @@ from typing import Any
 from ..catalog.schemas import Image, OpenAIImageGenerationResponse, SvgUsage, TokenDetails, Usage
 from ..connections.connection import Connection
 from ..errors import BadAnswerError
-from .base64_json import base64_to_bytes, extract_base64, is_picture, is_whole_picture, looks_like_base64
+from .base64_json import (
+    base64_to_bytes,
+    begins_as_picture,
+    extract_base64,
+    is_picture,
+    is_whole_picture,
+    looks_like_base64,
+)
 from .error_mapping import Asked, error_from_response
 from .find_pictures import (
     MAX_IMAGES,
@@ -27,7 +34,7 @@ from .find_pictures import (
     linked_pictures,
     pictures_in_text,
 )
-from .loose_json import documents, is_finished, is_large, utf8
+from .loose_json import documents, entries, is_finished, is_large, utf8
 from .page_words import is_text
 from .service_words import service_words, values_in
 from .sse import (
@@ -46,6 +53,7 @@ from .sse import (
 from .task_words import begun_task, is_waiting
 
 MAX_TOKENS = 10**9
+PIECES_BEGIN = 100  # documents among which the first piece of a picture stands
 WORD_CHARS, PACKED_SAMPLE_BYTES = 64, 4000
 SAID_MAX_CHARS = 300
 PACKINGS = ("br", "zstd", "dcb", "dcz", "compress", "x-compress", "snappy", "lz4", "bzip2", "xz")  # see client.py
@@ -173,6 +181,8 @@ def response_of(
         return None
     told: list[object] = []
     for told in _readings(outline, long_texts):
+        if (joined := _from_pieces(told, long_texts)) is not None:
+            return OpenAIImageGenerationResponse(data=[Image(raw=joined)])
         answers = [response_from_document(document, long_texts, sent) for document in told]
         if with_pictures := [one for one in answers if one.data]:
             if EVENT_STREAM.match(outline):
@@ -193,6 +203,26 @@ def response_of(
     if guess and not EVENT_STREAM.match(outline) and (found := _not_sent(pictures_in_text(body), sent)):
         return OpenAIImageGenerationResponse(data=found)
     return _about(told[-1]) if told else None
+
+
+def _from_pieces(told: Sequence[object], texts: Mapping[str, memoryview]) -> bytes | None:
+    """Return the picture whose base64 comes in pieces, each in an event or a document of its own, or None."""
+    for at, document in enumerate(told[:PIECES_BEGIN] if len(told) > 1 else ()):
+        for key, value in entries(document):
+            if isinstance(value, str) and begins_as_picture(texts.get(value, value)):
+                pieces = [_under(key, each, texts) for each in told[at:]]
+                if any(map(begins_as_picture, pieces[1:])):
+                    return None  # pictures of their own
+                with contextlib.suppress(ValueError):
+                    data = base64_to_bytes("".join(pieces))
+                    return data if is_whole_picture(data) and not is_whole_picture(_decoded(pieces[0])) else None
+    return None
+
+
+def _under(key: str, document: object, texts: Mapping[str, memoryview]) -> str:
+    """Return the text that stands first under a name, or nothing."""
+    value = next((each for name, each in entries(document) if name == key and isinstance(each, str)), "")
+    return str(texts[value], "latin-1") if value in texts else value
 
 
 def _quoted_stream(document: object) -> bytes | None:
@@ -225,7 +255,7 @@ def _bare_picture(body: bytes) -> bytes | None:
 def known_picture(body: bytes) -> bytes | None:
     """Return the first picture that bytes hold in a known place and not at another address, or None."""
     response = response_of(body, guess=False)
-    found = (_decoded(image) for image in (response.data if response else []) if not image.url)
+    found = (_bytes_of(image) for image in (response.data if response else []) if not image.url)
     return next((data for data in found if is_picture(data)), None)
 
 
@@ -243,6 +273,12 @@ def tells_of_work(body: bytes, *, refused: bool) -> bool:
 def finished_pictures(document: object) -> int:
     """Return how many finished pictures JSON, such as an event's, holds in known places."""
     return 0 if is_text_piece(document) else len(response_from_document(document, {}).data)
+
+
+def is_piece(document: object) -> bool:
+    """Tell whether JSON holds the beginning of a picture, of which the rest is still to come."""
+    texts = [image.b64_json or "" for image in response_from_document(document, {}).data or []]
+    return len(texts) == 1 and begins_as_picture(texts[0]) and not is_whole_picture(_decoded(texts[0]))
 
 
 def response_from_document(
@@ -269,12 +305,16 @@ def _not_sent(images: list[Image], sent: Sequence[bytes]) -> list[Image]:
     """Return pictures without those that only say back what went out."""
     if not sent:
         return images
-    return [image for image in images if image.url or _decoded(image) not in sent]
+    return [image for image in images if image.url or _bytes_of(image) not in sent]
 
 
-def _decoded(image: Image) -> bytes:
+def _bytes_of(image: Image) -> bytes:
+    return image.raw or _decoded(image.b64_json or "")
+
+
+def _decoded(text: str | memoryview) -> bytes:
     with contextlib.suppress(ValueError):
-        return image.raw or base64_to_bytes(image.b64_json or "")
+        return base64_to_bytes(text)
     return b""
 
 

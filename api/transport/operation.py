@@ -23,6 +23,7 @@ from .answer import (
     finished_pictures,
     holds_picture,
     is_finished_json,
+    is_piece,
     known_picture,
     parse_answer,
     tells_of_work,
@@ -49,6 +50,7 @@ from .sse import (
 
 START_BYTES = 8  # enough to tell events from JSON
 END_OF_JSON = (b"}", b"]")
+PIECES_S = 20.0  # from one piece of a picture to the next
 AFTER_END_S = 3.0  # what comes behind the end is waited for no longer
 SLOW_AFTER_S = 60.0
 LOOKS_AT_END_S = 5.0  # each reads all that came: what takes longer in all waits for its real end
@@ -165,7 +167,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
                 looked_s = _shorten_patience(pieces, response)
                 for _piece in coming:
                     looked_s += _shorten_patience(pieces, response) if looked_s < LOOKS_AT_END_S else 0.0
-            elif not self._streamed(itertools.chain([start], coming), response):
+            elif not self._streamed(itertools.chain([start], coming), response) and not self._began_task(pieces):
                 raise response.lost(IncompleteStream("the stream ended without its final event"))
         except OpenAIImageError:
             if not self._has_failed and not holds_picture(b"".join(pieces)):
@@ -191,6 +193,9 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             keep(said)  # not before: what a server says back of an edit is no answer
         return said
 
+    def _began_task(self, pieces: list[bytes]) -> bool:
+        return not self.connection.idempotent and tells_of_work(b"".join(pieces), refused=True)
+
     def _leads_on(self, response: HttpResponse, said: bytes) -> bool:
         """Tell whether an answer whose status is no success tells of the picture: to look there costs nothing.
 
@@ -208,7 +213,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
     def _streamed(self, coming: Iterable[bytes], response: HttpResponse) -> bool:
         """Follow a stream until it has said its last word; tell whether there was one."""
         self.stage = "streaming"
-        finals, failures, is_chat, is_sequence, is_ended = 0, 0, False, False, False
+        finals, failures, is_chat, is_sequence, is_ended, is_in_pieces = 0, 0, False, False, False, False
         for event in events(coming):
             if is_partial(event):
                 with contextlib.suppress(KeyError, ValueError, TypeError, AttributeError):
@@ -216,7 +221,9 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
                 continue
             is_chat, is_sequence = is_chat or is_text_piece(event), is_sequence or is_part(event)
             is_ended = is_ended or event.get("type") in ENDED_KINDS
-            count = finished_pictures(event)
+            count = 0 if is_in_pieces else finished_pictures(event)
+            if count and is_piece(event):
+                is_in_pieces, count, response.patience.silence_s = True, 0, PIECES_S
             has_failed = not count and is_error(event)
             finals, failures = finals + count, failures + has_failed
             self._has_failed = failures > 0
@@ -227,7 +234,8 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             is_told = finals + failures >= self._pictures and not is_sequence  # else others are still made
             if is_told or is_end(event, count):
                 response.patience.silence_s = AFTER_END_S
-        return finals > 0 or is_chat or self._has_failed or is_ended  # without a picture, what it says is told
+        is_told = is_chat or self._has_failed or is_ended or is_in_pieces
+        return finals > 0 or is_told  # without a picture, what it says is told
 
     def _kept(self, response: HttpResponse, pieces: list[bytes], keep: Callable[[bytes], object]) -> Iterator[bytes]:
         began = time.monotonic()

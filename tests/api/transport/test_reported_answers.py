@@ -818,6 +818,10 @@ BEGUN: dict[str, tuple[bytes, dict[str, list[Any]]]] = {
             ]
         },
     ),
+    "events that tell of the task alone": (
+        b'data: {"type": "task.created", "task_id": "t1", "status": "queued", "poll_url": "/v1/t1"}\n\n',
+        {"/v1/t1": [{"status": "completed", "image": FIRST["b64_json"]}]},
+    ),
     "a place where a page is": (
         b'{"task_id": "t1"}',
         {

@@ -17,6 +17,7 @@ import pytest
 from openai_image_nodes.api.errors import BadAnswerError, ModeratedError, OpenAIImageError
 from openai_image_nodes.api.transport import answer, client, loose_json, operation, sse
 from openai_image_nodes.api.transport.service_words import service_words
+from support.asker import picture_part
 from support.capture import picture
 from support.node_calls import node, photo
 from support.wire_server import CLOSE, HOLD, RESET, Step, WireServer, chunked, openai_wire, plain
@@ -187,6 +188,30 @@ def test_whatever_the_head_says_the_content_is_had(
     assert colour(prompt="blue") == [0, 0, 250]
     assert colour(prompt="red") == [250, 0, 0]
     assert server.posts == 2
+
+
+@pytest.mark.parametrize("end", [(b"data: [DONE]\n\n", HOLD), (CLOSE,)])
+def test_a_picture_in_pieces_is_had_whole(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch, end: tuple[Step, ...]
+) -> None:
+    """Its first piece begins as a picture does, and is none."""
+    monkeypatch.setattr(operation, "AFTER_END_S", 0.1)
+    pieces = [text()[:33], text()[33:70], text()[70:]]
+    events = [b"data: %s\n\n" % told({"type": "image.chunk", "index": at, "b64": one}) for at, one in enumerate(pieces)]
+    server.script(ROW + b"Content-Type: text/event-stream\r\n\r\n" + events[0], 0.05, events[1] + events[2], *end)
+    assert [colour(), colour(), server.posts] == [[250, 0, 0], [250, 0, 0], 1]
+
+
+@pytest.mark.parametrize("size", [100, 5000])
+def test_pieces_in_documents_of_their_own_are_joined_and_pictures_are_not(size: int) -> None:
+    whole = picture_part(64, 64).data
+    lines = [told({"data": text(whole)[at : at + size]}) for at in range(0, len(text(whole)), size)]
+    response = answer.response_of(b"\n".join([told({"status": "begun"}), *lines]))
+    assert response is not None
+    assert [image.raw for image in response.data or []] == [whole]
+    two = answer.response_of(b"\n".join(told({"data": [{"b64_json": text(data)}]}) for data in (RED, BLUE)), asked=2)
+    assert two is not None
+    assert len(two.data or []) == 2
 
 
 LARGE = {
