@@ -15,6 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ...api import Connection, LargeSumError
@@ -48,19 +49,24 @@ class Question:
 
 @dataclass(eq=False)
 class Share:
-    """What one run may add to what its prompt costs; `is_new` once it is known that nobody has its picture yet."""
+    """What one run may add to what its prompt costs; `is_sure` once it is known that nobody has its picture yet."""
 
     node_id: str | None
     usd: float
-    is_new: bool | None = None
+    is_sure: bool = False
     is_sent: bool = False
 
 
 @dataclass
 class PromptCosts:
-    """What the runs in one event loop may cost, that is those of one prompt."""
+    """What the runs in one event loop may cost, that is those of one prompt; a list may have very many.
+
+    usd: the sum of the shares. sure_usd: of those that are sure to be paid, or were sent.
+    """
 
     shares: dict[Share, None] = field(default_factory=dict)
+    usd: float = 0.0
+    sure_usd: float = 0.0
     allowed_usd: float = 0.0
     refusal: str = ""
     _settling: asyncio.Task[None] | None = None
@@ -70,6 +76,7 @@ class PromptCosts:
         """Count a run that may cost so much."""
         share = Share(node_id, usd)
         self.shares[share] = None
+        self.usd += usd
         return share
 
     async def allow(self, share: Share, is_kept: Callable[[], bool]) -> None:
@@ -82,30 +89,36 @@ class PromptCosts:
         if self._settling is None or self._settling.done():
             self._settling = asyncio.get_running_loop().create_task(self._settle())
         await asyncio.shield(self._settling)
-        if self.refusal or self._sum() > self._limit():
-            share.is_new = not await asyncio.wrap_future(run_bounded(is_kept))
-            if not share.is_new:
+        if self.refusal or self._is_large(self.usd):
+            if await asyncio.wrap_future(run_bounded(is_kept)):
                 return self.leave(share)
+            self._note_sure(share)
             self._tell()
-            while not self.refusal and self._sum() > self._limit():
-                known = sum(one.usd for one in self.shares if one.is_new or one.is_sent)
-                if known > self._limit():
-                    self._ask(known)
+            while not self.refusal and self._is_large(self.usd):
+                if self._is_large(self.sure_usd):
+                    self._ask()
                 else:
                     await self._changed.wait()
             if self.refusal:  # the others of this prompt too, however few are left
                 raise LargeSumError(self.refusal)
+        self._note_sure(share)
         share.is_sent = True
 
     def leave(self, share: Share) -> None:
         """Count a run no more that nothing was sent for."""
         if not share.is_sent and share in self.shares:
             del self.shares[share]
+            self.usd -= share.usd
+            self.sure_usd -= share.usd if share.is_sure else 0.0
             self._tell()
 
-    def _ask(self, known: float) -> None:
-        question = Question(self._sum(), len(self.shares), frozenset(one.node_id for one in self.shares))
-        allowed = QUESTIONS.answered(question.nodes, known)
+    def _note_sure(self, share: Share) -> None:
+        self.sure_usd += 0.0 if share.is_sure else share.usd
+        share.is_sure = True
+
+    def _ask(self) -> None:
+        question = Question(self.usd, len(self.shares), frozenset(one.node_id for one in self.shares))
+        allowed = QUESTIONS.answered(question.nodes, self.sure_usd)
         if allowed is not None:
             self.allowed_usd = allowed
         else:
@@ -113,8 +126,8 @@ class PromptCosts:
             self.refusal = refusal_of(question, self._limit())
         self._tell()
 
-    def _sum(self) -> float:
-        return sum(share.usd for share in self.shares)
+    def _is_large(self, usd: float) -> bool:
+        return round(usd, 9) > self._limit()  # what was added and taken away again leaves a little
 
     def _limit(self) -> float:
         return max(ask_above_usd(), self.allowed_usd)
@@ -178,7 +191,11 @@ prompt_costs = PerLoop(PromptCosts)
 
 def ask_above_usd() -> float:
     """Return above what sum in USD somebody is asked; a text that is no sum is told in the log and not used."""
-    text = os.environ.get(VARIABLE, "").strip()
+    return _usd_of(os.environ.get(VARIABLE, "").strip())
+
+
+@lru_cache(maxsize=8)
+def _usd_of(text: str) -> float:
     try:
         told = float(text) if text else ASK_ABOVE_USD
     except ValueError:

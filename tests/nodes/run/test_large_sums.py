@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import Iterator
@@ -249,6 +250,26 @@ def test_command_asks_at_a_terminal(
     assert len(asked) == 1
     assert "USD" in asked[0]
     assert small.faults.posts == posts
+
+
+def test_sums_of_a_list_are_kept_as_its_rows_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To add up all rows for each of them stopped a prompt of 10,000 for ten seconds."""
+    monkeypatch.setenv(large_sums.VARIABLE, "1")
+
+    async def row(costs: large_sums.PromptCosts, number: int) -> None:
+        share = costs.begin("7", 0.01)
+        await costs.allow(share, lambda: number % 4 > 0)
+        assert costs.sure_usd == pytest.approx(sum(one.usd for one in costs.shares if one.is_sure))
+        assert costs.usd == pytest.approx(sum(one.usd for one in costs.shares))
+        share.is_sent = number % 8 == 0  # the others were kept, as was seen when they were asked for
+        costs.leave(share)
+
+    async def rows_of_a_list() -> None:
+        costs = large_sums.PromptCosts()
+        await asyncio.gather(*(row(costs, number) for number in range(200)))
+        assert (len(costs.shares), costs.usd, costs.sure_usd) == (25, pytest.approx(0.25), pytest.approx(0.25))
+
+    asyncio.run(rows_of_a_list())
 
 
 def test_message_repeats_nothing_of_a_stranger(asker: Asker) -> None:
