@@ -21,16 +21,13 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from functools import cache
 from itertools import count, takewhile
 from pathlib import Path
 
-from .. import config
 from ..backends import atomic_files as files
 from ..backends.atomic_files import make_private_folder, write_atomic
 from ..backends.backend import Backend
 from ..backends.leases import is_of_the_dead
-from ..connections.connection import Connection
 from ..errors import BadAnswerError
 from .eviction import UNREAD, SizeLimit, by_use
 from .journal import RequestJournal
@@ -54,10 +51,8 @@ from .records import (
     unreadable_folder,
 )
 
-STORE_VARIABLE = "OPENAI_IMAGE_NODES_STORE"
 STOPPED = b"stopped"
 UNREAD_MAX_BYTES = 4096
-SANDBOX_STORE = "sandbox_store"
 INCOMING = ("incoming", "jobs/.incoming")
 CRASHED_AFTER_S = 86_400.0
 POLL_S = 0.25
@@ -379,32 +374,6 @@ class Store:
                 if read_record(folder).sent_at == record.sent_at:
                     return True
         return False
-
-
-def store_of(connection: Connection) -> Store:
-    """Return the store of a connection's answers; those of the sandbox lie apart and may be deleted at any time."""
-    paid, sandbox = stores()
-    return sandbox if connection.kind == "sandbox" else paid
-
-
-def stores() -> list[Store]:
-    """Return all stores of this state folder: the paid answers, then those of the sandbox.
-
-    Raises: RefusedError if the store is named by a URL that holds a key.
-    """
-    told = os.environ.get(STORE_VARIABLE, "")
-    url = told.rstrip("/") if "://" in told and not told.startswith("file://") else None
-    path = Path(told.removeprefix("file://")).expanduser() if told and not url else config.folder() / "store"
-    return [_store(path, url), _store(config.folder() / SANDBOX_STORE)]
-
-
-@cache
-def _store(root: Path, url: str | None = None) -> Store:
-    if url is None:
-        return Store(root)
-    from .shared import shared_store  # it builds on this module
-
-    return shared_store(root, url)
 
 
 def put_back(answer: StoredAnswer) -> None:
