@@ -315,7 +315,8 @@ def _is_final(error: OpenAIImageError, record: JobRecord) -> bool:
     if error.key_is_spent or error.may_be_billed:
         return False  # what was paid is not to be had, and only a person pays for it again
     replayed = _is_old_failure(error) and record.idempotency_key is not None
-    return replayed or isinstance(error, ModeratedError) or error.status in FINAL_STATUSES
+    is_refusal = error.status in FINAL_STATUSES and not isinstance(error, (OutcomeUnknownError, StillRunningError))
+    return replayed or is_refusal or isinstance(error, ModeratedError)
 
 
 def outcome_unknown(old: JobRecord) -> OutcomeUnknownError:

@@ -172,6 +172,10 @@ NEEDS_HEADER = (
     r"x-[\w-]+ (or [\w-]+ )*(header )?is required|missing (required )?header"
     r"|header .{0,40}(is |are )?(required|missing)"
 )
+AFTERWARDS = (  # of what was begun, whatever the status that a relay gives it
+    r"(upstream|generation|backend) (\w+ )?time(d )?[ -]?out"
+    r"|(images?|pictures?|results?) ((was|were|has|have) (been )?)?((successfully )?(generated|created|made),? but|expired)"
+)
 SAME_RUNNING = (
     r"(same|identical|duplicated?|this) ([\w-]+ )?(request|prompt|task|job)\b.{0,40}"
     r"already (being (processed|generated)|in (progress|process)\b|running|processing|queued|submitted)"

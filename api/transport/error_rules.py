@@ -176,6 +176,8 @@ RULES = (  # the first that holds
     Rule(OutOfCreditError, USED_UP, "{credit}", {403}, words=r"quota.{0,30}(exceeded|reached)"),
     Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 429, 503}, words=marks.CHALLENGE, page=True),
     Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, words=marks.SAME_RUNNING),
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {424}),
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", REFUSALS, words=marks.AFTERWARDS, page=False),
     Rule(RateLimitError, "{name}: too many requests at the moment", "Wait a little and run again.", {429}),
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, codes=marks.NOT_HERE_CODES),
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, words=marks.NOT_HERE, page="either"),

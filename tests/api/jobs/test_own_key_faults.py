@@ -112,6 +112,17 @@ LOST: dict[str, tuple[Script, int]] = {  # what is scripted, how often the servi
     ),
     "200 that means a 502": (lambda faults: faults.answer(200, {"error": {"message": "no", "code": 502}}), 0),
     "409 of a key that we never sent": (lambda faults: faults.status(409, code="idempotency_in_flight"), 0),
+    "400 of a request that still runs": (
+        lambda faults: faults.status(400, message="This request is already being processed."),
+        0,
+    ),
+    "422 of a server behind that took too long": (lambda faults: faults.status(422, message="upstream timed out"), 0),
+    "424": (lambda faults: faults.answer(424, {"message": "Failed Dependency"}), 0),
+    "429 of a picture that was made": (
+        lambda faults: faults.status(429, message="Image was generated but is lost", code="rate_limit_exceeded"),
+        0,
+    ),
+    "404 of a picture that was made": (lambda faults: faults.status(404, message="result has expired"), 0),
     "504 with a code": (lambda faults: faults.status(504, code="do_request_failed", message="upstream"), 0),
 }
 
