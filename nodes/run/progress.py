@@ -33,6 +33,7 @@ class _Waiter:
     node_id: str | None
     stage: Callable[[], str]
     on_tick: Callable[[], Awaitable[None]] | None
+    stopped: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     since: float = field(default_factory=time.monotonic)
     shown_s: int = 0
 
@@ -64,7 +65,7 @@ class PromptMonitor:
     def __init__(self) -> None:
         self._waiters: dict[_Waiter, None] = {}  # in the order in which they came
         self._runs: dict[str | None, _Runs] = {}
-        self._stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._interruption: BaseException | None = None
         self._ticker: asyncio.Task[None] | None = None
         self._looked = self._shown = 0.0
 
@@ -110,18 +111,18 @@ class PromptMonitor:
         if self._ticker is None or self._ticker.done():
             self._ticker = asyncio.get_running_loop().create_task(self._tick())
         try:
-            first: list[asyncio.Future[Any]] = [waiting, self._stopped]
-            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-            exc = self._stopped.exception() if self._stopped.done() else None
-            if exc is not None:
-                raise _copied(exc)
+            if self._interruption is None:
+                first: list[asyncio.Future[Any]] = [waiting, waiter.stopped]  # of one for all each end looks through it
+                await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            if self._interruption is not None:
+                raise _copied(self._interruption)
             return waiting.result()
         finally:
             del self._waiters[waiter]
             waiting.cancel()  # only this wrapper: else asyncio complains of an error that nobody fetched
 
     def _look(self) -> None:
-        if self._stopped.done() or time.monotonic() - self._looked < STOP_POLL_S / 2:
+        if self._interruption is not None or time.monotonic() - self._looked < STOP_POLL_S / 2:
             return
         self._looked = time.monotonic()
         try:
@@ -130,12 +131,13 @@ class PromptMonitor:
             self._stop(exc)
 
     def _stop(self, exc: BaseException) -> None:
-        self._stopped.set_exception(exc.with_traceback(None))
-        self._stopped.exception()  # somebody asked: else asyncio complains where nobody waits
+        self._interruption = exc.with_traceback(None)
+        for waiter in self._waiters:
+            waiter.stopped.set_result(None)
 
     async def _tick(self) -> None:
         try:
-            while self._waiters and not self._stopped.done():
+            while self._waiters and self._interruption is None:
                 self._look()
                 lists: dict[str | None, list[_Waiter]] = {}
                 for waiter in self._waiters:
@@ -156,7 +158,7 @@ class PromptMonitor:
         except asyncio.CancelledError:
             raise
         except BaseException as exc:  # noqa: BLE001 - ComfyUI's progress bar raises its interruption too
-            if not self._stopped.done():
+            if self._interruption is None:
                 self._stop(exc)
 
 
