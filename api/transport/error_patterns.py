@@ -174,7 +174,8 @@ NEEDS_HEADER = (
 )
 AFTERWARDS = (  # of what was begun, whatever the status that a relay gives it
     r"(upstream|generation|backend) (\w+ )?time(d )?[ -]?out"
-    r"|(images?|pictures?|results?) ((was|were|has|have) (been )?)?((successfully )?(generated|created|made),? but|expired)"
+    r"|(images?|pictures?|results?) ((was|were|has|have) (been )?)?"
+    r"((successfully )?(generated|created|made),? but|expired)"
 )
 SAME_RUNNING = (
     r"(same|identical|duplicated?|this) ([\w-]+ )?(request|prompt|task|job)\b.{0,40}"
