@@ -301,6 +301,7 @@ def test_looks_at_batches_read_no_plan(
     sandbox: ScriptedSandbox, fresh_panel: BatchPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may have a hundred thousand jobs, and the panel looks by itself: that took all of a core."""
+    sandbox.scenarios.plan(BatchPlan(hold_after=0))
     assert planned(seed=1)
     [batch] = done("submit", count=1)["batches"]
 
