@@ -33,9 +33,9 @@ if TYPE_CHECKING:  # the others come by `__getattr__`: ComfyUI's start needs non
     from .store.records import JobRecord as JobRecord
     from .store.records import StoredAnswer as StoredAnswer
     from .store.shared import SharedStore as SharedStore
-    from .store.shared import store_of as store_of
-    from .store.shared import stores as stores
     from .store.store import Store as Store
+    from .store.store import store_of as store_of
+    from .store.store import stores as stores
     from .transport.bodies import FilePart as FilePart
 
 _ROOMS = {
@@ -52,8 +52,8 @@ _ROOMS = {
     "Store": "store.store",
     "StoredAnswer": "store.records",
     "originals_of": "store.original_references",
-    "store_of": "store.shared",
-    "stores": "store.shared",
+    "store_of": "store.store",
+    "stores": "store.store",
 }
 
 

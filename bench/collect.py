@@ -51,7 +51,7 @@ def prepare(folder: Path, answers: int, size: int) -> None:
 
     os.environ["OPENAI_IMAGE_NODES_HOME"] = str(folder / "home")
     records, plan = pack.part("api.batch.records"), pack.part("api.batch.plan")
-    store = pack.part("api.store.shared").stores()[0]
+    store = pack.part("api.store.store").stores()[0]
     identities = [f"{number:064x}" for number in range(answers)]
     told = {"connection": "openai batch", "service": SERVICE, "operation": "generations", "model": MODEL}
     for identity in identities:
@@ -76,7 +76,7 @@ def collect(folder: Path) -> None:
 
     os.environ["OPENAI_IMAGE_NODES_HOME"] = str(folder / "home")
     os.environ["OPENAI_IMAGE_NODES_STORE_MAX_BYTES"] = "1000000000000"
-    store = pack.part("api.store.shared").stores()[0]
+    store = pack.part("api.store.store").stores()[0]
     records, collect_module = pack.part("api.batch.records"), pack.part("api.batch.collect")
     book = records.BatchLedger(store)
     link = pack.part("api.connections.resolve").Connection("openai batch", SERVICE, batch=True)
@@ -120,7 +120,7 @@ def _forget_answers(folder: Path) -> None:
     import pack
 
     os.environ["OPENAI_IMAGE_NODES_HOME"] = str(folder / "home")
-    store = pack.part("api.store.shared").stores()[0]
+    store = pack.part("api.store.store").stores()[0]
     records = pack.part("api.batch.records")
     book = records.BatchLedger(store)
     for record in book.all():

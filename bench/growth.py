@@ -140,7 +140,7 @@ def _looks(root: Path) -> str:
 
 def kept_list(folder: Path, rows: int) -> str:
     """Run rows that are all kept; some are decoded too, beside decoding the same picture alone."""
-    store = ours.part("api.store.shared").stores()[0]
+    store = ours.part("api.store.store").stores()[0]
     decode = ours.part("utils.decode").pngs_to_image
     data = pictures.png(pictures.photograph(SIDE, SIDE))
     ours.point("http://127.0.0.1:9")

@@ -46,7 +46,7 @@ def run_batch() -> Told:
 
 
 def _office() -> Any:
-    sandbox_store = pack.part("api.store.shared").stores()[1]
+    sandbox_store = pack.part("api.store.store").stores()[1]
     resolve = pack.part("nodes.run.execution").connection_of
     return pack.part("api.batch.manager").BatchManager(sandbox_store, resolve)
 

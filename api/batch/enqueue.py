@@ -15,8 +15,7 @@ from ..jobs.runner import outcome_unknown
 from ..store.eviction import UNREAD
 from ..store.journal import BATCHED
 from ..store.records import StoredAnswer
-from ..store.shared import store_of, stores
-from ..store.store import Store
+from ..store.store import Store, store_of, stores
 from .plan import JobPlan, PlannedJob
 from .records import BatchLedger
 

@@ -14,8 +14,7 @@ from dataclasses import replace
 from ..errors import OpenAIImageError
 from ..store.journal import again
 from ..store.records import Owner, StoredAnswer, owner_over
-from ..store.shared import STORE_VARIABLE, store_of
-from ..store.store import Store, mark_read, put_back
+from ..store.store import STORE_VARIABLE, Store, mark_read, put_back, store_of
 from .job import Job, JobAbandoned, JobHandle
 from .runner import JobRunner
 from .threads import ConcurrencyLimiter

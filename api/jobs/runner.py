@@ -27,8 +27,7 @@ from ..errors import (
 from ..store import spending
 from ..store.journal import BATCHED
 from ..store.records import JobRecord, StoredAnswer, unreadable
-from ..store.shared import STORE_VARIABLE
-from ..store.store import Store
+from ..store.store import STORE_VARIABLE, Store
 from ..transport.answer import ADDRESS_HEADERS, RawAnswer
 from ..transport.error_mapping import MAYBE_BILLED, RUN_AGAIN_ADVICE, error_from_exception
 from ..transport.error_rules import PAY_AGAIN_ADVICE

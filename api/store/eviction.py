@@ -1,4 +1,4 @@
-"""How much may be kept, and which answers are forgotten first."""
+"""What is kept by its last use: how much it may be, and which answers are forgotten first."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from ..backends import atomic_files as files
 from ..config import whole_number
-from .records import NAME, RECORD
+from .records import NAME, RECORD, JobRecord, read_record, tell_once
 
 UNREAD = "unread"
 UNSHARED = "unshared"
@@ -122,6 +123,19 @@ def by_use(path: Path, beginning: str = "") -> list[str]:
     names = (name for name in files.names_in(path) if name.startswith(beginning) and not name.startswith("."))
     jobs = (os.path.join(path, name) for name in names)
     return sorted(jobs, key=_used_at, reverse=True)
+
+
+def records_in(path: Path, beginning: str = "") -> Iterator[tuple[Path, JobRecord]]:
+    """Yield the folders below a path whose names begin so, and the records in them, the latest used first."""
+    for folder in map(Path, by_use(path, beginning)):
+        try:
+            record = read_record(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as exc:
+            tell_once(f"{folder} holds no record that can be used ({exc.strerror})")
+            continue
+        yield folder, record
 
 
 def _used_at(job: str) -> float:

@@ -9,8 +9,7 @@ from typing import Any
 from ..errors import RefusedError
 from .eviction import keep_for
 from .records import PICTURE_SIGNATURES, StoredAnswer, picture_digests, suffix_of
-from .shared import stores
-from .store import Store, mark_read
+from .store import Store, mark_read, stores
 
 PICTURES = frozenset(PICTURE_SIGNATURES.values()) - {"url"}
 GONE = (

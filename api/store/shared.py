@@ -1,4 +1,4 @@
-"""Which stores there are, and a store in front of a bucket that machines share: what is kept here is had without it.
+"""A store in front of a bucket that machines share: what is kept here is had without the bucket.
 
 What is kept there comes here first. What could not be told to the others yet is noted in the outbox.
 """
@@ -7,26 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-from functools import cache
 from pathlib import Path
 
-from .. import config
 from ..backends import atomic_files as files
 from ..backends.backend import Backend, BucketBackend
 from ..backends.fsspec_client import FsspecClient
-from ..connections.connection import Connection
 from ..errors import SharedStoreError
 from .bucket import SharedBucket
-from .eviction import UNREAD, UNSHARED
+from .eviction import UNREAD, UNSHARED, records_in
 from .journal import RequestJournal
 from .outbox import Outbox
 from .records import EVERYBODY, JobRecord, Owner
-from .store import Store, records_in
+from .store import Store
 
 LOG = logging.getLogger(__name__)
-STORE_VARIABLE = "OPENAI_IMAGE_NODES_STORE"
-SANDBOX_STORE = "sandbox_store"
 POLL_S = 1.0  # each look is a few requests, which a bucket's owner pays
 NOT_SHARED = (
     "Kept here, not yet shared: {} could not be reached. It is tried again; `openai-image jobs sync` does it now."
@@ -102,6 +96,15 @@ class SharedStore(Store):
         return folder
 
 
+def shared_store(root: Path, url: str) -> SharedStore:
+    """Return the store in a folder of this machine and in the bucket of a URL.
+
+    Raises: RefusedError if the URL holds a key.
+    """
+    client = FsspecClient(url)
+    return SharedStore(root, SharedBucket(BucketBackend(client), client.url))
+
+
 class SharedJournal(RequestJournal):
     """The requests on their way of all machines that share a bucket: leases lie there alone, records there too."""
 
@@ -167,28 +170,3 @@ class SharedJournal(RequestJournal):
 
     def _names(self, prefix: str) -> set[str]:
         return super()._names(prefix) | self._bucket.jobs(prefix)
-
-
-def store_of(connection: Connection) -> Store:
-    """Return the store of a connection's answers; those of the sandbox lie apart and may be deleted at any time."""
-    paid, sandbox = stores()
-    return sandbox if connection.kind == "sandbox" else paid
-
-
-def stores() -> list[Store]:
-    """Return all stores of this state folder: the paid answers, then those of the sandbox.
-
-    Raises: RefusedError if the store is named by a URL that holds a key.
-    """
-    told = os.environ.get(STORE_VARIABLE, "")
-    url = told.rstrip("/") if "://" in told and not told.startswith("file://") else None
-    path = Path(told.removeprefix("file://")).expanduser() if told and not url else config.folder() / "store"
-    return [_store(path, url), _store(config.folder() / SANDBOX_STORE)]
-
-
-@cache
-def _store(root: Path, url: str | None = None) -> Store:
-    if url is None:
-        return Store(root)
-    client = FsspecClient(url)
-    return SharedStore(root, SharedBucket(BucketBackend(client), client.url))

@@ -21,15 +21,18 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import count, takewhile
 from pathlib import Path
 
+from .. import config
 from ..backends import atomic_files as files
 from ..backends.atomic_files import make_private_folder, write_atomic
 from ..backends.backend import Backend
 from ..backends.leases import is_of_the_dead
+from ..connections.connection import Connection
 from ..errors import BadAnswerError
-from .eviction import UNREAD, SizeLimit, by_use
+from .eviction import UNREAD, SizeLimit, by_use, records_in
 from .journal import RequestJournal
 from .records import (
     EVERYBODY,
@@ -47,12 +50,13 @@ from .records import (
     read_pictures,
     read_record,
     record_bytes,
-    tell_once,
     unreadable_folder,
 )
 
+STORE_VARIABLE = "OPENAI_IMAGE_NODES_STORE"
 STOPPED = b"stopped"
 UNREAD_MAX_BYTES = 4096
+SANDBOX_STORE = "sandbox_store"
 INCOMING = ("incoming", "jobs/.incoming")
 CRASHED_AFTER_S = 86_400.0
 POLL_S = 0.25
@@ -376,6 +380,32 @@ class Store:
         return False
 
 
+def store_of(connection: Connection) -> Store:
+    """Return the store of a connection's answers; those of the sandbox lie apart and may be deleted at any time."""
+    paid, sandbox = stores()
+    return sandbox if connection.kind == "sandbox" else paid
+
+
+def stores() -> list[Store]:
+    """Return all stores of this state folder: the paid answers, then those of the sandbox.
+
+    Raises: RefusedError if the store is named by a URL that holds a key.
+    """
+    told = os.environ.get(STORE_VARIABLE, "")
+    url = told.rstrip("/") if "://" in told and not told.startswith("file://") else None
+    path = Path(told.removeprefix("file://")).expanduser() if told and not url else config.folder() / "store"
+    return [_store(path, url), _store(config.folder() / SANDBOX_STORE)]
+
+
+@cache
+def _store(root: Path, url: str | None = None) -> Store:
+    if url is None:
+        return Store(root)
+    from .shared import shared_store  # it builds on this module
+
+    return shared_store(root, url)
+
+
 def put_back(answer: StoredAnswer) -> None:
     """Note that whoever asked on purpose for another answer was stopped before having it: see `Store.untaken`."""
     if answer.folder is not None:
@@ -388,19 +418,6 @@ def mark_read(answer: StoredAnswer) -> None:
     if answer.folder is not None:
         with contextlib.suppress(OSError):
             files.remove(answer.folder / UNREAD)
-
-
-def records_in(path: Path, beginning: str = "") -> Iterator[tuple[Path, JobRecord]]:
-    """Yield the folders below a path whose names begin so, and the records in them, the latest used first."""
-    for folder in map(Path, by_use(path, beginning)):
-        try:
-            record = read_record(folder)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as exc:
-            tell_once(f"{folder} holds no record that can be used ({exc.strerror})")
-            continue
-        yield folder, record
 
 
 def _read_answer(folder: Path, owner: Owner) -> StoredAnswer:

@@ -19,7 +19,7 @@ from ...api import Connection, HostSecrets, NoKeyError, RefusedError
 from ...api.catalog import catalog, pricing, validation
 from ...api.connections import resolve as connections
 from ...api.jobs import past_runs
-from ...api.store.shared import store_of
+from ...api.store.store import store_of
 from ...utils import comfyui
 from ...utils.edits.regions import Box, MaskedArea
 from ...utils.errors import BrokenPictureError

@@ -19,8 +19,8 @@ from ...api import Connection, HostSecrets, Job, JobRecord, Store, store_of
 from ...api import config as settings
 from ...api.backends.atomic_files import read_regular
 from ...api.connections import resolve as connections
+from ...api.store.eviction import records_in
 from ...api.store.records import PICTURE_MAX_BYTES, number_of
-from ...api.store.store import records_in
 from ...utils.decode import preview_image
 from ...utils.errors import BrokenPictureError
 from ..run.execution import NodeRun, find_recent, has_run

@@ -10,7 +10,7 @@ import pytest
 from openai_image_nodes.api.batch.manager import BatchManager
 from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.connection import HostSecrets
-from openai_image_nodes.api.store.shared import stores
+from openai_image_nodes.api.store.store import stores
 from openai_image_nodes.cli import main
 from support.batch_plans import MODEL, faults, planned, run, sandbox, store
 from support.scenarios import BatchPlan, ScriptedSandbox

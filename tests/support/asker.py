@@ -26,7 +26,7 @@ from openai_image_nodes.api.connections.connection import Connection, HostSecret
 from openai_image_nodes.api.errors import OpenAIImageError
 from openai_image_nodes.api.jobs.job import Job, JobHandle
 from openai_image_nodes.api.jobs.manager import JobManager
-from openai_image_nodes.api.store import shared
+from openai_image_nodes.api.store import store
 from openai_image_nodes.api.store.records import JobRecord, StoredAnswer
 from openai_image_nodes.api.store.store import Store
 from openai_image_nodes.api.transport import downloads
@@ -159,7 +159,7 @@ class Asker:
 
     def restart(self) -> None:
         """Forget everything that is not on the disk, as a new process has."""
-        shared._store.cache_clear()
+        store._store.cache_clear()
         self.jobs = JobManager()
 
     def next_run(self, prompt: str = "a red fox", **options: Any) -> tuple[int, StoredAnswer | OpenAIImageError]:
@@ -176,7 +176,7 @@ class Asker:
     @property
     def store(self) -> Store:
         """Where the answers are kept."""
-        return shared.store_of(connection(self.name))
+        return store.store_of(connection(self.name))
 
     @property
     def kept(self) -> set[str]:

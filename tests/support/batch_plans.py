@@ -12,8 +12,7 @@ from openai_image_nodes.api.batch.manager import BatchManager
 from openai_image_nodes.api.batch.records import BatchRecord
 from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.connection import Connection, HostSecrets
-from openai_image_nodes.api.store.shared import stores
-from openai_image_nodes.api.store.store import Store
+from openai_image_nodes.api.store.store import Store, stores
 
 from support.faults import Fault, Faults
 from support.node_calls import KEY, GPTImage, asked, awaited, half_mask, photo

@@ -24,7 +24,7 @@ sys.modules[PACKAGE] = pack
 from openai_image_nodes.api.batch.manager import BatchManager  # noqa: E402
 from openai_image_nodes.api.connections import resolve as connections  # noqa: E402
 from openai_image_nodes.api.connections.resolve import HostSecrets  # noqa: E402
-from openai_image_nodes.api.store.shared import stores  # noqa: E402
+from openai_image_nodes.api.store.store import stores  # noqa: E402
 
 
 def say(word: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 from openai_image_nodes.api.errors import OpenAIImageError, OutcomeUnknownError
 from openai_image_nodes.api.jobs import runner
 from openai_image_nodes.api.jobs.recorder import AnswerRecorder
-from openai_image_nodes.api.store import shared
+from openai_image_nodes.api.store import store
 from openai_image_nodes.api.store.records import StoredAnswer
 from support.asker import Asker, Server, painted
 
@@ -60,7 +60,7 @@ def test_disk_that_fails_once_costs_nothing_twice(
     for number in count(1, STEP):
         home = tmp_path / str(number)
         monkeypatch.setenv("OPENAI_IMAGE_NODES_HOME", str(home))
-        shared._store.cache_clear()
+        store._store.cache_clear()
         asker = Asker.fresh(server, "openai", monkeypatch)
         with monkeypatch.context() as patched:
             disk = FailingOnce(patched, home / "store", number)
@@ -87,7 +87,7 @@ def test_disk_that_fails_once_while_an_answer_is_taken_over_has_nothing_paid_aga
     for number in count(1, STEP - 1):
         home = tmp_path / str(number)
         monkeypatch.setenv("OPENAI_IMAGE_NODES_HOME", str(home))
-        shared._store.cache_clear()
+        store._store.cache_clear()
         asker = Asker.fresh(server, "openai", monkeypatch)
         with monkeypatch.context() as patched:
             patched.delattr(AnswerRecorder, "record")
@@ -115,7 +115,7 @@ def test_disk_that_fails_once_does_not_hide_a_request_that_got_lost(
     for number in count(1, 2 * STEP):
         home = tmp_path / str(number)
         monkeypatch.setenv("OPENAI_IMAGE_NODES_HOME", str(home))
-        shared._store.cache_clear()
+        store._store.cache_clear()
         asker = Asker.fresh(server, "openai", monkeypatch)
         asker.faults.drop("after_work")
         with pytest.raises(OutcomeUnknownError):

@@ -18,7 +18,7 @@ from openai_image_nodes.api import config as home
 from openai_image_nodes.api.backends import atomic_files as files
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError
 from openai_image_nodes.api.jobs.recorder import AnswerRecorder
-from openai_image_nodes.api.store import shared, store
+from openai_image_nodes.api.store import store
 from openai_image_nodes.api.store.journal import ANSWER, RequestJournal, again
 from openai_image_nodes.api.store.records import StoredAnswer
 from support.asker import KEY, Asker, Server, name_of, painted, until_quiet
@@ -156,7 +156,7 @@ def test_answer_whose_folder_was_deleted_is_asked_for_again(asker: Asker) -> Non
 def test_answers_of_the_sandbox_lie_apart_and_may_be_deleted() -> None:
     """A paid picture never lies among them."""
     _, _, report = node(connection="sandbox", size="1024x1024")
-    paid, sandbox = shared.stores()
+    paid, sandbox = store.stores()
     assert not paid.jobs.exists()
     assert Path(report["kept_in"]).parent == sandbox.jobs
     assert sandbox.prune(0) == 1

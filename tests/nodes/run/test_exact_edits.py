@@ -11,7 +11,7 @@ import pytest
 import torch
 from openai_image_nodes.api.batch.manager import BatchManager
 from openai_image_nodes.api.errors import RefusedError
-from openai_image_nodes.api.store.shared import stores
+from openai_image_nodes.api.store.store import stores
 from openai_image_nodes.nodes.run.execution import connection_of
 from openai_image_nodes.utils import comfyui
 from openai_image_nodes.utils.edits import fit as fitting

@@ -10,7 +10,7 @@ from openai_image_nodes.api.connections.connection import Connection, HostSecret
 from openai_image_nodes.api.connections.resolve import resolve
 from openai_image_nodes.api.errors import OpenAIImageError, OutcomeUnknownError
 from openai_image_nodes.api.jobs.job import Job
-from openai_image_nodes.api.store.shared import stores
+from openai_image_nodes.api.store.store import stores
 from openai_image_nodes.api.transport.bodies import FilePart
 from openai_image_nodes.cli import main
 from openai_image_nodes.nodes.web import register
