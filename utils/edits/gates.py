@@ -27,6 +27,7 @@ NOT_MATCHED: tuple[Verdict, ...] = ("misplaced", "redrawn")
 ENOUGH_KEPT = 0.02  # of the frame
 ENOUGH_TEXTURE = 0.1  # root mean square of the features
 REFINEMENTS, HOPELESS, REFINED = 12, 2, 0.005
+FIRST_RATIO, SLOWEST = 0.5, 0.9  # of a round's step to the one before
 ALIKE = 0.8  # cosine of two steps in a row that a third would follow,
 EXTRAPOLATED = 4.0  # and how far that is gone at once
 AROUND_CHANGED, UNCHANGED = 4.0, 0.5
@@ -36,7 +37,7 @@ SCALES, ROTATION, SHEAR = (0.80, 1.25), 3.0, 0.03
 LEAST_MATCH = 0.005  # between two places: less is noise
 SURE = 0.9  # no other place is refined as well
 MASK_INSIDE = 0.5
-IN_PLACE = 0.6
+IN_PLACE, UNSEEN = 0.6, 0.1  # and of a small picture's own pixels
 FLOW_RATIO, FLOW_LIMIT = 0.92, 4.0
 COLOUR_RATIO, CURVE_RATIO, LEAST = 0.95, 0.97, 0.25
 ALIGNED, ROUGHLY = 0.75, 0.5
@@ -176,7 +177,7 @@ class _Chain:
 
         Beside a large mask the features still tell of the map before: each step goes only a part of the way.
         """
-        affine, shown, last = first.mapping.affine, first, None
+        affine, shown, last, moved = first.mapping.affine, first, None, 0.0
         self._ask()
         for done in range(1, REFINEMENTS + 1):
             self._ask()
@@ -187,7 +188,9 @@ class _Chain:
             affine = compose(affine, identity() + longer * step)
             shown = view(self._pair, Mapping(affine))
             self._unsettled = corner_shift(identity() + step, self._pair.frame)
-            if self._unsettled < REFINED:
+            ratio = min(self._unsettled / moved, SLOWEST) if moved else FIRST_RATIO
+            moved = self._unsettled if longer == 1 else 0.0
+            if self._unsettled * ratio / (1 - ratio) < REFINED:  # what further rounds would add
                 break
             if done >= HOPELESS and shown.match < min(ROUGHLY, first.match + CLEARLY):
                 break
@@ -215,7 +218,7 @@ class _Chain:
             return unclear
         if shown.match < ROUGHLY:
             return f"the best fit does not match either ({shown.match:.2f} of 1)"
-        self._is_lost = self._unsettled / self._pair.unit > IN_PLACE
+        self._is_lost = self._unsettled > max(IN_PLACE * self._pair.unit, UNSEEN)
         if self._is_lost:
             return f"the best fit is not settled: its last step moves a corner by {self._unsettled:.1f} px"
         moved = (before.smooth - shown.smooth).abs().amax(dim=1, keepdim=True) > MOVED

@@ -21,7 +21,7 @@ from .geometry import Frame, affine_positions, compose, identity, inside, sample
 LEVELS = (96, 192, 384, 768)  # long sides; the last steps are made at the pictures' own
 START_SCALES = (0.88, 0.94, 1.0, 1.06, 1.12)
 COARSE_STEPS, FINE_STEPS, LAST_STEPS = (30, 20, 20), 12, 6
-CONVERGED_PX, NEARLY_PX = 0.002, 0.02  # at the last level, and before it
+CONVERGED_PX, NEARLY_PX = 0.005, 0.02  # at the last level, and before it
 PROMISING, APART_PX = 0.1, 0.1  # below the best correlation, and from its place: what is looked into further
 NOISE = 0.02  # of the features' normalization: flat areas stay near 0
 BANDS = 0.04  # the same for the last steps: 8-bit steps in a sky are no structure to align by
