@@ -12,6 +12,7 @@ import pytest
 from openai_image_nodes.api import OpenAIImageError
 from openai_image_nodes.api.batch.plan import JobPlan
 from openai_image_nodes.api.store.records import tell_once
+from openai_image_nodes.api.store.shared import STORE_VARIABLE
 from openai_image_nodes.cli import main
 from support.asker import Asker, Server, connection, job, painted, until_quiet
 
@@ -174,6 +175,17 @@ def test_pipe_in_place_of_a_folder_is_not_waited_for(asker: Asker, place: str) -
         assert asker.ask().pictures
     assert main(["jobs"]) == 0
     asker.store.prune(0)
+
+
+def test_folder_in_place_of_a_claim_is_told_and_not_waited_for(
+    asker: Asker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would ever give it back."""
+    monkeypatch.setenv(STORE_VARIABLE, str(tmp_path / "shared"))
+    (asker.store.journal.root / job(connection("openai")).identity / "claim.1").mkdir(parents=True)
+    with pytest.raises(OpenAIImageError, match="folder lies in the place of a file"):
+        asker.ask()
+    assert asker.faults.posts == 0
 
 
 def test_name_of_a_stranger_folder_is_no_command_to_the_console(asker: Asker, caplog: pytest.LogCaptureFixture) -> None:
