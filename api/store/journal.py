@@ -24,7 +24,7 @@ from ..backends.atomic_files import make_private_folder, remove_folder, write_at
 from ..backends.backend import Backend, LocalBackend
 from ..backends.leases import acquire, is_leased
 from ..errors import RefusedError, SharedStoreError
-from ..transport.answer import holds_picture
+from ..transport.answer import is_worth_reading
 from . import spending
 from .records import EVERYBODY, JOB_NAME, RECORD, JobRecord, Owner, TornRecord, read_record, record_bytes, suffix_of
 
@@ -133,14 +133,14 @@ class RequestJournal:
         files.sync(self.root / name / ANSWER)
 
     def answer(self, name: str) -> bytes | None:
-        """Return the answer of a job whose pictures are not kept yet, or what came of it if it has one; None without.
+        """Return the answer of a job whose pictures are not kept yet, or what came of it if that is of use; else None.
 
         Raises: OSError if it is there and cannot be read.
         """
         for file in (ANSWER, HALF_ANSWER):
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 came = files.read_regular(self.root / name / file, ANSWER_MAX_BYTES)
-                if file == ANSWER or holds_picture(came):
+                if file == ANSWER or is_worth_reading(came):
                     return came
         return None
 

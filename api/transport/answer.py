@@ -145,6 +145,14 @@ def holds_picture(body: bytes) -> bool:
     return any(image.raw is None or is_whole_picture(image.raw) for image in images)
 
 
+def is_worth_reading(body: bytes) -> bool:
+    """Tell whether what came before a process died is all that there is to come: a picture, or of what task it is.
+
+    Events may tell of tasks on their way to the picture.
+    """
+    return holds_picture(body) or (EVENT_STREAM.match(body) is None and tells_of_work(body, refused=True))
+
+
 def is_finished_json(body: bytes) -> bool:
     """Tell whether the bytes that came so far end with whole JSON, and are no mere progress: a picture or an error."""
     outline, long_texts = extract_base64(utf8(body))

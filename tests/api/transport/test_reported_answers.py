@@ -23,7 +23,7 @@ from openai_image_nodes.api.errors import (
     OutOfCreditError,
     RefusedError,
 )
-from openai_image_nodes.api.transport.answer import RawAnswer, parse_answer
+from openai_image_nodes.api.transport.answer import RawAnswer, is_worth_reading, parse_answer
 from openai_image_nodes.api.transport.error_mapping import Asked, error_from_response
 from support.capture import picture
 from support.node_calls import KEY, node, photo
@@ -965,6 +965,13 @@ def test_what_a_task_said_before_it_ended_is_not_followed(server: WireServer) ->
     image, _, _ = node()
     assert image[0, 0, 0].argmax() == 0
     assert len(server.gets) == 1
+
+
+def test_what_came_before_a_process_died_is_of_use_where_it_tells_of_a_task() -> None:
+    """The task is begun and paid, and nothing else tells of it; events may tell of one on their way to the picture."""
+    assert is_worth_reading(b'{"task_id": "t1", "status": "queued"}')
+    for half in (b'{"task_id": "t1", "sta', b'data: {"id": "r1", "status": "in_progress"}\n\n', b'{"id": "x"}', b""):
+        assert not is_worth_reading(half)
 
 
 def test_a_task_that_ends_later_is_had_by_the_next_run(server: WireServer) -> None:
