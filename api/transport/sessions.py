@@ -201,7 +201,7 @@ class _FinalResponse(http.client.HTTPResponse):
             if self._is_spent or not 100 <= status < 200:
                 self.fp = cast(Any, _Head(self.fp))
                 return version if version.startswith("HTTP/1.") else "HTTP/1.1", status, reason
-            http.client.parse_headers(self.fp)
+            http.client.parse_headers(cast(Any, _Head(self.fp)))
 
     def _is_headless(self) -> bool:
         """Tell whether the content comes without a head; blank lines before a head are passed over."""
@@ -209,7 +209,8 @@ class _FinalResponse(http.client.HTTPResponse):
             if self.fp.peek(1)[:1] not in (b"\r", b"\n"):
                 break
             self.fp.read(1)
-        return self.fp.peek(1)[:1] in set(map(bytes, zip(PLAIN_FIRSTS)))
+        first = self.fp.peek(1)[:1]
+        return first != b"" and first in PLAIN_FIRSTS
 
     def read(self, amt: int | None = None) -> bytes:
         """Return what there is, at most `amt` bytes: what a broken connection brought before it broke is had."""

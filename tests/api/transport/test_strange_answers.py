@@ -144,6 +144,9 @@ LINES: dict[str, tuple[Step, ...]] = {
     "events without a head": (b"data: " + GOOD + b"\n\n", CLOSE),
     "a mark of Unicode without a head": (b"\xef\xbb\xbf" + GOOD, CLOSE),
     "more headers than Python takes": (plain(GOOD, *(f"X-{number}: a" for number in range(150))),),
+    "more hints than Python takes": (
+        b"HTTP/1.1 103 Early Hints\r\n" + b"Link: </a>\r\n" * 150 + b"\r\n" + plain(GOOD),
+    ),
     "a header longer than Python takes": (plain(GOOD, f"Set-Cookie: {'a' * 70_000}"),),
     "a version to come": (plain(GOOD).replace(b"HTTP/1.1", b"HTTP/2"),),
     "an old version": (b"HTTP/1.0 200 OK\r\n\r\n" + GOOD, CLOSE),
