@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from ..catalog.schemas import Image, OpenAIImageGenerationResponse, SvgUsage, TokenDetails, Usage
@@ -50,7 +51,7 @@ from .sse import (
     is_text_piece,
     joined_chat,
 )
-from .task_words import begun_task, is_waiting
+from .task_words import begun_task, is_waiting, names_task
 
 MAX_TOKENS = 10**9
 PIECES_BEGIN = 100  # documents among which the first piece of a picture stands
@@ -102,6 +103,7 @@ def parse_answer(
     has_picture = any(image.has_picture for image in images)
     if waits and has_picture and all(image.url for image in images if image.has_picture):
         has_picture = not any(map(is_waiting, list(values_in(raw.body))[-1:]))  # the last line says how it ended
+        has_picture = has_picture or service_words(raw.body).from_service  # an error beside it withholds no picture
     if response is not None and has_picture and not any(image.guess and image.url for image in images):
         return response
     body = _last_words(raw.body) or raw.body
@@ -150,7 +152,7 @@ def is_worth_reading(body: bytes) -> bool:
 
     Events may tell of tasks on their way to the picture.
     """
-    return holds_picture(body) or (EVENT_STREAM.match(body) is None and tells_of_work(body, refused=True))
+    return holds_picture(body) or (EVENT_STREAM.match(body) is None and tells_of_work(body))
 
 
 def is_finished_json(body: bytes) -> bool:
@@ -267,14 +269,16 @@ def known_picture(body: bytes) -> bytes | None:
     return next((data for data in found if is_picture(data)), None)
 
 
-def tells_of_work(body: bytes, *, refused: bool) -> bool:
-    """Tell whether what came with the status of a failure tells of work: a task that goes on, or the official form
-    with addresses; not these where it was `refused`, as gateways show pictures of their own.
+def tells_of_work(body: bytes, *, status: int = 200) -> bool:
+    """Tell whether what came with a status tells of work: a task that goes on, or behind a failure the official form
+    with addresses; not these where it was refused, as gateways show pictures of their own. A refusal tells of a task
+    only where it names one as such: an id and a state are its own as well, as of a request that was throttled.
     """
     words, values = service_words(body), list(values_in(body))
-    if words.is_task and any(map(is_waiting, values)):
+    is_refusal = 400 <= status < 500 or status == HTTPStatus.SERVICE_UNAVAILABLE
+    if words.is_task and any(is_waiting(each) and (not is_refusal or names_task(each)) for each in values):
         return True
-    told = [] if refused or words.from_service else filter(_is_official, values)
+    told = [] if status < 500 or words.from_service else filter(_is_official, values)
     return any(image.url for value in told for image in known_pictures(value, {}))
 
 

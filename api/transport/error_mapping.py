@@ -40,6 +40,7 @@ from .network_words import reason_of
 from .page_words import READ_MAX_BYTES
 from .retry import retry_after_s
 from .service_words import ServiceWords, service_words
+from .task_words import BEGUN
 
 CODE_MAX_CHARS = 100
 BAD_ADDRESS_MARKS = ("Failed to parse", "label empty or too long")
@@ -121,7 +122,10 @@ def error_from_response(
     """
     asked = asked or Asked()
     words = service_words(_clean(connection, body))
-    words = replace(words, code=headers.get("x-comfy-error-type") or words.code)
+    message = (
+        words.message.partition(BEGUN)[0].rstrip(": ") if words.is_task else words.message
+    )  # as an error it is none
+    words = replace(words, message=message, code=headers.get("x-comfy-error-type") or words.code)
     meant = status
     if 200 <= status < 300 and words.from_service and re.fullmatch(r"[45]\d\d", words.code or ""):
         meant = int(words.code or status)  # relays write that of another server into the body of a 200

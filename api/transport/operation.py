@@ -54,7 +54,11 @@ PIECES_S = 20.0  # from one piece of a picture to the next
 AFTER_END_S = 3.0  # what comes behind the end is waited for no longer
 SLOW_AFTER_S = 60.0
 LOOKS_AT_END_S = 5.0  # each reads all that came: what takes longer in all waits for its real end
-SIGN_IN = re.compile(r"log_?-?in|sign_?-?in|auth|sso\b|session", re.I)
+NO_RESULT = re.compile(  # where one signs in, or is told why there is nothing
+    r"log_?-?in|sign_?-?in|auth|sso\b|session|maintenance|error|blocked|denied|forbidden|unavailable|captcha|challenge"
+    r"|^(https?://[^/]+)?/?$",
+    re.I,
+)
 
 RequestT = TypeVar("RequestT", bound=OpenAIImageGenerationRequest)
 ResponseT = TypeVar("ResponseT", bound=BaseModel)
@@ -194,7 +198,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         return said
 
     def _began_task(self, pieces: list[bytes]) -> bool:
-        return not self.connection.idempotent and tells_of_work(b"".join(pieces), refused=True)
+        return not self.connection.idempotent and tells_of_work(b"".join(pieces))
 
     def _leads_on(self, response: HttpResponse, said: bytes) -> bool:
         """Tell whether an answer whose status is no success tells of the picture: to look there costs nothing.
@@ -206,9 +210,11 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             is_own_place = False
             with contextlib.suppress(ValueError):
                 is_own_place = bool(place) and is_own(address_of(place, self.connection), self.connection)
-            is_done = response.status == HTTPStatus.SEE_OTHER and is_own_place and not SIGN_IN.search(place)
-            return is_done or UP_TO_SUFFIX.fullmatch(place) is not None
-        return not self.connection.idempotent and tells_of_work(said, refused=response.status < 500)
+            is_done = response.status == HTTPStatus.SEE_OTHER and is_own_place
+            return NO_RESULT.search(place.partition("?")[0]) is None and (
+                is_done or UP_TO_SUFFIX.fullmatch(place) is not None
+            )
+        return not self.connection.idempotent and tells_of_work(said, status=response.status)
 
     def _streamed(self, coming: Iterable[bytes], response: HttpResponse) -> bool:
         """Follow a stream until it has said its last word; tell whether there was one."""

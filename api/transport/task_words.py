@@ -38,15 +38,19 @@ OF_ANSWERS = {
 }  # fmt: skip
 OPERATION = re.compile(r"\S*\boperations/\S+")
 ID_TEXT = re.compile(r"(?=\D*\d)[A-Za-z0-9][\w.:-]{5,63}", re.ASCII)  # as a text in the place of the picture
+SENTENCE = re.compile(r"\s[^\W\d]|[^\x00-\x7f]")  # words beside an id tell of something else
 USER = re.compile(r"//[^/\s]*@")
 ADDRESS = re.compile(r"(https?:/)?/\S+")
+
+
+BEGUN = "it began the task "
 
 
 def begun_task(task: str, address: str = "") -> str:
     """Return what to say of a task that a service began instead of making the picture, and where it tells of it."""
     where = f"{task} ({address})" if address not in ("", task) else task
     return (
-        f"it began the task {task} and gave no picture yet: this service works asynchronously, and the next run asks"
+        f"{BEGUN}{task} and gave no picture yet: this service works asynchronously, and the next run asks"
         f" for it again, for nothing; or look there for the task {where}"
     )
 
@@ -81,9 +85,10 @@ def task_of(answer: Mapping[str, Any]) -> str | None:
         named = [value for key, value in inside.items() if TASK_KEY.fullmatch(key) or _is_operation(key, value)]
         waits = _is_waiting(inside)
         is_alone = len(inside) <= ALONE_MAX and not (any(map(inside.get, STATE_KEYS)) or OF_ANSWERS & inside.keys())
+        is_alone = is_alone and not any(isinstance(each, str) and SENTENCE.search(each) for each in inside.values())
         if waits or is_alone:
             named += map(inside.get, WEAK_KEYS)
-        if waits or "code" in inside or "success" in inside:
+        if waits or "code" in inside or inside.get("success"):
             told = map(inside.get, TASK_PLACES)
             named += [each for each in told if isinstance(each, str) and ID_TEXT.fullmatch(each)]
         named += [task_address(inside)] if waits else []
@@ -91,6 +96,12 @@ def task_of(answer: Mapping[str, Any]) -> str | None:
             if isinstance(each, str | int) and not isinstance(each, bool) and each:
                 return clean(str(each))[:PAGE_MAX_CHARS]
     return None
+
+
+def names_task(answer: object) -> bool:
+    """Tell whether an answer names a task by what is no other thing's name: refusals have ids and states as well."""
+    told = (key for key, value in entries(answer) if value and not isinstance(value, dict | list))
+    return any(TASK_KEY.fullmatch(key) or key in (*WAITING_KEYS, "get") for key in told)
 
 
 def task_addresses(answer: object) -> list[str]:

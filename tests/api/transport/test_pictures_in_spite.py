@@ -75,7 +75,46 @@ def test_a_picture_is_looked_for_where_a_failure_says(server: WireServer, name: 
     assert server.posts == 1
 
 
-@pytest.mark.parametrize("place", ["/login?next=/v1", "https://login.example/v1", "http://login.example/v1"])
+BEGUN_OR_NOT = {
+    "503 Down": {"status": "starting", "request_id": "r1", "message": "Model is loading"},
+    "403 Forbidden": {"status": "pending", "id": "a1", "message": "Your account is pending approval"},
+    "400 Bad": {"status": "validating", "request_id": "r1", "message": "the size must be a square"},
+    "404 Not Found": {"status": "running", "request_id": "r1", "path": "/v1/images/generations"},
+}
+
+
+@pytest.mark.parametrize("status", BEGUN_OR_NOT)
+def test_a_refusal_with_an_id_and_a_state_is_no_task(server: WireServer, status: str) -> None:
+    """Each has its request's id, and the state of a server or of an account: the next run asks again."""
+    server.script(plain(json.dumps(BEGUN_OR_NOT[status]).encode(), status=status))
+    with pytest.raises(OpenAIImageError, match=f"HTTP {status[:3]}") as told:
+        node()
+    assert "began" not in str(told.value)
+    server.script(plain(GOOD))
+    assert (colour(), server.gets) == ([250, 0, 0], [])
+
+
+@pytest.mark.parametrize("said", [{"id": "r1", "refusal": "I cannot do that"}, {"success": False, "data": "no_more_1"}])
+def test_words_beside_an_id_are_told_and_no_task_is_waited_for(server: WireServer, said: object) -> None:
+    """Nothing would ever come of it."""
+    server.script(plain(json.dumps(said).encode()))
+    with pytest.raises(BadAnswerError, match="The service says") as told:
+        node()
+    assert ("began" in str(told.value), server.gets) == (False, [])
+
+
+def test_an_error_beside_an_address_and_a_state_withholds_no_picture(server: WireServer) -> None:
+    """It came, and to ask again would buy it again."""
+    server.script(
+        plain(json.dumps({"data": [{"url": "/v1/a"}], "status": "running", "error": "not enlarged"}).encode())
+    )
+    server.file("/v1/a", plain(RED))
+    assert (colour(), server.posts) == ([250, 0, 0], 1)
+
+
+@pytest.mark.parametrize(
+    "place", ["/", "/login?next=/v1", "/maintenance", "https://login.example/v1", "http://login.example/v1"]
+)
 def test_where_one_signs_in_is_no_place_of_a_picture(server: WireServer, place: str) -> None:
     """Nothing was made, so the next run asks again."""
     server.script(plain(b"", f"Location: {place}", status="303 See Other"))
