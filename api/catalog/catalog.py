@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from datetime import date, datetime, timedelta, timezone
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .. import config
 
@@ -42,6 +43,13 @@ class Sizes(Facts):
     max_aspect_ratio: Annotated[float, Field(ge=1, le=100_000)] = 1000.0
     min_pixels: int = 1
     max_pixels: int = 8_294_400
+
+    @model_validator(mode="after")
+    def _leaves_some(self) -> Sizes:
+        side = min(self.max_edge, math.isqrt(max(0, self.max_pixels))) // self.multiple_of * self.multiple_of
+        if self.kind != "fixed" and (side < max(1, self.min_side) or side * side < self.min_pixels):
+            raise ValueError("no size keeps these rules")
+        return self
 
 
 class GifLimits(Facts):

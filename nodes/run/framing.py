@@ -196,10 +196,10 @@ def _nearest(values: Mapping[str, Any], picture: Size) -> Size:
 
 def _sizes(sizes: ModelSizes) -> AnySize | list[Size]:
     """Return what a model takes, of sizes with one ratio only the largest; unknown ones are asked for usual sizes."""
-    if sizes.kind == "fixed":
-        parsed = sorted((size for each in sizes.allowed if (size := validation.parse_size(each))), reverse=True)
+    parsed = sorted((size for each in sizes.allowed if (size := validation.parse_size(each))), reverse=True)
+    if sizes.kind == "fixed" and parsed:
         return list({width / height: (width, height) for width, height in reversed(parsed)}.values())
-    is_known = sizes.kind == "arbitrary"
+    is_known = sizes.kind == "arbitrary" or sizes.max_pixels < 2 * SERVER_MIN_PIXELS
     return AnySize(
         multiple=sizes.multiple_of if is_known else max(SERVER_MULTIPLE, sizes.multiple_of),
         min_side=sizes.min_side,

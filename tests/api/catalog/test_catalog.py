@@ -150,6 +150,8 @@ BROKEN: dict[str, Any] = {
     "no UTF-8": "\udcff",
     "sides that divide by nothing": [{"id": "gpt-image-2", "sizes": {"kind": "arbitrary", "multiple_of": 0}}],
     "sides without an end": [{"id": "gpt-image-2", "sizes": {"kind": "arbitrary", "max_edge": 10**9}}],
+    "no size that keeps the rules": [{"id": "gpt-image-2", "sizes": {"kind": "arbitrary", "max_pixels": 0}}],
+    "sides that are too short": [{"id": "gpt-image-2", "sizes": {"kind": "any", "max_edge": 99, "min_side": 100}}],
     "no quality": [{"id": "gpt-image-2", "quality": []}],
     "tokens without an end": [{"id": "gpt-image-2", "output_tokens": {"quality_factor": {"low": 10**400}}}],
     "a price below nothing": [{"id": "gpt-image-2", "price_usd_per_m": {"image_out": -30}}],
