@@ -21,7 +21,7 @@ from ..transport.answer import ADDRESS_HEADERS, RawAnswer, parse_answer
 from ..transport.bodies import FilePart
 from ..transport.downloads import MAX_PICTURES, Pictures, fetched, from_text, pictures_of
 from ..transport.network_words import reason_of
-from ..transport.tasks import task_answer
+from ..transport.tasks import TaskGoesOnError, task_answer
 
 KEPT_HEADERS = ("x-request-id", "idempotent-replayed", "openai-processing-ms", "date", *ADDRESS_HEADERS)
 KEPT_PREFIXES = ("x-comfy-", "x-concurrency-", "x-committed-spend-", "x-ratelimit-")
@@ -82,10 +82,13 @@ class AnswerRecorder:
         for guess in (True, False):
             try:
                 response = parsed(raw, guess=guess, waits=not is_followed)
-            except BadAnswerError:
+            except BadAnswerError as exc:
                 if is_followed:
                     raise
-                is_followed, ended = True, self._task_answer(raw, record, will_download)
+                try:
+                    is_followed, ended = True, self._task_answer(raw, record, will_download)
+                except TaskGoesOnError:
+                    raise exc from None
                 raw = ended or raw
                 record.elapsed_s = raw.elapsed_s
                 try:

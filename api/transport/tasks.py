@@ -36,6 +36,10 @@ GUESSED = (  # docs/service.md, "What real servers do"
 )  # fmt: skip
 
 
+class TaskGoesOnError(Exception):
+    """A task was told to go on each time that it was asked for."""
+
+
 def task_answer(
     raw: RawAnswer, connection: Connection, *, operation: str, sent: Sequence[bytes] = ()
 ) -> RawAnswer | None:
@@ -43,6 +47,7 @@ def task_answer(
 
     Only the connection's own origin gets its key. Where the answer names no place, those are tried that such services
     have below the connection's address. Waits ten minutes at most. `sent` is what went out, which is no answer.
+    Raises: TaskGoesOnError, with which an address that the answer names is that of no picture yet.
     """
     began = time.monotonic()
     is_task = service_words(raw.body).is_task
@@ -66,6 +71,8 @@ def task_answer(
             found = body
         new = [each for each in _told(watch.values(body or b"")) if each not in places]
         places += new[: max(0, PLACES_MAX - len(places))]
+    if found is None and watch.goes_on:
+        raise TaskGoesOnError
     return None if found is None else RawAnswer(found, raw.headers, raw.elapsed_s + time.monotonic() - began)
 
 
@@ -104,6 +111,7 @@ class _Watch:
     ids: set[str]
     guessed: list[str] = field(default_factory=list)
     seen: tuple[bytes, list[Any]] = field(default=(b"", []), repr=False)  # the last body, and the values in it
+    goes_on: bool = False
 
     def ended(self, place: str) -> bytes | None:
         """Return what is told at a place once the task has ended, or a picture is there whatever the state; else None.
@@ -119,6 +127,7 @@ class _Watch:
             pause_s, body = min(pause_s * GROWTH, LONGEST_PAUSE_S), self._look(place)
             state = self._state(body)
             is_pending = TASK_STATES.fullmatch(state) is not None
+            self.goes_on |= is_pending and (not is_guess or self._is_named(body))
             if self.has_failed(body) or (not is_pending and self._is_end(body, state, place)):
                 return body
             unclear = 0 if is_pending else unclear + 1

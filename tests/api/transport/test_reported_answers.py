@@ -985,6 +985,18 @@ def test_a_task_that_ends_later_is_had_by_the_next_run(server: WireServer) -> No
     assert server.posts == 1
 
 
+def test_while_a_task_goes_on_an_address_beside_it_is_no_picture(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a placeholder's: kept as the answer it would be the picture for ever, and the one that is paid be lost."""
+    monkeypatch.setattr("openai_image_nodes.api.transport.tasks.TOTAL_S", 0.05)
+    server.script(plain(b'{"id": "t1", "status": "queued", "poll_url": "/v1/t1", "data": [{"url": "/v1/b.png"}]}'))
+    server.file("/v1/t1", plain(b'{"id": "t1", "status": "processing"}'))
+    server.file("/v1/b.png", plain(BLUE))
+    with pytest.raises(BadAnswerError, match="the task t1"):
+        node()
+
+
 def test_a_task_that_failed_is_told_in_the_services_words(server: WireServer) -> None:
     """As a refusal, which the same run may ask for again."""
     server.script(plain(b'{"data": {"task_id": "t1", "status": "queued"}}'))
