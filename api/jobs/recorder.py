@@ -169,7 +169,8 @@ class AnswerRecorder:
     def _saved(self, name: str, record: JobRecord, pictures: list[bytes]) -> tuple[Path | None, list[str]]:
         record.state = "answered"
         try:
-            folder = self._store.save(record, pictures, unread=signature() if AGAIN in name else b"")
+            is_next_runs = AGAIN in name and not record.fault  # a fault is told at once, and to be asked again
+            folder = self._store.save(record, pictures, unread=signature() if is_next_runs else b"")
         except OSError as exc:
             if self._or_else_raise:
                 raise

@@ -88,3 +88,12 @@ def test_answer_that_nobody_had_when_its_process_died_is_the_next_runs(
     if change == "restart":
         monkeypatch.setattr(leases, "_host", lambda: "/".join([socket.gethostname(), "another", "pid:[1]"]))
     assert [asker.next_run(reuse=False)[0] for _ in range(2)] == [0 if change else 1, 1]
+
+
+def test_answer_that_cannot_be_read_is_told_once_with_reuse_off(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run with reuse off asks again, as the message says, also where a command ended in between."""
+    asker.faults.no_data()
+    with pytest.raises(BadAnswerError, match="switch reuse off"):
+        asker.ask(reuse=False)
+    monkeypatch.setattr(leases, "INSTANCE", "another")
+    assert asker.next_run(reuse=False)[0] == 1
