@@ -8,7 +8,7 @@ from importlib import import_module
 from io import TextIOWrapper
 
 from ..utils.end_of_process import take_sigterm_as_ctrl_c
-from .failures import exit_code, failure_json
+from .failures import exit_code, failure_json, words_of
 from .terminal import tell
 
 COMMANDS = {  # by module and function: each loads only what it needs
@@ -42,5 +42,5 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         if "--json" in words:
             print(failure_json(exc, code))
-        tell(f"openai-image: {exc}", is_aside=True)
+        tell(f"openai-image: {words_of(exc)}", is_aside=True)
         return code

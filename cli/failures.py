@@ -41,10 +41,17 @@ def exit_code(error: Exception) -> int | None:
     return found[0] if found else None
 
 
+def words_of(error: Exception) -> str:
+    """Return what an error says; one of a file as `FILE: what happened`, without Python's number of it."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
 def failure_json(error: Exception, code: int) -> str:
     """Return an error as JSON: kind, message, exit_code, and what the service said of it."""
     found = _kind(error)
-    told = {"kind": found[1] if found else "unknown", "message": str(error), "exit_code": code}
+    told = {"kind": found[1] if found else "unknown", "message": words_of(error), "exit_code": code}
     more = {name: getattr(error, name, None) for name in ("status", "code", "request_id")}
     return json.dumps({"error": {**told, **{name: value for name, value in more.items() if value is not None}}})
 

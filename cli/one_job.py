@@ -34,7 +34,7 @@ def named(beginning: str, *, answered: bool = True) -> tuple[Path, JobRecord]:
     kept = [one for one in all_jobs if one[1].pictures or not answered]
     found = [one for one in kept if beginning in (one[0].name, short_name(one[0]))]
     found = found or [one for one in kept if one[0].name.startswith(beginning)]
-    if not beginning or len(found) != 1:
+    if len(found) != 1:
         what = "answers" if answered else "jobs"
         raise RefusedError(f"{len(found)} {what} have an id that begins with {beginning!r}; name exactly one.")
     return found[0]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..api import JOBS, Connection, Job, LargeSumError, OpenAIImageError, StoredAnswer, originals_of
 from ..api.batch.enqueue import answered_or_planned
@@ -26,6 +26,9 @@ from .wait import answered
 
 DEFAULTS = ImageParameters(prompt="")
 SAME = ("prompt", "quality", "background", "n", "model", "mask_mode", "region_context", "live_preview")
+OTHER_FILE = "Name another file; nothing was sent."
+
+T = TypeVar("T")
 
 
 def picture(argv: Sequence[str]) -> int:
@@ -40,8 +43,8 @@ def picture(argv: Sequence[str]) -> int:
         raise OpenAIImageError(str(allowed))
     check_place(options.output, options.metadata)
     run = NodeRun(connection_of(options.connection), options.seed, not options.again)
-    references = [image_files.read_image(path)[0] for path in options.image] or None  # only this loads torch
-    mask = image_files.read_mask(options.mask) if options.mask else None
+    references = [_read(image_files.read_image, path)[0] for path in options.image] or None  # only this loads torch
+    mask = _read(image_files.read_mask, options.mask) if options.mask else None
     asked = run.prepared(parameters, InputImages(references=references, mask=mask))
     answer = _answered(asked, run.connection, yes=options.yes)
     if answer is None:
@@ -50,6 +53,19 @@ def picture(argv: Sequence[str]) -> int:
         print("planned, nothing was sent; see: openai-image batch plan", file=sys.stderr)
         return 0
     return _finished(answer, asked, run.connection, options)
+
+
+def _read(read: Callable[[Path], T], path: Path) -> T:
+    """Return what is read of a file; an error names it, and what to do.
+
+    Raises: OSError, BrokenPictureError.
+    """
+    try:
+        return read(path)
+    except BrokenPictureError as exc:
+        raise BrokenPictureError(f"{path} cannot be used as a picture: {exc}. {OTHER_FILE}") from exc
+    except OSError as exc:
+        raise OSError(exc.errno, f"{exc.strerror}. {OTHER_FILE}", str(path)) from exc
 
 
 def _answered(asked: PreparedJob, connection: Connection, *, yes: bool) -> StoredAnswer | None:

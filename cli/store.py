@@ -17,6 +17,7 @@ from .one_job import named, opened, short_name, show, summary, when
 from .terminal import print_json, printable, tell, tell_path
 
 ACTIONS = ["list", "export", "prune", "sync", "find", "show", "open"]
+NEEDS = {"find": "WORDS of the prompt", **dict.fromkeys(("show", "open", "export"), "the ID of a job")}
 DAYS_LISTED = 31
 PAGE_ROWS = 100
 
@@ -35,12 +36,14 @@ def jobs(argv: Sequence[str]) -> int:
     parser.add_argument("--all", action="store_true", help=everything)
     parser.add_argument("--json", action="store_true", help="with find and show: answer as JSON, for scripts")
     options = parser.parse_args(argv)
+    if options.action in NEEDS and not options.id:
+        parser.error(f"say {NEEDS[options.action]}: openai-image jobs {options.action} ...")
     if options.action == "find":
         return _find([word for word in (options.id, *options.words) if word], as_json=options.json)
     if options.action == "show":
-        return show(named(options.id or "", answered=False), as_json=options.json)
+        return show(named(options.id, answered=False), as_json=options.json)
     if options.action == "open":
-        return opened(named(options.id or ""))
+        return opened(named(options.id))
     if options.action == "sync":
         paid = stores()[0]
         if not isinstance(paid, SharedStore):
@@ -53,7 +56,7 @@ def jobs(argv: Sequence[str]) -> int:
         limit = limit_bytes() if options.max_bytes is None else options.max_bytes
         print(f"{sum(store.prune(limit) for store in stores())} answers forgotten")
     elif options.action == "export":
-        folder, record = named(options.id or "")
+        folder, record = named(options.id)
         options.output.mkdir(parents=True, exist_ok=True)
         for name in record.pictures:
             path = options.output / f"{short_name(folder)}_{name}"
@@ -119,8 +122,6 @@ def _print_line(folder: Path, record: JobRecord, state: str, *, is_mixed: bool =
 
 def _find(words: Sequence[str], *, as_json: bool) -> int:
     """List the jobs whose prompt, or what the service made of it, has all words; upper and lower case are the same."""
-    if not words:
-        raise RefusedError("Say which words to look for: openai-image jobs find WORDS")
     found = [(store, *one) for store in stores() for one in store.records() if _has(one[1], words)]
     if as_json:
         return print_json([summary(folder, record) for _, folder, record in found])

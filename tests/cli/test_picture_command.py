@@ -97,6 +97,26 @@ def test_place_that_takes_nothing_is_refused_before_paying(
     assert server.posts == []
 
 
+@pytest.mark.parametrize("option", ["--image", "--mask"])
+@pytest.mark.parametrize(
+    ("name", "told"), [("none.png", "No such file or directory"), ("notes.txt", "no known format"), (".", "ordinary")]
+)
+def test_input_that_cannot_be_read_is_named(
+    server: Capture, tmp_path: Path, option: str, name: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the reason and what to do, without an error's number; nothing is sent."""
+    (tmp_path / "notes.txt").write_text("some notes on a fox")
+    Image.new("RGB", (8, 8)).save(tmp_path / "fox.png")
+    image = [] if option == "--image" else ["--image", str(tmp_path / "fox.png")]
+    assert main(["a fox", *image, option, str(tmp_path / name), "-o", str(tmp_path / "out.png")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"openai-image: {tmp_path / name}")
+    assert told in said
+    assert "Name another file" in said
+    assert "Errno" not in said
+    assert server.posts == []
+
+
 def test_file_of_somebody_else_beside_one_of_several_pictures_stays(
     server: Capture, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,6 +226,10 @@ def test_wrong_usage_and_a_missing_key_have_their_codes(tmp_path: Path, monkeypa
     with pytest.raises(SystemExit) as stopped:
         main(["a fox"])
     assert stopped.value.code == 2
+    for action in ("find", "show", "open", "export"):
+        with pytest.raises(SystemExit) as stopped:
+            main(["jobs", action])
+        assert stopped.value.code == 2
     assert main(["a fox", "--connection", "openai", "-o", str(tmp_path / "fox.png")]) == 3
 
 

@@ -78,7 +78,6 @@ def test_jobs_are_found_by_words_of_the_prompt(asker: Asker, capsys: pytest.Capt
     assert "hare" not in said
     assert main(["jobs", "find", "red", "hare", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
-    assert main(["jobs", "find"]) == 1
 
 
 def test_one_job_is_shown_whole(asker: Asker, capsys: pytest.CaptureFixture[str]) -> None:
