@@ -246,7 +246,8 @@ def _without_error(answer: Mapping[str, Any]) -> ServiceWords | None:
     """Return what an answer says that is no error and no picture: a task to wait for, or the text of a chat."""
     if (failed := _failed_task(answer)) is not None:
         return failed
-    if task := task_of(answer):
+    is_over = has_failed(answer) and not is_waiting(answer)
+    if not is_over and (task := task_of(answer)):
         return ServiceWords(begun_task(task, task_address(answer)), is_task=True)
     said = " ".join(_chat_texts(answer))
     if said.strip():

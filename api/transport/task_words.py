@@ -38,7 +38,7 @@ OF_ANSWERS = {
 }  # fmt: skip
 OPERATION = re.compile(r"\S*\boperations/\S+")
 ID_TEXT = re.compile(r"(?=\D*\d)[A-Za-z0-9][\w.:-]{5,63}", re.ASCII)  # as a text in the place of the picture
-SENTENCE = re.compile(r"\s[^\W\d]|[^\x00-\x7f]")  # words beside an id tell of something else
+SENTENCE = re.compile(r"\s[^\W\d]|[^\x00-\x7f]")
 USER = re.compile(r"//[^/\s]*@")
 ADDRESS = re.compile(r"(https?:/)?/\S+")
 
@@ -85,7 +85,7 @@ def task_of(answer: Mapping[str, Any]) -> str | None:
         named = [value for key, value in inside.items() if TASK_KEY.fullmatch(key) or _is_operation(key, value)]
         waits = _is_waiting(inside)
         is_alone = len(inside) <= ALONE_MAX and not (any(map(inside.get, STATE_KEYS)) or OF_ANSWERS & inside.keys())
-        is_alone = is_alone and not any(isinstance(each, str) and SENTENCE.search(each) for each in inside.values())
+        is_alone = is_alone and not any(map(_tells_of_more, inside.values()))
         if waits or is_alone:
             named += map(inside.get, WEAK_KEYS)
         if waits or "code" in inside or inside.get("success"):
@@ -114,6 +114,11 @@ def task_address(answer: object) -> str:
     """Return where a task can be asked for, without what may be a key to it, or nothing."""
     place = next(iter(task_addresses(answer)), "").partition("?")[0]
     return clean(USER.sub("//", place))[:PAGE_MAX_CHARS]
+
+
+def _tells_of_more(value: object) -> bool:
+    """Tell whether a value beside an id tells of something else than a task: words, or that it did not succeed."""
+    return value is False or (isinstance(value, str) and SENTENCE.search(value) is not None)
 
 
 def _is_operation(key: str, value: object) -> bool:

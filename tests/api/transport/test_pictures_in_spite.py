@@ -94,13 +94,28 @@ def test_a_refusal_with_an_id_and_a_state_is_no_task(server: WireServer, status:
     assert (colour(), server.gets) == ([250, 0, 0], [])
 
 
-@pytest.mark.parametrize("said", [{"id": "r1", "refusal": "I cannot do that"}, {"success": False, "data": "no_more_1"}])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"id": "r1", "refusal": "I cannot do that"},
+        {"success": False, "data": "no_more_1"},
+        {"success": False, "request_id": "r1"},
+    ],
+)
 def test_words_beside_an_id_are_told_and_no_task_is_waited_for(server: WireServer, said: object) -> None:
     """Nothing would ever come of it."""
     server.script(plain(json.dumps(said).encode()))
     with pytest.raises(BadAnswerError, match="The service says") as told:
         node()
     assert ("began" in str(told.value), server.gets) == (False, [])
+
+
+def test_a_task_that_failed_as_it_was_begun_is_not_waited_for(server: WireServer) -> None:
+    """Nobody would tell more of it."""
+    server.script(plain(b'{"job_id": "j1", "status": "failed"}'))
+    with pytest.raises(OpenAIImageError, match="without a reason"):
+        node()
+    assert not server.gets
 
 
 def test_an_error_beside_an_address_and_a_state_withholds_no_picture(server: WireServer) -> None:
