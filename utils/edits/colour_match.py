@@ -105,8 +105,7 @@ def fit_tone(picture: Tensor, answer: Tensor) -> ColourMatch:
         weighted = basis * (weight / weight.sum(dim=1, keepdim=True))[:, None]
         terms = torch.linalg.solve(weighted @ basis.transpose(1, 2) + ridge, weighted @ left[..., None])
         rest = left - (terms.transpose(1, 2) @ basis)[:, 0]
-        spread = CAUCHY * (1.4826 * rest.abs().median(dim=1, keepdim=True).values + 1e-3)
-        weight = 1 / (1 + (rest / spread).square())
+        weight = _cauchy_weight(rest)
     middles = (torch.arange(TONE_BINS) + 0.5) / TONE_BINS
     places = ((middles - low) / span - 1).clamp(-1, 1)  # beyond the values that were seen it goes on as it ends
     return replace(match, bends=(terms.transpose(1, 2) @ _chebyshev(places))[:, 0])
@@ -161,9 +160,14 @@ def _robust_gain(picture: Tensor, answer: Tensor) -> ColourMatch:
         if float((torch.cat([gain, offset]) - before).abs().max()) < SETTLED:
             break
         left = torch.addcmul(offset[:, None] - ys, xs, gain[:, None])
-        spread = CAUCHY * (1.4826 * left.abs().median(dim=1, keepdim=True).values + 1e-3)
-        weight = 1 / (1 + (left / spread).square())
+        weight = _cauchy_weight(left)
     return ColourMatch(gain, offset)
+
+
+def _cauchy_weight(left: Tensor) -> Tensor:
+    """Return weights for what is left [C,n]: small where it is much beside the median."""
+    spread = CAUCHY * (1.4826 * left.abs().median(dim=1, keepdim=True).values + 1e-3)
+    return 1 / (1 + (left / spread).square())
 
 
 def _bends(index: Tensor, left: Tensor) -> Tensor:

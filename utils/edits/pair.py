@@ -141,7 +141,7 @@ def view(pair: Pair, mapping: Mapping) -> View:
 def samples(shown: View, weight: Tensor | None = None) -> Samples:
     """Return evenly spread colours of the places that have a weight [1,1,h,w], by default the view's own."""
     places = (shown.weight if weight is None else weight).flatten().nonzero()[:, 0]
-    places = places[:: max(1, len(places) // SAMPLES)]
+    places = places[:: max(1, -(-len(places) // SAMPLES))]
     rows, columns = places // shown.pair.frame.width, places % shown.pair.frame.width
     size = max(1, round(BLOCK * shown.pair.unit))
     block = rows // size * 7 + columns // size  # an odd factor: a checkerboard by its parity
