@@ -95,8 +95,9 @@ class JobRunner:
                 return known
             try:
                 self._lease = self._acquired()
-            except FileNotFoundError:
-                pass  # whoever had it finished and cleared the folder this moment
+            except FileNotFoundError as exc:  # whoever had it finished and cleared the folder this moment
+                if not self._journal.root.is_dir():  # it cannot be made, as on a drive that is not there
+                    return self._known_without_lease(exc)
             except OSError as exc:
                 return self._known_without_lease(exc)
             if self._lease is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 from openai_image_nodes.api import OpenAIImageError
 from openai_image_nodes.api.batch.plan import JobPlan
 from openai_image_nodes.api.store.records import tell_once
-from openai_image_nodes.api.store.shared import STORE_VARIABLE
+from openai_image_nodes.api.store.store import STORE_VARIABLE
 from openai_image_nodes.cli import main
 from support.asker import Asker, Server, connection, job, painted, until_quiet
 
@@ -184,6 +185,25 @@ def test_folder_in_place_of_a_claim_is_told_and_not_waited_for(
     monkeypatch.setenv(STORE_VARIABLE, str(tmp_path / "shared"))
     (asker.store.journal.root / job(connection("openai")).identity / "claim.1").mkdir(parents=True)
     with pytest.raises(OpenAIImageError, match="folder lies in the place of a file"):
+        asker.ask()
+    assert asker.faults.posts == 0
+
+
+def test_store_on_a_drive_that_is_not_there_is_told_and_not_waited_for(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder cannot be made: nobody else had it and cleared it."""
+    root = asker.store.journal.root
+    make = Path.mkdir
+
+    def made(path: Path, *options: object, **more: bool) -> None:
+        if path == root or root in path.parents:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+        make(path, *options, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "mkdir", made)
+    monkeypatch.setenv(STORE_VARIABLE, str(root.parent))
+    with pytest.raises(OpenAIImageError, match="store cannot be read or written"):
         asker.ask()
     assert asker.faults.posts == 0
 
