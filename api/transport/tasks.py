@@ -28,6 +28,7 @@ UNCLEAR_MAX = 5  # looks in a row that tell nothing: a task may be told of later
 NAMED_MAX = 30  # that name the task, in a state that nobody knows
 PLACES_MAX, OUTLINE_MAX_BYTES = 8, 1 << 20
 FAILED_FOR_SURE = re.compile(r"failed|failure|cancell?ed|rejected", re.I)  # an error may be that of the look
+TOLD_BY = {*range(400, 500)} - {*AGAIN}  # statuses of a look that tells of a failed task; 5xx is the look's own
 OVER = ("complete", "done", "finish")  # well or not; what else is well may be said of the look
 ID = re.compile(r"[\w.:-]{1,80}", re.ASCII)
 GUESSED = (  # docs/service.md, "What real servers do"
@@ -181,7 +182,7 @@ class _Watch:
             address = address_of(place, self.connection)
             body = fetched_once(address, self.connection, total_s=left_s, is_asked=True)
         except RefusedDownloadError as exc:  # some tell so of a task that failed
-            is_over = exc.response.status_code not in AGAIN and FAILED_FOR_SURE.fullmatch(self._state(exc.said))
+            is_over = exc.response.status_code in TOLD_BY and FAILED_FOR_SURE.fullmatch(self._state(exc.said))
             body = exc.said if is_over else b""
         except (ValueError, requests.RequestException, OSError):
             pass

@@ -1015,6 +1015,15 @@ def test_a_look_that_is_refused_may_tell_of_a_task_that_failed(server: WireServe
     assert len(server.gets) == 1
 
 
+def test_a_look_that_fails_does_not_end_its_task(server: WireServer) -> None:
+    """It names the task that it could not look at, which may be made all the same."""
+    server.script(plain(b'{"task_id": "t1", "status": "queued", "poll_url": "/v1/t1"}'))
+    said = b'{"id": "t1", "status": "failed", "message": "database is locked"}'
+    server.file("/v1/t1", plain(said, status="500 Oops"))
+    with pytest.raises(BadAnswerError, match="the task t1"):
+        node()
+
+
 def test_no_password_in_the_place_of_a_task_is_told(server: WireServer) -> None:
     """Nor is such a place asked."""
     server.script(plain(b'{"id": "t1", "status": "queued", "status_url": "//u:hunter2@127.0.0.1/t1?sig=hunter2"}'))
