@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 from ...api import RefusedError
 from ...api.catalog import validation
 from ...api.catalog.catalog import Sizes as ModelSizes
-from ...utils.edits.regions import AnySize, Box, MaskedArea, Region, has_ratio, plan_region, whole_region
+from ...utils.edits.regions import DEARER, AnySize, Box, MaskedArea, Region, has_ratio, plan_region, whole_region
 from ...utils.input_tensors import Size, size_text
 from .parameters import FITTED, ImageParameters
 
@@ -102,7 +103,7 @@ def alternatives(values: Mapping[str, Any], picture: Picture, own: Framing) -> I
     """Yield the other ways in which the same may have been asked before, for the same mask_mode.
 
     guide, lock and blend differ in what is done with the answer. So an answer that was paid for under one of them, or
-    by a version that knew no padding, serves them all.
+    by a version that knew no padding, or only where no size had the ratio, serves them all.
     """
     if own.mode == "region" and own.region is not None and not own.region.is_whole:
         if picture.was_open:
@@ -111,7 +112,7 @@ def alternatives(values: Mapping[str, Any], picture: Picture, own: Framing) -> I
     size = values.get("size")
     others = [Framing(own.mode, asked=_nearest(values, picture.size) if size == "match image" else None)]
     if picture.has_mask:
-        others.insert(0, _whole(own.mode, values, picture))
+        others[:0] = [_whole(own.mode, values, picture), _whole(own.mode, values, picture, dearer=math.inf)]
     seen = {_sent(own, picture.size)}
     for other in others:
         if _sent(other, picture.size) not in seen:
@@ -153,7 +154,7 @@ def _region(values: Mapping[str, Any], picture: Picture, area: MaskedArea) -> Fr
     return Framing("region", region, region.size, tuple(notes))
 
 
-def _whole(mode: str, values: Mapping[str, Any], picture: Picture) -> Framing:
+def _whole(mode: str, values: Mapping[str, Any], picture: Picture, *, dearer: float = DEARER) -> Framing:
     """Return the whole picture at a size of its own ratio, as near as can be to what the widget asks for."""
     model = validation.spec_of(values).sizes
     sizes, wanted = _sizes(model), _wanted(values)
@@ -164,7 +165,7 @@ def _whole(mode: str, values: Mapping[str, Any], picture: Picture) -> Framing:
         return Framing(mode, Region(Box(0, 0, *picture.size), wanted, 1.0), wanted)
     if not isinstance(sizes, AnySize) and wanted in sizes:
         sizes = [wanted]
-    region = whole_region(picture.size, sizes, pixels=wanted[0] * wanted[1] if wanted else None)
+    region = whole_region(picture.size, sizes, pixels=wanted[0] * wanted[1] if wanted else None, dearer=dearer)
     notes = [_padding(region)] if region.is_padded(*picture.size) else []
     if _wanted(values) and region.size != wanted:
         notes.append(f"The size is asked for as {size_text(*region.size)}, which has the ratio of the picture.")

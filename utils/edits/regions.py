@@ -24,7 +24,7 @@ SHARP = (1_000_000, 2560 * 1440)  # pixels that need no scaling
 SCALED_UP_TO = 1024 * 1024
 MOST_ENLARGED = 3.0
 SAME_RATIO = 0.001
-DEARER = 1.5  # times the pixels that are wanted: rather than pay for more, the picture is padded by a few pixels
+DEARER = 1.5  # times the pixels that are wanted
 
 
 class Box(NamedTuple):
@@ -143,12 +143,15 @@ def plan_region(
     return Region(*sent, share)
 
 
-def whole_region(picture: tuple[int, int], sizes: Sizes, *, pixels: int | None = None) -> Region:
+def whole_region(
+    picture: tuple[int, int], sizes: Sizes, *, pixels: int | None = None, dearer: float = DEARER
+) -> Region:
     """Return all of a picture (width, height), padded where no size has its ratio, and the size it is asked for at.
 
     pixels: how many the answer should have, if a model of any size takes that; by default what suits the picture.
+    dearer: so many times that may be paid for; rather than more, the picture is padded by a few pixels.
     """
-    return Region(*_whole(picture, sizes, pixels), 1.0)
+    return Region(*_whole(picture, sizes, pixels, dearer), 1.0)
 
 
 def has_ratio(size: tuple[int, int], picture: tuple[int, int]) -> bool:
@@ -156,10 +159,10 @@ def has_ratio(size: tuple[int, int], picture: tuple[int, int]) -> bool:
     return abs(size[0] * picture[1] / (size[1] * picture[0]) - 1) <= SAME_RATIO
 
 
-def _whole(picture: tuple[int, int], sizes: Sizes, pixels: int | None = None) -> Sent:
+def _whole(picture: tuple[int, int], sizes: Sizes, pixels: int | None = None, dearer: float = DEARER) -> Sent:
     box = Box(0, 0, *picture)
     if isinstance(sizes, AnySize):
-        size = _size_of_ratio(picture, sizes, pixels)
+        size = _size_of_ratio(picture, sizes, pixels, dearer)
         return (box, size) if size else _any_size(box, picture, sizes, pixels)
     same = next((size for size in sizes if has_ratio(size, picture)), None)
     return (box, same) if same else _fixed_size(box, picture, sizes)
@@ -250,14 +253,16 @@ def _of_ratio(box: Box, size: tuple[int, int], picture: tuple[int, int]) -> Box:
     return _around(box, (ratio[0] * count, ratio[1] * count), picture)
 
 
-def _size_of_ratio(picture: tuple[int, int], sizes: AnySize, pixels: int | None) -> tuple[int, int] | None:
+def _size_of_ratio(
+    picture: tuple[int, int], sizes: AnySize, pixels: int | None, dearer: float
+) -> tuple[int, int] | None:
     """Return the size that has a picture's ratio and comes nearest to so many pixels, not far more of them, or None."""
     area = picture[0] * picture[1]
     wanted = pixels or (SCALED_UP_TO if area < SHARP[0] else min(area, SHARP[1]))
     found = []
     for width in range(sizes.multiple, sizes.max_side + 1, sizes.multiple):
         height = round(width * picture[1] / picture[0] / sizes.multiple) * sizes.multiple
-        if width * height > DEARER * wanted:
+        if width * height > dearer * wanted:
             continue
         if height and sizes.takes(width, height) and has_ratio((width, height), picture):
             found.append((width, height))

@@ -12,6 +12,7 @@ import torch
 from openai_image_nodes.api.batch.manager import BatchManager
 from openai_image_nodes.api.errors import RefusedError
 from openai_image_nodes.api.store.store import stores
+from openai_image_nodes.nodes.run import framing
 from openai_image_nodes.nodes.run.execution import connection_of
 from openai_image_nodes.utils import comfyui
 from openai_image_nodes.utils.edits import fit as fitting
@@ -133,6 +134,15 @@ def test_whole_picture_that_was_paid_for_in_place_of_a_region_is_not_bought_agai
     far = outside(mask, WIDTH)
     assert torch.equal(image[0][far], photo[far])
     assert service.faults.billed == 1
+
+
+def test_answer_that_was_paid_for_at_a_dear_size_is_looked_for() -> None:
+    """Earlier versions asked for the size of the very ratio, whatever it cost; one pays for it no second time."""
+    values = {"model": FREE, "mask_mode": "blend", "size": "auto"}
+    picture = framing.Picture((400, 402), True, framing.SPOT)
+    own = framing.frame(values, picture)
+    assert (own.asked, (2672, 2688)) in [(own.asked, one.asked) for one in framing.alternatives(values, picture, own)]
+    assert own.asked == (928, 928)
 
 
 @pytest.mark.slow
