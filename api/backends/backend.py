@@ -74,7 +74,7 @@ class LocalBackend:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), PRIVATE_FILE)
         except FileExistsError:
             if path.is_dir():  # nobody's: it would be waited for without an end
-                raise OSError(errno.EISDIR, "a folder lies in the place of a file", str(path)) from None
+                raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path)) from None
             return False
         try:
             with os.fdopen(descriptor, "wb") as file:

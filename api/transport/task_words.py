@@ -43,16 +43,16 @@ USER = re.compile(r"//[^/\s]*@")
 ADDRESS = re.compile(r"(https?:/)?/\S+")
 
 
-BEGUN = "it began the task "
-
-
 def begun_task(task: str, address: str = "") -> str:
     """Return what to say of a task that a service began instead of making the picture, and where it tells of it."""
     where = f"{task} ({address})" if address not in ("", task) else task
     return (
-        f"{BEGUN}{task} and gave no picture yet: this service works asynchronously, and the next run asks"
+        f"it began the task {task} and gave no picture yet: this service works asynchronously, and the next run asks"
         f" for it again, for nothing; or look there for the task {where}"
     )
+
+
+BEGUN = begun_task("\n").partition("\n")[0]
 
 
 def has_failed(answer: Mapping[str, Any]) -> bool:
