@@ -13,6 +13,7 @@ from ..api.batch.plan import PlannedJob
 from ..api.batch.records import COLLECTED, BatchRecord
 from ..api.store.records import prompt_of
 from ..nodes.run.execution import connection_of
+from ..sandbox import end_running
 from .terminal import print_json, printable, tell, tell_row
 
 PROMPT_CHARS = 60
@@ -53,7 +54,10 @@ def batch(argv: Sequence[str]) -> int:
         if name == "watch":
             own.add_argument("--every", type=float, default=10.0, metavar="S", help="seconds between two looks")
     options = parser.parse_args(argv)
-    return ACTIONS[options.action](options)
+    try:
+        return ACTIONS[options.action](options)
+    finally:
+        end_running()  # while it still can break off: a picture half drawn at the end of Python is a traceback
 
 
 def plan(options: argparse.Namespace) -> int:

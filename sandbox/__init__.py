@@ -6,6 +6,6 @@ the same request gets the same bytes. aiohttp is imported when a sandbox starts,
 
 from .batches.batch import Scenario
 from .rendering.drifts import KINDS, drifting
-from .server import Sandbox, running
+from .server import Sandbox, end_running, running
 
-__all__ = ["KINDS", "Sandbox", "Scenario", "drifting", "running"]
+__all__ = ["KINDS", "Sandbox", "Scenario", "drifting", "end_running", "running"]

@@ -135,6 +135,13 @@ def running(edits: str = "") -> Sandbox:
         return _shared[0]
 
 
+def end_running() -> None:
+    """Stop the sandbox of this process, if there is one: nothing can be drawn any more once Python ends."""
+    with _lock:
+        while _shared:
+            _shared.pop().stop()
+
+
 def _kind(told: str) -> Kind | None:
     """Return a kind by its name; one that is none is told in the log and not used."""
     kind = next((kind for kind in KINDS if kind == told.strip()), None)

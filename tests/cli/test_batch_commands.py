@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from openai_image_nodes.api.batch.manager import BatchManager
@@ -16,6 +19,7 @@ from support.batch_plans import MODEL, faults, planned, run, sandbox, store
 from support.scenarios import BatchPlan, ScriptedSandbox
 
 __all__ = ["faults", "sandbox"]
+RUN = "import sys; from openai_image_nodes.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
 class Terminal(io.StringIO):
@@ -93,6 +97,18 @@ def test_cancel_and_collect(sandbox: ScriptedSandbox, capsys: pytest.CaptureFixt
     assert "cancel" in said(capsys, "cancel")
     told = said(capsys, "watch", "--yes", "--every", "0.05")
     assert "cancelled, collected: 1 of 3 answered, 2 planned again" in told
+
+
+@pytest.mark.slow
+def test_batch_of_the_sandbox_ends_with_the_command_and_without_a_traceback(tmp_path: Path) -> None:
+    """It may be drawing when the command has no more to say; what was not drawn is planned again."""
+    environment = {**os.environ, "OPENAI_IMAGE_NODES_HOME": str(tmp_path / "home")}
+    ask = ("a fox", "-n", "4", "--connection", "sandbox batch", "-o", str(tmp_path / "fox.png"))
+    for words in (ask, ("batch", "submit", "--yes"), ("batch", "plan")):
+        command = [sys.executable, "-c", RUN, *words]
+        ran = subprocess.run(command, text=True, capture_output=True, env=environment, check=False)  # noqa: S603
+        assert ran.returncode == 0
+        assert "Traceback" not in ran.stderr
 
 
 def test_plan_can_be_forgotten(sandbox: ScriptedSandbox, capsys: pytest.CaptureFixture[str]) -> None:
