@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ..api import JOBS, Connection, Job, LargeSumError, OpenAIImageError, StoredAnswer, originals_of
 from ..api.batch.enqueue import answered_or_planned
-from ..api.catalog import catalog, validation
+from ..api.catalog import catalog, pricing, validation
 from ..api.store.records import unreadable
 from ..nodes.run import large_sums
 from ..nodes.run.answers import pictures_of
@@ -119,8 +119,9 @@ def _ask_first(job: Job, image_count: int, *, yes: bool) -> None:
     sum_told = f"{large_sums.cents(usd):.2f} USD"
     if not sys.stdin.isatty():
         raise LargeSumError(
-            f"This run may cost up to {sum_told}. You are asked before a run costs more than {limit:.2f} USD, and"
-            f" nobody can be asked here. To go on: --yes. To be asked at another sum, set {large_sums.VARIABLE}."
+            f"This run may cost up to {sum_told}. You are asked before a run costs more than {pricing.in_words(limit)}"
+            f" USD, and nobody can be asked here. To go on: --yes. To be asked at another sum, set"
+            f" {large_sums.VARIABLE}."
         )
     if input(f"This may cost up to {sum_told}. Go on? [y/N] ").strip().lower() not in ("y", "yes"):
         raise LargeSumError("Nothing was sent.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..catalog import catalog
+from ..catalog import catalog, pricing
 from .jsonl import BatchPart
 from .manager import BatchOverview
 from .plan import total_usd
@@ -17,7 +17,7 @@ def price(low_usd: float | None, high_usd: float | None) -> str:
         return "price not known"
     if high_usd == 0:
         return "free"
-    low, high = (f"{usd:.2f}" if usd >= 0.1 or usd == 0 else f"{usd:.4f}" for usd in (low_usd, high_usd))
+    low, high = map(pricing.in_words, (low_usd, high_usd))
     return f"{low} USD" if low == high else f"{low} to {high} USD"
 
 

@@ -186,6 +186,11 @@ def cost_usd(
     return amount(sum(count * price.get(kind, 0.0) for kind, count in tokens.items()) / 1e6)
 
 
+def in_words(usd: float) -> str:
+    """Return a sum in USD with two digits behind the point, with four below ten cents."""
+    return f"{usd:.2f}" if usd >= 0.1 or usd == 0 else f"{usd:.4f}"
+
+
 def amount(told: float | None) -> float | None:
     """Return an amount of money, or None for what is none: below nothing, or more than anything costs."""
     return told if told is not None and 0 <= told <= AMOUNT_MAX_USD else None

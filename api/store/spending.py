@@ -145,9 +145,9 @@ def refuse_over_budget(root: Path, usd: float, shared: Backend | None = None, *,
     so_far, held = sum(known.values()), sum(amount for name, amount in out.items() if name != but)
     if so_far + held + usd > limit:
         raise OutOfCreditError(
-            f"The budget of {limit:.2f} USD a day would be passed: {so_far:.4f} USD were spent today, {held:.4f} USD"
-            f" are on their way, and this picture may cost {usd:.4f} USD. Nothing was sent. Raise {BUDGET_VARIABLE},"
-            " choose a lower quality, or wait until tomorrow."
+            f"The budget of {pricing.in_words(limit)} USD a day would be passed: {so_far:.4f} USD were spent today,"
+            f" {held:.4f} USD are on their way, and this picture may cost {usd:.4f} USD. Nothing was sent."
+            f" Raise {BUDGET_VARIABLE}, choose a lower quality, or wait until tomorrow."
         )
 
 

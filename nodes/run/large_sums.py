@@ -210,7 +210,7 @@ def refusal_of(question: Question, limit_usd: float) -> str:
     """Return what is said of a sum: the first line is all that the page's question needs, which has the answers."""
     asked = (
         f"This run may cost up to {cents(question.usd):.2f} USD in {question.count} requests."
-        f" You are asked before a run costs more than {limit_usd:.2f} USD."
+        f" You are asked before a run costs more than {pricing.in_words(limit_usd)} USD."
     )
     answer = (
         "Run it in ComfyUI's page and say yes there."

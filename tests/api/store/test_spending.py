@@ -58,8 +58,8 @@ def test_odd_credits_do_not_switch_the_budget_off(
     answer = asker.ask()
     assert answer.record.credits is None
     assert answer.record.cost_usd is None or answer.record.cost_usd >= 0
-    monkeypatch.setenv(BUDGET, "0.0000001")
-    with pytest.raises(OutOfCreditError):
+    monkeypatch.setenv(BUDGET, "0.0011")
+    with pytest.raises(OutOfCreditError, match=r"budget of 0\.0011 USD a day"):
         asker.ask("another fox")
 
 
