@@ -138,6 +138,8 @@ class FsspecClient:
 
     def _failure(self, exc: Exception) -> SharedStoreError:
         words = _code(exc) or next(words for kind, words in REASONS if isinstance(exc, kind))
+        if any("Credentials" in type(one).__name__ for one in (exc, exc.__cause__)):  # botocore's, google.auth's
+            words = "no key for it was found"
         return SharedStoreError(
             f"The shared store {self.url} cannot be used ({words}). {ADVICE}", code=_code(exc) or None
         )

@@ -175,8 +175,10 @@ def test_missing_package_is_named() -> None:
         backend.read("x")
 
 
-@pytest.mark.parametrize("fault", ["down", "no bucket", "failing"])
-def test_error_tells_what_to_do_and_no_secret(s3: S3Server, fault: str) -> None:
+@pytest.mark.parametrize("fault", ["down", "no bucket", "failing", "no key"])
+def test_error_tells_what_to_do_and_no_secret(
+    s3: S3Server, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever is wrong, it is one kind of error, with the store's name and the way on."""
     address = "s3://nobody-made-this/x" if fault == "no bucket" else url()
     backend = BucketBackend(FsspecClient(address))
@@ -184,6 +186,11 @@ def test_error_tells_what_to_do_and_no_secret(s3: S3Server, fault: str) -> None:
         s3.fails = lambda _method, _path: True
     if fault == "down":
         s3.hang_up()
+    if fault == "no key":
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+        for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+            monkeypatch.setenv(name, str(tmp_path / "none"))
     try:
         with pytest.raises(SharedStoreError, match="unset OPENAI_IMAGE_NODES_STORE") as caught:
             backend.write("x", b"y")
@@ -191,6 +198,7 @@ def test_error_tells_what_to_do_and_no_secret(s3: S3Server, fault: str) -> None:
         if fault == "down":
             s3.listen()
     assert address in str(caught.value)
+    assert ("no key for it was found" in str(caught.value)) is (fault == "no key")
     assert not [word for word in (SECRET, "planted", "127.0.0.1") if word in str(caught.value)]
     assert isinstance(caught.value, OpenAIImageError)
     assert caught.value.__cause__ is None
