@@ -48,12 +48,8 @@ def error(drift: Drift, name: str, mask: Tensor | None = None, spill: int | None
     ("name", "drift"),
     [
         ("cat.png", SMALLER),
-        ("galaxies.jpg", SMALLER),
         ("coffee.jpg", LARGER),
-        ("rocket.jpg", LARGER),
-        ("cat.png", UNEQUAL),
         ("rocket.jpg", UNEQUAL),
-        ("coffee.jpg", SHIFTED),
         ("galaxies.jpg", SHIFTED),
     ],
 )
@@ -71,8 +67,7 @@ def test_colours_noise_and_jpeg_do_not_move_it(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["coffee.jpg", "rocket.jpg"])
-@pytest.mark.parametrize("spill", [-20, 20])
+@pytest.mark.parametrize(("name", "spill"), [("coffee.jpg", -20), ("rocket.jpg", 20)])
 def test_edit_does_not_move_it(name: str, spill: int) -> None:
     """A large edit, also one that spills out of its mask, does not pull the map to itself."""
     original = photograph(name)
