@@ -279,6 +279,11 @@ def refusal_of(record: BatchRecord) -> OpenAIImageError | None:
     if record.status != "failed" and record.state != REFUSED:
         return None
     said = "; ".join(record.faults) or "no reason was given"
+    if record.is_open:
+        return RefusedError(
+            f"The batch of {record.model} was refused: {said}. Collect it, which plans its jobs again; then change what"
+            " it names and submit."
+        )
     return RefusedError(
         f"The batch of {record.model} was refused: {said}. Its jobs are planned again: change what it names, then"
         " submit."

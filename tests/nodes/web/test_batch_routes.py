@@ -353,7 +353,10 @@ def test_refused_batch_says_why(sandbox: ScriptedSandbox) -> None:
     [batch] = submitted(1)["batches"]
     assert (batch["status"], batch["ready"]) == ("failed", True)
     assert "Model not supported in batch." in batch["fault"]
-    assert done("collect")["count"] == 1
+    assert "Collect it" in batch["fault"]
+    seen = done("collect")
+    assert seen["count"] == 1
+    assert "Its jobs are planned again" in seen["batches"][0]["fault"]
 
 
 def test_what_was_left_half_way_is_counted_and_finished(
