@@ -423,7 +423,7 @@ def test_tokens_that_come_behind_the_picture_are_counted(server: WireServer) -> 
     assert node(live_preview=1)[2]["tokens"]["output_tokens"] == 7
 
 
-@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+@pytest.mark.skipif("avif" not in features.get_supported(), reason="this Pillow reads no AVIF")
 def test_an_avif_is_read(server: WireServer) -> None:
     """Nobody can ask for one, and some send one."""
     server.script(plain(json.dumps(success(encoded("AVIF", quality=100))).encode()))
