@@ -113,6 +113,7 @@ def connect(argv: Sequence[str]) -> int:
         tell_row(f"stored; {options.name} leaves out {', '.join(told['omit']) or 'nothing'}, edits as {told['edits']}")
         tell_row(f"it sends as well {extra_fields.shown(told['send']) or 'nothing'}")
         return 0
+    keys.address_of(options.name, options.base_url, connections.stored().get(options.name, {}))  # before it asks
     keys.store(options.name, getpass.getpass(f"Key for {printable(options.name)} (not shown): "), options.base_url)
     tell_row(f"stored; {options.name} {next(_lines_about(options.name, offline=True))}")
     return 0

@@ -37,15 +37,23 @@ def store(name: str, key: str, base_url: str | None = None) -> None:
     with _alone():
         entries = resolve.stored()
         entry = entries.setdefault(name, {})
-        _, variable = resolve.VARIABLES.get(name, ("", ""))
-        default = resolve.OPENAI_BASE_URL if name == "openai" else ""
-        base = base_url or os.environ.get(variable) or entry.get("base_url") or default
-        if base:
+        if base := address_of(name, base_url, entry):
             entry["base_url"] = pasted.base_url(base, "--base-url")  # a stored key is sent to this host only
-        if name not in resolve.BUILT_IN and not entry.get("base_url"):
-            raise RefusedError(f"The connection {name} needs --base-url, as https://host/v1.")
         entry["key"] = key
         _write(entries)
+
+
+def address_of(name: str, base_url: str | None, entry: Mapping[str, Any]) -> str:
+    """Return where the key of a connection goes: as told, else as set or stored in its `entry`.
+
+    Raises: RefusedError for a name of somebody's own without an address.
+    """
+    _, variable = resolve.VARIABLES.get(name, ("", ""))
+    default = resolve.OPENAI_BASE_URL if name == "openai" else ""
+    base = base_url or os.environ.get(variable) or entry.get("base_url") or default
+    if name not in resolve.BUILT_IN and not base:
+        raise RefusedError(f"The connection {name} needs --base-url, as https://host/v1.")
+    return str(base)
 
 
 def store_azure(endpoint: str, api_version: str = "", key: str = "") -> None:

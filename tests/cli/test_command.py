@@ -179,6 +179,12 @@ def test_connect_stores_the_key_for_its_host_alone(
     assert os.name == "nt" or file.stat().st_mode & 0o777 == 0o600
 
 
+def test_connect_without_an_address_asks_for_no_key(capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be stored is said before somebody has looked for the key; pytest has no terminal to ask on."""
+    assert main(["connect", "relay"]) != 0
+    assert "needs --base-url" in "".join(capsys.readouterr())
+
+
 @pytest.mark.slow
 def test_commands_do_without_torch() -> None:
     """It takes seconds and 200 MB; only a picture needs it."""
