@@ -71,7 +71,7 @@ def stored() -> dict[str, dict[str, Any]]:
         state = path.stat()
         if hasattr(os, "getuid") and (state.st_uid != os.getuid() or state.st_mode & 0o077):
             _tell_once(f"{path} can be read or changed by others: it should belong to you and have mode 0600")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise RefusedError(
