@@ -51,7 +51,7 @@ from .sse import (
     is_text_piece,
     joined_chat,
 )
-from .task_words import begun_task, is_waiting, names_task
+from .task_words import begun_task, is_running_task, is_waiting, names_task
 
 MAX_TOKENS = 10**9
 PIECES_BEGIN = 100  # documents among which the first piece of a picture stands
@@ -101,14 +101,17 @@ def parse_answer(
     address = next((raw.headers[name] for name in ADDRESS_HEADERS if raw.headers.get(name, "").strip()), "")
     images = response.data if response else []
     has_picture = any(image.has_picture for image in images)
-    if waits and has_picture and all(image.url for image in images if image.has_picture):
-        has_picture = not any(map(is_waiting, list(values_in(raw.body))[-1:]))  # the last line says how it ended
-        has_picture = has_picture or service_words(raw.body).from_service  # an error beside it withholds no picture
+    if waits and has_picture and not any(image.raw for image in images):
+        is_elsewhere = all(image.url for image in images if image.has_picture)
+        goes_on = is_waiting if is_elsewhere else is_running_task
+        words = service_words(raw.body)  # an error beside it withholds no picture
+        is_told = words.from_service and not words.is_task
+        has_picture = is_told or not any(map(goes_on, list(values_in(raw.body))[-1:]))  # the last says how it ended
     if response is not None and has_picture and not any(image.guess and image.url for image in images):
         return response
     body = _last_words(raw.body) or raw.body
     words = service_words(body)
-    if words.from_service:
+    if words.from_service and not words.is_task:
         begun = Asked(begun=was_begun(raw.body))
         raise error_from_response(connection, 200, raw.headers, body, subject=model, asked=begun)
     if response is not None and has_picture:
@@ -150,9 +153,10 @@ def holds_picture(body: bytes) -> bool:
 def is_worth_reading(body: bytes) -> bool:
     """Tell whether what came before a process died is all that there is to come: a picture, or of what task it is.
 
-    Events may tell of tasks on their way to the picture.
+    Events may tell of tasks on their way to the picture, and so of one only where they name it.
     """
-    return holds_picture(body) or (EVENT_STREAM.match(body) is None and tells_of_work(body))
+    is_named = EVENT_STREAM.match(body) is None or any(map(names_task, values_in(body)))
+    return holds_picture(body) or (is_named and tells_of_work(body))
 
 
 def is_finished_json(body: bytes) -> bool:
@@ -275,10 +279,11 @@ def tells_of_work(body: bytes, *, status: int = 200) -> bool:
     only where it names one as such: an id and a state are its own as well, as of a request that was throttled.
     """
     words, values = service_words(body), list(values_in(body))
-    is_refusal = 400 <= status < 500 or status == HTTPStatus.SERVICE_UNAVAILABLE
-    if words.is_task and any(is_waiting(each) and (not is_refusal or names_task(each)) for each in values):
+    is_refusal = 300 <= status < 500 or status == HTTPStatus.SERVICE_UNAVAILABLE
+    is_named = not is_refusal or (not words.from_service and any(map(names_task, values)))
+    if words.is_task and is_named and any(map(is_waiting, values)):
         return True
-    told = [] if status < 500 or words.from_service else filter(_is_official, values)
+    told = [] if status < 500 else filter(_is_official, values)
     return any(image.url for value in told for image in known_pictures(value, {}))
 
 

@@ -24,6 +24,7 @@ from .answer import (
     holds_picture,
     is_finished_json,
     is_piece,
+    is_worth_reading,
     known_picture,
     parse_answer,
     tells_of_work,
@@ -174,7 +175,9 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             elif not self._streamed(itertools.chain([start], coming), response) and not self._began_task(pieces):
                 raise response.lost(IncompleteStream("the stream ended without its final event"))
         except OpenAIImageError:
-            if not self._has_failed and not holds_picture(b"".join(pieces)):
+            came = b"".join(pieces)
+            is_told = self._has_failed or is_finished_json(came) or holds_picture(came)
+            if not is_told and (self.connection.idempotent or not is_worth_reading(came)):
                 raise
         return b"".join(pieces)
 
@@ -211,9 +214,10 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             with contextlib.suppress(ValueError):
                 is_own_place = bool(place) and is_own(address_of(place, self.connection), self.connection)
             is_done = response.status == HTTPStatus.SEE_OTHER and is_own_place
-            return NO_RESULT.search(place.partition("?")[0]) is None and (
-                is_done or UP_TO_SUFFIX.fullmatch(place) is not None
-            )
+            if place:
+                return NO_RESULT.search(place.partition("?")[0]) is None and (
+                    is_done or UP_TO_SUFFIX.fullmatch(place) is not None
+                )
         return not self.connection.idempotent and tells_of_work(said, status=response.status)
 
     def _streamed(self, coming: Iterable[bytes], response: HttpResponse) -> bool:

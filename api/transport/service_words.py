@@ -13,7 +13,16 @@ from typing import Any
 from .base64_json import extract_base64
 from .loose_json import documents, entries, has_too_many_values, is_large, utf8
 from .page_words import IS_PAGE, MESSAGE_MAX_CHARS, READ_MAX_BYTES, clean, is_text, plain
-from .task_words import STATE_KEYS, TASK_PLACES, begun_task, has_failed, is_waiting, task_address, task_of
+from .task_words import (
+    STATE_KEYS,
+    TASK_PLACES,
+    begun_task,
+    has_failed,
+    is_running_task,
+    is_waiting,
+    task_address,
+    task_of,
+)
 
 CODE_MAX_CHARS = 80
 LINES_MAX = 2000
@@ -58,7 +67,7 @@ class ServiceWords:
 
     `from_service` tells that it is an error in a form that services use, `page` holds the title and the text of a web
     page, `codes` every code and type that was met, `retry_after_s` the seconds to wait that the body names, `is_task`
-    that it is no error but work that was begun.
+    that it is work that was begun, perhaps with an error beside it.
     """
 
     message: str = ""
@@ -140,13 +149,15 @@ def _told(value: Any, depth: int = 0) -> ServiceWords | None:
         words = None if value.get(key) == own.code else _told(value.get(key), depth + 1) or _by_field(value.get(key))
         own = _merged(own, words) if words is not None and not words.is_task else own
     is_error = own.from_service or any(value.get(key) for key in ("error", "errors", "Error"))
-    is_error = is_error or any(value.get(key) is False for key in ("success", "ok")) or has_failed(value)
+    is_denied = any(value.get(key) is False for key in ("success", "ok"))
+    is_error = is_error or is_denied or has_failed(value)
     if not is_error and (blocked := _withheld(value, own.message)) is not None:
         return blocked
     is_good = SUCCESSFUL.match(own.message) if own.message else _is_good(own.code)
-    if not is_error and (is_good or is_waiting(value)) and (begun := _without_error(value)) is not None:
+    is_begun = is_running_task(value) and not is_denied  # whatever error stands beside it
+    if (is_begun or (not is_error and (is_good or is_waiting(value)))) and (begun := _without_error(value)) is not None:
         said = "" if is_good or not own.message else f"{own.message.rstrip(' .:')}: "
-        return replace(begun, message=said + begun.message)
+        return replace(begun, message=said + begun.message, from_service=begun.from_service or is_error)
     if own.message or own.code or own.retry_after_s is not None:
         return replace(own, from_service=is_error, codes=own.codes[:MESSAGE_MAX_CHARS])
     return _without_error(value)

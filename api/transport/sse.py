@@ -14,6 +14,7 @@ from typing import Any
 
 from .base64_json import looks_like_base64
 from .loose_json import documents, strictly
+from .task_words import has_failed
 
 # Each comment ends at its line's end and nowhere else: a pattern that could end it at a colon too would try them all.
 COMMENTS = rb"(\xef\xbb\xbf)?\s*(:[^\r\n]*[\r\n]\s*)*"
@@ -48,7 +49,7 @@ class IncompleteStream(Exception):
 def is_error(event: Mapping[str, Any]) -> bool:
     """Tell whether an event tells of an error: of the whole, or of one picture of several."""
     kind = str(event.get("type", ""))
-    return bool(event.get("error")) or kind == "error" or kind.endswith((*FAILED, PART_FAILED))
+    return bool(event.get("error")) or kind == "error" or kind.endswith((*FAILED, PART_FAILED)) or has_failed(event)
 
 
 def is_part(event: Mapping[str, Any]) -> bool:

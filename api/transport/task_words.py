@@ -104,6 +104,11 @@ def names_task(answer: object) -> bool:
     return any(TASK_KEY.fullmatch(key) or key in (*WAITING_KEYS, "get") for key in told)
 
 
+def is_running_task(answer: object) -> bool:
+    """Tell whether an answer names a task and says of it, by a state, that it goes on."""
+    return TASK_STATES.fullmatch(state_of(answer)) is not None and names_task(answer)
+
+
 def task_addresses(answer: object) -> list[str]:
     """Return where an answer says that its task can be asked for, what tells of its state first."""
     told = [(key, value) for key, value in entries(answer) if isinstance(value, str) and ADDRESS.fullmatch(value)]

@@ -115,12 +115,13 @@ class _Watch:
     goes_on: bool = False
 
     def ended(self, place: str) -> bytes | None:
-        """Return what is told at a place once the task has ended, or a picture is there whatever the state; else None.
+        """Return what a place tells once the task ended, or has a picture and does not say that it goes on; else None.
 
         A failure counts only where it names the task: any other may be that of the look, while the task still runs.
         """
         is_guess = place in self.guessed
         pause_s, unclear, unclear_max, body = FIRST_PAUSE_S, 0, 0 if is_guess else UNCLEAR_MAX, b""
+        is_pending = False
         while unclear <= unclear_max:
             if time.monotonic() + pause_s >= self.ends:
                 break
@@ -133,7 +134,8 @@ class _Watch:
                 return body
             unclear = 0 if is_pending else unclear + 1
             unclear_max = max(unclear_max, self._patience(body, is_pending=is_pending))
-        return body if self.has_picture(body, guess=False) and self._is_its_own(body, place) else None
+        has_picture = not is_pending and self.has_picture(body, guess=False)  # while it goes on it is a placeholder's
+        return body if has_picture and self._is_its_own(body, place) else None
 
     def has_picture(self, body: bytes, *, guess: bool = True) -> bool:
         """Tell whether there is a picture that did not go out itself."""

@@ -57,6 +57,9 @@ ELSEWHERE = {
     "done, to be seen there": (b"", "303 See Other", "/v1/red"),
     "moved to a file": (b"moved", "302 Found", "/v1/red.png"),
     "a file of a failure": (ADDRESS, "500 Oops", ""),
+    "a file beside an error": (ADDRESS[:-1] + b', "error": "x"}', "500 Oops", ""),
+    "a task, and no other place": (TASK, "303 See Other", ""),
+    "a task beside an error behind a failure": (TASK[:-1] + b', "error": "x"}', "502 Bad", ""),
     "a task, as one too many": (TASK, "429 Too Many", ""),
     "a task that is there already": (TASK, "409 Conflict", ""),
     "a task behind a failure": (TASK, "502 Bad", ""),
@@ -78,6 +81,7 @@ def test_a_picture_is_looked_for_where_a_failure_says(server: WireServer, name: 
 BEGUN_OR_NOT = {
     "503 Down": {"status": "starting", "request_id": "r1", "message": "Model is loading"},
     "403 Forbidden": {"status": "pending", "id": "a1", "message": "Your account is pending approval"},
+    "405 Not Yet": {"status": "running", "task_id": "t0", "status_url": "/v1/t0", "error": "another's is running"},
     "400 Bad": {"status": "validating", "request_id": "r1", "message": "the size must be a square"},
     "404 Not Found": {"status": "running", "request_id": "r1", "path": "/v1/images/generations"},
 }

@@ -918,6 +918,18 @@ BEGUN: dict[str, tuple[bytes, dict[str, list[Any]]]] = {
             "/r1/result": [{"request_id": "r1", "status": "succeeded", "outputs": {"9": {"images": [FIRST]}}}],
         },
     ),
+    "no error": (
+        b'{"task_id": "t1", "status": "queued", "error": {"code": 0, "message": "success"}}',
+        {"/v1/tasks/t1": [{"task_id": "t1", "status": "completed", "data": [FIRST]}]},
+    ),
+    "an error beside it": (
+        b'{"task_id": "t1", "status": "queued", "code": "slow", "message": "it waits", "error": {"message": "slow"}}',
+        {"/v1/tasks/t1": [{"task_id": "t1", "status": "completed", "data": [FIRST]}]},
+    ),
+    "a placeholder in base64": (
+        json.dumps({"status": "queued", "poll_url": "/v1/t1", "data": [SECOND]}).encode(),
+        {"/v1/t1": [{"status": "processing", "data": [SECOND]}, {"status": "completed", "data": [FIRST]}]},
+    ),
     "a placeholder until it is done": (
         b'{"id": "t1", "status": "queued", "data": [{"url": "/v1/b.png"}]}',
         {"/v1/tasks/t1": [{"id": "t1", "status": "completed", "data": [{"url": "/v1/a.png"}]}]},
@@ -970,6 +982,7 @@ def test_what_a_task_said_before_it_ended_is_not_followed(server: WireServer) ->
 def test_what_came_before_a_process_died_is_of_use_where_it_tells_of_a_task() -> None:
     """The task is begun and paid, and nothing else tells of it; events may tell of one on their way to the picture."""
     assert is_worth_reading(b'{"task_id": "t1", "status": "queued"}')
+    assert is_worth_reading(b'data: {"task_id": "t1", "status": "queued"}\n\n')
     for half in (b'{"task_id": "t1", "sta', b'data: {"id": "r1", "status": "in_progress"}\n\n', b'{"id": "x"}', b""):
         assert not is_worth_reading(half)
 
@@ -985,15 +998,36 @@ def test_a_task_that_ends_later_is_had_by_the_next_run(server: WireServer) -> No
     assert server.posts == 1
 
 
-def test_while_a_task_goes_on_an_address_beside_it_is_no_picture(
-    server: WireServer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("beside", [{"url": "/v1/b.png"}, SECOND], ids=["address", "base64"])
+def test_while_a_task_goes_on_what_is_beside_it_is_no_picture(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch, beside: dict[str, str]
 ) -> None:
     """It is a placeholder's: kept as the answer it would be the picture for ever, and the one that is paid be lost."""
     monkeypatch.setattr("openai_image_nodes.api.transport.tasks.TOTAL_S", 0.05)
-    server.script(plain(b'{"id": "t1", "status": "queued", "poll_url": "/v1/t1", "data": [{"url": "/v1/b.png"}]}'))
-    server.file("/v1/t1", plain(b'{"id": "t1", "status": "processing"}'))
+    server.script(plain(json.dumps({"id": "t1", "status": "queued", "poll_url": "/v1/t1", "data": [beside]}).encode()))
+    server.file("/v1/t1", plain(json.dumps({"id": "t1", "status": "processing", "data": [beside]}).encode()))
     server.file("/v1/b.png", plain(BLUE))
     with pytest.raises(BadAnswerError, match="the task t1"):
+        node()
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_a_task_is_followed_although_the_line_broke_behind_it(server: WireServer, is_stream: bool) -> None:
+    """It is begun and paid, and nothing else tells where it is."""
+    said = b'{"task_id": "t1", "status": "queued", "poll_url": "/v1/t1"}'
+    server.script(chunked(b"data: %s\n\n" % said if is_stream else said, end=False), CLOSE)
+    server.file("/v1/t1", plain(json.dumps({"task_id": "t1", "status": "completed", "data": [FIRST]}).encode()))
+    image, _, _ = node()
+    assert (image[0, 0, 0].argmax(), server.posts) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "said", [b'{"error": {"message": "too dull"}}', b'data: {"status": "failed", "msg": "too dull"}\n\n']
+)
+def test_a_refusal_is_told_although_the_line_broke_behind_it(server: WireServer, said: bytes) -> None:
+    """It came whole, and the next run may ask again."""
+    server.script(chunked(said, end=False), CLOSE)
+    with pytest.raises(RefusedError, match="too dull"):
         node()
 
 
