@@ -26,6 +26,7 @@ INSIDE = (  # in this order
     *("image", "message", "content", "delta", "b64_json", "image_url", "image_base64", "inlineData", "inline_data"),
     "source",
 )
+RESULTS = ("output", "outputs", "results", "result")
 TEXTS = (
     *("data", "content", "text", "output_text", "result", "results", "output", "outputs", "response", "answer"),
     "parts",
@@ -135,8 +136,11 @@ def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> li
         return found[:MAX_IMAGES]
     if not isinstance(value, dict):
         return []
-    if _image(value, texts).has_picture:
-        return [value]
+    own = _image(value, texts)
+    if own.has_picture:
+        named = [] if not own.url or "url" in value else map(value.get, RESULTS)  # beside these it is what went out
+        results = [item for each in named for item in _items(each, texts, depth + 1)]
+        return [item for item in results if _image(item, texts).has_picture] or [value]
     for name in INSIDE:
         inner = value.get(name)
         if isinstance(inner, (dict, list)) and (items := _items(inner, texts, depth + 1)):

@@ -865,6 +865,10 @@ BEGUN: dict[str, tuple[bytes, dict[str, list[Any]]]] = {
             ]
         },
     ),
+    "the address of what went out, and the result": (
+        b'{"task_id": "t1"}',
+        {"/v1/tasks/t1": [{"status": "completed", "image_url": "/v1/b.png", "output": {"url": "/v1/a.png"}}]},
+    ),
     "what was generated": (
         b'{"data": {"generated": [], "task_id": "t1", "status": "CREATED"}}',
         {"/v1/tasks/t1": [{"data": {"generated": ["BASE/v1/a.png"], "task_id": "t1", "status": "COMPLETED"}}]},
