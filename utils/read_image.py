@@ -147,7 +147,7 @@ def _opened(file: BinaryIO, openers: Openers, max_pixels: int) -> ImageFile:
     start = file.read(SIGNATURE_BYTES)
     file.seek(0)
     opener = next((opener for signature, opener in openers if start.startswith(signature)), None)
-    if opener is None and start[4:] in AVIF_KINDS and features.check("avif"):
+    if opener is None and start[4:] in AVIF_KINDS and "avif" in features.modules and features.check("avif"):
         from PIL.AvifImagePlugin import AvifImageFile  # not every Pillow has it
 
         opener = AvifImageFile

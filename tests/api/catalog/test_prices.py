@@ -168,7 +168,7 @@ def test_run_that_would_pass_the_budget_sends_nothing(monkeypatch: pytest.Monkey
         use_openai(monkeypatch, server)
         node(model="gpt-image-2", quality="low", size="1024x1024")
         monkeypatch.setenv(budget.BUDGET_VARIABLE, "0.001")
-        with pytest.raises(OutOfCreditError, match=r"budget of 0\.00 USD a day would be passed"):
+        with pytest.raises(OutOfCreditError, match=r"budget of 0\.0010 USD a day would be passed"):
             node(model="gpt-image-2.6-flare", seed=1)
         _, _, report = node(model="gpt-image-2", quality="low", size="1024x1024")
         assert (len(server.requests), report["reused"]) == (1, True)

@@ -184,7 +184,7 @@ def test_folder_in_place_of_a_claim_is_told_and_not_waited_for(
     """Nobody would ever give it back."""
     monkeypatch.setenv(STORE_VARIABLE, str(tmp_path / "shared"))
     (asker.store.journal.root / job(connection("openai")).identity / "claim.1").mkdir(parents=True)
-    with pytest.raises(OpenAIImageError, match="folder lies in the place of a file"):
+    with pytest.raises(OpenAIImageError, match="Is a directory"):
         asker.ask()
     assert asker.faults.posts == 0
 
