@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -13,14 +15,23 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from ..connections.connection import Connection
-from .answer import ADDRESS_HEADERS, RawAnswer, response_of
+from .answer import ADDRESS_HEADERS, RawAnswer, holds_picture, response_of
 from .base64_json import extract_base64, is_picture
 from .downloads import AGAIN, RefusedDownloadError, address_of, fetched_once
 from .find_pictures import IS_PAGE, UP_TO_SUFFIX
 from .loose_json import entries, utf8
 from .page_words import MESSAGE_MAX_CHARS
 from .service_words import MODERATED, service_words, values_in
-from .task_words import DONE_STATES, FAILED_STATES, TASK_STATES, state_of, task_addresses, task_of
+from .task_words import (
+    DONE_STATES,
+    FAILED_STATES,
+    TASK_PLACES,
+    TASK_STATES,
+    names_task,
+    state_of,
+    task_addresses,
+    task_of,
+)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S, GROWTH, TOTAL_S = 1.0, 5.0, 1.5, 600.0
 LAST_LOOK_S = 60.0  # for a look that begins when the time is nearly up
@@ -48,8 +59,38 @@ def task_answer(
 
     Only the connection's own origin gets its key. Where the answer names no place, those are tried that such services
     have below the connection's address. Waits ten minutes at most. `sent` is what went out, which is no answer.
+    Of several, as where several pictures were asked for, it is how each ended, one below the other.
     Raises: TaskGoesOnError, with which an address that the answer names is that of no picture yet.
     """
+    each = [_ended_task(one, connection, operation, sent) for one in _several(raw) or [raw]]
+    ended = [one for one in each if one is not None]
+    if len(each) == 1:
+        return each[0]
+    if len(ended) < len(each) and not any(holds_picture(one.body) for one in ended):
+        return None  # one that failed says nothing of another
+    elapsed_s = raw.elapsed_s + sum(one.elapsed_s for one in ended)
+    return RawAnswer(b"\n".join(_as_json(one.body) for one in ended), raw.headers, elapsed_s)
+
+
+def _as_json(body: bytes) -> bytes:
+    """Return an answer as it came, or one that is a picture as JSON, so that others can stand below it."""
+    told = {"data": [{"b64_json": base64.b64encode(body).decode()}]} if is_picture(body) else None
+    return json.dumps(told).encode() if told else body
+
+
+def _several(raw: RawAnswer) -> list[RawAnswer]:
+    """Return what an answer says of each of the tasks that it lists, or nothing where it does not tell of several."""
+    values = list(values_in(raw.body))
+    inner = [value.get(key) for value in values if isinstance(value, dict) for key in TASK_PLACES]
+    for told in filter(lambda each: isinstance(each, list), [*values, *inner]):
+        tasks = {task_of(each): each for each in told if isinstance(each, dict) and names_task(each)}
+        if len(tasks) > 1 and None not in tasks:
+            return [RawAnswer(json.dumps(each).encode(), {}, 0.0) for each in tasks.values()]
+    return []
+
+
+def _ended_task(raw: RawAnswer, connection: Connection, operation: str, sent: Sequence[bytes]) -> RawAnswer | None:
+    """Return how one task ended, as `task_answer`."""
     began = time.monotonic()
     is_task = service_words(raw.body).is_task
     places = [told for name in ADDRESS_HEADERS if (told := raw.headers.get(name, "").strip())]

@@ -973,6 +973,19 @@ def test_a_task_is_asked_for_until_its_picture_is_there(server: WireServer, name
     assert KEY.encode() in server.gets[0]  # some tell who has none that there is no such task
 
 
+def test_each_of_several_tasks_is_asked_for(server: WireServer) -> None:
+    """Each was paid: where several pictures are asked for some begin a task for each of them."""
+    server.script(
+        plain(json.dumps({"data": [{"task_id": each, "status": "queued"} for each in ("t1", "t2")]}).encode())
+    )
+    for task, told in (("t1", FIRST), ("t2", SECOND)):
+        server.file(
+            f"/v1/tasks/{task}", plain(json.dumps({"id": task, "status": "completed", "data": [told]}).encode())
+        )
+    image, _, _ = node(n=2)
+    assert image[:, 0, 0].argmax(-1).tolist() == [0, 2]
+
+
 def test_what_a_task_said_before_it_ended_is_not_followed(server: WireServer) -> None:
     """The last line says how it ended: the picture is fetched, and nothing else is asked for."""
     done = {"id": "t1", "status": "completed", "data": [{"url": "/v1/a.png"}]}
