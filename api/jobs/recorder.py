@@ -16,8 +16,8 @@ from ..errors import BadAnswerError, OpenAIImageError
 from ..store import spending
 from ..store.journal import AGAIN
 from ..store.records import JobRecord, StoredAnswer, suffix_of, unreadable
-from ..store.store import Store
-from ..transport.answer import ADDRESS_HEADERS, RawAnswer, parse_answer
+from ..store.store import STOPPED, Store
+from ..transport.answer import ADDRESS_HEADERS, RawAnswer, parse_answer, tells_of_work
 from ..transport.bodies import FilePart
 from ..transport.downloads import MAX_PICTURES, Pictures, fetched, from_text, pictures_of
 from ..transport.network_words import reason_of
@@ -65,7 +65,7 @@ class AnswerRecorder:
             if isinstance(exc, OpenAIImageError) and not isinstance(exc, BadAnswerError):
                 raise
             fault = exc.fault if isinstance(exc, BadAnswerError) else reason_of(exc)
-            raise self.keep_unreadable(name, record, raw.body, fault) from exc
+            raise self.keep_unreadable(name, record, raw.body, fault, goes_on=tells_of_work(raw.body)) from exc
         return _with_picture(self.keep(name, record, response, pictures))
 
     def _read(
@@ -112,13 +112,18 @@ class AnswerRecorder:
     ) -> StoredAnswer:
         """Keep an answer that was read."""
         self._note_contents(record, response, pictures)
-        folder, notes = self._saved(name, record, pictures.data)
+        folder, notes = self._saved(name, record, pictures.data, signature() if AGAIN in name else b"")
         return StoredAnswer(record, pictures.data, folder, reused=False, notes=notes)
 
-    def keep_unreadable(self, name: str, record: JobRecord, body: bytes, fault: str) -> BadAnswerError:
-        """Keep an answer without a picture that can be read, which may have been paid; return the error to raise."""
+    def keep_unreadable(
+        self, name: str, record: JobRecord, body: bytes, fault: str, *, goes_on: bool = False
+    ) -> BadAnswerError:
+        """Keep an answer without a picture that can be read, which may have been paid; return the error to raise.
+
+        `goes_on`: of a task whose picture may come yet. The next run looks for that, with reuse off too, but only once.
+        """
         record.fault = fault.rstrip(" .")
-        folder, _ = self._saved(name, record, [body])
+        folder, _ = self._saved(name, record, [body], STOPPED if goes_on and AGAIN in name else b"")
         return unreadable(record, folder)
 
     def completed(self, answer: StoredAnswer) -> StoredAnswer:
@@ -166,11 +171,12 @@ class AnswerRecorder:
         is_comfy, is_batch = self._connection.kind == "comfy.org", bool(record.batch)
         record.cost_usd = pricing.cost_usd(record.model, record.usage, record.credits, comfy=is_comfy, batch=is_batch)
 
-    def _saved(self, name: str, record: JobRecord, pictures: list[bytes]) -> tuple[Path | None, list[str]]:
+    def _saved(
+        self, name: str, record: JobRecord, pictures: list[bytes], unread: bytes
+    ) -> tuple[Path | None, list[str]]:
         record.state = "answered"
         try:
-            is_next_runs = AGAIN in name and not record.fault  # a fault is told at once, and to be asked again
-            folder = self._store.save(record, pictures, unread=signature() if is_next_runs else b"")
+            folder = self._store.save(record, pictures, unread=unread)
         except OSError as exc:
             if self._or_else_raise:
                 raise

@@ -1004,13 +1004,14 @@ def test_what_came_before_a_process_died_is_of_use_where_it_tells_of_a_task() ->
         assert not is_worth_reading(half)
 
 
-def test_a_task_that_ends_later_is_had_by_the_next_run(server: WireServer) -> None:
-    """The answer that names it is kept, and asked once more for nothing."""
+@pytest.mark.parametrize("reuse", [True, False])
+def test_a_task_that_ends_later_is_had_by_the_next_run(server: WireServer, *, reuse: bool) -> None:
+    """The answer that names it is kept, and asked once more for nothing; with reuse off too, as the message says."""
     server.script(plain(b'{"task_id": "t1", "status": "queued", "polling_url": "/v1/t1"}'))
     with pytest.raises(BadAnswerError, match="the task t1"):
-        node()
+        node(reuse=reuse)
     server.file("/v1/t1", plain(json.dumps({"status": "Ready", "result": DONE}).encode()))
-    image, _, _ = node()
+    image, _, _ = node(reuse=reuse)
     assert image[0, 0, 0].argmax() == 0
     assert server.posts == 1
 
