@@ -105,14 +105,14 @@ def alternatives(values: Mapping[str, Any], picture: Picture, own: Framing) -> I
     guide, lock and blend differ in what is done with the answer. So an answer that was paid for under one of them, or
     by a version that knew no padding, or only where no size had the ratio, serves them all.
     """
-    if own.mode == "region" and own.region is not None and not own.region.is_whole:
-        if picture.was_open:
-            yield _whole("region", values, picture)
+    if not picture.has_mask and own.region is None:
         return
-    size = values.get("size")
-    others = [Framing(own.mode, asked=_nearest(values, picture.size) if size == "match image" else None)]
-    if picture.has_mask:
-        others[:0] = [_whole(own.mode, values, picture), _whole(own.mode, values, picture, dearer=math.inf)]
+    others = [_whole(own.mode, values, picture, dearer=dearer) for dearer in (DEARER, math.inf)]
+    if own.mode != "region" or own.region is None or own.region.is_whole:
+        size = values.get("size")
+        others.append(Framing(own.mode, asked=_nearest(values, picture.size) if size == "match image" else None))
+    elif not picture.was_open:
+        return
     seen = {_sent(own, picture.size)}
     for other in others:
         if _sent(other, picture.size) not in seen:

@@ -136,13 +136,19 @@ def test_whole_picture_that_was_paid_for_in_place_of_a_region_is_not_bought_agai
     assert service.faults.billed == 1
 
 
-def test_answer_that_was_paid_for_at_a_dear_size_is_looked_for() -> None:
+@pytest.mark.parametrize(
+    ("mode", "size", "has_mask", "asked"),
+    [("blend", "auto", True, (928, 928)), ("guide", "match image", False, (816, 816))],
+)
+def test_answer_that_was_paid_for_at_a_dear_size_is_looked_for(
+    mode: str, size: str, asked: tuple[int, int], *, has_mask: bool
+) -> None:
     """Earlier versions asked for the size of the very ratio, whatever it cost; one pays for it no second time."""
-    values = {"model": FREE, "mask_mode": "blend", "size": "auto"}
-    picture = framing.Picture((400, 402), True, framing.SPOT)
+    values = {"model": FREE, "mask_mode": mode, "size": size}
+    picture = framing.Picture((400, 402), has_mask, framing.SPOT)
     own = framing.frame(values, picture)
-    assert (own.asked, (2672, 2688)) in [(own.asked, one.asked) for one in framing.alternatives(values, picture, own)]
-    assert own.asked == (928, 928)
+    assert own.asked == asked
+    assert (2672, 2688) in [one.asked for one in framing.alternatives(values, picture, own)]
 
 
 @pytest.mark.slow
