@@ -293,4 +293,7 @@ def _limit() -> float | None:
     with contextlib.suppress(ValueError):
         if math.isfinite(limit := float(text)):
             return limit
-    raise OutOfCreditError(f"{BUDGET_VARIABLE} is {text!r}, which is no number of dollars. Nothing was sent.")
+    raise OutOfCreditError(
+        f"{BUDGET_VARIABLE} is {text!r}, which is no number of dollars. Nothing was sent."
+        " Set it to a number such as 5.00, or remove it."
+    )
