@@ -13,6 +13,7 @@ from ..api import JOBS, Connection, Job, LargeSumError, OpenAIImageError, Stored
 from ..api.batch.enqueue import answered_or_planned
 from ..api.catalog import catalog, pricing, validation
 from ..api.store.records import unreadable
+from ..api.store.store import BROKEN, put_back
 from ..nodes.run import large_sums
 from ..nodes.run.answers import pictures_of
 from ..nodes.run.execution import NodeRun, Outputs, PreparedJob, connection_of
@@ -86,6 +87,7 @@ def _finished(answer: StoredAnswer, asked: PreparedJob, connection: Connection, 
         originals = originals_of(answer, is_sandbox=connection.kind == "sandbox", is_changed_here=bool(outputs.values))
         paths = written(originals, outputs.values, options.output, options.metadata)
     except BrokenPictureError as exc:
+        put_back(answer, BROKEN)
         raise unreadable(answer.record.model_copy(update={"fault": str(exc)}), answer.folder) from exc
     except OSError as exc:
         JOBS.put_back(asked.job, answer)

@@ -6,16 +6,14 @@ import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ..errors import BadAnswerError, RefusedError, store_fault
 from ..jobs.job import Job
 from ..jobs.recorder import AnswerRecorder
 from ..jobs.runner import outcome_unknown
-from ..store.eviction import UNREAD
 from ..store.journal import BATCHED
 from ..store.records import StoredAnswer
-from ..store.store import Store, store_of, stores
+from ..store.store import BROKEN, Store, store_of, stores, why_unread
 from .plan import JobPlan, PlannedJob
 from .records import BatchLedger
 
@@ -58,14 +56,9 @@ def _new_from_batch(store: Store, identity: str) -> StoredAnswer | None:
     """Return a picture of a batch that nobody had yet: a run with reuse off planned it and waits for it."""
     with contextlib.suppress(BadAnswerError):  # reuse was switched off for that, perhaps
         found = store.find(identity)
-        is_new = found and found.record.batch and found.folder and (found.folder / UNREAD).exists()
-        return found if is_new and found and not found.record.fault and found.folder not in _broken else None
+        if found and found.record.batch and found.folder and not found.record.fault:
+            return found if why_unread(found.folder) not in (None, BROKEN) else None  # a broken one is had another of
     return None
-
-
-def note_broken(answer: StoredAnswer) -> None:
-    """Note that an answer's pictures cannot be decoded: who switches reuse off for that gets another."""
-    _broken.add(answer.folder)
 
 
 def was_asked(job: Job) -> bool:
@@ -136,6 +129,5 @@ def _price(usd: float) -> str:
     return f"about {usd:.{2 if usd >= CENT else 4}f} USD" if usd else "free"
 
 
-_broken: set[Path | None] = set()
 _tallies: dict[str, _Tally] = {}
 _tallies_lock = threading.Lock()

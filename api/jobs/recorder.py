@@ -16,8 +16,8 @@ from ..errors import BadAnswerError, OpenAIImageError
 from ..store import spending
 from ..store.journal import AGAIN
 from ..store.records import JobRecord, StoredAnswer, suffix_of, unreadable
-from ..store.store import STOPPED, Store
-from ..transport.answer import ADDRESS_HEADERS, RawAnswer, parse_answer, tells_of_work
+from ..store.store import BROKEN, STOPPED, Store
+from ..transport.answer import ADDRESS_HEADERS, RawAnswer, parse_answer
 from ..transport.bodies import FilePart
 from ..transport.downloads import MAX_PICTURES, Pictures, fetched, from_text, pictures_of
 from ..transport.network_words import reason_of
@@ -65,7 +65,7 @@ class AnswerRecorder:
             if isinstance(exc, OpenAIImageError) and not isinstance(exc, BadAnswerError):
                 raise
             fault = exc.fault if isinstance(exc, BadAnswerError) else reason_of(exc)
-            raise self.keep_unreadable(name, record, raw.body, fault, goes_on=tells_of_work(raw.body)) from exc
+            raise self.keep_unreadable(name, record, raw.body, fault, goes_on=raw.tells_of_work) from exc
         return _with_picture(self.keep(name, record, response, pictures))
 
     def _read(
@@ -112,7 +112,8 @@ class AnswerRecorder:
     ) -> StoredAnswer:
         """Keep an answer that was read."""
         self._note_contents(record, response, pictures)
-        folder, notes = self._saved(name, record, pictures.data, signature() if AGAIN in name else b"")
+        is_elsewhere = all(suffix_of(data) == "url" for data in pictures.data)
+        folder, notes = self._saved(name, record, pictures.data, goes_on=is_elsewhere)
         return StoredAnswer(record, pictures.data, folder, reused=False, notes=notes)
 
     def keep_unreadable(
@@ -120,10 +121,10 @@ class AnswerRecorder:
     ) -> BadAnswerError:
         """Keep an answer without a picture that can be read, which may have been paid; return the error to raise.
 
-        `goes_on`: of a task whose picture may come yet. The next run looks for that, with reuse off too, but only once.
+        `goes_on`: it tells of a task whose picture may come yet. The next run looks for that, with reuse off too, once.
         """
         record.fault = fault.rstrip(" .")
-        folder, _ = self._saved(name, record, [body], STOPPED if goes_on and AGAIN in name else b"")
+        folder, _ = self._saved(name, record, [body], goes_on=goes_on)
         return unreadable(record, folder)
 
     def completed(self, answer: StoredAnswer) -> StoredAnswer:
@@ -172,9 +173,11 @@ class AnswerRecorder:
         record.cost_usd = pricing.cost_usd(record.model, record.usage, record.credits, comfy=is_comfy, batch=is_batch)
 
     def _saved(
-        self, name: str, record: JobRecord, pictures: list[bytes], unread: bytes
+        self, name: str, record: JobRecord, pictures: list[bytes], *, goes_on: bool
     ) -> tuple[Path | None, list[str]]:
-        record.state = "answered"
+        record.state, unread = "answered", b""
+        if AGAIN in name:
+            unread = STOPPED if goes_on else BROKEN if record.fault else signature()
         try:
             folder = self._store.save(record, pictures, unread=unread)
         except OSError as exc:

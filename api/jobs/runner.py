@@ -27,8 +27,8 @@ from ..errors import (
 from ..store import spending
 from ..store.journal import BATCHED
 from ..store.records import JobRecord, StoredAnswer, unreadable
-from ..store.store import STORE_VARIABLE, Store
-from ..transport.answer import ADDRESS_HEADERS, RawAnswer
+from ..store.store import BROKEN, STOPPED, STORE_VARIABLE, Store, put_back
+from ..transport.answer import RawAnswer, addresses_in
 from ..transport.error_mapping import MAYBE_BILLED, RUN_AGAIN_ADVICE, error_from_exception
 from ..transport.error_rules import PAY_AGAIN_ADVICE
 from ..transport.retry import RetryPolicy
@@ -77,12 +77,22 @@ class JobRunner:
         while True:
             try:
                 known = self._leased_or_known()
-                return self._exchanged(*self._resumed()) if known is None else self._recorder.completed(known)
+                return self._exchanged(*self._resumed()) if known is None else self._completed(known)
             except LeaseLost:
                 continue  # another process took over while this one slept: join it
             finally:
                 if self._lease is not None:
                     self._lease.release()
+
+    def _completed(self, known: StoredAnswer) -> StoredAnswer:
+        try:
+            return self._recorder.completed(known)
+        except BadAnswerError:
+            if (
+                not self._job.reuse
+            ):  # what is still at an address is had again there, for nothing; the rest was looked at
+                put_back(known, BROKEN if known.record.fault else STOPPED)
+            raise
 
     def _leased_or_known(self) -> StoredAnswer | None:
         """Take the job for us, or wait for the answer of the process that has it."""
@@ -186,8 +196,8 @@ class JobRunner:
         Raises: OSError if it is there and cannot be read.
         """
         body = self._journal.answer(self._name)
-        is_told = any(record.headers.get(name) for name in ADDRESS_HEADERS)  # where its task is, and nothing else
-        return RawAnswer(body or b"", record.headers, record.elapsed_s or 0.0) if body or is_told else None
+        is_told = body or addresses_in(record.headers)  # where its task is, and nothing else
+        return RawAnswer(body or b"", record.headers, record.elapsed_s or 0.0) if is_told else None
 
     def _exchanged(self, record: JobRecord, raw: RawAnswer | None) -> StoredAnswer:
         retries = RetryPolicy(idempotent=self._job.connection.idempotent)

@@ -24,7 +24,7 @@ from ..backends.atomic_files import make_private_folder, remove_folder, write_at
 from ..backends.backend import Backend, LocalBackend
 from ..backends.leases import acquire, is_leased
 from ..errors import RefusedError, SharedStoreError
-from ..transport.answer import is_worth_reading
+from ..transport.answer import addresses_in, is_worth_reading
 from . import spending
 from .records import EVERYBODY, JOB_NAME, RECORD, JobRecord, Owner, TornRecord, read_record, record_bytes, suffix_of
 
@@ -165,7 +165,11 @@ class RequestJournal:
             record = self.read(other)
             if record is None or not owner.owns(record):
                 continue
-            if (record.state != "answered" and self.answer(other)) if answered else record.state != "prepared":
+            if (
+                (record.state != "answered" and self._has_come(other, record))
+                if answered
+                else record.state != "prepared"
+            ):
                 for file in (ANSWER, HALF_ANSWER):  # first: whoever comes after a crash finds it here, or the other job
                     with contextlib.suppress(FileNotFoundError):
                         files.link(self.root / other / file, self.root / name / file)
@@ -191,7 +195,7 @@ class RequestJournal:
         with contextlib.suppress(OSError, SharedStoreError):
             for other in [name, *self._left_behind(name, owner)]:
                 with contextlib.suppress(OSError):
-                    if self.answer(other) is not None:
+                    if self._has_come(other, self.read(other)):
                         continue
                     self._drop_unleased(other, owner)
                 self._unwritten.pop(other, None)
@@ -243,6 +247,10 @@ class RequestJournal:
 
         Raises: SharedStoreError.
         """
+
+    def _has_come(self, name: str, record: JobRecord | None) -> bool:
+        """Tell whether something came in answer to a job, if only where its task is."""
+        return bool(self.answer(name) or (record and addresses_in(record.headers)))
 
     def _names(self, prefix: str) -> set[str]:
         """Return the names of jobs that begin so, whoever wrote them down.

@@ -1,7 +1,8 @@
 """What is kept of every job: ordinary files in one folder per job, named by the job's identity.
 
     jobs/<identity>/            an answer: record.json, picture_0.png ..., `unread` until somebody took it, which says
-                                which process asked for it on purpose, or `stopped` if that run was
+                                which process asked for it on purpose, `stopped` if that run was, `broken` if nobody can
+                                use it
     jobs/<identity>.2/          the answer of the same job asked again on purpose
     pending/...                 jobs on their way (see journal.py)
 
@@ -29,7 +30,7 @@ from .. import config
 from ..backends import atomic_files as files
 from ..backends.atomic_files import make_private_folder, write_atomic
 from ..backends.backend import Backend
-from ..backends.leases import is_of_the_dead
+from ..backends.leases import is_of_the_dead, signature
 from ..connections.connection import Connection
 from ..errors import BadAnswerError
 from .eviction import UNREAD, SizeLimit, by_use, records_in
@@ -54,7 +55,7 @@ from .records import (
 )
 
 STORE_VARIABLE = "OPENAI_IMAGE_NODES_STORE"
-STOPPED = b"stopped"
+STOPPED, BROKEN = b"stopped", b"broken"
 UNREAD_MAX_BYTES = 4096
 SANDBOX_STORE = "sandbox_store"
 INCOMING = ("incoming", "jobs/.incoming")
@@ -166,13 +167,13 @@ class Store:
         return faulty
 
     def untaken(self, identity: str, owner: Owner = EVERYBODY) -> StoredAnswer | None:
-        """Return an owner's newest answer that was put back, once, or None."""
+        """Return an owner's newest answer that nobody had and no living process has in hand, or None."""
         for folder in self._newest_first(identity, owner.account):
             with contextlib.suppress(OSError, BadAnswerError):
-                told = files.read_regular(folder / UNREAD, UNREAD_MAX_BYTES)
+                told = why_unread(folder) or b""
                 if told == STOPPED or is_of_the_dead(told):
                     answer = _read_answer(folder, owner)
-                    write_atomic(folder / UNREAD, b"")
+                    write_atomic(folder / UNREAD, signature())
                     return answer
         return None
 
@@ -406,11 +407,21 @@ def _store(root: Path, url: str | None = None) -> Store:
     return shared_store(root, url)
 
 
-def put_back(answer: StoredAnswer) -> None:
-    """Note that whoever asked on purpose for another answer was stopped before having it: see `Store.untaken`."""
+def put_back(answer: StoredAnswer, said: bytes = STOPPED) -> None:
+    """Note why nobody has an answer yet: whoever asked for it on purpose was stopped, or as is `said`.
+
+    See `Store.untaken`.
+    """
     if answer.folder is not None:
         with contextlib.suppress(OSError):
-            write_atomic(answer.folder / UNREAD, STOPPED)
+            write_atomic(answer.folder / UNREAD, said)
+
+
+def why_unread(folder: Path) -> bytes | None:
+    """Return what is noted of an answer that nobody had yet, see `put_back`; None where somebody had it."""
+    with contextlib.suppress(OSError):
+        return files.read_regular(folder / UNREAD, UNREAD_MAX_BYTES)
+    return None
 
 
 def mark_read(answer: StoredAnswer) -> None:

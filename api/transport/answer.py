@@ -73,11 +73,22 @@ class RawAnswer:
     body: bytes = field(repr=False)
     headers: dict[str, str]
     elapsed_s: float
+    count: int = 1  # of the answers in it, one below the other
+
+    @property
+    def tells_of_work(self) -> bool:
+        """Whether it tells of a task whose picture may come yet, or where that is to be had."""
+        return tells_of_work(self.body) or bool(addresses_in(self.headers))
 
     @property
     def request_id(self) -> str | None:
         """The service's own id of the request, for its support."""
         return self.headers.get("x-request-id")
+
+
+def addresses_in(headers: Mapping[str, str]) -> list[str]:
+    """Return where the headers of an answer say that its task is told of, or what was made."""
+    return [told for name in ADDRESS_HEADERS if (told := headers.get(name, "").strip())]
 
 
 def parse_answer(
@@ -97,8 +108,8 @@ def parse_answer(
     Raises: OpenAIImageError, by kind, if the service says 200 and means an error; BadAnswerError if nothing in it is
     a picture.
     """
-    response = response_of(raw.body, asked=asked, sent=sent, guess=guess)
-    address = next((raw.headers[name] for name in ADDRESS_HEADERS if raw.headers.get(name, "").strip()), "")
+    response = response_of(raw.body, asked=max(asked, raw.count), sent=sent, guess=guess)
+    address = next(iter(addresses_in(raw.headers)), "")
     images = response.data if response else []
     has_picture = any(image.has_picture for image in images)
     if waits and has_picture and not any(image.raw for image in images):

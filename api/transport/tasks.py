@@ -15,9 +15,9 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from ..connections.connection import Connection
-from .answer import ADDRESS_HEADERS, RawAnswer, holds_picture, response_of
+from .answer import RawAnswer, addresses_in, holds_picture, response_of
 from .base64_json import extract_base64, is_picture
-from .downloads import AGAIN, RefusedDownloadError, address_of, fetched_once
+from .downloads import AGAIN, MAX_PICTURES, RefusedDownloadError, address_of, fetched_once
 from .find_pictures import IS_PAGE, UP_TO_SUFFIX
 from .loose_json import entries, utf8
 from .page_words import MESSAGE_MAX_CHARS
@@ -49,7 +49,7 @@ GUESSED = (  # docs/service.md, "What real servers do"
 
 
 class TaskGoesOnError(Exception):
-    """A task was told to go on each time that it was asked for."""
+    """A task was told to go on each time that it was asked for, or there was no time to ask."""
 
 
 def task_answer(
@@ -62,14 +62,15 @@ def task_answer(
     Of several, as where several pictures were asked for, it is how each ended, one below the other.
     Raises: TaskGoesOnError, with which an address that the answer names is that of no picture yet.
     """
-    each = [_ended_task(one, connection, operation, sent) for one in _several(raw) or [raw]]
+    ends = time.monotonic() + TOTAL_S  # of all together: while one is waited for, the others are worked on
+    each = [_ended_task(one, connection, operation, sent, ends) for one in _several(raw)[:MAX_PICTURES] or [raw]]
     ended = [one for one in each if one is not None]
     if len(each) == 1:
         return each[0]
     if len(ended) < len(each) and not any(holds_picture(one.body) for one in ended):
         return None  # one that failed says nothing of another
     elapsed_s = raw.elapsed_s + sum(one.elapsed_s for one in ended)
-    return RawAnswer(b"\n".join(_as_json(one.body) for one in ended), raw.headers, elapsed_s)
+    return RawAnswer(b"\n".join(_as_json(one.body) for one in ended), raw.headers, elapsed_s, len(ended))
 
 
 def _as_json(body: bytes) -> bytes:
@@ -89,15 +90,17 @@ def _several(raw: RawAnswer) -> list[RawAnswer]:
     return []
 
 
-def _ended_task(raw: RawAnswer, connection: Connection, operation: str, sent: Sequence[bytes]) -> RawAnswer | None:
+def _ended_task(
+    raw: RawAnswer, connection: Connection, operation: str, sent: Sequence[bytes], ends: float
+) -> RawAnswer | None:
     """Return how one task ended, as `task_answer`."""
     began = time.monotonic()
     is_task = service_words(raw.body).is_task
-    places = [told for name in ADDRESS_HEADERS if (told := raw.headers.get(name, "").strip())]
+    places = addresses_in(raw.headers)
     values = list(values_in(raw.body))
     places += _told(values) if is_task else []
     ids = [named for value in values if isinstance(value, dict) and (named := task_of(value))]
-    watch = _Watch(connection, began + TOTAL_S, sent, {*ids, *filter(None, map(_last_part, places))})
+    watch = _Watch(connection, ends, sent, {*ids, *filter(None, map(_last_part, places))})
     if is_task and not places and not connection.is_openai:
         watch.guessed = list(_guessed(ids, operation))
         places = [*watch.guessed, *_addresses(raw.body)]
@@ -165,6 +168,7 @@ class _Watch:
         is_pending = False
         while unclear <= unclear_max:
             if time.monotonic() + pause_s >= self.ends:
+                self.goes_on = True  # as far as anybody knows
                 break
             time.sleep(pause_s)
             pause_s, body = min(pause_s * GROWTH, LONGEST_PAUSE_S), self._look(place)

@@ -21,6 +21,7 @@ from ...api.connections import resolve as connections
 from ...api.jobs.report import model_notes, outcome, received_notes, report
 from ...api.jobs.threads import run_bounded, run_in_thread
 from ...api.store.records import unreadable
+from ...api.store.store import BROKEN, put_back
 from ...utils import comfyui
 from ...utils.c2pa import credentials_of
 from ...utils.errors import BrokenPictureError
@@ -129,7 +130,7 @@ class NodeRun:
             for note in encoded.framing.notes[:1]:
                 monitor.show(self.node_id, note)
             if self.connection.batch:
-                from ...api.batch.enqueue import answered_or_planned, note_broken
+                from ...api.batch.enqueue import answered_or_planned
 
                 planned = await self._in_thread(lambda: answered_or_planned(asked.job))
                 if isinstance(planned, str):
@@ -142,8 +143,7 @@ class NodeRun:
             try:
                 outputs = await work_out(partial(decode, answer, encoded), self.node_id, stage)
             except BrokenPictureError as exc:
-                if self.connection.batch:
-                    note_broken(answer)
+                put_back(answer, BROKEN)
                 fault = " ".join([*received_notes(answer), str(exc)])
                 raise unreadable(answer.record.model_copy(update={"fault": fault}), answer.folder) from exc
             except BaseException:

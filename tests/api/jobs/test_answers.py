@@ -82,11 +82,13 @@ def test_answer_that_nobody_had_when_its_process_died_is_the_next_runs(
     asker: Asker, monkeypatch: pytest.MonkeyPatch, change: str | None
 ) -> None:
     """With reuse off each run pays for a picture of its own; one that nobody saw or shows yet is had first."""
-    asker.submit(reuse=False).future.result(PATIENCE_S)
-    if change == "process":
-        monkeypatch.setattr(leases, "INSTANCE", "another")
-    if change == "restart":
-        monkeypatch.setattr(leases, "_host", lambda: "/".join([socket.gethostname(), "another", "pid:[1]"]))
+    for name in ("another", "a third"):  # whoever took it over may die as well
+        asker.submit(reuse=False).future.result(PATIENCE_S)
+        if change == "process":
+            monkeypatch.setattr(leases, "INSTANCE", name)
+        if change == "restart":
+            host = "/".join([socket.gethostname(), name, "pid:[1]"])
+            monkeypatch.setattr(leases, "_host", lambda host=host: host)
     assert [asker.next_run(reuse=False)[0] for _ in range(2)] == [0 if change else 1, 1]
 
 

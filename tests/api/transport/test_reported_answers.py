@@ -973,8 +973,9 @@ def test_a_task_is_asked_for_until_its_picture_is_there(server: WireServer, name
     assert KEY.encode() in server.gets[0]  # some tell who has none that there is no such task
 
 
-def test_each_of_several_tasks_is_asked_for(server: WireServer) -> None:
-    """Each was paid: where several pictures are asked for some begin a task for each of them."""
+@pytest.mark.parametrize("n", [1, 2])
+def test_each_of_several_tasks_is_asked_for(server: WireServer, n: int) -> None:
+    """Each was paid: where several pictures are asked for some begin a task for each of them, and some give more."""
     server.script(
         plain(json.dumps({"data": [{"task_id": each, "status": "queued"} for each in ("t1", "t2")]}).encode())
     )
@@ -982,8 +983,19 @@ def test_each_of_several_tasks_is_asked_for(server: WireServer) -> None:
         server.file(
             f"/v1/tasks/{task}", plain(json.dumps({"id": task, "status": "completed", "data": [told]}).encode())
         )
-    image, _, _ = node(n=2)
-    assert image[:, 0, 0].argmax(-1).tolist() == [0, 2]
+    _, _, report = node(n=n)
+    assert report["n"] == 2
+
+
+def test_several_tasks_are_waited_for_together(server: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one is waited for the others are worked on, and a stranger may list as many as there is room for."""
+    named = [{"task_id": f"t{each}", "poll_url": f"/v1/t{each}"} for each in range(99)]
+    server.script(plain(json.dumps({"data": named}).encode()))
+    monkeypatch.setattr("openai_image_nodes.api.transport.tasks.TOTAL_S", 0.1)
+    server.file("/v1/t0", 0.3, plain(b"{}"))
+    with pytest.raises(BadAnswerError, match="the task t0"):
+        node()
+    assert not [get for get in server.gets if b"/v1/t1 " in get]
 
 
 def test_what_a_task_said_before_it_ended_is_not_followed(server: WireServer) -> None:
@@ -1005,15 +1017,49 @@ def test_what_came_before_a_process_died_is_of_use_where_it_tells_of_a_task() ->
 
 
 @pytest.mark.parametrize("reuse", [True, False])
-def test_a_task_that_ends_later_is_had_by_the_next_run(server: WireServer, *, reuse: bool) -> None:
-    """The answer that names it is kept, and asked once more for nothing; with reuse off too, as the message says."""
-    server.script(plain(b'{"task_id": "t1", "status": "queued", "polling_url": "/v1/t1"}'))
-    with pytest.raises(BadAnswerError, match="the task t1"):
-        node(reuse=reuse)
+@pytest.mark.parametrize("is_killed", [False, True])
+@pytest.mark.parametrize(
+    "told",
+    [
+        plain(b'{"task_id": "t1", "status": "queued", "polling_url": "/v1/t1"}'),
+        plain(b"", "Location: /v1/t1", status="202 Accepted"),
+        plain(b'{"data": [{"url": "/v1/t1"}]}'),
+    ],
+    ids=["named", "in a header", "an address"],
+)
+def test_what_comes_later_is_had_by_the_next_run(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch, told: bytes, *, is_killed: bool, reuse: bool
+) -> None:
+    """The answer that tells where is kept, and asked once more for nothing; with reuse off too, as the message says."""
+    server.script(told)
+    with monkeypatch.context() as patch:
+        for name in ("tasks.fetched_once", "downloads.fetched_once") if is_killed else ():
+            patch.setattr(f"openai_image_nodes.api.transport.{name}", killed)
+        with pytest.raises(SystemExit if is_killed else BadAnswerError, match="/v1/t1"):
+            node(reuse=reuse)
     server.file("/v1/t1", plain(json.dumps({"status": "Ready", "result": DONE}).encode()))
     image, _, _ = node(reuse=reuse)
     assert image[0, 0, 0].argmax() == 0
     assert server.posts == 1
+
+
+def killed(address: str, *_arguments: Any, **_options: Any) -> bytes:
+    """Leave all as a process that dies while it asks at an address."""
+    raise SystemExit(address)
+
+
+def test_picture_that_cannot_be_decoded_is_told_once_with_reuse_off(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run asks again, also where the process ended in between."""
+    broken = json.dumps({"data": [{"b64_json": base64.b64encode(RED[:40]).decode()}]}).encode()
+    server.script(plain(broken))
+    server.script(plain(json.dumps({"data": [FIRST]}).encode()))
+    with pytest.raises(BadAnswerError, match="may have been billed"):
+        node(reuse=False)
+    monkeypatch.setattr("openai_image_nodes.api.backends.leases.INSTANCE", "another")
+    node(reuse=False)
+    assert server.posts == 2
 
 
 @pytest.mark.parametrize("beside", [{"url": "/v1/b.png"}, SECOND], ids=["address", "base64"])
