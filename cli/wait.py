@@ -37,24 +37,26 @@ def answered(job: Job) -> StoredAnswer:
     try:
         with ProgressLine() as line:
             try:
-                return _waited(handle, line)
+                answer = _waited(handle, line)
+                handle.leave()
+                return answer
             except KeyboardInterrupt:
                 if not handle.sent:
                     line.say(NOT_SENT)
                     raise
                 line.say(GOES_ON)
-        _kept_at_last(handle, job)
+        _kept_at_last(handle)
         raise KeyboardInterrupt
-    finally:
-        handle.leave()
+    except BaseException:
+        JOBS.give_up(handle)
+        raise
 
 
-def _kept_at_last(handle: JobHandle, job: Job) -> None:
+def _kept_at_last(handle: JobHandle) -> None:
     """Wait for a paid answer that nobody wants any more, so that it is kept."""
     try:
         with ProgressLine() as line:
             answer = _waited(handle, line)
-        JOBS.put_back(job, answer)
         print(f"openai-image: the picture is kept for the next run: {answer.folder or 'in memory'}", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"openai-image: {LEFT}", file=sys.stderr)

@@ -40,7 +40,8 @@ class JobManager:
     def submit(self, job: Job) -> JobHandle:
         """Start a job, join it where it runs already, or take its answer from the store.
 
-        Call `leave()` on what comes back when done waiting, and hand the answer over in `delivering`.
+        Call `leave()` on what comes back when done waiting, `give_up` where that ends without the answer, and hand this
+        over in `delivering`.
         """
         identity = job.identity
         owner = owner_over(job.connection)
@@ -117,6 +118,15 @@ class JobManager:
         with self._lock:
             self._untaken[owner_over(job.connection).account, job.identity].append(replace(answer, reused=True))
 
+    def give_up(self, handle: JobHandle) -> None:
+        """Wait no longer for a job without having its answer: that is put back, whenever it comes or came."""
+        handle.leave()
+        handle.future.add_done_callback(lambda _: self._put_back_if_deserted(handle))
+
+    def _put_back_if_deserted(self, handle: JobHandle) -> None:
+        if handle.is_deserted and handle.future.exception() is None:
+            self.put_back(handle.job, handle.future.result())
+
     @contextmanager
     def delivering(self, answer: StoredAnswer) -> Iterator[StoredAnswer]:
         """Give an answer as it is for this taker: of those who waited for it together, one has paid.
@@ -190,8 +200,6 @@ class JobManager:
                     del self._again[asked]
         if handle.is_deserted:
             _tell_the_log(outcome)
-            if isinstance(outcome, StoredAnswer):
-                self.put_back(handle.job, outcome)
         if isinstance(outcome, JobAbandoned):
             handle.future.set_exception(CancelledError())
         elif isinstance(outcome, BaseException):

@@ -166,22 +166,19 @@ class NodeRun:
         submitted = run_in_thread(lambda: JOBS.submit(asked.job))
         try:
             handle = await prompt_monitor().wait(submitted, self.node_id)
-        except BaseException:
-            submitted.add_done_callback(self._leave)  # stopped in this very moment: nobody waits for it
+        except BaseException:  # stopped in this very moment: nobody waits for it
+            submitted.add_done_callback(self._give_up)
             raise
         try:
             reporter = ProgressReporter(handle, self.node_id)
             answer = await prompt_monitor().wait(handle.future, self.node_id, handle.stage, reporter.show)
             await reporter.finish(answer.pictures)
-            share.is_sent = not answer.reused
-            return answer
         except BaseException:
-            self._tell_what_goes_on(handle)
-            if handle.future.done() and handle.future.exception() is None:
-                JOBS.put_back(asked.job, handle.future.result())
+            self._give_up(submitted)
             raise
-        finally:
-            handle.leave()
+        share.is_sent = not answer.reused
+        handle.leave()
+        return answer
 
     def prepared(self, parameters: ImageParameters, images: InputImages) -> PreparedJob:
         """Return what goes out: what was asked before for the same, in whatever way it went out, else as set now.
@@ -243,12 +240,10 @@ class NodeRun:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await prompt_monitor().wait(run_bounded(work), self.node_id)
 
-    def _leave(self, submitted: Future[JobHandle]) -> None:
-        if submitted.exception() is None:
-            self._tell_what_goes_on(submitted.result())
-            submitted.result().leave()
-
-    def _tell_what_goes_on(self, handle: JobHandle) -> None:
+    def _give_up(self, submitted: Future[JobHandle]) -> None:
+        if submitted.exception() is not None:
+            return
+        JOBS.give_up(handle := submitted.result())
         if handle.sent and not handle.future.done():
             LOG.info("A paid request goes on in the background; its picture is kept for the next run.")
             comfyui.show_text(

@@ -9,11 +9,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 from openai_image_nodes.api.errors import RefusedError
+from openai_image_nodes.api.jobs.threads import run_in_thread
+from openai_image_nodes.nodes.run import execution, progress
 from support.capture import Capture
 from support.node_calls import GPTImage, asked, node, together, use_openai
 from support.pack import ROOT
@@ -132,6 +136,30 @@ def test_cancel_ends_the_run_while_the_server_is_still_working(server: Capture, 
     server.gate.set()
     server.on_post = None
     assert node(unique_id="7")[0].shape == (1, 8, 8, 3)
+    assert len(server.posts) == 1
+
+
+def test_cancel_as_a_run_takes_what_was_put_back_puts_it_back(
+    server: Capture, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With reuse off each run has a picture of its own, and one that nobody had is had first."""
+
+    async def stopped(*_arguments: Any) -> None:
+        raise Interrupted
+
+    def submitted(work: Callable[[], Any]) -> Future[Any]:
+        done = run_in_thread(work)
+        done.exception()
+        host.cancel.set()
+        return done
+
+    monkeypatch.setattr(progress, "STOP_POLL_S", 0.0)
+    for name, step in (("work_out", stopped), ("run_in_thread", submitted)):
+        with monkeypatch.context() as patch:
+            patch.setattr(execution, name, step)
+            with pytest.raises(Interrupted):
+                node(reuse=False)
+    node(reuse=False)
     assert len(server.posts) == 1
 
 
