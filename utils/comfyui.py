@@ -89,8 +89,7 @@ def temp_folder() -> Path | None:
 
 def saves_metadata() -> bool:
     """Tell whether workflows may be saved with files: not if ComfyUI was started with --disable-metadata."""
-    arguments = _loaded("comfy.cli_args")
-    return not (arguments and getattr(arguments.args, "disable_metadata", False))
+    return not _started_with("disable_metadata")
 
 
 def at_exit(work: Callable[[], object], undo: Callable[[], object]) -> None:
@@ -192,8 +191,7 @@ def when_served(work: Callable[[], object]) -> None:
 
 def has_node(name: str, *, besides: object = None) -> bool:
     """Tell whether ComfyUI has a node of this id, another than the class `besides`."""
-    nodes = _loaded("nodes")
-    found = getattr(nodes, "NODE_CLASS_MAPPINGS", {}).get(name)
+    found = getattr(_loaded("nodes"), "NODE_CLASS_MAPPINGS", {}).get(name)
     return found is not None and found is not besides
 
 
@@ -248,8 +246,7 @@ def available_memory() -> int | None:
 
 def serves_many() -> bool:
     """Tell whether ComfyUI was started for several people (--multi-user)."""
-    arguments = _loaded("comfy.cli_args")
-    return bool(getattr(getattr(arguments, "args", None), "multi_user", False))
+    return bool(_started_with("multi_user"))
 
 
 def running_prompt_id() -> str:
@@ -268,8 +265,8 @@ def signed_in() -> tuple[str | None, str | None]:
 
 def comfy_api_base() -> str | None:
     """Return the address of comfy.org's API that ComfyUI was started with, or None."""
-    arguments = _loaded("comfy.cli_args")
-    return getattr(arguments.args, "comfy_api_base", None) if arguments else None
+    base: str | None = _started_with("comfy_api_base")
+    return base
 
 
 def comfy_headers(usage_source: str | None = None) -> Mapping[str, str]:
@@ -306,8 +303,12 @@ def _running() -> list[Any]:
 
 
 def _server() -> Any:
-    module = _loaded("server")
-    return getattr(getattr(module, "PromptServer", None), "instance", None)
+    return getattr(getattr(_loaded("server"), "PromptServer", None), "instance", None)
+
+
+def _started_with(option: str) -> Any:
+    """Return an option that ComfyUI was started with; None without it, and where this ComfyUI does not know it."""
+    return getattr(getattr(_loaded("comfy.cli_args"), "args", None), option, None)
 
 
 def _loaded(name: str) -> Any:
