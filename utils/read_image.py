@@ -58,27 +58,13 @@ OPENERS: Openers = (
 )
 FILE_OPENERS: Openers = (
     *OPENERS,
-    (b"II*\x00", TiffImageFile),
-    (b"MM\x00*", TiffImageFile),
-    (b"II+\x00", TiffImageFile),
-    (b"MM\x00+", TiffImageFile),
+    *((mark, TiffImageFile) for mark in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")),
 )
 
 # What Pillow's readers may raise for damaged files (tests damage some); a warning only where warnings are errors.
 READING_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    OverflowError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Warning,
+    *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, AttributeError, OverflowError, MemoryError),
+    *(struct.error, zlib.error, Image.DecompressionBombError, Warning),
 )
 
 
@@ -87,8 +73,7 @@ def decode_picture(data: bytes) -> Pixels:
 
     Any mode becomes 8-bit RGB; of 16 bits the upper 8 are kept.
 
-    Raises:
-        BrokenPictureError: the bytes cannot be decoded, or are more than MAX_PIXELS.
+    Raises: BrokenPictureError if the bytes cannot be decoded, or are more than MAX_PIXELS.
     """
     try:
         return _decoded(data)
@@ -99,8 +84,7 @@ def decode_picture(data: bytes) -> Pixels:
 def open_picture(data: bytes) -> ImageFile:
     """Read the header of a picture, nothing more.
 
-    Raises:
-        BrokenPictureError: it is no picture, or one of more than MAX_PIXELS.
+    Raises: BrokenPictureError if it is no picture, or one of more than MAX_PIXELS.
     """
     try:
         return _opened(io.BytesIO(data), OPENERS, MAX_PIXELS)
@@ -133,9 +117,8 @@ def _pixels_alone(data: bytes, fault: BrokenPictureError) -> bytes:
 def open_picture_file(path: Path) -> Iterator[ImageFile]:
     """Read the header of a PNG, JPEG, WebP, GIF, BMP or TIFF file; what is raised inside is a damaged picture.
 
-    Raises:
-        BrokenPictureError: it is no ordinary file, no such picture, damaged, or one of more than FILE_MAX_PIXELS.
-        OSError: the file cannot be opened.
+    Raises: BrokenPictureError if it is no ordinary file, no such picture, damaged, or one of more than FILE_MAX_PIXELS,
+    OSError if it cannot be opened.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise BrokenPictureError("it is no ordinary file")  # to open a pipe waits for who writes to it
