@@ -11,14 +11,14 @@ from ..api.catalog.validation import SEED_MAX
 from .run.parameters import ANY_MODEL, CONTEXT_RANGE, MASK_MODES, SIZES, TRANSPARENT_PIXELS, ImageParameters
 
 
-def combo_input(values: Sequence[str], default: str, tooltip: str, *, advanced: bool = False) -> Any:
-    """Return the declaration of a widget with a closed set of values."""
-    return list(values), {"default": default, "tooltip": tooltip, **_advanced(advanced)}
+def combo_input(values: Sequence[str], default: str, tooltip: str, **options: Any) -> Any:
+    """Return the declaration of a widget with a closed set of values; `options` as ComfyUI names them."""
+    return list(values), {"default": default, "tooltip": tooltip, **options}
 
 
-def int_input(low: int, high: int, default: int, tooltip: str, *, advanced: bool = False, **options: Any) -> Any:
+def int_input(low: int, high: int, default: int, tooltip: str, **options: Any) -> Any:
     """Return the declaration of a widget for a whole number."""
-    return "INT", {"default": default, "min": low, "max": high, "tooltip": tooltip, **_advanced(advanced), **options}
+    return "INT", {"default": default, "min": low, "max": high, "tooltip": tooltip, **options}
 
 
 def socket_input(kind: str, tooltip: str) -> Any:
@@ -204,7 +204,3 @@ def _run_inputs() -> dict[str, Any]:
             advanced=True,
         ),
     }
-
-
-def _advanced(advanced: bool) -> dict[str, bool]:
-    return {"advanced": True} if advanced else {}
