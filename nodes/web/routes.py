@@ -12,7 +12,6 @@ from typing import Any
 from aiohttp import web
 
 from ...api.catalog import catalog
-from ...api.catalog.catalog import ModelSpec
 from ...api.connections import keys
 from ...api.connections import resolve as connections
 from ...api.errors import store_fault
@@ -31,8 +30,12 @@ PUBLIC_FACTS = {"quality", "background", "output_formats", "input_fidelity", "co
 
 def models(_asked: Asked) -> dict[str, Any]:
     """Answer what each model that can be chosen takes; the names are those of the widgets."""
-    specs = {name: spec for name in catalog.choices() if (spec := catalog.find(name))}
-    return {"models": {name: _facts(spec) for name, spec in specs.items()}}
+    told = {}
+    for name in catalog.choices():
+        if spec := catalog.find(name):
+            ends = spec.shutdown_date and spec.shutdown_date.isoformat()
+            told[name] = {**spec.model_dump(mode="json", include=PUBLIC_FACTS), "ends": ends}
+    return {"models": told}
 
 
 def list_connections(_asked: Asked) -> dict[str, Any]:
@@ -77,11 +80,6 @@ def store_azure(asked: Asked) -> dict[str, Any]:
     """Store {"endpoint", "api_version", "key"} of azure; an empty key or version keeps what is stored."""
     keys.store_azure(*(str(asked.get(name) or "") for name in ("endpoint", "api_version", "key")))
     return {"connection": _connection("azure")}
-
-
-def _facts(spec: ModelSpec) -> dict[str, Any]:
-    facts: dict[str, Any] = spec.model_dump(mode="json", include=PUBLIC_FACTS)
-    return {**facts, "ends": spec.shutdown_date.isoformat() if spec.shutdown_date else None}
 
 
 def _connection(name: str) -> dict[str, Any]:
