@@ -6,7 +6,6 @@ What it says is third-party recollection where the SDK is silent: the codes and 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -49,26 +48,20 @@ def index_lines(file: BinaryIO, endpoint: str) -> InputIndex:
     if endpoint not in WORKED:
         index.refuse(_wrong("unsupported_endpoint", "endpoint", f"The sandbox does not work on {endpoint}."))
         return index
-    number = 0
-    for number, (offset, raw) in enumerate(_raw_lines(file), start=1):
+    number = offset = 0
+    for number, raw in enumerate(file, start=1):
         try:
             custom_id = _checked(raw, index)
             index.lines[custom_id] = InputLine(custom_id, offset, len(raw))
         except RefusedError as exc:
             index.refuse(exc, number)
+        offset += len(raw)
     if number == 0:
         index.refuse(_wrong("empty_file", None, "The batch input file is empty."))
     if number > catalog.BATCH_MAX_REQUESTS:
         allowed = f"at most {catalog.BATCH_MAX_REQUESTS:,} are allowed"
         index.refuse(_wrong("too_many_tasks", None, f"The batch input file has {number:,} requests, {allowed}."))
     return index
-
-
-def _raw_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    offset = 0
-    for raw in file:
-        yield offset, raw
-        offset += len(raw)
 
 
 def _checked(raw: bytes, index: InputIndex) -> str:

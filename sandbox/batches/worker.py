@@ -26,7 +26,7 @@ from ..rendering.responses import json_response
 from ..requests.json_body import parse_object
 from ..requests.validation import validate
 from ..state import Clock
-from .batch import Batch, ResultLine, Scenario, Step, batch_error
+from .batch import Batch, ResultLine, Scenario, batch_error
 from .file_store import FileStore
 from .input_file import InputIndex, InputLine, index_lines
 
@@ -136,7 +136,8 @@ class _Worker:
         while self._left or self._ahead:
             if self._batch.interrupted.is_set():
                 return "cancelled" if self._batch.status == "cancelling" else "stopped"
-            step = self._next_step()
+            has_place = self._left and len(self._ahead) < AHEAD
+            step = self._batch.scenario.next_step(self._begun) if has_place else "wait"
             if self._batch.is_late() or (step == "expire" and not self._ahead):
                 return "expired"
             if step == "go on":
@@ -146,10 +147,6 @@ class _Worker:
             else:
                 self._batch.interrupted.wait(POLL_S)
         return None
-
-    def _next_step(self) -> Step:
-        has_place = self._left and len(self._ahead) < AHEAD
-        return self._batch.scenario.next_step(self._begun) if has_place else "wait"
 
     def _begin(self, file: BinaryIO) -> None:
         line = self._left.popleft()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..requests.validation import ValidatedRequest
-from .painter import Render, render
+from .painter import Change, Render, render
 
 Kind = Literal["in-place", "reframed", "recoloured", "redrawn", "relit"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -38,7 +38,15 @@ def drifting(kind: Kind | None) -> Render:
     gap filled. recoloured: a gain and an offset for each channel. redrawn: the same scene, but nothing where it was.
     relit: light from one side.
     """
-    return render if kind is None else partial(render, changed=_CHANGES[kind])
+    return render if kind is None else partial(render, changed=partial(_drifted, _CHANGES[kind]))
+
+
+def _drifted(change: Change | None, picture: Image.Image, request: ValidatedRequest, index: int) -> Image.Image:
+    """Return a picture as a kind has it; each has a grain of its own."""
+    changed = change(picture, request, index) if change else picture
+    generator = np.random.default_rng(int(next(_dice(request, index)) * 255))
+    grain = generator.standard_normal((changed.height, changed.width, 1), dtype=np.float32) * GRAIN
+    return _coloured(changed, lambda colours: colours + grain)
 
 
 def _dice(request: ValidatedRequest, index: int) -> Dice:
@@ -58,17 +66,14 @@ def _reframed(picture: Image.Image, request: ValidatedRequest, index: int) -> Im
     more = tuple((0, math.ceil(side * 0.15)) for side in (picture.height, picture.width))
     wider = Image.fromarray(np.pad(np.asarray(picture), (*more, (0, 0)), mode="symmetric"))
     back = (1 / scale_x, 0, -left / scale_x, 0, 1 / scale_y, -top / scale_y)
-    moved = wider.transform(picture.size, Image.Transform.AFFINE, back, Image.Resampling.BICUBIC)
-    return _with_grain(moved, request, index)
+    return wider.transform(picture.size, Image.Transform.AFFINE, back, Image.Resampling.BICUBIC)
 
 
 def _recoloured(picture: Image.Image, request: ValidatedRequest, index: int) -> Image.Image:
     dice = _dice(request, index)
     gains = [_between(GAIN, next(dice)) for _ in range(3)]
     offset = _between(OFFSET, next(dice))
-    return _with_grain(
-        _coloured(picture, lambda colours: colours * np.array(gains, np.float32) + offset), request, index
-    )
+    return _coloured(picture, lambda colours: colours * np.array(gains, np.float32) + offset)
 
 
 def _redrawn(picture: Image.Image, request: ValidatedRequest, index: int) -> Image.Image:
@@ -85,23 +90,14 @@ def _redrawn(picture: Image.Image, request: ValidatedRequest, index: int) -> Ima
         box = (*corners[row, column].round(), *corners[row + 1, column + 1].round())
         around = (moved[row + down, column + right] for down, right in ((0, 0), (1, 0), (1, 1), (0, 1)))
         mesh.append((tuple(int(x) for x in box), tuple(float(x) for corner in around for x in corner)))
-    torn = picture.transform(picture.size, Image.Transform.MESH, mesh, Image.Resampling.BICUBIC)
-    return _with_grain(torn, request, index)
+    return picture.transform(picture.size, Image.Transform.MESH, mesh, Image.Resampling.BICUBIC)
 
 
 def _relit(picture: Image.Image, request: ValidatedRequest, index: int) -> Image.Image:
     light = np.linspace(*LIGHT, picture.width, dtype=np.float32)[None, :, None]
     if next(_dice(request, index)) < 0.5:
         light = light[:, ::-1]
-    return _with_grain(
-        _coloured(picture, lambda colours: colours * (1 + light) * np.array(WARM, np.float32)), request, index
-    )
-
-
-def _with_grain(picture: Image.Image, request: ValidatedRequest, index: int) -> Image.Image:
-    generator = np.random.default_rng(int(next(_dice(request, index)) * 255))
-    grain = generator.standard_normal((picture.height, picture.width, 1), dtype=np.float32) * GRAIN
-    return _coloured(picture, lambda colours: colours + grain)
+    return _coloured(picture, lambda colours: colours * (1 + light) * np.array(WARM, np.float32))
 
 
 def _coloured(picture: Image.Image, change: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Image.Image:
@@ -111,8 +107,8 @@ def _coloured(picture: Image.Image, change: Callable[[NDArray[np.float32]], NDAr
     return Image.fromarray(pixels)
 
 
-_CHANGES: dict[Kind, Callable[[Image.Image, ValidatedRequest, int], Image.Image]] = {
-    "in-place": _with_grain,
+_CHANGES: dict[Kind, Change | None] = {
+    "in-place": None,
     "reframed": _reframed,
     "recoloured": _recoloured,
     "redrawn": _redrawn,
