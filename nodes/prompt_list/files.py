@@ -7,7 +7,7 @@ import os
 import stat
 from functools import lru_cache
 from pathlib import Path, PureWindowsPath
-from typing import Any, NamedTuple
+from typing import Any
 
 from .tables import PromptListError, Table, csv_table, fault, json_table, line_table
 
@@ -17,16 +17,6 @@ MAX_BYTES = 100_000_000  # twice a full batch of 50,000 prompts of 1,000 letters
 QUICK_BYTES = 1_000_000  # what is read at once while a prompt is queued, when nothing else is done for anybody
 QUICK_LINES = 20_000
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-
-
-class _Version(NamedTuple):
-    """What changes when a file does."""
-
-    device: int
-    inode: int
-    size: int
-    modified_ns: int
-    changed_ns: int
 
 
 def list_files(folder: Path | None) -> list[str]:
@@ -47,8 +37,7 @@ def leads_outside(name: str) -> bool:
 def inside(folder: Path, name: str) -> Path:
     """Return the file of this name in a folder or below. Links that somebody put there are followed, as ComfyUI does.
 
-    Raises:
-        PromptListError: the name leads outside.
+    Raises: PromptListError if the name leads outside.
     """
     if leads_outside(name):
         raise PromptListError(
@@ -66,18 +55,17 @@ def is_long(text: str | bytes) -> bool:
 def is_long_file(folder: Path, name: str) -> bool:
     """Tell whether a file is too long to be read while others wait for it; of one that is refused at once it is not.
 
-    Raises:
-        PromptListError: as `file_table`.
+    Raises: as `file_table`.
     """
     path = _list_path(folder, name)
-    return _version(path, name).size > QUICK_BYTES or is_long(_bytes(path, name))
+    size, *_ = _version(path, name)
+    return size > QUICK_BYTES or is_long(_bytes(path, name))
 
 
 def file_table(folder: Path, name: str) -> Table:
     """Return the records of a list in a folder or below, read by its suffix, once as long as the file stays as it is.
 
-    Raises:
-        PromptListError: it is not there, of another kind, too large, not UTF-8, or some line is not as it should be.
+    Raises: PromptListError if it is not there, of another kind, too large, not UTF-8, or a line is not as it should be.
     """
     path = _list_path(folder, name)
     table = _read_once(path, name, _version(path, name))
@@ -87,16 +75,12 @@ def file_table(folder: Path, name: str) -> Table:
 
 
 @lru_cache(2)
-def _read_once(path: Path, name: str, _version: _Version) -> Table | PromptListError:
+def _read_once(path: Path, name: str, _version: tuple[int, ...]) -> Table | PromptListError:
     try:
-        return _read(path, name)
+        data = _bytes(path, name)
+        table = READERS[path.suffix.lower()](_text(data, name), name)
     except PromptListError as exc:
         return exc.with_traceback(None)
-
-
-def _read(path: Path, name: str) -> Table:
-    data = _bytes(path, name)
-    table = READERS[path.suffix.lower()](_text(data, name), name)
     return table._replace(digest=hashlib.sha256(data).hexdigest())
 
 
@@ -107,7 +91,8 @@ def _list_path(folder: Path, name: str) -> Path:
     return path
 
 
-def _version(path: Path, name: str) -> _Version:
+def _version(path: Path, name: str) -> tuple[int, ...]:
+    """Return a file's size in bytes, and what else changes when it does."""
     try:
         status = path.stat()
     except (OSError, ValueError) as exc:
@@ -116,7 +101,7 @@ def _version(path: Path, name: str) -> _Version:
         raise PromptListError(f"{name} is no ordinary file. Put a copy of the list into ComfyUI's input folder.")
     if status.st_size > MAX_BYTES:
         raise _too_large(name)
-    return _Version(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return status.st_size, status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _bytes(path: Path, name: str) -> bytes:

@@ -217,7 +217,7 @@ def test_long_lists_are_not_read_while_others_wait(inputs: Path, monkeypatch: py
 
     write(inputs, "a.txt", content)
     with monkeypatch.context() as patched:
-        patched.setattr(files, "_read", never)
+        patched.setattr(files, "_text", never)
         patched.setattr(node, "line_table", never)
         assert PromptList.VALIDATE_INPUTS(file="a.txt") is True
         assert PromptList.VALIDATE_INPUTS(text=content) is True
@@ -228,8 +228,8 @@ def test_long_lists_are_not_read_while_others_wait(inputs: Path, monkeypatch: py
 def test_a_list_is_read_once_for_each_version(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Checked, compared and run by one reading, also one that is refused; an edit of the same length is seen."""
     read: list[str] = []
-    once = files._read
-    monkeypatch.setattr(files, "_read", lambda path, name: read.append(name) or once(path, name))
+    once = files._text
+    monkeypatch.setattr(files, "_text", lambda data, name: read.append(name) or once(data, name))
     for prompt in ("fox", "owl"):
         write(inputs, "a.csv", f"prompt\n{prompt}\n")
         os.utime(inputs / "a.csv", ns=(1, len(read) + 1))
