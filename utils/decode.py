@@ -58,8 +58,7 @@ def pngs_to_image(pictures: Sequence[bytes], *, at_most: int = MOST_PICTURES) ->
     all: black, or transparent if some picture has transparency. What cannot be decoded is left out, so is what comes
     after the first `at_most`, and what makes more of all together than `pixel_limit`.
 
-    Raises:
-        BrokenPictureError: none can be decoded.
+    Raises: BrokenPictureError if none can be decoded.
     """
     count = min(at_most, MOST_PICTURES)
     chosen = _readable_first(pictures, count)
@@ -115,8 +114,7 @@ def gif_to_frames(data: bytes) -> Frames:
 
     At most MOST_PICTURES, and no more than MAX_PIXELS have room for: all frames together are one picture's work.
 
-    Raises:
-        BrokenPictureError: it cannot be decoded.
+    Raises: BrokenPictureError if it cannot be decoded.
     """
     animation = open_picture(data)
     frames: list[Pixels] = []
@@ -141,8 +139,7 @@ def gif_to_frames(data: bytes) -> Frames:
 def preview_image(data: bytes) -> Image.Image:
     """Decode a picture for ComfyUI's previews: RGB, as they are sent as JPEG; transparency is shown on white.
 
-    Raises:
-        BrokenPictureError: it cannot be decoded.
+    Raises: BrokenPictureError if it cannot be decoded.
     """
     picture = Image.fromarray(decode_picture(data))
     if picture.mode == "RGB":

@@ -50,8 +50,7 @@ def images_to_pngs(image: Tensor | Sequence[Tensor], *, max_pixels: int, under: 
     Pictures of more than `max_pixels` are scaled down, their ratio kept. Grey becomes RGB. `under` is the colour where
     a pixel is fully transparent, which models see: white, the picture's own, or whatever scaling leaves there.
 
-    Raises:
-        ImageInputError: another number of axes or channels, an empty batch, an empty picture, or no floats.
+    Raises: ImageInputError for another number of axes or channels, an empty batch, an empty picture, or no floats.
     """
     batches = [image] if not isinstance(image, Sequence) else image
     pictures = [picture for batch in batches for picture in as_batch(batch)]
@@ -70,8 +69,7 @@ def scaled_size(width: int, height: int, max_pixels: int) -> tuple[int, int]:
 def markup_to_png(markup: Tensor, image_size: tuple[int, int], png_size: tuple[int, int]) -> Png:
     """Encode RGBA marks [B,H,W,4] or [H,W,4] (the first one), scaled to `png_size` as a mask is.
 
-    Raises:
-        ImageInputError: not four channels, another size than the picture's, or no transparent pixel.
+    Raises: ImageInputError for not four channels, another size than the picture's, or no transparent pixel.
     """
     pixels = tensor_to_pixels(as_batch(markup)[0])  # HWC
     if pixels.shape[2] != 4:

@@ -24,8 +24,7 @@ def pictures_of(value: Any, name: str) -> list[Tensor]:
 
     Taken are batches, single pictures [H,W,C], lists of both, and bool or uint8 in place of floats.
 
-    Raises:
-        ImageInputError: anything else.
+    Raises: ImageInputError for anything else.
     """
     if isinstance(value, list | tuple):
         if not value and name not in COLLECTED:
@@ -39,8 +38,7 @@ def mask_of(value: Any, name: str) -> Tensor:
 
     Taken are [H,W], [B,H,W], [B,1,H,W] and [B,H,W,1], lists of them (the first counts), and bool or uint8.
 
-    Raises:
-        ImageInputError: anything else.
+    Raises: ImageInputError for anything else.
     """
     if isinstance(value, list | tuple) and value:
         return mask_of(value[0], name)
@@ -57,8 +55,7 @@ def mask_of(value: Any, name: str) -> Tensor:
 def as_batch(image: Tensor) -> Tensor:
     """Return [H,W,C] or [B,H,W,C] with 1, 3 or 4 channels as [B,H,W,C].
 
-    Raises:
-        ImageInputError: the tensor is of no shape of a picture, or empty; what it seems to be instead is told.
+    Raises: ImageInputError if the tensor is of no shape of a picture, or empty; what it seems to be instead is told.
     """
     batch = image[None] if image.ndim == 3 else image
     if batch.ndim == 4 and batch.shape[3] in CHANNELS and batch.numel():
@@ -76,8 +73,7 @@ def as_batch(image: Tensor) -> Tensor:
 def first_mask(mask: Tensor) -> Tensor:
     """Return the first mask [H,W] of [H,W], [B,H,W] or [B,1,H,W].
 
-    Raises:
-        ImageInputError: the tensor has another shape.
+    Raises: ImageInputError if the tensor has another shape.
     """
     single_channel = mask.ndim == 4 and mask.shape[1] == 1
     if mask.numel() == 0 or not (mask.ndim in (2, 3) or single_channel):

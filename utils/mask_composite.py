@@ -20,8 +20,7 @@ def lock_outside_mask(result: Tensor, original: Tensor, mask: Tensor) -> Tensor:
     Where the mask's 8-bit value opens nothing, the output is the original's 8-bit levels / 255 exactly. Colours are
     blended weighed by their alpha, as the colour of a transparent pixel means nothing. The inputs are not written to.
 
-    Raises:
-        ImageInputError: the mask is not of the original's size, or of no shape of a mask.
+    Raises: ImageInputError if the mask is not of the original's size, or of no shape of a mask.
     """
     import torch
 

@@ -24,8 +24,7 @@ def mask_to_png(mask: Tensor, image_size: tuple[int, int], png_size: tuple[int, 
     The polarity turns here and nowhere else on the way out. `image_size` is the (width, height) of the picture that
     the mask belongs to, `png_size` the one that the picture was sent at; the mask is scaled to the latter.
 
-    Raises:
-        ImageInputError: the mask is of another size than the picture, or of no shape of a mask.
+    Raises: ImageInputError if the mask is of another size than the picture, or of no shape of a mask.
     """
     selected = first_mask(mask)  # HW
     check_size("mask", selected, image_size, MASK_REMEDY)
@@ -47,8 +46,7 @@ def is_no_mask(mask: Tensor, image_size: tuple[int, int], *, as_before: bool = F
     They are 64x64 or, in newer versions, of the picture's size; 0 everywhere, or 1/255 for grey with alpha and CMYK.
     `image_size` is the picture's (width, height). `as_before`: what earlier versions knew, 64x64 zeros alone.
 
-    Raises:
-        ImageInputError: the tensor is of no shape of a mask.
+    Raises: ImageInputError if the tensor is of no shape of a mask.
     """
     first = first_mask(mask)
     size = size_of(first)

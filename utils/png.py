@@ -30,8 +30,7 @@ GOLDEN = 0.618034  # spaces the bands evenly but in step with no pattern of the 
 def encode_png(pixels: Pixels) -> bytes:
     """Encode [H,W], [H,W,3] or [H,W,4] 8-bit pixels as a PNG.
 
-    Raises:
-        ValueError: another dtype, number of axes or channels, or an empty picture.
+    Raises: ValueError for another dtype, number of axes or channels, or an empty picture.
     """
     pixels = np.ascontiguousarray(pixels[..., None] if pixels.ndim == 2 else pixels)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in COLOUR_TYPES or pixels.size == 0:

@@ -98,8 +98,7 @@ class CleanSvg(NamedTuple):
 def clean_svg(data: bytes) -> CleanSvg:
     """Return an SVG without scripts, event handlers, links, foreign elements and everything that loads a file.
 
-    Raises:
-        BrokenPictureError: it is no SVG, not well formed, defines entities, or draws more than MAX_DRAWN elements.
+    Raises: BrokenPictureError if it is no SVG, not well formed, defines entities, or draws more than MAX_DRAWN.
     """
     if len(data) > MAX_BYTES:
         raise BrokenPictureError(f"the SVG has more than {MAX_BYTES >> 20} MB")

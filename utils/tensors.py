@@ -30,8 +30,7 @@ BLOCK_ROWS = 64  # converted together; the scratch array stays in the processor'
 def tensor_to_pixels(tensor: Tensor) -> Pixels:
     """Return floats 0..1 [H,W,...] as uint8 of the same shape: clamped, NaN as 0, rounded to the nearest level.
 
-    Raises:
-        ImageInputError: the tensor does not hold floats.
+    Raises: ImageInputError if the tensor does not hold floats.
     """
     pixels, stripes = start_pixels(tensor)
     wait_for(stripes)
@@ -41,8 +40,7 @@ def tensor_to_pixels(tensor: Tensor) -> Pixels:
 def start_pixels(tensor: Tensor) -> tuple[Pixels, Stripes]:
     """Start to make what `tensor_to_pixels` returns, so that work on the first rows can begin.
 
-    Raises:
-        ImageInputError: the tensor does not hold floats.
+    Raises: ImageInputError if the tensor does not hold floats.
     """
     if not tensor.is_floating_point():
         raise no_floats(tensor)

@@ -27,8 +27,7 @@ class TableError(ValueError):
 def text_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield each line that is not blank, stripped; splitlines would break a line at U+2028 as well.
 
-    Raises:
-        TableError: there are more than MAX_LINES, or one has more than MAX_ROW_CHARS.
+    Raises: TableError if there are more than MAX_LINES, or one has more than MAX_ROW_CHARS.
     """
     for number, line in enumerate(io.StringIO(text, newline=None), 1):
         _refuse_long(number, len(line))
@@ -39,8 +38,7 @@ def text_lines(text: str) -> Iterator[tuple[int, str]]:
 def csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows that are not empty; the first one shows whether comma, semicolon or tab divides them.
 
-    Raises:
-        TableError: the quotes are not as they should be, or as `text_lines`; a row's lines count together.
+    Raises: TableError if the quotes are not as they should be, or as `text_lines`; a row's lines count together.
     """
     _, header = next(text_lines(text), (1, ""))
     delimiter = max(",;\t", key=re.sub(r'"[^"]*"', "", header).count)
@@ -66,8 +64,7 @@ def csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
 def json_rows(text: str) -> Iterator[tuple[int, list[tuple[str, Any]]]]:
     """Yield the names and values of the JSON object in each line that is not blank; a name may be there twice.
 
-    Raises:
-        TableError: a line is no JSON object, or as `text_lines`.
+    Raises: TableError if a line is no JSON object, or as `text_lines`.
     """
     for line, content in text_lines(text):
         try:  # a tuple is an object, a list an array
@@ -82,8 +79,7 @@ def json_rows(text: str) -> Iterator[tuple[int, list[tuple[str, Any]]]]:
 def at_most(count: int, rows: Iterable[tuple[int, T]]) -> Iterator[tuple[int, T]]:
     """Yield the rows.
 
-    Raises:
-        TableError: there are more.
+    Raises: TableError if there are more.
     """
     for number, (line, row) in enumerate(rows, 1):
         if number > count:

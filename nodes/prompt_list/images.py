@@ -35,8 +35,7 @@ class RowImages(NamedTuple):
 def refuse_missing(rows: Iterable[Row], folder: Path, source: str) -> None:
     """Look for every picture that is named.
 
-    Raises:
-        PromptListError: one is not there; the message names the row.
+    Raises: PromptListError if one is not there; the message names the row.
     """
     there: dict[Path, bool] = {}
     for row, column, name, path in _named(rows, folder):
@@ -70,8 +69,7 @@ def load(
     A mask is the file of the column mask, else what is transparent in the picture, else Load Image's empty 64x64 one.
     `step` is told before each handful how many of all files are loaded, and may raise to stop.
 
-    Raises:
-        PromptListError: a file is missing or broken, a mask is of another size, or all need too much memory.
+    Raises: PromptListError if a file is missing or broken, a mask is of another size, or all need too much memory.
     """
     refuse_missing(rows, folder, source)
     unique: dict[tuple[str, Path], _File] = {}  # one that is picture and mask comes as both

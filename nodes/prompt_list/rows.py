@@ -42,8 +42,7 @@ def rows_of(table: Table, *, size: str, quality: str, first_seed: int) -> list[R
     A row without a seed gets `first_seed`, or the next free number if rows above ask for exactly the same: equal rows
     are several pictures, and rows that are put in or moved leave the seeds of all others as they are.
 
-    Raises:
-        PromptListError: some value is not as it should be, or there is no row.
+    Raises: PromptListError if some value is not as it should be, or there is no row.
     """
     drafts = [_draft(record, table.source, size, quality) for record in table.records]
     if not drafts:
@@ -57,8 +56,7 @@ def rows_of(table: Table, *, size: str, quality: str, first_seed: int) -> list[R
 def portion_of(rows: Sequence[Row], source: str, *, start: int, limit: int, portion: int) -> list[Row]:
     """Return the rows from `start` (from 1) on, all of them, or of `limit` rows each the portion of this number.
 
-    Raises:
-        PromptListError: there are none.
+    Raises: PromptListError if there are none.
     """
     first = start - 1 + (portion - 1) * limit
     taken = list(rows[first : first + limit] if limit else rows[start - 1 :])

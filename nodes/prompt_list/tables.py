@@ -59,8 +59,7 @@ def fault(source: str, line: int, told: str) -> PromptListError:
 def line_table(text: str, source: str) -> Table:
     """Return a prompt per line; blank lines and lines that start with # are skipped.
 
-    Raises:
-        PromptListError: there are too many lines, or one is too long.
+    Raises: PromptListError if there are too many lines, or one is too long.
     """
     lines = ((number, line) for number, line in text_lines(text) if not line.startswith(COMMENT))
     with _told_of(source):
@@ -70,8 +69,7 @@ def line_table(text: str, source: str) -> Table:
 def csv_table(text: str, source: str) -> Table:
     """Return a record per row; the first row names the columns.
 
-    Raises:
-        PromptListError: the columns or the quotes are not as they should be.
+    Raises: PromptListError if the columns or the quotes are not as they should be.
     """
     columns: list[str] = []
     records: list[Record] = []
@@ -94,8 +92,7 @@ def csv_table(text: str, source: str) -> Table:
 def json_table(text: str, source: str) -> Table:
     """Return a record per line, which is a JSON object.
 
-    Raises:
-        PromptListError: a line is no JSON object, or its names are not as they should be.
+    Raises: PromptListError if a line is no JSON object, or its names are not as they should be.
     """
     records: list[Record] = []
     ignored: dict[str, None] = {}
