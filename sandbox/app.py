@@ -127,7 +127,8 @@ class SandboxApp:
         style, render = _style(request), self._context.render
         operation = request.match_info["operation"]
         asked = await _in_thread(lambda: validate(operation, parsed, azure=style == "azure"))
-        headers = _credits(asked) if style == "comfy" else {}
+        used = billing.credits_of(asked) if style == "comfy" else None
+        headers = {} if used is None else {"X-Comfy-Credits-Used": f"{used:.4f}"}
         if asked.stream:
             self._bill(request, asked)
             return web.Response(body=_events(asked, render), content_type="text/event-stream", headers=headers)
@@ -203,11 +204,6 @@ def _replayable(response: web.Response) -> CachedResponse | None:
 
 def _again(cached: CachedResponse) -> web.Response:
     return web.Response(status=cached.status, body=cached.body, headers=cached.headers)
-
-
-def _credits(asked: ValidatedRequest) -> dict[str, str]:
-    amount = billing.credits_of(asked)
-    return {} if amount is None else {"X-Comfy-Credits-Used": f"{amount:.4f}"}
 
 
 async def _events(asked: ValidatedRequest, render: Render) -> AsyncIterator[bytes]:

@@ -154,7 +154,9 @@ def _base(request: ValidatedRequest) -> Image.Image:
 
 
 def _redrawn(base: Image.Image, request: ValidatedRequest, index: int) -> Image.Image:
-    keep = _alpha(request.mask or b"", base.size)
+    """Return the picture with what the mask opens redrawn: where its alpha is 255 a pixel stays, where 0 it is new."""
+    mask = read_image(request.mask or b"").convert("RGBA").getchannel("A")
+    keep = np.asarray(mask if mask.size == base.size else mask.resize(base.size, Image.Resampling.BILINEAR))  # HW
     rows, columns = np.flatnonzero((keep < 255).any(axis=1)), np.flatnonzero((keep < 255).any(axis=0))
     if not rows.size:
         return base
@@ -166,12 +168,6 @@ def _redrawn(base: Image.Image, request: ValidatedRequest, index: int) -> Image.
     weight = alpha[:, :, None].astype(np.uint16)
     window[...] = (window * weight + new * (255 - weight) + 127) // 255
     return Image.fromarray(pixels)
-
-
-def _alpha(mask: bytes, size: tuple[int, int]) -> Pixels:
-    """Return the mask's alpha, uint8 [H,W]: 255 keeps the pixel, 0 opens it."""
-    alpha = read_image(mask).convert("RGBA").getchannel("A")
-    return np.asarray(alpha if alpha.size == size else alpha.resize(size, Image.Resampling.BILINEAR))
 
 
 def _patch(old: Pixels, opened: NDArray[np.bool_], request: ValidatedRequest, index: int) -> Image.Image:

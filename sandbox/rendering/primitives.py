@@ -62,7 +62,8 @@ def ground(seed: str, width: int, height: int, *, turn: float = 0.0) -> Pixels:
     in memory it is done, and the same request is to give the same bytes.
     """
     dice = [byte / 255 for byte in hashlib.sha256(seed.encode()).digest()]
-    first, last, *lights = _palette(dice[0])
+    palette = PALETTES[min(int(dice[0] * len(PALETTES)), len(PALETTES) - 1)]
+    first, last, *lights = (np.array(list(bytes.fromhex(name)), dtype=np.float32) for name in palette)
     x, y = np.linspace(0, 1, width, dtype=np.float32), np.linspace(0, 1, height, dtype=np.float32)
     slope = 0.25 + dice[1] / 2
     rows, columns = [np.ones_like(y), np.ones_like(y), y], [np.ones_like(x), x, np.ones_like(x)]
@@ -93,11 +94,6 @@ def _products(rows: Sequence[NDArray[np.float32]], columns: Iterable[NDArray[np.
     return total
 
 
-def _palette(die: float) -> list[NDArray[np.float32]]:
-    names = PALETTES[min(int(die * len(PALETTES)), len(PALETTES) - 1)]
-    return [np.array(list(bytes.fromhex(name)), dtype=np.float32) for name in names]
-
-
 def _bell(axis: NDArray[np.float32], centre: float, radius: float) -> NDArray[np.float32]:
     bell: NDArray[np.float32] = np.exp(-(((axis - centre) / radius) ** 2) / 2)
     return bell
@@ -118,9 +114,9 @@ def rounded(width: int, height: int, radius: int) -> Image.Image:
     return large.resize((width, height), Image.Resampling.BOX)
 
 
-def panel(picture: Image.Image, box: Rectangle, *, radius: int, strength: float = 0.5) -> None:
-    """Darken the box of the picture in place, with round corners; `strength` 0..1."""
-    mask = rounded(box.width, box.height, radius).point([round(level * strength) for level in range(256)])
+def panel(picture: Image.Image, box: Rectangle, *, radius: int) -> None:
+    """Darken the box of the picture by half in place, with round corners."""
+    mask = rounded(box.width, box.height, radius).point([round(level / 2) for level in range(256)])
     dark = (12, 14, 24, 255) if picture.mode == "RGBA" else (12, 14, 24)
     picture.paste(dark, (box.left, box.top), mask)
 
