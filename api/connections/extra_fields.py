@@ -23,15 +23,15 @@ KEY_NAME = re.compile(
 KEY_TEXT = re.compile(r"(?<![A-Za-z0-9])(sk|comfyui|xai|gsk|hf|AIza)[-_]?[A-Za-z0-9_-]{16,}|\bBearer\s", re.I)
 
 
-def extra_fields(told: object, place: str, secrets: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the fields of `send` of an entry, names to texts, numbers or booleans.
+def extra_fields(told: object, place: str, key: str = "") -> dict[str, Any]:
+    """Return the fields of `send` of an entry with a key, names to texts, numbers or booleans.
 
     Raises: RefusedError for what cannot be sent so: a field that the nodes have, a list, null, or a key.
     """
     if not isinstance(told, dict) or len(told) > MAX_FIELDS:
         raise RefusedError(f'"send" of {place} must be an object of at most {MAX_FIELDS} fields and their values.')
     for name, value in told.items():
-        if fault := _name_fault(name) or _value_fault(value, secrets):
+        if fault := _name_fault(name) or _value_fault(value, key):
             raise RefusedError(f'"send" of {place} cannot hold {name[:64]!a}: {fault}.')
     return dict(told)
 
@@ -73,12 +73,12 @@ def _name_fault(name: str) -> str | None:
     return "a key goes into the entry's own key, which is not shown" if KEY_NAME.search(name) else None
 
 
-def _value_fault(value: object, secrets: tuple[str, ...]) -> str | None:
+def _value_fault(value: object, key: str) -> str | None:
     if not isinstance(value, (str, int, float)) or (isinstance(value, float) and not math.isfinite(value)):
         return "its value must be a text, a number, true or false"
     text = str(value)
     if len(text) > MAX_CHARS or not text.isprintable() or "\ufffd" in text.encode(errors="replace").decode():
         return f"its value must be one line of at most {MAX_CHARS} characters"
-    if KEY_TEXT.search(text) or any(secret and secret in text for secret in secrets):
+    if KEY_TEXT.search(text) or (key and key in text):
         return "its value looks like a key, which goes into the entry's own key and is not shown"
     return None

@@ -260,13 +260,9 @@ def form_of(entry: Mapping[str, Any], place: str) -> dict[str, Any]:
             f'"edits" of {place} is {nameable(edits)}, but must be "multipart" or "json": the form in which pictures'
             " are sent."
         )
-    send = entry.get("send")
-    secrets = tuple(str(entry[name]) for name in ("key",) if len(str(entry.get(name) or "")) >= SHORTEST_SECRET)
-    return {
-        "omit": tuple(omit),
-        "edits": edits,
-        "send": extra_fields(send, place, secrets) if send not in (None, {}) else {},
-    }
+    send, key = entry.get("send"), str(entry.get("key") or "")
+    added = {} if send in (None, {}) else extra_fields(send, place, key if len(key) >= SHORTEST_SECRET else "")
+    return {"omit": tuple(omit), "edits": edits, "send": added}
 
 
 def _place(name: str) -> str:
@@ -306,7 +302,7 @@ def _refuse_other_host(name: str, entry: Mapping[str, Any], base: str) -> None:
     )
 
 
-def _secret(value: object, name: str = "the service", place: str = "its settings") -> SecretStr | None:
+def _secret(value: object, name: str, place: str) -> SecretStr | None:
     """Return a key without what was copied along with it, or None if nothing is left.
 
     Raises: RefusedError if no request could carry it.

@@ -21,6 +21,7 @@ from openai_image_nodes.api.connections.connection import Connection, HostSecret
 from openai_image_nodes.api.errors import OpenAIImageError, RefusedError
 from openai_image_nodes.api.transport import retry as retries
 from openai_image_nodes.api.transport.client import request
+from pydantic import SecretStr
 from support.asker import hurry
 from support.capture import Capture, failure, picture, success
 from support.node_calls import KEY, NODE_CLASS_MAPPINGS, GPTImage, asked, node, photo, validated
@@ -180,7 +181,7 @@ def test_connection_that_breaks_spreads_no_key(
 @pytest.mark.parametrize("name", ["openai", "comfy.org", "azure", "relay"])
 def test_connection_shows_no_key(server: Capture, name: str) -> None:
     """repr and str of a connection, its secrets and its headers."""
-    host = HostSecrets(comfy_token=connections._secret("token-planted-1"))
+    host = HostSecrets(comfy_token=SecretStr("token-planted-1"))
     connection = connections.resolve(name, host, lambda: "")
     assert PLANTED.search(str(connection.auth_headers()))
     assert not PLANTED.search(f"{connection!r} {connection} {host!r} {connection.key!r}")
