@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from ..catalog import pricing
 from ..errors import BadAnswerError, RefusedError, store_fault
 from ..jobs.job import Job
 from ..jobs.recorder import AnswerRecorder
@@ -18,7 +19,6 @@ from .plan import JobPlan, PlannedJob
 from .records import BatchLedger
 
 RECOUNT_S = 2.0
-CENT = 0.01
 
 
 def answered_or_planned(job: Job) -> StoredAnswer | str:
@@ -117,16 +117,13 @@ class _Tally:
                 self.counted_at = time.monotonic()
             self.jobs[planned.identity] = planned.high_usd
             known = [usd for usd in self.jobs.values() if usd is not None]
-            price = _price(sum(known)) if len(known) == len(self.jobs) else "price not known"
+            price = f"about {pricing.in_words(sum(known))} USD" if any(known) else "free"
+            price = price if len(known) == len(self.jobs) else "price not known"
             return f"{len(self.jobs)} in the plan, {price}"
 
     def _usd(self, identity: str) -> float | None:
         planned = JobPlan(self.store).find(identity)
         return planned.high_usd if planned else None
-
-
-def _price(usd: float) -> str:
-    return f"about {usd:.{2 if usd >= CENT else 4}f} USD" if usd else "free"
 
 
 _tallies: dict[str, _Tally] = {}

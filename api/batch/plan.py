@@ -40,6 +40,7 @@ from ..store.records import (
     identity_of,
 )
 from ..store.store import Store
+from ..transport.bodies import FilePart
 
 FOLDER = "batch"
 CHANGED = "changed"
@@ -144,7 +145,7 @@ class JobPlan:
         if before is not None and self.lacks(before) is None:
             files = before.files  # another encoder's bytes show the same pixels
         else:
-            files = [self._with_bytes_kept(part.name, part.filename, part.digest, part.data) for part in job.files]
+            files = [self._with_bytes_kept(part) for part in job.files]
         planned = PlannedJob(
             identity=identity,
             connection=job.connection.name,
@@ -248,14 +249,16 @@ class JobPlan:
         except OSError:
             return 0
 
-    def _with_bytes_kept(self, name: str, filename: str, digest: str, data: bytes) -> PlannedFile:
-        sha256 = hashlib.sha256(data).hexdigest()
+    def _with_bytes_kept(self, part: FilePart) -> PlannedFile:
+        sha256 = hashlib.sha256(part.data).hexdigest()
         path = make_private_folder(self._inputs) / sha256
         if path.exists():
             os.utime(path)  # `tidy` must not take it from under this job
         else:
-            write_atomic(path, data, synced=False)
-        return PlannedFile(name=name, filename=filename, digest=digest, sha256=sha256, size=len(data))
+            write_atomic(path, part.data, synced=False)
+        return PlannedFile(
+            name=part.name, filename=part.filename, digest=part.digest, sha256=sha256, size=len(part.data)
+        )
 
 
 def _age_s(path: Path) -> float:
