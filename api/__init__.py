@@ -38,23 +38,17 @@ if TYPE_CHECKING:  # the others come by `__getattr__`: ComfyUI's start needs non
     from .store.store import stores as stores
     from .transport.bodies import FilePart as FilePart
 
-_ROOMS = {
-    "Connection": "connections.connection",
-    "FilePart": "transport.bodies",
-    "HostSecrets": "connections.connection",
-    "JOBS": "jobs.manager",
-    "Job": "jobs.job",
-    "JobHandle": "jobs.job",
-    "JobManager": "jobs.manager",
-    "JobRecord": "store.records",
-    "Originals": "store.original_references",
-    "SharedStore": "store.shared",
-    "Store": "store.store",
-    "StoredAnswer": "store.records",
-    "originals_of": "store.original_references",
-    "store_of": "store.store",
-    "stores": "store.store",
+_NAMES = {
+    "connections.connection": ("Connection", "HostSecrets"),
+    "jobs.job": ("Job", "JobHandle"),
+    "jobs.manager": ("JOBS", "JobManager"),
+    "store.original_references": ("Originals", "originals_of"),
+    "store.records": ("JobRecord", "StoredAnswer"),
+    "store.shared": ("SharedStore",),
+    "store.store": ("Store", "store_of", "stores"),
+    "transport.bodies": ("FilePart",),
 }
+_ROOMS = {name: room for room, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

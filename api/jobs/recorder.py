@@ -86,7 +86,9 @@ class AnswerRecorder:
                 if is_followed:
                     raise
                 try:
-                    is_followed, ended = True, self._task_answer(raw, record, will_download)
+                    is_followed = True
+                    will_download()
+                    ended = task_answer(raw, self._connection, operation=record.operation, sent=self._sent)
                 except TaskGoesOnError:
                     raise exc from None
                 raw = ended or raw
@@ -102,10 +104,6 @@ class AnswerRecorder:
             if pictures.data:
                 break
         return response, pictures
-
-    def _task_answer(self, raw: RawAnswer, record: JobRecord, will_download: Callable[[], object]) -> RawAnswer | None:
-        will_download()
-        return task_answer(raw, self._connection, operation=record.operation, sent=self._sent)
 
     def keep(
         self, name: str, record: JobRecord, response: OpenAIImageGenerationResponse, pictures: Pictures

@@ -33,11 +33,6 @@ def keep_for(user: object, folder: Path) -> None:
         _users[folder, id(user)] = user
 
 
-def _folders_in_use() -> set[Path]:
-    with _users_lock:
-        return {folder for folder, _ in _users}
-
-
 class _Kept(NamedTuple):
     """An answer's folder: its bytes, when it was last used, and whether somebody has yet to have it."""
 
@@ -84,7 +79,9 @@ class SizeLimit:
         """Forget answers until at most `max_bytes` are left, or only unread ones; return how many were forgotten."""
         named = (folder for folder in files.folders_in(self._jobs) if NAME.fullmatch(folder.name))
         kept = [_measured(folder) for folder in named if not folder.is_symlink()]  # others are not ours to delete
-        total, forgotten, in_use = sum(one.size for one in kept), 0, _folders_in_use()
+        with _users_lock:
+            in_use = {folder for folder, _ in _users}
+        total, forgotten = sum(one.size for one in kept), 0
         for one in sorted(kept, key=lambda one: one.used_at):
             if total <= max_bytes:
                 break
