@@ -24,6 +24,7 @@ from ..errors import (
     StillRunningError,
 )
 from .error_rules import (
+    CHANGE_WHAT_IT_NAMES,
     EARLY,
     FAILED,
     GATEWAY_HARMLESS,
@@ -62,7 +63,6 @@ CREDIT_ADVICE = {
     "own": "Add credit or raise the limit on the billing page of your account, then run again.",
 }
 SEVERAL = " If one picture alone works, it is that several go out as image[], which not every server reads."
-CHANGE_FIELD = "Change what it names and run again."
 NEEDED_FIELDS = ("model", "prompt", "image", "images", "mask", "markup")
 WAITS_429 = re.compile(  # what a 429 is called where nothing was begun
     r"rate_?limit|too_?many|throttl|quota|limit|overload|slow_?down|busy|concurren|capacity|resource_?exhausted|requests|"
@@ -231,7 +231,7 @@ def _target(connection: Connection, address: str, location: str) -> str:
 def _other_form(connection: Connection, path: str) -> str:
     """Return how to send pictures in the other form, where a service does not find them in this one."""
     if connection.kind in ("comfy.org", "sandbox") or not path.endswith("edits"):
-        return CHANGE_FIELD  # the rest goes out as JSON everywhere
+        return CHANGE_WHAT_IT_NAMES  # the rest goes out as JSON everywhere
     other = "multipart" if connection.edits == "json" else "json"
     told = (
         f'Set "edits": "{other}" for {connection.name} in connections.json, or run: openai-image connect'
@@ -250,7 +250,7 @@ def _fields_named(words: ServiceWords) -> list[str]:
 def _add_field(connection: Connection, words: ServiceWords) -> str:
     """Return how to send the field that a server wants, if it is none that the nodes have."""
     if connection.kind in ("comfy.org", "sandbox"):
-        return CHANGE_FIELD
+        return CHANGE_WHAT_IT_NAMES
     missing = next((name for name in _fields_named(words) if EXTRA_FIELD.fullmatch(name)), "")
     is_form = "response_format" in words.message or "b64_json" in words.message
     if is_form:
@@ -258,7 +258,7 @@ def _add_field(connection: Connection, words: ServiceWords) -> str:
     elif missing and missing not in OpenAIImageEditRequest.model_fields:
         value = "VALUE"
     else:
-        return CHANGE_FIELD
+        return CHANGE_WHAT_IT_NAMES
     return (
         f"Have it sent: openai-image connect {connection.name} --send {missing}={value}, or add it to"
         f' "send" of {connection.name} in connections.json. Then run again.'
@@ -272,9 +272,9 @@ def _leave_out(connection: Connection, words: ServiceWords) -> str:
         return f'Take "{added}" out of "send" of {connection.name} in connections.json, and run again.'
     field = next((name for name in fields if name in OpenAIImageEditRequest.model_fields), "")
     if connection.kind in ("comfy.org", "sandbox") or field in NEEDED_FIELDS or not field:
-        return CHANGE_FIELD
+        return CHANGE_WHAT_IT_NAMES
     if field in ("stream", "partial_images"):
-        return "Set live_preview to 0 and run again."
+        return NO_SKETCHES
     return (
         f'Leave the field out: "omit": ["{field}"] for {connection.name} in connections.json, or run: openai-image'
         f" connect {connection.name} --omit {field}. Then run again."

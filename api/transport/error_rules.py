@@ -100,6 +100,9 @@ NO_SKETCHES = "Set live_preview to 0 and run again."
 LESS_AT_ONCE = (  # where nothing is streamed
     "The picture was too much for the gateway: ask for less at once (lower quality, smaller size, n 1)."
 )
+TOO_LARGE = "{name}: the request is too large{sent}"
+TOO_MANY = "{name}: too many requests at the moment"
+WAIT_A_LITTLE = "Wait a little and run again."
 REFUSED = "{name}: the service refused the request"
 CHANGE_WHAT_IT_NAMES = "Change what it names and run again."
 MAKE_IT_SMALLER = (
@@ -178,7 +181,7 @@ RULES = (  # the first that holds
     Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, words=marks.SAME_RUNNING),
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {424}),
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", REFUSALS, words=marks.AFTERWARDS, page=False),
-    Rule(RateLimitError, "{name}: too many requests at the moment", "Wait a little and run again.", {429}),
+    Rule(RateLimitError, TOO_MANY, WAIT_A_LITTLE, {429}),
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, codes=marks.NOT_HERE_CODES),
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, words=marks.NOT_HERE, page="either"),
     Rule(NoKeyError, "{name}: the organization is not verified", VERIFY, {400, 401, 403, 404}, words=marks.UNVERIFIED),
@@ -264,22 +267,9 @@ RULES = (  # the first that holds
     ),
     Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, BUSY_STATUSES, words=marks.RUNNING_WORDS),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, LESS_AT_ONCE + " {unknown}", {413}, words=marks.ANSWER_TOO_LARGE),
-    Rule(RefusedError, "{name}: the request is too large{sent}", MAKE_IT_SMALLER, {413}),
-    Rule(
-        RefusedError,
-        "{name}: the request is too large{sent}",
-        MAKE_IT_SMALLER,
-        {400, 500},
-        words=marks.TOO_LARGE,
-        page="either",
-    ),
-    Rule(
-        RefusedError,
-        "{name}: the request is too large{sent}",
-        MAKE_IT_SMALLER,
-        {400, 422},
-        codes=r"oversized_?image|(image|file)_too_large",
-    ),
+    Rule(RefusedError, TOO_LARGE, MAKE_IT_SMALLER, {413}),
+    Rule(RefusedError, TOO_LARGE, MAKE_IT_SMALLER, {400, 500}, words=marks.TOO_LARGE, page="either"),
+    Rule(RefusedError, TOO_LARGE, MAKE_IT_SMALLER, {400, 422}, codes=r"oversized_?image|(image|file)_too_large"),
     Rule(RefusedError, "{name}: the service could not read the request{sent}", CUT_SHORT, {400}, words=marks.NOT_WHOLE),
     Rule(RefusedError, NOT_THIS_FORM, "{form}", {415}, words=r"\S", page="either"),
     Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 422}, codes=marks.WRONG_FORM_CODES),
@@ -323,13 +313,7 @@ RULES = (  # the first that holds
         page=True,
     ),
     Rule(RefusedError, NO_REASON, ASK_WHO_RUNS_IT, codes=marks.NOTHING, words=marks.NOTHING),
-    Rule(
-        RefusedError,
-        "{name}: too many requests at the moment",
-        "Wait a little and run again.",
-        BUSY_STATUSES,
-        words=marks.BUSY,
-    ),
+    Rule(RefusedError, TOO_MANY, WAIT_A_LITTLE, BUSY_STATUSES, words=marks.BUSY),
     Rule(RefusedError, REFUSED, CHANGE_WHAT_IT_NAMES),
 )
 FAILED = Rule(ServiceDownError, SERVICE_FAILED, LATER)

@@ -172,7 +172,9 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
                 looked_s = _shorten_patience(pieces, response)
                 for _piece in coming:
                     looked_s += _shorten_patience(pieces, response) if looked_s < LOOKS_AT_END_S else 0.0
-            elif not self._streamed(itertools.chain([start], coming), response) and not self._began_task(pieces):
+            elif not self._streamed(itertools.chain([start], coming), response) and not self._began_task(
+                b"".join(pieces)
+            ):
                 raise response.lost(IncompleteStream("the stream ended without its final event"))
         except OpenAIImageError:
             came = b"".join(pieces)
@@ -200,8 +202,8 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             keep(said)  # not before: what a server says back of an edit is no answer
         return said
 
-    def _began_task(self, pieces: list[bytes]) -> bool:
-        return not self.connection.idempotent and tells_of_work(b"".join(pieces))
+    def _began_task(self, said: bytes, *, status: int = HTTPStatus.OK) -> bool:
+        return not self.connection.idempotent and tells_of_work(said, status=status)
 
     def _leads_on(self, response: HttpResponse, said: bytes) -> bool:
         """Tell whether an answer whose status is no success tells of the picture: to look there costs nothing.
@@ -218,7 +220,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
                 return NO_RESULT.search(place.partition("?")[0]) is None and (
                     is_done or UP_TO_SUFFIX.fullmatch(place) is not None
                 )
-        return not self.connection.idempotent and tells_of_work(said, status=response.status)
+        return self._began_task(said, status=response.status)
 
     def _streamed(self, coming: Iterable[bytes], response: HttpResponse) -> bool:
         """Follow a stream until it has said its last word; tell whether there was one."""

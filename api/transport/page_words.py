@@ -26,7 +26,9 @@ def plain(body: bytes) -> tuple[str, str]:
         if not is_text(text):
             return f"{len(body):,} bytes that are no text", ""
         return clean(re.sub(r"<[^<>]*>", " ", NO_TEXT.sub(" ", COMMENT_LINES.sub("", text)))), ""
-    name = clean(_unescaped(_title(text)))
+    start = TITLE_START.search(text)
+    end = TITLE_END.search(text, start.end()) if start else None
+    name = clean(_unescaped(text[start.end() : end.start()])) if start and end else ""
     content = clean(_unescaped(re.sub(r"<[^<>]*(>|\Z)", " ", NO_TEXT.sub(" ", text))))
     page = (f"{name}: {content}" if name and content and name not in content else content or name)[:PAGE_MAX_CHARS]
     return f"{WEB_PAGE} It reads: {page}" if page else WEB_PAGE, page or "an empty page"
@@ -37,12 +39,6 @@ def is_text(decoded: str) -> bool:
     sample = decoded[:SAMPLE_CHARS]
     unreadable = sum(not (each.isprintable() or each.isspace()) or each == "\ufffd" for each in sample)
     return unreadable * 10 <= max(SHORT_CHARS, len(sample))
-
-
-def _title(text: str) -> str:
-    start = TITLE_START.search(text)
-    end = TITLE_END.search(text, start.end()) if start else None
-    return text[start.end() : end.start()] if start and end else ""
 
 
 def _unescaped(text: str) -> str:

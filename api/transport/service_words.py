@@ -272,7 +272,7 @@ def _without_error(answer: Mapping[str, Any]) -> ServiceWords | None:
             return replace(found, from_service=True)
     if has_failed(answer):
         return FAILED
-    return next((_ended(key, value) for key, value in entries(answer) if _ended(key, value) is not None), None)
+    return next(filter(None, (_ended(key, value) for key, value in entries(answer))), None)
 
 
 def _failed_task(answer: Mapping[str, Any]) -> ServiceWords | None:
@@ -281,7 +281,8 @@ def _failed_task(answer: Mapping[str, Any]) -> ServiceWords | None:
         inside = answer.get(key)
         inside = inside[0] if isinstance(inside, list) and inside else inside
         if isinstance(inside, dict) and has_failed(inside):
-            return replace(_own_words(inside, 0), from_service=True) if _own_words(inside, 0).message else FAILED
+            own = _own_words(inside, 0)
+            return replace(own, from_service=True) if own.message else FAILED
     return None
 
 
