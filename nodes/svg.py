@@ -24,12 +24,7 @@ class GPTImageSVG(ServiceNode):
 
     RETURN_TYPES = ("SVG", "STRING", "STRING", "OIN_ORIGINALS")
     RETURN_NAMES = ("svg", "svg_text", "report", "originals")
-    OUTPUT_TOOLTIPS = (
-        "The drawing, for Save SVG.",
-        "The drawing as text.",
-        REPORT_TOOLTIP,
-        ORIGINALS_TOOLTIP,
-    )
+    OUTPUT_TOOLTIPS = ("The drawing, for Save SVG.", "The drawing as text.", REPORT_TOOLTIP, ORIGINALS_TOOLTIP)
     DESCRIPTION = (
         "Makes a vector drawing with OpenAI's image models: an image model draws a draft, a text model writes the"
         " SVG. Your project needs access to SVG output. A drawing you paid for is kept and never bought twice."

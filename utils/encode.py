@@ -14,16 +14,7 @@ from PIL import Image
 from .errors import ImageInputError
 from .input_tensors import as_batch, check_size, size_of
 from .png import encode_png
-from .tensors import (
-    Pixels,
-    Stripes,
-    done,
-    parallel_map,
-    start_pixels,
-    submit_digest,
-    tensor_to_pixels,
-    wait_for,
-)
+from .tensors import Pixels, Stripes, done, parallel_map, start_pixels, submit_digest, tensor_to_pixels, wait_for
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor

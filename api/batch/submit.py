@@ -36,16 +36,7 @@ from ..transport.bodies import FilePart
 from .client import BatchService
 from .jsonl import BatchPart, endpoint_of, is_inline, request_line
 from .plan import FOLDER, JobPlan, PlannedFile, PlannedJob, total_usd
-from .records import (
-    CREATING,
-    PREPARING,
-    REFUSED,
-    SUBMITTED,
-    BatchLedger,
-    BatchRecord,
-    Told,
-    new_id,
-)
+from .records import CREATING, PREPARING, REFUSED, SUBMITTED, BatchLedger, BatchRecord, Told, new_id
 from .service_objects import BatchObject, FileObject
 
 PICTURE_PURPOSE = "vision"

@@ -125,11 +125,7 @@ def source(name: str) -> KeySource:
 
 
 def set_form(
-    name: str,
-    *,
-    omit: list[str] | None = None,
-    edits: str | None = None,
-    send: Mapping[str, Any] | None = None,
+    name: str, *, omit: list[str] | None = None, edits: str | None = None, send: Mapping[str, Any] | None = None
 ) -> None:
     """Store which fields are never sent over a connection, which always are, and the form of its edits; None leaves
     each as it is.

@@ -27,14 +27,7 @@ from .base64_json import (
     looks_like_base64,
 )
 from .error_mapping import Asked, error_from_response
-from .find_pictures import (
-    MAX_IMAGES,
-    UP_TO_SUFFIX,
-    guessed_pictures,
-    known_pictures,
-    linked_pictures,
-    pictures_in_text,
-)
+from .find_pictures import MAX_IMAGES, UP_TO_SUFFIX, guessed_pictures, known_pictures, linked_pictures, pictures_in_text
 from .loose_json import documents, entries, is_finished, is_large, utf8
 from .page_words import is_text
 from .service_words import service_words, values_in

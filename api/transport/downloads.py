@@ -61,11 +61,7 @@ class Pictures:
 
 
 def pictures_of(
-    response: OpenAIImageGenerationResponse,
-    connection: Connection,
-    *,
-    body: bytes = b"",
-    sent: Sequence[bytes] = (),
+    response: OpenAIImageGenerationResponse, connection: Connection, *, body: bytes = b"", sent: Sequence[bytes] = ()
 ) -> Pictures:
     """Return the encoded pictures of an answer of a connection; one that fails is a fault, not an error.
 

@@ -92,14 +92,8 @@ REPLACEMENTS = (
     Replacement(
         old="OpenAIGPTImageNodeV3",
         new="OIN_GPTImage",
-        inputs={
-            **_same("model", "n", "seed"),
-            **_dotted("n", "seed", "mask", "complexity", *_V3),
-        },
-        layouts=(
-            _saved("model", "*", *_END, dotted=(*_V3, "complexity")),
-            _saved("model", "*", *_END, dotted=_V3),
-        ),
+        inputs={**_same("model", "n", "seed"), **_dotted("n", "seed", "mask", "complexity", *_V3)},
+        layouts=(_saved("model", "*", *_END, dotted=(*_V3, "complexity")), _saved("model", "*", *_END, dotted=_V3)),
         pictures="model.images.",
         join=Join("JoinImageWithAlpha", {"image": "model.markup", "alpha": "model.markup_alpha"}, "markup"),
     ),
