@@ -36,7 +36,7 @@ SHORT = re.compile(r"^([a-z]+[,:] \[1\]|\[1\], [a-z]+ \[2\]: \[3\]|\[1\] [a-z]{3
 ALONE = frozenset(  # as short as words of code, and shown to a person all the same
     [
         *("preparing", "its turn", "is empty", "free", "collect it", "saved [1]", "start [1]", "1 row", "1 column is"),
-        *("the settings", "its settings", "its default", "Text", "a hidden character", "not UTF-8"),
+        *("the settings", "its default", "Text", "a hidden character", "not UTF-8"),
     ]
 )
 COMPOSED = {f"[1] {word}": "nodes/run/progress.py" for word in ("done", "planned", "fitted")}  # how a list ended
