@@ -12,7 +12,7 @@ from ..backends.leases import signature
 from ..catalog import pricing
 from ..catalog.schemas import OpenAIImageGenerationResponse
 from ..connections.connection import Connection
-from ..errors import BadAnswerError, OpenAIImageError
+from ..errors import BadAnswerError, OpenAIImageError, SharedStoreError
 from ..store import spending
 from ..store.journal import AGAIN
 from ..store.records import JobRecord, StoredAnswer, suffix_of, unreadable
@@ -142,9 +142,9 @@ class AnswerRecorder:
             record.fault = None
             self._note_contents(record, response, pictures)
             answer.pictures = pictures.data
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, SharedStoreError):
                 self._store.amend(answer)
-                spending.note_spent(self._store.root, record)
+                spending.note_cost_known(self._store.root, record, self._store.backend)
         for index, data in enumerate(answer.pictures[:MAX_PICTURES]):  # one more is the whole answer
             found, is_address = None, suffix_of(data) == "url"
             try:
@@ -189,9 +189,8 @@ class AnswerRecorder:
         return folder, self._store.notes_on(folder)
 
     def _note_spent(self, record: JobRecord) -> None:
-        if not record.fault:
-            with contextlib.suppress(OSError):
-                spending.note_spent(self._store.root, record)
+        with contextlib.suppress(OSError):  # of one that nobody can read its estimate: it may have been billed
+            spending.note_spent(self._store.root, record)
 
 
 def _asked(record: JobRecord) -> int:

@@ -86,8 +86,7 @@ class SharedBucket:
             for name, data in zip(record.pictures, pictures, strict=True):
                 self.backend.write(f"{folder}/{name}", data)
             self.backend.write(f"{folder}/{RECORD}", record_bytes(record))
-        if not record.fault:
-            self.backend.write(*spending.note_of(record))
+        self.backend.write(*spending.note_of(record))
 
     def job(self, name: str) -> Backend:
         """Return where a job on its way is, with its leases."""

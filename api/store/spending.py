@@ -73,6 +73,21 @@ def note_spent(root: Path, record: JobRecord) -> None:
         write_atomic(root / name, line, synced=False)
 
 
+def note_cost_known(root: Path, record: JobRecord, shared: Backend | None = None) -> None:
+    """Write down what an answer cost after all in place of its estimate, here and where other machines see it.
+
+    Raises: OSError, SharedStoreError.
+    """
+    note_spent(root, record)
+    (name, line), (before, _) = note_of(record), note_of(record.model_copy(update={"cost_usd": None}))
+    places: list[Backend] = [LocalBackend(root)]
+    if shared is not None:
+        shared.write(name, line)
+        places.append(shared)
+    for place in places if before != name else ():
+        place.remove(before)
+
+
 def spent(root: Path, day: str, shared: Backend | None = None, *, unknown_too: bool = False) -> dict[str, float]:
     """Return the known costs in USD of a day, by connection: of this machine, and of all that share a backend.
 

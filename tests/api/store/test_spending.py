@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from openai_image_nodes.api.backends.backend import LocalBackend
 from openai_image_nodes.api.catalog import pricing
 from openai_image_nodes.api.catalog.schemas import TokenDetails, Usage
-from openai_image_nodes.api.errors import OutcomeUnknownError, OutOfCreditError
+from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, OutOfCreditError
 from openai_image_nodes.api.store import spending
 from openai_image_nodes.api.store.records import record_bytes, record_from
-from support.asker import MODEL, Asker, Server
+from support.asker import MODEL, Asker, Server, connection, job
 from support.machines import record
 
 BUDGET = "OPENAI_IMAGE_NODES_BUDGET_USD_PER_DAY"
@@ -145,6 +145,22 @@ def test_answer_without_usage_counts_at_its_estimate(asker: Asker, monkeypatch: 
     monkeypatch.setenv(BUDGET, f"{spending.estimate_of(told):.6f}")
     with pytest.raises(OutOfCreditError):
         asker.ask()
+
+
+def test_answer_that_cannot_be_read_counts_at_its_estimate(asker: Asker) -> None:
+    """It may have been billed. Once its picture and its cost are known only these count, on every machine."""
+    asker.faults.no_data()
+    with pytest.raises(BadAnswerError):
+        asker.ask()
+    root, shared = asker.store.root, LocalBackend(asker.store.root.parent / "bucket")
+    (told,) = asker.store.records_of(job(connection(asker.name)).identity)
+    shared.write(*spending.note_of(told))
+    sums = [spending.spent(root, spending.today(), each, unknown_too=True) for each in (None, shared)]
+    assert sums == [{asker.name: spending.estimate_of(told)}] * 2
+    told.cost_usd = 0.5
+    spending.note_cost_known(root, told, shared)
+    sums = [spending.spent(root, spending.today(), each, unknown_too=True) for each in (None, shared)]
+    assert sums == [{asker.name: 0.5}] * 2
 
 
 def test_lost_request_counts_until_it_is_known(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
