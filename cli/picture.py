@@ -57,10 +57,7 @@ def picture(argv: Sequence[str]) -> int:
 
 
 def _read(read: Callable[[Path], T], path: Path) -> T:
-    """Return what is read of a file; an error names it, and what to do.
-
-    Raises: OSError, BrokenPictureError.
-    """
+    """Return what is read of a file; an error names it, and what to do. Raises: OSError, BrokenPictureError."""
     try:
         return read(path)
     except BrokenPictureError as exc:

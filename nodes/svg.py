@@ -96,10 +96,7 @@ class GPTImageSVG(ServiceNode):
         api_key: str | None = None,
         unique_id: str | None = None,
     ) -> tuple[Any, str, str, Originals]:
-        """Return the drawing as ComfyUI's SVG type and as text, the report, and the originals.
-
-        Raises: as `outputs`.
-        """
+        """Return the drawing as ComfyUI's SVG type and as text, the report, and the originals. Raises: as `outputs`."""
         return await self.outputs(locals(), _drawing)
 
 

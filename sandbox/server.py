@@ -70,10 +70,7 @@ class Sandbox:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> Self:
-        """Begin to listen; return when it does. Starting twice does nothing.
-
-        Raises: OSError if the port is taken.
-        """
+        """Begin to listen; return when it does. Starting twice does nothing. Raises: OSError if the port is taken."""
         if self.is_running:
             return self
         listening: Future[int] = Future()

@@ -53,10 +53,7 @@ def form_of(data: bytes) -> str | None:
 
 
 def png_chunks(data: bytes) -> Iterator[Part]:
-    """Yield the chunks of a PNG, IEND the last.
-
-    Raises: BrokenPictureError.
-    """
+    """Yield the chunks of a PNG, IEND the last. Raises: BrokenPictureError."""
     at = len(PNG_SIGNATURE)
     while True:
         body_end = at + 8 + int.from_bytes(data[at : at + 4], "big")
@@ -70,10 +67,7 @@ def png_chunks(data: bytes) -> Iterator[Part]:
 
 
 def riff_chunks(data: bytes) -> Iterator[Part]:
-    """Yield the chunks of a WebP, each with the byte that evens its length.
-
-    Raises: BrokenPictureError.
-    """
+    """Yield the chunks of a WebP, each with the byte that evens its length. Raises: BrokenPictureError."""
     at, last = RIFF_HEADER, 8 + int.from_bytes(data[4:8], "little")
     if last > len(data):
         raise BrokenPictureError(CUT_OFF)
@@ -139,10 +133,7 @@ def without_metadata(data: bytes) -> bytes:
 
 
 def gif_applications(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield name (11 bytes) and contents of each application extension of a GIF.
-
-    Raises: BrokenPictureError.
-    """
+    """Yield name (11 bytes) and contents of each application extension of a GIF. Raises: BrokenPictureError."""
     try:
         at = GIF_HEADER + _palette_bytes(data[10])
         while data[at] != GIF_END:

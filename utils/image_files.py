@@ -51,10 +51,7 @@ def read_mask(path: Path) -> Tensor:
 
 
 def image_bytes(path: Path, *, mask: bool = False) -> int:
-    """Return how much memory `read_image` or `read_mask` takes, by the file's header.
-
-    Raises: as `read_image`.
-    """
+    """Return how much memory `read_image` or `read_mask` takes, by the file's header. Raises: as `read_image`."""
     with open_picture_file(path) as header:
         channels = 1 if mask else 4 if header.has_transparency_data else 3
         return int(header.width * header.height * channels * FLOAT_BYTES)

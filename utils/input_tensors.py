@@ -105,10 +105,7 @@ def check_size(what: str, pixels: Any, image_size: Size, remedy: str) -> None:
 
 
 def check_mask_size(mask: Tensor, picture: Tensor) -> None:
-    """Refuse a mask [H,W] of another size than its picture [H,W,C].
-
-    Raises: ImageInputError.
-    """
+    """Refuse a mask [H,W] of another size than its picture [H,W,C]. Raises: ImageInputError."""
     check_size("mask", mask, size_of(picture), MASK_REMEDY)
 
 

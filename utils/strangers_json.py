@@ -10,10 +10,7 @@ MAX_DIGITS = 20  # of whole numbers that are read as such: to read a longer one 
 
 
 def read_json(text: str | bytes, *, pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
-    """Return what JSON says; `pairs_hook` makes an object of its pairs.
-
-    Raises: ValueError, RecursionError.
-    """
+    """Return what JSON says; `pairs_hook` makes an object of its pairs. Raises: ValueError, RecursionError."""
     return json.loads(text, object_pairs_hook=pairs_hook, parse_int=_whole_number)
 
 

@@ -137,10 +137,7 @@ class _Cleaner:
         self._space: str | None = None
 
     def read(self, text: str) -> None:
-        """Read a whole document.
-
-        Raises: BrokenPictureError.
-        """
+        """Read a whole document. Raises: BrokenPictureError."""
         parser = expat.ParserCreate("utf-8", " ")  # whatever the document says of its encoding
         parser.buffer_text = parser.ordered_attributes = True
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end

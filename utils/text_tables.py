@@ -77,10 +77,7 @@ def json_rows(text: str) -> Iterator[tuple[int, list[tuple[str, Any]]]]:
 
 
 def at_most(count: int, rows: Iterable[tuple[int, T]]) -> Iterator[tuple[int, T]]:
-    """Yield the rows.
-
-    Raises: TableError if there are more.
-    """
+    """Yield the rows. Raises: TableError if there are more."""
     for number, (line, row) in enumerate(rows, 1):
         if number > count:
             raise TableError(line, f"there are more than {count:,} rows. Split the list into several files.")

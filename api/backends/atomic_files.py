@@ -75,10 +75,7 @@ def link(source: Path, target: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete a file; one that is held open is tried again for a second.
-
-    Raises: OSError.
-    """
+    """Delete a file; one that is held open is tried again for a second. Raises: OSError."""
     _patiently(lambda: os.unlink(path), path)
 
 
@@ -142,10 +139,7 @@ def write_atomic(path: Path, data: bytes, *, synced: bool = True) -> None:
 
 
 def append(path: Path, data: bytes) -> None:
-    """Add to a file that only its owner reads, made if need be; the disk may have it later.
-
-    Raises: OSError.
-    """
+    """Add to a file that only its owner reads, made if need be; the disk may have it later. Raises: OSError."""
     with open_regular(path, "ab") as file:
         file.write(data)
 
@@ -172,10 +166,7 @@ def look_anew(folder: Path) -> None:
 
 
 def make_private_folder(path: Path) -> Path:
-    """Return a folder, made with all above it if need be, readable by its owner only.
-
-    Raises: OSError.
-    """
+    """Return a folder, made with all above it if need be, readable by its owner only. Raises: OSError."""
     try:
         path.mkdir(mode=PRIVATE_FOLDER)
     except FileExistsError:

@@ -73,17 +73,11 @@ class BatchService:
         return self._read(BatchObject, self._once("POST", "batches", body))
 
     def retrieve(self, batch_id: str) -> BatchObject:
-        """Return how far a batch is.
-
-        Raises: OpenAIImageError.
-        """
+        """Return how far a batch is. Raises: OpenAIImageError."""
         return self._told("GET", f"batches/{quote(batch_id, safe='')}", BatchObject)
 
     def cancel(self, batch_id: str) -> BatchObject:
-        """Ask the service to stop; what is finished by then is charged and kept.
-
-        Raises: OpenAIImageError.
-        """
+        """Ask the service to stop; what is finished by then is charged and kept. Raises: OpenAIImageError."""
         return self._told("POST", f"batches/{quote(batch_id, safe='')}/cancel", BatchObject)
 
     def found(self, our_id: str, *, since: float | None) -> BatchObject | None:

@@ -147,10 +147,7 @@ class BatchManager:
         return done
 
     def look(self, record: BatchRecord) -> BatchRecord:
-        """Return how far a batch is by the service's word.
-
-        Raises: OpenAIImageError, OSError.
-        """
+        """Return how far a batch is by the service's word. Raises: OpenAIImageError, OSError."""
         if record.state == SUBMITTED and not record.is_over:
             before, connection = record.status, self._connection(record)
             try:

@@ -137,10 +137,7 @@ class JobPlan:
         self._inputs = self.root / "inputs"
 
     def add(self, job: Job, identity: str) -> PlannedJob:
-        """Write a job down and return what was written. A job that is there already is replaced.
-
-        Raises: OSError.
-        """
+        """Write a job down and return what was written. A job that is there already is replaced. Raises: OSError."""
         before = self.find(identity)
         if before is not None and self.lacks(before) is None:
             files = before.files  # another encoder's bytes show the same pixels
@@ -162,10 +159,7 @@ class JobPlan:
         return planned
 
     def write(self, planned: PlannedJob) -> None:
-        """Write a job down.
-
-        Raises: OSError.
-        """
+        """Write a job down. Raises: OSError."""
         make_private_folder(self._jobs)
         data = as_json(planned.model_dump(exclude_none=True), indent=None)
         write_atomic(self._jobs / f"{planned.identity}.json", data, synced=False)

@@ -119,20 +119,14 @@ class BatchLedger:
         self._root = store.root / FOLDER / "batches"
 
     def begin(self, record: BatchRecord, identities: Iterable[str]) -> BatchRecord:
-        """Write a new batch down, on the disk when this returns.
-
-        Raises: OSError.
-        """
+        """Write a new batch down, on the disk when this returns. Raises: OSError."""
         folder = make_private_folder(self.folder(record.id))
         write_atomic(folder / JOBS, "\n".join(identities).encode())
         self.write(record)
         return record
 
     def write(self, record: BatchRecord) -> None:
-        """Write down how far a batch is, on the disk when this returns.
-
-        Raises: OSError.
-        """
+        """Write down how far a batch is, on the disk when this returns. Raises: OSError."""
         if not record.is_open:  # first: a batch that is over is never written again
             spending.release(self._store_root, record.id)
         write_atomic(self.folder(record.id) / RECORD, as_json(record.model_dump(exclude_none=True)))
@@ -160,10 +154,7 @@ class BatchLedger:
         return sorted((one for one in found if one), key=lambda record: record.prepared_at)
 
     def jobs(self, record: BatchRecord) -> list[str]:
-        """Return the identities of a batch's jobs.
-
-        Raises: OSError.
-        """
+        """Return the identities of a batch's jobs. Raises: OSError."""
         names = read_regular(self.folder(record.id) / JOBS, RECORD_MAX_BYTES).decode("ascii", errors="replace").split()
         return [name for name in names if identity_of(name) == name]  # each becomes part of a path
 

@@ -168,10 +168,7 @@ def told_as(model: type[Model], body: bytes) -> Model:
 
 
 def _page(value: Any) -> BatchPage:
-    """Return a page of the list.
-
-    Raises: TypeError if a value is none.
-    """
+    """Return a page of the list. Raises: TypeError if a value is none."""
     told = value if isinstance(value, dict) else {"data": value}
     entries = next((told[name] for name in ("data", "batches", "items") if isinstance(told.get(name), list)), None)
     if entries is None:

@@ -259,10 +259,7 @@ class BatchSubmitter:
 
 
 def abandon(store: Store, record: BatchRecord) -> None:
-    """Note that nothing more is to be had of a batch, and let its jobs be planned again.
-
-    Raises: OSError.
-    """
+    """Note that nothing more is to be had of a batch, and let its jobs be planned again. Raises: OSError."""
     ledger = BatchLedger(store)
     record.state = REFUSED
     ledger.write(record)

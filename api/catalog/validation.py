@@ -61,10 +61,7 @@ def check(fields: Fields, *, operation: str, today: date | None = None, shutdown
 
 
 def check_files(model: str, files: Sequence[InputFile]) -> None:
-    """Refuse files that are larger than the service takes.
-
-    Raises: RefusedError with both sizes in bytes.
-    """
+    """Refuse files that are larger than the service takes. Raises: RefusedError with both sizes in bytes."""
     spec = catalog.find(model) or catalog.unknown_model(model)
     for file in files:
         limit = spec.mask_max_bytes if file.name == "mask" else spec.max_input_image_bytes
@@ -83,10 +80,7 @@ def spec_of(fields: Fields) -> ModelSpec:
 
 
 def refuse_ended(model: str, today: date | None = None) -> None:
-    """Refuse a model that OpenAI shut down.
-
-    Raises: RefusedError that names its successors.
-    """
+    """Refuse a model that OpenAI shut down. Raises: RefusedError that names its successors."""
     spec = catalog.find(model)
     if spec is not None and spec.ended(today):
         instead = " or ".join(spec.replacement) or "a live model"

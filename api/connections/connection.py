@@ -170,10 +170,7 @@ class Connection:
         return [secret for secret in [*key, *own_headers] if len(secret) >= SHORTEST_SECRET]
 
     def check(self, request: OpenAIImageGenerationRequest) -> None:
-        """Refuse what this connection cannot carry although the model could.
-
-        Raises: RefusedError.
-        """
+        """Refuse what this connection cannot carry although the model could. Raises: RefusedError."""
         self.refuse_unsendable()
         spec = catalog.find(request.model)
         self.check_alive(request.model)

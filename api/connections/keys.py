@@ -100,10 +100,7 @@ def azure_place() -> dict[str, str]:
 
 
 def forget(name: str) -> None:
-    """Take a stored key away; everything else about the connection stays.
-
-    Raises: RefusedError, OSError.
-    """
+    """Take a stored key away; everything else about the connection stays. Raises: RefusedError, OSError."""
     refuse_name(name)
     with _alone():
         entries = resolve.stored()
@@ -170,10 +167,7 @@ def fault(name: str) -> str | None:
 
 
 def _checked(key: str) -> str:
-    """Return a pasted key without what was copied along with it.
-
-    Raises: RefusedError for a text that is no key.
-    """
+    """Return a pasted key without what was copied along with it. Raises: RefusedError for a text that is no key."""
     bare = pasted.key(key)
     fault = text_fault(bare)
     if not bare or fault or len(bare) > LONGEST_KEY:
@@ -182,10 +176,7 @@ def _checked(key: str) -> str:
 
 
 def refuse_name(name: str) -> None:
-    """Refuse the name of a connection that takes no stored key.
-
-    Raises: RefusedError.
-    """
+    """Refuse the name of a connection that takes no stored key. Raises: RefusedError."""
     if name in WITHOUT_STORED_KEY:
         raise RefusedError(
             f"{name} needs no stored key. comfy.org takes its key from ComfyUI's own sign-in,"

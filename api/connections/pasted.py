@@ -69,10 +69,7 @@ def base_url(text: str, place: str) -> str:
 
 
 def azure_endpoint(text: str, place: str) -> tuple[str, str | None]:
-    """Return the resource's address, and the api-version if the pasted address names one.
-
-    Raises: as `base_url`.
-    """
+    """Return the resource's address, and the api-version if the pasted address names one. Raises: as `base_url`."""
     query = dict(parse_qsl(text.partition("?")[2].strip(QUOTES + " \t\r\n")))
     address = base_url(text.partition("?")[0], place)
     return AZURE_PATH.sub("", address), query.get("api-version")

@@ -200,10 +200,7 @@ def _asked(record: JobRecord) -> int:
 
 
 def _with_picture(answer: StoredAnswer) -> StoredAnswer:
-    """Return an answer.
-
-    Raises: BadAnswerError if all of its pictures are still somewhere else.
-    """
+    """Return an answer. Raises: BadAnswerError if all of its pictures are still somewhere else."""
     if any(suffix_of(data) != "url" for data in answer.pictures):
         return answer
     record = answer.record

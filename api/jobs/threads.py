@@ -178,10 +178,7 @@ class LateValue(Generic[T]):
             self._is_expired, self._rests_until = True, float("-inf")
 
     def latest(self, wait_s: float) -> T | None:
-        """Return it after `wait_s` at most; None if it was never found out yet.
-
-        Raises: what finding it out raised.
-        """
+        """Return it after `wait_s` at most; None if it was never found out yet. Raises: what finding it out raised."""
         with self._lock:
             if self._coming is None and time.monotonic() >= self._rests_until:
                 self._is_expired, self._coming = False, run_in_thread(self._timed)

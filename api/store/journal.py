@@ -48,10 +48,7 @@ class RequestJournal:
         self._unwritten: dict[str, JobRecord] = {}
 
     def folder(self, name: str) -> Path:
-        """Return the folder of a job, made if need be.
-
-        Raises: OSError.
-        """
+        """Return the folder of a job, made if need be. Raises: OSError."""
         if (self.root / name).is_symlink():  # where others can write too, it may lead anywhere
             raise OSError(errno.EINVAL, "a link, and no folder", str(self.root / name))
         return make_private_folder(self.root / name)
@@ -61,10 +58,7 @@ class RequestJournal:
         return LocalBackend(self.root / name)
 
     def open(self, name: str) -> Backend:
-        """Return where a lease of a job can be taken.
-
-        Raises: OSError.
-        """
+        """Return where a lease of a job can be taken. Raises: OSError."""
         return LocalBackend(self.folder(name))
 
     def is_leased(self, name: str) -> bool:
@@ -243,10 +237,7 @@ class RequestJournal:
                 self.drop(identity)
 
     def _tell_others(self, name: str, record: JobRecord) -> None:
-        """Let other machines know how far a job is.
-
-        Raises: SharedStoreError.
-        """
+        """Let other machines know how far a job is. Raises: SharedStoreError."""
 
     def _has_come(self, name: str, record: JobRecord | None) -> bool:
         """Tell whether something came in answer to a job, if only where its task is."""

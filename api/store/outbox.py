@@ -43,19 +43,13 @@ class Outbox:
         self._thread: threading.Thread | None = None
 
     def announce(self, identity: str) -> Path:
-        """Note that an answer of a job is about to be kept here, and then delivered.
-
-        Raises: OSError.
-        """
+        """Note that an answer of a job is about to be kept here, and then delivered. Raises: OSError."""
         note = self.note(identity)
         self._busy.add(note.name)
         return note
 
     def note(self, identity: str) -> Path:
-        """Note that an answer of a job is to be shared.
-
-        Raises: OSError.
-        """
+        """Note that an answer of a job is to be shared. Raises: OSError."""
         return self._noted(f"{identity}.{uuid.uuid4().hex}", b"")
 
     def holds(self, identity: str) -> bool:
@@ -122,10 +116,7 @@ class Outbox:
                 self._thread = start_thread(self._flush_quietly, name="openai-image-outbox")
 
     def settle(self, name: str) -> None:
-        """Let the others know what they have yet to know of one job.
-
-        Raises: SharedStoreError.
-        """
+        """Let the others know what they have yet to know of one job. Raises: SharedStoreError."""
         if f"{name}{DROPPED}" in self.names():
             with self._lock:
                 self._flushed(f"{name}{DROPPED}")

@@ -63,10 +63,7 @@ def estimate_of(record: JobRecord) -> float:
 
 
 def note_spent(root: Path, record: JobRecord) -> None:
-    """Write down what an answer cost; `root` is the store's folder.
-
-    Raises: OSError.
-    """
+    """Write down what an answer cost; `root` is the store's folder. Raises: OSError."""
     name, line = note_of(record)
     folder = make_private_folder((root / name).parent)
     with _day_sum(folder).noting((root / name).name):

@@ -218,10 +218,7 @@ class Store:
             raise
 
     def amend(self, answer: StoredAnswer) -> None:
-        """Keep the pictures of a kept answer that could be fetched or read only now.
-
-        Raises: OSError.
-        """
+        """Keep the pictures of a kept answer that could be fetched or read only now. Raises: OSError."""
         if answer.folder is None:
             return
         before, answer.record.pictures = answer.record.pictures, picture_names(answer.pictures)

@@ -184,10 +184,7 @@ class HttpResponse:
         return error_from_response(self.connection, self.status, self.headers, said, subject=self.subject, asked=asked)
 
     def checked(self) -> HttpResponse:
-        """Return this answer if it is a success.
-
-        Raises: OpenAIImageError, by kind.
-        """
+        """Return this answer if it is a success. Raises: OpenAIImageError, by kind."""
         if not self.is_success:
             raise self.refused(self.said())
         return self
@@ -215,10 +212,7 @@ class HttpResponse:
             raise self.lost(exc) from exc
 
     def read(self) -> bytes:
-        """Return the whole content.
-
-        Raises: as `chunks`.
-        """
+        """Return the whole content. Raises: as `chunks`."""
         return b"".join(self.chunks())  # lets other threads run, unlike a buffer that grows
 
 

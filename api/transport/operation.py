@@ -121,10 +121,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         self._has_failed = False
 
     def execute(self) -> OpenAIImageGenerationResponse:
-        """Send the request, wait, and return the answer.
-
-        Raises: OpenAIImageError, by kind.
-        """
+        """Send the request, wait, and return the answer. Raises: OpenAIImageError, by kind."""
         return self.parse(self.exchange())
 
     def exchange(self, keep: Callable[[bytes], object] = lambda _piece: None) -> RawAnswer:

@@ -68,10 +68,7 @@ class Patience:
         self.public_only = public_only
 
     def next_byte_s(self) -> float:
-        """Return the seconds to wait for the next byte.
-
-        Raises: TimeoutError when all of them have passed.
-        """
+        """Return the seconds to wait for the next byte. Raises: TimeoutError when all of them have passed."""
         left = self.ends - time.monotonic()
         if left <= 0:
             raise TimeoutError("the time for the whole request ran out")

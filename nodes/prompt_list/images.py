@@ -33,10 +33,7 @@ class RowImages(NamedTuple):
 
 
 def refuse_missing(rows: Iterable[Row], folder: Path, source: str) -> None:
-    """Look for every picture that is named.
-
-    Raises: PromptListError if one is not there; the message names the row.
-    """
+    """Look for every picture that is named. Raises: PromptListError if one is not there; the message names the row."""
     there: dict[Path, bool] = {}
     for row, column, name, path in _named(rows, folder):
         if path not in there:

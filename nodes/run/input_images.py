@@ -55,10 +55,7 @@ class InputImages:
 
     @cached_property
     def first(self) -> Tensor | None:
-        """The first picture [H,W,C], which mask and markup belong to.
-
-        Raises: ImageInputError for what is none.
-        """
+        """The first picture [H,W,C], which mask and markup belong to. Raises: ImageInputError for what is none."""
         batches = self.batches()
         return as_batch(batches[0])[0] if batches else None
 

@@ -214,10 +214,7 @@ def takes_kept(reuse: Any) -> bool:
 
 
 def refuse_nothing_to_match(size: str | None, *, edits: bool) -> None:
-    """Refuse a size that follows a picture where there is none.
-
-    Raises: RefusedError.
-    """
+    """Refuse a size that follows a picture where there is none. Raises: RefusedError."""
     if size == "match image" and not edits:
         raise RefusedError("Size match image needs a picture, and none is connected. Connect one or choose a size.")
 

@@ -103,10 +103,7 @@ class BatchPanel:
         self._start("look", lambda: self._look_after_all(collected=False))
 
     def collect(self) -> None:
-        """Begin to bring what is finished into the store.
-
-        Raises: StillRunningError if something is being done.
-        """
+        """Begin to bring what is finished into the store. Raises: StillRunningError if something is being done."""
         self._start("collect", lambda: self._look_after_all(collected=True))
 
     def cancel(self, batch: str) -> None:
@@ -129,10 +126,7 @@ class BatchPanel:
         self._start("forget", self._forget_all)
 
     def retry(self) -> None:
-        """Begin to plan again what failed for good.
-
-        Raises: StillRunningError if something is being done.
-        """
+        """Begin to plan again what failed for good. Raises: StillRunningError if something is being done."""
         self._start("retry", self._plan_all_again)
 
     def _submit_all(self, plans: Iterable[tuple[BatchManager, Sequence[BatchPart]]]) -> None:
@@ -220,10 +214,7 @@ class _Faults:
             self.found.append(exc)
 
     def tell(self) -> None:
-        """Raise what was found, each message once.
-
-        Raises: OpenAIImageError.
-        """
+        """Raise what was found, each message once. Raises: OpenAIImageError."""
         if self.found:
             raise OpenAIImageError("\n".join(dict.fromkeys(map(_words, self.found))))
 

@@ -41,10 +41,7 @@ class BatchRequest:
 
 
 def parse_batch_request(body: bytes, files: FileStore) -> BatchRequest:
-    """Return what a body asks for.
-
-    Raises: RefusedError for a field or value that the service does not take.
-    """
+    """Return what a body asks for. Raises: RefusedError for a field or value that the service does not take."""
     sent = json_object(body)
     errors.refuse_unknown(sent, FIELDS)
     for name in NEEDED:

@@ -76,10 +76,7 @@ def typed(name: str, value: object, kind: type) -> Any:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Return the object in a body of JSON.
-
-    Raises: RefusedError if there is none.
-    """
+    """Return the object in a body of JSON. Raises: RefusedError if there is none."""
     try:
         sent = json.loads(body)
     except (ValueError, RecursionError) as exc:

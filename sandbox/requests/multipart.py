@@ -66,10 +66,7 @@ class MultipartParser:
             yield _head(bytes(head))
 
     def close(self) -> None:
-        """Tell that there are no more pieces.
-
-        Raises: RefusedError if the last delimiter did not come.
-        """
+        """Tell that there are no more pieces. Raises: RefusedError if the last delimiter did not come."""
         if not self._ended:
             raise errors.unparsable("multipart form")
 
@@ -91,10 +88,7 @@ def boundary_of(content_type: str) -> str | None:
 
 
 def text_of(name: str, data: bytes | bytearray) -> str:
-    """Return the text in a part.
-
-    Raises: RefusedError if it is not UTF-8.
-    """
+    """Return the text in a part. Raises: RefusedError if it is not UTF-8."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as exc:
@@ -102,10 +96,7 @@ def text_of(name: str, data: bytes | bytearray) -> str:
 
 
 def parse_multipart(body: bytes, boundary: str) -> ParsedRequest:
-    """Return the request in a form for edits.
-
-    Raises: RefusedError for a part that the endpoint does not take.
-    """
+    """Return the request in a form for edits. Raises: RefusedError for a part that the endpoint does not take."""
     parsed = ParsedRequest()
     svg: dict[str, Any] = {}
     for head, data in _parts(body, boundary):

@@ -88,10 +88,7 @@ class ValidatedRequest:
 
 
 def validate(operation: str, parsed: ParsedRequest, *, azure: bool = False) -> ValidatedRequest:
-    """Return a request with every choice made.
-
-    Raises: RefusedError for whatever the service would refuse.
-    """
+    """Return a request with every choice made. Raises: RefusedError for whatever the service would refuse."""
     spec, fields = _model(parsed), parsed.fields
     if "prompt" not in fields:
         raise errors.missing("prompt")
