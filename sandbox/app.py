@@ -7,9 +7,9 @@ import hashlib
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -53,7 +53,6 @@ SERVICE_HEADERS = {  # docs/service.md, "Rate limits"
     "x-ratelimit-remaining-requests": "249",
     "x-ratelimit-reset-requests": "240ms",
 }
-T = TypeVar("T")
 
 
 class SandboxApp:
@@ -85,7 +84,7 @@ class SandboxApp:
     async def _images(self, request: web.Request) -> web.StreamResponse:
         began, style = time.monotonic(), _style(request)
         body = await request.read()
-        parsed = await _in_thread(lambda: self._parsed(request, body))
+        parsed = await asyncio.to_thread(self._parsed, request, body)
         key = request.headers.get("Idempotency-Key") if style == "comfy" else None
         response = await (self._once(request, parsed, key) if key else self._answered(request, parsed))
         if style == "openai":
@@ -109,7 +108,7 @@ class SandboxApp:
 
     async def _once(self, request: web.Request, parsed: ParsedRequest, key: str) -> web.StreamResponse:
         """Answer, or give the answer that the key had before."""
-        digest = await _in_thread(lambda: f"{request.path} {parsed.digest()}")
+        digest = f"{request.path} {await asyncio.to_thread(parsed.digest)}"
         known = self._idempotency.begin(key, digest)
         if known is not None:
             return _again(known)
@@ -126,7 +125,7 @@ class SandboxApp:
     async def _answered(self, request: web.Request, parsed: ParsedRequest) -> web.Response:
         style, render = _style(request), self._context.render
         operation = request.match_info["operation"]
-        asked = await _in_thread(lambda: validate(operation, parsed, azure=style == "azure"))
+        asked = await asyncio.to_thread(validate, operation, parsed, azure=style == "azure")
         used = billing.credits_of(asked) if style == "comfy" else None
         headers = {} if used is None else {"X-Comfy-Credits-Used": f"{used:.4f}"}
         if asked.stream:
@@ -134,7 +133,7 @@ class SandboxApp:
             return web.Response(body=_events(asked, render), content_type="text/event-stream", headers=headers)
         as_url = style == "comfy" and request.headers.get("Comfy-Asset-Format", "").lower() == "url"
         link = partial(self._linked, f"{request.url.origin()}") if as_url else None
-        body = await _in_thread(lambda: json_response(asked, render, link))
+        body = await asyncio.to_thread(json_response, asked, render, link)
         self._bill(request, asked)
         return web.Response(body=body, content_type="application/json", headers=headers)
 
@@ -208,14 +207,9 @@ def _again(cached: CachedResponse) -> web.Response:
 
 async def _events(asked: ValidatedRequest, render: Render) -> AsyncIterator[bytes]:
     for index in range(asked.n):
-        yield await _in_thread(partial(events_of, asked, render, index))
+        yield await asyncio.to_thread(events_of, asked, render, index)
 
 
 def _model_object(model: str, spec: ModelSpec) -> dict[str, Any]:
     day = spec.shutdown_date.isoformat() if spec.shutdown_date else None
     return {"id": model, "object": "model", "created": CREATED, "owned_by": "openai", "shutdown_date": day}
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Run work on a worker thread, so that the loop stays free for other requests."""
-    return await asyncio.get_running_loop().run_in_executor(None, work)

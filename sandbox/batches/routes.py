@@ -129,7 +129,6 @@ def _limit(text: str, most: int) -> int:
 
 
 async def _pieces(path: Path) -> AsyncIterator[bytes]:
-    loop = asyncio.get_running_loop()
     with path.open("rb") as file:
-        while piece := await loop.run_in_executor(None, file.read, PIECE_BYTES):
+        while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
             yield piece

@@ -58,7 +58,7 @@ async def _received(request: web.Request, parser: MultipartParser, file: BinaryI
             else:
                 sent.size += len(part)
                 if sent.size <= MAX_BYTES:  # what is too long is read on, but no longer kept
-                    await asyncio.get_running_loop().run_in_executor(None, file.write, part)
+                    await asyncio.to_thread(file.write, part)
     parser.close()
     return sent
 
