@@ -108,9 +108,9 @@ def parse_answer(
     if waits and has_picture and not any(image.raw for image in images):
         is_elsewhere = all(image.url for image in images if image.has_picture)
         goes_on = is_waiting if is_elsewhere else is_running_task
-        words = service_words(raw.body)  # an error beside it withholds no picture
-        is_told = words.from_service and not words.is_task
-        has_picture = is_told or not any(map(goes_on, list(values_in(raw.body))[-1:]))  # the last says how it ended
+        if any(map(goes_on, list(values_in(raw.body))[-1:])):  # the last says how it ended
+            words = service_words(raw.body)  # an error beside it withholds no picture
+            has_picture = words.from_service and not words.is_task
     if response is not None and has_picture and not any(image.guess and image.url for image in images):
         return response
     body = _last_words(raw.body) or raw.body
