@@ -31,8 +31,9 @@ def extra_fields(told: object, place: str, key: str = "") -> dict[str, Any]:
     if not isinstance(told, dict) or len(told) > MAX_FIELDS:
         raise RefusedError(f'"send" of {place} must be an object of at most {MAX_FIELDS} fields and their values.')
     for name, value in told.items():
-        if fault := _name_fault(name) or _value_fault(value, key):
-            raise RefusedError(f'"send" of {place} cannot hold {name[:64]!a}: {fault}.')
+        is_key = _holds_key(name, key)
+        if fault := _name_fault(name, is_key=is_key) or _value_fault(value, key):
+            raise RefusedError(f'"send" of {place} cannot hold {nameable(None if is_key else name)}: {fault}.')
     return dict(told)
 
 
@@ -45,7 +46,7 @@ def fields_of_texts(told: list[str]) -> dict[str, Any]:
     for each in filter(None, told):
         name, equals, text = each.partition("=")
         if not equals:
-            raise RefusedError(f"{each[:64]!a} is not of the form NAME=VALUE, as response_format=b64_json.")
+            raise RefusedError(f"{nameable(each)} is not of the form NAME=VALUE, as response_format=b64_json.")
         try:
             value = json.loads(text)
         except ValueError:
@@ -65,12 +66,16 @@ def shown(fields: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items())
 
 
-def _name_fault(name: str) -> str | None:
+def _holds_key(text: str, key: str) -> bool:
+    return KEY_TEXT.search(text) is not None or bool(key and key in text)
+
+
+def _name_fault(name: str, *, is_key: bool) -> str | None:
     if not FIELD.fullmatch(name):
         return "that is no name of a field"
     if name in OWN_FIELDS:
         return "the nodes have this field: choose it there"
-    return "a key goes into the entry's own key, which is not shown" if KEY_NAME.search(name) else None
+    return "a key goes into the entry's own key, which is not shown" if is_key or KEY_NAME.search(name) else None
 
 
 def _value_fault(value: object, key: str) -> str | None:
@@ -79,6 +84,6 @@ def _value_fault(value: object, key: str) -> str | None:
     text = str(value)
     if len(text) > MAX_CHARS or not text.isprintable() or "\ufffd" in text.encode(errors="replace").decode():
         return f"its value must be one line of at most {MAX_CHARS} characters"
-    if KEY_TEXT.search(text) or (key and key in text):
+    if _holds_key(text, key):
         return "its value looks like a key, which goes into the entry's own key and is not shown"
     return None

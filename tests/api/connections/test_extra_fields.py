@@ -80,6 +80,8 @@ def test_they_are_part_of_what_a_job_is_only_where_there_are_some() -> None:
         *(({name: "x"}, "the nodes have this field") for name in ("prompt", "image", "images", "mask", "model", "n")),
         *(({name: 1}, "the nodes have this field") for name in ("size", "quality", "stream", "markup", "image_count")),
         *(({name: "x"}, "a key goes into") for name in ("api_key", "x-api-key", "Authorization", "access_token")),
+        *(({name: "x"}, "a key goes into") for name in (KEY, "stored-secret-of-the-entry")),
+        ({KEY: KEY}, "a key goes into"),
         ({"note": KEY}, "looks like a key"),
         ({"note": f"it is {KEY}!"}, "looks like a key"),
         ({"note": "stored-secret-of-the-entry"}, "looks like a key"),
@@ -137,7 +139,7 @@ def test_the_command_stores_shows_and_forgets_them(capsys: pytest.CaptureFixture
     assert resolved().send == {}
 
 
-@pytest.mark.parametrize("told", ["response_format", "prompt=x", "note=" + KEY])
+@pytest.mark.parametrize("told", ["response_format", "prompt=x", "note=" + KEY, KEY])
 def test_the_command_stores_nothing_that_cannot_be(told: str, capsys: pytest.CaptureFixture[str]) -> None:
     """It says why, without the value."""
     write(relay={"base_url": "https://relay.invalid/v1"})
