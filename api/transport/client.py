@@ -170,7 +170,7 @@ class HttpResponse:
         """Take over what the head of the answer says."""
         clean = self.connection.without_secrets_in
         self.status, self.content = response.status_code, partial(bounded_chunks, response)
-        self.headers = {name.lower(): clean(value) for name, value in response.headers.items()}
+        self.headers = {clean(name).lower(): clean(value) for name, value in response.headers.items()}
 
     def lost(self, exc: Exception) -> OpenAIImageError:
         """Return the error for a request whose answer did not come, or not whole."""

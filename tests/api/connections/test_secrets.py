@@ -82,6 +82,7 @@ ECHOES: dict[str, Echo] = {
     "key in quotes": lambda key: (400, failure(f"the header 'Authorization: Bearer {key}' is bad"), {}),
     "key as code": lambda key: (403, failure("no", code=key, param=key), {}),
     "key in headers": lambda key: (500, failure("no"), {"x-request-id": key, "X-Comfy-Error-Type": key}),
+    "key as a header": lambda key: (200, {"data": []}, {f"x-ratelimit-{key}": "1"}),
     "plain text": lambda key: (404, f"<html>no route for {key}</html>", {}),
     "moderated": lambda key: (400, failure(f"safety system, {key}", code="moderation_blocked"), {}),
     "gateway": lambda key: (502, f"upstream said {key}", {}),
