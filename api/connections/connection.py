@@ -18,17 +18,7 @@ from pydantic import SecretStr
 from ..catalog import catalog, validation
 from ..catalog.schemas import OpenAIImageGenerationRequest
 from ..errors import RefusedError
-from . import escaped
-from .pasted import (
-    HEADER_NAME,
-    HEADER_VARIABLES,
-    address_fault,
-    host_of,
-    proxy_fault,
-    text_fault,
-    unusable_address,
-    unusable_key,
-)
+from . import escaped, pasted
 
 BATCH_WINDOW = timedelta(hours=24)
 OWN_KEY_MAX_PIXELS = 8_294_400  # the largest picture the models make, docs/service.md, "Sizes"
@@ -84,7 +74,7 @@ class Connection:
     @property
     def host(self) -> str:
         """The host that requests go to, for the report."""
-        return host_of(self.base_url)
+        return pasted.host_of(self.base_url)
 
     @property
     def service(self) -> str:
@@ -193,19 +183,23 @@ class Connection:
         Raises: RefusedError that names the variable or the file to fix.
         """
         entry = f"the entry {self.name} in connections.json"
-        if self.key is not None and (fault := text_fault(self.key.get_secret_value())):
-            raise unusable_key(self.name, self.key_from or entry, fault)
+        if self.key is not None and (fault := pasted.text_fault(self.key.get_secret_value())):
+            raise pasted.unusable_key(self.name, self.key_from or entry, fault)
         for name, value in self.headers.items():
-            fault = "no header can have this name" if not HEADER_NAME.fullmatch(name) else text_fault(value, " \t")
+            fault = (
+                "no header can have this name"
+                if not pasted.HEADER_NAME.fullmatch(name)
+                else pasted.text_fault(value, " \t")
+            )
             if fault:
-                place = HEADER_VARIABLES.get(name) or entry
+                place = pasted.HEADER_VARIABLES.get(name) or entry
                 raise RefusedError(
                     f"{self.name}: the header {name!a} of {place} cannot be sent: {fault}. Type it again.",
                     code="invalid_value",
                 )
-        if fault := address_fault(self.base_url):
-            raise unusable_address(self.name, self.address_from or entry, fault)
-        if not self.is_loopback and (found := proxy_fault(self.base_url)):
+        if fault := pasted.address_fault(self.base_url):
+            raise pasted.unusable_address(self.name, self.address_from or entry, fault)
+        if not self.is_loopback and (found := pasted.proxy_fault(self.base_url)):
             raise RefusedError(
                 f"{self.name}: the proxy address from {found[1]} cannot be used: {found[0]}."
                 " It should be as http://host:port. Fix the variable, or take it away, and restart ComfyUI.",

@@ -18,6 +18,7 @@ from typing import Any
 from ..catalog.schemas import Image, OpenAIImageGenerationResponse, SvgUsage, TokenDetails, Usage
 from ..connections.connection import Connection
 from ..errors import BadAnswerError
+from . import sse
 from .base64_json import (
     base64_to_bytes,
     begins_as_picture,
@@ -31,19 +32,6 @@ from .find_pictures import MAX_IMAGES, UP_TO_SUFFIX, guessed_pictures, known_pic
 from .loose_json import documents, entries, is_finished, is_large, utf8
 from .page_words import is_text
 from .service_words import service_words, values_in
-from .sse import (
-    EVENT_STREAM,
-    PARTIAL,
-    PARTIAL_INDEX,
-    PREAMBLE,
-    events,
-    is_begun,
-    is_error,
-    is_of_responses,
-    is_partial,
-    is_text_piece,
-    joined_chat,
-)
 from .task_words import begun_task, is_running_task, is_waiting, names_task
 
 MAX_TOKENS = 10**9
@@ -125,7 +113,7 @@ def parse_answer(
     said_there = begun_task(address.partition("?")[0]) if address and not words.is_task else words.message
     message = connection.redacted(said_there)[:SAID_MAX_CHARS].rstrip(" .")
     said = f" The service says: {message}." if message else ""
-    is_empty = PREAMBLE.fullmatch(raw.body) is not None
+    is_empty = sse.PREAMBLE.fullmatch(raw.body) is not None
     what = "is empty" if is_empty else "holds no picture" if response is not None else "is not of the expected form"
     if packing := _packing(raw):
         what, said = f"is packed by {packing}, which was not asked for; another program can unpack the kept file", ""
@@ -159,7 +147,7 @@ def is_worth_reading(body: bytes) -> bool:
 
     Events may tell of tasks on their way to the picture, and so of one only where they name it.
     """
-    is_named = EVENT_STREAM.match(body) is None or any(map(names_task, values_in(body)))
+    is_named = sse.EVENT_STREAM.match(body) is None or any(map(names_task, values_in(body)))
     return holds_picture(body) or (is_named and tells_of_work(body))
 
 
@@ -179,13 +167,13 @@ def was_begun(body: bytes) -> bool:
     outline, _ = extract_base64(utf8(body))
     if outline.lstrip()[:1] == b"<":
         return False  # a page, whatever its scripts hold
-    return is_large(outline) or any(map(is_begun, list(_told(outline))[:-1]))
+    return is_large(outline) or any(map(sse.is_begun, list(_told(outline))[:-1]))
 
 
 def _told(outline: bytes) -> Iterator[object]:
     """Yield the events or the documents of an answer."""
-    is_stream = EVENT_STREAM.match(outline) is not None
-    yield from events([outline]) if is_stream else documents(outline.decode("utf-8", errors="replace"))
+    is_stream = sse.EVENT_STREAM.match(outline) is not None
+    yield from sse.events([outline]) if is_stream else documents(outline.decode("utf-8", errors="replace"))
 
 
 def response_of(
@@ -203,8 +191,8 @@ def response_of(
             return OpenAIImageGenerationResponse(data=[Image(raw=joined)])
         answers = [response_from_document(document, long_texts, sent) for document in told]
         if with_pictures := [one for one in answers if one.data]:
-            if EVENT_STREAM.match(outline):
-                return _joined(answers, once=any(map(is_of_responses, told)))
+            if sse.EVENT_STREAM.match(outline):
+                return _joined(answers, once=any(map(sse.is_of_responses, told)))
             # of one that was asked for, lines of progress may come before the answer
             return _joined(answers, once=True) if asked > 1 else with_pictures[-1]
     if long_texts and not told and not _has_sketches(outline):  # cut off behind its picture
@@ -218,7 +206,7 @@ def response_of(
         guesses = _not_sent(guessed_pictures(document, long_texts), sent) or linked_pictures(document)
         if guesses:
             return _about(document).model_copy(update={"data": guesses})
-    if guess and not EVENT_STREAM.match(outline) and (found := _not_sent(pictures_in_text(body), sent)):
+    if guess and not sse.EVENT_STREAM.match(outline) and (found := _not_sent(pictures_in_text(body), sent)):
         return OpenAIImageGenerationResponse(data=found)
     return _about(told[-1]) if told else None
 
@@ -253,7 +241,9 @@ def _quoted_stream(document: object) -> bytes | None:
 
 def _has_sketches(outline: bytes) -> bool:
     """Tell whether an answer holds sketches, perhaps one that is cut off."""
-    return any(mark.encode() in outline for mark in (PARTIAL, PARTIAL_INDEX)) or any(map(is_partial, _told(outline)))
+    return any(mark.encode() in outline for mark in (sse.PARTIAL, sse.PARTIAL_INDEX)) or any(
+        map(sse.is_partial, _told(outline))
+    )
 
 
 def _bare_picture(body: bytes) -> bytes | None:
@@ -293,7 +283,7 @@ def tells_of_work(body: bytes, *, status: int = 200) -> bool:
 
 def finished_pictures(document: object) -> int:
     """Return how many finished pictures JSON, such as an event's, holds in known places."""
-    return 0 if is_text_piece(document) else len(response_from_document(document, {}).data)
+    return 0 if sse.is_text_piece(document) else len(response_from_document(document, {}).data)
 
 
 def is_piece(document: object) -> bool:
@@ -341,12 +331,12 @@ def _decoded(text: str | memoryview) -> bytes:
 
 def _last_words(body: bytes) -> bytes | None:
     """Return what a stream of events ends with where it is no picture: an error, or the text of a chat."""
-    if not EVENT_STREAM.match(body):
+    if not sse.EVENT_STREAM.match(body):
         return None
-    told = list(events([body]))
-    failed = next((event for event in told if is_error(event)), None)
+    told = list(sse.events([body]))
+    failed = next((event for event in told if sse.is_error(event)), None)
     if failed is None:
-        chat = joined_chat(told, {})
+        chat = sse.joined_chat(told, {})
         return json.dumps(chat).encode() if chat else None
     inner = failed.get("response")
     nested = inner.get("error") if isinstance(inner, dict) else None
@@ -358,14 +348,14 @@ def _readings(outline: bytes, texts: Mapping[str, memoryview]) -> Iterator[list[
 
     Sketches are left out, but for those of a plain answer that has nothing else.
     """
-    text, is_stream = outline.decode("utf-8", errors="replace"), EVENT_STREAM.match(outline) is not None
+    text, is_stream = outline.decode("utf-8", errors="replace"), sse.EVENT_STREAM.match(outline) is not None
     if is_stream:
-        finals: list[object] = [event for event in events([outline]) if not is_partial(event)]
-        chat = joined_chat(finals, texts)
-        yield [each for each in finals if not is_text_piece(each)] + ([chat] if chat else [])
-    if not is_stream or PARTIAL not in text:
+        finals: list[object] = [event for event in sse.events([outline]) if not sse.is_partial(event)]
+        chat = sse.joined_chat(finals, texts)
+        yield [each for each in finals if not sse.is_text_piece(each)] + ([chat] if chat else [])
+    if not is_stream or sse.PARTIAL not in text:
         told = list(documents(text))
-        finished = [document for document in told if not is_partial(document)]
+        finished = [document for document in told if not sse.is_partial(document)]
         yield finished or ([] if is_stream else told)
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from ..catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest, OpenAIImageGenerationResponse
 from ..connections.connection import Connection
 from ..errors import OpenAIImageError
-from . import client
+from . import client, sse
 from .answer import (
     RawAnswer,
     finished_pictures,
@@ -35,19 +35,6 @@ from .bodies import FilePart, request_body
 from .client import HttpResponse
 from .downloads import address_of, is_own
 from .find_pictures import UP_TO_SUFFIX
-from .sse import (
-    ENDED_KINDS,
-    EVENT_STREAM,
-    PREAMBLE,
-    IncompleteStream,
-    events,
-    is_end,
-    is_error,
-    is_part,
-    is_partial,
-    is_text_piece,
-    without_preamble,
-)
 
 START_BYTES = 8  # enough to tell events from JSON
 END_OF_JSON = (b"}", b"]")
@@ -163,16 +150,14 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         self._has_failed = False
         try:
             start = b""
-            while (self.received < START_BYTES or PREAMBLE.fullmatch(start)) and (piece := next(coming, b"")):
-                start = without_preamble(start) + piece
-            if not EVENT_STREAM.match(start):
+            while (self.received < START_BYTES or sse.PREAMBLE.fullmatch(start)) and (piece := next(coming, b"")):
+                start = sse.without_preamble(start) + piece
+            if not sse.EVENT_STREAM.match(start):
                 looked_s = _shorten_patience(pieces, response)
                 for _piece in coming:
                     looked_s += _shorten_patience(pieces, response) if looked_s < LOOKS_AT_END_S else 0.0
-            elif not self._streamed(itertools.chain([start], coming), response) and not self._began_task(
-                b"".join(pieces)
-            ):
-                raise response.lost(IncompleteStream("the stream ended without its final event"))
+            elif not (self._streamed(itertools.chain([start], coming), response) or self._began_task(b"".join(pieces))):
+                raise response.lost(sse.IncompleteStream("the stream ended without its final event"))
         except OpenAIImageError:
             came = b"".join(pieces)
             is_told = self._has_failed or is_finished_json(came) or holds_picture(came)
@@ -223,17 +208,17 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         """Follow a stream until it has said its last word; tell whether there was one."""
         self.stage = "streaming"
         finals, failures, is_chat, is_sequence, is_ended, is_in_pieces = 0, 0, False, False, False, False
-        for event in events(coming):
-            if is_partial(event):
+        for event in sse.events(coming):
+            if sse.is_partial(event):
                 with contextlib.suppress(KeyError, ValueError, TypeError, AttributeError):
                     self.partials.append(base64_to_bytes(event["b64_json"]))
                 continue
-            is_chat, is_sequence = is_chat or is_text_piece(event), is_sequence or is_part(event)
-            is_ended = is_ended or event.get("type") in ENDED_KINDS
+            is_chat, is_sequence = is_chat or sse.is_text_piece(event), is_sequence or sse.is_part(event)
+            is_ended = is_ended or event.get("type") in sse.ENDED_KINDS
             count = 0 if is_in_pieces else finished_pictures(event)
             if count and is_piece(event):
                 is_in_pieces, count, response.patience.silence_s = True, 0, PIECES_S
-            has_failed = not count and is_error(event)
+            has_failed = not count and sse.is_error(event)
             finals, failures = finals + count, failures + has_failed
             self._has_failed = failures > 0
             if finals >= self._pictures and not is_sequence:
@@ -241,7 +226,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
             if has_failed and self._pictures == 1 and not is_sequence:
                 response.patience.shorten(AFTER_END_S)  # some servers fail, try another way, and have the picture
             is_told = finals + failures >= self._pictures and not is_sequence  # else others are still made
-            if is_told or is_end(event, count):
+            if is_told or sse.is_end(event, count):
                 response.patience.silence_s = AFTER_END_S
         is_told = is_chat or self._has_failed or is_ended or is_in_pieces
         return finals > 0 or is_told  # without a picture, what it says is told
