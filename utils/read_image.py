@@ -43,6 +43,7 @@ NOT_READ = {  # by the first bytes
     "TIFF": re.compile(rb"II[*+]\0|MM\0[*+]", re.DOTALL),
     "PDF": re.compile(rb"%PDF"),
     "ZIP": re.compile(rb"PK\x03\x04"),
+    "SVG": re.compile(rb"\s*<(svg|\?xml)"),
 }
 TRANSPARENT_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 

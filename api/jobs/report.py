@@ -12,7 +12,7 @@ from typing import Any
 
 from ..catalog import catalog, pricing
 from ..connections.connection import ENDING_KINDS, Connection
-from ..store.records import StoredAnswer, suffix_of
+from ..store.records import JobRecord, StoredAnswer, suffix_of
 
 FORMATS = {"jpg": "jpeg", "png": "png", "webp": "webp", "gif": "gif", "svg": "svg"}
 SIZED_FORMATS = ("png", "jpeg", "webp", "gif")
@@ -112,6 +112,11 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
+def broken_notes(record: JobRecord, place: str = "") -> list[str]:
+    """Return what is wrong with each picture of an answer that could not be had, and where its bytes are."""
+    return [f"Picture {index} of the answer is broken: {fault}{place}." for index, fault in record.faults.items()]
+
+
 def report(
     answer: StoredAnswer,
     connection: Connection,
@@ -130,8 +135,8 @@ def report(
     expected = pricing.estimate(connection, record.fields, record.image_count)
     cost = None if record.cost_usd is None else round(record.cost_usd, 6)
     place = f"; its bytes are in {answer.folder}" if answer.folder else ""
-    faults = [f"Picture {index} of the answer is broken: {fault}{place}." for index, fault in record.faults.items()]
-    own_notes = [*answer.notes, *received_notes(answer), *faults, *([SANDBOX_NOTE] if is_free else [])]
+    own_notes = [*answer.notes, *received_notes(answer), *broken_notes(record, place)]
+    own_notes += [SANDBOX_NOTE] if is_free else []
     size = record.fields.get("size")  # what was asked, or what came in its place
     if size not in (None, "auto") and (came := next(filter(None, map(dimensions, answer.pictures)), None)):
         size = f"{came[0]}x{came[1]}"

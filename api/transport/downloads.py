@@ -19,7 +19,9 @@ from .answer import known_picture
 from .base64_json import base64_to_bytes, is_picture, looks_like_base64
 from .client import TooLargeError
 from .find_pictures import address_in
+from .loose_json import utf8
 from .network_words import reason_of
+from .page_words import is_text
 from .service_words import service_words
 from .sessions import INSIDE, Patience, is_public, names_inside, peer_of
 
@@ -94,7 +96,10 @@ def _bytes_of(image: Image, connection: Connection) -> bytes:
         data = b"".join(client.bounded(client.unpacked([told]), max(MAX_PICTURE_BYTES, len(told))))
         if len(text) < WORDS_MAX_CHARS and not data.isascii() and not looks_like_base64(text):
             raise ValueError(f"in place of a picture came: {text}")  # a word may be base64 by chance
-        return data if is_picture(data) else known_picture(data) or data
+        found = data if is_picture(data) else known_picture(data)
+        if found is None and is_text(utf8(data[:SEARCHED_BYTES]).decode(errors="replace")):
+            raise ValueError(f"in place of a picture came: {_words_of(data, connection)}")
+        return found or data
     if image.url and image.url[:5].lower() == "data:":
         return base64_to_bytes(image.url)
     if image.url:

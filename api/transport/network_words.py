@@ -102,6 +102,7 @@ KINDS: tuple[tuple[Kinds, str | Callable[[BaseException], str | None]], ...] = (
         (http.client.HTTPException, urllib3.exceptions.InvalidHeader, urllib3.exceptions.InvalidChunkLength),
         "the head of the answer cannot be read",
     ),
+    ((requests.exceptions.TooManyRedirects,), str),
     ((requests.exceptions.InvalidHeader,), "a header has a character that no header may have"),
     ((requests.exceptions.InvalidProxyURL,), "the address of the proxy cannot be read"),
     (

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from ...api import JOBS, Connection, FilePart, HostSecrets, Job, JobHandle, StoredAnswer, originals_of
 from ...api.catalog import validation
 from ...api.connections import resolve as connections
-from ...api.jobs.report import model_notes, outcome, received_notes, report
+from ...api.jobs.report import broken_notes, model_notes, outcome, received_notes, report
 from ...api.jobs.threads import run_bounded, run_in_thread
 from ...api.store.records import unreadable
 from ...api.store.store import BROKEN, put_back
@@ -144,7 +144,7 @@ class NodeRun:
                 outputs = await work_out(partial(decode, answer, encoded), self.node_id, stage)
             except BrokenPictureError as exc:
                 put_back(answer, BROKEN)
-                fault = " ".join([*received_notes(answer), str(exc)])
+                fault = " ".join([*received_notes(answer), *(broken_notes(answer.record) or [str(exc)])])
                 raise unreadable(answer.record.model_copy(update={"fault": fault}), answer.folder) from exc
             except BaseException:
                 JOBS.put_back(asked.job, answer)

@@ -38,7 +38,7 @@ from openai_image_nodes.api.transport.service_words import service_words
 from PIL import Image, features
 from support.capture import picture, success
 from support.growth import grows_with_length
-from support.node_calls import node
+from support.node_calls import KEY, node
 from support.wire_server import HOLD, WireServer, chunked, openai_wire, plain
 
 RELAY = Connection(name="relay", base_url="https://relay.example/v1")
@@ -434,12 +434,23 @@ def test_an_avif_is_read(server: WireServer) -> None:
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(b"\0\0\0\x18ftypheic" + bytes(300), "HEIC"), (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(300), "JPEG XL")],
+    [
+        (b"\0\0\0\x18ftypheic" + bytes(300), "HEIC"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(300), "JPEG XL"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>" + b" " * 300, "SVG"),
+    ],
 )
 def test_a_format_that_is_not_read_is_named_with_its_file(server: WireServer, data: bytes, words: str) -> None:
     """It is kept, and another program can read it."""
     server.script(plain(json.dumps(success(data)).encode()))
     with pytest.raises(BadAnswerError, match=f"its format is {words}.*convert the kept file.*kept in"):
+        node()
+
+
+def test_words_in_base64_in_the_place_of_a_picture_are_told(server: WireServer) -> None:
+    """A refusal as a file: not as bytes of no known format, and without the key that it repeats."""
+    server.script(plain(json.dumps(success(b"I cannot draw this for " + KEY.encode() + b"." * 300)).encode()))
+    with pytest.raises(BadAnswerError, match=r"in place of a picture came: I cannot draw this for \[key\]"):
         node()
 
 
