@@ -11,18 +11,24 @@ from .page_words import PAGE_MAX_CHARS, clean
 
 PLACES_DEEP, ALONE_MAX = 3, 2
 TASK_KEY = re.compile(
-    r"((task|job|prediction|inference|run|event|operation)[_-]?id|generationid|invocation_?arn)", re.I
+    r"((task|job|prediction|inference|run|event|operation)[_-]?(uu)?id|generationid|invocation_?arn)", re.I
 )
 WEAK_KEYS = ("id", "request_id", "requestId", "generation_id")  # many answers have one
+STATE_PREFIX = "TASK_STATUS_"  # Novita's
 STATE_KEYS = ("status", "state", "task_status", "taskStatus")
 TASK_STATES = re.compile(
     r"queued?|pending|processing|in[ _-]?progress|submitted|starting|created|validating|not_?(start(ed)?|running)"
     r"|in[ _-]?queue|run(ning)?|accepted|wait(ing)?|generating|scheduled|suspended|executing|ongoing|preparing"
-    r"|initiali[sz]ing|throttled|backlogged",
+    r"|initiali[sz]ing|throttled|backlogged|\d{1,2}%|.{1,4}\u4e2d|\u7b49\u5f85.{0,2}",  # Chinese
     re.I,
 )
-DONE_STATES = re.compile(r"succe(ss|ssful|ed|eded)|completed?|done|finish(ed)?|ready", re.I)
-FAILED_STATES = re.compile(r"fail(ed|ure)?|timed?_?out|error(ed)?|rejected|blocked|cancell?ed|expired|incomplete", re.I)
+DONE_STATES = re.compile(
+    r"succe(ss|ssful|ed|eded)|completed?|done|finish(ed)?|ready|100%|\u5df2?\u5b8c\u6210|.{0,2}\u6210\u529f", re.I
+)
+FAILED_STATES = re.compile(
+    r"fail(ed|ure)?|timed?_?out|error(ed)?|rejected|blocked|cancell?ed|expired|abort(ed)?|incomplete|.{0,2}\u5931\u8d25",
+    re.I,
+)
 KNOWN_STATES = (TASK_STATES, DONE_STATES, FAILED_STATES)
 TASK_PLACES = (
     "data", "output", "result", "task", "job", "jobs", "header", "Response", "Result", "sdGenerationJob",
@@ -136,7 +142,8 @@ def _is_waiting(answer: Mapping[str, Any]) -> bool:
 
 
 def _own_states(answer: Mapping[str, Any]) -> Iterator[str]:
-    return (state for key in STATE_KEYS if isinstance(state := answer.get(key), str))
+    told = (state for key in STATE_KEYS if isinstance(state := answer.get(key), str))
+    return (state[len(STATE_PREFIX) :] if state.upper().startswith(STATE_PREFIX) else state for state in told)
 
 
 def _with_places(answer: object, depth: int = 0) -> Iterator[Mapping[str, Any]]:

@@ -36,6 +36,7 @@ from .task_words import (
 FIRST_PAUSE_S, LONGEST_PAUSE_S, GROWTH, TOTAL_S = 1.0, 5.0, 1.5, 600.0
 LAST_LOOK_S = 60.0  # for a look that begins when the time is nearly up
 UNCLEAR_MAX = 5  # looks in a row that tell nothing: a task may be told of later than it is begun
+BUSY_MAX, TOO_MANY, FAILURE = 2, 429, 500  # looks in a row at a guessed place that tell nothing of what is there
 NAMED_MAX = 30  # that name the task, in a state that nobody knows
 PLACES_MAX, OUTLINE_MAX_BYTES = 8, 1 << 20
 FAILED_FOR_SURE = re.compile(r"failed|failure|cancell?ed|rejected", re.I)  # an error may be that of the look
@@ -148,15 +149,20 @@ def _addresses(body: bytes) -> list[str]:
 
 @dataclass
 class _Watch:
-    """Looks at a task until `ends`; `ids` are by what a place means it, of the `guessed` places nobody told."""
+    """Looks at a task until `ends`; `ids` are by what a place means it.
+
+    Of the `guessed` places nobody told; those that named it are `proven`. `is_busy`: the last look got no answer.
+    """
 
     connection: Connection
     ends: float
     sent: Sequence[bytes] = field(repr=False)
     ids: set[str]
     guessed: list[str] = field(default_factory=list)
+    proven: set[str] = field(default_factory=set)
     seen: tuple[bytes, list[Any]] = field(default=(b"", []), repr=False)  # the last body, and the values in it
     goes_on: bool = False
+    is_busy: bool = False
 
     def ended(self, place: str) -> bytes | None:
         """Return what a place tells once the task ended, or has a picture and does not say that it goes on; else None.
@@ -174,7 +180,8 @@ class _Watch:
             pause_s, body = min(pause_s * GROWTH, LONGEST_PAUSE_S), self._look(place)
             state = self._state(body)
             is_pending = TASK_STATES.fullmatch(state) is not None
-            self.goes_on |= is_pending and (not is_guess or self._is_named(body))
+            self.proven |= {place} if self._is_named(body) else set()
+            self.goes_on |= is_pending and (not is_guess or place in self.proven)
             if self.has_failed(body) or (not is_pending and self._is_end(body, state, place)):
                 return body
             unclear = 0 if is_pending else unclear + 1
@@ -201,6 +208,8 @@ class _Watch:
         return not state and self._is_its_own(body, place) and self.has_picture(body)
 
     def _patience(self, body: bytes, *, is_pending: bool) -> int:
+        if self.is_busy:
+            return BUSY_MAX
         if is_pending or not self._is_named(body):
             return UNCLEAR_MAX if is_pending else 0
         is_known = DONE_STATES.fullmatch(self._state(body)) or self.has_picture(body)
@@ -208,7 +217,7 @@ class _Watch:
 
     def _is_its_own(self, body: bytes, place: str) -> bool:
         """Tell whether what is told is of the task: at a guessed place may be anything."""
-        return place not in self.guessed or bool(self._state(body)) or self._is_named(body)
+        return place not in self.guessed or place in self.proven or bool(self._state(body))
 
     def _is_named(self, body: bytes) -> bool:
         told = (each for value in self.values(body) for _, each in entries(value))
@@ -225,13 +234,17 @@ class _Watch:
 
     def _look(self, place: str) -> bytes:
         body, left_s = b"", max(LAST_LOOK_S, self.ends - time.monotonic())
+        self.is_busy = False
         try:
             address = address_of(place, self.connection)
             body = fetched_once(address, self.connection, total_s=left_s, is_asked=True)
         except RefusedDownloadError as exc:  # some tell so of a task that failed
             is_over = exc.response.status_code in TOLD_BY and FAILED_FOR_SURE.fullmatch(self._state(exc.said))
             body = exc.said if is_over else b""
-        except (ValueError, requests.RequestException, OSError):
+            self.is_busy = exc.response.status_code == TOO_MANY or exc.response.status_code >= FAILURE
+        except (requests.RequestException, OSError):
+            self.is_busy = True
+        except ValueError:
             pass
         return b"" if _is_page(body) or (_is_large(body) and not self.has_picture(body, guess=False)) else body
 
