@@ -5,7 +5,7 @@ from __future__ import annotations
 MODERATION_CODES = (
     r"moderation|content_?(filter|policy)|responsible_?ai_?policy|sensitive_?(words?|content)|prohibited_content"
     r"|\bsafety(_(error|violations?|system|block\w*))?\b|image_safety|data_?inspection_?fail|risk_?control|ip_?infring"
-    r"|policy_violation"
+    r"|policy_?violation|audit\w*illegal"
     r"|prompt_?(blocked|rejected|unsafe)|\bnsfw|inappropriate|unsafe_?content|illegal_(prompt|image)|content_?moderat"
     r"|request_?moderated|risk_?detect|(image|text)_?illegal"
 )
@@ -13,17 +13,23 @@ MODERATION_WORDS = (
     r"safety system|content management policy|was filtered|content[-_ ]?(policy|filter(?!_results?\b))"
     r"|moderation[ _](system|filter|check|blocked|failed)|content moderated|content audit|risk (control|not pass)"
     r"|(by|failed|not pass) (the )?(content )?(moderation|safety)|(violat\w+|against) .{0,60}(polic|guideline|terms of)"
+    r"|policy violation"
     r"|sensitive (word|content|information|chat)|new_sensitive|ip infringement"
     r"|\bnsfw\b|prohibited content|unsafe[ _](content|generation)"
     r"|inappropriate content|banned (prompt|word)"
     r"|flagged (as|by|for)|(prompt|request|input|images?|content) (was |were |is |are |has been )?flagged"
     r"|guardrails?\b.{0,40}(fail|block|reject|violat|trigger)|prompts? (pattern )?(was |is |are )?(blocked|unsafe)"
-    r"|\u654f\u611f|\u8fdd\u89c4|\u5ba1\u6838|\u5185\u5bb9\u5b89\u5168"
+    r"|\u654f\u611f|[\u8fdd\u9055][\u89c4\u898f\u6cd5]|\u4e0d\u5408\u89c4|[\u5ba1\u5be9]\u6838"  # Chinese
+    r"|\u5185\u5bb9\u5b89\u5168"
+    r"|\u4e0d\u9069\u5207|\u30dd\u30ea\u30b7\u30fc|\u898f\u7d04|\uc815\ucc45|\ubd80\uc801\uc808"  # Japanese, Korean
+    r"|\u043c\u043e\u0434\u0435\u0440\u0430\u0446|pol[i\u00ed]tica de (uso|conte)|politique d"
+    r"|mod(\u00e9ration|era[c\u00e7])"
+    r"|richtlinien?\b"
 )
 CREDIT_CODES = (
     r"insufficient_?\w*(quota|balance|credits?|funds)|quota_?(exceeded|exhausted|not_enough|insufficient|failed)"
-    r"|pre_consume\w*|billing(?!_not_)|spend_?(ing_)?limit|usage_limit|credits?_?(balance|limit|exhausted)"
-    r"|payment_?required|out_of_credits?|no_credits?|budget_?exceeded"
+    r"|pre_consume\w*|billing(?!_not_conf)|spend_?(ing_)?limit|usage_limit|credits?_?(balance|limit|exhausted)"
+    r"|payment_?required|credits?_?insufficient|out_of_credits?|no_credits?|budget_?exceeded"
     r"|balance_?(not_enough|insufficient|too_low|exhausted)"
     r"|arrear|overdue|(billing_)?not_enough_(credits?|balance|quota)|billing_balance|setlimitexceeded|free_?tier_?only"
 )
@@ -37,16 +43,20 @@ CREDIT_WORDS = (
     r"|exhausted (your|the|all) (\w+ )?(credits?|quota|budget|balance)|over budget"
     r"|(do(es)?n't|do(es)? not) have (any|enough) (credits?|funds|balance)|free (tier|quota|allocation|credits?)"
     r".{0,40}(exhausted|used up|exceeded)|used up (your|the|all) .{0,30}(free|allocation|quota|credits?)"
-    r"|\blimit:? 0, (used|model)"
+    r"|\blimit:? 0(/|, (used|model))|check your billing"
     r"|accessible to billed|\bpaid (\w+ )?is required|(credit card|payment method).{0,40}(on file|required|missing)"
     r"|exceeded your balance"
-    r"|\u30af\u30ec\u30b8\u30c3\u30c8.{0,4}\u4e0d\u8db3|\u6b8b\u9ad8"
-    r"|\u043d\u0435\u0434\u043e\u0441\u0442\u0430\u0442\u043e\u0447\u043d\u043e "
-    r"\u0441\u0440\u0435\u0434\u0441\u0442\u0432"
-    r"|out of ([\w-]+ ){1,3}quota|\u4f59\u989d|\u989d\u5ea6|\u6b20\u8d39|\u914d\u989d"
+    r"|\u30af\u30ec\u30b8\u30c3\u30c8.{0,4}(\u4e0d\u8db3|\u8ffd\u52a0)|\u6b8b\u9ad8"  # Japanese
+    r"|\u5229\u7528\u4e0a\u9650"
+    r"|(\ud06c\ub808\ub527|\uc794\uc561).{0,4}\ubd80\uc871"  # Korean
+    r"|\u043d\u0435\u0434\u043e\u0441\u0442\u0430\u0442\u043e\u0447\u043d\u043e "  # Russian
+    r"(\u0441\u0440\u0435\u0434\u0441\u0442\u0432|\u043a\u0440\u0435\u0434\u0438\u0442)"
+    r"|(saldo|cr[e\u00e9]dit\w*|solde|fondos?) insu[fl]|\bguthaben\b|s\u1ed1 d\u01b0"
+    r"|out of ([\w-]+ ){1,3}quota"  # Chinese, but for what was given back
+    r"|(?<!\u9000\u8fd8)(?<!\u8fd4\u8fd8)([\u4f59\u9918][\u989d\u984d\u91cf]|[\u989d\u984d]\u5ea6|\u914d\u989d)|\u6b20\u8d39|\u5145\u503c"
 )
 KEY_LIMIT_WORDS = (
-    r"key.{0,20}limit (exceeded|reached)"
+    r"key.{0,20}(limit (exceeded|reached)|(reached|exceeded) .{0,12}(cost|spend\w*|budget) limit)"
     r"|(?<!rate )limit (of|for) (this|the|your) (api )?key|(api )?key.{0,30}(budget|quota)"
     r"|virtual key|tokenstatusexhausted|\u4ee4\u724c.{0,4}\u989d\u5ea6"
 )
@@ -69,9 +79,9 @@ NO_SUCH_PATH = r"^unexpected (endpoint|method) or "
 HTTP_FOR_HTTPS = r"\bhttp\srequest (was sent )?to (an )?https"
 LEAKED_KEY = r"key.{0,40}(leaked|compromised|revoked)"
 ACCOUNT_CODES = r"(mismatched|invalid)_(organization|project)|(project|organization)_(archived|not_found)"
-NO_MODEL_CODES = r"unavailable_model|model_?(not|un|deprecat|retired|ended|shut)|deploymentnotfound"
+NO_MODEL_CODES = r"unavailable_model|model_?(not|un|off|deprecat|retired|ended|shut)|deploymentnotfound"
 NO_MODEL_WORDS = (
-    r"incorrect model (id|name)"
+    r"incorrect model (id|name)|\u6a21\u578b.{0,4}(\u4e0d\u5b58\u5728|\u4e0b\u7ebf)"
     r"|model.{0,80}(not found|not exist|unknown|not supported|not available)|(unknown|invalid|no such) model"
     r"|^(?!.*(parameter|field|argument|option)).*\bmodel\b.{0,80}(deprecated|retired|decommissioned|shut down"
     r"|no longer available)|model (id|identifier|name)\w* is invalid|real modelid|no endpoints found"
@@ -95,7 +105,7 @@ TIMED_OUT = (
 )
 FAILED_CODES = (
     r"server_error|\.servererror|internal|timeout|bad_response|gateway|unavailable|overloaded|\bstream_|do_request_failed"
-    r"|empty_response|generation_failed|no_content|service_error|processing_error|task_failed|upstream_decode"
+    r"|empty_response|generation_failed|no_content|service_error|processing_error|task_failed|\bapi_error|upstream_decode"
 )
 ONLY_UPSTREAM = r"^(type:\s)?upstream[\s_]error$"
 OVERLOADED = r"server_is_overloaded|slow_down|service_unavailable_error|\boverloaded(_error)?\b"
@@ -119,7 +129,10 @@ CHALLENGE = (
 )
 BAD_KEY_WORDS = (
     r"(incorrect|invalid|wrong|missing|expired|unknown) (api|access|authentication)[ -]?(key|token)|login fail"
+    r"|expired key"
     r"|(api|access)[ -]?(key|token) (is |was |has )?(not valid|invalid|incorrect|expired|missing|not found)|no api key"
+    r"|(\u4ee4\u724c|api ?key|\u5bc6\u94a5).{0,4}(\u65e0\u6548|\u8fc7\u671f|\u9519\u8bef)"
+    r"|\u65e0\u6548\u7684(\u4ee4\u724c|api)"
 )
 NOBODY_THERE = (
     r"no (available|active|healthy|live|allowed|enabled) ([\w-]+ )?"
@@ -136,19 +149,22 @@ NOT_BEGUN_CODES = (
 )
 UNREAD_CODES = r"(bind|read|parse)_request_body_failed|bad_request_body|convert_request_failed|count_token_failed"
 UNREAD_WORDS = (
-    r"fail\w* (to )?(pars|read|bind|decod)\w+ (the )?(request|parameters from request)|invalid json in (the )?request"
+    r"fail\w* (to )?(pars|read|bind|decod)\w+ (the )?(request|parameters from request|multipart)"
+    r"|invalid json in (the )?request"
     r"|cannot unmarshal .{0,60}struct field \w*request|unexpected end of form|multererror: unexpected field"
 )
 TOO_LARGE = (
     r"request (body |entity |size |payload )?(is )?too large|maximum (content|request|upload) (size|length)"
-    r"|multererror: file too large|size of the (input )?image exceeds|maxtotalfilesize|requestdatatoobig"
+    r"|multererror: file too large|(size of the (input )?image|(file|image)s? size) exceeds"
+    r"|maxtotalfilesize|requestdatatoobig"
 )
+TOO_LARGE_CODES = r"oversized_?image|(image|file)_too_large|size_limit_exceeded"
 ANSWER_TOO_LARGE = r"response (payload|body|size|entity)"
 NOT_WHOLE = (
     r"(invalid|malformed|incomplete|unparsable|could not parse|failed to parse) (the )?(json|request|form|multipart)"
     r"( request)? ?body|invalid json(?!.{0,20}unknown name)|unexpected end of (json|input|form|data)"
     r"|unterminated string"
-    r"|could not parse multipart|parsing the body|nextpart: "
+    r"|(could not|failed to|cannot) parse (the )?multipart|parsing the body|nextpart: "
 )
 WANTS_FIELD = (
     r"response_format(=url|.{0,60}b64_json)|b64_json.{0,60}response_format|only .{0,20}b64_json"
@@ -157,6 +173,7 @@ WANTS_FIELD = (
 UNABLE = (
     r"(does|do)( not|n't) support image (generation|edit|output)|image[ _](edit|generation)\w* (is |are )?not supported"
     r"|does not work with the (specified )?model|not support synchronous|tool choice 'image_generation'"
+    r"|is only supported on /"
     r"|not support(ed)? (for|by) (this |the )?provider|unsupported mode"
 )
 WRONG_FORM_CODES = r"unsupported_content_type|unsupported_media_type"
@@ -170,7 +187,7 @@ WRONG_FORM_WORDS = (
 )
 NEEDS_HEADER = (
     r"x-[\w-]+ (or [\w-]+ )*(header )?is required|missing (required )?header"
-    r"|header .{0,40}(is |are )?(required|missing)"
+    r"|header .{0,40}(is |are )?(required|missing)|(provided|sent|passed) (through|in|as|via) (the |a )?header"
 )
 AFTERWARDS = (  # of what was begun, whatever the status that a relay gives it
     r"(upstream|generation|backend) (\w+ )?time(d )?[ -]?out"
@@ -191,5 +208,8 @@ RUNNING_CODES = (
     r"\bidempotency_(in_flight|key_in_use)\b|\b(request|task|job)_(already_)?(in_progress|running|processing)\b"
     r"|\balready_(in_progress|running|processing|submitted)\b|\bduplicated?_request\b"
 )
-BUSY = r"rate.?limit|request limit|(too|very) busy|busy now|try again later|temporarily unavailable"
+BUSY = (
+    r"rate.?limit|request limit|(too|very) busy|busy now|try again later|temporarily unavailable"
+    r"|\u9971\u548c|\u7a0d\u540e"
+)
 NOTHING = r"^\s*$"

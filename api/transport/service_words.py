@@ -214,9 +214,9 @@ def _own_words(answer: Mapping[str, Any], depth: int) -> ServiceWords:
         and SUCCESSFUL.match(message.message) is None
         and not any(answer.get(key) for key in ("data", "choices", "images", "output"))
     )
-    is_named = IDENTIFIER.fullmatch(message.message) and "@type" not in answer  # a code in the place of words
-    named = message.message if is_named else ""
-    met = " ".join(filter(None, (code, kind, message.codes, named)))
+    told = () if "@type" in answer else (message.message, answer.get("reason"))
+    named = [each for each in told if isinstance(each, str) and IDENTIFIER.fullmatch(each)]  # codes, as words are
+    met = " ".join(filter(None, (code, kind, message.codes, *named)))
     return ServiceWords(
         message.message,
         message.code or code,

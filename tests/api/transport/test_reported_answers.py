@@ -580,6 +580,139 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         OutOfCreditError,
         "billing page",
     ),
+    "an account that is not active": (
+        OPENAI,
+        429,
+        {"error": {"message": "Your account is not active", "code": "billing_not_active"}},
+        OutOfCreditError,
+        "billing page",
+    ),
+    "a key's own limit of a day": (
+        RELAY,
+        429,
+        "This key has reached its daily cost limit",
+        OutOfCreditError,
+        "limit of this key",
+    ),
+    "credit in Japanese": (
+        RELAY,
+        403,
+        "\u5229\u7528\u4e0a\u9650\u306b\u9054\u3057\u307e\u3057\u305f",
+        OutOfCreditError,
+        "billing page",
+    ),
+    "credit in Korean": (
+        RELAY,
+        403,
+        "\ud06c\ub808\ub527\uc774 \ubd80\uc871\ud569\ub2c8\ub2e4",
+        OutOfCreditError,
+        "billing page",
+    ),
+    "credit in French": (
+        RELAY,
+        403,
+        "Cr\u00e9dits insuffisants",
+        OutOfCreditError,
+        "billing page",
+    ),
+    "credit in German": (
+        RELAY,
+        403,
+        "Nicht gen\u00fcgend Guthaben",
+        OutOfCreditError,
+        "billing page",
+    ),
+    "credit that was given back": (
+        RELAY,
+        500,
+        "\u751f\u6210\u5931\u8d25\uff0c\u5df2\u9000\u8fd8\u989d\u5ea6",
+        OutcomeUnknownError,
+        "may have been billed",
+    ),
+    "a filter in Japanese": (
+        RELAY,
+        400,
+        "\u4e0d\u9069\u5207\u306a\u30b3\u30f3\u30c6\u30f3\u30c4",
+        ModeratedError,
+        "Change the prompt",
+    ),
+    "a filter in Russian": (
+        RELAY,
+        400,
+        "\u043c\u043e\u0434\u0435\u0440\u0430\u0446\u0438\u0435\u0439",
+        ModeratedError,
+        "Change the prompt",
+    ),
+    "a filter as the reason alone": (
+        RELAY,
+        400,
+        {"code": 400, "reason": "AuditSubmitIllegal", "message": "submit is illegal"},
+        ModeratedError,
+        "Change the prompt",
+    ),
+    "a key that has expired": (
+        RELAY,
+        400,
+        {"error": {"message": "Authentication Error - Expired Key", "type": "expired_key"}},
+        NoKeyError,
+        "Check the key",
+    ),
+    "a list of addresses in Chinese": (
+        RELAY,
+        403,
+        "IP \u4e0d\u5728\u767d\u540d\u5355",
+        NoKeyError,
+        "address of this machine",
+    ),
+    "a header that something goes through": (
+        RELAY,
+        400,
+        "deployment must be provided through header: x-ms-deployment",
+        RefusedError,
+        "headers",
+    ),
+    "a field that is not known, with 200": (
+        RELAY,
+        200,
+        {"error": {"message": "no", "param": "stream", "code": "unsupported_parameter"}},
+        RefusedError,
+        "live_preview to 0",
+    ),
+    "pictures that are too large together": (
+        RELAY,
+        400,
+        {"error": "IMAGE_SIZE_LIMIT_EXCEEDED", "message": "Total image size exceeds 20MB"},
+        RefusedError,
+        "too large",
+    ),
+    "a form that was not parsed": (
+        RELAY,
+        500,
+        {"error": {"message": "failed to parse multipart form", "type": "new_api_error"}},
+        RefusedError,
+        "refused",
+    ),
+    "a model at another path": (
+        RELAY,
+        503,
+        "model m is only supported on /v1/images/generations and /v1/images/edits",
+        RefusedError,
+        "cannot do this",
+    ),
+    "a model in Chinese": (
+        RELAY,
+        400,
+        "\u6a21\u578b\u4e0d\u5b58\u5728",
+        RefusedError,
+        "was not found",
+    ),
+    "a task that failed by itself": (
+        RELAY,
+        200,
+        {"task_uuid": "t1", "status": "failed", "message": "API_ERROR"},
+        OutcomeUnknownError,
+        "may have been billed",
+    ),
 }
 
 
@@ -947,6 +1080,19 @@ BEGUN: dict[str, tuple[bytes, dict[str, list[Any]]]] = {
             ]
         },
     ),
+    "states with a prefix": (
+        b'{"task": {"task_uuid": "t1", "status": "TASK_STATUS_QUEUED"}}',
+        {"/v1/tasks/t1": [{"task": {"task_id": "t1", "status": "TASK_STATUS_SUCCEED"}, "images": [FIRST]}]},
+    ),
+    "states in Chinese": (
+        json.dumps({"task_id": "t1", "status": "\u6392\u961f\u4e2d"}).encode(),
+        {
+            "/v1/tasks/t1": [
+                {"task_id": "t1", "status": "\u751f\u6210\u4e2d"},
+                {"task_id": "t1", "status": "\u5df2\u5b8c\u6210", **FIRST},
+            ]
+        },
+    ),
     "no more than the picture's address": (b'{"id": "t1", "status": "processing", "url": "/v1/a.png"}', {}),
     "a failure to look": (
         b'{"status": "queued", "id": "t1", "urls": {"get": "/v1/t1"}}',
@@ -971,6 +1117,17 @@ def test_a_task_is_asked_for_until_its_picture_is_there(server: WireServer, name
     assert image[:, 0, 0].argmax(-1).tolist() == [0]
     assert server.posts == 1
     assert KEY.encode() in server.gets[0]  # some tell who has none that there is no such task
+
+
+def test_a_guessed_place_that_is_busy_and_then_named_the_task_may_give_its_picture_itself(server: WireServer) -> None:
+    """What is busy is not elsewhere, and where the task was told of nothing else lies."""
+    server.script(plain(b'{"id": "t1", "status": "queued"}'))
+    server.file("/v1/tasks/t1", plain(b"slow down", status="429 Too Many Requests"))
+    server.file("/v1/tasks/t1", plain(b'{"id": "t1", "status": "running"}'))
+    server.file("/v1/tasks/t1", plain(RED))
+    image, _, _ = node()
+    assert image[:, 0, 0].argmax(-1).tolist() == [0]
+    assert (server.posts, len(server.gets)) == (1, 3)
 
 
 @pytest.mark.parametrize("n", [1, 2])
