@@ -17,6 +17,7 @@ from requests.utils import get_auth_from_url, get_environ_proxies, select_proxy
 from urllib3.util import parse_url
 
 from ..errors import RefusedError
+from .extra_fields import KEY_TEXT
 
 QUOTES = "\"'`<>\u2018\u2019\u201c\u201d\u00ab\u00bb"
 LOCAL = re.compile(r"(localhost|[\d.]+|\[[^\]]*\]|[^./:]+)(:\d*)?(/|$)", re.IGNORECASE)
@@ -51,8 +52,10 @@ def base_url(text: str, place: str) -> str:
         if LOCAL.match(rest) and len(re.split("[:/]", rest)[0]) > LOCAL_MAX_CHARS:  # perhaps a key, and not repeated
             raise unusable_address("connections", place, "it is no address")
         if LOCAL.match(rest):  # http or https, nobody knows
+            shown = _without_key(rest)
             raise RefusedError(
-                f"The address from {place} does not say whether it is http or https. Write http://{rest} or https://{rest}."
+                f"The address from {place} does not say whether it is http or https. Write http://{shown} or"
+                f" https://{shown}."
             )
         address = f"https://{rest}"
     second = re.match(r"https?://(?=https?://)", address, re.IGNORECASE)
@@ -61,11 +64,17 @@ def base_url(text: str, place: str) -> str:
     bare = ENDPOINT.sub("", plain.rstrip("/"))
     if address != plain and bare == plain.rstrip("/"):
         raise RefusedError(
-            f"The address from {place} has a query or a mark behind it. Write it without: {plain.rstrip('/')}"
+            f"The address from {place} has a query or a mark behind it. Write it without: {_without_key(plain)}"
         )
     if re.fullmatch(r"https://api\.openai\.com", bare, re.IGNORECASE):
         return f"{bare}/v1"
     return bare
+
+
+def _without_key(address: str) -> str:
+    """Return an address as a message may repeat it: without its query, a name and a password, or a key in its path."""
+    plain = re.sub(r"(?<![^/])[^/]*@", "", re.split(r"[?#]", address)[0])
+    return KEY_TEXT.sub("...", plain.rstrip("/"))
 
 
 def azure_endpoint(text: str, place: str) -> tuple[str, str | None]:
