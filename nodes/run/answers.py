@@ -39,7 +39,7 @@ def pictures_of(answer: StoredAnswer, encoded: EncodedInputs, should_stop: Shoul
     told = _edit(encoded)
     if first is not None and encoded.mask is not None and framing.is_fitted:
         image, more, fits = _fitted(image, encoded, should_stop)
-        notes += [*more, *_advice(fits, answer, is_region=encoded.is_cut)]
+        notes += [*more, *_advice(fits, answer, is_region=framing.is_cut)]
         told["edit"]["fits"] = [fit and fit_report(fit) for fit in fits]
         return Outputs((image, alpha_of(image)), notes, told, summary([fit for fit in fits if fit]))
     if framing.mode == "lock" and encoded.mask is not None and first is not None:
@@ -114,14 +114,14 @@ def _edit(encoded: EncodedInputs) -> dict[str, Any]:
 
 
 def _locked(image: Tensor, encoded: EncodedInputs, first: Tensor, mask: Tensor) -> Tensor:
-    if not encoded.is_cut or encoded.framing.region is None:
+    region = encoded.framing.region
+    if region is None or not encoded.framing.is_cut:
         return lock_outside_mask(image, first, mask)
     import torch
 
     from ...utils.edits.paste import paste
 
-    box = encoded.framing.region.box
-    return torch.stack([paste(visible(first), picture, first_mask(mask), box=box) for picture in image])
+    return torch.stack([paste(visible(first), picture, first_mask(mask), box=region.box) for picture in image])
 
 
 def visible(picture: Tensor) -> Tensor:

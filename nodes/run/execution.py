@@ -216,7 +216,7 @@ class NodeRun:
         as_before: bool = False,
     ) -> PreparedJob:
         """Return the job for a framing; `encoded` is used again where the same pictures go out."""
-        if encoded is not None and not encoded.is_cut and not framing.cuts(images.size):
+        if encoded is not None and not (encoded.framing.is_cut or framing.is_cut):
             encoded = replace(encoded, framing=framing, notes=list(encoded.notes))
         else:
             encoded = encode_inputs(

@@ -36,22 +36,20 @@ class Framing:
     """How a picture goes out and comes back.
 
     mode: the mask_mode in effect. region: the box that is sent, None for the picture as it is. asked: the size that is
-    asked for, None for that of the widget. notes: what the person should know before it is paid for.
+    asked for, None for that of the widget. notes: what the person should know before it is paid for. is_cut: whether
+    something else is sent than the picture as it is.
     """
 
     mode: str = "guide"
     region: Region | None = None
     asked: Size | None = None
     notes: tuple[str, ...] = ()
+    is_cut: bool = False
 
     @property
     def is_fitted(self) -> bool:
         """Tell whether the answer is put in place inside the mask."""
         return self.mode in FITTED
-
-    def cuts(self, picture: Size | None) -> bool:
-        """Tell whether something else is sent than the picture as it is."""
-        return self.region is not None and picture is not None and self.region.box != Box(0, 0, *picture)
 
 
 def frame(values: Mapping[str, Any], picture: Picture) -> Framing:
@@ -113,17 +111,16 @@ def alternatives(values: Mapping[str, Any], picture: Picture, own: Framing) -> I
         others.append(Framing(own.mode, asked=_nearest(values, picture.size) if size == "match image" else None))
     elif not picture.was_open:
         return
-    seen = {_sent(own, picture.size)}
+    seen = {_sent(own)}
     for other in others:
-        if _sent(other, picture.size) not in seen:
-            seen.add(_sent(other, picture.size))
+        if _sent(other) not in seen:
+            seen.add(_sent(other))
             yield other
 
 
-def _sent(framing: Framing, picture: Size) -> tuple[Box | None, Size | None]:
+def _sent(framing: Framing) -> tuple[Box | None, Size | None]:
     """Return what makes two framings the same request."""
-    box = framing.region.box if framing.region is not None and framing.cuts(picture) else None
-    return box, framing.asked
+    return framing.region.box if framing.region is not None and framing.is_cut else None, framing.asked
 
 
 def _region(values: Mapping[str, Any], picture: Picture, area: MaskedArea) -> Framing:
@@ -151,7 +148,7 @@ def _region(values: Mapping[str, Any], picture: Picture, area: MaskedArea) -> Fr
         notes.append(_padding(region))
     if values.get("size") not in (None, "auto", "match image"):
         notes.append("The widget size was not used: mask_mode region chooses the size of what it sends.")
-    return Framing("region", region, region.size, tuple(notes))
+    return Framing("region", region, region.size, tuple(notes), region.box != Box(0, 0, *picture.size))
 
 
 def _whole(mode: str, values: Mapping[str, Any], picture: Picture, *, dearer: float = DEARER) -> Framing:
@@ -169,7 +166,7 @@ def _whole(mode: str, values: Mapping[str, Any], picture: Picture, *, dearer: fl
     notes = [_padding(region)] if region.is_padded(*picture.size) else []
     if _wanted(values) and region.size != wanted:
         notes.append(f"The size is asked for as {size_text(*region.size)}, which has the ratio of the picture.")
-    return Framing(mode, region, region.size, tuple(notes))
+    return Framing(mode, region, region.size, tuple(notes), region.box != Box(0, 0, *picture.size))
 
 
 def _padding(region: Region) -> str:

@@ -106,11 +106,6 @@ class EncodedInputs:
     sent_size: Size | None = None
     is_new: bool = False
 
-    @property
-    def is_cut(self) -> bool:
-        """Tell whether something else was sent than the first picture as it is."""
-        return self.first is not None and self.framing.cuts(size_of(self.first))
-
     def request(self, parameters: ImageParameters, connection: Connection) -> OpenAIImageGenerationRequest:
         """Return the request for what goes out; it asks for a stream where sketches can be shown.
 
@@ -176,7 +171,7 @@ def encode_inputs(
 def _cut(images: InputImages, framing: Framing, first: Tensor) -> InputImages:
     """Return the pictures with what is sent of the first one, its mask and its markup in place of all of it."""
     region = framing.region
-    if region is None or not framing.cuts(size_of(first)):
+    if region is None or not framing.is_cut:
         return images
     from ...utils.edits.crop import cut_out, part
 
