@@ -13,6 +13,7 @@ from ...utils.decode import alpha_of, is_opaque, pngs_to_image
 from ...utils.input_tensors import first_mask, size_of, size_text
 from ...utils.mask_composite import lock_outside_mask
 from .execution import Outputs
+from .framing import Framing
 from .input_images import EncodedInputs
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
@@ -35,15 +36,15 @@ def pictures_of(answer: StoredAnswer, encoded: EncodedInputs, should_stop: Shoul
         decoded.notes.append(f"The bytes of what could not be read are kept in {answer.folder}: {listed}.")
     decoded.notes.extend(opaque_notes(answer, is_opaque=is_opaque(decoded.alpha)))
     image, notes = decoded.image, decoded.notes
-    framing, first = encoded.framing, encoded.first
+    framing, first, mask = encoded.framing, encoded.first, encoded.mask
     told = _edit(encoded)
-    if first is not None and encoded.mask is not None and framing.is_fitted:
-        image, more, fits = _fitted(image, encoded, should_stop)
+    if first is not None and mask is not None and framing.is_fitted:
+        image, more, fits = _fitted(image, framing, first, mask, should_stop)
         notes += [*more, *_advice(fits, answer, is_region=framing.is_cut)]
         told["edit"]["fits"] = [fit and fit_report(fit) for fit in fits]
         return Outputs((image, alpha_of(image)), notes, told, summary([fit for fit in fits if fit]))
-    if framing.mode == "lock" and encoded.mask is not None and first is not None:
-        image = _locked(image, encoded, first, encoded.mask)
+    if first is not None and mask is not None and framing.mode == "lock":
+        image = _locked(image, framing, first, mask)
         notes.append("Every pixel outside the mask is from your picture.")
     elif framing.region is not None and first is not None:
         from ...utils.edits.crop import cut_back
@@ -113,9 +114,9 @@ def _edit(encoded: EncodedInputs) -> dict[str, Any]:
     }
 
 
-def _locked(image: Tensor, encoded: EncodedInputs, first: Tensor, mask: Tensor) -> Tensor:
-    region = encoded.framing.region
-    if region is None or not encoded.framing.is_cut:
+def _locked(image: Tensor, framing: Framing, first: Tensor, mask: Tensor) -> Tensor:
+    region = framing.region
+    if region is None or not framing.is_cut:
         return lock_outside_mask(image, first, mask)
     import torch
 
@@ -131,7 +132,7 @@ def visible(picture: Tensor) -> Tensor:
 
 
 def _fitted(
-    image: Tensor, encoded: EncodedInputs, should_stop: ShouldStop
+    image: Tensor, framing: Framing, first: Tensor, mask: Tensor, should_stop: ShouldStop
 ) -> tuple[Tensor, list[str], list[Fit | None]]:
     """Return the original [n,H,W,C] with each answer [n,h,w,C] in its mask, notes, and how each was fitted.
 
@@ -143,10 +144,8 @@ def _fitted(
     from ...utils.edits.fit import channels_of, fit
     from ...utils.edits.paste import paste
 
-    if encoded.first is None or encoded.mask is None:
-        raise ValueError("only a picture with a mask can be fitted")
-    original, mask = visible(encoded.first), first_mask(encoded.mask).detach().cpu()
-    box = encoded.framing.region.box if encoded.framing.region is not None else None
+    original, mask = visible(first), first_mask(mask).detach().cpu()
+    box = framing.region.box if framing.region is not None else None
     result = torch.empty(len(image), *original.shape[:2], channels_of(original, image))
     notes: list[str] = []
     fits: list[Fit | None] = []
