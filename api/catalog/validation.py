@@ -53,11 +53,10 @@ def check(fields: Fields, *, operation: str, today: date | None = None, shutdown
         rule(spec, fields)
     if operation == "generations" and fields.get("input_fidelity"):
         message = "input_fidelity is about pictures, and none is connected. Connect an image or set it back to auto."
-        raise _refusal("input_fidelity", "unknown_parameter", message)
+        raise _refusal("input_fidelity", message, code="unknown_parameter")
     if operation not in spec.endpoints:
         lacking = "cannot edit pictures" if operation == "edits" else "cannot make a picture from a prompt alone"
-        message = f"Model {model} {lacking}. Choose another model."
-        raise _refusal("model", "model_not_found", message)
+        raise _refusal("model", f"Model {model} {lacking}. Choose another model.", code="model_not_found")
 
 
 def check_files(model: str, files: Sequence[InputFile]) -> None:
@@ -69,7 +68,7 @@ def check_files(model: str, files: Sequence[InputFile]) -> None:
             name = file.name.removesuffix("[]")
             message = f"{file.filename} has {len(file.data):,} bytes as PNG, at most {limit:,} are allowed."
             advice = "Make the mask simpler (no noise) or smaller." if name == "mask" else "Make the picture smaller."
-            raise _refusal(name, "invalid_value", f"{message} {advice}")
+            raise _refusal(name, f"{message} {advice}")
 
 
 def spec_of(fields: Fields) -> ModelSpec:
@@ -85,7 +84,7 @@ def refuse_ended(model: str, today: date | None = None) -> None:
     if spec is not None and spec.ended(today):
         instead = " or ".join(spec.replacement) or "a live model"
         message = f"Model {model} was shut down on {spec.shutdown_date}. Choose {instead} instead."
-        raise _refusal("model", "model_not_found", message)
+        raise _refusal("model", message, code="model_not_found")
 
 
 def gif_sheet_fault(spec: ModelSpec, size: str, frame_count: int) -> str | None:
@@ -172,16 +171,16 @@ def _texts(spec: ModelSpec, fields: Fields) -> None:
                 message = (
                     f"The {name} holds half of a character ({place}), perhaps of an emoji. Delete it or type it again."
                 )
-                raise _refusal(name, "invalid_value", message) from None
+                raise _refusal(name, message) from None
     prompt = fields.get("prompt")
     if prompt is None:
         return
     length = len(str(prompt).strip())
     if length == 0:
-        raise _refusal("prompt", "empty_prompt", "The prompt is empty. Say what the picture should show.")
+        raise _refusal("prompt", "The prompt is empty. Say what the picture should show.", code="empty_prompt")
     if length > spec.prompt_max_chars:
         message = f"The prompt has {length:,} characters, at most {spec.prompt_max_chars:,} are allowed. Shorten it."
-        raise _refusal("prompt", "prompt_too_long", message)
+        raise _refusal("prompt", message, code="prompt_too_long")
 
 
 def _size(spec: ModelSpec, fields: Fields) -> None:
@@ -193,7 +192,7 @@ def _size(spec: ModelSpec, fields: Fields) -> None:
         return  # frames are smaller than pictures; the service's own limits for them are not published
     fault = size_fault(spec.sizes, *parsed) if parsed else "is neither auto nor WIDTHxHEIGHT"
     if fault:
-        raise _refusal("size", "invalid_value", f"Size {size} {fault} ({spec.id}). Choose another size or model.")
+        raise _refusal("size", f"Size {size} {fault} ({spec.id}). Choose another size or model.")
 
 
 def _choice(field: str, allowed: Callable[[ModelSpec], Sequence[str] | None]) -> Callable[[ModelSpec, Fields], None]:
@@ -204,11 +203,11 @@ def _choice(field: str, allowed: Callable[[ModelSpec], Sequence[str] | None]) ->
         if value is None or (values and value in values):
             return
         if not values:
-            raise _refusal(field, "invalid_value", f"Model {spec.id} has no {field}. Set it back to auto.")
+            raise _refusal(field, f"Model {spec.id} has no {field}. Set it back to auto.")
         message = f"{field} {value} is not available for {spec.id}. Choose one of {', '.join(values)}."
         if able := [other.id for other in catalog.listed() if value in (allowed(other) or ())]:
             message += f" These models have it: {', '.join(able)}."
-        raise _refusal(field, "invalid_value", message)
+        raise _refusal(field, message)
 
     return rule
 
@@ -219,10 +218,10 @@ def _output_format(spec: ModelSpec, fields: Fields) -> None:
         message = (
             f"output_format {value} is not available for {spec.id}. Choose one of {', '.join(spec.output_formats)}."
         )
-        raise _refusal("output_format", "invalid_value", message)
+        raise _refusal("output_format", message)
     if fields.get("background") == "transparent" and value == "jpeg":
         message = "background transparent needs output_format png or webp, not jpeg. Change one of the two."
-        raise _refusal("background", "invalid_value", message)
+        raise _refusal("background", message)
 
 
 def _output_compression(spec: ModelSpec, fields: Fields) -> None:
@@ -236,26 +235,26 @@ def _output_compression(spec: ModelSpec, fields: Fields) -> None:
             f"output_compression {value} works with jpeg and webp only, output_format is {output_format}."
             f" Choose webp or jpeg, or set output_compression to {high}."
         )
-        raise _refusal("output_compression", "invalid_value", message)
+        raise _refusal("output_compression", message)
 
 
 def _n(spec: ModelSpec, fields: Fields) -> None:
     value = fields.get("n")
     _refuse_outside("n", value, spec.n)
     if fields.get("output_format") == "svg" and value not in (None, 1):
-        raise _refusal("n", "invalid_value", f"SVG output makes one picture a request, n is {value}. Set n to 1.")
+        raise _refusal("n", f"SVG output makes one picture a request, n is {value}. Set n to 1.")
 
 
 def _gif_and_svg(spec: ModelSpec, fields: Fields) -> None:
     output_format = fields.get("output_format")
     for name in ("frame_count", "frame_duration_ms"):
         if output_format != "gif" and fields.get(name) is not None:
-            raise _refusal(name, "invalid_value", f"{name} needs output_format gif.")
+            raise _refusal(name, f"{name} needs output_format gif.")
     if output_format != "svg" and fields.get("svg") is not None:
-        raise _refusal("svg", "invalid_value", "svg needs output_format svg.")
+        raise _refusal("svg", "svg needs output_format svg.")
     for name in ("stream", "partial_images", "output_compression", *(["mask"] if output_format == "gif" else [])):
         if output_format in ("gif", "svg") and fields.get(name):
-            raise _refusal(name, "invalid_value", f"output_format {output_format} does not work with {name}.")
+            raise _refusal(name, f"output_format {output_format} does not work with {name}.")
     if output_format == "gif" and spec.gif is not None:
         _refuse_outside("frame_count", fields.get("frame_count"), spec.gif.frame_count)
         _refuse_outside("frame_duration_ms", fields.get("frame_duration_ms"), spec.gif.frame_duration_ms)
@@ -265,25 +264,25 @@ def _pictures(spec: ModelSpec, fields: Fields) -> None:
     """Refuse markup, a mask and pictures that do not go together, and more of them or of sketches than it takes."""
     if fields.get("markup") and not spec.markup:
         able = ", ".join(other.id for other in catalog.listed() if other.markup)
-        raise _refusal("markup", "invalid_value", f"Model {spec.id} does not read markup. Choose one of {able}.")
+        raise _refusal("markup", f"Model {spec.id} does not read markup. Choose one of {able}.")
     if fields.get("markup") and fields.get("mask"):
-        raise _refusal("markup", "invalid_value", "markup and mask cannot go together. Disconnect one of the two.")
+        raise _refusal("markup", "markup and mask cannot go together. Disconnect one of the two.")
     count = fields.get("image_count")
     if count is not None and count > spec.max_input_images:
         message = f"{count} images are connected, {spec.id} takes at most {spec.max_input_images}. Connect fewer."
-        raise _refusal("image", "invalid_value", message)
+        raise _refusal("image", message)
     if count == 0 and (fields.get("mask") or fields.get("markup")):
         name = "mask" if fields.get("mask") else "markup"
-        raise _refusal(name, "invalid_value", f"A {name} is connected, but no image. Connect the image it belongs to.")
+        raise _refusal(name, f"A {name} is connected, but no image. Connect the image it belongs to.")
     _refuse_outside("partial_images", fields.get("partial_images"), spec.partial_images)
 
 
 def _refuse_outside(name: str, value: int | None, limits: tuple[int, int]) -> None:
     if value is not None and not limits[0] <= value <= limits[1]:
-        raise _refusal(name, "invalid_value", out_of_range(name, value, *limits))
+        raise _refusal(name, out_of_range(name, value, *limits))
 
 
-def _refusal(param: str, code: str, message: str) -> RefusedError:
+def _refusal(param: str, message: str, *, code: str = "invalid_value") -> RefusedError:
     return RefusedError(message, param=param, code=code)
 
 
