@@ -212,14 +212,13 @@ def _choice(field: str, allowed: Callable[[ModelSpec], Sequence[str] | None]) ->
     return rule
 
 
+_known_format = _choice("output_format", lambda spec: spec.output_formats)
+
+
 def _output_format(spec: ModelSpec, fields: Fields) -> None:
-    value = fields.get("output_format")
-    if value is not None and value not in spec.output_formats and spec.known:
-        message = (
-            f"output_format {value} is not available for {spec.id}. Choose one of {', '.join(spec.output_formats)}."
-        )
-        raise _refusal("output_format", message)
-    if fields.get("background") == "transparent" and value == "jpeg":
+    if spec.known:  # of others nobody knows what else they make
+        _known_format(spec, fields)
+    if fields.get("background") == "transparent" and fields.get("output_format") == "jpeg":
         message = "background transparent needs output_format png or webp, not jpeg. Change one of the two."
         raise _refusal("background", message)
 
