@@ -10,6 +10,7 @@ Nothing here is ever forgotten by itself. Whatever fails raises SharedStoreError
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -80,9 +81,9 @@ class SharedBucket:
             raise self._told(unfit)
 
     def put(self, record: JobRecord, pictures: Sequence[bytes]) -> None:
-        """Let the others have an answer; once is enough, and twice or half before does no harm."""
+        """Let the others have an answer, or what came of it later; twice, or half before, does no harm."""
         folder, is_whole = self._place_of(record)
-        if not is_whole:
+        if not is_whole or record.lacks < self._lacking(folder, record.identity):
             for name, data in zip(record.pictures, pictures, strict=True):
                 self.backend.write(f"{folder}/{name}", data)
             self.backend.write(f"{folder}/{RECORD}", record_bytes(record))
@@ -149,6 +150,12 @@ class SharedBucket:
     def _record(self, folder: str, identity: str) -> JobRecord | None:
         data = self.backend.read(f"{folder}/{RECORD}", RECORD_MAX_BYTES + 1)
         return None if data is None else record_from(data, identity, f"{folder}/{RECORD}")
+
+    def _lacking(self, folder: str, identity: str) -> int:
+        with contextlib.suppress(UnfitRecord):  # a stranger's is left alone
+            there = self._record(folder, identity)
+            return there.lacks if there else 0
+        return 0
 
     def _answer(self, folder: str, identity: str, owner: Owner) -> tuple[JobRecord, list[bytes]] | None:
         record = self._record(folder, identity)

@@ -167,6 +167,11 @@ class JobRecord(BaseModel):
         return self.answer_fields.get(name) or self.fields.get(name)
 
     @property
+    def lacks(self) -> int:
+        """How much of the answer could not be had: it may come later."""
+        return len(self.faults) + bool(self.fault)
+
+    @property
     def fingerprint(self) -> str:
         """Tell one answer from every other, also from those of the same job; 32 digits."""
         what = [self.identity, self.sent_at, self.answered_at, self.request_id]

@@ -17,7 +17,7 @@ from .bucket import SharedBucket
 from .eviction import UNREAD, UNSHARED, records_in
 from .journal import RequestJournal
 from .outbox import Outbox
-from .records import EVERYBODY, JobRecord, Owner
+from .records import EVERYBODY, JobRecord, Owner, StoredAnswer
 from .store import Store
 
 LOG = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class SharedStore(Store):
             return False
         record, pictures = newest
         try:
-            if not self.is_answered(record):
+            if not self.is_answered(record, as_much=True):
                 # unread: a full store would forget it before anybody has it, and it would be paid once more
                 self._keep(record, {**dict(zip(record.pictures, pictures, strict=True)), UNREAD: b""})
         except OSError as exc:
@@ -66,6 +66,14 @@ class SharedStore(Store):
                 f"The picture is in the shared store, but {self.root} cannot take it ({exc.strerror}). Make room."
             ) from exc
         return True
+
+    def amend(self, answer: StoredAnswer) -> None:
+        """Keep what came of an answer later, and share it. Raises: OSError."""
+        super().amend(answer)
+        if answer.folder is not None:
+            note = self.outbox.announce(answer.record.identity)
+            files.write_synced(answer.folder / UNSHARED, b"", synced=False)
+            self.outbox.deliver(note, answer.folder, answer.record, answer.pictures)
 
     def notes_on(self, folder: Path) -> list[str]:
         """Return that an answer is not shared yet, if so."""

@@ -369,11 +369,12 @@ class Store:
                     raise
             number += 1
 
-    def is_answered(self, record: JobRecord) -> bool:
-        """Tell whether the answer is kept that the request of a record got."""
+    def is_answered(self, record: JobRecord, *, as_much: bool = False) -> bool:
+        """Tell whether the answer is kept that the request of a record got, or `as_much` of it as the record has."""
         for folder in self._newest_first(record.identity, record.account):
             with contextlib.suppress(OSError):
-                if read_record(folder).sent_at == record.sent_at:
+                kept = read_record(folder)
+                if kept.sent_at == record.sent_at and not (as_much and kept.lacks > record.lacks):
                     return True
         return False
 

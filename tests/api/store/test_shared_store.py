@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 from openai_image_nodes.api.catalog import pricing
+from openai_image_nodes.api.catalog.schemas import Image, OpenAIImageGenerationResponse
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, OutOfCreditError, RefusedError
 from openai_image_nodes.api.jobs.manager import JOBS
+from openai_image_nodes.api.jobs.recorder import AnswerRecorder
 from openai_image_nodes.api.store import spending as budget
 from openai_image_nodes.api.store.eviction import MAX_BYTES_VARIABLE
 from openai_image_nodes.api.store.original_references import originals_of
 from openai_image_nodes.api.store.records import StoredAnswer
+from openai_image_nodes.api.transport.downloads import Pictures
 from support.asker import connection, job, name_of, painted, until, until_quiet
 from support.machines import STORE, Farm, bucket, farm, record, server
 from support.node_calls import node
@@ -51,6 +54,20 @@ def test_answer_without_a_picture_does_not_hide_an_older_good_one(farm: Farm) ->
     with pytest.raises(BadAnswerError):
         farm.asker.ask(reuse=False)
     assert (farm.on("second").ask().pictures, farm.posts) == (good.pictures, 2)
+
+
+def test_picture_that_came_later_is_had_by_every_machine(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it was to be had for a while alone, the machine that was in time has it for all of them."""
+    farm.asker.faults.broken_json()
+    for machine in ("first", "second"):
+        with pytest.raises(BadAnswerError):
+            farm.on(machine).ask()
+    late = OpenAIImageGenerationResponse(data=[Image(raw=painted("late"))])
+    with monkeypatch.context() as patch:
+        patch.setattr(AnswerRecorder, "_read", lambda *_: (late, Pictures([painted("late")])))
+        farm.on("first").ask()
+    assert [farm.on(machine).ask().pictures for machine in ("second", "third")] == [[painted("late")]] * 2
+    assert farm.posts == 1
 
 
 def test_bucket_is_laid_out_as_the_folder(farm: Farm) -> None:
