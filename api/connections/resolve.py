@@ -218,10 +218,7 @@ def _named(name: str, entries: Entries) -> Connection:
     base = pasted.base_url(str(entry.get("base_url") or ""), place)
     if not base:
         raise RefusedError(f"The connection {name!r} has no base_url in connections.json. Add one.")
-    variable = key_variable(entry)
-    key, key_from = _secret(os.environ.get(variable), name, variable), variable
-    if key is None:
-        key, key_from = _secret(entry.get("key"), name, _place(name)), ""
+    key, key_from = _told_key(name, entry, key_variable(entry))
     told = entry.get("headers")
     return Connection(
         name=name,
@@ -272,14 +269,22 @@ def _place(name: str) -> str:
 def _key_of(name: str, entry: Mapping[str, Any]) -> tuple[SecretStr, str]:
     """Return a built-in connection's key and where it comes from, in words."""
     variable, _ = VARIABLES[name]
-    for told, key_from in ((os.environ.get(variable), variable), (entry.get("key"), _place(name))):
-        if key := _secret(told, name, key_from):
-            return key, key_from
+    key, key_from = _told_key(name, entry, variable)
+    if key is not None:
+        return key, key_from
     raise NoKeyError(
         f"{name}: there is no key. The easiest way: paste it under Settings > OpenAI Image Nodes in ComfyUI; no"
         f" restart is needed. Or set the environment variable {variable} and restart ComfyUI, or run: openai-image"
         f" connect {name}. The connection sandbox is free and needs no key."
     )
+
+
+def _told_key(name: str, entry: Mapping[str, Any], variable: str) -> tuple[SecretStr | None, str]:
+    """Return a connection's key as it was told, and where it comes from: the environment before what is stored."""
+    for told, key_from in ((os.environ.get(variable), variable), (entry.get("key"), _place(name))):
+        if key := _secret(told, name, key_from):
+            return key, key_from
+    return None, ""
 
 
 def _told_base(name: str, entry: Mapping[str, Any]) -> tuple[str, str]:
