@@ -65,7 +65,7 @@ def start_stripes(pixels: Pixels, fill: Callable[[slice], object]) -> Stripes:
         return pixels[rows]
 
     stripes = [slice(y, y + STRIPE_ROWS) for y in range(0, len(pixels), STRIPE_ROWS)]
-    if len(stripes) == 1 or _is_one_of_many():
+    if len(stripes) == 1 or _thread.is_one_of_many:
         return [done(filled(rows)) for rows in stripes]
     return [_pool("stripes").submit(filled, rows) for rows in stripes]
 
@@ -143,19 +143,14 @@ def parallel_map(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
 
 def map_parts(work: Callable[[T], R], parts: Sequence[T]) -> list[R]:
     """Return work of each part of one picture, in order, done on all cores; such a part starts none itself."""
-    if len(parts) == 1 or _is_one_of_many():
+    if len(parts) == 1 or _thread.is_one_of_many:
         return list(map(work, parts))
     return list(_pool("parts").map(work, parts))
 
 
 def submit_digest(work: Callable[[], R]) -> Future[R]:
     """Start to name a picture while its stripes are still being made: on a thread of its own, for it waits for them."""
-    return done(work()) if _is_one_of_many() else _pool("digests").submit(work)
-
-
-def _is_one_of_many() -> bool:
-    """Tell whether this thread works on a picture while the other cores have their own."""
-    return getattr(_thread, "is_one_of_many", False)
+    return done(work()) if _thread.is_one_of_many else _pool("digests").submit(work)
 
 
 def _cores() -> int:
@@ -168,4 +163,10 @@ def _pool(of: str) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix=f"openai-image-{of}")
 
 
-_thread = threading.local()
+class _ThreadWork(threading.local):
+    """Whether a thread works on a picture while the other cores have their own."""
+
+    is_one_of_many = False
+
+
+_thread = _ThreadWork()

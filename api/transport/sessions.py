@@ -52,7 +52,15 @@ SOCKET_OPTIONS = [
 ]
 
 _peers: dict[tuple[str, int | None], str] = {}  # where connections led, by host and port
-_thread = threading.local()
+
+
+class _ThreadPatience(threading.local):
+    """The patience of the request that a thread sends now."""
+
+    patience: Patience | None = None
+
+
+_thread = _ThreadPatience()
 
 
 class Patience:
@@ -165,7 +173,7 @@ class _FinalResponse(http.client.HTTPResponse):
         self._raw: _PatientSocket | None = None
         self._is_spent = False
         self._is_looked_at = False
-        patience = getattr(_thread, "patience", None)
+        patience = _thread.patience
         if patience is not None:
             self._raw = _PatientSocket(self.fp.detach(), sock, patience)
             self.fp = io.BufferedReader(self._raw)
@@ -270,7 +278,7 @@ class _Careful:
 
     def _tunnel(self) -> None:
         """Have a proxy connect: that takes no longer than to connect may, and nothing of it is an answer."""
-        patience, _thread.patience = getattr(_thread, "patience", None), None
+        patience, _thread.patience = _thread.patience, None
         try:
             super()._tunnel()  # type: ignore[misc]
         finally:
@@ -278,14 +286,14 @@ class _Careful:
 
     def send(self, data: Any) -> None:
         """Send, and wait for a server that does not read: urllib3 would give it as long as to accept the connection."""
-        patience = getattr(_thread, "patience", None)
+        patience = _thread.patience
         if patience is not None and self.sock is not None:  # type: ignore[attr-defined]
             self.sock.settimeout(min(UPLOAD_SILENCE_S, patience.next_byte_s()))  # type: ignore[attr-defined]
         super().send(data)  # type: ignore[misc]
 
     def _refuse_inside(self, connected: socket.socket) -> None:
         """Raise OSError for where a stranger's address may not lead; behind a proxy that is the proxy's to judge."""
-        patience = getattr(_thread, "patience", None)
+        patience = _thread.patience
         peer = str(connected.getpeername()[0])
         if self.proxy is not None:  # type: ignore[attr-defined]
             return
