@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from .end_of_process import before_end
@@ -313,5 +313,4 @@ def _started_with(option: str) -> Any:
 
 def _loaded(name: str) -> Any:
     """Return a module of ComfyUI if ComfyUI has loaded it; we never import it ourselves."""
-    module: ModuleType | None = sys.modules.get(name)
-    return module
+    return sys.modules.get(name)

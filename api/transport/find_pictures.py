@@ -241,9 +241,8 @@ def _image(item: object, texts: Mapping[str, memoryview]) -> Image:
     if told is not None and looks_like_base64(told):
         return Image(b64_json=told, revised_prompt=revised)
     for candidate in _candidates(item):
-        if (
-            found := _image_of_text(candidate, texts) if isinstance(candidate, str) else _image(candidate, texts)
-        ).has_picture:
+        found = _image(candidate, texts)
+        if found.has_picture:
             return found.model_copy(update={"revised_prompt": revised})
     for name in RELATIVE_NAMES:
         if isinstance(address := item.get(name), str) and RELATIVE.fullmatch(address):
