@@ -23,8 +23,7 @@ def refused(message: str, *, param: str | None = None, code: str | None = None, 
 
 def server_error(what: str = "request") -> RefusedError:
     """Return the failure of the service itself."""
-    message = f"The server had an error while processing your {what}."
-    return refused(message, status=500)
+    return refused(f"The server had an error while processing your {what}.", status=500)
 
 
 def unknown(param: str) -> RefusedError:

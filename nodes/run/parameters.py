@@ -160,11 +160,9 @@ def refuse_widgets(values: Mapping[str, Any], *, always: Collection[str] = ()) -
         raise RefusedError(f"Size {size!r} is not known. Choose one of {', '.join(SIZES)}.")
     output_format, formats = values.get("output_format"), ANY_MODEL.output_formats
     if output_format not in (None, *formats):
-        told = f"output_format {output_format} is not known. Choose one of {', '.join(formats)}."
-        raise RefusedError(told)
+        raise RefusedError(f"output_format {output_format} is not known. Choose one of {', '.join(formats)}.")
     if values.get("mask_mode") not in (None, *MASK_MODES):
-        told = f"mask_mode {values['mask_mode']!r} is not known. Choose one of {', '.join(MASK_MODES)}."
-        raise RefusedError(told)
+        raise RefusedError(f"mask_mode {values['mask_mode']!r} is not known. Choose one of {', '.join(MASK_MODES)}.")
     if values.get("transparent_pixels") not in (None, *TRANSPARENT_PIXELS):
         told = f"transparent_pixels {values['transparent_pixels']!r} is not known. Choose filled white or own colours."
         raise RefusedError(told)

@@ -83,8 +83,7 @@ def add_batch_routes(app: web.Application, batches: Batches, files: FileStore) -
     async def cancel(request: web.Request) -> web.Response:
         batch = found(request)
         if not batch.cancel():
-            message = f"Cannot cancel a batch with status '{batch.status}'."
-            raise errors.refused(message, status=409)
+            raise errors.refused(f"Cannot cancel a batch with status '{batch.status}'.", status=409)
         return web.json_response(batch.object())
 
     def found(request: web.Request) -> Batch:
