@@ -97,7 +97,8 @@ def _bytes_of(image: Image, connection: Connection) -> bytes:
         if len(text) < WORDS_MAX_CHARS and not data.isascii() and not looks_like_base64(text):
             raise ValueError(f"in place of a picture came: {text}")  # a word may be base64 by chance
         found = data if is_picture(data) else known_picture(data)
-        if found is None and is_text(utf8(data[:SEARCHED_BYTES]).decode(errors="replace")):
+        start = utf8(data[:SEARCHED_BYTES]).decode(errors="replace")
+        if found is None and "<svg" not in start and is_text(start):
             raise ValueError(f"in place of a picture came: {_words_of(data, connection)}")
         return found or data
     if image.url and image.url[:5].lower() == "data:":

@@ -178,9 +178,7 @@ def test_svg_reaches_save_svg_without_what_runs(server: Capture, monkeypatch: py
     assert len(server.posts) == 1
 
 
-@pytest.mark.parametrize(
-    "broken", ["<svg><g>", "a red fox, " * 30, f'<!DOCTYPE svg [<!ENTITY a "{"b" * 200}">]><svg>&a;</svg>']
-)
+@pytest.mark.parametrize("broken", ["<svg><g>", f'<!DOCTYPE svg [<!ENTITY a "{"b" * 200}">]><svg>&a;</svg>'])
 def test_svg_that_cannot_be_drawn_is_told_and_kept(
     server: Capture, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
