@@ -5,7 +5,7 @@ from __future__ import annotations
 MODERATION_CODES = (
     r"moderation|content_?(filter|policy)|responsible_?ai_?policy|sensitive_?(words?|content)|prohibited_content"
     r"|\bsafety(_(error|violations?|system|block\w*))?\b|image_safety|data_?inspection_?fail|risk_?control|ip_?infring"
-    r"|policy_?violation|audit\w*illegal"
+    r"|policy_?violation|audit\w*illegal|unacceptable"
     r"|prompt_?(blocked|rejected|unsafe)|\bnsfw|inappropriate|unsafe_?content|illegal_(prompt|image)|content_?moderat"
     r"|request_?moderated|risk_?detect|(image|text)_?illegal"
 )
@@ -13,13 +13,13 @@ MODERATION_WORDS = (
     r"safety system|content management policy|was filtered|content[-_ ]?(policy|filter(?!_results?\b))"
     r"|moderation[ _](system|filter|check|blocked|failed)|content moderated|content audit|risk (control|not pass)"
     r"|(by|failed|not pass) (the )?(content )?(moderation|safety)|(violat\w+|against) .{0,60}(polic|guideline|terms of)"
-    r"|policy violation"
+    r"|policy violation|unacceptable content"
     r"|sensitive (word|content|information|chat)|new_sensitive|ip infringement"
     r"|\bnsfw\b|prohibited content|unsafe[ _](content|generation)"
     r"|inappropriate content|banned (prompt|word)"
     r"|flagged (as|by|for)|(prompt|request|input|images?|content) (was |were |is |are |has been )?flagged"
     r"|guardrails?\b.{0,40}(fail|block|reject|violat|trigger)|prompts? (pattern )?(was |is |are )?(blocked|unsafe)"
-    r"|\u654f\u611f|[\u8fdd\u9055][\u89c4\u898f\u6cd5]|\u4e0d\u5408\u89c4|[\u5ba1\u5be9]\u6838"  # Chinese
+    r"|\u654f\u611f|[\u8fdd\u9055][\u89c4\u898f\u6cd5\u53cd\u7981]|\u4e0d\u5408\u89c4|[\u5ba1\u5be9]\u6838"  # Chinese
     r"|\u5185\u5bb9\u5b89\u5168"
     r"|\u4e0d\u9069\u5207|\u30dd\u30ea\u30b7\u30fc|\u898f\u7d04|\uc815\ucc45|\ubd80\uc801\uc808"  # Japanese, Korean
     r"|\u043c\u043e\u0434\u0435\u0440\u0430\u0446|pol[i\u00ed]tica de (uso|conte)|politique d"
@@ -35,11 +35,12 @@ CREDIT_CODES = (
 )
 CREDIT_WORDS = (
     r"exceeded your current quota|billing hard limit|used all (of )?(your )?(available |monthly |included )?credits"
-    r"|(insufficient|not enough|no( more)?|out of|lacks?|low on) (\w+ )?(quota|balance|credits?|funds|api tokens)\b"
+    r"|(insufficient|not enough|no( more)?|out of|lacks?|low on) (\w+ )?(quota|balance|credits?|funds|points"
+    r"|api tokens)\b"
     r"|(quota|balance|credits?|funds) (is |are |has been |have been |was )?(not enough|insufficient|exhausted|used up"
     r"|too low|depleted|not sufficient)|requires more credits|(add|buy|purchase) (more )?(credits|funds)|top up"
     r"|(budget|spend\w* limit|usage limit|monthly limit) (has been |was |is )?(exceeded|reached|hit)|exceeded budget"
-    r"|payment required|account is in arrears"
+    r"|payment required|account is in arrears|reaching .{0,12}spend\w* limit|failure to pay"
     r"|exhausted (your|the|all) (\w+ )?(credits?|quota|budget|balance)|over budget"
     r"|(do(es)?n't|do(es)? not) have (any|enough) (credits?|funds|balance)|free (tier|quota|allocation|credits?)"
     r".{0,40}(exhausted|used up|exceeded)|used up (your|the|all) .{0,30}(free|allocation|quota|credits?)"
@@ -51,12 +52,12 @@ CREDIT_WORDS = (
     r"|(\ud06c\ub808\ub527|\uc794\uc561).{0,4}\ubd80\uc871"  # Korean
     r"|\u043d\u0435\u0434\u043e\u0441\u0442\u0430\u0442\u043e\u0447\u043d\u043e "  # Russian
     r"(\u0441\u0440\u0435\u0434\u0441\u0442\u0432|\u043a\u0440\u0435\u0434\u0438\u0442)"
-    r"|(saldo|cr[e\u00e9]dit\w*|solde|fondos?) insu[fl]|\bguthaben\b|s\u1ed1 d\u01b0"
+    r"|(saldo|cr[e\u00e9]dit\w*|solde|fondos?) insu[fl]|\bguthaben\b|\bbakiye|niewystarczaj|s\u1ed1 d\u01b0"
     r"|out of ([\w-]+ ){1,3}quota"  # Chinese, but for what was given back
-    r"|(?<!\u9000\u8fd8)(?<!\u8fd4\u8fd8)([\u4f59\u9918][\u989d\u984d\u91cf]|[\u989d\u984d]\u5ea6|\u914d\u989d)|\u6b20\u8d39|\u5145\u503c"
+    r"|(?<!\u9000\u8fd8)(?<!\u8fd4\u8fd8)([\u4f59\u9918][\u989d\u984d\u91cf]|[\u989d\u984d]\u5ea6|\u914d\u989d)|\u6b20\u8d39|\u5145\u503c|\u79ef\u5206\u4e0d"
 )
 KEY_LIMIT_WORDS = (
-    r"key.{0,20}(limit (exceeded|reached)|(reached|exceeded) .{0,12}(cost|spend\w*|budget) limit)"
+    r"(?<![a-z])key.{0,20}(limit (exceeded|reached)|(reached|exceeded) .{0,12}(cost|spend\w*|budget) limit)"
     r"|(?<!rate )limit (of|for) (this|the|your) (api )?key|(api )?key.{0,30}(budget|quota)"
     r"|virtual key|tokenstatusexhausted|\u4ee4\u724c.{0,4}\u989d\u5ea6"
 )
@@ -70,8 +71,8 @@ UNVERIFIED = (  # to stream needs it where the picture alone may not
     r"^(?!.*verified to stream).*?(must be verified|verify (your|the) organi[sz]ation|organi[sz]ation.{0,40}verif)"
 )
 CLOSED_WORDS = (
-    r"\bresource has been (temporarily )?blocked|\u5c01\u7981"
-    r"|^(?!.*(balance|credit|billing|quota|arrear|overdue|pay|recharge)).*"
+    r"\bresource has been (temporarily )?blocked|\u5c01\u7981|[\u8d26\u5e10].{0,4}\u51bb\u7ed3"
+    r"|^(?!.*(balance|credit|billing|quota|arrear|overdue|pay|\bspend|recharge)).*"
     r"\baccount\b.{0,40}\b(locked|suspended|banned|frozen)"
 )
 STREAM_UNREAD = r"has no attribute 'model_dump'|event: image_(edit|generation)\."
@@ -100,7 +101,8 @@ MAY_NOT_WORDS = (
 TIMED_OUT = (
     r"stream .{0,30}(end|close|broke|disconnect|reset|abort)|disconnected|generation failed"
     r"|no images? (was |were )?(generated|returned|produced)|out of memory"
-    "|timed? ?out|timeout|read response|upstream connect|connection (reset|closed|error)|bad gateway|unexpected eof"
+    r"|timed? ?out|timeout|interrupted|traceback|\b(key|type|index|runtime|attribute|memory)error\b"
+    "|read response|upstream connect|connection (reset|closed|error)|bad gateway|unexpected eof"
     "|provider returned error|max_output_tokens|upstream .{0,40}(failed|died|error|ended|closed|broke)"
 )
 FAILED_CODES = (
@@ -129,7 +131,7 @@ CHALLENGE = (
 )
 BAD_KEY_WORDS = (
     r"(incorrect|invalid|wrong|missing|expired|unknown) (api|access|authentication)[ -]?(key|token)|login fail"
-    r"|expired key"
+    r"|expired key|(security|bearer|session) token .{0,30}(expired|invalid)|^unauthorized\b"
     r"|(api|access)[ -]?(key|token) (is |was |has )?(not valid|invalid|incorrect|expired|missing|not found)|no api key"
     r"|(\u4ee4\u724c|api ?key|\u5bc6\u94a5).{0,4}(\u65e0\u6548|\u8fc7\u671f|\u9519\u8bef)"
     r"|\u65e0\u6548\u7684(\u4ee4\u724c|api)"
@@ -141,6 +143,7 @@ NOBODY_THERE = (
     r"|^loading model|model ([\w./-]+ )?is (still |currently )?loading|system (disk|cpu|memory) overloaded"
     r"|no auth available|no keys found|backend not found|get a peer from"
     r"|unable to start process|(server|service|model( \"?[\w./:-]+\"?)?) is (too )?busy|queue (is )?full"
+    r"|(server|service) is not ready|no capacity"
     r"|under(going)? maintenance|\u961f\u5217\u5df2\u6ee1"
 )
 NOT_BEGUN_CODES = (
@@ -150,7 +153,7 @@ NOT_BEGUN_CODES = (
 UNREAD_CODES = r"(bind|read|parse)_request_body_failed|bad_request_body|convert_request_failed|count_token_failed"
 UNREAD_WORDS = (
     r"fail\w* (to )?(pars|read|bind|decod)\w+ (the )?(request|parameters from request|multipart)"
-    r"|invalid json in (the )?request"
+    r"|invalid json in (the )?request|no multipart boundary|isn't multipart"
     r"|cannot unmarshal .{0,60}struct field \w*request|unexpected end of form|multererror: unexpected field"
 )
 TOO_LARGE = (
@@ -176,11 +179,11 @@ UNABLE = (
     r"|is only supported on /"
     r"|not support(ed)? (for|by) (this |the )?provider|unsupported mode"
 )
-WRONG_FORM_CODES = r"unsupported_content_type|unsupported_media_type"
+WRONG_FORM_CODES = r"(unsupported|invalid)_content_type|unsupported_media_type"
 WRONG_FORM_WORDS = (
     r"unsupported (content|media)[ -]?type|only accepts? '?(application/json|multipart)"
     r"|expected .{0,40}(application/json|multipart/form-data)|content[ -]type .{0,60}(not supported|must be|invalid)"
-    r"|invalid content-type"
+    r"|invalid content-type|content-type isn't"
     r"|body\.images?(\[\])?: field required|^(at least one |an? )?(images?|image file)( file)?s? (is|are) required"
     r"|no images? (file )?(was |were )?(provided|uploaded|found)"
     r"|image field is required|missing (required )?(field|parameter|file):? ['\"`]?image"

@@ -273,7 +273,7 @@ RULES = (  # the first that holds
     Rule(RefusedError, TOO_LARGE, MAKE_IT_SMALLER, {*SUCCESS, 400, 422}, codes=marks.TOO_LARGE_CODES),
     Rule(RefusedError, "{name}: the service could not read the request{sent}", CUT_SHORT, {400}, words=marks.NOT_WHOLE),
     Rule(RefusedError, NOT_THIS_FORM, "{form}", {415}, words=r"\S", page="either"),
-    Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 422}, codes=marks.WRONG_FORM_CODES),
+    Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 415, 422}, codes=marks.WRONG_FORM_CODES),
     Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 422}, words=marks.WRONG_FORM_WORDS),
     Rule(
         RefusedError,

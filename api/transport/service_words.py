@@ -28,9 +28,9 @@ CODE_MAX_CHARS = 80
 LINES_MAX = 2000
 DEPTH_MAX = 8
 MESSAGE_KEYS = (
-    "message", "msg", "errmsg", "error_message", "error_msg", "errorMessage", "error_description", "Message", "detail",
-    "reason", "title", "err", "description", "fail_reason", "failReason", "failure_reason", "failureReason",
-    "status_msg", "task_status_msg", "faultstring",
+    "raw_message", "message", "msg", "errmsg", "error_message", "error_msg", "errorMessage", "error_description",
+    "Message", "detail", "reason", "title", "err", "description", "fail_reason", "failReason", "failure_reason",
+    "failureReason", "status_msg", "task_status_msg", "faultstring",
 )  # fmt: skip
 CODE_KEYS = ("code", "error_code", "errcode", "errorCode", "err_code", "Code", "error_type", "status_code", "errorcode")
 TYPE_KEYS = ("type", "status", "error_type")
@@ -145,8 +145,8 @@ def _told(value: Any, depth: int = 0) -> ServiceWords | None:
     if not isinstance(value, dict):
         return None
     own = _own_words(value, depth)
-    for key in INSIDE_KEYS:
-        words = None if value.get(key) == own.code else _told(value.get(key), depth + 1) or _by_field(value.get(key))
+    for inside in _inside(value):
+        words = None if inside == own.code else _told(inside, depth + 1) or _by_field(inside)
         own = _merged(own, words) if words is not None and not words.is_task else own
     is_error = own.from_service or any(value.get(key) for key in ("error", "errors", "Error"))
     is_denied = any(value.get(key) is False for key in ("success", "ok"))
@@ -155,12 +155,24 @@ def _told(value: Any, depth: int = 0) -> ServiceWords | None:
         return blocked
     is_good = SUCCESSFUL.match(own.message) if own.message else _is_good(own.code)
     is_begun = is_running_task(value) and not is_denied  # whatever error stands beside it
-    if (is_begun or (not is_error and (is_good or is_waiting(value)))) and (begun := _without_error(value)) is not None:
+    if (is_begun or (not is_error and (is_good or is_waiting(value)))) and (
+        begun := _without_error(value, depth)
+    ) is not None:
         said = "" if is_good or not own.message else f"{own.message.rstrip(' .:')}: "
         return replace(begun, message=said + begun.message, from_service=begun.from_service or is_error)
     if own.message or own.code or own.retry_after_s is not None:
-        return replace(own, from_service=is_error, codes=own.codes[:MESSAGE_MAX_CHARS])
-    return _without_error(value)
+        failed = None if is_error else _failed_task(value, depth)
+        own = _merged(own, failed) if failed is not None else own
+        return replace(own, from_service=is_error or failed is not None, codes=own.codes[:MESSAGE_MAX_CHARS])
+    return _without_error(value, depth)
+
+
+def _inside(answer: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield what stands in an object where more is said of an error."""
+    yield from map(answer.get, INSIDE_KEYS)
+    yield answer.get("meta") if isinstance(answer.get("meta"), list) else None
+    data = answer.get("data")
+    yield data.get("error") if isinstance(data, dict) else None
 
 
 def _is_good(code: str | None) -> bool:
@@ -253,9 +265,9 @@ def _joined(found: list[ServiceWords]) -> ServiceWords | None:
     return replace(found[0], message=message, codes=codes, retry_after_s=max(waits, default=None))
 
 
-def _without_error(answer: Mapping[str, Any]) -> ServiceWords | None:
+def _without_error(answer: Mapping[str, Any], depth: int) -> ServiceWords | None:
     """Return what an answer says that is no error and no picture: a task to wait for, or the text of a chat."""
-    if (failed := _failed_task(answer)) is not None:
+    if (failed := _failed_task(answer, depth)) is not None:
         return failed
     is_over = has_failed(answer) and not is_waiting(answer)
     if not is_over and (task := task_of(answer)):
@@ -275,14 +287,14 @@ def _without_error(answer: Mapping[str, Any]) -> ServiceWords | None:
     return next(filter(None, (_ended(key, value) for key, value in entries(answer))), None)
 
 
-def _failed_task(answer: Mapping[str, Any]) -> ServiceWords | None:
+def _failed_task(answer: Mapping[str, Any], depth: int) -> ServiceWords | None:
     """Return what an answer says of a task in it that has failed, or None."""
     for key in TASK_PLACES:
         inside = answer.get(key)
         inside = inside[0] if isinstance(inside, list) and inside else inside
         if isinstance(inside, dict) and has_failed(inside):
-            own = _own_words(inside, 0)
-            return replace(own, from_service=True) if own.message else FAILED
+            told = _told(inside, depth + 1)
+            return replace(told, from_service=True) if told is not None and told.message else FAILED
     return None
 
 
