@@ -164,6 +164,7 @@ class RequestJournal:
                 if answered
                 else record.state != "prepared"
             ):
+                self.folder(name)  # where it cannot be, the other one stays
                 for file in (ANSWER, HALF_ANSWER):  # first: whoever comes after a crash finds it here, or the other job
                     with contextlib.suppress(FileNotFoundError):
                         files.link(self.root / other / file, self.root / name / file)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from openai_image_nodes.api.backends import leases
 from openai_image_nodes.api.errors import BadAnswerError
 from openai_image_nodes.api.jobs.recorder import AnswerRecorder
-from openai_image_nodes.api.store.journal import RequestJournal
+from openai_image_nodes.api.store.journal import ANSWER, RequestJournal
 from support.asker import PATIENCE_S, Asker, Server, painted
 from support.faults import Faults
+from support.machines import record
 
 Script = Callable[[Faults], Any]
 
@@ -99,3 +101,12 @@ def test_answer_that_cannot_be_read_is_told_once_with_reuse_off(asker: Asker, mo
         asker.ask(reuse=False)
     monkeypatch.setattr(leases, "INSTANCE", "another")
     assert asker.next_run(reuse=False)[0] == 1
+
+
+def test_answer_is_taken_over_although_its_folder_could_not_be_made_before(tmp_path: Path) -> None:
+    """A disk that was full for a moment: the record moved, and the answer was deleted with what it lay in."""
+    journal, identity = RequestJournal(tmp_path), "a" * 64
+    journal.write(f"{identity}.again-1", record(identity, state="sent"))
+    (journal.root / f"{identity}.again-1" / ANSWER).write_bytes(b"{}")
+    assert journal.adopt(f"{identity}.again-2", answered=True)
+    assert journal.answer(f"{identity}.again-2") == b"{}"
