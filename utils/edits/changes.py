@@ -49,18 +49,18 @@ def find_changes(original: Tensor, answer: Tensor, should_stop: ShouldStop | Non
     """
     height, width = original.shape[:2]
     decision = decide(make_pair(original, answer, None, should_stop), should_stop)
-    if decision.relit or (decision.verdict in NOT_MATCHED and decision.figures.rest > SAME):
-        return Changes(torch.ones(height, width), decision.verdict, decision.relit)
     mask = _mask(decision, height, width, should_stop)
     if decision.verdict == "roughly aligned":  # what changed was aligned as well: look again without it
         again = decide(make_pair(original, answer, mask, should_stop), should_stop)
-        if again.verdict == "aligned" and not again.relit:
+        if again.verdict not in ("roughly aligned", "not compared"):
             decision, mask = again, _mask(again, height, width, should_stop)
     return Changes(mask, decision.verdict, decision.relit)
 
 
 def _mask(decision: Decision, height: int, width: int, should_stop: ShouldStop | None) -> Tensor:
-    """Return [H,W]: 1 where the answer that was moved as decided shows another thing."""
+    """Return [H,W]: 1 where the answer that was moved as decided shows another thing; everywhere if none matches."""
+    if decision.relit or (decision.verdict in NOT_MATCHED and decision.figures.rest > SAME):
+        return torch.ones(height, width)
     found = _completed(_changed(decision, should_stop), decision.view.pair.unit, should_stop)
     mask = torch.empty(height, width)
     for top in range(0, height, BLOCK_ROWS):

@@ -108,6 +108,7 @@ class _Chain:
         self._best: View | None = None  # under any map, also one that was refused
         self._unsettled = 0.0  # by how many pixels of the frame the last step of the registration moved a corner
         self._is_lost = False  # something matches better elsewhere, but it was not found where
+        self._is_striped = False  # at the coarsest level: of blurred motion only finer ones look like it
         self._is_loose = False  # there is too little to tell where the corners belong
         self._places = 1  # where it matches alike
         self._elsewhere = False  # it matches under a map that no drift has, or that leaves the mask without an answer
@@ -135,6 +136,7 @@ class _Chain:
             self._refuse("alignment", TOO_PLAIN)
             return before
         pyramid = self._pair.levels(self._should_stop)
+        self._is_striped = along_stripes(pyramid[0]) is not None
         shown = self._placed(pyramid, register(pyramid, self._should_stop))
         affine = shown.mapping.affine
         self._ask()
@@ -162,7 +164,7 @@ class _Chain:
             if _is_better(other, best):
                 best = other
         alike = [other for other in (*elsewhere, own) if other is not best and not _is_better(best, other)]
-        self._places = 1 + len(alike) + (along_stripes(pyramid[0]) is not None)
+        self._places = 1 + len(alike) + self._is_striped
         shown = self._refined(best)
         if best is own or shown.match >= SURE:
             return shown
@@ -176,17 +178,19 @@ class _Chain:
         """Return the view under the map that is left of a view's when the features are made of what it shows.
 
         Beside a large mask the features still tell of the map before: each step goes only a part of the way.
+        Of a frame that was redrawn the steps may run away from what matched best: then it is that.
         """
-        affine, shown, last, moved = first.mapping.affine, first, None, 0.0
+        affine, shown, best, last, moved = first.mapping.affine, first, first, None, 0.0
         self._ask()
         for done in range(1, REFINEMENTS + 1):
             self._ask()
-            step = remaining(_matched(shown), self._should_stop) - identity()
+            step = remaining(_matched(shown), self._should_stop, striped=self._is_striped) - identity()
             self._ask()
             longer = _extrapolation(last, step)
             last = step if longer == 1 else None
             affine = compose(affine, identity() + longer * step)
             shown = view(self._pair, Mapping(affine))
+            best = max(best, shown, key=lambda it: it.match)
             self._unsettled = corner_shift(identity() + step, self._pair.frame)
             ratio = min(self._unsettled / moved, SLOWEST) if moved else FIRST_RATIO
             moved = self._unsettled if longer == 1 else 0.0
@@ -194,9 +198,10 @@ class _Chain:
                 break
             if done >= HOPELESS and shown.match < min(ROUGHLY, first.match + CLEARLY):
                 break
-        if self._unsettled / self._pair.unit > IN_PLACE and first.match > max(shown.match, ROUGHLY):
-            self._unsettled = 0.0  # the steps ran away from a place that matched
-            return first
+        ran_away = shown.match < best.match - LEAST_MATCH or self._unsettled / self._pair.unit > IN_PLACE
+        if ran_away and best is not shown and best.match >= ROUGHLY:
+            self._unsettled = 0.0
+            return best
         return shown
 
     def _misfit(self, before: View, shown: View) -> str | None:

@@ -24,7 +24,7 @@ COARSE_STEPS, FINE_STEPS, LAST_STEPS = (30, 20, 20), 12, 6
 CONVERGED_PX, NEARLY_PX = 0.005, 0.02  # at the last level, and before it
 PROMISING, APART_PX = 0.1, 0.1  # below the best correlation, and from its place: what is looked into further
 NOISE = 0.02  # of the features' normalization: flat areas stay near 0
-BANDS = 0.04  # the same for the last steps: 8-bit steps in a sky are no structure to align by
+BANDS = 0.1  # the same for the last steps: of what is fainter, noise, JPEG and tones move more than a shift does
 CAUCHY = 2.385  # 95 % efficiency on normal noise
 LEAST_SPREAD = 0.1  # of residuals: where most is flat, the median alone would take edges for outliers
 DAMPING = 1e-6
@@ -80,9 +80,13 @@ def register(pyramid: Sequence[Level], should_stop: ShouldStop | None = None) ->
     return affine[0]
 
 
-def remaining(level: Level, should_stop: ShouldStop | None = None) -> Tensor:
-    """Return the affine map [2,3] that is left to apply when the level's answer has been moved already."""
-    return _Solver(level, _AFFINE, CONVERGED_PX).solve(identity()[None], LAST_STEPS, should_stop)[0]
+def remaining(level: Level, should_stop: ShouldStop | None = None, *, striped: bool = True) -> Tensor:
+    """Return the affine map [2,3] that is left to apply when the level's answer has been moved already.
+
+    striped: whether what looks like stripes at this level does at a coarser one as well.
+    """
+    solver = _Solver(level, _AFFINE, CONVERGED_PX, striped=striped)
+    return solver.solve(identity()[None], LAST_STEPS, should_stop)[0]
 
 
 def leverage(level: Level) -> float:
@@ -185,7 +189,9 @@ def shifts(level: Level, places: Tensor) -> Tensor:
 class _Solver:
     """Lucas-Kanade steps at one level, for several maps at once, within the motions that a basis spans."""
 
-    def __init__(self, level: Level, basis: Sequence[Sequence[int]], converged_px: float = NEARLY_PX) -> None:
+    def __init__(
+        self, level: Level, basis: Sequence[Sequence[int]], converged_px: float = NEARLY_PX, *, striped: bool = True
+    ) -> None:
         self._level = level
         self._converged_px = converged_px
         height, width = level.frame.height, level.frame.width
@@ -194,7 +200,8 @@ class _Solver:
         self._y = ((torch.arange(height) + 0.5 - height / 2) / half)[None, None, :, None]
         self._kept = kept_samples(level.keep)
         self._slope = central_differences(level.picture, half)
-        self._basis = torch.tensor(_seen(basis, self._slope, level.keep), dtype=torch.float32)  # k6
+        seen = _seen(basis, self._slope, level.keep) if striped else basis
+        self._basis = torch.tensor(seen, dtype=torch.float32)  # k6
 
     def solve(self, affine: Tensor, steps: int, should_stop: ShouldStop | None) -> Tensor:
         """Return the maps [N,2,3] after at most `steps` steps."""
