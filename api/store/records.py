@@ -134,9 +134,9 @@ class JobRecord(BaseModel):
     connection: ShortText
     operation: ShortText
     model: ShortText
-    fields: AskedFields = Field(default_factory=dict)
+    fields: AskedFields = {}
     seed: Annotated[int, Field(ge=0, lt=1 << 64)] = 0
-    input_digests: list[ShortText] = Field(default_factory=list)
+    input_digests: list[ShortText] = []
     idempotency_key: Word | None = None
     batch: Word | None = None
     prepared_at: Second = 0.0
@@ -144,17 +144,17 @@ class JobRecord(BaseModel):
     answered_at: Second | None = None
     elapsed_s: Amount = None
     request_id: Text | None = None
-    headers: dict[Text, Text] = Field(default_factory=dict)
+    headers: dict[Text, Text] = {}
     usage: Annotated[Usage | None, WrapValidator(_usage_or_none)] = None
     svg_usage: Annotated[SvgUsage | None, WrapValidator(_usage_or_none)] = None
-    answer_fields: dict[Text, Text] = Field(default_factory=dict)
-    revised_prompts: list[Text] = Field(default_factory=list)
+    answer_fields: dict[Text, Text] = {}
+    revised_prompts: list[Text] = []
     cost_usd: Amount = None
     credits: Amount = None
-    pictures: Annotated[list[PictureName], AfterValidator(_unique)] = Field(default_factory=list)
-    faults: dict[int, Text] = Field(default_factory=dict)
+    pictures: Annotated[list[PictureName], AfterValidator(_unique)] = []
+    faults: dict[int, Text] = {}
     fault: Text | None = None
-    picture_digests: list[Digest] = Field(default_factory=list)
+    picture_digests: list[Digest] = []
     account: Annotated[str | None, BeforeValidator(_account_or_nobodys)] = None
 
     @property
