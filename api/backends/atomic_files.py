@@ -34,10 +34,11 @@ def open_regular(path: Path, mode: Literal["rb", "wb", "ab"]) -> BinaryIO:
     if is_there and not stat.S_ISREG(os.lstat(path).st_mode):  # some systems cannot refuse links when they open
         raise OSError(errno.EINVAL, "no ordinary file", str(path))
     opener = lambda name, flags: os.open(name, flags | NO_DETOURS, PRIVATE_FILE)  # noqa: E731
-    file = open(path, mode, opener=opener)  # noqa: SIM115 - the caller closes it
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "no ordinary file", str(path))
+    with contextlib.ExitStack() as closing:
+        file = closing.enter_context(open(path, mode, opener=opener))
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "no ordinary file", str(path))
+        closing.pop_all()  # the caller closes it
     return file
 
 

@@ -51,7 +51,6 @@ class FailingOnce:
         return operation
 
 
-@pytest.mark.filterwarnings("ignore")  # a file whose closing failed is closed later
 def test_disk_that_fails_once_costs_nothing_twice(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -78,7 +77,6 @@ def test_disk_that_fails_once_costs_nothing_twice(
     assert number > 50
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_disk_that_fails_once_while_an_answer_is_taken_over_has_nothing_paid_again(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -106,7 +104,6 @@ def test_disk_that_fails_once_while_an_answer_is_taken_over_has_nothing_paid_aga
     assert number > 30
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_disk_that_fails_once_does_not_hide_a_request_that_got_lost(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
