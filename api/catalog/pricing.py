@@ -68,19 +68,14 @@ def output_tokens(spec: ModelSpec, quality: str, width: int, height: int) -> tup
     return math.ceil(round(few * tokens, 6)), math.ceil(round(many * tokens, 6))
 
 
-def picture_usd(
-    spec: ModelSpec, quality: str, size: str, *, comfy: bool = False, batch: bool = False
-) -> Estimate | None:
-    """Return the price of one picture's output in USD, or None where no source tells.
-
-    `comfy` asks for comfy.org's price instead of the service's own, `batch` for that of the service's batches.
-    """
+def _picture_usd(payer: Payer, spec: ModelSpec, quality: str, size: str) -> Estimate | None:
+    """Return the price of one picture's output in USD, or None where no source tells."""
     listed = (spec.per_image_usd or {}).get(quality, {})
-    if listed and not comfy:
+    if listed and payer.kind != "comfy.org":
         usd = listed.get(size) or listed.get("x".join(reversed(size.split("x"))))
-        usd = usd * BATCH_DISCOUNT if usd and batch else usd
+        usd = usd * BATCH_DISCOUNT if usd and payer.batch else usd
         return Estimate(usd, usd) if usd else None
-    prices, parsed = _prices(spec, comfy=comfy, batch=batch), parse_size(size)
+    prices, parsed = _prices(payer, spec), parse_size(size)
     if prices is None or parsed is None:
         return None
     tokens = output_tokens(spec, quality, *parsed)
@@ -103,10 +98,10 @@ def estimate(payer: Payer, fields: Mapping[str, Any], image_count: int) -> Estim
     if payer.kind == "sandbox":
         return Estimate(0.0, 0.0)
     spec = catalog.find(str(fields.get("model")))
-    prices = None if spec is None else _prices(spec, comfy=payer.kind == "comfy.org", batch=payer.batch)
+    prices = None if spec is None else _prices(payer, spec)
     if spec is None or prices is None or fields.get("output_format") == "svg":
         return None
-    size, comfy = str(fields.get("size") or "auto"), payer.kind == "comfy.org"
+    size = str(fields.get("size") or "auto")
     sizes: Sequence[str] = AUTO_SIZES if size == "auto" else [size]
     if fields.get("output_format") == "gif":  # all frames are billed as one picture, the sheet that they are drawn on
         frames = _count(fields, "frame_count", spec.gif.frame_count_default if spec.gif else 0)
@@ -114,7 +109,7 @@ def estimate(payer: Payer, fields: Mapping[str, Any], image_count: int) -> Estim
         sheets = gif_sheets(spec, *parsed, frames) if parsed else []
         sizes = [f"{width}x{height}" for width, height in sheets]
     qualities = _qualities(spec, str(fields.get("quality") or "auto"))
-    found = [picture_usd(spec, one, other, comfy=comfy, batch=payer.batch) for one in qualities for other in sizes]
+    found = [_picture_usd(payer, spec, one, other) for one in qualities for other in sizes]
     each = [usd for usd in found if usd is not None]  # in each way that the fields leave open
     if not each or len(each) < len(found):
         return None
@@ -152,18 +147,15 @@ def cautious_usd(payer: Payer, fields: Mapping[str, Any], image_count: int) -> f
     return max((one.high_usd for one in dearest if one), default=1.0)
 
 
-def cost_usd(
-    model: str, usage: Usage | None, credits: float | None, *, comfy: bool = False, batch: bool = False
-) -> float | None:
+def cost_usd(payer: Payer, model: str, usage: Usage | None, credits: float | None) -> float | None:
     """Return what an answer cost in USD, or None where the service did not say enough.
 
-    comfy.org tells its credits; else it is the tokens of the answer at the catalog's prices, for `comfy` at those of
-    comfy.org, for `batch` at those of the service's batches.
+    comfy.org tells its credits; else it is the tokens of the answer at the catalog's prices for the payer.
     """
     if credits is not None:
         return amount(credits / CREDITS_PER_USD)
     spec = catalog.find(model)
-    price = _prices(spec, comfy=comfy, batch=batch) if spec else None
+    price = _prices(payer, spec) if spec else None
     if price is None or usage is None:
         return None
     details = [one for one in (usage.input_tokens_details, usage.output_tokens_details) if one]
@@ -204,8 +196,9 @@ def _count(fields: Mapping[str, Any], name: str, default: int) -> int:
     return default
 
 
-def _prices(spec: ModelSpec, *, comfy: bool, batch: bool) -> dict[str, float] | None:
-    prices = spec.comfy.usd_per_m if comfy else batch_usd_per_m(spec) if batch else spec.price_usd_per_m
+def _prices(payer: Payer, spec: ModelSpec) -> dict[str, float] | None:
+    prices = batch_usd_per_m(spec) if payer.batch else spec.price_usd_per_m
+    prices = spec.comfy.usd_per_m if payer.kind == "comfy.org" else prices
     return prices if prices and "image_out" in prices else None  # a file of the user's may say less
 
 

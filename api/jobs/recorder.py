@@ -167,8 +167,8 @@ class AnswerRecorder:
         record.revised_prompts = [
             clean(image.revised_prompt) for image in response.data[:MAX_PICTURES] if image.revised_prompt
         ]
-        is_comfy, is_batch = self._connection.kind == "comfy.org", bool(record.batch)
-        record.cost_usd = pricing.cost_usd(record.model, record.usage, record.credits, comfy=is_comfy, batch=is_batch)
+        payer = pricing.PaidAs(self._connection.kind, batch=bool(record.batch))
+        record.cost_usd = pricing.cost_usd(payer, record.model, record.usage, record.credits)
 
     def _saved(
         self, name: str, record: JobRecord, pictures: list[bytes], *, goes_on: bool

@@ -211,7 +211,7 @@ def answers(told: tuple[bytes, dict[str, str]], _home: Path) -> None:
         response.data = [image for image in response.data if not image.url]
         pictures = pictures_of(response, LINK, body=body)
         assert len(pictures.data) <= 17
-        cost = pricing.cost_usd("gpt-image-2", response.usage, None)
+        cost = pricing.cost_usd(pricing.PaidAs("openai", batch=False), "gpt-image-2", response.usage, None)
         assert cost is None or cost >= 0
 
 

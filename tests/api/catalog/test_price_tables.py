@@ -11,6 +11,8 @@ from openai_image_nodes.api.catalog.schemas import Usage
 from support.capture import Capture, success
 from support.node_calls import KEY, node, use_openai
 
+OWN_KEY = prices.PaidAs("openai", batch=False)
+
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
@@ -54,7 +56,7 @@ def test_output_tokens_and_price_are_those_of_the_table(
     known = spec(model)
     assert prices.output_tokens(known, quality, *size) == (tokens, tokens)
     assert prices.output_tokens(known, quality, *reversed(size)) == (tokens, tokens)
-    cost = prices.cost_usd(model, Usage(output_tokens=tokens), None)
+    cost = prices.cost_usd(OWN_KEY, model, Usage(output_tokens=tokens), None)
     assert cost == pytest.approx(tokens * 30 / 1e6, abs=5e-5)
 
 
@@ -72,7 +74,7 @@ def test_output_tokens_and_price_are_those_of_the_table(
 def test_published_prices_of_gpt_image_2_come_out(quality: str, size: tuple[int, int], usd: float) -> None:
     """OpenAI's own price list, in thousandths of a dollar."""
     tokens, _ = prices.output_tokens(spec("gpt-image-2"), quality, *size) or (0, 0)
-    assert round(prices.cost_usd("gpt-image-2", Usage(output_tokens=tokens), None) or 0, 3) == usd
+    assert round(prices.cost_usd(OWN_KEY, "gpt-image-2", Usage(output_tokens=tokens), None) or 0, 3) == usd
 
 
 @pytest.mark.parametrize("model", ["gpt-image-2.6-flare", "gpt-image-2.6-sunburst"])

@@ -79,7 +79,7 @@ def test_no_usage_gives_money_back(text: int, image: int, out: int, cached: int)
     """Whatever a service says it used, a cost is unknown or at least 0."""
     details = TokenDetails(text_tokens=text, image_tokens=image, cached_tokens=cached)
     usage = Usage(input_tokens=text, output_tokens=out, total_tokens=0, input_tokens_details=details)
-    usd = pricing.cost_usd(MODEL, usage, None)
+    usd = pricing.cost_usd(pricing.PaidAs("openai", batch=False), MODEL, usage, None)
     assert usd is None or usd >= 0
     if min(text, image, out, cached) < 0:
         assert usd is None
