@@ -136,15 +136,14 @@ class ModelSpec(Facts):
     per_image_usd: dict[str, dict[str, float]] | None = None
     known: bool = Field(default=True, exclude=True)
 
-    def ended(self, today: date | None = None) -> bool:
-        """Tell whether the service no longer answers this model on `today` (UTC)."""
-        day = today or utc_today()
+    def ended(self, day: date | None = None) -> bool:
+        """Tell whether the service no longer answers this model on a day (UTC), today if none is named."""
+        day = day or utc_today()
         return self.status == "shut_down" or (self.shutdown_date is not None and self.shutdown_date <= day)
 
-    def ends_soon(self, today: date | None = None) -> bool:
-        """Tell whether the model still runs on `today` but ends within 30 days."""
-        day = today or utc_today()
-        return not self.ended(day) and self.shutdown_date is not None and self.shutdown_date - day <= ENDS_SOON
+    def ends_soon(self) -> bool:
+        """Tell whether the model still runs but ends within 30 days."""
+        return not self.ended() and self.ended(utc_today() + ENDS_SOON)
 
 
 def utc_today() -> date:
@@ -162,15 +161,15 @@ def find(model_id: str) -> ModelSpec | None:
     return _catalog().get(model_id)
 
 
-def listed(today: date | None = None) -> list[ModelSpec]:
-    """Return the models that can be chosen on `today`: newest first, ending ones last, no retired ones."""
-    alive = [spec for key, spec in _catalog().items() if key == spec.id and not spec.ended(today)]
+def listed() -> list[ModelSpec]:
+    """Return the models that can be chosen: newest first, ending ones last, no retired ones."""
+    alive = [spec for key, spec in _catalog().items() if key == spec.id and not spec.ended()]
     return sorted(alive, key=lambda spec: spec.shutdown_date is not None)
 
 
-def choices(today: date | None = None) -> list[str]:
+def choices() -> list[str]:
     """Return the ids for a widget: every listed model, then its dated snapshots."""
-    specs = listed(today)
+    specs = listed()
     return [spec.id for spec in specs] + [snapshot for spec in specs for snapshot in spec.snapshots]
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from typing import Any, Protocol
 
 from ..errors import RefusedError
@@ -38,7 +37,7 @@ class InputFile(Protocol):
         """Its bytes."""
 
 
-def check(fields: Fields, *, operation: str, today: date | None = None, shutdowns: bool = True) -> None:
+def check(fields: Fields, *, operation: str, shutdowns: bool = True) -> None:
     """Refuse what the model of `fields` does not take; a field that is absent or None is not judged.
 
     Not `shutdowns`: a model that OpenAI shut down passes, as other servers may use its name for their own.
@@ -48,7 +47,7 @@ def check(fields: Fields, *, operation: str, today: date | None = None, shutdown
     """
     spec, model = spec_of(fields), fields.get("model")
     if model and shutdowns:
-        refuse_ended(str(model), today)
+        refuse_ended(str(model))
     for rule in RULES:
         rule(spec, fields)
     if operation == "generations" and fields.get("input_fidelity"):
@@ -78,10 +77,10 @@ def spec_of(fields: Fields) -> ModelSpec:
     return spec or catalog.unknown_model(str(model or "this model"))
 
 
-def refuse_ended(model: str, today: date | None = None) -> None:
+def refuse_ended(model: str) -> None:
     """Refuse a model that OpenAI shut down. Raises: RefusedError that names its successors."""
     spec = catalog.find(model)
-    if spec is not None and spec.ended(today):
+    if spec is not None and spec.ended():
         instead = " or ".join(spec.replacement) or "a live model"
         message = f"Model {model} was shut down on {spec.shutdown_date}. Choose {instead} instead."
         raise _refusal("model", message, code="model_not_found")

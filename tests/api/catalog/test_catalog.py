@@ -45,31 +45,39 @@ def spec(model: str) -> catalog.ModelSpec:
     return found
 
 
+def let_it_be(day: date, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "utc_today", lambda: day)
+
+
 @pytest.mark.parametrize("model", ENDING)
-def test_ending_models_run_until_the_day_before_their_end(model: str) -> None:
+def test_ending_models_run_until_the_day_before_their_end(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shut down on 2026-12-01: warned of for thirty days, refused from that day on."""
-    known = spec(model)
-    days = (BEFORE, LAST_MONTH, LAST_DAY, END)
-    assert [known.ends_soon(day) for day in days] == [False, True, True, False]
-    assert [known.ended(day) for day in days] == [False, False, False, True]
+    known, told = spec(model), []
+    for day in (BEFORE, LAST_MONTH, LAST_DAY, END):
+        let_it_be(day, monkeypatch)
+        told.append((known.ends_soon(), known.ended()))
+    assert told == [(False, False), (True, False), (True, False), (False, True)]
 
 
 @pytest.mark.parametrize(("model", "day"), RETIRED.items())
-def test_retired_models_are_known_but_not_listed(model: str, day: str) -> None:
+def test_retired_models_are_known_but_not_listed(model: str, day: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their date and successors are told; no day brings them back."""
     known = spec(model)
-    assert (str(known.shutdown_date), known.ended(date(2020, 1, 1))) == (day, True)
+    let_it_be(date(2020, 1, 1), monkeypatch)
+    assert (str(known.shutdown_date), known.ended()) == (day, True)
     assert all(spec(name).shutdown_date is None for name in known.replacement)
-    assert model not in catalog.choices(date(2020, 1, 1))
+    assert model not in catalog.choices()
 
 
-def test_listed_models_are_the_newest_first_and_ending_ones_last() -> None:
+def test_listed_models_are_the_newest_first_and_ending_ones_last(monkeypatch: pytest.MonkeyPatch) -> None:
     """The widget's order; from their end on, the ended ones are gone."""
-    alive = [known.id for known in catalog.listed(LAST_DAY)]
+    let_it_be(LAST_DAY, monkeypatch)
+    alive = [known.id for known in catalog.listed()]
     assert alive[:2] == ["gpt-image-2.6-flare", "gpt-image-2.6-sunburst"]
     assert alive[2:5] == ["gpt-image-2.5-flare", "gpt-image-2.5-sunburst", "gpt-image-2"]
     assert sorted(alive[5:]) == sorted(ENDING)
-    assert [known.id for known in catalog.listed(END)] == alive[:5]
+    let_it_be(END, monkeypatch)
+    assert [known.id for known in catalog.listed()] == alive[:5]
 
 
 def test_default_model_of_the_widget_is_listed_for_good() -> None:
@@ -160,7 +168,7 @@ BROKEN: dict[str, Any] = {
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
 def test_broken_list_of_the_user_is_told_and_the_shipped_one_used(
-    content: object, caplog: pytest.LogCaptureFixture
+    content: object, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A typing error in a text file must not take the node away."""
     file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"], "models.json")
@@ -168,7 +176,8 @@ def test_broken_list_of_the_user_is_told_and_the_shipped_one_used(
     file.write_bytes(text.encode("utf-8", "surrogateescape"))
     with caplog.at_level(logging.WARNING):
         assert spec("gpt-image-2").n == (1, 10)
-    assert len(catalog.listed(LAST_DAY)) == 8
+    let_it_be(LAST_DAY, monkeypatch)
+    assert len(catalog.listed()) == 8
     assert str(file) in caplog.text
 
 

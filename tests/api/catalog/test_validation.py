@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.api.catalog import validation as rules
 from openai_image_nodes.api.errors import RefusedError
 from openai_image_nodes.api.transport.bodies import FilePart
@@ -46,16 +47,24 @@ REFUSED: dict[str, tuple[dict[str, Any], str, list[str]]] = {
 }
 
 
-def check(today: date = DAY, operation: str = "edits", **fields: Any) -> None:
-    rules.check({"model": MODEL, "prompt": "a red fox", **fields}, operation=operation, today=today)
+@pytest.fixture(autouse=True)
+def _today(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "utc_today", lambda: DAY)
+
+
+def check(operation: str = "edits", **fields: Any) -> None:
+    rules.check({"model": MODEL, "prompt": "a red fox", **fields}, operation=operation)
 
 
 @pytest.mark.parametrize(("fields", "param", "told"), REFUSED.values(), ids=REFUSED)
-def test_what_a_model_does_not_take_is_refused(fields: dict[str, Any], param: str, told: list[str]) -> None:
+def test_what_a_model_does_not_take_is_refused(
+    fields: dict[str, Any], param: str, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The refusal names the field, as the service does, and both values."""
-    today = date(2026, 12, 1) if "2026-12-01" in told else DAY
+    if "2026-12-01" in told:
+        monkeypatch.setattr(catalog, "utc_today", lambda: date(2026, 12, 1))
     with pytest.raises(RefusedError) as caught:
-        check(today, **fields)
+        check(**fields)
     assert caught.value.param == param
     assert [piece for piece in told if piece not in str(caught.value)] == []
 
