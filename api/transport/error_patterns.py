@@ -12,6 +12,7 @@ MODERATION_CODES = (
 MODERATION_WORDS = (
     r"safety system|content management policy|was filtered|content[-_ ]?(policy|filter(?!_results?\b))"
     r"|moderation[ _](system|filter|check|blocked|failed)|content moderated|content audit|risk (control|not pass)"
+    r"|exists risk"
     r"|(by|failed|not pass) (the )?(content )?(moderation|safety)|(violat\w+|against) .{0,60}(polic|guideline|terms of)"
     r"|policy violation|unacceptable content"
     r"|sensitive (word|content|information|chat)|new_sensitive|ip infringement"
@@ -89,8 +90,8 @@ NO_MODEL_WORDS = (
     r"|llm provider not provided|unknown provider for model"
 )
 NO_PROVIDER = (
-    r"no endpoints found .{0,20}"
-    r"(matching your (data|privacy)|(that can )?(handle|support) the requested (param|output))"
+    r"no endpoints (found|available) .{0,20}"
+    r"(matching your (data|privacy|guardrail)|(that can )?(handle|support) the requested (param|output))"
 )
 MAY_NOT_CODES = r"permission_?denied|(key|token|team)_(model_)?access_denied|access_denied_for_(key|token)"
 MAY_NOT_WORDS = (
@@ -101,7 +102,7 @@ MAY_NOT_WORDS = (
 TIMED_OUT = (
     r"stream .{0,30}(end|close|broke|disconnect|reset|abort)|disconnected|generation failed"
     r"|no images? (was |were )?(generated|returned|produced)|out of memory"
-    r"|timed? ?out|timeout|interrupted|traceback|\b(key|type|index|runtime|attribute|memory)error\b"
+    r"|^unknown error|timed? ?out|timeout|interrupted|traceback|\b(key|type|index|runtime|attribute|memory)error\b"
     "|read response|upstream connect|connection (reset|closed|error)|bad gateway|unexpected eof"
     "|provider returned error|max_output_tokens|upstream .{0,40}(failed|died|error|ended|closed|broke)"
 )
@@ -143,7 +144,7 @@ NOBODY_THERE = (
     r"|^loading model|model ([\w./-]+ )?is (still |currently )?loading|system (disk|cpu|memory) overloaded"
     r"|no auth available|no keys found|backend not found|get a peer from"
     r"|unable to start process|(server|service|model( \"?[\w./:-]+\"?)?) is (too )?busy|queue (is )?full"
-    r"|(server|service) is not ready|no capacity"
+    r"|(server|service) is not ready|no capacity|in cooldown"
     r"|under(going)? maintenance|\u961f\u5217\u5df2\u6ee1"
 )
 NOT_BEGUN_CODES = (
@@ -175,7 +176,7 @@ WANTS_FIELD = (
 )
 UNABLE = (
     r"(does|do)( not|n't) support image (generation|edit|output)|image[ _](edit|generation)\w* (is |are )?not supported"
-    r"|does not work with the (specified )?model|not support synchronous|tool choice 'image_generation'"
+    r"|does not work with the (specified )?model|not support a?synchronous|tool choice 'image_generation'"
     r"|is only supported on /"
     r"|not support(ed)? (for|by) (this |the )?provider|unsupported mode"
 )
@@ -213,6 +214,6 @@ RUNNING_CODES = (
 )
 BUSY = (
     r"rate.?limit|request limit|(too|very) busy|busy now|try again later|temporarily unavailable"
-    r"|\u9971\u548c|\u7a0d\u540e"
+    r"|\u9971\u548c|\u7a0d\u540e|\u9891\u7387"
 )
 NOTHING = r"^\s*$"

@@ -788,6 +788,27 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         RefusedError,
         "Nothing was made",
     ),
+    "a call that is not made so": (
+        RELAY,
+        403,
+        "it does not support asynchronous calls",
+        RefusedError,
+        "cannot do this",
+    ),
+    "a policy of the account": (
+        RELAY,
+        404,
+        "No endpoints available matching your guardrail restrictions and data policy",
+        RefusedError,
+        "settings of your account",
+    ),
+    "a fault without a name": (
+        RELAY,
+        200,
+        {"base_resp": {"status_code": 1000, "status_msg": "unknown error"}},
+        OutcomeUnknownError,
+        "may have been billed",
+    ),
     "a form that cannot be read": (RELAY, 500, "no multipart boundary param in Content-Type", RefusedError, "refused"),
     "a task that broke": (
         RELAY,
