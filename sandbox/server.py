@@ -24,6 +24,7 @@ from .state import Clock
 if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
 
+HOST = "127.0.0.1"
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
 PATIENCE_WITH_OPEN_REQUESTS_S = 0.2
@@ -46,14 +47,12 @@ class Sandbox:
         render: Render = render,
         scenario: Callable[[], Scenario] = Scenario,
         clock: Clock = time.time,
-        host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self.billing, self.files = Billing(), FileStore(clock)
         self._context = BatchContext(render, self.files, self.billing, clock, scenario)
         self.batches = Batches(self._context)
         self._middlewares = middlewares
-        self._host = host
         self._port = port
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -62,7 +61,7 @@ class Sandbox:
     @property
     def base_url(self) -> str:
         """The address without a path, such as "http://127.0.0.1:40123"; known once started."""
-        return f"http://{self._host}:{self._port}"
+        return f"http://{HOST}:{self._port}"
 
     @property
     def is_running(self) -> bool:
@@ -111,7 +110,7 @@ class Sandbox:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=PATIENCE_WITH_OPEN_REQUESTS_S)
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._host, self._port).start()
+            await web.TCPSite(runner, HOST, self._port).start()
             listening.set_result(int(runner.addresses[0][1]))
             await self._stopping.wait()
         finally:

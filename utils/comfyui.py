@@ -269,7 +269,7 @@ def comfy_api_base() -> str | None:
     return base
 
 
-def comfy_headers(usage_source: str | None = None) -> Mapping[str, str]:
+def comfy_headers() -> Mapping[str, str]:
     """Return the headers that ComfyUI's own clients send to comfy.org; none without ComfyUI.
 
     Source: ComfyUI 0.28.0 comfy_api_nodes/util/_helpers.py.
@@ -281,7 +281,7 @@ def comfy_headers(usage_source: str | None = None) -> Mapping[str, str]:
     context = getattr(executing, "get_executing_context", lambda: None)()
     headers: dict[str, str] = {
         "Comfy-Env": str(deploy.get_deploy_environment()) if deploy else "local-git",
-        "Comfy-Usage-Source": usage_source or "comfyui-api",
+        "Comfy-Usage-Source": "comfyui-api",
         "Comfy-Core-Version": str(getattr(version, "__version__", "")),
         "Comfy-Job-Id": getattr(context, "prompt_id", None) or "",
     }
