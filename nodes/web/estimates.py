@@ -35,7 +35,7 @@ from ..run.framing import LARGEST_REGION, SMALLEST_REGION, SPOT, Picture, frame,
 from ..svg import GPTImageSVG
 
 NODES: dict[str, type[ServiceNode]] = {"OIN_GPTImageGIF": GPTImageGIF, "OIN_GPTImageSVG": GPTImageSVG}
-SIGNED_IN = HostSecrets(comfy_token=SecretStr("only-the-price-is-asked"))
+SIGNED_IN = HostSecrets(comfy_token=SecretStr("nothing-is-sent"))
 DECIDING = {"model", "connection"}  # without these nothing can be said of a price
 INPUT = " [input]"  # what Load Image adds to the name of a file of ComfyUI's input folder
 
@@ -70,6 +70,11 @@ def estimate(asked: Mapping[str, Any]) -> dict[str, Any]:
 def node_of(asked: Mapping[str, Any]) -> type[ServiceNode]:
     """Return the class of the node that is asked about."""
     return NODES.get(str(asked.get("node")), ServiceNode)
+
+
+def asked_connection(values: Mapping[str, Any]) -> Connection:
+    """Return the connection of a node's values, over which nothing is sent. Raises: NoKeyError, RefusedError."""
+    return connections.resolve(str(values.get("connection") or "auto"), SIGNED_IN, lambda: "")
 
 
 def list_estimates(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,7 +143,7 @@ def _price(cases: Sequence[Mapping[str, Any]], sizes: Sequence[Size | None], cou
     if not cases:
         return {"state": "unknown"}
     try:
-        link = connections.resolve(str(cases[0].get("connection") or "auto"), SIGNED_IN, lambda: "")
+        link = asked_connection(cases[0])
     except NoKeyError:
         return {"state": "no_key"}
     if link.kind == "sandbox":

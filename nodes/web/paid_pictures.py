@@ -13,12 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-
-from ...api import Connection, HostSecrets, Job, JobRecord, Store, store_of
+from ...api import Connection, Job, JobRecord, Store, store_of
 from ...api import config as settings
 from ...api.backends.atomic_files import read_regular
-from ...api.connections import resolve as connections
 from ...api.store.eviction import records_in
 from ...api.store.records import PICTURE_MAX_BYTES, number_of
 from ...utils.decode import preview_image
@@ -26,13 +23,12 @@ from ...utils.errors import BrokenPictureError
 from ..run.execution import NodeRun, find_recent, has_run
 from ..run.input_images import InputImages
 from ..run.parameters import WIDGET_FIELDS, ImageParameters, service_fields
-from .estimates import node_of
+from .estimates import asked_connection, node_of
 
 MOST_SHOWN = 24
 MOST_LOOKED_AT = 5000  # records, the latest used first
 THUMBNAIL_PX = 160
 PLACED = ("model", "size", "custom_width", "custom_height", "mask_mode", "region_context")  # what is sent of a picture
-SIGNED_IN = HostSecrets(comfy_token=SecretStr("only-what-is-kept-is-asked"))
 
 
 def pictures(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,7 +71,7 @@ def _job(asked: Mapping[str, Any]) -> Job | None:
     extra = before if "svg" in before and "svg_model" not in own else node.own_fields({**before, **own})
     told = {name: value for name, value in own.items() if name in WIDGET_FIELDS}
     parameters = ImageParameters(**{**known, **told, "extra": extra})
-    connection = connections.resolve(str(values.get("connection") or "auto"), SIGNED_IN, lambda: "")
+    connection = asked_connection(values)
     if last is None or not last.job.files:
         return NodeRun(connection, reuse=False).prepared(parameters, InputImages()).job
     if any(getattr(parameters, name) != getattr(last.parameters, name) for name in PLACED):
