@@ -110,12 +110,8 @@ def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Con
     if name in ("sandbox", "sandbox batch"):
         batch = name != "sandbox"
         return Connection(name=name, kind="sandbox", base_url=f"{sandbox_url()}/v1", batch=batch)
-    if name == "comfy.org":
-        connection, entries = _comfy(host), stored()
-    else:
-        entries = stored()
-        makers = {"openai": _openai, "openai batch": _openai, "azure": _azure}
-        connection = makers[name](name, entries) if name in makers else _named(name, entries)
+    entries, makers = stored(), {"openai": _openai, "openai batch": _openai, "azure": _azure}
+    connection = _comfy(host) if name == "comfy.org" else makers.get(name, _named)(name, entries)
     connection.refuse_unsendable()
     if "@" in urlsplit(connection.base_url).netloc:
         raise RefusedError(
