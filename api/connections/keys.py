@@ -34,13 +34,10 @@ def store(name: str, key: str, base_url: str | None = None) -> None:
     """
     refuse_name(name)
     key = _checked(key)
-    with _alone():
-        entries = resolve.stored()
-        entry = entries.setdefault(name, {})
+    with _changed(name) as entry:
         if base := address_of(name, base_url, entry):
             entry["base_url"] = pasted.base_url(base, "--base-url")  # a stored key is sent to this host only
         entry["key"] = key
-        _write(entries)
 
 
 def address_of(name: str, base_url: str | None, entry: Mapping[str, Any]) -> str:
@@ -70,16 +67,13 @@ def store_azure(endpoint: str, api_version: str = "", key: str = "") -> None:
             f"{version!r} is no API version. Azure's are, for example, 2025-04-01-preview, preview or v1."
         )
     own = _checked(key) if key.strip() else None
-    with _alone():
-        entries = resolve.stored()
-        entry = entries.setdefault("azure", {})
+    with _changed("azure") as entry:
         hosts = {pasted.host_of(url).lower() for url in (str(entry.get("base_url") or ""), address)}
         if entry.get("key") and own is None and len(hosts) > 1:
             raise RefusedError("The stored key is for another host. Paste the key of this one with its address.")
         entry.update({"base_url": address, **({"api_version": version} if version else {})})
         if own is not None:
             entry["key"] = own
-        _write(entries)
 
 
 def azure_place() -> dict[str, str]:
@@ -102,10 +96,8 @@ def azure_place() -> dict[str, str]:
 def forget(name: str) -> None:
     """Take a stored key away; everything else about the connection stays. Raises: RefusedError, OSError."""
     refuse_name(name)
-    with _alone():
-        entries = resolve.stored()
-        if entries.get(name, {}).pop("key", None) is not None:
-            _write(entries)
+    with _changed(name) as entry:
+        entry.pop("key", None)
 
 
 def source(name: str) -> KeySource:
@@ -130,11 +122,9 @@ def set_form(
     Raises: RefusedError for a name that takes none of them, or a value that cannot be; OSError.
     """
     refuse_name(name)
-    with _alone():
-        entries = resolve.stored()
-        if name not in entries and name not in resolve.BUILT_IN:
+    with _changed(name) as entry:
+        if name not in resolve.names():
             raise RefusedError(f"There is no connection called {name!r}. Store its key first.")
-        entry = entries.setdefault(name, {})
         new = {
             "omit": entry.get("omit") if omit is None else omit,
             "edits": entry.get("edits") if edits is None else edits,
@@ -142,7 +132,6 @@ def set_form(
         }
         resolve.form_of({**entry, **new}, f"the connection {name}")
         entry.update({field: value for field, value in new.items() if value is not None})
-        _write(entries)
 
 
 def form(name: str) -> dict[str, Any]:
@@ -185,20 +174,21 @@ def refuse_name(name: str) -> None:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Wait until no other process changes the file, or thread: who read it before would write its keys away.
+def _changed(name: str) -> Iterator[dict[str, Any]]:
+    """Give a connection's entry to be changed, and write it; nothing is written where there is none, before and after.
 
-    Raises: OSError.
+    No other process or thread changes the file meanwhile: who read it before would write its keys away.
+    Raises: RefusedError if the connections file cannot be read, OSError.
     """
     place = make_private_folder(config.folder() / "connections.lock")
     while (ours := acquire(place)) is None:
         time.sleep(WAIT_S)
     try:
-        yield
+        entries = resolve.stored()
+        entry = {**entries.get(name, {})}
+        yield entry
+        if entry or name in entries:
+            told = {"connections": {**entries, name: entry}}
+            write_atomic(config.folder() / "connections.json", json.dumps(told, indent=1).encode())
     finally:
         ours.release()
-
-
-def _write(entries: dict[str, dict[str, Any]]) -> None:
-    make_private_folder(config.folder())
-    write_atomic(config.folder() / "connections.json", json.dumps({"connections": entries}, indent=1).encode())
