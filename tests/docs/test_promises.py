@@ -47,6 +47,7 @@ def texts_of(path: Path) -> Iterator[str]:
             yield node.value
 
 
+@cache  # each message stands in seven languages
 def is_said(message: str) -> bool:
     """Tell whether the source says a message; "..." in it stands for anything, and one word may be of the moment."""
     words = re.split(r"(\W+)", message)
