@@ -18,7 +18,7 @@ from support.faults import Faults
 pytestmark = [pytest.mark.slow, pytest.mark.longest]
 
 SEED = 20261123
-COUNT = 250  # for each of the two kinds of connection
+COUNT = 150  # for each of the two kinds of connection
 NUMBER = "X-Number"
 
 WAITS: dict[str, Callable[[Faults], Any]] = {
