@@ -16,13 +16,13 @@ def store_fault(exc: OSError) -> str:
     return f"The store cannot be read or written: {exc.strerror or exc}. Check its disk and rights."
 
 
-def visible(text: str) -> str:
+def visible(text: str, max_chars: int = SHOWN_MAX_CHARS) -> str:
     """Return a text without what a terminal obeys: a workflow, a list or a service may have written it.
 
     Of a very long one the middle is left out.
     """
-    half = SHOWN_MAX_CHARS // 2
-    return OBEYED.sub("?", text if len(text) <= SHOWN_MAX_CHARS else f"{text[:half]} ... {text[-half:]}")
+    half = max_chars // 2
+    return OBEYED.sub("?", text if len(text) <= max_chars else f"{text[:half]} ... {text[-half:]}")
 
 
 class OpenAIImageError(Exception):

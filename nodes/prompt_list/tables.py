@@ -51,9 +51,7 @@ class Table(NamedTuple):
 
 def fault(source: str, line: int, told: str) -> PromptListError:
     """Return the error for one line; of a long one the middle is left out."""
-    half = MAX_FAULT_CHARS // 2
-    short = told if len(told) <= MAX_FAULT_CHARS else f"{told[:half]} ... {told[-half:]}"
-    return PromptListError(f"{source}, line {line}: {short}")
+    return PromptListError(f"{source}, line {line}: {visible(told, MAX_FAULT_CHARS)}")
 
 
 def line_table(text: str, source: str) -> Table:
