@@ -32,7 +32,8 @@ from ..backends.atomic_files import make_private_folder, write_atomic
 from ..backends.backend import Backend
 from ..backends.leases import is_of_the_dead, signature
 from ..connections.connection import Connection
-from ..errors import BadAnswerError
+from ..errors import BadAnswerError, RefusedError
+from ..start_thread import start_thread
 from .eviction import UNREAD, SizeLimit, by_use, records_in
 from .journal import RequestJournal
 from .records import (
@@ -303,12 +304,10 @@ class Store:
                 return
             self._is_resting = not is_full
             pause_s = 0.0 if is_full else COUNT_LATER_S
-            pruning = threading.Thread(target=self._prune_quietly, args=(pause_s,), name=PRUNING, daemon=True)
             try:
-                pruning.start()
-            except RuntimeError:  # no thread can be had now: an answer that is kept is not lost for that
+                self._pruning = pruning = start_thread(self._prune_quietly, pause_s, name=PRUNING)
+            except RefusedError:  # no thread can be had now: an answer that is kept is not lost for that
                 return
-            self._pruning = pruning
         if is_full:
             pruning.join(PRUNE_WAIT_S)
 
