@@ -45,12 +45,11 @@ def address_of(name: str, base_url: str | None, entry: Mapping[str, Any]) -> str
 
     Raises: RefusedError for a name of somebody's own without an address.
     """
-    _, variable = resolve.VARIABLES.get(name, ("", ""))
-    default = resolve.OPENAI_BASE_URL if name == "openai" else ""
-    base = base_url or os.environ.get(variable) or entry.get("base_url") or default
+    told, _ = resolve.told_base(name, entry)
+    base = base_url or told or (resolve.OPENAI_BASE_URL if name == "openai" else "")
     if name not in resolve.BUILT_IN and not base:
         raise RefusedError(f"The connection {name} needs --base-url, as https://host/v1.")
-    return str(base)
+    return base
 
 
 def store_azure(endpoint: str, api_version: str = "", key: str = "") -> None:
@@ -82,9 +81,9 @@ def azure_place() -> dict[str, str]:
     Raises: RefusedError if the connections file cannot be read.
     """
     entry = resolve.stored().get("azure", {})
-    told, endpoint = os.environ.get(resolve.VARIABLES["azure"][1]) or entry.get("base_url") or "", ""
+    (told, _), endpoint = resolve.told_base("azure", entry), ""
     with contextlib.suppress(OpenAIImageError):  # what is no address may hold anything, and is not shown
-        endpoint, _ = pasted.azure_endpoint(str(told), "the settings")
+        endpoint, _ = pasted.azure_endpoint(told, "the settings")
     is_shown = "@" not in endpoint and pasted.address_fault(endpoint) is None
     version = str(os.environ.get("OPENAI_API_VERSION") or entry.get("api_version") or "")
     return {

@@ -158,7 +158,7 @@ def _comfy(host: HostSecrets) -> Connection:
 def _openai(name: str, entries: Entries) -> Connection:
     entry = entries.get("openai", {})
     key, key_from = _key_of("openai", entry)
-    told, address_from = _told_base("openai", entry)
+    told, address_from = told_base("openai", entry)
     base = pasted.base_url(told, address_from)
     base, address_from = (base, address_from) if base else (OPENAI_BASE_URL, "its default")
     _refuse_other_host("openai", entry, base)
@@ -181,7 +181,7 @@ def _openai(name: str, entries: Entries) -> Connection:
 def _azure(name: str, entries: Entries) -> Connection:
     entry = entries.get(name, {})
     key, key_from = _key_of(name, entry)
-    told, address_from = _told_base(name, entry)
+    told, address_from = told_base(name, entry)
     endpoint, told_version = pasted.azure_endpoint(told, address_from)
     if not endpoint:
         raise NoKeyError("azure: set AZURE_OPENAI_ENDPOINT to your resource, https://NAME.openai.azure.com.")
@@ -210,8 +210,8 @@ def _named(name: str, entries: Entries) -> Connection:
             f"There is no connection called {name!r}. Known are {', '.join(names())};"
             " new ones go into connections.json (openai-image connect NAME)."
         )
-    place = STORED_BASE.format(name)
-    base = pasted.base_url(str(entry.get("base_url") or ""), place)
+    told_address, place = told_base(name, entry)
+    base = pasted.base_url(told_address, place)
     if not base:
         raise RefusedError(f"The connection {name!r} has no base_url in connections.json. Add one.")
     key, key_from = _told_key(name, entry, key_variable(entry))
@@ -283,9 +283,9 @@ def _told_key(name: str, entry: Mapping[str, Any], variable: str) -> tuple[Secre
     return None, ""
 
 
-def _told_base(name: str, entry: Mapping[str, Any]) -> tuple[str, str]:
-    """Return a built-in connection's address as it was told, perhaps "", and where it comes from."""
-    variable = VARIABLES[name][1]
+def told_base(name: str, entry: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a connection's address as it was told, perhaps "", and where it comes from."""
+    _, variable = VARIABLES.get(name, ("", ""))
     told = os.environ.get(variable, "").strip()
     return (told, variable) if told else (str(entry.get("base_url") or ""), STORED_BASE.format(name))
 
