@@ -70,7 +70,8 @@ WAITS_429 = re.compile(  # what a 429 is called where nothing was begun
 )
 WAITS_429_WORDS = re.compile(
     r"rate.?(limit|exceeded)|too many|throttl|limit (exceeded|reached)|reached .{0,20}limit|limited to \d"
-    r"|overload|slow down|busy|concurren|capacity|queue|error code: 1015"
+    r"|overload|slow down|busy|concurren|capacity|error code: 1015"
+    r"|queue.{0,20}(full|limit|exceed|maximum)|(full|maximum|exceed\w*|limit) .{0,20}queue"
     r"|error 1015|\u5e76\u53d1|\u9650\u6d41|\u901f\u7387|\u9971\u548c|\u9891\u7e41|\u7a0d\u540e|\u8bf7\u6c42\u6570"
 )
 OF_DAYS = re.compile(r"\b(daily|weekly|monthly|(per|a) (day|week|month))\b")

@@ -5,7 +5,7 @@ from __future__ import annotations
 MODERATION_CODES = (
     r"moderation|content_?(filter|policy)|responsible_?ai_?policy|sensitive_?(words?|content)|prohibited_content"
     r"|\bsafety(_(error|violations?|system|block\w*))?\b|image_safety|data_?inspection_?fail|risk_?control|ip_?infring"
-    r"|policy_?violation|audit\w*illegal|unacceptable"
+    r"|policy_?violation|audit\w*illegal|unacceptable(?!_?(format|size|param|type|value))"
     r"|prompt_?(blocked|rejected|unsafe)|\bnsfw|inappropriate|unsafe_?content|illegal_(prompt|image)|content_?moderat"
     r"|request_?moderated|risk_?detect|(image|text)_?illegal"
 )
@@ -20,12 +20,18 @@ MODERATION_WORDS = (
     r"|inappropriate content|banned (prompt|word)"
     r"|flagged (as|by|for)|(prompt|request|input|images?|content) (was |were |is |are |has been )?flagged"
     r"|guardrails?\b.{0,40}(fail|block|reject|violat|trigger)|prompts? (pattern )?(was |is |are )?(blocked|unsafe)"
-    r"|\u654f\u611f|[\u8fdd\u9055][\u89c4\u898f\u6cd5\u53cd\u7981]|\u4e0d\u5408\u89c4|[\u5ba1\u5be9]\u6838"  # Chinese
-    r"|\u5185\u5bb9\u5b89\u5168"
-    r"|\u4e0d\u9069\u5207|\u30dd\u30ea\u30b7\u30fc|\u898f\u7d04|\uc815\ucc45|\ubd80\uc801\uc808"  # Japanese, Korean
-    r"|\u043c\u043e\u0434\u0435\u0440\u0430\u0446|pol[i\u00ed]tica de (uso|conte)|politique d"
-    r"|mod(\u00e9ration|era[c\u00e7])"
-    r"|richtlinien?\b"
+    r"|\u654f\u611f|[\u8fdd\u9055][\u89c4\u898f\u6cd5\u7981]|[\u5ba1\u5be9]\u6838|\u5185\u5bb9\u5b89\u5168"  # Chinese
+    r"|[\u8fdd\u9055]\u53cd.{0,20}(\u5185\u5bb9|\u5167\u5bb9|\u653f\u7b56|\u5b89\u5168|[\u89c4\u898f\u6cd5]|\u51c6\u5219)"
+    r"|(?<!\u5c3a\u5bf8)(?<!\u53c2\u6570)(?<!\u683c\u5f0f)(?<!\u5927\u5c0f)\u4e0d\u5408\u89c4"
+    r"|\u4e0d\u9069\u5207\u306a ?"  # Japanese
+    r"(\u30b3\u30f3\u30c6|\u8868\u73fe|\u5185\u5bb9|\u753b\u50cf|\u30d7\u30ed\u30f3)"
+    r"|(\u30dd\u30ea\u30b7\u30fc|\u898f\u7d04|\u30ac\u30a4\u30c9\u30e9\u30a4\u30f3).{0,8}"
+    r"(\u9055\u53cd|\u62b5\u89e6|\u53cd\u3057)"
+    r"|\uc815\ucc45.{0,4}(\uc704\ubc18|\uc704\ubc30)"  # Korean
+    r"|\ubd80\uc801\uc808\ud55c (\ucf58\ud150|\ub0b4\uc6a9|\uc774\ubbf8\uc9c0|\ud504\ub86c|\ud45c\ud604)"
+    r"|\u043c\u043e\u0434\u0435\u0440\u0430\u0446|pol[i\u00ed]tica de (uso|conte)"
+    r"|politique d(e |['\u2019])(contenu|utilis|usage|s\u00e9cu|mod\u00e9)|mod(\u00e9ration|era[c\u00e7])"
+    r"|(verst[o\u00f6](\u00df|ss)|verletz|widersp)\w*.{0,60}richtlinie|richtlinie.{0,40}(verst[o\u00f6](\u00df|ss)|verletz)"
 )
 CREDIT_CODES = (
     r"insufficient_?\w*(quota|balance|credits?|funds)|quota_?(exceeded|exhausted|not_enough|insufficient|failed)"
@@ -53,7 +59,11 @@ CREDIT_WORDS = (
     r"|(\ud06c\ub808\ub527|\uc794\uc561).{0,4}\ubd80\uc871"  # Korean
     r"|\u043d\u0435\u0434\u043e\u0441\u0442\u0430\u0442\u043e\u0447\u043d\u043e "  # Russian
     r"(\u0441\u0440\u0435\u0434\u0441\u0442\u0432|\u043a\u0440\u0435\u0434\u0438\u0442)"
-    r"|(saldo|cr[e\u00e9]dit\w*|solde|fondos?) insu[fl]|\bguthaben\b|\bbakiye|niewystarczaj|s\u1ed1 d\u01b0"
+    r"|(saldo|cr[e\u00e9]dit\w*|solde|fondos?) insu[fl]"
+    r"|(kein|zu wenig|nicht gen\u00fcgend|unzureichendes) guthaben"
+    r"|guthaben .{0,12}(reicht nicht|aufgebraucht|ersch\u00f6pft|nicht aus)"
+    r"|yetersiz bakiye|bakiye.{0,12}yetersiz|niewystarczaj\w+ (\u015brod|kredyt|saldo)"
+    r"|s\u1ed1 d\u01b0.{0,12}kh\u00f4ng \u0111\u1ee7"
     r"|out of ([\w-]+ ){1,3}quota"  # Chinese, but for what was given back
     r"|(?<!\u9000\u8fd8)(?<!\u8fd4\u8fd8)([\u4f59\u9918][\u989d\u984d\u91cf]|[\u989d\u984d]\u5ea6|\u914d\u989d)|\u6b20\u8d39|\u5145\u503c|\u79ef\u5206\u4e0d"
 )
@@ -102,6 +112,7 @@ MAY_NOT_WORDS = (
 TIMED_OUT = (
     r"stream .{0,30}(end|close|broke|disconnect|reset|abort)|disconnected|generation failed"
     r"|no images? (was |were )?(generated|returned|produced)|out of memory"
+    r"|\u751f\u6210\u5931\u8d25|\u8d85\u65f6"  # Chinese
     r"|^unknown error|timed? ?out|timeout|interrupted|traceback|\b(key|type|index|runtime|attribute|memory)error\b"
     "|read response|upstream connect|connection (reset|closed|error)|bad gateway|unexpected eof"
     "|provider returned error|max_output_tokens|upstream .{0,40}(failed|died|error|ended|closed|broke)"
@@ -132,10 +143,11 @@ CHALLENGE = (
 )
 BAD_KEY_WORDS = (
     r"(incorrect|invalid|wrong|missing|expired|unknown) (api|access|authentication)[ -]?(key|token)|login fail"
-    r"|expired key|(security|bearer|session) token .{0,30}(expired|invalid)|^unauthorized\b"
+    r"|expired key|(security|bearer|session) token .{0,30}(expired|invalid)"
+    r"|^unauthorized( access| request)?\W*$|^unauthorized\W.{0,40}(key|token|credential)"
     r"|(api|access)[ -]?(key|token) (is |was |has )?(not valid|invalid|incorrect|expired|missing|not found)|no api key"
     r"|(\u4ee4\u724c|api ?key|\u5bc6\u94a5).{0,4}(\u65e0\u6548|\u8fc7\u671f|\u9519\u8bef)"
-    r"|\u65e0\u6548\u7684(\u4ee4\u724c|api)"
+    r"|\u65e0\u6548\u7684 ?(\u4ee4\u724c|api ?(key|\u5bc6\u94a5|\u4ee4\u724c))"
 )
 NOBODY_THERE = (
     r"no (available|active|healthy|live|allowed|enabled) ([\w-]+ )?"

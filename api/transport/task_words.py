@@ -23,10 +23,11 @@ TASK_STATES = re.compile(
     re.I,
 )
 DONE_STATES = re.compile(
-    r"succe(ss|ssful|ed|eded)|completed?|done|finish(ed)?|ready|100%|\u5df2?\u5b8c\u6210|.{0,2}\u6210\u529f", re.I
+    r"succe(ss|ssful|ed|eded)|completed?|done|finish(ed)?|ready|100%|\u5df2?\u5b8c\u6210|[^\u672a\u4e0d]{0,2}\u6210\u529f",
+    re.I,
 )
 FAILED_STATES = re.compile(
-    r"fail(ed|ure)?|timed?_?out|error(ed)?|rejected|blocked|cancell?ed|expired|abort(ed)?|incomplete|.{0,2}\u5931\u8d25",
+    r"fail(ed|ure)?|timed?_?out|error(ed)?|rejected|blocked|cancell?ed|expired|abort(ed)?|incomplete|.{0,2}\u5931\u8d25|[\u672a\u4e0d]\u6210\u529f",
     re.I,
 )
 KNOWN_STATES = (TASK_STATES, DONE_STATES, FAILED_STATES)

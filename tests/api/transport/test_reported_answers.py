@@ -847,6 +847,33 @@ def test_reported_answers_are_told_by_what_they_are(name: str) -> None:
     assert words in str(found)
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "error"),
+    [
+        (500, "upstream failed for prompt: 'our Richtlinien'", OutcomeUnknownError),
+        (502, "bad gateway, prompt was: Bank Guthaben", OutcomeUnknownError),
+        (200, "\u751f\u6210\u5931\u8d25\uff0c\u8bf7\u7a0d\u540e\u518d\u8bd5", OutcomeUnknownError),
+        (200, {"id": "t1", "status": "\u672a\u6210\u529f", "error": "no"}, RefusedError),
+        (429, "request queued, task_id 123", RateLimitError),
+        (429, "\u30ec\u30fc\u30c8\u5236\u9650\u30dd\u30ea\u30b7\u30fc\u306b\u3088\u308a", RateLimitError),
+        (429, "\uc18d\ub3c4 \uc81c\ud55c \uc815\ucc45\uc744 \ucd08\uacfc", RateLimitError),
+        (429, "\u8fdd\u53cd\u4e86\u901f\u7387\u9650\u5236", RateLimitError),
+        (400, "\u30d1\u30e9\u30e1\u30fc\u30bf\u304c\u4e0d\u9069\u5207\u3067\u3059", RefusedError),
+        (400, "size \uac12\uc774 \ubd80\uc801\uc808\ud569\ub2c8\ub2e4", RefusedError),
+        (400, "\u56fe\u7247\u5c3a\u5bf8\u4e0d\u5408\u89c4", RefusedError),
+        (400, "\u65e0\u6548\u7684API\u53c2\u6570 size", RefusedError),
+        (400, "la politique de facturation", RefusedError),
+        (400, "niewystarczaj\u0105ce uprawnienia", RefusedError),
+        (400, "Unauthorized content in the prompt", RefusedError),
+        (400, {"error": {"message": "bad", "code": "unacceptable_format"}}, RefusedError),
+    ],
+)
+def test_a_word_alone_makes_no_other_error(status: int, said: Any, error: type[OpenAIImageError]) -> None:
+    """What may have been billed stays that where a word of a refusal is in it, as of the prompt, or another limit."""
+    found = error_from_response(RELAY, status, {}, json.dumps(said).encode(), subject="m")
+    assert type(found) is error
+
+
 @pytest.mark.parametrize("said", [None, {"created": 1, "status": "notRunning"}])
 @pytest.mark.parametrize("header", ["location", "operation-location"])
 def test_a_task_that_only_a_header_names_is_told(said: Any, header: str) -> None:
