@@ -45,6 +45,8 @@ SAME = 3.0  # without texture, pictures that differ by less are taken for in pla
 RELIT = 12.0
 COLOURFUL, FADED = 4 / 255, 0.5  # the picture's spread of colours, and the answer's share of it
 LOOSE = 15.0  # leverage: an edge is hardly found to better than 0.05 px, the corners then not to 0.75 px
+LEAST_UNIT = 0.25  # in smaller pictures all that a membrane could follow lies in blocks of JPEG with the edit
+TOO_LITTLE = "too little lies outside the mask"
 TOO_PLAIN = "the untouched area is too plain to see where it belongs"
 RESTYLED = "the light or the style changed"
 
@@ -117,7 +119,7 @@ class _Chain:
         before = view(self._pair, Mapping(identity()))
         kept = float(self._pair.keep.mean())
         if kept < ENOUGH_KEPT:
-            self._refuse("alignment", "too little lies outside the mask")
+            self._refuse("alignment", TOO_LITTLE)
             return self._decision(before, before, no_match(3))
         self._ask()
         shown = self._bent(self._aligned(before))
@@ -262,7 +264,11 @@ class _Chain:
 
     def _coloured(self, shown: View) -> ColourMatch:
         """Return the colour match that also helps on blocks that it was not fitted to."""
-        values = samples(shown)
+        clear = shown.weight * self._pair.clear
+        if float(clear.mean()) < ENOUGH_KEPT:
+            self._refuse("colour match", TOO_LITTLE)
+            return no_match(3)
+        values = samples(shown, clear)
         halves = [_taken(values, values.block % 2 == side) for side in (0, 1)]
         if min(len(half.picture) for half in halves) == 0:
             return no_match(3)
@@ -299,7 +305,7 @@ class _Chain:
             self._applied = [step for step in self._applied if step not in ("colour match", "tone curve")]
             self._refuse("colour match", RESTYLED)
         told = another or verdict in (*NOT_MATCHED, "not compared")
-        membrane = None if told else self._membrane(shown, colour)
+        membrane = None if told or self._pair.unit < LEAST_UNIT else self._membrane(shown, colour)
         figures = Figures(
             kept=float(self._pair.keep.mean()),
             match_before=before.match,

@@ -18,6 +18,7 @@ from .registration import Level, correlation, features, levels
 
 WORKING_SIDE = 1024
 GUARD = 8.0  # around the mask nothing is compared, in pixels at 1024: edits spill over
+JPEG_BLOCK = 16  # of the answer's pixels: within one, JPEG mixes an edit's colours into what lies beside it
 NEAR_EDGE = 2.0
 EDGE = 4  # pixels of the frame's edge that are not compared: their features lack a neighbour
 DETAIL = 2.0  # sigma of what counts as fine detail: differences are judged without it
@@ -37,6 +38,7 @@ class Pair:
     keep: Tensor
     opaque: Tensor  # [1,1,h,w], 1 where both have colours that can be seen
     smooth: Tensor  # the picture without fine detail
+    clear: Tensor  # keep without what lies in a block of JPEG with the mask
 
     @property
     def unit(self) -> float:
@@ -125,7 +127,9 @@ def make_pair(original: Tensor, answer: Tensor, mask: Tensor | None, should_stop
     for axis in (2, 3):
         keep.narrow(axis, 0, min(EDGE, keep.shape[axis])).zero_()
         keep.narrow(axis, max(0, keep.shape[axis] - EDGE), min(EDGE, keep.shape[axis])).zero_()
-    return Pair(frame, colours, _colours(moved), selected, keep, opaque, blur(colours, DETAIL * unit))
+    block = math.ceil(JPEG_BLOCK * frame.long_side / max(answer.shape[:2]))
+    clear = keep * (1 - grow((selected > 0).float(), block))
+    return Pair(frame, colours, _colours(moved), selected, keep, opaque, blur(colours, max(1.0, DETAIL * unit)), clear)
 
 
 def view(pair: Pair, mapping: Mapping) -> View:
@@ -135,7 +139,7 @@ def view(pair: Pair, mapping: Mapping) -> View:
     moved = pair.answer if mapping.is_identity else sample_spline(pair.spline, grid)
     within = inside(grid)
     near = inside(grid, 2 * NEAR_EDGE * pair.unit / frame.long_side)
-    return View(pair, mapping, moved, blur(moved, DETAIL * pair.unit), within, near, pair.keep * within)
+    return View(pair, mapping, moved, blur(moved, max(1.0, DETAIL * pair.unit)), within, near, pair.keep * within)
 
 
 def samples(shown: View, weight: Tensor | None = None) -> Samples:

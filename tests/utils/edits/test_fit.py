@@ -120,6 +120,13 @@ def test_edit_up_to_the_border_of_a_small_picture_gets_no_tint(name: str, spill:
     assert tint.abs().max() < 2
 
 
+def test_small_answer_in_place_is_left_as_it_came() -> None:
+    """JPEG mixes the edit's colours into all that is compared: they are no drift."""
+    original = photograph("coffee.jpg")[::12, ::12]
+    mask = rectangle(original, 0.2, 0.15, 0.8, 0.8)
+    assert fit(original, Drift(noise=1, jpeg=95).answer(edited(original, mask)), mask).applied == ()
+
+
 def test_no_feather_is_a_paste_by_the_mask() -> None:
     """A feather of 0 shows the answer by the mask's own values and nothing else."""
     original = photograph("cat.png")
