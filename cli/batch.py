@@ -162,7 +162,7 @@ def _submitted(options: argparse.Namespace) -> list[BatchRecord]:
         parts = [part for part in manager.overview().parts if options.model in (None, part.model)]
         halves = manager.left_half_way()  # asked about again: where others write too, nobody may have agreed to them
         lines = [
-            *(f"{describe.part(part)}; only partly submitted before" for part in halves),
+            *(f"{describe.part(part)}; only partly submitted before" for part in halves if part.count),
             *map(describe.part, parts),
         ]
         for line in lines:
@@ -171,7 +171,7 @@ def _submitted(options: argparse.Namespace) -> list[BatchRecord]:
             raise RefusedError("Nobody can be asked here. To submit without a question: --yes")
         question = f"Submit {describe.total([*halves, *parts])}? [y/N] "
         if lines and (options.yes or input(question).strip().lower() in ("y", "yes")):
-            begun += manager.submit(parts)
+            begun += manager.submit([*halves, *parts])
     return begun
 
 

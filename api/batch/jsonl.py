@@ -37,7 +37,7 @@ class BatchPart:
 
     size: bytes of its lines; low_usd, high_usd: in USD, None where a price is not known; uploads: the bytes of each
     picture that goes out once as a file, by its SHA-256; planned_at: when the first of them was planned, in seconds
-    since 1970; jobs: none where only the sums were asked for.
+    since 1970; jobs: none where only the sums were asked for; batch: ours, where one was left half-way.
     """
 
     connection: str
@@ -50,6 +50,7 @@ class BatchPart:
     high_usd: float | None = 0.0
     uploads: dict[str, int] = field(default_factory=dict, repr=False)
     planned_at: float = math.inf
+    batch: str = ""
 
     def has_room(self, size: int) -> bool:
         """Tell whether a line of so many bytes may be added."""

@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 from ..backends.leases import acquire
 from ..connections.connection import Connection, is_loopback
@@ -14,7 +13,7 @@ from ..errors import OpenAIImageError, RefusedError, ServiceDownError, StillRunn
 from ..store.store import Store
 from .client import BatchService
 from .collect import BatchCollector
-from .jsonl import BatchPart, parts_of
+from .jsonl import BatchPart, line_bytes, parts_of
 from .plan import JobPlan, PlannedJob, in_order
 from .records import CREATING, PREPARING, REFUSED, SUBMITTED, BatchLedger, BatchRecord, Told
 from .submit import BatchSubmitter, abandon, being_worked_on
@@ -102,17 +101,18 @@ class BatchManager:
                 yield one
 
     def left_half_way(self) -> list[BatchPart]:
-        """Return the sums of batches that a crash or an error left half-way: a submit goes on with them.
+        """Return the sums of batches that a crash or an error left half-way, for a submit to go on with.
 
         Where others can write too, nobody has agreed to them for certain.
         """
-        return parts_of(self._jobs_left(), sums_only=True)
+        return [self._left(record) for record in self._ledger.all() if record.state in HALF_WAY]
 
-    def _jobs_left(self) -> Iterator[PlannedJob]:
-        for record in self._ledger.all():
-            if record.state in HALF_WAY:
-                with contextlib.suppress(OSError):
-                    yield from filter(None, map(self.plan.find, self._ledger.jobs(record)))
+    def _left(self, record: BatchRecord) -> BatchPart:
+        part = BatchPart(record.connection, record.model, record.operation, batch=record.id)
+        with contextlib.suppress(OSError):
+            for one in self._ledger.planned(record, self.plan):
+                part.add(one, line_bytes(one))
+        return part
 
     def forget(self, jobs: Iterable[PlannedJob]) -> None:
         """Take jobs out of the plan."""
@@ -127,17 +127,15 @@ class BatchManager:
         self.plan.touch()
 
     def submit(self, parts: Iterable[BatchPart]) -> list[BatchRecord]:
-        """Begin batches, after those that were left half-way; returns all that are submitted now.
+        """Begin batches, after going on with those of `left_half_way`; returns all that are submitted now.
 
-        One that cannot be submitted does not hold up the others.
+        One that cannot be submitted does not hold up the others. What is in no part, or costs more by now, is not sent.
         Raises: the first of their errors: OpenAIImageError, OSError. What was begun stays begun.
         """
-        halves = [one for one in self._ledger.all() if one.state in HALF_WAY]
-        begin, go_on = (partial(self._begun, part) for part in parts), (partial(self._gone_on, half) for half in halves)
         done, faults = [], []
-        for work in [*go_on, *begin]:
+        for part in sorted(parts, key=lambda part: not part.batch):
             try:
-                record = work()
+                record = self._gone_on(part) if part.batch else self._begun(part)
             except (OpenAIImageError, OSError) as exc:
                 faults.append(exc)
             else:
@@ -235,9 +233,13 @@ class BatchManager:
         with self._alone(record) as record:
             return submitting.go_on(record, high_usd=part.high_usd)
 
-    def _gone_on(self, half: BatchRecord) -> BatchRecord | None:
+    def _gone_on(self, part: BatchPart) -> BatchRecord | None:
+        half = self._ledger.find(part.batch)
+        if half is None or half.state not in HALF_WAY:
+            return None
         with contextlib.suppress(StillRunningError), self._alone(half) as record:  # else somebody else is at it
-            return BatchSubmitter(self._store, self._connection(record), self._told).go_on(record)
+            submitting = BatchSubmitter(self._store, self._connection(record), self._told)
+            return submitting.go_on(record, high_usd=part.high_usd)
         return None
 
     def _abandoned(self, record: BatchRecord) -> BatchRecord:

@@ -14,7 +14,7 @@ import errno
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +26,7 @@ from ..catalog.schemas import Operation
 from ..store import spending
 from ..store.records import RECORD_MAX_BYTES, Amount, Moment, Second, as_json, identity_of, tell_once
 from ..store.store import Store
-from .plan import FOLDER
+from .plan import FOLDER, JobPlan, PlannedJob
 from .service_objects import OVER, BatchCounts, BatchObject
 
 RECORD = "record.json"
@@ -157,6 +157,15 @@ class BatchLedger:
         """Return the identities of a batch's jobs. Raises: OSError."""
         names = read_regular(self.folder(record.id) / JOBS, RECORD_MAX_BYTES).decode("ascii", errors="replace").split()
         return [name for name in names if identity_of(name) == name]  # each becomes part of a path
+
+    def planned(self, record: BatchRecord, plan: JobPlan) -> Iterator[PlannedJob]:
+        """Yield a batch's jobs as they are planned, but for those of another service: what they cost is not its price.
+
+        Raises: OSError.
+        """
+        for one in filter(None, map(plan.find, self.jobs(record))):
+            if one.service == record.service:
+                yield one
 
     def taken(self) -> set[str]:
         """Return the identities of all jobs that are in a batch now."""

@@ -106,7 +106,7 @@ class BatchSubmitter:
         """Mark all jobs as this batch's and return them: no direct run sends them from here on."""
         listed = self._ledger.jobs(record)
         asked_at = {"sent_at": record.prepared_at}
-        planned = filter(None, map(self._plan.find, listed))
+        planned = self._ledger.planned(record, self._plan)
         told = ((one, one.record(record.id).model_copy(update=asked_at)) for one in planned)
         marked = [one for one, job in told if self._store.journal.hand_over(job)]
         self._store.look_again()  # what a direct run has answered until it was marked is not bought here

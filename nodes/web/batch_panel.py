@@ -84,8 +84,10 @@ class BatchPanel:
 
         Raises: RefusedError if it changed, StillRunningError if something is being done.
         """
-        plans = [(manager, manager.overview().parts) for _, manager in self._managers()]
-        parts, halves = [part for _, found in plans for part in found], _left(manager for manager, _ in plans)
+        managers = [manager for _, manager in self._managers()]
+        plans = [(manager, [*manager.left_half_way(), *manager.overview().parts]) for manager in managers]
+        found = [part for _, some in plans for part in some]
+        parts, halves = ([part for part in found if bool(part.batch) is is_half] for is_half in (False, True))
         now, now_left = (sum(part.count for part in some) for some in (parts, halves))
         if now != count:
             raise RefusedError(f"The plan has {now} jobs by now, not {count}. Look at it again, then submit.")

@@ -77,14 +77,14 @@ def manager() -> BatchManager:
 
 
 def submit() -> list[Any]:
-    """Submit all that is planned."""
+    """Submit all that was left half-way and all that is planned."""
     counter = manager()
-    return counter.submit(counter.overview().parts)
+    return counter.submit([*counter.left_half_way(), *counter.overview().parts])
 
 
 def finish() -> list[Any]:
     """Go on with batches that were left half-way, wait for all, and collect them."""
-    manager().submit([])
+    manager().submit(manager().left_half_way())
     return manager().watch(lambda _record: None, look_every_s=0.05)
 
 

@@ -126,7 +126,7 @@ def test_batch_that_was_left_half_way_passes_no_budget(
     half_way([only_plan().stem])
     monkeypatch.setenv(spending.BUDGET_VARIABLE, "0.0001")
     with pytest.raises(OutOfCreditError, match="budget"):
-        manager().submit([])
+        submit()
     assert sandbox.posts["/v1/batches"] == 0
 
 
@@ -139,7 +139,7 @@ def test_requests_of_another_batch_do_not_go_out_again(
     monkeypatch.setattr(submitting, "_sent_here", set())  # as after a restart
     assert planned(seed=7)
     half_way([only_plan_besides(before)], input_file_id=before.input_file_id)
-    (begun,) = manager().submit([])
+    (begun,) = submit()
     assert begun.input_file_id != before.input_file_id
 
 
@@ -184,7 +184,7 @@ def test_requests_are_not_written_where_a_link_leads(sandbox: ScriptedSandbox, t
     (record,) = BatchLedger(store()).all()
     victim = in_the_way(BatchLedger(store()).folder(record.id) / "requests.jsonl", tmp_path, kind)
     with pytest.raises(OSError, match=r"no ordinary file|links|device"):
-        manager().submit([])
+        submit()
     assert victim.read_text() == "mine"
     assert sandbox.posts["/v1/batches"] == 0
 
@@ -230,7 +230,7 @@ def test_batch_that_is_a_link_is_left_alone(sandbox: ScriptedSandbox, tmp_path: 
     before = {path: path.read_bytes() for path in (tmp_path / "elsewhere").iterdir()}
     assert ledger.all() == []
     ledger.forget(record)
-    manager().submit([])
+    submit()
     assert {path: path.read_bytes() for path in (tmp_path / "elsewhere").iterdir()} == before
 
 
@@ -298,3 +298,44 @@ def test_sandbox_batch_whose_address_is_none_stops_no_other(sandbox: ScriptedSan
     (record,) = counter.overview().open
     assert counter.look(record).state == "refused"  # that sandbox is gone, and its jobs are planned again
     assert len(counter.overview().ready) == 1
+
+
+def test_batch_left_half_way_costs_what_its_own_service_takes(sandbox: ScriptedSandbox) -> None:
+    """A job that says it is a sandbox's has no price, and is not sent to where it has one."""
+    plan(1)
+    half_way([only_plan().stem])
+    rewritten(only_plan(), service="sandbox")
+    assert [part.count for part in manager().left_half_way()] == [0]
+    assert manager().submit(manager().left_half_way()) == []
+    assert sandbox.posts["/v1/batches"] == 0
+
+
+def test_batch_that_appears_while_somebody_decides_does_not_begin(
+    sandbox: ScriptedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The yes is to what was shown."""
+    plan(2)
+    theirs = sorted((store().root / "batch" / "planned").glob("*.json"))[0]
+    written = theirs.read_bytes()
+    theirs.unlink()
+
+    def answer(_question: str) -> str:
+        theirs.write_bytes(written)
+        half_way([theirs.stem])
+        return "y"
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", answer)
+    assert main(["batch", "submit"]) == 0
+    assert sandbox.posts["/v1/batches"] == 1
+
+
+def test_batch_left_half_way_that_costs_more_by_now_does_not_begin(sandbox: ScriptedSandbox) -> None:
+    """Others may write to the plan while somebody decides, or while another batch goes out."""
+    plan(1)
+    half_way([only_plan().stem])
+    seen = manager().left_half_way()
+    rewritten(only_plan(), fields={**json.loads(only_plan().read_text())["fields"], "n": 10})
+    with pytest.raises(RefusedError, match="not what you saw"):
+        manager().submit(seen)
+    assert sandbox.posts["/v1/batches"] == 0
