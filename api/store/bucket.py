@@ -21,7 +21,6 @@ from . import spending
 from .records import (
     EVERYBODY,
     JOB_NAME,
-    PICTURE_MAX_BYTES,
     RECORD,
     RECORD_MAX_BYTES,
     JobRecord,
@@ -31,6 +30,7 @@ from .records import (
     first_number,
     identity_of,
     number_of,
+    read_all,
     record_bytes,
     record_from,
     tell_once,
@@ -161,16 +161,16 @@ class SharedBucket:
         record = self._record(folder, identity)
         if record is None or not owner.owns(record):
             return None
-        pictures = [self._picture(f"{folder}/{name}") for name in record.pictures]
+        pictures = read_all(record, lambda name, max_bytes: self._picture(f"{folder}/{name}", max_bytes))
         for name in exchanged(record, pictures):
             raise UnfitRecord(f"{folder}/{name}", "not the picture that was kept")
         return record, pictures
 
-    def _picture(self, name: str) -> bytes:
-        data = self.backend.read(name, PICTURE_MAX_BYTES + 1)
+    def _picture(self, name: str, max_bytes: int) -> bytes:
+        data = self.backend.read(name, max_bytes + 1)
         if data is None:
             raise UnfitRecord(name, "missing, and its record is there")
-        if len(data) > PICTURE_MAX_BYTES:
+        if len(data) > max_bytes:
             raise UnfitRecord(name, "too large for a picture")
         return data
 

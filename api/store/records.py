@@ -17,7 +17,7 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -57,6 +57,7 @@ PICTURE_SIGNATURES = {
 UNREAD_KINDS = ("url", "bin")  # an address, or what nobody could read when it was kept
 RECORD_MAX_BYTES = 8 << 20
 PICTURE_MAX_BYTES = 1 << 30
+ANSWER_MAX_BYTES = 2 << 30  # what was kept whole, and its pictures
 LAST_SECOND = 32_503_679_999.0  # of the year 2999: Windows can name no day of later ones
 NAME = re.compile(r"([0-9a-f]{64})(?:\.([2-9]|[1-9][0-9]{1,8}))?")
 JOB_NAME = re.compile(r"([0-9a-f]{64})(?:\.[a-z]{1,16}-[0-9a-f]{1,64})*")
@@ -317,13 +318,22 @@ def read_pictures(folder: Path, record: JobRecord) -> list[bytes]:
     Raises: OSError; UnfitRecord if one is missing or is not the one that was kept.
     """
     try:
-        pictures = [read_regular(folder / name, PICTURE_MAX_BYTES) for name in record.pictures]
+        pictures = read_all(record, lambda name, max_bytes: read_regular(folder / name, max_bytes))
     except FileNotFoundError as exc:
         os.lstat(folder / RECORD)  # raises if all of it was forgotten this moment
         raise UnfitRecord(folder, f"{Path(exc.filename).name} is missing") from None
     for name in exchanged(record, pictures):
         raise UnfitRecord(folder, f"{name} is not the picture that was kept")
     return pictures
+
+
+def read_all(record: JobRecord, read: Callable[[str, int], bytes]) -> list[bytes]:
+    """Return an answer's files; `read` gives one of a name, of at most so many bytes: holes and links take no room."""
+    found, left = list[bytes](), ANSWER_MAX_BYTES
+    for name in record.pictures:
+        found.append(read(name, min(left, PICTURE_MAX_BYTES)))
+        left -= len(found[-1])
+    return found
 
 
 def identity_of(name: str) -> str | None:

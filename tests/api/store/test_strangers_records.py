@@ -218,6 +218,23 @@ def test_picture_that_is_not_the_kept_one_is_told_and_not_bought_again(asker: As
     assert all(words in str(outcome) for words in ("picture_1.png", str(answer.folder), "switch reuse off"))
 
 
+def test_files_of_an_answer_have_a_limit_together(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record may name thousands that are links to one, or holes: they take no room on the disk, only in memory."""
+    folder = folder_of(asker.ask())
+    record = json.loads((folder / "record.json").read_text())
+    record["pictures"] = [f"picture_{index}.png" for index in range(20)]
+    for name in record["pictures"][1:]:
+        os.link(folder / "picture_0.png", folder / name)
+    (folder / "record.json").write_text(json.dumps({**record, "picture_digests": []}))
+    size = (folder / "picture_0.png").stat().st_size
+    monkeypatch.setattr("openai_image_nodes.api.store.records.ANSWER_MAX_BYTES", 19 * size)
+    posts, outcome = asker.next_run()
+    assert (posts, type(outcome)) == (0, BadAnswerError)
+    assert "too large" in str(outcome)
+    monkeypatch.setattr("openai_image_nodes.api.store.records.ANSWER_MAX_BYTES", 20 * size)
+    assert len(asker.ask().pictures) == 20
+
+
 def test_record_without_digests_is_read_as_before(asker: Asker) -> None:
     """Answers of earlier versions have none."""
     answer = asker.ask()
