@@ -11,23 +11,41 @@ from .page_words import PAGE_MAX_CHARS, clean
 
 PLACES_DEEP, ALONE_MAX = 3, 2
 TASK_KEY = re.compile(
-    r"((task|job|prediction|inference|run|event|operation)[_-]?(uu)?id|generationid|invocation_?arn)", re.I
+    r"((task|job|prediction|inference|(workflow_)?run|event|operation|prompt|ticket|queue|execution)[_-]?(uu)?id"
+    r"|generationid|request[_-]?uuid|invocation_?arn)",
+    re.I,
 )
 WEAK_KEYS = ("id", "request_id", "requestId", "generation_id")  # many answers have one
 STATE_PREFIX = "TASK_STATUS_"  # Novita's
-STATE_KEYS = ("status", "state", "task_status", "taskStatus")
-TASK_STATES = re.compile(
-    r"queued?|pending|processing|in[ _-]?progress|submitted|starting|created|validating|not_?(start(ed)?|running)"
-    r"|in[ _-]?queue|run(ning)?|accepted|wait(ing)?|generating|scheduled|suspended|executing|ongoing|preparing"
-    r"|initiali[sz]ing|throttled|backlogged|\d{1,2}%|.{1,4}\u4e2d|\u7b49\u5f85.{0,2}",  # Chinese
+STATE_DETAIL = re.compile(r"\s*[(:].*|\.{2,}$|\u2026$", re.S)
+STATE_KEYS = (
+    "status",
+    "state",
+    "task_status",
+    "taskStatus",
+    "task_state",
+    "taskState",
+    "job_status",
+    "jobStatus",
+    "phase",
+)
+TASK_STATES = re.compile(  # the first is all that is being done: processing, queuing, rendering, warming up
+    r"(?!missing|warning)[a-z]+ing([ _-]up)?|(en)?queued?|pending\w*|in[ _-]?(progress|queue|line)|submitted|created"
+    r"|start(ed)?|not_?(start(ed)?|running)|run|accepted|wait|scheduled|suspended|throttled|backlogged|requested|received"
+    r"|dispatched|assigned|allocated|delayed|deferred|on[ _-]?hold|initial|\d{1,2}(\.\d+)?%"
+    r"|.{1,4}[\u4e2d\uc911]|(\u7b49|\u5f85|\u6b63\u5728).{0,4}"
+    r"|\u5df2(\u63d0\u4ea4|\u6392\u961f)",  # Chinese, Japanese and Korean
     re.I,
 )
 DONE_STATES = re.compile(
-    r"succe(ss|ssful|ed|eded)|completed?|done|finish(ed)?|ready|100%|\u5df2?\u5b8c\u6210|[^\u672a\u4e0d]{0,2}\u6210\u529f",
+    r"succe(ss|ssful|ed|eded)|complete(d(_ok)?)?|done|finish(ed)?|ready|generated|rendered|100%"
+    r"|\u5df2?(\u5b8c\u6210|\u751f\u6210)|[^\u672a\u4e0d]{0,2}\u6210\u529f|\u5b8c\u4e86|\uc644\ub8cc",
     re.I,
 )
 FAILED_STATES = re.compile(
-    r"fail(ed|ure)?|timed?_?out|error(ed)?|rejected|blocked|cancell?ed|expired|abort(ed)?|incomplete|.{0,2}\u5931\u8d25|[\u672a\u4e0d]\u6210\u529f",
+    r"fail(ed|ure)?(_\w+)?|timed?_?out|error(ed)?|rejected|blocked|cancell?ed|expired|abort(ed)?|incomplete|terminated"
+    r"|killed|denied|dead|.{0,2}\u5931\u8d25|[\u672a\u4e0d]\u6210\u529f|\u5df2?\u53d6\u6d88|\u30a8\u30e9\u30fc"
+    r"|\uc2e4\ud328",
     re.I,
 )
 KNOWN_STATES = (TASK_STATES, DONE_STATES, FAILED_STATES)
@@ -36,7 +54,8 @@ TASK_PLACES = (
     "generations_by_pk",
 )  # fmt: skip
 WAITING_KEYS = (
-    "status_url", "statusUrl", "polling_url", "poll_url", "pollingUrl", "pollUrl", "fetch_result", "task_url",
+    "status_url", "statusUrl", "statusURL", "polling_url", "poll_url", "pollingUrl", "pollUrl", "pollURL",
+    "fetch_result", "fetch_url", "task_url", "check_url", "query_url", "progress_url", "status_endpoint",
 )  # fmt: skip
 TASK_ADDRESS_KEYS = (*WAITING_KEYS, "response_url", "result_url", "get", "self", "href")
 OF_ANSWERS = {
@@ -143,7 +162,7 @@ def _is_waiting(answer: Mapping[str, Any]) -> bool:
 
 
 def _own_states(answer: Mapping[str, Any]) -> Iterator[str]:
-    told = (state for key in STATE_KEYS if isinstance(state := answer.get(key), str))
+    told = (STATE_DETAIL.sub("", state) for key in STATE_KEYS if isinstance(state := answer.get(key), str))
     return (state[len(STATE_PREFIX) :] if state.upper().startswith(STATE_PREFIX) else state for state in told)
 
 

@@ -21,6 +21,7 @@ from openai_image_nodes.api.errors import (
 from openai_image_nodes.api.transport import error_mapping
 from openai_image_nodes.api.transport.error_mapping import Asked, error_from_response
 from openai_image_nodes.api.transport.service_words import service_words
+from openai_image_nodes.api.transport.task_words import task_of
 from support.capture import Capture
 from support.node_calls import node, use_openai
 
@@ -285,3 +286,43 @@ def test_success_without_a_picture_says_what_it_is(server: Capture, said: Any, w
     with pytest.raises(BadAnswerError, match=words):
         node()
     assert len(server.posts) == 1
+
+
+GOES_ON = ("enqueued", "Queued (position 3)", "running: 3/20", "rendering", "warming_up", "processing...", "started")
+GOES_ON += (
+    "on hold",
+    "PENDING_REVIEW",
+    "45.5%",
+    "TASK_STATUS_PROCESSING",
+    "\u6b63\u5728\u751f\u6210",
+    "\u51e6\u7406\u4e2d",
+)
+
+
+@pytest.mark.parametrize("state", GOES_ON)
+@pytest.mark.parametrize("key", ["status", "task_state", "jobStatus", "phase"])
+def test_a_task_is_known_by_a_state_of_what_goes_on(key: str, state: str) -> None:
+    """Where its id is one that many answers have, and more stands beside it."""
+    assert task_of({"id": "t1", key: state, "eta": 5}) == "t1"
+
+
+@pytest.mark.parametrize(
+    "state", ["missing", "warning", "active", "succeeded", "rendered", "Error: no GPU", "\u5df2\u53d6\u6d88", ""]
+)
+def test_what_has_ended_or_is_no_task_is_none_by_its_state(state: str) -> None:
+    """A failure is told as one."""
+    assert task_of({"id": "t1", "status": state, "eta": 5}) is None
+
+
+@pytest.mark.parametrize(
+    "key", ["prompt_id", "ticket_id", "execution_id", "workflow_run_id", "request_uuid", "taskUUID"]
+)
+def test_a_task_is_known_by_the_name_of_its_id(key: str) -> None:
+    """Whatever stands beside it."""
+    assert task_of({key: "t1", "eta": 5, "number": 1}) == "t1"
+
+
+@pytest.mark.parametrize("key", ["pollURL", "statusURL", "check_url", "query_url", "fetch_url", "progress_url"])
+def test_a_task_is_known_by_the_place_to_ask(key: str) -> None:
+    """Also without an id."""
+    assert task_of({"ok": True, key: "https://relay.example/poll/x"}) == "https://relay.example/poll/x"
