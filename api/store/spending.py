@@ -32,6 +32,7 @@ BUDGET_VARIABLE = "OPENAI_IMAGE_NODES_BUDGET_USD_PER_DAY"
 SPENT = "spent"
 HELD = "held"
 OPEN = "open"
+UNKNOWN = "unknown"
 RELIST_S = 60.0
 DAYS_SUMMED = 64
 NOTES_READ = 20_000
@@ -48,7 +49,7 @@ def today() -> str:
 def note_of(record: JobRecord) -> tuple[str, bytes]:
     """Return the name below a store and the content of the note of what an answer cost; always the same for one."""
     day = time.strftime("%Y-%m-%d", time.localtime(record.answered_at))
-    usd = "unknown" if record.cost_usd is None else f"{record.cost_usd:.6f}"
+    usd = UNKNOWN if record.cost_usd is None else f"{record.cost_usd:.6f}"
     line = {"connection": record.connection, "model": record.model, "usd": record.cost_usd, "credits": record.credits}
     if record.cost_usd is None:
         line["estimate_usd"] = estimate_of(record)
@@ -76,13 +77,13 @@ def note_cost_known(root: Path, record: JobRecord, shared: Backend | None = None
     Raises: OSError, SharedStoreError.
     """
     note_spent(root, record)
-    (name, line), (before, _) = note_of(record), note_of(record.model_copy(update={"cost_usd": None}))
-    places: list[Backend] = [LocalBackend(root)]
     if shared is not None:
-        shared.write(name, line)
-        places.append(shared)
-    for place in places if before != name else ():
-        place.remove(before)
+        shared.write(*note_of(record))
+    if record.cost_usd is not None:
+        before, _ = note_of(record.model_copy(update={"cost_usd": None}))
+        for place in (LocalBackend(root), shared):
+            if place is not None:
+                place.remove(before)
 
 
 def spent(root: Path, day: str, shared: Backend | None = None, *, unknown_too: bool = False) -> dict[str, float]:
@@ -97,7 +98,11 @@ def spent(root: Path, day: str, shared: Backend | None = None, *, unknown_too: b
         return here.sums(unknown_too=unknown_too)
     there = {name.rpartition("/")[2]: name for name in shared.names(f"{SPENT}/{day}/")}
     ours = here.sums(unknown_too=unknown_too)
-    for name in there.keys() - here.names:
+    known_here = here.names.copy()
+    counted = set(map(_answer_of, known_here)) if unknown_too else set()  # perhaps at its estimate, by this machine
+    for name in _once_each(there) - known_here:
+        if _answer_of(name) in counted:
+            continue
         for connection, usd in _told_there(shared.read, there[name], unknown_too=unknown_too):
             ours[connection] = ours.get(connection, 0.0) + usd
     return ours
@@ -230,7 +235,9 @@ class _DaySum:
         with self._lock:
             is_known = self._changed_at is not None and _changed_at(self._folder) == self._changed_at
             yield
-            if is_known:
+            if f"{UNKNOWN}_{_answer_of(name)}" in self.names - {name}:
+                self._changed_at = None  # its estimate counts no more
+            elif is_known:
                 self._add([name])
                 self._changed_at = _changed_at(self._folder)
 
@@ -239,7 +246,7 @@ class _DaySum:
         with self._lock:
             changed_at = _changed_at(self._folder)
             if changed_at != self._changed_at or time.monotonic() - self._listed_at > RELIST_S:
-                names = names_in(self._folder)
+                names = _once_each(names_in(self._folder))
                 if not self.names <= names:
                     self._forget()
                 self._add(names)
@@ -259,6 +266,19 @@ class _DaySum:
                 for connection, usd in _amounts(partial(self._here.read, name), told):
                     sums[connection] = sums.get(connection, 0.0) + usd * (len(same) if told else 1)
         self.names.update(*alike.values())
+
+
+def _answer_of(name: str) -> str:
+    """Return what tells an answer's note from that of every other answer, whatever it cost."""
+    return name.partition("_")[2] or name
+
+
+def _once_each(names: Iterable[str]) -> set[str]:
+    """Return the names of notes without those from before the cost of the same answer was known."""
+    unknown = {name for name in names if name.startswith(UNKNOWN)}
+    known = set(names) - unknown
+    told = set(map(_answer_of, known)) if unknown else set()
+    return known | {name for name in unknown if _answer_of(name) not in told}
 
 
 def _changed_at(folder: Path) -> int | None:
@@ -291,10 +311,10 @@ def _named(name: str, *, unknown_too: bool) -> tuple[str, float] | None:
     """Return what the name of a note says: connection and USD; None where the note has to be read."""
     usd, _, rest = name.partition("_")
     connection = rest.rpartition("_")[0]
-    if not connection or (usd == "unknown" and unknown_too):
+    if not connection or (usd == UNKNOWN and unknown_too):
         return None
     with contextlib.suppress(ValueError):
-        return unquote(connection), 0.0 if usd == "unknown" else float(usd)
+        return unquote(connection), 0.0 if usd == UNKNOWN else float(usd)
     return None
 
 

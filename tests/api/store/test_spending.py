@@ -157,10 +157,17 @@ def test_answer_that_cannot_be_read_counts_at_its_estimate(asker: Asker) -> None
     shared.write(*spending.note_of(told))
     sums = [spending.spent(root, spending.today(), each, unknown_too=True) for each in (None, shared)]
     assert sums == [{asker.name: spending.estimate_of(told)}] * 2
+    unknown, other = told.model_copy(), root.parent / "other machine"
+    spending.note_spent(other, unknown)
     told.cost_usd = 0.5
-    spending.note_cost_known(root, told, shared)
-    sums = [spending.spent(root, spending.today(), each, unknown_too=True) for each in (None, shared)]
-    assert sums == [{asker.name: 0.5}] * 2
+    for is_late in (False, True):
+        spending.note_cost_known(root, told, shared)
+        for place in (LocalBackend(root), shared) if is_late else ():  # where that could not be told, or came later
+            place.write(*spending.note_of(unknown))
+        sums = [spending.spent(root, spending.today(), each, unknown_too=True) for each in (None, shared)]
+        assert sums == [{asker.name: 0.5}] * 2
+        sums = [spending.spent(other, spending.today(), shared, unknown_too=each) for each in (True, False)]
+        assert sums == [{asker.name: spending.estimate_of(unknown)}, {asker.name: 0.5}]
 
 
 def test_lost_request_counts_until_it_is_known(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
