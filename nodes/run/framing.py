@@ -70,7 +70,7 @@ def frame(values: Mapping[str, Any], picture: Picture) -> Framing:
     is_raster = (values.get("extra") or {}).get("output_format") is None  # of it a part can be cut out
     if mode == "blend" or (size == "match image" and is_raster):
         return _whole(mode, values, picture)
-    return Framing(mode, asked=_nearest(values, picture.size) if size == "match image" else None)
+    return _as_it_is(mode, values, picture)
 
 
 def unframed(mode: str) -> Framing:
@@ -107,20 +107,24 @@ def alternatives(values: Mapping[str, Any], picture: Picture, own: Framing) -> I
         return
     others = [_whole(own.mode, values, picture, dearer=dearer) for dearer in (DEARER, math.inf)]
     if own.mode != "region" or own.region is None or own.region.is_whole:
-        size = values.get("size")
-        others.append(Framing(own.mode, asked=_nearest(values, picture.size) if size == "match image" else None))
+        others.append(_as_it_is(own.mode, values, picture))
     elif not picture.was_open:
         return
-    seen = {_sent(own)}
+    seen = {_sent(own, values)}
     for other in others:
-        if _sent(other) not in seen:
-            seen.add(_sent(other))
+        if _sent(other, values) not in seen:
+            seen.add(_sent(other, values))
             yield other
 
 
-def _sent(framing: Framing) -> tuple[Box | None, Size | None]:
+def _sent(framing: Framing, values: Mapping[str, Any]) -> tuple[Box | None, Size | None]:
     """Return what makes two framings the same request."""
-    return framing.region.box if framing.region is not None and framing.is_cut else None, framing.asked
+    box = framing.region.box if framing.region is not None and framing.is_cut else None
+    return box, framing.asked or _wanted(values)
+
+
+def _as_it_is(mode: str, values: Mapping[str, Any], picture: Picture) -> Framing:
+    return Framing(mode, asked=_nearest(values, picture.size) if values.get("size") == "match image" else None)
 
 
 def _region(values: Mapping[str, Any], picture: Picture, area: MaskedArea) -> Framing:
