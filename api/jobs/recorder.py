@@ -69,15 +69,22 @@ class AnswerRecorder:
         return _with_picture(self.keep(name, record, response, pictures))
 
     def _read(
-        self, raw: RawAnswer, record: JobRecord, will_download: Callable[[], object] = lambda: None
+        self,
+        raw: RawAnswer,
+        record: JobRecord,
+        will_download: Callable[[], object] = lambda: None,
+        *,
+        is_last: bool = False,
     ) -> tuple[OpenAIImageGenerationResponse, Pictures]:
         """Return what an answer says and its pictures; what is only guessed counts only if it is a picture.
 
+        `is_last`: of several tasks no other run asks again, see `task_answer`.
         Raises: OpenAIImageError, as `parse_answer`.
         """
         parsed = partial(
             parse_answer, connection=self._connection, model=record.model, asked=_asked(record), sent=self._sent
         )
+        ended_of = partial(task_answer, operation=record.operation, sent=self._sent, is_last=is_last)
         is_followed = bool(record.batch)
         for guess in (True, False):
             try:
@@ -88,7 +95,7 @@ class AnswerRecorder:
                 try:
                     is_followed = True
                     will_download()
-                    ended = task_answer(raw, self._connection, operation=record.operation, sent=self._sent)
+                    ended = ended_of(raw, self._connection)
                 except TaskGoesOnError:
                     raise exc from None
                 raw = ended or raw
@@ -134,7 +141,7 @@ class AnswerRecorder:
             record = answer.record
             try:
                 raw = RawAnswer(answer.pictures[0], record.headers, record.elapsed_s or 0.0)
-                response, pictures = self._read(raw, record)
+                response, pictures = self._read(raw, record, is_last=True)
             except Exception as exc:
                 if isinstance(exc, OpenAIImageError) and not isinstance(exc, BadAnswerError):
                     record.fault = str(exc).rstrip(" .")  # a task that failed meanwhile

@@ -54,21 +54,29 @@ class TaskGoesOnError(Exception):
 
 
 def task_answer(
-    raw: RawAnswer, connection: Connection, *, operation: str, sent: Sequence[bytes] = ()
+    raw: RawAnswer, connection: Connection, *, operation: str, sent: Sequence[bytes] = (), is_last: bool = False
 ) -> RawAnswer | None:
     """Return how the task ended that an answer without a picture tells of, or None where that is not to be had yet.
 
     Only the connection's own origin gets its key. Where the answer names no place, those are tried that such services
     have below the connection's address. Waits ten minutes at most. `sent` is what went out, which is no answer.
-    Of several, as where several pictures were asked for, it is how each ended, one below the other.
+    Of several, as where several pictures were asked for, it is how each ended, one below the other. Where one goes on
+    all are asked for once more later, unless this `is_last`: then it is what came of the others, if that is a picture.
     Raises: TaskGoesOnError, with which an address that the answer names is that of no picture yet.
     """
     ends = time.monotonic() + TOTAL_S  # of all together: while one is waited for, the others are worked on
-    each = [_ended_task(one, connection, operation, sent, ends) for one in _several(raw)[:MAX_PICTURES] or [raw]]
-    ended = [one for one in each if one is not None]
-    if len(each) == 1:
-        return each[0]
-    if len(ended) < len(each) and not any(holds_picture(one.body) for one in ended):
+    told, ended, goes_on = _several(raw)[:MAX_PICTURES] or [raw], list[RawAnswer](), False
+    for one in told:
+        try:
+            ended += filter(None, [_ended_task(one, connection, operation, sent, ends)])
+        except TaskGoesOnError:
+            goes_on = True
+    has_picture = any(holds_picture(one.body) for one in ended)
+    if goes_on and not (is_last and has_picture):
+        raise TaskGoesOnError
+    if len(told) == 1:
+        return ended[0] if ended else None
+    if len(ended) < len(told) and not has_picture:
         return None  # one that failed says nothing of another
     elapsed_s = raw.elapsed_s + sum(one.elapsed_s for one in ended)
     return RawAnswer(b"\n".join(_as_json(one.body) for one in ended), raw.headers, elapsed_s, len(ended))
@@ -171,13 +179,13 @@ class _Watch:
         """
         is_guess = place in self.guessed
         pause_s, unclear, unclear_max, body = FIRST_PAUSE_S, 0, 0 if is_guess else UNCLEAR_MAX, b""
-        is_pending = False
+        is_pending, ends = False, self.ends + LAST_LOOK_S  # for one look, if others took all the time
         while unclear <= unclear_max:
-            if time.monotonic() + pause_s >= self.ends:
+            if time.monotonic() + pause_s >= ends:
                 self.goes_on = True  # as far as anybody knows
                 break
-            time.sleep(pause_s)
-            pause_s, body = min(pause_s * GROWTH, LONGEST_PAUSE_S), self._look(place)
+            time.sleep(max(0.0, min(pause_s, self.ends - time.monotonic())))
+            ends, pause_s, body = self.ends, min(pause_s * GROWTH, LONGEST_PAUSE_S), self._look(place)
             state = self._state(body)
             is_pending = TASK_STATES.fullmatch(state) is not None
             self.proven |= {place} if self._is_named(body) else set()

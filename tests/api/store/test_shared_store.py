@@ -64,7 +64,7 @@ def test_picture_that_came_later_is_had_by_every_machine(farm: Farm, monkeypatch
             farm.on(machine).ask()
     late = OpenAIImageGenerationResponse(data=[Image(raw=painted("late"))])
     with monkeypatch.context() as patch:
-        patch.setattr(AnswerRecorder, "_read", lambda *_: (late, Pictures([painted("late")])))
+        patch.setattr(AnswerRecorder, "_read", lambda *_, **__: (late, Pictures([painted("late")])))
         farm.on("first").ask()
     assert [farm.on(machine).ask().pictures for machine in ("second", "third")] == [[painted("late")]] * 2
     assert farm.posts == 1
