@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 MOST_AT_ONCE = 24  # tests that a process gets at a time, in the beginning: neighbours share what a module sets up
+SLOW_COUNTS_AS = 6  # quick ones: the longest, which begin, are to be shared out
 
 
 @dataclass
@@ -93,10 +94,13 @@ class ForkedRun:
         return None
 
     def _heard_more(self, session: pytest.Session, fork: Fork) -> None:
-        count = min(MOST_AT_ONCE, 1 + len(self.todo) // (4 * self.count))
+        room = min(MOST_AT_ONCE, 1 + len(self.todo) // (4 * self.count))
         if session.shouldfail or session.shouldstop:
             self.todo.clear()
-        more = [self.todo.popleft() for _ in range(min(count, len(self.todo)))]
+        more: list[int] = []
+        while self.todo and room > 0:
+            more.append(self.todo.popleft())
+            room -= SLOW_COUNTS_AS if session.items[more[-1]].get_closest_marker("slow") else 1
         fork.todo.extend(more)
         fork.line.send(more)
 
