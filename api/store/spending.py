@@ -327,5 +327,5 @@ def _limit() -> float | None:
             return limit
     raise OutOfCreditError(
         f"{BUDGET_VARIABLE} is {text!r}, which is no number of dollars. Nothing was sent."
-        " Set it to a number such as 5.00, or remove it."
+        " Set it to a number such as 5.00, or remove it, and restart ComfyUI."
     )
