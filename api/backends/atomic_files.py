@@ -51,7 +51,7 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
         size = os.fstat(file.fileno()).st_size
         data = file.read(max_bytes + 1) if size <= max_bytes else b""
     if size > max_bytes or len(data) > max_bytes:
-        raise OSError(errno.EFBIG, "too large", str(path))
+        raise OSError(errno.EFBIG, f"larger than {max_bytes:,} bytes", str(path))
     return data
 
 

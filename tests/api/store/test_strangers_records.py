@@ -230,7 +230,7 @@ def test_files_of_an_answer_have_a_limit_together(asker: Asker, monkeypatch: pyt
     monkeypatch.setattr("openai_image_nodes.api.store.records.ANSWER_MAX_BYTES", 19 * size)
     posts, outcome = asker.next_run()
     assert (posts, type(outcome)) == (0, BadAnswerError)
-    assert "too large" in str(outcome)
+    assert "larger than 0 bytes" in str(outcome)
     monkeypatch.setattr("openai_image_nodes.api.store.records.ANSWER_MAX_BYTES", 20 * size)
     assert len(asker.ask().pictures) == 20
 
