@@ -15,7 +15,7 @@ from typing import Any
 
 from ..catalog.schemas import OpenAIImageGenerationRequest, OpenAIImageGenerationResponse
 from ..connections.connection import Connection
-from ..store.records import EVERYBODY, JobRecord, Owner, StoredAnswer, payer_over
+from ..store.records import JobRecord, Owner, StoredAnswer, owner_over, payer_over
 from ..transport.bodies import FilePart
 from ..transport.operation import EDITS, GENERATIONS, SynchronousOperation
 
@@ -57,6 +57,11 @@ class Job:
         """The digests of the pixels that go out, each with the part that it goes as."""
         return [f"{file.name.removesuffix('[]')}:{file.digest}" for file in self.files]
 
+    @property
+    def owner(self) -> Owner:
+        """Whose answers and requests somebody sees who asks for it."""
+        return owner_over(self.connection)
+
     def operation(self, headers: dict[str, str]) -> SynchronousOperation[Any, OpenAIImageGenerationResponse]:
         """Return the exchange that asks for this job."""
         endpoint = EDITS if self.request.operation == "edits" else GENERATIONS
@@ -82,11 +87,9 @@ class Job:
 class JobHandle:
     """A job of an owner's on its way and everybody who waits for it; `future` holds the answer or the error."""
 
-    def __init__(self, job: Job, identity: str, name: str, owner: Owner = EVERYBODY) -> None:
-        self.job = job
-        self.identity = identity
-        self.name = name
-        self.owner = owner
+    def __init__(self, job: Job, name: str) -> None:
+        self.job, self.identity, self.owner = job, job.identity, job.owner
+        self.name = name  # in the journal
         self.future: Future[StoredAnswer] = Future()
         self.future.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it for the others
         self.abandoned = threading.Event()

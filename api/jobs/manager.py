@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from ..errors import OpenAIImageError
 from ..store.journal import again
-from ..store.records import Owner, StoredAnswer, owner_over
+from ..store.records import Owner, StoredAnswer
 from ..store.store import STORE_VARIABLE, Store, mark_read, put_back, store_of
 from .job import Job, JobAbandoned, JobHandle
 from .runner import JobRunner
@@ -43,8 +43,7 @@ class JobManager:
         Call `leave()` on what comes back when done waiting, `give_up` where that ends without the answer, and hand this
         over in `delivering`.
         """
-        identity = job.identity
-        owner = owner_over(job.connection)
+        identity, owner = job.identity, job.owner
         name = owner.name(identity) if job.reuse else again(owner.name(identity))
         with self._lock:
             running = self._running.get((owner.account, name))
@@ -52,7 +51,7 @@ class JobManager:
             for one in filter(None, (running, *stopped)):
                 if one.join():
                     return one
-            handle = self._running[owner.account, name] = JobHandle(job, identity, name, owner)
+            handle = self._running[owner.account, name] = JobHandle(job, name)
             if not job.reuse:
                 self._again[owner.account, identity].append(handle)
             limiter = self._limiters.setdefault(
@@ -103,8 +102,7 @@ class JobManager:
 
     def was_asked(self, job: Job) -> bool:
         """Tell whether a job is answered, here or on a machine that shares the store, or on its way or lost there."""
-        owner = owner_over(job.connection)
-        return self._is_here(job, owner) or store_of(job.connection).was_asked(job.identity, owner)
+        return self._is_here(job) or store_of(job.connection).was_asked(job.identity, job.owner)
 
     def put_back(self, job: Job, answer: StoredAnswer) -> None:
         """Keep an answer for the next run of a job that asks again on purpose too: whoever waited for it was stopped.
@@ -116,7 +114,7 @@ class JobManager:
         if answer.folder is not None:
             return put_back(answer)
         with self._lock:
-            self._untaken[owner_over(job.connection).account, job.identity].append(replace(answer, reused=True))
+            self._untaken[job.owner.account, job.identity].append(replace(answer, reused=True))
 
     def give_up(self, handle: JobHandle) -> None:
         """Wait no longer for a job without having its answer: that is put back, whenever it comes or came."""
@@ -150,16 +148,15 @@ class JobManager:
         """Tell whether the answer of a job is there already, or being made, and costs nothing more."""
         if not job.reuse:
             return False
-        owner = owner_over(job.connection)
-        if self._is_here(job, owner):
+        if self._is_here(job):
             return True
-        return any(owner.owns(record) for record in store_of(job.connection).records_of(job.identity))
+        return any(job.owner.owns(record) for record in store_of(job.connection).records_of(job.identity))
 
-    def _is_here(self, job: Job, owner: Owner) -> bool:
+    def _is_here(self, job: Job) -> bool:
         """Tell whether this process works on a job, or has its answer in memory alone."""
         with self._lock:
-            is_running = (owner.account, owner.name(job.identity)) in self._running
-        return is_running or self._in_memory(job.identity, owner) is not None
+            is_running = (job.owner.account, job.owner.name(job.identity)) in self._running
+        return is_running or self._in_memory(job.identity, job.owner) is not None
 
     def _in_memory(self, identity: str, owner: Owner) -> StoredAnswer | None:
         with self._lock:
