@@ -14,7 +14,7 @@ from typing import Any
 
 from .base64_json import looks_like_base64
 from .loose_json import documents, strictly
-from .task_words import has_failed
+from .task_words import has_failed, is_unfinished
 
 # Each comment ends at its line's end and nowhere else: a pattern that could end it at a colon too would try them all.
 COMMENTS = rb"(\xef\xbb\xbf)?\s*(:[^\r\n]*[\r\n]\s*)*"
@@ -25,7 +25,9 @@ FAILED = (".failed", ".incomplete", ".cancelled")
 SUCCEEDED, PART_FAILED = ".partial_succeeded", ".partial_failed"  # one whole picture of several, at Volcengine's
 ENDED_KINDS = ("response.completed", "image_generation.completed", "image_edit.completed")
 UNFINISHED_KINDS = re.compile(
-    r"partial(?!_succeeded|_failed)|preview|sketch|progress|queued|pending|processing|running|started", re.I
+    r"partial(?!_succeeded|_failed)|preview|sketch|progress|queued|pending|processing|running|started"
+    r"|intermediate|draft|latent|generating|rendering|denois|(^|[._-])step$",
+    re.I,
 )
 UNFINISHED_STATES = re.compile(r"(in_?)?(partial|preview|progress|queued?|pending|processing|running|started)", re.I)
 PARTIAL_INDEX = "partial_image_index"
@@ -75,6 +77,7 @@ def is_partial(event: object) -> bool:
         return False
     kind, states = str(event.get("type", "")), (event.get("status"), event.get("state"), event.get("event"))
     is_begun = any(isinstance(state, str) and UNFINISHED_STATES.fullmatch(state) for state in states)
+    is_begun = is_begun or is_unfinished(event)
     return bool(UNFINISHED_KINDS.search(kind)) or is_begun or (not kind and PARTIAL_INDEX in event)
 
 

@@ -49,6 +49,7 @@ FAILED_STATES = re.compile(
     re.I,
 )
 KNOWN_STATES = (TASK_STATES, DONE_STATES, FAILED_STATES)
+END_KEYS = ("done", "final", "is_final", "isFinal", "finished", "is_finished")
 TASK_PLACES = (
     "data", "output", "result", "task", "job", "jobs", "header", "Response", "Result", "sdGenerationJob",
     "generations_by_pk",
@@ -84,6 +85,12 @@ BEGUN = begun_task("\n").partition("\n")[0]
 def has_failed(answer: Mapping[str, Any]) -> bool:
     """Tell whether a state in an object is that of a failure."""
     return any(FAILED_STATES.fullmatch(state) for state in _own_states(answer))
+
+
+def is_unfinished(answer: Mapping[str, Any]) -> bool:
+    """Tell whether an object says of itself that it comes before the end; what was created is there."""
+    goes_on = (state.lower() != "created" and TASK_STATES.fullmatch(state) for state in _own_states(answer))
+    return any(answer.get(key) is False for key in END_KEYS) or any(goes_on)
 
 
 def state_of(answer: object) -> str:

@@ -309,6 +309,9 @@ def test_addresses_in_texts_are_followed(server: WireServer, name: str) -> None:
 
 
 SKETCHES: dict[str, dict[str, Any]] = {
+    "what it does": {"status": "rendering (30%)", "b64_json": text(BLUE)},
+    "no end yet": {"done": False, "b64_json": text(BLUE)},
+    "a step": {"type": "image_generation.denoise_step", "b64_json": text(BLUE)},
     "by its type": {"type": "image_generation.partial_image", "b64_json": text(BLUE), "partial_image_index": 0},
     "by its number alone": {"b64_json": text(BLUE), "partial_image_index": 0},
     "a preview": {"type": "image.preview", "b64_json": text(BLUE)},
