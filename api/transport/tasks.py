@@ -25,6 +25,7 @@ from .service_words import MODERATED, service_words, values_in
 from .task_words import (
     DONE_STATES,
     FAILED_STATES,
+    OPERATION,
     TASK_PLACES,
     TASK_STATES,
     names_task,
@@ -143,6 +144,8 @@ def _last_part(place: str) -> str:
 
 def _guessed(ids: Sequence[str], operation: str) -> Iterator[str]:
     """Yield where a task may be asked for of which only the id is told."""
+    if ids and OPERATION.fullmatch(ids[0]) and ".." not in ids[0]:
+        yield ids[0].lstrip("/")  # Google's names are paths
     if ids and ID.fullmatch(ids[0]) and ids[0].strip("."):
         for path in GUESSED:
             yield path.format(id=quote(ids[0], safe=""), operation=operation)
@@ -246,6 +249,7 @@ class _Watch:
         try:
             address = address_of(place, self.connection)
             body = fetched_once(address, self.connection, total_s=left_s, is_asked=True)
+            self.is_busy = not body.strip()  # as 202 and 204 are
         except RefusedDownloadError as exc:  # some tell so of a task that failed
             is_over = exc.response.status_code in TOLD_BY and FAILED_FOR_SURE.fullmatch(self._state(exc.said))
             body = exc.said if is_over else b""

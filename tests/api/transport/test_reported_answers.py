@@ -1219,6 +1219,10 @@ BEGUN: dict[str, tuple[bytes, dict[str, list[Any]]]] = {
             ]
         },
     ),
+    "a name that is its path": (
+        b'{"name": "operations/t1", "done": false}',
+        {"/v1/operations/t1": [{"name": "operations/t1", "done": False}, {"done": True, "response": FIRST}]},
+    ),
     "states with a prefix": (
         b'{"task": {"task_uuid": "t1", "status": "TASK_STATUS_QUEUED"}}',
         {"/v1/tasks/t1": [{"task": {"task_id": "t1", "status": "TASK_STATUS_SUCCEED"}, "images": [FIRST]}]},
