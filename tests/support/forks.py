@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-MOST_AT_ONCE = 24  # tests that a process gets at a time, in the beginning: neighbours share what a module sets up
-SLOW_COUNTS_AS = 6  # quick ones: the longest, which begin, are to be shared out
+MOST_AT_ONCE = 120  # tests that a process gets at a time, in the beginning: neighbours share what a module works out
+SLOW_COUNTS_AS = 12  # quick ones: the longest, which begin, are to be shared out
 
 
 @dataclass
