@@ -90,11 +90,12 @@ def said_by_the_server(language: str) -> Iterator[Said]:
         yield Said(sentences.spoken().get(english, "nowhere"), english, translated)
 
 
-def said(language: str) -> list[Said]:
+@cache
+def said(language: str) -> tuple[Said, ...]:
     """Return everything that is said in a language."""
     pages = [each for node in NODES for each in said_of_page(node, language)]
     everything = [*said_of_nodes(language), *said_in_browser(language), *said_by_the_server(language), *pages]
-    return [Said(place, plain(english), plain(translated)) for place, english, translated in everything]
+    return tuple(Said(place, plain(english), plain(translated)) for place, english, translated in everything)
 
 
 @cache

@@ -65,7 +65,7 @@ def clouds(octaves: int, grain: float) -> Bytes:
     return (total / 2 + noise).clip(0, 255).round().astype(np.uint8)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=14)
 def content_and_pillows_bytes(content: str) -> tuple[Bytes, int]:
     """Return a picture, not to be written to, and how long Pillow's file of it is: the same for both packings."""
     pixels = CONTENTS[content]()
