@@ -82,7 +82,12 @@ class AnswerRecorder:
         Raises: OpenAIImageError, as `parse_answer`.
         """
         parsed = partial(
-            parse_answer, connection=self._connection, model=record.model, asked=_asked(record), sent=self._sent
+            parse_answer,
+            connection=self._connection,
+            model=record.model,
+            asked=_asked(record),
+            prompt=str(record.fields.get("prompt") or ""),
+            sent=self._sent,
         )
         ended_of = partial(task_answer, operation=record.operation, sent=self._sent, is_last=is_last)
         is_followed = bool(record.batch)

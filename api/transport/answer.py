@@ -78,11 +78,12 @@ def parse_answer(
     *,
     model: str,
     asked: int = 1,
+    prompt: str = "",
     sent: Sequence[bytes] = (),
     guess: bool = True,
     waits: bool = False,
 ) -> OpenAIImageGenerationResponse:
-    """Return the pictures of an answer, of which so many were `asked` for, and what fits of the rest.
+    """Return the pictures of an answer to a `prompt`, of which so many were `asked` for, and what fits of the rest.
 
     Without `guess` only known places are looked into. `sent` is what went out: found by a guess, it is no answer.
     If it `waits` for tasks, one that goes on has no picture yet, whatever addresses it names.
@@ -104,8 +105,8 @@ def parse_answer(
     body = _last_words(raw.body) or raw.body
     words = service_words(body)
     if words.from_service and not words.is_task:
-        begun = Asked(begun=was_begun(raw.body))
-        raise error_from_response(connection, 200, raw.headers, body, subject=model, asked=begun)
+        sent_before = Asked(prompt=prompt, begun=was_begun(raw.body))
+        raise error_from_response(connection, 200, raw.headers, body, subject=model, asked=sent_before)
     if response is not None and has_picture:
         return response
     if guess and UP_TO_SUFFIX.fullmatch(address):

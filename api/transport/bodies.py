@@ -39,6 +39,7 @@ class RequestBody:
         self._pieces = pieces
         self._length = sum(len(piece) for piece in pieces)
         self.content_type = content_type
+        self.prompt = ""  # in it
         self.handed = 0
 
     def __len__(self) -> int:
@@ -70,8 +71,11 @@ def request_body(
     """Return what goes out for "generations" or "edits", in the form and with the fields that the connection takes."""
     told = {**connection.send, **connection.wire_fields(fields)}
     if operation == "generations":
-        return json_body(told)
-    return json_edit_body(told, files) if connection.edits == "json" else multipart_body(told, files)
+        body = json_body(told)
+    else:
+        body = json_edit_body(told, files) if connection.edits == "json" else multipart_body(told, files)
+    body.prompt = str(told.get("prompt") or "")
+    return body
 
 
 def json_edit_body(fields: Mapping[str, Any], files: Sequence[FilePart]) -> RequestBody:

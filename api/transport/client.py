@@ -180,7 +180,10 @@ class HttpResponse:
     def refused(self, said: bytes, *, begun: bool = False, streamed: bool = False) -> OpenAIImageError:
         """Return the error for this answer, which is none of success and said so much; the others as in Asked."""
         sent, complete = (len(self.body), self.body.complete) if self.body is not None else (0, True)
-        asked = Asked(self.path, sent, may_cost=self.may_cost, complete=complete, begun=begun, streamed=streamed)
+        prompt = self.body.prompt if self.body is not None else ""
+        asked = Asked(
+            self.path, sent, prompt, may_cost=self.may_cost, complete=complete, begun=begun, streamed=streamed
+        )
         return error_from_response(self.connection, self.status, self.headers, said, subject=self.subject, asked=asked)
 
     def checked(self) -> HttpResponse:

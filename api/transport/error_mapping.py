@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http.client import HTTPException
+from itertools import takewhile
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -38,7 +39,7 @@ from .error_rules import (
 )
 from .loose_json import utf8
 from .network_words import reason_of
-from .page_words import READ_MAX_BYTES
+from .page_words import READ_MAX_BYTES, clean
 from .retry import retry_after_s
 from .service_words import ServiceWords, service_words
 from .task_words import BEGUN
@@ -81,6 +82,7 @@ FIELD_NAMED = re.compile(
     r"|not (?:supported|allowed|permitted): ([a-z_]+)"
     r"|\bkey \[([a-z_]+)\]|\.([a-z_]+) of type\b|\b([a-z_]+):? (?:must be|unknown variant|[Ii]nvalid option)"
 )
+ECHO_CHARS, ECHO_MIN_BYTES = 24, 12  # by which the prompt is known in what a service says
 EXTRA_FIELD = re.compile(r"[a-z]+(_[a-z]+)*")
 NETWORK_ADVICE = "Check the network, the proxy settings and the address, then run again."
 CERTIFICATE_ADVICE = (
@@ -92,7 +94,7 @@ CERTIFICATE_ADVICE = (
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked when an error came: the path below the base address, and the bytes that went out.
+    """What was asked when an error came: the path below the base address, the bytes that went out, and the prompt.
 
     Not `may_cost`: nothing is lost if nobody knows what became of it. Not `complete`: the service cannot have all of
     it. `final`: the answer is the service's own last word on it, as a line of a batch is. `begun`: sketches or
@@ -101,6 +103,7 @@ class Asked:
 
     path: str = ""
     sent_bytes: int = 0
+    prompt: str = field(default="", repr=False)
     may_cost: bool = True
     complete: bool = True
     final: bool = False
@@ -130,7 +133,8 @@ def error_from_response(
     meant = status
     if 200 <= status < 300 and words.from_service and re.fullmatch(r"[45]\d\d", words.code or ""):
         meant = int(words.code or status)  # relays write that of another server into the body of a 200
-    rule = _rule(connection, meant, words, asked, redirects=bool(headers.get("location", "").strip()))
+    is_elsewhere = bool(headers.get("location", "").strip())
+    rule = _rule(connection, meant, _without_prompt(words, asked.prompt), asked, redirects=is_elsewhere)
     facts = _facts(connection, subject, words, headers, asked)
     happened, advice = (text.format(**facts) for text in (rule.happened, rule.advice))
     said = connection.redacted(words.page or words.message)[:WORDS_MAX_CHARS].rstrip(" .")
@@ -149,6 +153,22 @@ def error_from_response(
         may_be_billed=asked.begun,
         may_retry=headers.get("x-should-retry", "").lower() != "false" and _may_wait(rule, connection, headers, words),
     )
+
+
+def _without_prompt(words: ServiceWords, prompt: str) -> ServiceWords:
+    """Return a service's words without the prompt that some say back, whole or its beginning: it means nothing."""
+    said = clean(prompt)
+    begin = said[:ECHO_CHARS]
+    if len(begin.encode()) < ECHO_MIN_BYTES:
+        return words  # a word of its own, perhaps
+    told = []
+    for text in (words.message, words.page):
+        while begin in text:
+            before, _, after = text.partition(begin)
+            same = takewhile(lambda pair: pair[0] == pair[1], zip(after, said[len(begin) :], strict=False))
+            text = f"{before} {after[len(list(same)) :]}"
+        told.append(text)
+    return replace(words, message=told[0], page=told[1])
 
 
 def _rule(connection: Connection, status: int, words: ServiceWords, asked: Asked, *, redirects: bool = False) -> Rule:

@@ -875,6 +875,16 @@ def test_a_word_alone_makes_no_other_error(status: int, said: Any, error: type[O
     assert type(found) is error
 
 
+@pytest.mark.parametrize("shown", [500, 60])
+@pytest.mark.parametrize("status", ["500 Internal Server Error", "200 OK"])
+def test_the_prompt_said_back_makes_no_other_error(server: WireServer, status: str, shown: int) -> None:
+    """Whole, or as much of it as the service shows: else what may have been billed is told as a refusal."""
+    prompt = "A poster against the content policy of a bank: no nsfw, insufficient credits, queue is full"
+    server.script(plain(json.dumps({"error": f"timeout: generating '{prompt[:shown]}'"}).encode(), status=status))
+    with pytest.raises(OutcomeUnknownError, match="A poster against the content policy"):
+        node(prompt=prompt)
+
+
 @pytest.mark.parametrize("said", [None, {"created": 1, "status": "notRunning"}])
 @pytest.mark.parametrize("header", ["location", "operation-location"])
 def test_a_task_that_only_a_header_names_is_told(said: Any, header: str) -> None:
