@@ -70,6 +70,7 @@ def test_address_is_put_right_where_it_is_certain(told: str, meant: str) -> None
     [
         *("localhost:8000/v1", "192.168.1.5/v1", "nas:3000", "https://relay.example/v1?key=x", f"nas:3000/v1?k={KEY}"),
         *(f"nas/v1#{KEY}", f"http://nas/{KEY}/v1?x", "key=x@nas/v1", "https://me:key=x@relay.example/v1?x"),
+        *("https://me:p/key=x@relay.example/v1?x", "nas/@cf/v1", "https://relay.example/@cf/v1?x"),
     ],
 )
 def test_address_that_may_mean_two_things_is_refused_with_the_form(told: str) -> None:
@@ -79,6 +80,7 @@ def test_address_that_may_mean_two_things_is_refused_with_the_form(told: str) ->
     assert "://" in str(caught.value)
     assert "key=x" not in str(caught.value)
     assert KEY not in str(caught.value)
+    assert ("/@cf/v1" in told) is ("/@cf/v1" in str(caught.value))
 
 
 @pytest.mark.parametrize(
