@@ -73,7 +73,7 @@ def base_url(text: str, place: str) -> str:
 
 def _without_key(address: str) -> str:
     """Return an address as a message may repeat it: without its query, a name and a password, or a key in its path."""
-    plain = re.sub(r"^(\w+://)?([^/]*@|[^/:\[]*:(?!\d+(/|$)).*@)", r"\1", re.split(r"[?#]", address)[0])
+    plain = re.sub(r"^(\w+://|(?!\w+://))([^/]*@|[^/:\[]*:(?!\d+(/|$)).*@)", r"\1", re.split(r"[?#]", address)[0])
     return KEY_TEXT.sub("...", plain.rstrip("/"))
 
 
