@@ -478,7 +478,7 @@ def test_what_cannot_be_read_today_is_read_by_a_newer_version(
 @pytest.mark.slow
 def test_a_hostile_answer_ends_soon(server: WireServer) -> None:
     """Brackets, quotes and commas without end are read within bounds."""
-    for body in (b"[\n" * 60_000, b'{"a":[' * 30_000, b"'" * 500_000, b"[{]," * 60_000, b'"{' * 60_000):
+    for body in (b"[\n" * 20_000, b'{"a":[' * 10_000, b"'" * 200_000, b"[{]," * 20_000, b'"{' * 20_000):
         server.script(plain(body))
         with pytest.raises(OpenAIImageError):
             node(seed=len(body))
