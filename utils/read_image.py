@@ -31,6 +31,8 @@ MAX_PIXELS = 50_000_000  # six times the largest picture that the service makes
 FILE_MAX_PIXELS = 178_956_970  # of a file somebody has: what Pillow refuses as a bomb, and so Load Image too
 STRIP_ROWS = 64
 STRIP_PIXELS = 1 << 22  # a strip of a picture a million wide would be one more picture
+MAX_SCANS = 1000  # of a JPEG, which has some ten; one of 48 bytes takes as long as all pixels do
+START_OF_JPEG, START_OF_SCAN = b"\xff\xd8\xff", b"\xff\xda"
 SIGNATURE_BYTES = 12
 SHOWN_BYTES = 8
 AVIF_KINDS = (b"ftypavif", b"ftypavis")
@@ -52,7 +54,7 @@ TRANSPARENT_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 Openers = Sequence[tuple[bytes, type[ImageFile]]]
 OPENERS: Openers = (
     (b"\x89PNG", PngImageFile),
-    (b"\xff\xd8\xff", JpegImageFile),
+    (START_OF_JPEG, JpegImageFile),
     (b"RIFF", WebPImageFile),
     (b"GIF8", GifImageFile),
     (b"BM", BmpImageFile),
@@ -88,9 +90,16 @@ def open_picture(data: bytes) -> ImageFile:
     Raises: BrokenPictureError if it is no picture, or one of more than MAX_PIXELS.
     """
     try:
-        return _opened(io.BytesIO(data), OPENERS, MAX_PIXELS)
+        return _opened_bytes(data)
     except BrokenPictureError as exc:
-        return _opened(io.BytesIO(_pixels_alone(data, exc)), OPENERS, MAX_PIXELS)
+        return _opened_bytes(_pixels_alone(data, exc))
+
+
+def _opened_bytes(data: bytes) -> ImageFile:
+    with image_errors():
+        if data.startswith(START_OF_JPEG) and data.count(START_OF_SCAN) > MAX_SCANS:
+            raise OverflowError(f"more than {MAX_SCANS:,} scans")
+    return _opened(io.BytesIO(data), OPENERS, MAX_PIXELS)
 
 
 def _decoded(data: bytes) -> Pixels:

@@ -371,6 +371,16 @@ class TestBombs:
         tracemalloc.stop()
         assert peak < 16 << 20
 
+    def test_jpeg_of_very_many_scans_is_refused(self) -> None:
+        """Each takes as long as all pixels do: a megabyte of them kept a thread for minutes. Metadata is none."""
+        data = file_of(Image.new("RGB", (8, 8)), "JPEG", progressive=True)
+        scans = data[data.index(b"\xff\xda") : -2]
+        with pytest.raises(BrokenPictureError, match="scans"):
+            read_image.decode_picture(data[:-2] + scans * 1000 + data[-2:])
+        assert read_image.decode_picture(data[:-2] + scans * 9 + data[-2:]).shape == (8, 8, 3)
+        comment = b"\xff\xfe\xff\xff" + b"\xff\xda" * 0x7FFE + b"\0"
+        assert read_image.decode_picture(data[:2] + comment + data[2:]).shape == (8, 8, 3)
+
     def test_gif_of_many_frames_is_cut(self) -> None:
         """Sixteen are decoded, and a note says that there were more."""
         frames = [Image.new("P", (4, 4), index) for index in range(20)]
