@@ -96,6 +96,7 @@ class JobHandle:
         self.operation: SynchronousOperation[Any, Any] | None = None
         self.waiting_for: str | None = "its turn"
         self.sent = False
+        self.is_put_back = False
         self.on_deserted: Callable[[], object] = lambda: None
         self.median_duration_s: float | None = None
         self._sent_at = 0.0

@@ -122,7 +122,7 @@ class JobManager:
         handle.future.add_done_callback(lambda _: self._put_back_if_deserted(handle))
 
     def _put_back_if_deserted(self, handle: JobHandle) -> None:
-        if handle.is_deserted and handle.future.exception() is None:
+        if handle.is_deserted and not handle.is_put_back and handle.future.exception() is None:
             self.put_back(handle.job, handle.future.result())
 
     @contextmanager
@@ -187,6 +187,9 @@ class JobManager:
 
     def _finish(self, handle: JobHandle, outcome: StoredAnswer | BaseException) -> None:
         """Put the outcome into the future, after the job is off the list: who asks now asks the store."""
+        if handle.is_deserted and isinstance(outcome, StoredAnswer):
+            handle.is_put_back = True
+            self.put_back(handle.job, outcome)  # before: there it is found
         with self._lock:
             if self._running.get((handle.owner.account, handle.name)) is handle:
                 del self._running[handle.owner.account, handle.name]

@@ -310,6 +310,22 @@ def test_stopped_run_with_reuse_off_is_what_the_next_run_gets(
     assert asker.faults.posts == 2
 
 
+def test_run_that_begins_as_a_stopped_one_is_answered_has_its_answer(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no moment at which it is neither on its way nor kept for the next run."""
+    gate, later = asker.faults.hold(), list[JobHandle]()
+    running = asker.submit(reuse=False)
+    until(lambda: asker.faults.posts)
+    asker.jobs.give_up(running)
+    told = "openai_image_nodes.api.jobs.manager._tell_the_log"
+    monkeypatch.setattr(told, lambda _outcome: later.append(asker.submit(reuse=False)))
+    gate.set()
+    until(lambda: later)
+    assert later[0].future.result(30).reused is True
+    assert asker.faults.posts == 1
+
+
 def test_run_with_reuse_off_that_is_stopped_while_it_decodes_is_what_the_next_run_gets(
     asker: Asker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
