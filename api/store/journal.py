@@ -189,8 +189,11 @@ class RequestJournal:
         """
         with contextlib.suppress(OSError, SharedStoreError):
             for other in [name, *self._left_behind(name, owner)]:
+                record = None
                 with contextlib.suppress(OSError):
-                    if self._has_come(other, self.read(other)):
+                    record = self.read(other)
+                with contextlib.suppress(OSError):
+                    if self._has_come(other, record):
                         continue
                     self._drop_unleased(other, owner)
                 self._unwritten.pop(other, None)

@@ -191,3 +191,14 @@ def test_lost_request_does_not_hide_an_older_answer(asker: Asker) -> None:
         asker.ask(reuse=False)
     again, answer = asker.next_run()
     assert (again, answer.pictures) == (0, [painted("a red fox")])
+
+
+def test_record_that_cannot_be_read_is_forgotten_once_it_is_paid_again(asker: Asker) -> None:
+    """It says nothing of an answer, and would keep from the next run what came to another one."""
+    with pytest.raises(OutcomeUnknownError):
+        asker.faults.drop("after_body")
+        asker.ask()
+    (lost,) = (asker.store.root / "pending").iterdir()
+    (lost / "record.json").write_text('{"identity": "another"}')
+    asker.ask(reuse=False)
+    assert not lost.exists()
