@@ -18,6 +18,7 @@ SIZE_PATTERN = re.compile(r"([1-9]\d{1,5})x([1-9]\d{1,5})")
 SHAPE_WEIGHT = 10.0  # a hundredth of distortion is worse than a tenth of difference in area
 COMPRESSED = ("jpeg", "webp")  # the output formats that have output_compression
 SEED_MAX = 2**31 - 1  # ours: a seed is never sent, it tells one paid result from another
+LINKED_SEEDS = -(2**63), 2**64 - 1  # what other nodes give, some -1 for any; records are read with these alone
 Fields = Mapping[str, Any]
 
 

@@ -37,6 +37,7 @@ from .. import config
 from ..backends.atomic_files import read_regular
 from ..catalog.pricing import amount
 from ..catalog.schemas import SvgUsage, Usage
+from ..catalog.validation import LINKED_SEEDS
 from ..connections.connection import ACCOUNT_DIGITS, Connection
 from ..errors import RUN_ANYWAY, BadAnswerError, visible
 
@@ -136,7 +137,7 @@ class JobRecord(BaseModel):
     operation: ShortText
     model: ShortText
     fields: AskedFields = {}
-    seed: Annotated[int, Field(ge=0, lt=1 << 64)] = 0
+    seed: Annotated[int, Field(ge=LINKED_SEEDS[0], le=LINKED_SEEDS[1])] = 0
     input_digests: list[ShortText] = []
     idempotency_key: Word | None = None
     batch: Word | None = None

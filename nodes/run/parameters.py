@@ -183,6 +183,9 @@ def refuse_kinds(values: Mapping[str, Any], *, always: Collection[str] = ()) -> 
         is_asked = name in NUMBERS | TEXTS and (value is not None or name in always)
         if is_asked and (fault := kind_fault(name, value, is_number=name in NUMBERS)):
             raise RefusedError(fault)
+    seed, (low, high) = values.get("seed") or 0, validation.LINKED_SEEDS
+    if not low <= seed <= high:
+        raise RefusedError(validation.out_of_range("seed", seed, low, high))
 
 
 def kind_fault(name: str, value: Any, *, is_number: bool) -> str | None:

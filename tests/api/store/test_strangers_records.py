@@ -49,7 +49,7 @@ UNFIT: dict[str, Any] = {
     "answered_at": [float("nan"), float("inf"), -1.0, 1e300, 33e9, "yesterday"],
     "sent_at": [float("nan"), 1e18],
     "prepared_at": [float("-inf"), 1e12],
-    "seed": [-1, 2**70, 0.5],
+    "seed": [-(2**64), 2**64, 0.5],
     "state": ["paid", 3],
     "idempotency_key": ["a\r\nX-Injected: 1", "", "\u00e9", "k" * 1000],
     "batch": ["../../../x", "a b"],

@@ -168,8 +168,17 @@ def test_seed_outside_its_widget_is_refused_before_the_run(server: Capture, seed
 
 def test_linked_seed_may_be_any_whole_number(server: Capture) -> None:
     """Seeds of other nodes have 64 bits; ours is never sent, so each of them names a picture of its own."""
-    reports = [node(seed=seed)[2] for seed in (2**64 - 1, 2**64 - 2, 2**64 - 1)]
-    assert [report["reused"] for report in reports] == [False, False, True]
+    seeds = (2**64 - 1, 2**64 - 2, -1, -(2**63))
+    reports = [node(seed=seed)[2] for seed in (*seeds, *seeds)]
+    assert [report["reused"] for report in reports] == [False] * 4 + [True] * 4
+
+
+@pytest.mark.parametrize("seed", [2**64, -(2**63) - 1, 10**400])
+def test_seed_that_no_record_could_hold_is_refused_before_it_is_paid(server: Capture, seed: int) -> None:
+    """Its picture was paid, and could not be read again."""
+    with pytest.raises(RefusedError, match="seed is"):
+        node(seed=seed)
+    assert server.requests == []
 
 
 def test_defaults_pass(server: Capture) -> None:
