@@ -156,7 +156,7 @@ class RequestJournal:
         Only what an answer came to that nobody had, if `answered`. Raises: OSError, SharedStoreError.
         """
         for other in self._left_behind(name, owner):
-            record = self.read(other)
+            record = self._readable(other) if answered else self.read(other)
             if record is None or not owner.owns(record):
                 continue
             if (
@@ -189,11 +189,8 @@ class RequestJournal:
         """
         with contextlib.suppress(OSError, SharedStoreError):
             for other in [name, *self._left_behind(name, owner)]:
-                record = None
                 with contextlib.suppress(OSError):
-                    record = self.read(other)
-                with contextlib.suppress(OSError):
-                    if self._has_come(other, record):
+                    if self._has_come(other, self._readable(other)):
                         continue
                     self._drop_unleased(other, owner)
                 self._unwritten.pop(other, None)
@@ -242,6 +239,12 @@ class RequestJournal:
 
     def _tell_others(self, name: str, record: JobRecord) -> None:
         """Let other machines know how far a job is. Raises: SharedStoreError."""
+
+    def _readable(self, name: str) -> JobRecord | None:
+        """Return a job's record, None also where it cannot be read: others are looked at all the same."""
+        with contextlib.suppress(OSError):
+            return self.read(name)
+        return None
 
     def _has_come(self, name: str, record: JobRecord | None) -> bool:
         """Tell whether something came in answer to a job, if only where its task is."""

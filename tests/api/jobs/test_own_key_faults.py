@@ -6,6 +6,8 @@ nothing.
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -202,3 +204,18 @@ def test_record_that_cannot_be_read_is_forgotten_once_it_is_paid_again(asker: As
     (lost / "record.json").write_text('{"identity": "another"}')
     asker.ask(reuse=False)
     assert not lost.exists()
+
+
+def test_answer_that_came_is_found_beside_a_record_that_cannot_be_read(asker: Asker) -> None:
+    """It is paid, and nobody had it."""
+    asker.faults.drop("after_body")
+    with pytest.raises(OutcomeUnknownError):
+        asker.ask(reuse=False)
+    (lost,) = (asker.store.root / "pending").iterdir()
+    told = {"data": [{"b64_json": base64.b64encode(painted("late")).decode()}]}
+    (lost / "answer.json").write_text(json.dumps(told))
+    damaged = lost.with_name(f"{lost.name.partition('-')[0]}-00000000")
+    damaged.mkdir()
+    (damaged / "record.json").write_text('{"identity": "another"}')
+    posts, answer = asker.next_run(reuse=False)
+    assert (posts, answer.pictures) == (0, [painted("late")])
