@@ -52,8 +52,10 @@ def find_changes(original: Tensor, answer: Tensor, should_stop: ShouldStop | Non
     mask = _mask(decision, height, width, should_stop)
     if decision.verdict == "roughly aligned":  # what changed was aligned as well: look again without it
         again = decide(make_pair(original, answer, mask, should_stop), should_stop)
-        if again.verdict not in ("roughly aligned", "not compared"):
+        if again.verdict == "aligned":
             decision, mask = again, _mask(again, height, width, should_stop)
+        elif again.verdict in NOT_MATCHED:
+            decision, mask = again, torch.ones(height, width)
     return Changes(mask, decision.verdict, decision.relit)
 
 

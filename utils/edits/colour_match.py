@@ -15,10 +15,9 @@ GAIN_PRIOR = 0.02  # spread of a picture's values at which half of a gain is bel
 GAIN_LIMITS, OFFSET_LIMIT = (0.8, 1.25), 30 / 255
 SEEN = 0.005  # of the values on each side, which may be noise, do not count as seen
 ROUNDS, SETTLED = 8, 1e-4
-BINS = 16
 TABLE = 8192  # entries of the curve's table: what they round is less than a hundredth of a level
 DEGREE, TONE_RIDGE, TONE_ROUNDS, TONE_BINS = 6, 1e-5, 4, 256
-BIN_PRIOR = 200.0  # samples in a bin at which half of its difference is believed
+LEAST_VALUES = 200  # for a curve
 
 
 @dataclass(frozen=True)
@@ -77,26 +76,27 @@ def fit_gain(picture: Tensor, answer: Tensor) -> ColourMatch:
 
 
 def fit_curve(picture: Tensor, answer: Tensor, match: ColourMatch) -> ColourMatch:
-    """Return the match with a monotone curve for what gain and offset leave of the values [n,C]."""
+    """Return the match with a smooth, rising curve for what gain and offset leave of the values [n,C]."""
     near = _near(picture, answer, match)
-    matched = match.apply_values(answer[near])
-    left = picture[near] - matched
-    index = (matched * BINS).long().clamp(0, BINS - 1)
-    bends = torch.stack([_bends(index[:, c], left[:, c]) for c in range(left.shape[1])])
-    return replace(match, bends=bends)
+    bends = _bends(picture[near], match.apply_values(answer[near]))
+    middles = (torch.arange(TONE_BINS) + 0.5) / TONE_BINS
+    return replace(match, bends=torch.cummax(middles + bends, dim=1).values - middles)
 
 
 def fit_tone(picture: Tensor, answer: Tensor) -> ColourMatch:
     """Return a smooth curve per channel that brings the answer's values [n,C] to the picture's [n,C].
 
-    For registration: what colours differ looks like a shift where edges are soft, and gain, bins and the straight
-    lines between them left up to 0.1 px of it.
+    For registration: what colours differ looks like a shift where edges are soft, and a gain left up to 0.1 px of it.
     """
     near = _near(picture, answer, fit_gain(picture, answer))
-    match = no_match(picture.shape[1])
-    xs, left = answer[near].T.contiguous(), (picture[near] - answer[near]).T.contiguous()  # Cn
-    if xs.shape[1] < BIN_PRIOR:
-        return match
+    return replace(no_match(picture.shape[1]), bends=_bends(picture[near], answer[near]))
+
+
+def _bends(picture: Tensor, answer: Tensor) -> Tensor:
+    """Return what to add at the middle of each bin [C,TONE_BINS]: a polynomial of the values [n,C], 0 of too few."""
+    xs, left = answer.T.contiguous(), (picture - answer).T.contiguous()  # Cn
+    if xs.shape[1] < LEAST_VALUES:
+        return torch.zeros(xs.shape[0], TONE_BINS)
     low = xs.amin(dim=1, keepdim=True)
     span = (xs.amax(dim=1, keepdim=True) - low).clamp(min=1 / 255) / 2
     basis = _chebyshev((xs - low) / span - 1)
@@ -108,7 +108,8 @@ def fit_tone(picture: Tensor, answer: Tensor) -> ColourMatch:
         weight = _cauchy_weight(rest)
     middles = (torch.arange(TONE_BINS) + 0.5) / TONE_BINS
     places = ((middles - low) / span - 1).clamp(-1, 1)  # beyond the values that were seen it goes on as it ends
-    return replace(match, bends=(terms.transpose(1, 2) @ _chebyshev(places))[:, 0])
+    bends: Tensor = (terms.transpose(1, 2) @ _chebyshev(places))[:, 0]
+    return bends
 
 
 def _chebyshev(place: Tensor) -> Tensor:
@@ -168,19 +169,6 @@ def _cauchy_weight(left: Tensor) -> Tensor:
     """Return weights for what is left [C,n]: small where it is much beside the median."""
     spread = CAUCHY * (1.4826 * left.abs().median(dim=1, keepdim=True).values + 1e-3)
     return 1 / (1 + (left / spread).square())
-
-
-def _bends(index: Tensor, left: Tensor) -> Tensor:
-    """Return what to add at the middle of each bin [BINS], from the differences [n] of values in bins `index` [n]."""
-    bends = torch.zeros(BINS)
-    for i in range(BINS):
-        values = left[index == i]
-        if len(values):
-            bends[i] = values.median() * (len(values) / (len(values) + BIN_PRIOR))
-    ends = torch.cat([bends[:1], bends, bends[-1:]])
-    smooth = (ends[:-2] + 2 * ends[1:-1] + ends[2:]) / 4
-    middles = (torch.arange(BINS) + 0.5) / BINS
-    return torch.cummax(middles + smooth, dim=0).values - middles
 
 
 def _tables(bends: Tensor) -> Tensor:
