@@ -55,13 +55,13 @@ def pngs_to_image(pictures: Sequence[bytes], *, at_most: int = MOST_PICTURES) ->
     """Decode PNG, WebP or JPEG files into one batch; level k becomes k / 255 exactly.
 
     Sizes that differ by up to NEAR_PX from the first one are scaled to it; others are centred on a canvas that holds
-    all: black, or transparent if some picture has transparency. What cannot be decoded is left out, so is what comes
-    after the first `at_most`, and what makes more of all together than `pixel_limit`.
+    all: black, or transparent if some picture has transparency. What cannot be decoded is left out, so are the
+    smallest where there are more than `at_most`, and what makes more of all together than `pixel_limit`.
 
     Raises: BrokenPictureError if none can be decoded.
     """
     count = min(at_most, MOST_PICTURES)
-    chosen = _readable_first(pictures, count)
+    chosen = _largest(pictures, count)
     within = _within(pixel_limit(count), [pictures[index] for index in chosen])
     results = dict(zip(chosen, parallel_map(_decoded_or_error, within), strict=True))
     _leave_out_large_canvas(results, pixel_limit(count))
@@ -73,28 +73,28 @@ def pngs_to_image(pictures: Sequence[bytes], *, at_most: int = MOST_PICTURES) ->
         raise BrokenPictureError(" ".join(notes) or "There are no pictures.")
     left = [index for index in range(len(pictures)) if index not in chosen]
     if left:
-        last = chosen[-1] + 1
-        notes.append(f"{len(pictures)} pictures came and {count} can be shown: those from {last} on were left out.")
+        notes.append(f"{len(pictures)} pictures came and {count} can be shown: the others were left out.")
     notes += _bring_to_one_size(good)
     waiting = list(good.values())
     good.clear()
     return Decoded(*_batch(waiting), notes, sorted([*faults, *left]))
 
 
-def _readable_first(pictures: Sequence[bytes], count: int) -> list[int]:
-    """Return the indices of `count` pictures: of the first ones, but for those that are none where others are."""
+def _largest(pictures: Sequence[bytes], count: int) -> list[int]:
+    """Return the indices of `count` pictures: of the largest ones, else the first ones."""
     if len(pictures) <= count:
         return list(range(len(pictures)))
-    readable = [index for index, data in enumerate(pictures[: MOST_PICTURES + 1]) if _is_readable(data)]
-    return sorted((readable + [index for index in range(count) if index not in readable])[:count])
+    areas = [_area(data) for data in pictures[: MOST_PICTURES + 1]]
+    return sorted(sorted(range(len(areas)), key=areas.__getitem__, reverse=True)[:count])
 
 
-def _is_readable(data: bytes) -> bool:
+def _area(data: bytes) -> int:
+    """Return how many pixels a picture has, 0 for what is none."""
     try:
-        open_picture(data)
+        width, height = open_picture(data).size
     except BrokenPictureError:
-        return False
-    return True
+        return 0
+    return width * height
 
 
 def alpha_of(image: Tensor) -> Tensor:

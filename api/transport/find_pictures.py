@@ -54,6 +54,7 @@ DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w=-]+)*;base64,[A-Za-z0-9+/=_%-
 SVG_START, SVG_END = re.compile(r"(?:<\?xml[^<>]*>\s*)?<svg\b", re.I), re.compile(r"</svg>", re.I)
 MARKED_LINK = re.compile(
     r"!\[(?:(?!!\[)[^\]]){0,500}\]\(\s*<?((?:(?!\]\()[^)\s>])+)(?:[\s>](?:(?!\]\()[^)]){0,500})?\)"
+    rf"(?:\]\(\s*(https?://[^)\s>]+{SUFFIX})\s*\))?"  # a small one that leads to the picture itself
     r"|<img\b(?:(?!<img\b)[^>])*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)",
     re.I,
 )
@@ -61,14 +62,22 @@ ANY_LINK = re.compile(r"\]\(\s*<?(https?://[^)\s>]+)|(https?://[^\s\"'<>()\[\]]*
 FENCE = re.compile(r"```\w*\s*")
 IS_PAGE = re.compile(r"<(!doctype\s+html|html|head|body)\b", re.I)
 SAID_BACK = re.compile(
-    r"prompt|input|init_|mask|markup|references?|source_?(image|url|file)|origin_?image|request|param|echo|messages|instruction|control|"
-    r"thumb|preview|partial|sketch|avatar|logo|icon|example|schema|docs?_|documentation|help|homepage|support|terms|"
+    r"prompt|input|init_|mask|markup|references?|source_?(image|url|file)|origin_?image|request|param|echo|instruction|control|"
+    r"thumb|preview|partial|sketch|avatar|logo|icon|lqip|blur|placeholder|example|schema|docs?_|documentation|help|"
+    r"homepage|support|terms|"
     r"cancel|hook|callback|poll|response_url|fetch_result|^(get|self|web|next)$|stream|status_url|error|detail",
     re.I,
 )
 LINK_NAME = re.compile(
-    r"ur[il]|href|link|image|img|pic|photo|file|asset|media|src|download|output|result|location|sample|generated", re.I
+    r"ur[il]|href|link|image|img|pic|photo|file|asset|media|src|download|output|result|location|sample|generated|after"
+    r"|edited|final",
+    re.I,
 )
+MADE = re.compile(r"(^|[._])(after|edited|results?|outputs?|final|generated|dst|out)(?=$|[._])", re.I)
+SENT_OR_SMALL = re.compile(
+    r"(^|[._])(args?|body|before|original|uploaded|src|in|small|low|tiny|mini)(?=$|[._])", re.I
+)  # where another name may tell of the picture
+ASIDE_KEYS = ("type", "kind", "role", "label")
 
 
 def known_pictures(document: object, texts: Mapping[str, memoryview]) -> list[Image]:
@@ -88,15 +97,22 @@ def _each_address(image: Image) -> list[Image]:
 
 def guessed_pictures(document: object, texts: Mapping[str, memoryview]) -> list[Image]:
     """Return the pictures that stand anywhere in a document; addresses only where there is nothing else."""
-    here: list[Image] = []
-    guesses: list[Image] = []
+    here: list[tuple[int, Image]] = []
+    guesses: list[tuple[int, Image]] = []
     for path, value in _values(document):
         for image in _guesses(path, value, texts):
             found = guesses if image.url else here
             is_one = image.has_picture and (not image.url or LINK_NAME.search(image.other or ""))
-            if is_one and len(found) < MAX_IMAGES and image not in found:
-                found.append(image)
-    return [image.model_copy(update={"guess": "place", "other": None}) for image in here or guesses]
+            if is_one and len(found) < MAX_IMAGES and all(image != one for _, one in found):
+                found.append((_likeness(path), image))
+    best = max((rank for rank, _ in here or guesses), default=0)
+    likely = (image for rank, image in here or guesses if rank == best)
+    return [image.model_copy(update={"guess": "place", "other": None}) for image in likely]
+
+
+def _likeness(path: str) -> int:
+    """Return how much a path sounds like that of what was made, rather than of what was sent or of a small copy."""
+    return (MADE.search(path) is not None) - (SENT_OR_SMALL.search(path) is not None)
 
 
 def linked_pictures(document: object) -> list[Image]:
@@ -131,7 +147,7 @@ def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> li
     if isinstance(value, list) and from_numbers(value):
         return [value]
     if isinstance(value, list):
-        value = _without_thoughts(value, texts, depth)
+        value = _without_asides(value, texts, depth)
         found = [item for each in value[: MAX_IMAGES + 1] for item in (_items(each, texts, depth + 1) or [each])]
         return found[:MAX_IMAGES]
     if not isinstance(value, dict):
@@ -158,14 +174,20 @@ def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> li
     return []
 
 
-def _without_thoughts(values: list[object], texts: Mapping[str, memoryview], depth: int) -> list[object]:
-    """Return the parts of a reply without what a model sketched on its way, where there is a picture as well."""
+def _without_asides(values: list[object], texts: Mapping[str, memoryview], depth: int) -> list[object]:
+    """Return the parts of a reply without masks, what was sent and what a model sketched, where there is more."""
     values = values[: MAX_IMAGES + 1]
-    final = [each for each in values if not (isinstance(each, dict) and each.get("thought") is True)]
+    final = [each for each in values if not (isinstance(each, dict) and _is_aside(each))]
     if len(final) in (0, len(values)):
         return values
     found = [item for each in final for item in (_items(each, texts, depth + 1) or [each])]
     return final if any(_image(item, texts).has_picture for item in found) else values
+
+
+def _is_aside(item: Mapping[str, Any]) -> bool:
+    """Tell whether an item says of itself that it is a thought, the user's, or what names of SAID_BACK mean."""
+    told = [each for each in map(item.get, ASIDE_KEYS) if isinstance(each, str)]
+    return item.get("thought") is True or any(each == "user" or SAID_BACK.match(each) for each in told)
 
 
 def _list_of(value: object) -> object:
@@ -190,7 +212,7 @@ def _items_of_text(text: str, texts: Mapping[str, memoryview], depth: int) -> li
     if drawn := list(_drawings(text)):
         return list[object](drawn)
     links = DATA_URL.findall(text)
-    links = links or [first or second for first, second in MARKED_LINK.findall(text[:MAX_TEXT_CHARS])]
+    links = links or [large or link or source for link, large, source in MARKED_LINK.findall(text[:MAX_TEXT_CHARS])]
     links = links or _picture_links(text[:MAX_TEXT_CHARS])
     return [{"url": link} for link in dict.fromkeys(links)]
 
@@ -293,12 +315,12 @@ def _values(document: object) -> Iterator[tuple[str, object]]:
         value = _list_of(value)
         if depth > MAX_ANY_DEPTH or SAID_BACK.search(key) or (key == "message" and isinstance(value, str)):
             continue
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value.get("role") != "user":
             place = path[-OTHER_CHARS:]
             waiting += [(f"{place}.{name[:WORD_CHARS]}", each, depth + 1) for name, each in reversed(value.items())]
         elif isinstance(value, list) and not from_numbers(value):
             waiting += [(path, each, depth + 1) for each in reversed(value[:MAX_VALUES])]
-        else:
+        elif not isinstance(value, dict):
             yield path, value
 
 

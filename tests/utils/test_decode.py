@@ -74,6 +74,12 @@ class TestExactness:
         assert np.array_equal(levels(decoded.image[1]).round(), RGBA)
         assert decoded.broken == [0, 2, 4]
 
+    def test_a_small_copy_is_not_shown_in_place_of_the_picture(self) -> None:
+        """Of more pictures than were asked for those with the most pixels are shown, of equals the first."""
+        decoded = pngs_to_image([file_of(OPAQUE.resize((5, 6))), file_of(OPAQUE), file_of(TRANSPARENT)], at_most=1)
+        assert np.array_equal(levels(decoded.image[0]).round(), RGB)
+        assert decoded.broken == [0, 2]
+
     def test_alpha_has_load_images_polarity(self) -> None:
         """1 where transparent; the picture keeps the alpha channel as the file has it."""
         decoded = pngs_to_image([file_of(TRANSPARENT)])
@@ -311,7 +317,7 @@ class TestBombs:
         decoded = pngs_to_image(pictures, at_most=1)
         assert decoded.image.shape == (1, 4, 4, 3)
         assert decoded.broken == list(range(1, 20))
-        assert decoded.notes == ["20 pictures came and 1 can be shown: those from 1 on were left out."]
+        assert decoded.notes == ["20 pictures came and 1 can be shown: the others were left out."]
         assert pngs_to_image(pictures, at_most=1000).image.shape[0] == 16
 
     def test_a_million_items_are_not_looked_at(self) -> None:

@@ -191,6 +191,36 @@ TOLD: dict[str, tuple[int, Any, type[OpenAIImageError], str]] = {
     ),
     "a loading model": (503, {"error": "Model a/b is currently loading"}, RefusedError, "Nothing was made"),
     "a full queue": (503, {"error": "queue full"}, RefusedError, "Nothing was made"),
+    "Ray": (503, {"error": "Request dropped due to backpressure (max_queued=5)"}, RefusedError, "Nothing was made"),
+    "KServe": (503, {"error": "Model with name sdxl is not ready."}, RefusedError, "Nothing was made"),
+    "a model that a relay keeps": (500, error("x", code="model_not_allowed_by_channel_group"), RefusedError, "model m"),
+    "a tool behind a gateway": (
+        502,
+        error("Tool choice 'image_generation' not found in 'tools' parameter."),
+        RefusedError,
+        "Nothing was made",
+    ),
+    "a quota of seconds": (500, {"error": "You have exceeded your GPU quota"}, OutOfCreditError, "used up"),
+    "a filter's code": (400, error("x", code="content_safety_violation"), ModeratedError, "Change the prompt"),
+    "IIS": (
+        404,
+        "<html>The request filtering module denies what exceeds the request content length</html>",
+        RefusedError,
+        "smaller",
+    ),
+    "Tencent's key": (
+        200,
+        {"Response": {"Error": {"Code": "AuthFailure.SignatureFailure", "Message": "x"}}},
+        NoKeyError,
+        "the key",
+    ),
+    "Tencent's failure": (
+        200,
+        {"Response": {"Error": {"Code": "FailedOperation.GenerateImageFailed", "Message": "x"}}},
+        MAYBE,
+        "billed",
+    ),
+    "Baidu's failure": (200, {"error_code": 336000, "error_msg": "Internal error"}, MAYBE, "billed"),
     "http for https": (400, {"error": "Client sent an HTTP request to an HTTPS server."}, RefusedError, "check it"),
     "no more tokens": (
         200,
@@ -264,6 +294,8 @@ VOLCENGINE = chunked(
     event(type="image_generation.partial_succeeded", image_index=0, b64_json=text()),
     event(type="image_generation.completed", usage={"output_tokens": 7, "total_tokens": 7}),
 )
+MASK = {"type": "mask", "b64_json": text(BLUE)}
+ROLES = ({"role": "user", "picture": text(BLUE)}, {"role": "assistant", "picture": text()})
 THOUGHT = {"parts": [{"thought": True, "inlineData": {"data": text(BLUE)}}, {"inlineData": {"data": text()}}]}
 PARTS = (
     b"--b\r\nContent-Type: application/json\r\n\r\n{}\r\n--b\r\nContent-Type: image/png\r\n\r\n" + RED + b"\r\n--b--"
@@ -271,6 +303,10 @@ PARTS = (
 BODIES: dict[str, bytes] = {
     "one of several pictures": VOLCENGINE,
     "a thought before the picture": plain(json.dumps({"candidates": [{"content": THOUGHT}]}).encode()),
+    "a mask before the picture": plain(json.dumps({"data": [MASK, {"b64_json": text()}]}).encode()),
+    "a blurred one before the picture": plain(json.dumps({"pic": {"blurData": text(BLUE), "full": text()}}).encode()),
+    "what went out before the picture": plain(json.dumps({"args": {"image": text(BLUE)}, "edited": text()}).encode()),
+    "the user's before the picture": plain(json.dumps({"messages": [*ROLES]}).encode()),
     "parts": plain(PARTS, "Content-Type: multipart/mixed; boundary=b"),
     "msgpack": plain(b"\x81\xa5image\xc5" + len(RED).to_bytes(2, "big") + RED, "Content-Type: application/msgpack"),
     "XML": plain(b"<answer><b64>" + text().encode() + b"</b64></answer>", "Content-Type: application/xml"),
@@ -280,6 +316,8 @@ BODIES: dict[str, bytes] = {
     "BMP": plain(json.dumps(success(encoded("BMP"))).encode()),
 }
 LINKS = {
+    "a small one that leads to it": '{{"choices": [{{"message": {{"content": "[![s](http://127.0.0.1:9/s.png)]({})"}}}}]}}',
+    "after what was before": '{{"before": "http://127.0.0.1:9/s.png", "after": "{}"}}',
     "an address alone": "{}",
     "an address in quotes": '{{"data": [{{"url": "\\"{}\\""}}]}}',
     "a list in a text": '{{"data": [{{"url": "[\'{}\']"}}]}}',
