@@ -4,7 +4,7 @@ from __future__ import annotations
 
 MODERATION_CODES = (
     r"moderation|content_?(filter|policy)|responsible_?ai_?policy|sensitive_?(words?|content)|prohibited_content"
-    r"|\bsafety(_(error|violations?|system|block\w*))?\b|image_safety|data_?inspection_?fail|risk_?control|ip_?infring"
+    r"|(\b|content_)safety(_(error|violations?|system|block\w*))?\b|image_safety|censor|data_?inspection_?fail|risk_?control|ip_?infring"
     r"|policy_?violation|audit\w*illegal|unacceptable(?!_?(format|size|param|type|value))"
     r"|prompt_?(blocked|rejected|unsafe)|\bnsfw|inappropriate|unsafe_?content|illegal_(prompt|image)|content_?moderat"
     r"|request_?moderated|risk_?detect|(image|text)_?illegal"
@@ -41,7 +41,8 @@ CREDIT_CODES = (
     r"|arrear|overdue|(billing_)?not_enough_(credits?|balance|quota)|billing_balance|setlimitexceeded|free_?tier_?only"
 )
 CREDIT_WORDS = (
-    r"exceeded your current quota|billing hard limit|used all (of )?(your )?(available |monthly |included )?credits"
+    r"exceeded (your|today's) (?!request|rate)(\w+ )?quota(?!.{0,20}(per|a) (minute|second))"
+    r"|billing hard limit|used all (of )?(your )?(available |monthly |included )?credits"
     r"|(insufficient|not enough|no( more)?|out of|lacks?|low on) (\w+ )?(quota|balance|credits?|funds|points"
     r"|api tokens)\b"
     r"|(quota|balance|credits?|funds) (is |are |has been |have been |was )?(not enough|insufficient|exhausted|used up"
@@ -112,14 +113,14 @@ MAY_NOT_WORDS = (
 TIMED_OUT = (
     r"stream .{0,30}(end|close|broke|disconnect|reset|abort)|disconnected|generation failed"
     r"|no images? (was |were )?(generated|returned|produced)|out of memory"
-    r"|\u751f\u6210\u5931\u8d25|\u8d85\u65f6"  # Chinese
+    r"|\u751f\u6210.{0,4}\u5931\u8d25|\u8d85\u65f6|^internal (\w+ )?error"  # Chinese
     r"|^unknown error|timed? ?out|timeout|interrupted|traceback|\b(key|type|index|runtime|attribute|memory)error\b"
     "|read response|upstream connect|connection (reset|closed|error)|bad gateway|unexpected eof"
     "|provider returned error|max_output_tokens|upstream .{0,40}(failed|died|error|ended|closed|broke)"
 )
 FAILED_CODES = (
     r"server_error|\.servererror|internal|timeout|bad_response|gateway|unavailable|overloaded|\bstream_|do_request_failed"
-    r"|empty_response|generation_failed|no_content|service_error|processing_error|task_failed|\bapi_error|upstream_decode"
+    r"|empty_response|generat(ion|e\w*)_?failed|no_content|service_error|processing_error|task_failed|\bapi_error|upstream_decode"
 )
 ONLY_UPSTREAM = r"^(type:\s)?upstream[\s_]error$"
 OVERLOADED = r"server_is_overloaded|slow_down|service_unavailable_error|\boverloaded(_error)?\b"
@@ -155,8 +156,8 @@ NOBODY_THERE = (
     r"|no (deployments?|channels?|providers?|accounts?|instances?) (are |is )?available|\u65e0\u53ef\u7528\u6e20\u9053"
     r"|^loading model|model ([\w./-]+ )?is (still |currently )?loading|system (disk|cpu|memory) overloaded"
     r"|no auth available|no keys found|backend not found|get a peer from"
-    r"|unable to start process|(server|service|model( \"?[\w./:-]+\"?)?) is (too )?busy|queue (is )?full"
-    r"|(server|service) is not ready|no capacity|in cooldown"
+    r"|unable to start process|(server|service|model( \"?[\w./:-]+\"?)?) (is )?(too )?busy|queue (is )?full"
+    r"|(server|service|model .{0,40}) is not ready|max inflight requests|due to backpressure|no capacity|in cooldown"
     r"|under(going)? maintenance|\u961f\u5217\u5df2\u6ee1"
 )
 NOT_BEGUN_CODES = (
@@ -171,7 +172,8 @@ UNREAD_WORDS = (
 )
 TOO_LARGE = (
     r"request (body |entity |size |payload )?(is )?too large|maximum (content|request|upload) (size|length)"
-    r"|multererror: file too large|(size of the (input )?image|(file|image)s? size) exceeds"
+    r"|exceeds the request content length|multererror: file too large"
+    r"|(size of the (input )?image|(file|image)s? size) exceeds"
     r"|maxtotalfilesize|requestdatatoobig"
 )
 TOO_LARGE_CODES = r"oversized_?image|(image|file)_too_large|size_limit_exceeded"
