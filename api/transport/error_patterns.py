@@ -156,8 +156,9 @@ NOBODY_THERE = (
     r"|no (deployments?|channels?|providers?|accounts?|instances?) (are |is )?available|\u65e0\u53ef\u7528\u6e20\u9053"
     r"|^loading model|model ([\w./-]+ )?is (still |currently )?loading|system (disk|cpu|memory) overloaded"
     r"|no auth available|no keys found|backend not found|get a peer from"
-    r"|unable to start process|(server|service|model( \"?[\w./:-]+\"?)?) (is )?(too )?busy|queue (is )?full"
-    r"|(server|service|model .{0,40}) is not ready|max inflight requests|due to backpressure|no capacity|in cooldown"
+    r"|unable to start process|(server|service|model( \"?[\w./:-]+\"?)?) is (too )?busy|^service busy|queue (is )?full"
+    r"|(server|service|model( with name \S+)?) is not ready|max inflight requests|due to backpressure|no capacity"
+    r"|in cooldown"
     r"|under(going)? maintenance|\u961f\u5217\u5df2\u6ee1"
 )
 NOT_BEGUN_CODES = (

@@ -289,7 +289,7 @@ RULES = (  # the first that holds
         RefusedError,
         "{name}: the service does not send sketches",
         NO_SKETCHES,
-        REFUSALS,
+        {*REFUSALS} - {408, 499},
         words=r"(?<!octet-)(?<!event-)\bstream(ing)?\b|partial_images",
     ),
     Rule(RefusedError, UNKNOWN_FIELD, "{leave_out}", BUSY_STATUSES, codes=marks.UNKNOWN_FIELD_CODES),

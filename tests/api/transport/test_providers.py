@@ -192,6 +192,10 @@ TOLD: dict[str, tuple[int, Any, type[OpenAIImageError], str]] = {
     "a loading model": (503, {"error": "Model a/b is currently loading"}, RefusedError, "Nothing was made"),
     "a full queue": (503, {"error": "queue full"}, RefusedError, "Nothing was made"),
     "Ray": (503, {"error": "Request dropped due to backpressure (max_queued=5)"}, RefusedError, "Nothing was made"),
+    "Bento": (503, {"error": "Service Busy"}, RefusedError, "Nothing was made"),
+    "what is not ready but begun": (503, {"error": "The model output is not ready after 300s"}, MAYBE, "billed"),
+    "busy behind it": (502, {"error": "upstream service busy after it was begun"}, MAYBE, "billed"),
+    "a stream's timeout": (408, {"error": "stream timeout"}, MAYBE, "billed"),
     "KServe": (503, {"error": "Model with name sdxl is not ready."}, RefusedError, "Nothing was made"),
     "a model that a relay keeps": (500, error("x", code="model_not_allowed_by_channel_group"), RefusedError, "model m"),
     "a tool behind a gateway": (
