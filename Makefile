@@ -21,21 +21,13 @@ demo: $(READY)
 # Half of the time that collecting the tests takes is the rewriting of their asserts: it is kept between two runs.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Two processes more than there are cores, as many tests wait for a process or a server and keep no core busy.
-# Forked they need not all load torch and collect the tests; where that cannot be done pytest-xdist starts them.
-ifeq ($(shell uname),Linux)
-PARALLEL := --forks $(shell expr $$(nproc) + 2)
-else
-PARALLEL := -n auto --dist worksteal
-endif
-
-# All tests but e2e, on all cores.
+# All tests but e2e, on all cores. Whoever runs out of tests takes some from another: a long file holds up no end.
 test: $(READY)
-	$(PY) -m pytest $(PARALLEL)
+	$(PY) -m pytest -n auto --dist worksteal
 
 # The tests without what is marked slow: under a minute on two cores. What takes 5 seconds is told: it wants the mark.
 test-fast: $(READY)
-	$(PY) -m pytest $(PARALLEL) -m "not slow" --durations=5 --durations-min=5
+	$(PY) -m pytest -n auto --dist worksteal -m "not slow" --durations=5 --durations-min=5
 
 # Everything that strangers write, in ever other ways, for FUZZ_MINUTES in all; what is found is told with its value.
 fuzz: $(READY)
@@ -46,7 +38,7 @@ test-lowest: tests/lowest.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet "$(TORCH)" --constraint tests/lowest.txt
 	$(VENV)-lowest/bin/python -m pip install --quiet --editable ".[dev]" --constraint tests/lowest.txt
-	$(VENV)-lowest/bin/python -m pytest $(PARALLEL) -m "not slow"
+	$(VENV)-lowest/bin/python -m pytest -n auto --dist worksteal -m "not slow"
 
 # Tests that costs do not grow with the store, counted at 100 and at 100,000 answers; minutes, most of them the disk's.
 test-growth: $(READY)

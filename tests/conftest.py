@@ -19,7 +19,6 @@ HELPERS = importlib.util.spec_from_file_location("support", Path(__file__).with_
 assert HELPERS is not None
 sys.modules["support"] = importlib.util.module_from_spec(HELPERS)
 
-from support.forks import ForkedRun  # noqa: E402
 from support.pack import PACKAGE, ROOT, load_pack  # noqa: E402
 
 settings.register_profile("untimed", deadline=None)  # tests do not time: a busy machine is no fault
@@ -35,10 +34,6 @@ class PlainRoot:
         return pytest.Dir.from_parent(parent, path=path) if path == ROOT else None
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--forks", type=int, default=0, help="run the tests in so many processes, forked when all is read")
-
-
 def keep_folders_in_memory() -> None:
     """Have the tests' folders in memory where it is large enough: for small files a disk takes twice the time."""
     memory = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own there
@@ -48,8 +43,6 @@ def keep_folders_in_memory() -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(PlainRoot())
-    if config.option.forks:
-        config.pluginmanager.register(ForkedRun(config, config.option.forks))
     keep_folders_in_memory()
     os.fsync = lambda _descriptor: None  # it helps when the power fails, which no test has, and holds up each answer
     # A team of torch's threads takes many times as long where other tests have the cores; for what is started too.
