@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from .registration import CAUCHY
 
@@ -17,6 +18,7 @@ SEEN = 0.005  # of the values on each side, which may be noise, do not count as 
 ROUNDS, SETTLED = 8, 1e-4
 TABLE = 8192  # entries of the curve's table: what they round is less than a hundredth of a level
 DEGREE, TONE_RIDGE, TONE_ROUNDS, TONE_BINS = 6, 1e-5, 4, 256
+BINS, BIN_PRIOR = 16, 200.0  # samples in a sixteenth of all values at which half of a curve is believed there
 LEAST_VALUES = 200  # for a curve
 
 
@@ -78,7 +80,8 @@ def fit_gain(picture: Tensor, answer: Tensor) -> ColourMatch:
 def fit_curve(picture: Tensor, answer: Tensor, match: ColourMatch) -> ColourMatch:
     """Return the match with a smooth, rising curve for what gain and offset leave of the values [n,C]."""
     near = _near(picture, answer, match)
-    bends = _bends(picture[near], match.apply_values(answer[near]))
+    matched = match.apply_values(answer[near])
+    bends = _bends(picture[near], matched) * _belief(matched)
     middles = (torch.arange(TONE_BINS) + 0.5) / TONE_BINS
     return replace(match, bends=torch.cummax(middles + bends, dim=1).values - middles)
 
@@ -110,6 +113,14 @@ def _bends(picture: Tensor, answer: Tensor) -> Tensor:
     places = ((middles - low) / span - 1).clamp(-1, 1)  # beyond the values that were seen it goes on as it ends
     bends: Tensor = (terms.transpose(1, 2) @ _chebyshev(places))[:, 0]
     return bends
+
+
+def _belief(values: Tensor) -> Tensor:
+    """Return how far a curve is believed at the middle of each bin [C,TONE_BINS], 0..1: a few of the values [n,C], such
+    as the ends of a polynomial hang on, tell of a thing and not of a tone.
+    """
+    counts = torch.stack([torch.histc(each, BINS, 0, 1) for each in values.T])  # C,BINS
+    return interpolate((counts / (counts + BIN_PRIOR))[None], TONE_BINS, mode="linear")[0]
 
 
 def _chebyshev(place: Tensor) -> Tensor:

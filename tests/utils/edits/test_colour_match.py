@@ -68,6 +68,16 @@ def test_gain_is_carried_no_further_than_as_far_as_values_reach(gain: float) -> 
     assert added.tolist() == pytest.approx(expected, abs=0.001)
 
 
+@pytest.mark.parametrize("few", [1, 8])
+def test_few_values_bend_no_tone(few: int) -> None:
+    """A wild end of the curve, which hangs on a few dark values of another thing, is not laid over all that is dark."""
+    bright, dark = values(low=0.5), values(few, low=0.02, high=0.1)
+    picture = torch.cat([bright, dark + 0.07 * (-1) ** torch.arange(few)[:, None]])
+    match = fit_curve(picture, torch.cat([bright, dark]), no_match(3))
+    tones = torch.linspace(0, 0.3, 20)[:, None].expand(-1, 3)
+    assert float((match.apply_values(tones) - tones).abs().max()) < 2 / 255
+
+
 @pytest.mark.parametrize("gamma", [0.85, 1.2])
 def test_curve_takes_a_gamma_out(gamma: float) -> None:
     """What gain and offset leave of a gamma falls to less than half."""
