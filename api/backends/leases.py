@@ -8,6 +8,7 @@ a folder may be cleared and made again, and then the same name belongs to somebo
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import re
@@ -159,7 +160,8 @@ def is_leased(place: Path | Backend) -> bool:
 
 def signature() -> bytes:
     """Return what says that something is in the hands of this process, until it dies: see `is_of_the_dead`."""
-    return json.dumps(_this_process()).encode()
+    started = _start_of(os.getpid()) if sys.platform == "win32" else None
+    return json.dumps({**_this_process(), "started": started}).encode()
 
 
 def is_of_the_dead(signed: bytes) -> bool:
@@ -231,8 +233,11 @@ def _is_dead(owner: dict[str, Any]) -> bool:
     pid = owner.get("pid")
     if pid == os.getpid():
         return owner.get("instance") != INSTANCE
-    if sys.platform == "win32" or not isinstance(pid, int) or not 0 < pid < PID_MAX:
-        return False  # os.kill would end the process there; the heartbeat decides
+    if not isinstance(pid, int) or not 0 < pid < PID_MAX:
+        return False
+    if sys.platform == "win32":  # os.kill would end the process there, and its number soon is another's
+        told, started = owner.get("started"), _start_of(pid)
+        return None not in (told, started) and told != started  # leases tell none: the heartbeat decides
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -240,6 +245,20 @@ def _is_dead(owner: dict[str, Any]) -> bool:
     except OSError:
         return False
     return False
+
+
+def _start_of(pid: int) -> float | None:
+    """Return when a process began, 0.0 if it is no more, and None where nobody can tell: psutil comes with ComfyUI."""
+    try:
+        psutil = importlib.import_module("psutil")
+    except ImportError:
+        return None
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return 0.0
+    except (OSError, psutil.Error):
+        return None
 
 
 def _now() -> tuple[float, float]:

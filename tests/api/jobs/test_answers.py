@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -110,3 +113,34 @@ def test_answer_is_taken_over_although_its_folder_could_not_be_made_before(tmp_p
     (journal.root / f"{identity}.again-1" / ANSWER).write_bytes(b"{}")
     assert journal.adopt(f"{identity}.again-2", answered=True)
     assert journal.answer(f"{identity}.again-2") == b"{}"
+
+
+class GoneError(Exception):
+    """What psutil raises for a process that is no more."""
+
+
+@pytest.mark.parametrize(("became", "is_dead"), [(0.0, True), (77.5, True), (12.5, False), (None, False)])
+def test_answer_that_nobody_had_when_its_process_died_on_windows(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch, became: float | None, is_dead: bool
+) -> None:
+    """Asked is what ComfyUI brings: os.kill ends processes there, and the number of one that died is soon another's."""
+    owner, starts = os.getpid() + 1, {os.getpid(): 50.5}
+
+    def process(pid: int) -> SimpleNamespace:
+        if not starts[pid]:
+            raise GoneError
+        return SimpleNamespace(create_time=lambda: starts[pid])
+
+    psutil = SimpleNamespace(Process=process, NoSuchProcess=GoneError, Error=GoneError)
+    monkeypatch.setitem(sys.modules, "psutil", psutil)
+    monkeypatch.setattr("sys.platform", "win32")
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("on Windows this ends the process"))
+    with monkeypatch.context() as there:
+        there.setattr(os, "getpid", lambda: owner)
+        starts[owner] = 12.5
+        asker.submit(reuse=False).future.result(PATIENCE_S)
+    if became is None:
+        monkeypatch.setitem(sys.modules, "psutil", None)
+    else:
+        starts[owner] = became
+    assert [asker.next_run(reuse=False)[0] for _ in range(2)] == [0 if is_dead else 1, 1]
