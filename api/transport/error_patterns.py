@@ -208,10 +208,22 @@ NEEDS_HEADER = (
     r"x-[\w-]+ (or [\w-]+ )*(header )?is required|missing (required )?header"
     r"|header .{0,40}(is |are )?(required|missing)|(provided|sent|passed) (through|in|as|via) (the |a )?header"
 )
-AFTERWARDS = (  # of what was begun, whatever the status that a relay gives it
-    r"(upstream|generation|backend) (\w+ )?time(d )?[ -]?out"
-    r"|(images?|pictures?|results?) ((was|were|has|have) (been )?)?"
+MADE = (
+    r"(images?|pictures?|results?) ((was|were|has|have) (been )?)?"
     r"((successfully )?(generated|created|made),? but|expired)"
+)
+AFTERWARDS = (
+    rf"(upstream|generation|backend) (\w+ )?time(d )?[ -]?out|{MADE}"  # whatever the status that a relay gives it
+)
+CHARGED = (  # what was not, or is given back, is not meant
+    r"^(?!.*((?<!not )(?<!not be )(?<!non-)refunded|(?<![\u4e0d\u4e88])(\u9000[\u8fd8\u56de]|\u8fd4\u8fd8)))"
+    r"((.*[.;:!?,])?((?!\bnot?\b|n't|\bnever\b|\bnothing\b|\bnone\b)[^.;:!?,])*"
+    r"\b(may|might|ha[sd]|have|was|were|already)( already)?( have)?( been)? (charged|billed|deducted|debited)\b"
+    r"|.*(?<!\u672a)\u5df2\u7ecf?\u6263)"  # Chinese
+    r"|\u4e0d(\u4e88|\u4f1a|\u4e88\u4ee5)?\u9000"
+)
+LATE = (  # perhaps of what was made
+    r"^(?=.*(timed?[ -]?out|\u8d85\u65f6)).*(moderati|polic|safety|audit|billing|\u5ba1\u6838|\u5145\u503c)"
 )
 SAME_RUNNING = (
     r"(same|identical|duplicated?|this) ([\w-]+ )?(request|prompt|task|job)\b.{0,40}"

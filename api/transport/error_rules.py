@@ -28,6 +28,7 @@ KINDS = ("openai", "azure", "comfy.org", "compatible", "sandbox")
 ANY = range(100, 1000)
 SUCCESS, REFUSALS, FAILURES = range(200, 300), range(400, 500), range(500, 1000)
 BUSY_STATUSES = (*SUCCESS, *REFUSALS)
+UNCLEAR = {*SUCCESS, 400, 408, 409, 422, 424, *FAILURES}  # that by themselves say nothing of money or of too many
 PAY_AGAIN_ADVICE = f"Look at the usage page of your account first. {RUN_ANYWAY}"
 
 
@@ -170,8 +171,10 @@ RULES = (  # the first that holds
     Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {400, 401, 403, 412, 429}, codes=marks.CLOSED_CODES),
     Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {400, 401, 403, 412, 429}, words=marks.CLOSED_WORDS, page="either"),
     Rule(NoKeyError, BAD_KEY, "{key}", {400, 401, 403}, words=marks.LEAKED_KEY),
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", FAILURES, words=marks.LATE),
     Rule(ModeratedError, FLAGGED, CHANGE_IT, codes=marks.MODERATION_CODES),
     Rule(ModeratedError, FLAGGED, CHANGE_IT, words=marks.MODERATION_WORDS),
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", UNCLEAR, words=f"{marks.MADE}|{marks.CHARGED}"),
     Rule(OutOfCreditError, USED_UP, RAISE_KEY_LIMIT, {401, 402, 403, 429}, words=marks.KEY_LIMIT_WORDS),
     Rule(OutOfCreditError, USED_UP, "{credit}", {402}),
     Rule(OutOfCreditError, USED_UP, "{credit}", codes=marks.CREDIT_CODES),

@@ -258,3 +258,34 @@ def test_no_sketches_are_advised_where_there_are_none() -> None:
     """comfy.org streams nothing."""
     assert "live_preview" not in str(told(COMFY, 504, {"message": "upstream request timeout"}))
     assert "live_preview" in str(told(RELAY, 504, {"message": "upstream request timeout"}))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The picture was generated but could not be stored. Credits have been deducted; check your billing.",
+        "Request timed out. You may have been charged, top up is not needed",
+        "the content policy check timed out",
+        "生成超时, 请在充值记录中查看",
+        "生成失败, 积分不退还",
+        "任务失败, 已扣除余额",
+    ],
+)
+def test_words_of_money_that_was_taken_outrank_those_of_money_that_lacks(words: str) -> None:
+    """The same words name credit, balance or a check: a refusal would be sent, and paid, again."""
+    assert type(told(RELAY, 500, error(words))) is MAYBE
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Insufficient balance. You have not been charged.",
+        "Out of credits: nothing was charged",
+        "Not enough credits; those that were deducted have been refunded",
+        "预扣费额度失败, 用户剩余额度不足",
+        "余额不足, 已扣除的额度已退还",
+    ],
+)
+def test_what_was_not_charged_or_is_given_back_is_a_matter_of_credit(words: str) -> None:
+    """So the pack that asks again pays once."""
+    assert type(told(RELAY, 500, error(words))) is OutOfCreditError
