@@ -147,7 +147,7 @@ def error_from_response(
         code=code,
         param=connection.redacted(words.param or "") or None,
         request_id=request_id,
-        retry_after_s=retry_after_s(headers, words.message, words.retry_after_s),
+        retry_after_s=retry_after_s(headers, words.message, words.retry_after_s, windows=rule.error is RateLimitError),
         replayed=headers.get("idempotent-replayed", "").lower() == "true",
         key_is_spent=words.code in SPENT_KEY_CODES,
         may_be_billed=asked.begun,
@@ -199,7 +199,7 @@ def _may_wait(rule: Rule, connection: Connection, headers: Mapping[str, str], wo
     said = (words.page or words.message).lower()
     known = WAITS_429.search((words.code or "").lower()) or WAITS_429_WORDS.search(said)
     is_soon = known is not None and OF_DAYS.search(said) is None
-    return is_soon or retry_after_s(headers, words.message, words.retry_after_s) is not None
+    return is_soon or retry_after_s(headers, words.message, words.retry_after_s, windows=False) is not None
 
 
 def _facts(

@@ -11,6 +11,7 @@ import contextlib
 import math
 import random
 import re
+import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -29,13 +30,22 @@ STILL_RUNNING_GROWTH = 1.5
 STILL_RUNNING_STEP_S = 30.0
 FIRST_DELAY_S = 0.5
 JITTER = 0.25
-RATE_LIMIT_RESET_HEADERS = ("x-ratelimit-reset-images", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
+WAIT_HEADERS = (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0), ("x-retry-after", 1.0))
+WINDOW_HEADERS = (  # many send them with every answer, so that they alone are no word to come back
+    "x-ratelimit-reset-images", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens",
+    "x-ratelimit-reset-after", "ratelimit-reset", "ratelimit", "x-ratelimit-reset",
+)  # fmt: skip
+RESET_FIELD = re.compile(r"(?:.*[;,\s])?(?:reset|t)=")  # of RateLimit, which has other numbers as well
+SINCE_1970_S, SINCE_1970_MS = 1e9, 1e12  # from here on a number is a moment
+TOLD_MAX_CHARS, WINDOW_MAX_CHARS = 40, 200
 NUMBER, UNIT = r"\d+(?:\.\d+)?", r"(?:ms|milli\w*|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)"
 TRY_AGAIN_PATTERN = re.compile(
     rf"\b(?:try|retry|retrying|wait|available|reset\w*)\b(?: again| request\w*| at least| is)*"
     rf"(?: in| after| for)? ((?:{NUMBER}\s?{UNIT}(?![a-z])\s?)+|{NUMBER}\s?{UNIT}(?:{NUMBER}{UNIT})*|{NUMBER})",
     re.IGNORECASE,
 )
+WAIT = re.compile(rf"{NUMBER}|(?:{NUMBER}\s?{UNIT}\s?)+", re.IGNORECASE)
+CHINESE_PATTERN = re.compile(rf"({NUMBER})\s?(\u79d2|\u5206)\u949f?\u4e4b?\u540e")  # after so many seconds or minutes
 DURATION_PATTERN = re.compile(rf"({NUMBER})\s?(ms|milli|s|m|h)?", re.IGNORECASE)
 UNITS_S = {"ms": 0.001, "milli": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -98,26 +108,40 @@ def jittered(delay_s: float) -> float:
     return delay_s * (1 - JITTER * random.random())  # noqa: S311 - no secret depends on it
 
 
-def retry_after_s(headers: Mapping[str, str], message: str, body_s: float | None = None) -> float | None:
+def retry_after_s(
+    headers: Mapping[str, str], message: str, body_s: float | None = None, *, windows: bool = True
+) -> float | None:
     """Return the seconds that the service asks us to wait, finite and not negative, or None.
 
-    `body_s` is what a field of the answer's body says. Source: docs/service.md, "Rate limits".
+    `body_s` is what a field of the answer's body says. Without `windows` only what is said of this request counts.
+    Source: docs/service.md, "Rate limits".
     """
-    said = TRY_AGAIN_PATTERN.search(message)
-    resets = (headers.get(name, "") for name in RATE_LIMIT_RESET_HEADERS)
-    reset = next((each for each in resets if each[-1:] in tuple("sSmMhH")), "")
-    waits = (_from_headers(headers), body_s, _duration_s(said[1]) if said else None, _duration_s(reset))
+    said, chinese = TRY_AGAIN_PATTERN.search(message), CHINESE_PATTERN.search(message)
+    in_chinese = float(chinese[1]) * (60.0 if chinese[2] == "\u5206" else 1.0) if chinese else None
+    waits = [_from_headers(headers), body_s, _duration_s(said[1]) if said else None, in_chinese]
+    waits += [
+        _wait_s(RESET_FIELD.sub("", headers.get(name, "")[:WINDOW_MAX_CHARS])) for name in WINDOW_HEADERS if windows
+    ]
     return next((max(0.0, wait) for wait in waits if wait is not None and math.isfinite(wait)), None)
 
 
 def _from_headers(headers: Mapping[str, str]) -> float | None:
-    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+    for name, unit_s in WAIT_HEADERS:
         with contextlib.suppress(ValueError):
             return float(headers.get(name, "")) * unit_s
     with contextlib.suppress(TypeError, ValueError, OverflowError):
         date = parsedate_to_datetime(headers.get("retry-after", ""))
         return (date - datetime.now(timezone.utc)).total_seconds()
-    return None
+    return _wait_s(headers.get("retry-after", ""))
+
+
+def _wait_s(text: str) -> float | None:
+    """Return the seconds that "12", "1m2.5s" or "20 seconds" are, or that are left until a moment since 1970."""
+    told = text[:TOLD_MAX_CHARS].strip(" \"'")
+    wait = _duration_s(told) if WAIT.fullmatch(told) else None
+    if wait is None or wait < SINCE_1970_S:
+        return wait
+    return (wait / 1000 if wait >= SINCE_1970_MS else wait) - time.time()
 
 
 def _duration_s(text: str) -> float | None:

@@ -41,7 +41,8 @@ INSIDE_KEYS = (
 )  # fmt: skip
 RETRY_KEYS = (
     ("retry_after", 1.0), ("retryAfter", 1.0), ("retry_after_seconds", 1.0), ("retryDelay", 1.0),
-    ("retry_after_ms", 0.001),
+    ("retry_after_ms", 0.001), ("retry_in", 1.0), ("cooldown_seconds", 1.0), ("reset_seconds", 1.0),
+    ("resets_in_seconds", 1.0),
 )  # fmt: skip
 CHATS = ("choices", "output", "candidates")
 BLOCKED_KEYS = ("blockReason", "block_reason", "finishReason", "finish_reason", "finish_reasons")

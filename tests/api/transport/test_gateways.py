@@ -438,11 +438,14 @@ def test_a_limit_that_is_known_is_waited_for(ask: tuple[WireServer, str], name: 
 def test_a_limit_that_says_nothing_known_is_not_sent_again_to_a_relay(
     monkeypatch: pytest.MonkeyPatch, body: bytes
 ) -> None:
-    """It may be another server's failure passed on, and for a limit of days nobody waits here."""
+    """It may be another server's failure passed on, and for a limit of days nobody waits here.
+
+    When its own window ends a gateway says with every answer.
+    """
     with WireServer() as server:
         file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"], "connections.json")
         file.write_text(json.dumps({"connections": {"relay": {"base_url": server.base_url, "key": KEY}}}))
-        server.script(plain(body, status="429 Too Many Requests"))
+        server.script(plain(body, "X-RateLimit-Reset: 1", status="429 Too Many Requests"))
         assert "Wait a little" in told((server, "relay"), RateLimitError)
         session_for(server.base_url).close()
 
