@@ -166,7 +166,7 @@ class JobRunner:
                 old = self._journal.adopt(self._name, self._owner)
             elif old is None:  # asked again on purpose: what came to a process that died is another picture, too
                 with contextlib.suppress(OSError):  # whatever lies there, reuse is off
-                    old = self._journal.adopt(self._name, self._owner, answered=True)
+                    old = self._journal.adopt(self._name, self._owner, is_answered=self._store.is_answered)
             raw = self._came_before(old or record)  # once: what is not read a second time would be paid a second time
         except OSError as exc:
             raise OutcomeUnknownError(

@@ -150,19 +150,22 @@ class RequestJournal:
             with contextlib.suppress(OSError):
                 write_atomic(self.folder(name) / f"partial_{index}.{suffix_of(data)}", data)
 
-    def adopt(self, name: str, owner: Owner = EVERYBODY, *, answered: bool = False) -> JobRecord | None:
+    def adopt(
+        self, name: str, owner: Owner = EVERYBODY, *, is_answered: Callable[[JobRecord], bool] | None = None
+    ) -> JobRecord | None:
         """Take over what an owner's same job left behind under another name, so that it is not asked once more.
 
-        Only what an answer came to that nobody had, if `answered`. Raises: OSError, SharedStoreError.
+        With `is_answered`, which tells of whose answer is kept, only what an answer came to that nobody had.
+        Raises: OSError, SharedStoreError.
         """
         for other in self._left_behind(name, owner):
-            record = self._readable(other) if answered else self.read(other)
+            record = self.read(other) if is_answered is None else self._readable(other)
             if record is None or not owner.owns(record):
                 continue
             if (
-                (record.state != "answered" and self._has_come(other, record))
-                if answered
-                else record.state != "prepared"
+                record.state != "prepared"
+                if is_answered is None
+                else record.state != "answered" and self._has_come(other, record) and not is_answered(record)
             ):
                 self.folder(name)  # where it cannot be, the other one stays
                 for file in (ANSWER, HALF_ANSWER):  # first: whoever comes after a crash finds it here, or the other job

@@ -111,8 +111,17 @@ def test_answer_is_taken_over_although_its_folder_could_not_be_made_before(tmp_p
     journal, identity = RequestJournal(tmp_path), "a" * 64
     journal.write(f"{identity}.again-1", record(identity, state="sent"))
     (journal.root / f"{identity}.again-1" / ANSWER).write_bytes(b"{}")
-    assert journal.adopt(f"{identity}.again-2", answered=True)
+    assert journal.adopt(f"{identity}.again-2", is_answered=lambda _: False)
     assert journal.answer(f"{identity}.again-2") == b"{}"
+
+
+def test_answer_that_is_kept_is_no_other_picture(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process died between keeping it and forgetting its request, or the folder of that could not be removed."""
+    with monkeypatch.context() as patch:
+        patch.setattr(RequestJournal, "drop", lambda *_: None)
+        asker.ask(reuse=False)
+    asker.restart()
+    assert asker.next_run(reuse=False)[0] == 1
 
 
 class GoneError(Exception):
