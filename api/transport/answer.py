@@ -204,7 +204,7 @@ def response_of(
         if inner is not None and inner.data:
             return inner
     for document in reversed(told if guess else []):
-        guesses = _not_sent(guessed_pictures(document, long_texts), sent) or linked_pictures(document)
+        guesses = _not_sent(guessed_pictures(document, long_texts, asked=asked), sent) or linked_pictures(document)
         if guesses:
             return _about(document).model_copy(update={"data": guesses})
     if guess and not sse.EVENT_STREAM.match(outline) and (found := _not_sent(pictures_in_text(body), sent)):

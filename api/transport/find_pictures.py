@@ -95,8 +95,11 @@ def _each_address(image: Image) -> list[Image]:
     return [image.model_copy(update={"url": each.strip(" \r\n\t,;|")}) for each in addresses] or [image]
 
 
-def guessed_pictures(document: object, texts: Mapping[str, memoryview]) -> list[Image]:
-    """Return the pictures that stand anywhere in a document; addresses only where there is nothing else."""
+def guessed_pictures(document: object, texts: Mapping[str, memoryview], *, asked: int = 1) -> list[Image]:
+    """Return the pictures that stand anywhere in a document; addresses only where there is nothing else.
+
+    Of what may have been sent or is a small copy as many are left out as are more than were `asked` for.
+    """
     here: list[tuple[int, Image]] = []
     guesses: list[tuple[int, Image]] = []
     for path, value in _values(document):
@@ -105,8 +108,8 @@ def guessed_pictures(document: object, texts: Mapping[str, memoryview]) -> list[
             is_one = image.has_picture and (not image.url or LINK_NAME.search(image.other or ""))
             if is_one and len(found) < MAX_IMAGES and all(image != one for _, one in found):
                 found.append((_likeness(path), image))
-    best = max((rank for rank, _ in here or guesses), default=0)
-    likely = (image for rank, image in here or guesses if rank == best)
+    ranks = sorted((rank for rank, _ in here or guesses), reverse=True)[:asked]
+    likely = (image for rank, image in here or guesses if rank >= ranks[-1])
     return [image.model_copy(update={"guess": "place", "other": None}) for image in likely]
 
 
@@ -186,7 +189,7 @@ def _without_asides(values: list[object], texts: Mapping[str, memoryview], depth
 
 def _is_aside(item: Mapping[str, Any]) -> bool:
     """Tell whether an item says of itself that it is a thought, the user's, or what names of SAID_BACK mean."""
-    told = [each for each in map(item.get, ASIDE_KEYS) if isinstance(each, str)]
+    told = [each for each in map(item.get, ASIDE_KEYS) if isinstance(each, str) and " " not in each]  # else a caption
     return item.get("thought") is True or any(each == "user" or SAID_BACK.match(each) for each in told)
 
 

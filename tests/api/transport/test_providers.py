@@ -350,6 +350,20 @@ def test_addresses_in_texts_are_followed(server: WireServer, name: str) -> None:
     assert colour() == [250, 0, 0]
 
 
+TWO: dict[str, dict[str, Any]] = {
+    "captions": {"data": [{"label": "iconic fox", "b64_json": text()}, {"label": "a fox", "b64_json": text(BLUE)}]},
+    "names of places": {"edited": text(), "another": text(BLUE)},
+    "one and its variation": {"job": {"final": {"picture": text()}, "variations": [{"picture": text(BLUE)}]}},
+}
+
+
+@pytest.mark.parametrize("said", TWO.values(), ids=TWO)
+def test_as_many_as_were_asked_for_are_kept(server: WireServer, said: dict[str, Any]) -> None:
+    """What sounds like a copy is left out only where more came: each of the two is paid."""
+    server.script(plain(json.dumps(said).encode()))
+    assert len(node(n=2)[0]) == 2
+
+
 SKETCHES: dict[str, dict[str, Any]] = {
     "what it does": {"status": "rendering (30%)", "b64_json": text(BLUE)},
     "no end yet": {"done": False, "b64_json": text(BLUE)},
