@@ -4,7 +4,8 @@ from __future__ import annotations
 
 MODERATION_CODES = (
     r"moderation|content_?(filter|policy)|responsible_?ai_?policy|sensitive_?(words?|content)|prohibited_content"
-    r"|(\b|content_)safety(_(error|violations?|system|block\w*))?\b|image_safety|censor|data_?inspection_?fail|risk_?control|ip_?infring"
+    r"|(\b|content_)safety(_(error|violations?|system|block\w*))?\b|image_safety|censor|data_?inspection_?fail"
+    r"|risk_?control|ip_?infring"
     r"|policy_?violation|audit\w*illegal|unacceptable(?!_?(format|size|param|type|value))"
     r"|prompt_?(blocked|rejected|unsafe)|\bnsfw|inappropriate|unsafe_?content|illegal_(prompt|image)|content_?moderat"
     r"|request_?moderated|risk_?detect|(image|text)_?illegal"
@@ -21,7 +22,8 @@ MODERATION_WORDS = (
     r"|flagged (as|by|for)|(prompt|request|input|images?|content) (was |were |is |are |has been )?flagged"
     r"|guardrails?\b.{0,40}(fail|block|reject|violat|trigger)|prompts? (pattern )?(was |is |are )?(blocked|unsafe)"
     r"|\u654f\u611f|[\u8fdd\u9055][\u89c4\u898f\u6cd5\u7981]|[\u5ba1\u5be9]\u6838|\u5185\u5bb9\u5b89\u5168"  # Chinese
-    r"|[\u8fdd\u9055]\u53cd.{0,20}(\u5185\u5bb9|\u5167\u5bb9|\u653f\u7b56|\u5b89\u5168|[\u89c4\u898f\u6cd5]|\u51c6\u5219)"
+    r"|[\u8fdd\u9055]\u53cd.{0,20}(\u5185\u5bb9|\u5167\u5bb9|\u653f\u7b56|\u5b89\u5168|[\u89c4\u898f\u6cd5]"
+    r"|\u51c6\u5219)"
     r"|(?<!\u5c3a\u5bf8)(?<!\u53c2\u6570)(?<!\u683c\u5f0f)(?<!\u5927\u5c0f)\u4e0d\u5408\u89c4"
     r"|\u4e0d\u9069\u5207\u306a ?"  # Japanese
     r"(\u30b3\u30f3\u30c6|\u8868\u73fe|\u5185\u5bb9|\u753b\u50cf|\u30d7\u30ed\u30f3)"
@@ -31,7 +33,8 @@ MODERATION_WORDS = (
     r"|\ubd80\uc801\uc808\ud55c (\ucf58\ud150|\ub0b4\uc6a9|\uc774\ubbf8\uc9c0|\ud504\ub86c|\ud45c\ud604)"
     r"|\u043c\u043e\u0434\u0435\u0440\u0430\u0446|pol[i\u00ed]tica de (uso|conte)"
     r"|politique d(e |['\u2019])(contenu|utilis|usage|s\u00e9cu|mod\u00e9)|mod(\u00e9ration|era[c\u00e7])"
-    r"|(verst[o\u00f6](\u00df|ss)|verletz|widersp)\w*.{0,60}richtlinie|richtlinie.{0,40}(verst[o\u00f6](\u00df|ss)|verletz)"
+    r"|(verst[o\u00f6](\u00df|ss)|verletz|widersp)\w*.{0,60}richtlinie|richtlinie.{0,40}(verst[o\u00f6](\u00df|ss)"
+    r"|verletz)"
 )
 CREDIT_CODES = (
     r"insufficient_?\w*(quota|balance|credits?|funds)|quota_?(exceeded|exhausted|not_enough|insufficient|failed)"
@@ -66,7 +69,8 @@ CREDIT_WORDS = (
     r"|yetersiz bakiye|bakiye.{0,12}yetersiz|niewystarczaj\w+ (\u015brod|kredyt|saldo)"
     r"|s\u1ed1 d\u01b0.{0,12}kh\u00f4ng \u0111\u1ee7"
     r"|out of ([\w-]+ ){1,3}quota"  # Chinese, but for what was given back
-    r"|(?<!\u9000\u8fd8)(?<!\u8fd4\u8fd8)([\u4f59\u9918][\u989d\u984d\u91cf]|[\u989d\u984d]\u5ea6|\u914d\u989d)|\u6b20\u8d39|\u5145\u503c|\u79ef\u5206\u4e0d"
+    r"|(?<!\u9000\u8fd8)(?<!\u8fd4\u8fd8)([\u4f59\u9918][\u989d\u984d\u91cf]|[\u989d\u984d]\u5ea6|\u914d\u989d)"
+    r"|\u6b20\u8d39|\u5145\u503c|\u79ef\u5206\u4e0d"
 )
 KEY_LIMIT_WORDS = (
     r"(?<![a-z])key.{0,20}(limit (exceeded|reached)|(reached|exceeded) .{0,12}(cost|spend\w*|budget) limit)"
@@ -110,17 +114,49 @@ MAY_NOT_WORDS = (
     r"|not allowed to access (the )?model"
     r"|can only access (the )?models|no permission to (use|access)|\u4ee4\u724c\u65e0\u6743"
 )
-TIMED_OUT = (
-    r"stream .{0,30}(end|close|broke|disconnect|reset|abort)|disconnected|generation failed"
-    r"|no images? (was |were )?(generated|returned|produced)|out of memory"
-    r"|\u751f\u6210.{0,4}\u5931\u8d25|\u8d85\u65f6|^internal (\w+ )?error"  # Chinese
-    r"|^unknown error|timed? ?out|timeout|interrupted|traceback|\b(key|type|index|runtime|attribute|memory)error\b"
-    "|read response|upstream connect|connection (reset|closed|error)|bad gateway|unexpected eof"
-    "|provider returned error|max_output_tokens|upstream .{0,40}(failed|died|error|ended|closed|broke)"
+FAILED_WORDS = (  # said of what was begun and did not end well, as servers, their languages and programs say it
+    r"stream .{0,30}(end|close|broke|disconnect|reset|abort)|disconnected|timed? ?out|timeout|interrupted"
+    r"|^(?!.*(\binvalid (?!resp|char|json)|must be|required|supported|allowed|validation))"
+    r".*((generation|prediction|inference|processing|execution|workflow|task|job|request) (has |was )?"
+    r"(failed|aborted|crash)|(fail\w*|unable|could( not|n't)|cannot) (to )?(generate|render|produce|complete|finish"
+    r"|process (the|your) request|(fetch|get|retrieve|upload|save|store) (the )?(results?|generated|output|image$)))"
+    r"|no (images?|outputs?|results?) ((was |were )?(generated|returned|produced)|in |from )"
+    r"|(returned|produced) no (image|output)|empty (response|result|output)|did( not|n't) respond"
+    r"|no response (from|rec)"
+    r"|\b(system|server|service|unexpected|unhandled|network|connection|inference|backend|worker|runtime|cuda|gpu)"
+    r" (error|exception|failure|crash)|^internal (\w+ )?error|^unknown error|something went wrong"
+    r"|an error (has )?occurr?ed(\W*$|[^:]{0,20} (processing|generating|generation))"
+    r"|read response|upstream connect|connection (reset|closed|aborted)|bad gateway|unexpected eof|upstream .{0,40}"
+    r"(failed|died|error|ended|closed|broke)|provider returned error|max_output_tokens"
+    r"|out ?of ?memory|\boom\b|allocation on device|sigkill|exited with|segmentation fault|core dumped"
+    r"|traceback|\b(key|type|index|runtime|attribute|memory|decode)error\b|has no attribute|index out of range"
+    r"|not subscriptable|expecting value: line|unexpected token|looking for beginning of value|cannot read propert"
+    r"|cannot unmarshal(?!.{0,60}struct field)|nil pointer|context (deadline|cancell?ed)|i/o timeout|socket hang up"
+    r"|econn(reset|aborted)|etimedout|epipe|broken pipe|fetch failed"
+    r"|\u751f\u6210.{0,4}\u5931\u8d25|\u8d85\u65f6|(\u7cfb\u7edf|\u670d\u52a1\u5668?|\u5185\u90e8|\u7f51\u7edc"
+    r"|\u4e0a\u6e38|\u672a\u77e5|\u540e\u7aef|\u6267\u884c)"
+    r"(?!.{0,3}\u53c2\u6570).{0,4}(\u9519\u8bef|\u5f02\u5e38|\u5931\u8d25|\u6545\u969c|\u51fa\u9519)"
+    r"|(\u4efb\u52a1|\u5904\u7406|\u7ed8[\u56fe\u5236]|[\u51fa\u4f5c\u751f]\u56fe|\u8f6c\u5b58"
+    r"|\u7ed3\u679c.{0,4}\u4e0a\u4f20)"
+    r"(?!\u63d0\u4ea4|\u521b\u5efa|\u53c2\u6570).{0,3}(\u5931\u8d25|\u5f02\u5e38|\u51fa\u9519)"
+    r"|(\u751f\u6210|\u51e6\u7406|\u30b5\u30fc\u30d0\u30fc?|\u5185\u90e8|\u30b7\u30b9\u30c6\u30e0"  # Japanese
+    r"|\u901a\u4fe1)"
+    r".{0,6}(\u5931\u6557|\u30a8\u30e9\u30fc)|\u30bf\u30a4\u30e0\u30a2\u30a6\u30c8"
+    r"|(\uc0dd\uc131|\ucc98\ub9ac|\uc11c\ubc84|\ub0b4\ubd80|\uc2dc\uc2a4\ud15c).{0,8}(\uc2e4\ud328|\uc624\ub958)"
+    r"|\uc2dc\uac04 \ucd08\uacfc"
+    r"|\u0432\u043d\u0443\u0442\u0440\u0435\u043d\u043d\u044f\u044f \u043e\u0448\u0438\u0431\u043a\u0430"  # Russian
+    r"|\u043e\u0448\u0438\u0431\u043a\u0430 (\u0441\u0435\u0440\u0432\u0435\u0440\u0430"
+    r"|\u0433\u0435\u043d\u0435\u0440\u0430\u0446\u0438\u0438)"
+    r"|\u043d\u0435 \u0443\u0434\u0430\u043b\u043e\u0441\u044c \u0441\u0433\u0435\u043d\u0435\u0440\u0438\u0440\u043e"
+    r"\u0432\u0430\u0442\u044c"
+    r"|\u0432\u0440\u0435\u043c\u044f \u043e\u0436\u0438\u0434\u0430\u043d\u0438\u044f"
+    r"|(error|erro|erreur) intern|interner? (server)?fehler|zeit(\u00fc|ue)berschreitung|tiempo de espera"
+    r"|tempo (limite|esgot)|d[\u00e9e]lai.{0,14} d[\u00e9e]pass|(generierung|erstellung).{0,20}fehlgeschlagen"
 )
 FAILED_CODES = (
-    r"server_error|\.servererror|internal|timeout|bad_response|gateway|unavailable|overloaded|\bstream_|do_request_failed"
-    r"|empty_response|generat(ion|e\w*)_?failed|no_content|service_error|processing_error|task_failed|\bapi_error|upstream_decode"
+    r"server_error|\.(server|inner)error|internal|time(d_?)?_?out|unknown_?error|bad_response|gateway|unavailable"
+    r"|overloaded|\bstream_|do_request_failed|empty_response|generat(ion|e\w*)_?failed|no_content|service_error"
+    r"|processing_error|task_failed|\bapi_error|upstream_decode"
 )
 ONLY_UPSTREAM = r"^(type:\s)?upstream[\s_]error$"
 OVERLOADED = r"server_is_overloaded|slow_down|service_unavailable_error|\boverloaded(_error)?\b"
@@ -143,7 +179,8 @@ CHALLENGE = (
     r" (a )?human|security check|ddos protection"
 )
 BAD_KEY_WORDS = (
-    r"(incorrect|invalid|wrong|missing|expired|unknown) (api|access|authentication)[ -]?(key|token)|login fail"
+    r"^invalid token\W*$|(incorrect|invalid|wrong|missing|expired|unknown) (api|access|authentication)[ -]?(key"
+    r"|token)|login fail"
     r"|expired key|(security|bearer|session) token .{0,30}(expired|invalid)"
     r"|^unauthorized( access| request)?\W*$|^unauthorized\W.{0,40}(key|token|credential)"
     r"|(api|access)[ -]?(key|token) (is |was |has )?(not valid|invalid|incorrect|expired|missing|not found)|no api key"
@@ -212,8 +249,12 @@ MADE = (
     r"(images?|pictures?|results?) ((was|were|has|have) (been )?)?"
     r"((successfully )?(generated|created|made),? but|expired)"
 )
-AFTERWARDS = (
-    rf"(upstream|generation|backend) (\w+ )?time(d )?[ -]?out|{MADE}"  # whatever the status that a relay gives it
+AFTERWARDS = (  # whatever the status that a relay gives it
+    rf"{MADE}|^(?!.*(queue|slot|load|concurren|rate.?limit|\bbody|unknown|field|parameter|timeout (must|should)))"
+    r".*((upstream|generation|backend|provider|model|prediction|inference|request|task|job|operation|worker)\b.{0,30}"
+    r"(time(d )?[ -]?out|did(n't| not) respond)"
+    r"|(\u4efb\u52a1|\u751f\u6210|\u4e0a\u6e38|\u8bf7\u6c42|\u5904\u7406).{0,4}\u8d85\u65f6)"
+    r"|\bstream\b.{0,20} (disconnect|clos|broke|interrupt)"
 )
 CHARGED = (  # what was not, or is given back, is not meant
     r"^(?!.*((?<!not )(?<!not be )(?<!non-)refunded|(?<![\u4e0d\u4e88])(\u9000[\u8fd8\u56de]|\u8fd4\u8fd8)))"

@@ -818,6 +818,15 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         OutcomeUnknownError,
         "be",
     ),
+    "a task whose time ran out": (
+        RELAY,
+        200,
+        {"task_id": "t1", "status": "TIMED_OUT", "message": "dull"},
+        OutcomeUnknownError,
+        "says: dull",
+    ),
+    "a code of a relay's own": (RELAY, 200, {"code": 501, "msg": "Generation Failed"}, OutcomeUnknownError, "billed"),
+    "a feature that is off": (RELAY, 200, {"code": 505, "msg": "Feature Disabled"}, RefusedError, "cannot do this"),
     "a task that failed by itself": (
         RELAY,
         200,
@@ -846,6 +855,94 @@ def test_reported_answers_are_told_by_what_they_are(name: str) -> None:
     found = told(connection, status, said)
     assert type(found) is kind, str(found)
     assert words in str(found)
+
+
+FAILURES_IN_WORDS = (
+    "\u7cfb\u7edf\u5f02\u5e38\uff0c\u8bf7\u7a0d\u540e\u91cd\u8bd5",
+    "\u670d\u52a1\u5185\u90e8\u9519\u8bef",
+    "\u4e0a\u6e38\u670d\u52a1\u5f02\u5e38",
+    "\u4efb\u52a1\u6267\u884c\u5931\u8d25",
+    "\u7ed3\u679c\u56fe\u7247\u4e0a\u4f20\u5931\u8d25",
+    "\u7ed8\u56fe\u5931\u8d25",
+    "system error, mysql failed",
+    "An unexpected error occurred",
+    "An error occurred while processing your request",
+    "Something went wrong",
+    "Failed to generate image",
+    "Failed to upload result to storage",
+    "Could not generate the image",
+    "No image in response",
+    "Empty response from model",
+    "Model did not respond in time",
+    "Network error",
+    "worker crashed",
+    "Prediction failed",
+    "context deadline exceeded",
+    "socket hang up",
+    "read ECONNRESET",
+    "fetch failed",
+    "Killed (SIGKILL)",
+    "torch.OutOfMemoryError: Allocation on device",
+    "'NoneType' object has no attribute 'images'",
+    "list index out of range",
+    "Expecting value: line 1 column 1 (char 0)",
+    "cannot read properties of undefined (reading 'data')",
+    "\u753b\u50cf\u306e\u751f\u6210\u306b\u5931\u6557\u3057\u307e\u3057\u305f",
+    "\u30b5\u30fc\u30d0\u30fc\u30a8\u30e9\u30fc\u304c\u767a\u751f\u3057\u307e\u3057\u305f",
+    "\uc11c\ubc84 \uc624\ub958",
+    "\uc774\ubbf8\uc9c0 \uc0dd\uc131\uc5d0 \uc2e4\ud328\ud588\uc2b5\ub2c8\ub2e4",
+    "\u0412\u043d\u0443\u0442\u0440\u0435\u043d\u043d\u044f\u044f \u043e\u0448\u0438\u0431\u043a\u0430",
+    "Error interno del servidor",
+    "Erreur interne du serveur",
+    "Interner Serverfehler",
+    "d\u00e9lai d'attente d\u00e9pass\u00e9",
+)
+REFUSALS_IN_WORDS = (
+    "Request failed: prompt is required",
+    "Task failed: invalid size",
+    "\u53c2\u6570\u9519\u8bef",
+    "\u56fe\u7247\u5c3a\u5bf8\u9519\u8bef",
+    "\u8bf7\u6c42\u53c2\u6570\u5f02\u5e38",
+    "\u4efb\u52a1\u63d0\u4ea4\u5931\u8d25: \u5c3a\u5bf8\u4e0d\u652f\u6301",
+    "\u7cfb\u7edf\u53c2\u6570\u9519\u8bef",
+    "\u5f53\u524d\u7cfb\u7edf\u7e41\u5fd9\uff0c\u8bf7\u7a0d\u540e\u518d\u8bd5",
+    "failed to download the input image",
+    "Failed to decode image: bad base64",
+    "quality error: hd is not allowed",
+    "the model is not supported",
+    "json: cannot unmarshal string into Go struct field ImageRequest.n of type int",
+    "connect ECONNREFUSED 10.0.0.1:443",
+)
+LATE_IN_WORDS = (
+    "The external provider did not respond within the timeout window",
+    "Request timed out after 300 seconds",
+    "prediction timed out",
+    "\u4efb\u52a1\u8d85\u65f6",
+    "\u751f\u6210\u8d85\u65f6\uff0c\u8bf7\u91cd\u8bd5",
+    "stream disconnected before completion",
+)
+NOT_LATE_IN_WORDS = (
+    "Timeout while downloading https://x.example/a.png",
+    "timeout must be a number",
+    "request timed out in the queue",
+    "the request has an unknown field: timeout",
+    "streaming is not supported",
+    "stream is not available here",
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "is_unknown"),
+    [
+        *((200, said, True) for said in FAILURES_IN_WORDS),
+        *((200, said, False) for said in REFUSALS_IN_WORDS),
+        *((status, said, True) for said in LATE_IN_WORDS for status in (200, 400, 422)),
+        *((status, said, False) for said in NOT_LATE_IN_WORDS for status in (400, 422)),
+    ],
+)
+def test_what_failed_may_have_been_billed_whatever_the_status(status: int, said: str, *, is_unknown: bool) -> None:
+    """Relays say with 200 or 400 what broke behind them; to ask again would pay once more. A refusal scares nobody."""
+    assert isinstance(told(RELAY, status, said), OutcomeUnknownError) is is_unknown
 
 
 @pytest.mark.parametrize(
