@@ -353,9 +353,11 @@ test("a node is higher for a note that it has no room for, as high as before wit
 test("a node inside a subgraph is known by the ids of both", async () => {
   const inner = node(5);
   const on = page([node(3, { type: "subgraph", subgraph: { _nodes: [inner] } })]);
+  on.app.canvas = { setDirty: mock.fn() };
   on.tell("progress_text", { nodeId: "3:5", text: DONE });
   mock.timers.tick(SETTLE_MS);
   assert.equal(on.seen(inner), SEEN);
+  assert.equal(on.app.canvas.setDirty.mock.callCount(), 1); // the graph around it, over which the note would lie
 });
 
 test("a frontend without elements in nodes is left as it is", async () => {

@@ -175,6 +175,7 @@ export class Outcomes {
       if (isShown) sayInHostsPlace(nodes[id], told?.text ?? "");
       showNote(nodes[id], isShown ? undefined : told, note?.kind === "error" ? this.#buttons(id, note) : []);
     }
+    this.host.app.canvas?.setDirty?.(true, true); // a note inside of a subgraph lies on the graph around it until then
   }
 
   /**
