@@ -333,6 +333,16 @@ test("an error is forgotten when the node runs again, and by choosing the sandbo
   assert.equal(on.seen(), "");
 });
 
+test("a note of letters that are twice as wide has twice the lines", async () => {
+  const heights = ["nokey", "没有密钥吧"].map(async (word) => {
+    const on = page([node(1)]);
+    await run(on, { says: [], ends: failed("NoKeyError", { exception_message: word.repeat(40) }) });
+    return on.nodes[0].size[1];
+  });
+  const [narrow, wide] = await Promise.all(heights);
+  assert.equal(wide - narrow, 4 * 18);
+});
+
 test("a node is higher for a note that it has no room for, as high as before without, and a note is in no file", async () => {
   const on = page([node(1)]);
   const [one] = on.nodes;

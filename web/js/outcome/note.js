@@ -15,6 +15,7 @@ const NAME = "oin_note"; // of a widget that is neither saved nor sent
 const HOST_TEXT = "$$node-text-preview"; // the frontend's own
 const LINE_HEIGHT = 18;
 const CHARACTER_WIDTH = 6.2;
+const WIDE = /[\u2e80-\uffef]/g; // Chinese, Japanese and Korean letters take the room of two
 const MARGIN = 20; // that frontends leave around an element in a node, both sides
 const PADDING = 16;
 const BUTTON_ROW = 34;
@@ -91,7 +92,8 @@ class NotePlace {
    */
   #fill({ kind, text }, buttons) {
     const perLine = Math.max((this.node.size[0] - 2 * MARGIN - PADDING) / CHARACTER_WIDTH, 10);
-    const lines = text.split("\n").reduce((sum, line) => sum + Math.max(Math.ceil(line.length / perLine), 1), 0);
+    const lines = text.replace(WIDE, "$&$&").split("\n")
+      .reduce((sum, line) => sum + Math.max(Math.ceil(line.length / perLine), 1), 0);
     const row = buttons.length ? BUTTON_ROW : 0;
     this.#height = Math.min(lines, MOST_LINES) * LINE_HEIGHT + PADDING + MARGIN + row;
     this.element.style.maxHeight = `${this.#height - MARGIN}px`;
