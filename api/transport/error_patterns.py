@@ -6,14 +6,14 @@ MODERATION_CODES = (
     r"moderation|content_?(filter|policy)|responsible_?ai_?policy|sensitive_?(words?|content)|prohibited_content"
     r"|(\b|content_)safety(_(error|violations?|system|block\w*))?\b|image_safety|censor|data_?inspection_?fail"
     r"|risk_?control|ip_?infring"
-    r"|policy_?violation|audit\w*illegal|unacceptable(?!_?(format|size|param|type|value))"
+    r"|policy_?violation|audit\w*(illegal|not_?pass)|unacceptable(?!_?(format|size|param|type|value))"
     r"|prompt_?(blocked|rejected|unsafe)|\bnsfw|inappropriate|unsafe_?content|illegal_(prompt|image)|content_?moderat"
     r"|request_?moderated|risk_?detect|(image|text)_?illegal"
 )
 MODERATION_WORDS = (
     r"safety system|content management policy|was filtered|content[-_ ]?(policy|filter(?!_results?\b))"
     r"|moderation[ _](system|filter|check|blocked|failed)|content moderated|content audit|risk (control|not pass)"
-    r"|exists risk"
+    r"|exists risk|audit not pass|blocked (entity|keyword|word|topic)|content blocked: "
     r"|(by|failed|not pass) (the )?(content )?(moderation|safety)|(violat\w+|against) .{0,60}(polic|guideline|terms of)"
     r"|policy violation|unacceptable content"
     r"|sensitive (word|content|information|chat)|new_sensitive|ip infringement"
@@ -38,14 +38,15 @@ MODERATION_WORDS = (
 )
 CREDIT_CODES = (
     r"insufficient_?\w*(quota|balance|credits?|funds)|quota_?(exceeded|exhausted|not_enough|insufficient|failed)"
-    r"|pre_consume\w*|billing(?!_not_conf)|spend_?(ing_)?limit|usage_limit|credits?_?(balance|limit|exhausted)"
+    r"|pre_consume\w*|billing(?!_not_conf)|spend(ing)?[_-]?limit|usage_limit|usage-exhausted|chargeresource"
+    r"|credits?_?(balance|limit|exhausted)"
     r"|payment_?required|credits?_?insufficient|out_of_credits?|no_credits?|budget_?exceeded"
     r"|balance_?(not_enough|insufficient|too_low|exhausted)"
     r"|arrear|overdue|(billing_)?not_enough_(credits?|balance|quota)|billing_balance|setlimitexceeded|free_?tier_?only"
 )
 CREDIT_WORDS = (
     r"exceeded (your|today's) (?!request|rate)(\w+ )?quota(?!.{0,20}(per|a) (minute|second))"
-    r"|billing hard limit|used all (of )?(your )?(available |monthly |included )?credits"
+    r"|billing hard limit|used all (of )?((your|the|available|monthly|included|free) )*(credits|usage)"
     r"|(insufficient|not enough|no( more)?|out of|lacks?|low on) (\w+ )?(quota|balance|credits?|funds|points"
     r"|api tokens)\b"
     r"|(quota|balance|credits?|funds) (is |are |has been |have been |was )?(not enough|insufficient|exhausted|used up"
@@ -57,7 +58,7 @@ CREDIT_WORDS = (
     r".{0,40}(exhausted|used up|exceeded)|used up (your|the|all) .{0,30}(free|allocation|quota|credits?)"
     r"|\blimit:? 0(/|, (used|model))|check your billing"
     r"|accessible to billed|\bpaid (\w+ )?is required|(credit card|payment method).{0,40}(on file|required|missing)"
-    r"|exceeded your balance"
+    r"|exceeded your balance|usage exceeds (the |its )?limit|no active subscription|subscription (is )?required"
     r"|\u30af\u30ec\u30b8\u30c3\u30c8.{0,4}(\u4e0d\u8db3|\u8ffd\u52a0)|\u6b8b\u9ad8"  # Japanese
     r"|\u5229\u7528\u4e0a\u9650"
     r"|(\ud06c\ub808\ub527|\uc794\uc561).{0,4}\ubd80\uc871"  # Korean
@@ -71,6 +72,7 @@ CREDIT_WORDS = (
     r"|out of ([\w-]+ ){1,3}quota"  # Chinese, but for what was given back
     r"|(?<!\u9000\u8fd8)(?<!\u8fd4\u8fd8)([\u4f59\u9918][\u989d\u984d\u91cf]|[\u989d\u984d]\u5ea6|\u914d\u989d)"
     r"|\u6b20\u8d39|\u5145\u503c|\u79ef\u5206\u4e0d"
+    r"|\u8d44\u6e90\u5305.{0,4}(\u8017\u5c3d|\u7528\u5b8c)"
 )
 KEY_LIMIT_WORDS = (
     r"(?<![a-z])key.{0,20}(limit (exceeded|reached)|(reached|exceeded) .{0,12}(cost|spend\w*|budget) limit)"
@@ -98,7 +100,7 @@ LEAKED_KEY = r"key.{0,40}(leaked|compromised|revoked)"
 ACCOUNT_CODES = r"(mismatched|invalid)_(organization|project)|(project|organization)_(archived|not_found)"
 NO_MODEL_CODES = r"unavailable_model|model_?(not|un|off|deprecat|retired|ended|shut)|deploymentnotfound"
 NO_MODEL_WORDS = (
-    r"incorrect model (id|name)|\u6a21\u578b.{0,4}(\u4e0d\u5b58\u5728|\u4e0b\u7ebf)"
+    r"incorrect model (id|name)|not a valid model|\u6a21\u578b.{0,4}(\u4e0d\u5b58\u5728|\u4e0b\u7ebf)"
     r"|model.{0,80}(not found|not exist|unknown|not supported|not available)|(unknown|invalid|no such) model"
     r"|^(?!.*(parameter|field|argument|option)).*\bmodel\b.{0,80}(deprecated|retired|decommissioned|shut down"
     r"|no longer available)|model (id|identifier|name)\w* is invalid|real modelid|no endpoints found"
@@ -190,9 +192,10 @@ BAD_KEY_WORDS = (
 NOBODY_THERE = (
     r"no (available|active|healthy|live|allowed|enabled) ([\w-]+ )?"
     r"(keys\b|channel|provider|upstream|deployment|backend|server|account|instance|worker)"
-    r"|no (deployments?|channels?|providers?|accounts?|instances?) (are |is )?available|\u65e0\u53ef\u7528\u6e20\u9053"
+    r"|no (deployments?|channels?|providers?|accounts?|instances?) (are |is )?available"
+    r"|\u65e0\u53ef\u7528(\u6e20\u9053|\u901a\u9053|\u8d26\u53f7|\u8282\u70b9)"
     r"|^loading model|model ([\w./-]+ )?is (still |currently )?loading|system (disk|cpu|memory) overloaded"
-    r"|no auth available|no keys found|backend not found|get a peer from"
+    r"|no auth (available|candidates)|no keys found|backend not found|get a peer from"
     r"|unable to start process|(server|service|model( \"?[\w./:-]+\"?)?) is (too )?busy|^service busy|queue (is )?full"
     r"|(server|service|model( with name \S+)?) is not ready|max inflight requests|due to backpressure|no capacity"
     r"|in cooldown"
@@ -277,7 +280,8 @@ RUNNING_WORDS = (
     r"|\u91cd\u590d(\u63d0\u4ea4|\u8bf7\u6c42)|\u6b63\u5728\u5904\u7406"
 )
 RUNNING_CODES = (
-    r"\bidempotency_(in_flight|key_in_use)\b|\b(request|task|job)_(already_)?(in_progress|running|processing)\b"
+    r"\bidempotency_(in_flight|key_in_use)\b|(\b|_)(request|task|job)_(is_)?(already_)?(in_progress|running"
+    r"|processing|queued)\b"
     r"|\balready_(in_progress|running|processing|submitted)\b|\bduplicated?_request\b"
 )
 BUSY = (

@@ -179,7 +179,7 @@ RULES = (  # the first that holds
     Rule(OutOfCreditError, USED_UP, "{credit}", {402}),
     Rule(OutOfCreditError, USED_UP, "{credit}", codes=marks.CREDIT_CODES),
     Rule(OutOfCreditError, USED_UP, "{credit}", words=marks.CREDIT_WORDS),
-    Rule(OutOfCreditError, USED_UP, "{credit}", {403}, words=r"quota.{0,30}(exceeded|reached)"),
+    Rule(OutOfCreditError, USED_UP, "{credit}", {403, 456}, words=r"quota.{0,30}(exceeded|reached)"),
     Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 429, 503}, words=marks.CHALLENGE, page=True),
     Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, words=marks.SAME_RUNNING),
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {424}),
@@ -194,7 +194,7 @@ RULES = (  # the first that holds
         "Add the address of this machine to the list of allowed ones in the account, or run from an allowed one.",
         {401, 403},
         words=r"\bip\b.{0,40}(not|allow|whitelist|block|restrict)|(allowed|only) .{0,30}\bip\b"
-        r"|\bip.{0,8}(\u767d\u540d\u5355|\u4e0d\u5728)",
+        r"|\bip.{0,8}(\u767d\u540d\u5355|\u4e0d\u5728)|\u7f51\u6bb5",
     ),
     Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {407}),
     Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 406, 451, 511}, page=True),

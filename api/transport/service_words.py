@@ -30,9 +30,24 @@ DEPTH_MAX = 8
 MESSAGE_KEYS = (
     "raw_message", "message", "msg", "errmsg", "error_message", "error_msg", "errorMessage", "error_description",
     "Message", "detail", "reason", "title", "err", "description", "fail_reason", "failReason", "failure_reason",
-    "failureReason", "status_msg", "task_status_msg", "faultstring",
+    "failureReason", "status_msg", "task_status_msg", "faultstring", "failMsg", "fail_msg", "errMsg", "err_msg",
+    "status_message", "statusMessage", "JobErrorMsg",
 )  # fmt: skip
-CODE_KEYS = ("code", "error_code", "errcode", "errorCode", "err_code", "Code", "error_type", "status_code", "errorcode")
+CODE_KEYS = (
+    "code",
+    "error_code",
+    "errcode",
+    "errorCode",
+    "err_code",
+    "Code",
+    "error_type",
+    "status_code",
+    "errorcode",
+    "statusCode",
+    "failCode",
+    "fail_code",
+    "JobErrorCode",
+)
 TYPE_KEYS = ("type", "status", "error_type")
 PARAM_KEYS = ("param", "parameter", "field")
 INSIDE_KEYS = (
@@ -172,6 +187,7 @@ def _inside(answer: Mapping[str, Any]) -> Iterator[Any]:
     """Yield what stands in an object where more is said of an error."""
     yield from map(answer.get, INSIDE_KEYS)
     yield answer.get("meta") if isinstance(answer.get("meta"), list) else None
+    yield answer.get("body") if "statusCode" in answer else None  # of a function behind Amazon's gateway
     data = answer.get("data")
     yield data.get("error") if isinstance(data, dict) else None
 

@@ -16,7 +16,7 @@ TASK_KEY = re.compile(
     re.I,
 )
 WEAK_KEYS = ("id", "request_id", "requestId", "generation_id")  # many answers have one
-STATE_PREFIX = "TASK_STATUS_"  # Novita's
+STATE_PREFIX = re.compile(r"^((task|job|run|status|state)_)+", re.I)  # Novita's TASK_STATUS_, Google's JOB_STATE_
 STATE_DETAIL = re.compile(r"\s*[(:].*|\.{2,}$|\u2026$", re.S)
 STATE_KEYS = (
     "status",
@@ -44,7 +44,7 @@ DONE_STATES = re.compile(
 )
 FAILED_STATES = re.compile(
     r"fail(ed|ure)?(_\w+)?|timed?_?out|error(ed)?|rejected|blocked|cancell?ed|expired|abort(ed)?|incomplete|terminated"
-    r"|killed|denied|dead|.{0,2}\u5931\u8d25|[\u672a\u4e0d]\u6210\u529f|\u5df2?\u53d6\u6d88|\u30a8\u30e9\u30fc"
+    r"|killed|denied|dead|revoked|refused|unsuccessful|crashed|banned|faulted|user_?cancell?ed|\u5f02\u5e38|.{0,2}\u5931\u8d25|[\u672a\u4e0d]\u6210\u529f|\u5df2?\u53d6\u6d88|\u30a8\u30e9\u30fc"
     r"|\uc2e4\ud328",
     re.I,
 )
@@ -170,7 +170,7 @@ def _is_waiting(answer: Mapping[str, Any]) -> bool:
 
 def _own_states(answer: Mapping[str, Any]) -> Iterator[str]:
     told = (STATE_DETAIL.sub("", state) for key in STATE_KEYS if isinstance(state := answer.get(key), str))
-    return (state[len(STATE_PREFIX) :] if state.upper().startswith(STATE_PREFIX) else state for state in told)
+    return (STATE_PREFIX.sub("", state) for state in told)
 
 
 def _with_places(answer: object, depth: int = 0) -> Iterator[Mapping[str, Any]]:
