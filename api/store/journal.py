@@ -24,7 +24,7 @@ from ..backends.atomic_files import make_private_folder, remove_folder, write_at
 from ..backends.backend import Backend, LocalBackend
 from ..backends.leases import acquire, is_leased
 from ..errors import RefusedError, SharedStoreError
-from ..transport.answer import addresses_in, is_worth_reading
+from ..transport.answer import Reading, addresses_in
 from . import spending
 from .records import EVERYBODY, JOB_NAME, RECORD, JobRecord, Owner, TornRecord, read_record, record_bytes, suffix_of
 
@@ -134,7 +134,7 @@ class RequestJournal:
         for file in (ANSWER, HALF_ANSWER):
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 came = files.read_regular(self.root / name / file, ANSWER_MAX_BYTES)
-                if file == ANSWER or is_worth_reading(came):
+                if file == ANSWER or Reading(came).is_worth_reading:
                     return came
         return None
 

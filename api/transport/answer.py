@@ -12,14 +12,18 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from ..catalog.schemas import Image, OpenAIImageGenerationResponse, SvgUsage, TokenDetails, Usage
 from ..connections.connection import Connection
 from ..errors import BadAnswerError
 from . import sse
 from .base64_json import (
+    bare_picture,
     base64_to_bytes,
     begins_as_picture,
     extract_base64,
@@ -29,10 +33,10 @@ from .base64_json import (
 )
 from .error_mapping import Asked, error_from_response
 from .find_pictures import MAX_IMAGES, UP_TO_SUFFIX, guessed_pictures, known_pictures, linked_pictures, pictures_in_text
-from .loose_json import documents, entries, is_finished, is_large, utf8
+from .loose_json import ended_documents, entries, is_large, utf8
 from .page_words import is_text
-from .service_words import service_words, values_in
-from .task_words import begun_task, is_running_task, is_waiting, names_task
+from .service_words import ServiceWords, service_words, values_in
+from .task_words import begun_task, is_running_task, is_waiting, names_task, state_of
 
 MAX_TOKENS = 10**9
 PIECES_BEGIN = 100  # documents among which the first piece of a picture stands
@@ -42,9 +46,162 @@ PACKINGS = ("br", "zstd", "dcb", "dcz", "compress", "x-compress", "snappy", "lz4
 PACKED = {b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ": "xz", b"\x04\x22\x4d\x18": "lz4", b"BZh": "bzip2"}
 ADDRESS_HEADERS = ("operation-location", "location")  # of a task that was begun, or of what was made
 QUOTED_STREAM = re.compile(r"event: (?:image_(?:generation|edit)|response)\.|data: ?\{")
-BARE_END = b" \t\r\n\"'"
 TOTALS = ("input_tokens", "output_tokens", "total_tokens")
+DETAILS = ("input_tokens_details", "output_tokens_details")
 CHAT_NAMES = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
+
+CountsT = TypeVar("CountsT", bound=BaseModel)
+
+
+class Reading:
+    """What the bytes of an answer mean. Each way to read them is gone once, when somebody first asks."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    @cached_property
+    def lifted(self) -> tuple[bytes, dict[str, memoryview]]:
+        """Its text as UTF-8 without the long base64 texts, and these by the names that stand in their places."""
+        return extract_base64(utf8(self.body))
+
+    @cached_property
+    def _text(self) -> str:
+        return self.lifted[0].decode("utf-8", errors="replace")
+
+    @cached_property
+    def is_stream(self) -> bool:
+        """Whether it is a stream of events."""
+        return sse.EVENT_STREAM.match(self.lifted[0]) is not None
+
+    @cached_property
+    def values(self) -> list[Any]:
+        """The JSON values in it, for what it says beside pictures."""
+        return list(values_in(*self.lifted))
+
+    @cached_property
+    def words(self) -> ServiceWords:
+        """What it says of an error or a task."""
+        return service_words(self.body, self.values)
+
+    @cached_property
+    def state(self) -> str:
+        """The state of the task that it tells of, or nothing."""
+        return next(filter(None, map(state_of, reversed(self.values))), "")
+
+    @cached_property
+    def _documents(self) -> list[tuple[object, int]]:
+        return list(ended_documents(self._text))
+
+    @cached_property
+    def _told(self) -> list[object]:
+        """Its events or documents."""
+        return list(sse.events([self.lifted[0]])) if self.is_stream else [document for document, _ in self._documents]
+
+    def _ways(self) -> Iterator[list[object]]:
+        """Yield the JSON documents of it, in each way to read it: as events, and as documents in a text.
+
+        Sketches are left out, but for those of a plain answer that has nothing else.
+        """
+        finals = [each for each in self._told if not sse.is_partial(each)]
+        if not self.is_stream:
+            yield finals or self._told
+            return
+        chat = sse.joined_chat(finals, self.lifted[1])
+        yield [each for each in finals if not sse.is_text_piece(each)] + ([chat] if chat else [])
+        if sse.PARTIAL not in self._text:
+            yield [document for document, _ in self._documents if not sse.is_partial(document)]
+
+    def response(
+        self, *, asked: int = 1, sent: Sequence[bytes] = (), guess: bool = True
+    ) -> OpenAIImageGenerationResponse | None:
+        """Return what it says as a success, or None where it is nothing known; the others as in `parse_answer`."""
+        if (bare := bare_picture(self.body)) is not None:
+            return OpenAIImageGenerationResponse(data=[Image(raw=bare)])
+        outline, long_texts = self.lifted
+        if is_large(outline):
+            return None
+        told: list[object] = []
+        for told in self._ways():
+            if (joined := _from_pieces(told, long_texts)) is not None:
+                return OpenAIImageGenerationResponse(data=[Image(raw=joined)])
+            answers = [response_from_document(document, long_texts, sent) for document in told]
+            if with_pictures := [one for one in answers if one.data]:
+                if self.is_stream:
+                    return _joined(answers, once=any(map(sse.is_of_responses, told)))
+                # of one that was asked for, lines of progress may come before the answer
+                return _joined(answers, once=True) if asked > 1 else with_pictures[-1]
+        if long_texts and not told and not self._has_sketches:  # cut off behind its picture
+            whole = [Image(b64_json=text) for text in long_texts.values() if looks_like_base64(text)]
+            return OpenAIImageGenerationResponse(data=whole[:MAX_IMAGES])
+        for quoted in filter(None, map(_quoted_stream, told)):
+            inner = Reading(quoted).response(asked=asked, sent=sent, guess=False)
+            if inner is not None and inner.data:
+                return inner
+        for document in reversed(told if guess else []):
+            guesses = _not_sent(guessed_pictures(document, long_texts, asked=asked), sent) or linked_pictures(document)
+            if guesses:
+                return _about(document).model_copy(update={"data": guesses})
+        if guess and not self.is_stream and (found := _not_sent(pictures_in_text(self.body), sent)):
+            return OpenAIImageGenerationResponse(data=found)
+        return _about(told[-1]) if told else None
+
+    @property
+    def _has_sketches(self) -> bool:
+        """Whether it holds sketches, perhaps one that is cut off."""
+        return any(mark in self._text for mark in (sse.PARTIAL, sse.PARTIAL_INDEX)) or any(
+            map(sse.is_partial, self._told)
+        )
+
+    @cached_property
+    def holds_picture(self) -> bool:
+        """Whether it holds a whole picture, even if it did not come to its end."""
+        response = self.response()
+        images = [image for image in (response.data if response else []) if image.has_picture]
+        return any(image.raw is None or is_whole_picture(image.raw) for image in images)
+
+    @property
+    def known_picture(self) -> bytes | None:
+        """The first picture that stands in a known place and not at another address, or None."""
+        response = self.response(guess=False)
+        found = (_bytes_of(image) for image in (response.data if response else []) if not image.url)
+        return next((data for data in found if is_picture(data)), None)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether what came so far ends with whole JSON, and is no mere progress: a picture or an error."""
+        if not self._documents or self._documents[-1][1] != len(self._text.rstrip()):
+            return False
+        told = [document for way in self._ways() for document in way]
+        return any(known_pictures(each, self.lifted[1]) for each in told) or self.words.from_service
+
+    @property
+    def was_begun(self) -> bool:
+        """Whether the work was begun before it ended with an error: by a sketch, or progress beyond a queue."""
+        if self.lifted[0].lstrip()[:1] == b"<":
+            return False  # a page, whatever its scripts hold
+        return is_large(self.lifted[0]) or any(map(sse.is_begun, self._told[:-1]))
+
+    @property
+    def is_worth_reading(self) -> bool:
+        """Whether what came before a process died is all that there is to come: a picture, or of what task it is.
+
+        Events may tell of tasks on their way to the picture, and so of one only where they name it.
+        """
+        is_named = sse.EVENT_STREAM.match(self.body) is None or any(map(names_task, self.values))
+        return self.holds_picture or (is_named and self.tells_of_work())
+
+    def tells_of_work(self, status: int = HTTPStatus.OK) -> bool:
+        """Tell whether what came with a status tells of work: a task that goes on, or behind a failure the official
+        form with addresses; not these where it was refused, as gateways show pictures of their own. A refusal tells of
+        a task only where it names one as such: an id and a state are its own as well, as of a request that was
+        throttled.
+        """
+        is_refusal = 300 <= status < 500 or status == HTTPStatus.SERVICE_UNAVAILABLE
+        is_named = not is_refusal or (not self.words.from_service and any(map(names_task, self.values)))
+        if self.words.is_task and is_named and any(map(is_waiting, self.values)):
+            return True
+        told = [] if status < 500 else filter(_is_official, self.values)
+        return any(image.url for value in told for image in known_pictures(value, {}))
 
 
 @dataclass(frozen=True)
@@ -56,10 +213,15 @@ class RawAnswer:
     elapsed_s: float
     count: int = 1  # of the answers in it, one below the other
 
+    @cached_property
+    def reading(self) -> Reading:
+        """What its bytes mean."""
+        return Reading(self.body)
+
     @property
     def tells_of_work(self) -> bool:
         """Whether it tells of a task whose picture may come yet, or where that is to be had."""
-        return tells_of_work(self.body) or bool(addresses_in(self.headers))
+        return self.reading.tells_of_work() or bool(addresses_in(self.headers))
 
     @property
     def request_id(self) -> str | None:
@@ -90,23 +252,23 @@ def parse_answer(
     Raises: OpenAIImageError, by kind, if the service says 200 and means an error; BadAnswerError if nothing in it is
     a picture.
     """
-    response = response_of(raw.body, asked=max(asked, raw.count), sent=sent, guess=guess)
+    response = raw.reading.response(asked=max(asked, raw.count), sent=sent, guess=guess)
     address = next(iter(addresses_in(raw.headers)), "")
     images = response.data if response else []
     has_picture = any(image.has_picture for image in images)
     if waits and has_picture and not any(image.raw for image in images):
         is_elsewhere = all(image.url for image in images if image.has_picture)
         goes_on = is_waiting if is_elsewhere else is_running_task
-        if any(map(goes_on, list(values_in(raw.body))[-1:])):  # the last says how it ended
-            words = service_words(raw.body)  # an error beside it withholds no picture
+        if any(map(goes_on, raw.reading.values[-1:])):  # the last says how it ended
+            words = raw.reading.words  # an error beside it withholds no picture
             has_picture = words.from_service and not words.is_task
     if response is not None and has_picture and not any(image.guess and image.url for image in images):
         return response
-    body = _last_words(raw.body) or raw.body
-    words = service_words(body)
+    last = _last_words(raw.body)
+    words = service_words(last) if last else raw.reading.words
     if words.from_service and not words.is_task:
-        sent_before = Asked(prompt=prompt, begun=was_begun(raw.body))
-        raise error_from_response(connection, 200, raw.headers, body, subject=model, asked=sent_before)
+        sent_before = Asked(prompt=prompt, begun=raw.reading.was_begun)
+        raise error_from_response(connection, 200, raw.headers, last or raw.body, subject=model, asked=sent_before)
     if response is not None and has_picture:
         return response
     if guess and UP_TO_SUFFIX.fullmatch(address):
@@ -134,82 +296,6 @@ def _packing(raw: RawAnswer) -> str:
     labels = re.findall(r"[\w-]+", raw.headers.get("content-encoding", "").lower())
     begun = [packing for mark, packing in PACKED.items() if raw.body.startswith(mark)]
     return next((each for each in [*labels, *begun] if each in PACKINGS), "")
-
-
-def holds_picture(body: bytes) -> bool:
-    """Tell whether the bytes of an answer that may not have come to its end hold a whole picture all the same."""
-    response = response_of(body)
-    images = [image for image in (response.data if response else []) if image.has_picture]
-    return any(image.raw is None or is_whole_picture(image.raw) for image in images)
-
-
-def is_worth_reading(body: bytes) -> bool:
-    """Tell whether what came before a process died is all that there is to come: a picture, or of what task it is.
-
-    Events may tell of tasks on their way to the picture, and so of one only where they name it.
-    """
-    is_named = sse.EVENT_STREAM.match(body) is None or any(map(names_task, values_in(body)))
-    return holds_picture(body) or (is_named and tells_of_work(body))
-
-
-def is_finished_json(body: bytes) -> bool:
-    """Tell whether the bytes that came so far end with whole JSON, and are no mere progress: a picture or an error."""
-    outline, long_texts = extract_base64(utf8(body))
-    if not is_finished(outline.decode("utf-8", errors="replace")):
-        return False
-    told = [document for reading in _readings(outline, long_texts) for document in reading]
-    return (
-        any(response_from_document(document, long_texts).data for document in told) or service_words(body).from_service
-    )
-
-
-def was_begun(body: bytes) -> bool:
-    """Tell whether the work was begun before an answer ended with an error: by a sketch, or progress beyond a queue."""
-    outline, _ = extract_base64(utf8(body))
-    if outline.lstrip()[:1] == b"<":
-        return False  # a page, whatever its scripts hold
-    return is_large(outline) or any(map(sse.is_begun, list(_told(outline))[:-1]))
-
-
-def _told(outline: bytes) -> Iterator[object]:
-    """Yield the events or the documents of an answer."""
-    is_stream = sse.EVENT_STREAM.match(outline) is not None
-    yield from sse.events([outline]) if is_stream else documents(outline.decode("utf-8", errors="replace"))
-
-
-def response_of(
-    body: bytes, *, asked: int = 1, sent: Sequence[bytes] = (), guess: bool = True
-) -> OpenAIImageGenerationResponse | None:
-    """Return what the bytes of a success say, or None where they are nothing known."""
-    if (bare := _bare_picture(body)) is not None:
-        return OpenAIImageGenerationResponse(data=[Image(raw=bare)])
-    outline, long_texts = extract_base64(utf8(body))
-    if is_large(outline):
-        return None
-    told: list[object] = []
-    for told in _readings(outline, long_texts):
-        if (joined := _from_pieces(told, long_texts)) is not None:
-            return OpenAIImageGenerationResponse(data=[Image(raw=joined)])
-        answers = [response_from_document(document, long_texts, sent) for document in told]
-        if with_pictures := [one for one in answers if one.data]:
-            if sse.EVENT_STREAM.match(outline):
-                return _joined(answers, once=any(map(sse.is_of_responses, told)))
-            # of one that was asked for, lines of progress may come before the answer
-            return _joined(answers, once=True) if asked > 1 else with_pictures[-1]
-    if long_texts and not told and not _has_sketches(outline):  # cut off behind its picture
-        whole = [Image(b64_json=text) for text in long_texts.values() if looks_like_base64(text)]
-        return OpenAIImageGenerationResponse(data=whole[:MAX_IMAGES])
-    for quoted in filter(None, map(_quoted_stream, told)):
-        inner = response_of(quoted, asked=asked, sent=sent, guess=False)
-        if inner is not None and inner.data:
-            return inner
-    for document in reversed(told if guess else []):
-        guesses = _not_sent(guessed_pictures(document, long_texts, asked=asked), sent) or linked_pictures(document)
-        if guesses:
-            return _about(document).model_copy(update={"data": guesses})
-    if guess and not sse.EVENT_STREAM.match(outline) and (found := _not_sent(pictures_in_text(body), sent)):
-        return OpenAIImageGenerationResponse(data=found)
-    return _about(told[-1]) if told else None
 
 
 def _from_pieces(told: Sequence[object], texts: Mapping[str, memoryview]) -> bytes | None:
@@ -240,57 +326,10 @@ def _quoted_stream(document: object) -> bytes | None:
     return said[start.start() :].encode(errors="replace") if start and isinstance(said, str) else None
 
 
-def _has_sketches(outline: bytes) -> bool:
-    """Tell whether an answer holds sketches, perhaps one that is cut off."""
-    return any(mark.encode() in outline for mark in (sse.PARTIAL, sse.PARTIAL_INDEX)) or any(
-        map(sse.is_partial, _told(outline))
-    )
-
-
-def _bare_picture(body: bytes) -> bytes | None:
-    """Return the picture that an answer is: its own bytes, or base64 alone, or None if it is something else."""
-    start = body[:4096].lstrip()
-    if is_picture(start):
-        return body[body.find(start[:4]) :]
-    bare = start.strip(BARE_END)
-    if bare[:11] == b"data:image/" or (
-        bare[:1] not in (b"{", b"[") and looks_like_base64(bare[:200].decode("latin-1"))
-    ):
-        with contextlib.suppress(ValueError):
-            return base64_to_bytes(memoryview(body.strip(BARE_END)))
-    return None
-
-
-def known_picture(body: bytes) -> bytes | None:
-    """Return the first picture that bytes hold in a known place and not at another address, or None."""
-    response = response_of(body, guess=False)
-    found = (_bytes_of(image) for image in (response.data if response else []) if not image.url)
-    return next((data for data in found if is_picture(data)), None)
-
-
-def tells_of_work(body: bytes, *, status: int = 200) -> bool:
-    """Tell whether what came with a status tells of work: a task that goes on, or behind a failure the official form
-    with addresses; not these where it was refused, as gateways show pictures of their own. A refusal tells of a task
-    only where it names one as such: an id and a state are its own as well, as of a request that was throttled.
-    """
-    words, values = service_words(body), list(values_in(body))
-    is_refusal = 300 <= status < 500 or status == HTTPStatus.SERVICE_UNAVAILABLE
-    is_named = not is_refusal or (not words.from_service and any(map(names_task, values)))
-    if words.is_task and is_named and any(map(is_waiting, values)):
-        return True
-    told = [] if status < 500 else filter(_is_official, values)
-    return any(image.url for value in told for image in known_pictures(value, {}))
-
-
-def finished_pictures(document: object) -> int:
-    """Return how many finished pictures JSON, such as an event's, holds in known places."""
-    return 0 if sse.is_text_piece(document) else len(response_from_document(document, {}).data)
-
-
-def is_piece(document: object) -> bool:
-    """Tell whether JSON holds the beginning of a picture, of which the rest is still to come."""
-    texts = [image.b64_json or "" for image in response_from_document(document, {}).data or []]
-    return len(texts) == 1 and begins_as_picture(texts[0]) and not is_whole_picture(_decoded(texts[0]))
+def is_piece(image: Image) -> bool:
+    """Tell whether a picture has only begun, so that the rest of it is still to come."""
+    text = image.b64_json or ""
+    return begins_as_picture(text) and not is_whole_picture(_decoded(text))
 
 
 def response_from_document(
@@ -344,22 +383,6 @@ def _last_words(body: bytes) -> bytes | None:
     return json.dumps({"error": failed.get("error") or nested or failed}).encode()
 
 
-def _readings(outline: bytes, texts: Mapping[str, memoryview]) -> Iterator[list[object]]:
-    """Yield the JSON documents of an answer, in each way to read it: as events, and as documents in a text.
-
-    Sketches are left out, but for those of a plain answer that has nothing else.
-    """
-    text, is_stream = outline.decode("utf-8", errors="replace"), sse.EVENT_STREAM.match(outline) is not None
-    if is_stream:
-        finals: list[object] = [event for event in sse.events([outline]) if not sse.is_partial(event)]
-        chat = sse.joined_chat(finals, texts)
-        yield [each for each in finals if not sse.is_text_piece(each)] + ([chat] if chat else [])
-    if not is_stream or sse.PARTIAL not in text:
-        told = list(documents(text))
-        finished = [document for document in told if not sse.is_partial(document)]
-        yield finished or ([] if is_stream else told)
-
-
 def _about(document: object) -> OpenAIImageGenerationResponse:
     """Return what a document says beside its pictures."""
     told: Mapping[str, Any] = document if isinstance(document, dict) else {}
@@ -377,57 +400,39 @@ def _joined(answers: list[OpenAIImageGenerationResponse], *, once: bool) -> Open
     """
     told = [one for one in answers if one.data]
     usages = [one.usage for one in told if one.usage] or [one.usage for one in answers if one.usage][-1:]
-    total = usages[0] if len(usages) == 1 else _added(usages) if usages else None
     images: list[Image] = []
     for one in told:
         images += [image for image in one.data if not once or image not in images]
-    return told[0].model_copy(update={"data": images[:MAX_IMAGES], "usage": total})
+    return told[0].model_copy(update={"data": images[:MAX_IMAGES], "usage": _sum(usages) if usages else None})
 
 
-def _added(usages: list[Usage]) -> Usage:
-    def details(name: str) -> TokenDetails | None:
-        kinds = [one for usage in usages if (one := getattr(usage, name)) is not None]
-        cached = [one.cached_tokens for one in kinds if one.cached_tokens is not None]
-        if not kinds:
-            return None
-        sums = {kind: sum(getattr(one, kind) for one in kinds) for kind in ("text_tokens", "image_tokens")}
-        return TokenDetails(**sums, cached_tokens=sum(cached) if cached else None)
-
-    totals = {name: sum(getattr(usage, name) for usage in usages) for name in TOTALS}
-    names = ("input_tokens_details", "output_tokens_details")
-    return Usage(**totals, **{name: details(name) for name in names})  # type: ignore[arg-type]
+def _sum(parts: Sequence[CountsT]) -> CountsT:
+    """Return counts as one of their kind, added up with what lies in them; what none of them tells is not told."""
+    kind = type(parts[0])
+    told = {name: [one for part in parts if (one := getattr(part, name)) is not None] for name in kind.model_fields}
+    sums = {name: _sum(each) if isinstance(each[0], BaseModel) else sum(each) for name, each in told.items() if each}
+    return kind(**sums)
 
 
 def _usage(value: object) -> Usage | None:
     """Return the tokens of an answer, or None where it does not say how many went out."""
-    if not isinstance(value, dict):
-        return None
-    counts = {name: _tokens(value.get(name, value.get(CHAT_NAMES.get(name, "")))) for name in TOTALS}
-    if not counts["output_tokens"]:
-        return None  # none at all is what LiteLLM and LocalAI write where they know nothing
-    details = {f"{kind}_tokens_details": _details(value.get(f"{kind}_tokens_details")) for kind in ("input", "output")}
-    return Usage(**{name: count or 0 for name, count in counts.items()}, **details)  # type: ignore[arg-type]
+    told = value if isinstance(value, dict) else {}
+    counts = {name: _tokens(told.get(name, told.get(CHAT_NAMES.get(name, "")))) or 0 for name in TOTALS}
+    details = {name: _details(told.get(name)) for name in DETAILS}
+    # no tokens at all is what LiteLLM and LocalAI write where they know nothing
+    return Usage(**counts, **details) if counts["output_tokens"] else None  # type: ignore[arg-type]
 
 
 def _details(value: object) -> TokenDetails | None:
-    if not isinstance(value, dict):
-        return None
-    counts = {name: _tokens(value.get(name)) for name in ("text_tokens", "image_tokens", "cached_tokens")}
-    if counts["text_tokens"] is None and counts["image_tokens"] is None:
-        return None
-    return TokenDetails(
-        text_tokens=counts["text_tokens"] or 0,
-        image_tokens=counts["image_tokens"] or 0,
-        cached_tokens=counts["cached_tokens"],
-    )
+    counts = {name: _tokens(value.get(name)) for name in TokenDetails.model_fields} if isinstance(value, dict) else {}
+    told = {name: count for name, count in counts.items() if count is not None}
+    return TokenDetails(**told) if told.keys() - {"cached_tokens"} else None
 
 
 def _svg_usage(value: object) -> SvgUsage | None:
-    if not isinstance(value, dict):
-        return None
-    names = ("input_tokens", "output_tokens", "reasoning_tokens", "total_tokens")
-    counts = {name: _tokens(value.get(name)) or 0 for name in names}
-    return SvgUsage(model=_word(value.get("model")), **counts) if any(counts.values()) else None
+    told = value if isinstance(value, dict) else {}
+    counts = {name: _tokens(told.get(name)) or 0 for name in (*TOTALS, "reasoning_tokens")}
+    return SvgUsage(model=_word(told.get("model")), **counts) if any(counts.values()) else None
 
 
 def _tokens(value: object) -> int | None:

@@ -40,6 +40,7 @@ URL_SAFE = bytes.maketrans(b"-_", b"+/")
 ENCODED_STARTS = (b"iVBORw0KGgo", b"/9j/", b"UklGR", b"R0lGOD", b"PHN2Zy", b"data:image/")
 LONG_ENOUGH_CHARS = 256  # what is shorter and base64 may also be a word: then only a picture's first bytes count
 PICTURE_BYTES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"<svg", b"<?xml", b"BM", b"II*", b"MM", b"\0\0\0")
+BARE_END = b" \t\r\n\"'"
 NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 
 
@@ -194,6 +195,20 @@ def base64_to_bytes(text: str | memoryview) -> bytes:
     except ValueError:
         data = _of_any_dialect(bytes(view))
     return base64_to_bytes(memoryview(data)) if data.startswith(ENCODED_STARTS) else data
+
+
+def bare_picture(body: bytes) -> bytes | None:
+    """Return the picture that bytes are: its own bytes, or base64 alone, or None if it is something else."""
+    start = body[:4096].lstrip()
+    if is_picture(start):
+        return body[body.find(start[:4]) :]
+    bare = start.strip(BARE_END)
+    if bare[:11] == b"data:image/" or (
+        bare[:1] not in (b"{", b"[") and looks_like_base64(bare[:200].decode("latin-1"))
+    ):
+        with contextlib.suppress(ValueError):
+            return base64_to_bytes(memoryview(body.strip(BARE_END)))
+    return None
 
 
 def _of_any_dialect(text: bytes) -> bytes:

@@ -15,7 +15,7 @@ import requests
 from ..catalog.schemas import Image, OpenAIImageGenerationResponse
 from ..connections.connection import Connection, is_loopback
 from . import client
-from .answer import known_picture
+from .answer import Reading
 from .base64_json import base64_to_bytes, is_picture, looks_like_base64
 from .client import TooLargeError
 from .find_pictures import address_in
@@ -96,7 +96,7 @@ def _bytes_of(image: Image, connection: Connection) -> bytes:
         data = b"".join(client.bounded(client.unpacked([told]), max(MAX_PICTURE_BYTES, len(told))))
         if len(text) < WORDS_MAX_CHARS and not data.isascii() and not looks_like_base64(text):
             raise ValueError(f"in place of a picture came: {text}")  # a word may be base64 by chance
-        found = data if is_picture(data) else known_picture(data)
+        found = data if is_picture(data) else Reading(data).known_picture
         start = utf8(data[:SEARCHED_BYTES]).decode(errors="replace")
         if found is None and "<svg" not in start and is_text(start):
             raise ValueError(f"in place of a picture came: {_words_of(data, connection)}")
@@ -125,7 +125,7 @@ def from_text(kept: bytes, connection: Connection) -> bytes | None:
     if is_picture(kept):
         return None
     with contextlib.suppress(ValueError, requests.RequestException, OSError):
-        if (inner := known_picture(kept)) is not None:
+        if (inner := Reading(kept).known_picture) is not None:
             return inner
         if len(kept) <= ADDRESS_MAX_BYTES and (address := address_in(kept.decode("ascii"))) is not None:
             return fetched(address, connection, pauses_s=())
@@ -167,7 +167,7 @@ def _picture_at(address: str, connection: Connection) -> bytes:
     is_binary = any(byte < SPACE and byte not in b"\t\r\n\f\x1b" for byte in data[:SEARCHED_BYTES])
     if is_picture(data) or is_binary:
         return data
-    inner = known_picture(data)
+    inner = Reading(data).known_picture
     if inner is None:
         said = _words_of(data, connection)
         shown = f": {said}" if said else ""

@@ -91,16 +91,10 @@ def strictly(text: str | bytes) -> Any:
 
 def documents(text: str) -> Iterator[Any]:
     """Yield the JSON documents of a text in their order, whatever stands between them."""
-    yield from (document for document, _ in _documents(text))
+    yield from (document for document, _ in ended_documents(text))
 
 
-def is_finished(text: str) -> bool:
-    """Tell whether a text ends where a JSON document ends."""
-    ends = [end for _, end in _documents(text)]
-    return bool(ends) and ends[-1] == len(text.rstrip())
-
-
-def _documents(text: str) -> Iterator[tuple[Any, int]]:
+def ended_documents(text: str) -> Iterator[tuple[Any, int]]:
     """Yield documents, each with where it ends, or -1 for one that does not."""
     if has_too_many_values(text):
         return

@@ -18,23 +18,12 @@ from ..catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationReque
 from ..connections.connection import Connection
 from ..errors import OpenAIImageError
 from . import client, sse
-from .answer import (
-    RawAnswer,
-    finished_pictures,
-    holds_picture,
-    is_finished_json,
-    is_piece,
-    is_worth_reading,
-    known_picture,
-    parse_answer,
-    tells_of_work,
-    was_begun,
-)
+from .answer import RawAnswer, Reading, is_piece, parse_answer
 from .base64_json import base64_to_bytes, is_picture, is_whole_picture
 from .bodies import FilePart, request_body
 from .client import HttpResponse
 from .downloads import address_of, is_own
-from .find_pictures import UP_TO_SUFFIX
+from .find_pictures import UP_TO_SUFFIX, known_pictures
 
 START_BYTES = 8  # enough to tell events from JSON
 END_OF_JSON = (b"}", b"]")
@@ -156,12 +145,15 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
                 looked_s = _shorten_patience(pieces, response)
                 for _piece in coming:
                     looked_s += _shorten_patience(pieces, response) if looked_s < LOOKS_AT_END_S else 0.0
-            elif not (self._streamed(itertools.chain([start], coming), response) or self._began_task(b"".join(pieces))):
+            elif not (
+                self._streamed(itertools.chain([start], coming), response)
+                or self._began_task(Reading(b"".join(pieces)))
+            ):
                 raise response.lost(sse.IncompleteStream("the stream ended without its final event"))
         except OpenAIImageError:
-            came = b"".join(pieces)
-            is_told = self._has_failed or is_finished_json(came) or holds_picture(came)
-            if not is_told and (self.connection.idempotent or not is_worth_reading(came)):
+            came = Reading(b"".join(pieces))
+            is_told = self._has_failed or came.is_finished or came.holds_picture
+            if not is_told and (self.connection.idempotent or not came.is_worth_reading):
                 raise
         return b"".join(pieces)
 
@@ -172,22 +164,23 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
         Raises: OpenAIImageError, by kind, where there is none, or only what was sent.
         """
         said = response.said()
-        if self._leads_on(response, said):
+        reading = Reading(said)
+        if self._leads_on(response, reading):
             keep(said)
             return said
         if not self._sent and not is_picture(said):
             keep(said)  # before anything reads it; what holds no picture is forgotten by whoever gets the error
-        found = None if is_picture(said) else known_picture(said)
+        found = None if is_picture(said) else reading.known_picture
         if found is None or not is_whole_picture(found) or found in self._sent:
-            raise response.refused(said, begun=was_begun(said), streamed=bool(self.request.stream))
+            raise response.refused(said, begun=reading.was_begun, streamed=bool(self.request.stream))
         if self._sent:
             keep(said)  # not before: what a server says back of an edit is no answer
         return said
 
-    def _began_task(self, said: bytes, *, status: int = HTTPStatus.OK) -> bool:
-        return not self.connection.idempotent and tells_of_work(said, status=status)
+    def _began_task(self, said: Reading, status: int = HTTPStatus.OK) -> bool:
+        return not self.connection.idempotent and said.tells_of_work(status)
 
-    def _leads_on(self, response: HttpResponse, said: bytes) -> bool:
+    def _leads_on(self, response: HttpResponse, said: Reading) -> bool:
         """Tell whether an answer whose status is no success tells of the picture: to look there costs nothing.
 
         303 says that the request was done and what came of it is there; to where one signs in it leads elsewhere.
@@ -202,7 +195,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
                 return NO_RESULT.search(place.partition("?")[0]) is None and (
                     is_done or UP_TO_SUFFIX.fullmatch(place) is not None
                 )
-        return self._began_task(said, status=response.status)
+        return self._began_task(said, response.status)
 
     def _streamed(self, coming: Iterable[bytes], response: HttpResponse) -> bool:
         """Follow a stream until it has said its last word; tell whether there was one."""
@@ -215,18 +208,18 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
                 continue
             is_chat, is_sequence = is_chat or sse.is_text_piece(event), is_sequence or sse.is_part(event)
             is_ended = is_ended or event.get("type") in sse.ENDED_KINDS
-            count = 0 if is_in_pieces else finished_pictures(event)
-            if count and is_piece(event):
-                is_in_pieces, count, response.patience.silence_s = True, 0, PIECES_S
-            has_failed = not count and sse.is_error(event)
-            finals, failures = finals + count, failures + has_failed
+            found = [] if is_in_pieces or sse.is_text_piece(event) else known_pictures(event, {})
+            if len(found) == 1 and is_piece(found[0]):
+                is_in_pieces, found, response.patience.silence_s = True, [], PIECES_S
+            has_failed = not found and sse.is_error(event)
+            finals, failures = finals + len(found), failures + has_failed
             self._has_failed = failures > 0
             if finals >= self._pictures and not is_sequence:
                 return True  # some servers leave the line open
             if has_failed and self._pictures == 1 and not is_sequence:
                 response.patience.shorten(AFTER_END_S)  # some servers fail, try another way, and have the picture
             is_told = finals + failures >= self._pictures and not is_sequence  # else others are still made
-            if is_told or sse.is_end(event, count):
+            if is_told or sse.is_end(event, len(found)):
                 response.patience.silence_s = AFTER_END_S
         is_told = is_chat or self._has_failed or is_ended or is_in_pieces
         return finals > 0 or is_told  # without a picture, what it says is told
@@ -250,6 +243,6 @@ def _shorten_patience(pieces: list[bytes], response: HttpResponse) -> float:
     """
     began = time.monotonic()
     last = pieces[-1].rstrip()[-1:] if pieces else b""
-    if last in END_OF_JSON and is_finished_json(b"".join(pieces)):
+    if last in END_OF_JSON and Reading(b"".join(pieces)).is_finished:
         response.patience.silence_s = AFTER_END_S
     return time.monotonic() - began

@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -100,12 +100,13 @@ class ServiceWords:
 FAILED = ServiceWords("the request failed there, without a reason", from_service=True, codes="internal")
 
 
-def service_words(body: bytes) -> ServiceWords:
+def service_words(body: bytes, values: Sequence[Any] | None = None) -> ServiceWords:
     """Read the error forms of OpenAI, Azure, comfy.org and relays (docs/service.md, "What real servers do").
 
-    Whatever the bytes are, nothing is raised.
+    `values` are those in it, where they were read before. Whatever the bytes are, nothing is raised.
     """
-    told = [words for document in values_in(body) if (words := _told(document)) is not None]
+    values = list(values_in(*extract_base64(utf8(body)))) if values is None else values
+    told = [words for document in values if (words := _told(document)) is not None]
     clear = [words for words in told if words.from_service]
     if told:
         return (clear or told)[-1]
@@ -113,9 +114,11 @@ def service_words(body: bytes) -> ServiceWords:
     return ServiceWords(message, page=page)
 
 
-def values_in(body: bytes) -> Iterator[Any]:
-    """Yield the JSON values in a body: the whole, or what comes between heartbeats, as events, or among other text."""
-    outline, long_texts = extract_base64(utf8(body))
+def values_in(outline: bytes, long_texts: Mapping[str, memoryview]) -> Iterator[Any]:
+    """Yield the JSON values in a body: the whole, or what comes between heartbeats, as events, or among other text.
+
+    Both are what `extract_base64` makes of it.
+    """
     if long_texts:
         outline = LONG_TEXT.sub(lambda name: bytes(long_texts.get(name[0].decode(), name[0])[:CODE_MAX_CHARS]), outline)
     whole = None if is_large(outline) else _parsed(outline)

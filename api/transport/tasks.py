@@ -15,13 +15,13 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from ..connections.connection import Connection
-from .answer import RawAnswer, addresses_in, holds_picture, response_of
-from .base64_json import extract_base64, is_picture
+from .answer import RawAnswer, Reading, addresses_in
+from .base64_json import is_picture
 from .downloads import AGAIN, MAX_PICTURES, RefusedDownloadError, address_of, fetched_once
 from .find_pictures import IS_PAGE, UP_TO_SUFFIX
-from .loose_json import entries, utf8
+from .loose_json import entries
 from .page_words import MESSAGE_MAX_CHARS
-from .service_words import MODERATED, service_words, values_in
+from .service_words import MODERATED
 from .task_words import (
     DONE_STATES,
     FAILED_STATES,
@@ -29,7 +29,6 @@ from .task_words import (
     TASK_PLACES,
     TASK_STATES,
     names_task,
-    state_of,
     task_addresses,
     task_of,
 )
@@ -72,7 +71,7 @@ def task_answer(
             ended += filter(None, [_ended_task(one, connection, operation, sent, ends)])
         except TaskGoesOnError:
             goes_on = True
-    has_picture = any(holds_picture(one.body) for one in ended)
+    has_picture = any(one.reading.holds_picture for one in ended)
     if goes_on and not (is_last and has_picture):
         raise TaskGoesOnError
     if len(told) == 1:
@@ -91,7 +90,7 @@ def _as_json(body: bytes) -> bytes:
 
 def _several(raw: RawAnswer) -> list[RawAnswer]:
     """Return what an answer says of each of the tasks that it lists, or nothing where it does not tell of several."""
-    values = list(values_in(raw.body))
+    values = raw.reading.values
     inner = [value.get(key) for value in values if isinstance(value, dict) for key in TASK_PLACES]
     for told in filter(lambda each: isinstance(each, list), [*values, *inner]):
         tasks = {task_of(each): each for each in told if isinstance(each, dict) and names_task(each)}
@@ -105,30 +104,29 @@ def _ended_task(
 ) -> RawAnswer | None:
     """Return how one task ended, as `task_answer`."""
     began = time.monotonic()
-    is_task = service_words(raw.body).is_task
+    is_task, values = raw.reading.words.is_task, raw.reading.values
     places = addresses_in(raw.headers)
-    values = list(values_in(raw.body))
     places += _told(values) if is_task else []
     ids = [named for value in values if isinstance(value, dict) and (named := task_of(value))]
     watch = _Watch(connection, ends, sent, {*ids, *filter(None, map(_last_part, places))})
     if is_task and not places and not connection.is_openai:
         watch.guessed = list(_guessed(ids, operation))
-        places = [*watch.guessed, *_addresses(raw.body)]
-    found = None  # by a guess, which may be where the picture is told
+        places = [*watch.guessed, *_addresses(raw.reading)]
+    found: Reading | None = None  # by a guess, which may be where the picture is told
     for place in places:  # grows while it is walked through
         if found is not None and place in watch.guessed:
             break
-        body = watch.ended(place)
-        if body is not None and (watch.has_picture(body, guess=False) or watch.has_failed(body)):
-            found = body
+        told = watch.ended(place)
+        if told is not None and (watch.has_picture(told, guess=False) or watch.has_failed(told)):
+            found = told
             break
-        if body is not None and found is None and watch.has_picture(body):
-            found = body
-        new = [each for each in _told(watch.values(body or b"")) if each not in places]
+        if told is not None and found is None and watch.has_picture(told):
+            found = told
+        new = [each for each in _told(told.values if told else []) if each not in places]
         places += new[: max(0, PLACES_MAX - len(places))]
     if found is None and watch.goes_on:
         raise TaskGoesOnError
-    return None if found is None else RawAnswer(found, raw.headers, raw.elapsed_s + time.monotonic() - began)
+    return None if found is None else RawAnswer(found.body, raw.headers, raw.elapsed_s + time.monotonic() - began)
 
 
 def _told(values: Sequence[Any]) -> list[str]:
@@ -151,11 +149,11 @@ def _guessed(ids: Sequence[str], operation: str) -> Iterator[str]:
             yield path.format(id=quote(ids[0], safe=""), operation=operation)
 
 
-def _addresses(body: bytes) -> list[str]:
+def _addresses(told: Reading) -> list[str]:
     """Return the one address in the place of a picture that is not told as a file's: its state may be told there."""
-    response = response_of(body, guess=False)
-    told = [image.url for image in (response.data if response else []) if image.url]
-    return [each for each in told if len(told) == 1 and not UP_TO_SUFFIX.fullmatch(each)]
+    response = told.response(guess=False)
+    found = [image.url for image in (response.data if response else []) if image.url]
+    return [each for each in found if len(found) == 1 and not UP_TO_SUFFIX.fullmatch(each)]
 
 
 @dataclass
@@ -171,79 +169,69 @@ class _Watch:
     ids: set[str]
     guessed: list[str] = field(default_factory=list)
     proven: set[str] = field(default_factory=set)
-    seen: tuple[bytes, list[Any]] = field(default=(b"", []), repr=False)  # the last body, and the values in it
     goes_on: bool = False
     is_busy: bool = False
 
-    def ended(self, place: str) -> bytes | None:
+    def ended(self, place: str) -> Reading | None:
         """Return what a place tells once the task ended, or has a picture and does not say that it goes on; else None.
 
         A failure counts only where it names the task: any other may be that of the look, while the task still runs.
         """
         is_guess = place in self.guessed
-        pause_s, unclear, unclear_max, body = FIRST_PAUSE_S, 0, 0 if is_guess else UNCLEAR_MAX, b""
+        pause_s, unclear, unclear_max, told = FIRST_PAUSE_S, 0, 0 if is_guess else UNCLEAR_MAX, Reading(b"")
         is_pending, ends = False, self.ends + LAST_LOOK_S  # for one look, if others took all the time
         while unclear <= unclear_max:
             if time.monotonic() + pause_s >= ends:
                 self.goes_on = True  # as far as anybody knows
                 break
             time.sleep(max(0.0, min(pause_s, self.ends - time.monotonic())))
-            ends, pause_s, body = self.ends, min(pause_s * GROWTH, LONGEST_PAUSE_S), self._look(place)
-            state = self._state(body)
+            ends, pause_s, told = self.ends, min(pause_s * GROWTH, LONGEST_PAUSE_S), self._look(place)
+            state = told.state
             is_pending = TASK_STATES.fullmatch(state) is not None
-            self.proven |= {place} if self._is_named(body) else set()
+            self.proven |= {place} if self._is_named(told) else set()
             self.goes_on |= is_pending and (not is_guess or place in self.proven)
-            if self.has_failed(body) or (not is_pending and self._is_end(body, state, place)):
-                return body
+            if self.has_failed(told) or (not is_pending and self._is_end(told, state, place)):
+                return told
             unclear = 0 if is_pending else unclear + 1
-            unclear_max = max(unclear_max, self._patience(body, is_pending=is_pending))
-        has_picture = not is_pending and self.has_picture(body, guess=False)  # while it goes on it is a placeholder's
-        return body if has_picture and self._is_its_own(body, place) else None
+            unclear_max = max(unclear_max, self._patience(told, is_pending=is_pending))
+        has_picture = not is_pending and self.has_picture(told, guess=False)  # while it goes on it is a placeholder's
+        return told if has_picture and self._is_its_own(told, place) else None
 
-    def has_picture(self, body: bytes, *, guess: bool = True) -> bool:
+    def has_picture(self, told: Reading, *, guess: bool = True) -> bool:
         """Tell whether there is a picture that did not go out itself."""
-        response = response_of(body, sent=self.sent, guess=guess)
+        response = told.response(sent=self.sent, guess=guess)
         return response is not None and any(image.has_picture for image in response.data)
 
-    def has_failed(self, body: bytes) -> bool:
+    def has_failed(self, told: Reading) -> bool:
         """Tell whether the task itself has failed; some call that completed, with an error in place of the picture."""
-        state = self._state(body)
+        state = told.state
         if DONE_STATES.fullmatch(state):
             is_over = state.lower().startswith(OVER)
-            return is_over and self._is_named(body) and service_words(body).from_service and not self.has_picture(body)
-        return (FAILED_STATES.fullmatch(state) or MODERATED.fullmatch(state)) is not None and self._is_named(body)
+            return is_over and self._is_named(told) and told.words.from_service and not self.has_picture(told)
+        return (FAILED_STATES.fullmatch(state) or MODERATED.fullmatch(state)) is not None and self._is_named(told)
 
-    def _is_end(self, body: bytes, state: str, place: str) -> bool:
+    def _is_end(self, told: Reading, state: str, place: str) -> bool:
         if DONE_STATES.fullmatch(state):
-            return self.has_picture(body) or any(each != place for each in _told(self.values(body)))
-        return not state and self._is_its_own(body, place) and self.has_picture(body)
+            return self.has_picture(told) or any(each != place for each in _told(told.values))
+        return not state and self._is_its_own(told, place) and self.has_picture(told)
 
-    def _patience(self, body: bytes, *, is_pending: bool) -> int:
+    def _patience(self, told: Reading, *, is_pending: bool) -> int:
         if self.is_busy:
             return BUSY_MAX
-        if is_pending or not self._is_named(body):
+        if is_pending or not self._is_named(told):
             return UNCLEAR_MAX if is_pending else 0
-        is_known = DONE_STATES.fullmatch(self._state(body)) or self.has_picture(body)
-        return UNCLEAR_MAX if is_known or service_words(body).from_service else NAMED_MAX
+        is_known = DONE_STATES.fullmatch(told.state) or self.has_picture(told)
+        return UNCLEAR_MAX if is_known or told.words.from_service else NAMED_MAX
 
-    def _is_its_own(self, body: bytes, place: str) -> bool:
+    def _is_its_own(self, told: Reading, place: str) -> bool:
         """Tell whether what is told is of the task: at a guessed place may be anything."""
-        return place not in self.guessed or place in self.proven or bool(self._state(body))
+        return place not in self.guessed or place in self.proven or bool(told.state)
 
-    def _is_named(self, body: bytes) -> bool:
-        told = (each for value in self.values(body) for _, each in entries(value))
-        return any(isinstance(each, str | int) and str(each) in self.ids for each in told)
+    def _is_named(self, told: Reading) -> bool:
+        inside = (each for value in told.values for _, each in entries(value))
+        return any(isinstance(each, str | int) and str(each) in self.ids for each in inside)
 
-    def _state(self, body: bytes) -> str:
-        return next(filter(None, map(state_of, reversed(self.values(body)))), "")
-
-    def values(self, body: bytes) -> list[Any]:
-        """Return the JSON values in a body, which are read once."""
-        if body is not self.seen[0]:
-            self.seen = (body, list(values_in(body)))
-        return self.seen[1]
-
-    def _look(self, place: str) -> bytes:
+    def _look(self, place: str) -> Reading:
         body, left_s = b"", max(LAST_LOOK_S, self.ends - time.monotonic())
         self.is_busy = False
         try:
@@ -251,14 +239,16 @@ class _Watch:
             body = fetched_once(address, self.connection, total_s=left_s, is_asked=True)
             self.is_busy = not body.strip()  # as 202 and 204 are
         except RefusedDownloadError as exc:  # some tell so of a task that failed
-            is_over = exc.response.status_code in TOLD_BY and FAILED_FOR_SURE.fullmatch(self._state(exc.said))
+            is_over = exc.response.status_code in TOLD_BY and FAILED_FOR_SURE.fullmatch(Reading(exc.said).state)
             body = exc.said if is_over else b""
             self.is_busy = exc.response.status_code == TOO_MANY or exc.response.status_code >= FAILURE
         except (requests.RequestException, OSError):
             self.is_busy = True
         except ValueError:
             pass
-        return b"" if _is_page(body) or (_is_large(body) and not self.has_picture(body, guess=False)) else body
+        told = Reading(body)
+        is_useless = _is_page(body) or (_is_large(told) and not self.has_picture(told, guess=False))
+        return Reading(b"") if is_useless else told
 
 
 def _is_page(body: bytes) -> bool:
@@ -266,6 +256,6 @@ def _is_page(body: bytes) -> bool:
     return body.lstrip()[:1] == b"<" and IS_PAGE.search(body[:MESSAGE_MAX_CHARS].decode("latin-1")) is not None
 
 
-def _is_large(body: bytes) -> bool:
+def _is_large(told: Reading) -> bool:
     """Tell whether what came is more than tells of a task, without its pictures."""
-    return not is_picture(body) and len(extract_base64(utf8(body))[0]) > OUTLINE_MAX_BYTES
+    return not is_picture(told.body) and len(told.lifted[0]) > OUTLINE_MAX_BYTES

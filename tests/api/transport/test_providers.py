@@ -31,8 +31,8 @@ from openai_image_nodes.api.errors import (
     RefusedError,
 )
 from openai_image_nodes.api.store import journal
-from openai_image_nodes.api.transport import client, downloads, operation
-from openai_image_nodes.api.transport.answer import response_of
+from openai_image_nodes.api.transport import client, downloads
+from openai_image_nodes.api.transport.answer import Reading
 from openai_image_nodes.api.transport.error_mapping import Asked, error_from_response
 from openai_image_nodes.api.transport.service_words import service_words
 from PIL import Image, features
@@ -529,14 +529,14 @@ def test_a_picture_under_a_failing_status_is_written_down_before_it_is_read(
     home = Path(os.environ["OPENAI_IMAGE_NODES_HOME"])
     found: list[bytes] = []
 
-    def dies(_body: bytes) -> bytes | None:
+    def dies(_answer: Reading) -> bytes | None:
         found.extend(file.read_bytes() for file in home.rglob(f"{journal.HALF_ANSWER}"))
         raise MemoryError
 
     body = json.dumps(success(RED)).encode()
     server.script(plain(body, status="500 Oops"))
     with monkeypatch.context() as patch:
-        patch.setattr(operation, "known_picture", dies)
+        patch.setattr(Reading, "known_picture", property(dies))
         with pytest.raises(OpenAIImageError):
             node()
     assert found == [body]
@@ -570,8 +570,8 @@ def test_what_is_no_answer_is_read_in_time_that_grows_with_its_length(piece: byt
             "more": {"url": [body.decode("latin-1")]},
         }
         service_words(body)
-        response_of(body)
-        response_of(json.dumps(chat).encode())
+        Reading(body).response()
+        Reading(json.dumps(chat).encode()).response()
 
     for start in STARTS[:2] if b"\n" in piece else STARTS:  # the readers of lines spend a second on each
         assert grows_with_length(lambda length, start=start: read(length, start), 700), start
@@ -592,7 +592,7 @@ def test_what_is_left_open_takes_nothing_from_what_comes_behind_it() -> None:
     """A comment or a quote without an end, once or often, is passed over as any other fault."""
     for fault in ("it's", "/* a", "image/*", "'" * 3, "/*" * 500, "it\\'s 'a\\'" * 200):
         body = f'{{note: {fault} , "data": [{{"b64_json": "{text()}"}}]}}'.encode()
-        found = response_of(body)
+        found = Reading(body).response()
         assert found is not None, fault
         assert found.data, fault
 
@@ -601,7 +601,7 @@ def test_a_long_name_above_many_values_is_not_copied_for_each() -> None:
     """Of 4,000 values under a name of 500,000 characters the paths alone would be 2 GB."""
     body = json.dumps({"k" * 500_000: {f"v{index}": "x" for index in range(4_000)}}).encode()
     tracemalloc.start()
-    assert not (response_of(body) or OpenAIImageGenerationResponse()).data
+    assert not (Reading(body).response() or OpenAIImageGenerationResponse()).data
     assert tracemalloc.get_traced_memory()[1] < 200_000_000
     tracemalloc.stop()
 
@@ -614,7 +614,7 @@ def test_what_is_packed_is_unpacked_up_to_a_limit(
     monkeypatch.setattr(downloads, "MAX_PICTURE_BYTES", 1 << 20)
     whole = RED + bytes(range(256)) * 2
     small, large = text(pack(whole)), text(pack(b"\x89PNG\r\n\x1a\n" + bytes(1 << 24)))
-    response = response_of(json.dumps({"data": [{"b64_json": large}, {"b64_json": small}]}).encode())
+    response = Reading(json.dumps({"data": [{"b64_json": large}, {"b64_json": small}]}).encode()).response()
     assert response is not None
     tracemalloc.start()
     pictures = downloads.pictures_of(response, RELAY)

@@ -24,7 +24,7 @@ from openai_image_nodes.api.errors import (
     RateLimitError,
     RefusedError,
 )
-from openai_image_nodes.api.transport.answer import RawAnswer, is_worth_reading, parse_answer
+from openai_image_nodes.api.transport.answer import RawAnswer, Reading, parse_answer
 from openai_image_nodes.api.transport.downloads import MAX_PICTURES
 from openai_image_nodes.api.transport.error_mapping import Asked, error_from_response
 from support.capture import picture
@@ -1534,10 +1534,10 @@ def test_what_a_task_said_before_it_ended_is_not_followed(server: WireServer) ->
 
 def test_what_came_before_a_process_died_is_of_use_where_it_tells_of_a_task() -> None:
     """The task is begun and paid, and nothing else tells of it; events may tell of one on their way to the picture."""
-    assert is_worth_reading(b'{"task_id": "t1", "status": "queued"}')
-    assert is_worth_reading(b'data: {"task_id": "t1", "status": "queued"}\n\n')
+    assert Reading(b'{"task_id": "t1", "status": "queued"}').is_worth_reading
+    assert Reading(b'data: {"task_id": "t1", "status": "queued"}\n\n').is_worth_reading
     for half in (b'{"task_id": "t1", "sta', b'data: {"id": "r1", "status": "in_progress"}\n\n', b'{"id": "x"}', b""):
-        assert not is_worth_reading(half)
+        assert not Reading(half).is_worth_reading
 
 
 @pytest.mark.parametrize("reuse", [True, False])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import BadAnswerError, ModeratedError
-from openai_image_nodes.api.transport.answer import RawAnswer, holds_picture, parse_answer
+from openai_image_nodes.api.transport.answer import RawAnswer, Reading, parse_answer
 from openai_image_nodes.api.transport.sse import EVENT_STREAM, PREAMBLE, events, without_preamble
 
 OPENAI = Connection(name="openai", base_url="https://api.openai.com/v1", kind="openai")
@@ -77,7 +77,7 @@ def test_a_sketch_is_never_taken_for_the_picture() -> None:
     """Not as a whole event, and not as one that was cut off behind it."""
     long = {**PARTIAL, "b64_json": picture(bytes(9000))}
     for stream in (sse(PARTIAL), sse(long), sse(long)[:-20]):
-        assert not holds_picture(stream)
+        assert not Reading(stream).holds_picture
         with pytest.raises(BadAnswerError):
             read(stream)
 

@@ -209,10 +209,12 @@ def test_a_picture_in_pieces_is_had_whole(
 def test_pieces_in_documents_of_their_own_are_joined_and_pictures_are_not(size: int) -> None:
     whole = picture_part(64, 64).data
     lines = [told({"data": text(whole)[at : at + size]}) for at in range(0, len(text(whole)), size)]
-    response = answer.response_of(b"\n".join([told({"status": "begun"}), *lines]))
+    response = answer.Reading(b"\n".join([told({"status": "begun"}), *lines])).response()
     assert response is not None
     assert [image.raw for image in response.data or []] == [whole]
-    two = answer.response_of(b"\n".join(told({"data": [{"b64_json": text(data)}]}) for data in (RED, BLUE)), asked=2)
+    two = answer.Reading(b"\n".join(told({"data": [{"b64_json": text(data)}]}) for data in (RED, BLUE))).response(
+        asked=2
+    )
     assert two is not None
     assert len(two.data or []) == 2
 
@@ -233,7 +235,7 @@ def test_an_answer_of_too_many_values_is_not_read(monkeypatch: pytest.MonkeyPatc
     body = LARGE[name]
     assert "not this" not in [service_words(body).message, *map(str, sse.events([body]))]
     assert len(list(sse.events([body]))) <= 100
-    assert not (response := answer.response_of(body)) or not response.data
+    assert not (response := answer.Reading(body).response()) or not response.data
 
 
 def test_files_that_hold_nothing_are_not_unpacked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
