@@ -36,11 +36,12 @@ def pictures(asked: Mapping[str, Any]) -> dict[str, Any]:
 
     The body is {"node", "node_id", "values", "connected", "prompt_ids"}; `thumbnail` is a data address or null. Where
     something is connected, what comes from there is known of the node's last run alone: without one the answer is
-    {"state": "run_once"}.
+    {"state": "run_once"}. What the sandbox made cost nothing.
     """
     job = _job(asked)
     if job is None:
         return {"state": "run_once", "pictures": []}
+    is_free = job.connection.kind == "sandbox"
     found = itertools.islice(_same_but_seed(store_of(job.connection), job), MOST_SHOWN)
     return {
         "state": "known",
@@ -48,7 +49,7 @@ def pictures(asked: Mapping[str, Any]) -> dict[str, Any]:
             {
                 "seed": record.seed,
                 "made_at": record.answered_at,
-                "cost_usd": record.cost_usd,
+                "cost_usd": 0.0 if is_free else record.cost_usd,
                 "credits": record.credits,
                 "count": len(record.pictures),
                 "thumbnail": _thumbnail(folder / record.pictures[0]),

@@ -66,6 +66,12 @@ def test_pictures_with_other_seeds_are_shown(server: Capture) -> None:
     assert PROMPT not in str(told)
 
 
+def test_pictures_of_the_sandbox_were_free(server: Capture) -> None:
+    """The store has what the service would ask for them."""
+    awaited(GPTImage().api_call(**asked({"prompt": PROMPT, "unique_id": "5", "seed": 3, "connection": "sandbox"})))
+    assert [one["cost_usd"] for one in shown(connection="sandbox")["pictures"]] == [0.0]
+
+
 def test_click_costs_nothing(server: Capture) -> None:
     """Each seed that is shown brings its picture from the store."""
     buy(server, seed=3)

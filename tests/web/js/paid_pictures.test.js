@@ -54,6 +54,12 @@ test("a click sets the seed, which stays, and reuse, so that nothing is paid", a
   assert.deepEqual([values.seed, values.reuse, values.control_after_generate], [42, true, "fixed"]);
 });
 
+test("what the sandbox made was free", async () => {
+  opened({ state: "known", pictures: [{ seed: 42, made_at: 1, cost_usd: 0, credits: null, thumbnail: SMALL }] });
+  await settled();
+  assert.match(shown[0].all("button")[0].textContent, /free$/);
+});
+
 test("text is text, and only a small JPEG is a picture", async () => {
   const bad = { seed: EVIL, made_at: null, cost_usd: null, credits: null, thumbnail: "javascript:alert(1)" };
   opened({ state: "known", pictures: [bad] });

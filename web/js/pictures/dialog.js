@@ -4,7 +4,7 @@ import { made } from "../dom.js";
 import { filled, usd } from "../format.js";
 
 /** @import { Host } from "../host.js" */
-/** @import { PaidPicture } from "../types" */
+/** @import { PaidPicture, Text } from "../types" */
 
 const DATA_PICTURE = /^data:image\/jpeg;base64,[A-Za-z0-9+/=]+$/;
 const BOX = {
@@ -53,13 +53,22 @@ export function showPictures(host, { title, words, pictures, choose }) {
  * @param {PaidPicture} picture
  * @param {boolean} enabled
  */
-function card(host, { seed, made_at, cost_usd, credits, thumbnail }, enabled) {
+function card(host, { seed, made_at, thumbnail, ...paid }, enabled) {
   const { text } = host;
   const label = `${text("seed", "seed")} ${seed}`;
   const when = made_at ? new Date(made_at * 1000).toLocaleString() : "";
-  const price = cost_usd != null ? `${usd(cost_usd)} USD` : credits == null ? "" : filled(text("credits", "[count] credits"), { count: credits });
   const isPicture = thumbnail && DATA_PICTURE.test(thumbnail);
   const frame = isPicture ? made("img", { src: thumbnail, alt: label, style: FRAME }) : made("span", { style: FRAME });
-  const lines = [label, when, price].filter(Boolean).map((line) => made("span", {}, line));
+  const lines = [label, when, priceOf(text, paid)].filter(Boolean).map((line) => made("span", {}, line));
   return made("button", { type: "button", disabled: !enabled, style: CARD, "aria-label": label }, frame, ...lines);
+}
+
+/**
+ * @param {Text} text
+ * @param {Pick<PaidPicture, "cost_usd" | "credits">} paid
+ */
+function priceOf(text, { cost_usd, credits }) {
+  if (cost_usd === 0) return text("free", "free");
+  if (cost_usd != null) return `${usd(cost_usd)} USD`;
+  return credits == null ? "" : filled(text("credits", "[count] credits"), { count: credits });
 }
