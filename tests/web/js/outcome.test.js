@@ -106,6 +106,15 @@ test("the last word is seen after the run, wherever the frontend shows it", asyn
   }
 });
 
+test("beside an error nothing is left of what was said before it, wherever the frontend shows that", async () => {
+  for (const clears of [true, false]) {
+    const on = page([node(1)], { clears });
+    await run(on);
+    await run(on, { says: [["1", "generating, 2 s"]], ends: failed("OutOfCreditError") });
+    assert.equal(on.seen().replace(/^ [+] /, ""), on.outcomes.memory.note("w", "1").text);
+  }
+});
+
 test("it survives a reload of the page", async () => {
   const on = page([node(1)]);
   await run(on);

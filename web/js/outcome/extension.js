@@ -172,7 +172,7 @@ export class Outcomes {
       const note = isRunning ? undefined : this.memory.note(workflow, id);
       const isShown = note?.kind === "said" && hostShowsText(nodes[id]);
       const told = note && { ...note, text: this.host.said(note.text) };
-      if (isShown) sayInHostsPlace(nodes[id], told?.text ?? "");
+      if (isShown || note?.kind === "error") sayInHostsPlace(nodes[id], (isShown && told?.text) || ""); // not of a run before
       showNote(nodes[id], isShown ? undefined : told, note?.kind === "error" ? this.#buttons(id, note) : []);
     }
     this.host.app.canvas?.setDirty?.(true, true); // a note inside of a subgraph lies on the graph around it until then
