@@ -240,7 +240,7 @@ WRONG_FORM_WORDS = (
     r"unsupported (content|media)[ -]?type|only accepts? '?(application/json|multipart)"
     r"|expected .{0,40}(application/json|multipart/form-data)|content[ -]type .{0,60}(not supported|must be|invalid)"
     r"|invalid content-type|content-type isn't"
-    r"|body\.images?(\[\])?: field required|^(at least one |an? )?(images?|image file)( file)?s? (is|are) required"
+    r"|\bimages?(\[\])?: field required|^(at least one |an? )?(images?|image file)( file)?s? (is|are) required"
     r"|no images? (file )?(was |were )?(provided|uploaded|found)"
     r"|image field is required|missing (required )?(field|parameter|file):? ['\"`]?image"
 )

@@ -204,7 +204,7 @@ RULES = (  # the first that holds
         ASK_ABOUT_FILTER,
         {403, 511},
         words=r"private endpoint|public (network )?access|cloudflare|firewall|\bwaf\b|captcha|\bvpn\b|blocked"
-        r"|error code: 10\d\d|proxy auth",
+        r"|has banned|error code: 10\d\d|proxy auth",
         page="either",
     ),
     Rule(NoKeyError, MAY_NOT, LIMITED_KEY, {401, 403}, codes=marks.MAY_NOT_CODES),

@@ -73,6 +73,7 @@ SUCCESSFUL = re.compile(
     re.I,
 )
 INNER_ERROR = re.compile(r"\{\s*[\"']error[\"']\s*:")  # of another server, with more words behind it
+UNNAMED = re.compile(r"(this )?(field |value )?(is )?(required|missing)\W*", re.I)
 IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]+")
 LONG_TEXT = re.compile(rb"[0-9a-f]{32}\.\d+")  # the names that `extract_base64` gives
 
@@ -239,6 +240,8 @@ def _own_words(answer: Mapping[str, Any], depth: int) -> ServiceWords:
         param = str(place[-1])[:CODE_MAX_CHARS] if place else None
         where = ".".join(str(part) for part in place[:8])
         message = replace(message, message=f"{where}: {message.message}")
+    elif param and UNNAMED.fullmatch(message.message):
+        message = replace(message, message=f"{param}: {message.message}")
     is_bad = (
         code is not None
         and not _is_good(code)

@@ -937,6 +937,20 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         "says: dull",
     ),
     "a quota as 456": (RELAY, 456, "Quota exceeded", OutOfCreditError, "billing page"),
+    "a picture that was not found, by its parameter": (
+        RELAY,
+        400,
+        {"error": {"message": "Field required", "code": "invalid_value", "param": "image[]"}},
+        RefusedError,
+        "says: image[]: Field required. Set",
+    ),
+    "a name that cloudflare bans": (
+        RELAY,
+        403,
+        {"title": "Error 1010", "detail": "The owner of this website has banned your access.", "error_code": 1010},
+        RefusedError,
+        "another network",
+    ),
     "a model that is none": (RELAY, 400, "m-9 is not a valid model ID", RefusedError, "m was not found"),
     "a task that failed by itself": (
         RELAY,
