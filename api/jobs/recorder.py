@@ -65,7 +65,7 @@ class AnswerRecorder:
             if isinstance(exc, OpenAIImageError) and not isinstance(exc, BadAnswerError):
                 raise
             fault = exc.fault if isinstance(exc, BadAnswerError) else reason_of(exc)
-            raise self.keep_unreadable(name, record, raw.body, fault, goes_on=raw.tells_of_work) from exc
+            raise self.keep_unreadable(name, record, raw.body, fault, goes_on=raw.leads_on) from exc
         return _with_picture(self.keep(name, record, response, pictures))
 
     def _read(

@@ -205,7 +205,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class RawAnswer:
+class RawAnswer(Reading):
     """A success as it came, so that it can be written down before anything reads it."""
 
     body: bytes = field(repr=False)
@@ -213,15 +213,10 @@ class RawAnswer:
     elapsed_s: float
     count: int = 1  # of the answers in it, one below the other
 
-    @cached_property
-    def reading(self) -> Reading:
-        """What its bytes mean."""
-        return Reading(self.body)
-
     @property
-    def tells_of_work(self) -> bool:
+    def leads_on(self) -> bool:
         """Whether it tells of a task whose picture may come yet, or where that is to be had."""
-        return self.reading.tells_of_work() or bool(addresses_in(self.headers))
+        return self.tells_of_work() or bool(addresses_in(self.headers))
 
     @property
     def request_id(self) -> str | None:
@@ -252,22 +247,22 @@ def parse_answer(
     Raises: OpenAIImageError, by kind, if the service says 200 and means an error; BadAnswerError if nothing in it is
     a picture.
     """
-    response = raw.reading.response(asked=max(asked, raw.count), sent=sent, guess=guess)
+    response = raw.response(asked=max(asked, raw.count), sent=sent, guess=guess)
     address = next(iter(addresses_in(raw.headers)), "")
     images = response.data if response else []
     has_picture = any(image.has_picture for image in images)
     if waits and has_picture and not any(image.raw for image in images):
         is_elsewhere = all(image.url for image in images if image.has_picture)
         goes_on = is_waiting if is_elsewhere else is_running_task
-        if any(map(goes_on, raw.reading.values[-1:])):  # the last says how it ended
-            words = raw.reading.words  # an error beside it withholds no picture
+        if any(map(goes_on, raw.values[-1:])):  # the last says how it ended
+            words = raw.words  # an error beside it withholds no picture
             has_picture = words.from_service and not words.is_task
     if response is not None and has_picture and not any(image.guess and image.url for image in images):
         return response
     last = _last_words(raw.body)
-    words = service_words(last) if last else raw.reading.words
+    words = service_words(last) if last else raw.words
     if words.from_service and not words.is_task:
-        sent_before = Asked(prompt=prompt, begun=raw.reading.was_begun)
+        sent_before = Asked(prompt=prompt, begun=raw.was_begun)
         raise error_from_response(connection, 200, raw.headers, last or raw.body, subject=model, asked=sent_before)
     if response is not None and has_picture:
         return response

@@ -140,9 +140,9 @@ def error_from_response(
     said = connection.redacted(words.page or words.message)[:WORDS_MAX_CHARS].rstrip(" .")
     code = connection.redacted(words.code or "")[:CODE_MAX_CHARS] or None
     request_id = headers.get("x-request-id")
-    tail = f" (HTTP {status}{_named(', code ', code)}{_named(', request ', request_id)})"
+    named = "".join(f", {what} {name}" for what, name in (("code", code), ("request", request_id)) if name)
     return rule.error(
-        f"{happened}{tail}." + (f" The service says: {said}." if said else "") + f" {advice}",
+        f"{happened} (HTTP {status}{named})." + (f" The service says: {said}." if said else "") + f" {advice}",
         status=None if rule is EARLY else status,
         code=code,
         param=connection.redacted(words.param or "") or None,
@@ -321,11 +321,13 @@ def error_from_exception(connection: Connection, exc: Exception, *, complete: bo
             " settings for characters that do not belong there.",
             param="connection",
         )
-    advice = CERTIFICATE_ADVICE if _is_certificate(exc) else NETWORK_ADVICE
+    # not trusted, or the file of those that are cannot be read
+    is_certificate = any(mark in str(exc) for mark in CERTIFICATE_MARKS)
+    advice = CERTIFICATE_ADVICE if is_certificate else NETWORK_ADVICE
     return ServiceDownError(
         f"{connection.name}: {connection.host} could not be reached ({reason}). The request was not sent"
         f" completely, so nothing was billed. {advice}",
-        may_retry=not _is_certificate(exc),
+        may_retry=not is_certificate,
     )
 
 
@@ -343,18 +345,9 @@ def _is_ours(exc: Exception) -> bool:
     return not isinstance(exc, (OSError, HTTPError, HTTPException)) or isinstance(exc, LocationParseError)
 
 
-def _is_certificate(exc: Exception) -> bool:
-    """Tell whether a server's certificate was not trusted, or the file of trusted ones cannot be read."""
-    return any(mark in str(exc) for mark in CERTIFICATE_MARKS)
-
-
 def _clean(connection: Connection, body: bytes) -> bytes:
     """Return what a service says without our key in any form, before words of it are cut to a length."""
     if len(body) > READ_MAX_BYTES:
         return body
     text = utf8(body).decode(errors="surrogateescape")
     return connection.without_secrets_in(text).encode(errors="surrogateescape")
-
-
-def _named(label: str, value: str | None) -> str:
-    return f"{label}{value}" if value else ""

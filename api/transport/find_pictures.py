@@ -85,14 +85,11 @@ def known_pictures(document: object, texts: Mapping[str, memoryview]) -> list[Im
 
     `texts` are the long base64 texts that were taken out of the JSON, by the names in their places.
     """
-    images = [each for item in _items(document, texts) for each in _each_address(_image(item, texts))]
+    images: list[Image] = []
+    for image in (_image(item, texts) for item in _items(document, texts)):
+        addresses = SEVERAL.split(image.url) if image.url else []  # that stand in the place of one
+        images += [image.model_copy(update={"url": each.strip(" \r\n\t,;|")}) for each in addresses] or [image]
     return images if any(image.has_picture for image in images) else []
-
-
-def _each_address(image: Image) -> list[Image]:
-    """Return an image, or one for each of the addresses that stand in the place of one."""
-    addresses = SEVERAL.split(image.url) if image.url else []
-    return [image.model_copy(update={"url": each.strip(" \r\n\t,;|")}) for each in addresses] or [image]
 
 
 def guessed_pictures(document: object, texts: Mapping[str, memoryview], *, asked: int = 1) -> list[Image]:
@@ -262,7 +259,9 @@ def _image(item: object, texts: Mapping[str, memoryview]) -> Image:
     prompt = item.get("revised_prompt")
     revised = prompt if isinstance(prompt, str) else None
     own = item.get("b64_json")
-    told = texts.get(own, own) if isinstance(own, str) and own.strip() and _is_base64_place(own) else None
+    told: str | memoryview | None = None  # what is to be taken for base64, rather than for an address or a drawing
+    if isinstance(own, str) and own.strip() and own.lstrip()[:1] not in "{[":
+        told = None if ADDRESS.match(own) or _drawing_at_start(own) else texts.get(own, own)
     if told is not None and looks_like_base64(told):
         return Image(b64_json=told, revised_prompt=revised)
     for candidate in _candidates(item):
@@ -280,11 +279,6 @@ def _image(item: object, texts: Mapping[str, memoryview]) -> Image:
 def address_in(text: str) -> str | None:
     """Return the address that a text in the place of a picture is, or None."""
     return text.strip() if ADDRESS.match(text) or RELATIVE.fullmatch(text) else None
-
-
-def _is_base64_place(text: str) -> bool:
-    """Tell whether a text under the name of base64 is to be taken for it, rather than for an address or a drawing."""
-    return not ADDRESS.match(text) and _drawing_at_start(text) is None and text.lstrip()[:1] not in "{["
 
 
 def _candidates(item: Mapping[str, Any]) -> Iterator[str | list[Any]]:

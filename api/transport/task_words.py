@@ -115,7 +115,11 @@ def task_of(answer: Mapping[str, Any]) -> str | None:
     goes on, or where there is nothing else.
     """
     for inside in _with_places(answer):
-        named = [value for key, value in inside.items() if TASK_KEY.fullmatch(key) or _is_operation(key, value)]
+        named = [
+            value
+            for key, value in inside.items()
+            if TASK_KEY.fullmatch(key) or (key == "name" and isinstance(value, str) and OPERATION.fullmatch(value))
+        ]
         waits = _is_waiting(inside)
         is_alone = len(inside) <= ALONE_MAX and not (any(map(inside.get, STATE_KEYS)) or OF_ANSWERS & inside.keys())
         is_alone = is_alone and not any(map(_tells_of_more, inside.values()))
@@ -157,10 +161,6 @@ def task_address(answer: object) -> str:
 def _tells_of_more(value: object) -> bool:
     """Tell whether a value beside an id tells of something else than a task: words, or that it did not succeed."""
     return value is False or (isinstance(value, str) and SENTENCE.search(value) is not None)
-
-
-def _is_operation(key: str, value: object) -> bool:
-    return key == "name" and isinstance(value, str) and OPERATION.fullmatch(value) is not None
 
 
 def _is_waiting(answer: Mapping[str, Any]) -> bool:

@@ -71,7 +71,7 @@ def task_answer(
             ended += filter(None, [_ended_task(one, connection, operation, sent, ends)])
         except TaskGoesOnError:
             goes_on = True
-    has_picture = any(one.reading.holds_picture for one in ended)
+    has_picture = any(one.holds_picture for one in ended)
     if goes_on and not (is_last and has_picture):
         raise TaskGoesOnError
     if len(told) == 1:
@@ -90,7 +90,7 @@ def _as_json(body: bytes) -> bytes:
 
 def _several(raw: RawAnswer) -> list[RawAnswer]:
     """Return what an answer says of each of the tasks that it lists, or nothing where it does not tell of several."""
-    values = raw.reading.values
+    values = raw.values
     inner = [value.get(key) for value in values if isinstance(value, dict) for key in TASK_PLACES]
     for told in filter(lambda each: isinstance(each, list), [*values, *inner]):
         tasks = {task_of(each): each for each in told if isinstance(each, dict) and names_task(each)}
@@ -104,14 +104,14 @@ def _ended_task(
 ) -> RawAnswer | None:
     """Return how one task ended, as `task_answer`."""
     began = time.monotonic()
-    is_task, values = raw.reading.words.is_task, raw.reading.values
+    is_task, values = raw.words.is_task, raw.values
     places = addresses_in(raw.headers)
     places += _told(values) if is_task else []
     ids = [named for value in values if isinstance(value, dict) and (named := task_of(value))]
     watch = _Watch(connection, ends, sent, {*ids, *filter(None, map(_last_part, places))})
     if is_task and not places and not connection.is_openai:
         watch.guessed = list(_guessed(ids, operation))
-        places = [*watch.guessed, *_addresses(raw.reading)]
+        places = [*watch.guessed, *_addresses(raw)]
     found: Reading | None = None  # by a guess, which may be where the picture is told
     for place in places:  # grows while it is walked through
         if found is not None and place in watch.guessed:
@@ -247,15 +247,7 @@ class _Watch:
         except ValueError:
             pass
         told = Reading(body)
-        is_useless = _is_page(body) or (_is_large(told) and not self.has_picture(told, guess=False))
+        is_page = body.lstrip()[:1] == b"<" and IS_PAGE.search(body[:MESSAGE_MAX_CHARS].decode("latin-1"))
+        is_large = not is_picture(body) and len(told.lifted[0]) > OUTLINE_MAX_BYTES  # more than tells of a task
+        is_useless = is_page or (is_large and not self.has_picture(told, guess=False))  # a page has its own pictures
         return Reading(b"") if is_useless else told
-
-
-def _is_page(body: bytes) -> bool:
-    """Tell whether what came is a web page, with pictures of its own."""
-    return body.lstrip()[:1] == b"<" and IS_PAGE.search(body[:MESSAGE_MAX_CHARS].decode("latin-1")) is not None
-
-
-def _is_large(told: Reading) -> bool:
-    """Tell whether what came is more than tells of a task, without its pictures."""
-    return not is_picture(told.body) and len(told.lifted[0]) > OUTLINE_MAX_BYTES
