@@ -97,19 +97,22 @@ class Reading:
         """Its events or documents."""
         return list(sse.events([self.lifted[0]])) if self.is_stream else [document for document, _ in self._documents]
 
-    def _ways(self) -> Iterator[list[object]]:
+    def _ways(self, asked: int = 1) -> Iterator[list[object]]:
         """Yield the JSON documents of it, in each way to read it: as events, and as documents in a text.
 
-        Sketches are left out, but for those of a plain answer that has nothing else.
+        Sketches are left out, but for those of a plain answer that has nothing else. Of one that ends well without a
+        picture those are the pictures that came last, as many as were `asked` for.
         """
-        finals = [each for each in self._told if not sse.is_partial(each)]
-        if not self.is_stream:
-            yield finals or self._told
-            return
-        chat = sse.joined_chat(finals, self.lifted[1])
-        yield [each for each in finals if not sse.is_text_piece(each)] + ([chat] if chat else [])
-        if sse.PARTIAL not in self._text:
-            yield [document for document, _ in self._documents if not sse.is_partial(document)]
+        told = [document for document, _ in self._documents]
+        finals = [each for each in told if not sse.is_partial(each)]
+        if self.is_stream:
+            events = [each for each in self._told if not sse.is_partial(each)]
+            chat = sse.joined_chat(events, self.lifted[1])
+            yield [each for each in events if not sse.is_text_piece(each)] + ([chat] if chat else [])
+        if not self.is_stream or sse.PARTIAL not in self._text:
+            yield finals or ([] if self.is_stream else told)
+            if len(told) > len(finals) > 0 and sse.ends_well(told[-1]) and not any(map(sse.is_sketch, told)):
+                yield [each for each in told if response_from_document(each, self.lifted[1]).data][-asked:] or finals
 
     def response(
         self, *, asked: int = 1, sent: Sequence[bytes] = (), guess: bool = True
@@ -121,7 +124,7 @@ class Reading:
         if is_large(outline):
             return None
         told: list[object] = []
-        for told in self._ways():
+        for told in self._ways(asked):
             if (joined := _from_pieces(told, long_texts)) is not None:
                 return OpenAIImageGenerationResponse(data=[Image(raw=joined)])
             answers = [response_from_document(document, long_texts, sent) for document in told]

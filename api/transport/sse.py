@@ -14,7 +14,7 @@ from typing import Any
 
 from .base64_json import looks_like_base64
 from .loose_json import documents, strictly
-from .task_words import has_failed, is_unfinished
+from .task_words import has_failed, is_finished, is_unfinished
 
 # Each comment ends at its line's end and nowhere else: a pattern that could end it at a colon too would try them all.
 COMMENTS = rb"(\xef\xbb\xbf)?\s*(:[^\r\n]*[\r\n]\s*)*"
@@ -28,6 +28,10 @@ UNFINISHED_KINDS = re.compile(
     r"partial(?!_succeeded|_failed)|preview|sketch|progress|queued|pending|processing|running|started"
     r"|intermediate|draft|latent|generating|rendering|denois|(^|[._-])step$",
     re.I,
+)
+SKETCH, ENDS = (
+    re.compile(r"partial|preview|sketch|draft|latent", re.I),
+    re.compile(r"(.+\.)?(done|completed?|end)", re.I),
 )
 UNFINISHED_STATES = re.compile(r"(in_?)?(partial|preview|progress|queued?|pending|processing|running|started)", re.I)
 PARTIAL_INDEX = "partial_image_index"
@@ -79,6 +83,18 @@ def is_partial(event: object) -> bool:
     is_begun = any(isinstance(state, str) and UNFINISHED_STATES.fullmatch(state) for state in states)
     is_begun = is_begun or is_unfinished(event)
     return bool(UNFINISHED_KINDS.search(kind)) or is_begun or (not kind and PARTIAL_INDEX in event)
+
+
+def is_sketch(event: object) -> bool:
+    """Tell whether an event says that its picture is another than the one that was asked for."""
+    return isinstance(event, dict) and (SKETCH.search(str(event.get("type", ""))) is not None or PARTIAL_INDEX in event)
+
+
+def ends_well(event: object) -> bool:
+    """Tell whether an event says that all is done, and not that it failed."""
+    if not isinstance(event, dict) or is_error(event):
+        return False
+    return is_finished(event) or ENDS.fullmatch(str(event.get("type", ""))) is not None
 
 
 def is_begun(event: object) -> bool:

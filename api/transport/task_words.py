@@ -93,6 +93,11 @@ def is_unfinished(answer: Mapping[str, Any]) -> bool:
     return any(answer.get(key) is False for key in END_KEYS) or any(goes_on)
 
 
+def is_finished(answer: Mapping[str, Any]) -> bool:
+    """Tell whether an object says of itself that it is the end."""
+    return any(answer.get(key) is True for key in END_KEYS) or any(map(DONE_STATES.fullmatch, _own_states(answer)))
+
+
 def state_of(answer: object) -> str:
     """Return the state of the task in an answer, or nothing: the innermost, as what is around it may be of the look.
 

@@ -350,6 +350,25 @@ def test_addresses_in_texts_are_followed(server: WireServer, name: str) -> None:
     assert colour() == [250, 0, 0]
 
 
+ENDS_WELL: dict[str, tuple[dict[str, Any], ...]] = {
+    "not done, and done": ({"image": text(BLUE), "done": False}, {"image": text(), "done": False}, {"done": True}),
+    "what it does": ({"phase": "upscaling", "data": [{"b64_json": text()}]}, {"phase": "done"}),
+    "a last step": ({"type": "final_step", "b64_json": text()}, {"type": "end"}),
+}
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+@pytest.mark.parametrize("name", ENDS_WELL)
+def test_what_came_last_is_the_picture_of_an_answer_that_ends_well(
+    server: WireServer, name: str, is_stream: bool
+) -> None:
+    """Each event says that more comes, and the one that says that all is done has no picture."""
+    lines = plain("\n".join(map(json.dumps, ENDS_WELL[name])).encode(), "Content-Type: application/x-ndjson")
+    server.script(chunked(*(event(**each) for each in ENDS_WELL[name])) if is_stream else lines)
+    assert colour(live_preview=1) == [250, 0, 0]
+    assert server.posts == 1
+
+
 TWO: dict[str, dict[str, Any]] = {
     "captions": {"data": [{"label": "iconic fox", "b64_json": text()}, {"label": "a fox", "b64_json": text(BLUE)}]},
     "names of places": {"edited": text(), "another": text(BLUE)},
