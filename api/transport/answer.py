@@ -133,7 +133,10 @@ class Reading:
                     return _joined(answers, once=any(map(sse.is_of_responses, told)))
                 # of one that was asked for, lines of progress may come before the answer
                 return _joined(answers, once=True) if asked > 1 else with_pictures[-1]
-        if long_texts and not told and not self._has_sketches:  # cut off behind its picture
+        has_sketch = any(mark in self._text for mark in (sse.PARTIAL, sse.PARTIAL_INDEX))  # perhaps one that is cut off
+        if long_texts and not (
+            told or has_sketch or any(map(sse.is_partial, self._told))
+        ):  # cut off behind its picture
             whole = [Image(b64_json=text) for text in long_texts.values() if looks_like_base64(text)]
             return OpenAIImageGenerationResponse(data=whole[:MAX_IMAGES])
         for quoted in filter(None, map(_quoted_stream, told)):
@@ -147,13 +150,6 @@ class Reading:
         if guess and not self.is_stream and (found := _not_sent(pictures_in_text(self.body), sent)):
             return OpenAIImageGenerationResponse(data=found)
         return _about(told[-1]) if told else None
-
-    @property
-    def _has_sketches(self) -> bool:
-        """Whether it holds sketches, perhaps one that is cut off."""
-        return any(mark in self._text for mark in (sse.PARTIAL, sse.PARTIAL_INDEX)) or any(
-            map(sse.is_partial, self._told)
-        )
 
     @cached_property
     def holds_picture(self) -> bool:

@@ -123,11 +123,10 @@ def _part_headers(field: RequestField) -> bytes:
 
 def _boundary(what: bytes, pieces: Sequence[bytes]) -> bytes:
     """Return a boundary that follows from `what` a request is, and from nothing less, and occurs in none of it."""
-    for number in count():
-        boundary = BOUNDARY_START + hashlib.sha256(b"%d %s" % (number, what)).hexdigest()[:32].encode()
-        if all(piece.find(boundary) < 0 for piece in pieces):  # not `in`, which a mapped file has for single bytes
-            return boundary
-    raise AssertionError("numbers do not end")
+    digests = (hashlib.sha256(b"%d %s" % (number, what)).hexdigest()[:32] for number in count())
+    boundaries = (BOUNDARY_START + digest.encode() for digest in digests)
+    # not `in`, which a mapped file has for single bytes
+    return next(each for each in boundaries if all(piece.find(each) < 0 for piece in pieces))
 
 
 def _flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -140,16 +140,16 @@ def fetched(url: str, connection: Connection, *, pauses_s: Sequence[float] | Non
     Raises: ValueError in words about the address, which is never asked for or has no picture.
     """
     address, ends = address_of(url, connection), time.monotonic() + TOTAL_S
-    for pause_s in (*(DOWNLOAD_PAUSES_S if pauses_s is None else pauses_s), None):
+    pauses = iter(DOWNLOAD_PAUSES_S if pauses_s is None else pauses_s)
+    while True:
         try:
             return _picture_at(address, connection)
         except requests.RequestException as exc:
             status = exc.response.status_code if exc.response is not None else None
             final = isinstance(exc, TooLargeError) or (status is not None and status < 500 and status not in AGAIN)
-            if pause_s is None or final or time.monotonic() > ends:
+            if (pause_s := next(pauses, None)) is None or final or time.monotonic() > ends:
                 raise ValueError(_not_fetched(address, exc, status)) from exc
         time.sleep(pause_s)
-    raise AssertionError("unreachable")
 
 
 def _picture_at(address: str, connection: Connection) -> bytes:
