@@ -44,7 +44,8 @@ WORD_CHARS, PACKED_SAMPLE_BYTES = 64, 4000
 SAID_MAX_CHARS = 300
 PACKINGS = ("br", "zstd", "dcb", "dcz", "compress", "x-compress", "snappy", "lz4", "bzip2", "xz")  # see client.py
 PACKED = {b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ": "xz", b"\x04\x22\x4d\x18": "lz4", b"BZh": "bzip2"}
-ADDRESS_HEADERS = ("operation-location", "location")  # of a task that was begun, or of what was made
+# of a task that was begun, or of what was made
+ADDRESS_HEADERS = ("operation-location", "azure-asyncoperation", "location")
 QUOTED_STREAM = re.compile(r"event: (?:image_(?:generation|edit)|response)\.|data: ?\{")
 TOTALS = ("input_tokens", "output_tokens", "total_tokens")
 DETAILS = ("input_tokens_details", "output_tokens_details")

@@ -28,6 +28,7 @@ STATE_KEYS = (
     "job_status",
     "jobStatus",
     "phase",
+    "runtimeStatus",
 )
 TASK_STATES = re.compile(  # the first is all that is being done: processing, queuing, rendering, warming up
     r"(?!missing|warning)[a-z]+ing([ _-]up)?|(en)?queued?|pending\w*|in[ _-]?(progress|queue|line)|submitted|created"
@@ -57,6 +58,7 @@ TASK_PLACES = (
 WAITING_KEYS = (
     "status_url", "statusUrl", "statusURL", "polling_url", "poll_url", "pollingUrl", "pollUrl", "pollURL",
     "fetch_result", "fetch_url", "task_url", "check_url", "query_url", "progress_url", "status_endpoint",
+    "statusQueryGetUri",
 )  # fmt: skip
 TASK_ADDRESS_KEYS = (*WAITING_KEYS, "response_url", "result_url", "get", "self", "href")
 OF_ANSWERS = {

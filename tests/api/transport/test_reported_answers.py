@@ -811,6 +811,13 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         "may have been billed",
     ),
     "a form that cannot be read": (RELAY, 500, "no multipart boundary param in Content-Type", RefusedError, "refused"),
+    "a failed task with its reason in an object": (
+        RELAY,
+        200,
+        {"job": {"id": "7412", "status": "FAILED", "failedInfo": {"reason": "dull", "code": "DEFAULT"}}},
+        RefusedError,
+        "says: dull",
+    ),
     "a task that broke": (
         RELAY,
         200,
@@ -1108,7 +1115,7 @@ def test_the_prompt_said_back_makes_no_other_error(server: WireServer, status: s
 
 
 @pytest.mark.parametrize("said", [None, {"created": 1, "status": "notRunning"}])
-@pytest.mark.parametrize("header", ["location", "operation-location"])
+@pytest.mark.parametrize("header", ["location", "operation-location", "azure-asyncoperation"])
 def test_a_task_that_only_a_header_names_is_told(said: Any, header: str) -> None:
     """As Azure does, and whoever answers 202 with a place to ask at; what may be a key to it is not shown."""
     found = told(AZURE, 202, said, {header: "https://x.invalid/operations/f1?sig=secret"})
@@ -1416,6 +1423,15 @@ BEGUN: dict[str, tuple[bytes, dict[str, list[Any]]]] = {
             "/mj/task/1712205491372224/fetch": [
                 {"id": "1712205491372224", "status": "IN_PROGRESS", "imageUrl": "BASE/v1/b.png"},
                 {"id": "1712205491372224", "status": "SUCCESS", "imageUrl": "BASE/v1/a.png"},
+            ]
+        },
+    ),
+    "a durable function of azure": (
+        b'{"id": "t1", "statusQueryGetUri": "/v1/s/t1", "sendEventPostUri": "/v1/x", "terminatePostUri": "/v1/y"}',
+        {
+            "/v1/s/t1": [
+                {"instanceId": "t1", "runtimeStatus": "Running"},
+                {"instanceId": "t1", "runtimeStatus": "Completed", "output": {"url": "BASE/v1/a.png"}},
             ]
         },
     ),
