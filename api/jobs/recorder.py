@@ -85,7 +85,7 @@ class AnswerRecorder:
             parse_answer,
             connection=self._connection,
             model=record.model,
-            asked=_asked(record),
+            asked=record.fields.get("n") or 1,
             prompt=str(record.fields.get("prompt") or ""),
             sent=self._sent,
         )
@@ -203,12 +203,6 @@ class AnswerRecorder:
     def _note_spent(self, record: JobRecord) -> None:
         with contextlib.suppress(OSError):  # of one that nobody can read its estimate: it may have been billed
             spending.note_spent(self._store.root, record)
-
-
-def _asked(record: JobRecord) -> int:
-    """Return how many pictures were asked for."""
-    asked = record.fields.get("n")
-    return asked if isinstance(asked, int) else 1
 
 
 def _with_picture(answer: StoredAnswer) -> StoredAnswer:

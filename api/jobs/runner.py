@@ -167,7 +167,7 @@ class JobRunner:
             elif old is None:  # asked again on purpose: what came to a process that died is another picture, too
                 with contextlib.suppress(OSError):  # whatever lies there, reuse is off
                     old = self._journal.adopt(self._name, self._owner, is_answered=self._store.is_answered)
-            raw = self._came_before(old or record)  # once: what is not read a second time would be paid a second time
+            body = self._journal.answer(self._name)  # once: what is not read a second time would be paid a second time
         except OSError as exc:
             raise OutcomeUnknownError(
                 f"{self._job.connection.name}: the record of this request in {self._journal.root} cannot be read"
@@ -175,6 +175,9 @@ class JobRunner:
             ) from exc
         if old is not None and old.fault:
             raise unreadable(old, None)
+        came = old or record
+        is_told = body or addresses_in(came.headers)  # where its task is, and nothing else
+        raw = RawAnswer(body or b"", came.headers, came.elapsed_s or 0.0) if is_told else None
         if old is not None and old.state != "prepared":
             self._keys.add(old.idempotency_key)
         if old is not None and raw is not None:
@@ -189,15 +192,6 @@ class JobRunner:
         record.state = "sent" if self._may_be_billed else "prepared"
         self._journal.write(self._name, record)
         return record, raw
-
-    def _came_before(self, record: JobRecord) -> RawAnswer | None:
-        """Return an answer that came, perhaps to a process that died, and is not kept yet.
-
-        Raises: OSError if it is there and cannot be read.
-        """
-        body = self._journal.answer(self._name)
-        is_told = body or addresses_in(record.headers)  # where its task is, and nothing else
-        return RawAnswer(body or b"", record.headers, record.elapsed_s or 0.0) if is_told else None
 
     def _exchanged(self, record: JobRecord, raw: RawAnswer | None) -> StoredAnswer:
         retries = RetryPolicy(idempotent=self._job.connection.idempotent)
@@ -245,7 +239,7 @@ class JobRunner:
         self._handle.median_duration_s = past_runs.median_duration_s(self._store, record)
         self._handle.about_to_send()
         record.state, record.sent_at = "sent", time.time()
-        self._journal.announce(self._name, record)
+        self._journal.write(self._name, record, goes_out=True)
         self._refuse_lost_lease()  # this process may have slept while it wrote
         try:
             with self._journal.receiving(self._name) as keep:

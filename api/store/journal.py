@@ -65,15 +65,12 @@ class RequestJournal:
         """Tell whether somebody alive works on a job."""
         return is_leased(self.place(name))
 
-    def announce(self, name: str, record: JobRecord) -> None:
-        """Write down that a job goes out now, where everybody sees it who might send it too.
+    def write(self, name: str, record: JobRecord, *, goes_out: bool = False) -> None:
+        """Write down how far a job is. A record that says more than `prepared` is on the disk when this returns.
 
+        `goes_out`: it is sent now, and everybody has to see it who might send it too.
         Raises: SharedStoreError if those on other machines could not.
         """
-        self.write(name, record)
-
-    def write(self, name: str, record: JobRecord) -> None:
-        """Write down how far a job is. A record that says more than `prepared` is on the disk when this returns."""
         synced = record.state != "prepared"
         try:
             write_atomic(self.folder(name) / RECORD, record_bytes(record), synced=synced)

@@ -71,10 +71,6 @@ NUMBERS_EACH = 1000
 PLACES = 900_000
 
 
-def _date_or_none(value: float | None) -> float | None:
-    return value if value is not None and 0 <= value <= LAST_SECOND else None
-
-
 def _account_or_nobodys(value: object) -> str | None:
     """Return an account, or "" for what is none: it is no reason to withhold a picture, nor to give it to anybody."""
     if value is None:
@@ -97,10 +93,6 @@ def _askable(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _number_or_none(value: object) -> object:
-    return value if isinstance(value, (int, float)) else None
-
-
 def _usage_or_none(value: object, read: ValidatorFunctionWrapHandler) -> Any:
     try:
         return read(value)
@@ -115,10 +107,12 @@ Word = Annotated[str, Field(pattern=r"^[0-9A-Za-z_.:-]{1,200}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PictureName = Annotated[str, Field(pattern=f"^{PICTURE_FILE.pattern}$")]
 Second = Annotated[float, Field(ge=0, le=LAST_SECOND, allow_inf_nan=False)]
-Moment = Annotated[float | None, AfterValidator(_date_or_none)]  # what a service says of its own time
-Amount = Annotated[
-    float | None, BeforeValidator(_number_or_none), AfterValidator(amount)
-]  # a picture is not withheld for an odd number beside it
+Moment = Annotated[  # what a service says of its own time
+    float | None, AfterValidator(lambda said: said if said is not None and 0 <= said <= LAST_SECOND else None)
+]
+Amount = Annotated[  # a picture is not withheld for an odd number beside it
+    float | None, BeforeValidator(lambda said: said if isinstance(said, (int, float)) else None), AfterValidator(amount)
+]
 
 
 class JobRecord(BaseModel):

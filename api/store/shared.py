@@ -60,7 +60,7 @@ class SharedStore(Store):
         try:
             if not self.is_answered(record, as_much=True):
                 # unread: a full store would forget it before anybody has it, and it would be paid once more
-                self._keep(record, {**dict(zip(record.pictures, pictures, strict=True)), UNREAD: b""})
+                super()._save(record, {**dict(zip(record.pictures, pictures, strict=True)), UNREAD: b""})
         except OSError as exc:
             raise SharedStoreError(
                 f"The picture is in the shared store, but {self.root} cannot take it ({exc.strerror}). Make room."
@@ -88,19 +88,20 @@ class SharedStore(Store):
             files.write_synced(folder / UNSHARED, b"", synced=False)
             self.outbox.note(record.identity)
 
-    def _save(self, record: JobRecord, contents: dict[str, bytes], unread: bytes) -> Path:
+    def _save(self, record: JobRecord, contents: dict[str, bytes]) -> Path:
+        pictures = [contents[name] for name in record.pictures]
         try:
             note = self.outbox.announce(record.identity)
             try:
-                folder = self._keep(record, {**contents, UNREAD: unread, UNSHARED: b""})
+                folder = super()._save(record, {**contents, UNSHARED: b""})
             except OSError:
                 self.outbox.withdraw(note)
                 raise
         except OSError:
             with contextlib.suppress(SharedStoreError):
-                self.bucket.put(record, list(contents.values()))  # then it is kept at least there
+                self.bucket.put(record, pictures)  # then it is kept at least there
             raise
-        self.outbox.deliver(note, folder, record, list(contents.values()))
+        self.outbox.deliver(note, folder, record, pictures)
         return folder
 
 
@@ -131,22 +132,20 @@ class SharedJournal(RequestJournal):
         """Return where a lease of a job can be taken."""
         return self._bucket.job(name)
 
-    def announce(self, name: str, record: JobRecord) -> None:
-        """Write down that a job goes out now, where everybody sees it who might send it too.
+    def write(self, name: str, record: JobRecord, *, goes_out: bool = False) -> None:
+        """Write down how far a job is, for others too once it says more than `prepared`.
 
-        Raises: SharedStoreError if those on other machines could not.
+        `goes_out`: it is sent now. Raises: SharedStoreError if it is, and others could not see it.
         """
         super().write(name, record)
-        self._announced.add(name)
-        self._tell_others(name, record)
-
-    def write(self, name: str, record: JobRecord) -> None:
-        """Write down how far a job is, for others too once it says more than `prepared`."""
-        super().write(name, record)
+        if goes_out:
+            self._announced.add(name)
         if record.state != "prepared" or name in self._announced:
             try:
                 self._tell_others(name, record)
             except SharedStoreError as exc:
+                if goes_out:
+                    raise
                 LOG.warning("The state of a request cannot be shared: %s", exc)
                 self._unwritten[name] = record.model_copy()
 

@@ -213,7 +213,7 @@ class Store:
         """
         record.pictures, record.picture_digests = picture_names(pictures), picture_digests(pictures)
         try:
-            return self._save(record, dict(zip(record.pictures, pictures, strict=True)), unread)
+            return self._save(record, {**dict(zip(record.pictures, pictures, strict=True)), UNREAD: unread})
         except OSError:
             record.pictures, record.picture_digests = [], []
             raise
@@ -233,10 +233,7 @@ class Store:
         """Return what somebody should know of an answer that was just kept."""
         return []
 
-    def _save(self, record: JobRecord, contents: dict[str, bytes], unread: bytes) -> Path:
-        return self._keep(record, {**contents, UNREAD: unread})
-
-    def _keep(self, record: JobRecord, contents: dict[str, bytes]) -> Path:
+    def _save(self, record: JobRecord, contents: dict[str, bytes]) -> Path:
         make_private_folder(self.jobs)
         fresh = make_private_folder(self._incoming / uuid.uuid4().hex)
         try:
@@ -250,7 +247,7 @@ class Store:
             if exc.errno != errno.EXDEV or self._incoming.parent == self.jobs:
                 raise
             self._incoming = self.root / INCOMING[1]  # the answers were moved to a disk of their own
-            return self._keep(record, contents)
+            return Store._save(self, record, contents)
         files.sync(self.jobs)
         self._names.note(folder.name)
         if self._limit.is_short_after(files.folder_bytes(folder)):
