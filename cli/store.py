@@ -122,7 +122,11 @@ def _print_line(folder: Path, record: JobRecord, state: str, *, is_mixed: bool =
 
 def _find(words: Sequence[str], *, as_json: bool) -> int:
     """List the jobs whose prompt, or what the service made of it, has all words; upper and lower case are the same."""
-    found = [(store, *one) for store in stores() for one in store.records() if _has(one[1], words)]
+    wanted, found = [word.casefold() for word in words], []
+    for store, folder, record in ((kept, *one) for kept in stores() for one in kept.records()):
+        text = " ".join([prompt_of(record.fields), *record.revised_prompts]).casefold()
+        if all(word in text for word in wanted):
+            found.append((store, folder, record))
     if as_json:
         return print_json([summary(folder, record) for _, folder, record in found])
     for store, folder, record in found:
@@ -131,11 +135,6 @@ def _find(words: Sequence[str], *, as_json: bool) -> int:
     if not found:
         print("no job has these words in its prompt", file=sys.stderr)
     return 0
-
-
-def _has(record: JobRecord, words: Sequence[str]) -> bool:
-    text = " ".join([prompt_of(record.fields), *record.revised_prompts]).casefold()
-    return all(word.casefold() in text for word in words)
 
 
 def _list_sums(paid: Store) -> None:

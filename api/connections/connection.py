@@ -156,7 +156,12 @@ class Connection:
     def _secrets(self) -> list[str]:
         key = [self.key.get_secret_value()] if self.key else []
         own = self.headers.items() if self.kind == "compatible" else ()
-        own_headers = [value for name, value in own if SECRET_HEADER.search(name) or not _is_word(value)]
+        # a word as it stands in prompts, such as the name of a team, is no key in a header of some other name
+        own_headers = [
+            value
+            for name, value in own
+            if SECRET_HEADER.search(name) or not value.isalpha() or len(value) >= LONGEST_WORD
+        ]
         return [secret for secret in [*key, *own_headers] if len(secret) >= SHORTEST_SECRET]
 
     def check(self, request: OpenAIImageGenerationRequest) -> None:
@@ -253,11 +258,6 @@ class HostSecrets:
     comfy_key: SecretStr | None = None
     comfy_base_url: str | None = None
     comfy_headers: Mapping[str, str] = field(default_factory=dict)
-
-
-def _is_word(value: str) -> bool:
-    """Tell a word as it stands in prompts, such as the name of a team, from a key in a header of some other name."""
-    return value.isalpha() and len(value) < LONGEST_WORD
 
 
 def is_loopback(url: str) -> bool:

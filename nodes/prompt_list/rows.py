@@ -70,7 +70,10 @@ def _draft(record: Record, source: str, default_size: str, default_quality: str)
     def refuse(told: str) -> PromptListError:
         return fault(source, record.line, told)
 
-    texts = {column: _text(column, value, refuse) for column, value in record.fields.items() if column != "seed"}
+    texts = {column: value for column, value in record.fields.items() if column != "seed"}
+    for column, value in texts.items():
+        if not isinstance(value, str):
+            raise refuse(f"{column} must be a text, and is {reprlib.repr(value)}. Put it in double quotes.")
     size = texts.get("size", default_size).lower()
     quality = texts.get("quality", default_quality).lower()
     if size not in SIZES and parse_size(size) is None:
@@ -92,12 +95,6 @@ def _draft(record: Record, source: str, default_size: str, default_quality: str)
         raise refuse(f"the prompt has {len(prompt):,} characters, more than {most:,}. Shorten it.")
     wanted = (prompt, size, quality, texts.get("image"), texts.get("mask"))
     return _Draft(record.line, wanted, _seed(record.fields.get("seed"), refuse), texts.get("name"))
-
-
-def _text(column: str, value: Any, refuse: Callable[[str], PromptListError]) -> str:
-    if not isinstance(value, str):
-        raise refuse(f"{column} must be a text, and is {reprlib.repr(value)}. Put it in double quotes.")
-    return value
 
 
 def _seed(value: Any, refuse: Callable[[str], PromptListError]) -> int | None:

@@ -77,8 +77,8 @@ def csv_table(text: str, source: str) -> Table:
             if not columns:
                 columns = _columns(cells, line, ignored)
                 if "prompt" not in columns:
-                    told = f"no column is called prompt. The first line names the columns: {_choices()}."
-                    raise TableError(line, told)
+                    names = f"prompt and, if you like, {', '.join(COLUMNS[1:])}"
+                    raise TableError(line, f"no column is called prompt. The first line names the columns: {names}.")
             elif len(cells) != len(columns):
                 told = f"{_counted(len(cells))} here and {_counted(len(columns))} in the header."
                 raise TableError(line, f"{told} Put a text that holds a comma or a line break in double quotes.")
@@ -137,10 +137,6 @@ def _meant(column: str) -> str | None:
     if len(column) > 2 * max(map(len, COLUMNS)):
         return None
     return next(iter(difflib.get_close_matches(column, COLUMNS, 1, NEARLY)), None)
-
-
-def _choices() -> str:
-    return f"prompt and, if you like, {', '.join(COLUMNS[1:])}"
 
 
 def _counted(cells: int) -> str:

@@ -159,11 +159,23 @@ def encode_inputs(
             encoded.notes.append(
                 f"Picture {index} was scaled from {width}x{height} to {png.width}x{png.height} for this connection."
             )
-    size, encoded.sent_size = sizes[0], (pngs[0].width, pngs[0].height)
-    if images.mask is not None:
-        _add_mask(encoded, images, sent.mask, size, as_before=as_before)
+    size, sent_size = sizes[0], (pngs[0].width, pngs[0].height)
+    encoded.sent_size = sent_size
+    mask = images.mask
+    if mask is not None and sent.mask is not None and (images.has_mask or (as_before and _was_mask(images))):
+        encoded.files.append(_part("mask", "mask.png", mask_to_alpha.mask_to_png(sent.mask, size, sent_size)))
+        encoded.mask = mask
+        if mask.ndim > 2 and mask.shape[0] > 1:
+            encoded.notes.append(
+                f"{mask.shape[0]} masks are connected: only the first was used, for the first picture."
+            )
+        elif encoded.count > 1:
+            encoded.notes.append("The mask belongs to the first of the pictures.")
+    elif mask is not None:
+        encoded.is_new = encoded.is_new or _was_mask(images)
+        encoded.notes.append("The mask opens nothing, as that of a picture without transparency: no mask was sent.")
     if sent.markup is not None:
-        encoded.files.append(_part("markup", "markup.png", encode.markup_to_png(sent.markup, size, encoded.sent_size)))
+        encoded.files.append(_part("markup", "markup.png", encode.markup_to_png(sent.markup, size, sent_size)))
         encoded.markup = True
     return encoded
 
@@ -186,24 +198,6 @@ def _cut(images: InputImages, framing: Framing, first: Tensor) -> InputImages:
         markup = part(markup.reshape(-1, *markup.shape[-3:])[0], region.box, mode="constant")
     others = [batch for batch in (batches[0][1:], *batches[1:]) if len(batch)]
     return InputImages(sent[None], mask, others, markup)
-
-
-def _add_mask(
-    encoded: EncodedInputs, images: InputImages, sent_mask: Tensor | None, size: Size, *, as_before: bool
-) -> None:
-    mask = images.mask
-    if mask is None or sent_mask is None or encoded.sent_size is None:
-        return
-    if not images.has_mask and not (as_before and _was_mask(images)):
-        encoded.is_new = encoded.is_new or _was_mask(images)
-        encoded.notes.append("The mask opens nothing, as that of a picture without transparency: no mask was sent.")
-        return
-    encoded.files.append(_part("mask", "mask.png", mask_to_alpha.mask_to_png(sent_mask, size, encoded.sent_size)))
-    encoded.mask = mask
-    if mask.ndim > 2 and mask.shape[0] > 1:
-        encoded.notes.append(f"{mask.shape[0]} masks are connected: only the first was used, for the first picture.")
-    elif encoded.count > 1:
-        encoded.notes.append("The mask belongs to the first of the pictures.")
 
 
 def _was_mask(images: InputImages) -> bool:

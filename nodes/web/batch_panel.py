@@ -62,7 +62,7 @@ class BatchPanel:
         seen = [(store, manager.sums(SHOWN)) for store, manager in managers]
         parts = [part for _, one in seen for part in one.parts]
         failed = [job for _, one in seen for job in one.failed]
-        left = _left(manager for _, manager in managers)
+        left = [part for _, manager in managers for part in manager.left_half_way()]
         return {
             **_sums(parts),
             "parts": [_part(part) for part in parts],
@@ -223,10 +223,6 @@ class _Faults:
 
 def _words(exc: OpenAIImageError | OSError) -> str:
     return store_fault(exc) if isinstance(exc, OSError) else str(exc)
-
-
-def _left(managers: Iterable[BatchManager]) -> list[BatchPart]:
-    return [part for manager in managers for part in manager.left_half_way()]
 
 
 def _jobs(store: Store, record: BatchRecord) -> list[str]:

@@ -245,7 +245,7 @@ def test_paid_file_that_no_disk_took_is_saved(server: Capture, output: Path, mon
     def full(*_args: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("openai_image_nodes.api.store.store.Store._keep", full)
+    monkeypatch.setattr("openai_image_nodes.api.store.store.Store._save", full)
     reference = originals(server, signed("png"))
     save(reference)
     assert (output / "ComfyUI_00001_.png").read_bytes() == signed("png")
