@@ -196,8 +196,12 @@ class BatchSubmitter:
                     f" if it is not there. What happened: {error}"
                 ) from error
             return
-        except OpenAIImageError as error:
-            self._not_begun(record, None if isinstance(error, RateLimitError) else error)
+        except RateLimitError:
+            self._not_begun(record)
+            raise
+        except OpenAIImageError as error:  # the service's own: it never will be
+            record.faults = [str(error)]
+            abandon(self._store, record)
             raise
         self._note(record, begun)
 
@@ -240,14 +244,10 @@ class BatchSubmitter:
         self._ledger.write(record)
         self._plan.touch()
 
-    def _not_begun(self, record: BatchRecord, error: OpenAIImageError | None = None) -> None:
-        """Note that a batch was certainly not begun; with an error of the service's it never will be."""
-        record.state = PREPARING
-        record.faults = [] if error is None else [str(error)]
-        if error is None:
-            self._ledger.write(record)
-        else:
-            abandon(self._store, record)
+    def _not_begun(self, record: BatchRecord) -> None:
+        """Note that a batch was certainly not begun."""
+        record.state, record.faults = PREPARING, []
+        self._ledger.write(record)
 
     def _refuse_over_budget(self, usd: float, *, but: str = "") -> None:
         if self._connection.kind != "sandbox":

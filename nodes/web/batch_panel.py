@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from ...api import OpenAIImageError, RefusedError, StillRunningError, Store, stores
@@ -95,7 +94,7 @@ class BatchPanel:
         is_dearer = high_usd is not None and (usd is None or usd > high_usd + CENT)
         if is_dearer or left not in (None, now_left):
             raise RefusedError(CHANGED)
-        self._start("submit", lambda: self._submit_all(plans))
+        self._start("submit", lambda: _all_done(partial(manager.submit, some) for manager, some in plans))
 
     def look(self) -> None:
         """Begin to ask the service how far all open batches are.
@@ -131,26 +130,18 @@ class BatchPanel:
         """Begin to plan again what failed for good. Raises: StillRunningError if something is being done."""
         self._start("retry", self._plan_all_again)
 
-    def _submit_all(self, plans: Iterable[tuple[BatchManager, Sequence[BatchPart]]]) -> None:
-        """Submit each store's plan: that one of them cannot be sent keeps none of the others."""
-        faults = _Faults()
-        for manager, parts in plans:
-            with faults.noted():
-                manager.submit(parts)
-        faults.tell()
-
     def _look_after_all(self, *, collected: bool) -> None:
-        """Look after each batch, whatever is wrong with another."""
-        faults = _Faults()
-        for _, manager in self._managers():
-            for record in manager.batches():
-                if record.state != SUBMITTED:
-                    continue  # over, or half-way: only a submit, which the person confirms, goes on with it
-                with faults.noted():
-                    seen = manager.look(record)
-                    if collected and seen.is_over:
-                        manager.collect(seen)
-        faults.tell()
+        def look(manager: BatchManager, record: BatchRecord) -> None:
+            seen = manager.look(record)
+            if collected and seen.is_over:
+                manager.collect(seen)
+
+        _all_done(
+            partial(look, manager, record)
+            for _, manager in self._managers()
+            for record in manager.batches()
+            if record.state == SUBMITTED  # half-way: only a submit, which the person confirms, goes on with it
+        )
 
     def _forget_all(self) -> None:
         for _, manager in self._managers():
@@ -201,24 +192,16 @@ class BatchPanel:
             self._large_view.expire()
 
 
-@dataclass
-class _Faults:
-    """What went wrong in work that goes on all the same; told at its end."""
-
-    found: list[OpenAIImageError | OSError] = field(default_factory=list)
-
-    @contextmanager
-    def noted(self) -> Iterator[None]:
-        """Keep an error for later."""
+def _all_done(steps: Iterable[Callable[[], object]]) -> None:
+    """Take all steps, whatever is wrong with one. Raises: OpenAIImageError at the end, with each message once."""
+    faults: dict[str, None] = {}
+    for step in steps:
         try:
-            yield
+            step()
         except (OpenAIImageError, OSError) as exc:
-            self.found.append(exc)
-
-    def tell(self) -> None:
-        """Raise what was found, each message once. Raises: OpenAIImageError."""
-        if self.found:
-            raise OpenAIImageError("\n".join(dict.fromkeys(map(_words, self.found))))
+            faults[_words(exc)] = None
+    if faults:
+        raise OpenAIImageError("\n".join(faults))
 
 
 def _words(exc: OpenAIImageError | OSError) -> str:
