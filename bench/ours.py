@@ -63,7 +63,7 @@ def encode(batch: Tensor) -> list[bytes]:
 def encode_mask(mask: Tensor) -> bytes:
     """Return the PNG file of a mask [1,H,W]."""
     size = (mask.shape[2], mask.shape[1])
-    data: bytes = part("utils.mask_to_alpha").mask_to_png(mask, size, size).data
+    data: bytes = part("utils.encode").mask_to_png(mask, size, size).data
     return data
 
 

@@ -132,8 +132,8 @@ def _masks(mask: Any, original: Tensor) -> list[Tensor]:
     Raises: ImageInputError for one of another size.
     """
     from ..utils.edits.regions import masked_area
+    from ..utils.encode import NO_MASK_SIZE
     from ..utils.input_tensors import check_mask_size, mask_of
-    from ..utils.mask_to_alpha import NO_MASK_SIZE
 
     masks = [] if mask is None else list(mask_of(mask, "mask").detach().cpu())
     if all(masked_area(each) is None for each in masks):

@@ -1,4 +1,4 @@
-"""Tensors to the PNG files that go out."""
+"""Tensors to the PNG files that go out, a mask to the alpha channel that the service reads."""
 
 from __future__ import annotations
 
@@ -12,14 +12,27 @@ import numpy as np
 from PIL import Image
 
 from .errors import ImageInputError
-from .input_tensors import as_batch, check_size, size_of
+from .input_tensors import MASK_REMEDY, as_batch, check_size, first_mask, size_of
 from .png import encode_png
-from .tensors import Pixels, Stripes, done, parallel_map, start_pixels, submit_digest, tensor_to_pixels, wait_for
+from .tensors import (
+    STRIPE_ROWS,
+    Pixels,
+    Stripes,
+    done,
+    parallel_map,
+    start_pixels,
+    start_stripes,
+    submit_digest,
+    tensor_to_pixels,
+    wait_for,
+)
 
 if TYPE_CHECKING:  # and where it is used: the commands do without torch, which takes seconds and 200 MB
     from torch import Tensor
 
 Under = Literal["any", "white", "own colours"]
+NO_MASK_SIZE = (64, 64)  # ComfyUI's LoadImage: torch.zeros((64, 64)) for a picture without transparency
+OPENS_NOTHING = 1  # 8-bit level of a mask
 
 
 class Png(NamedTuple):
@@ -75,6 +88,46 @@ def markup_to_png(markup: Tensor, image_size: tuple[int, int], png_size: tuple[i
             " Leave everything but the marks transparent."
         )
     return pixels_to_png(resized(pixels, png_size, Image.Resampling.BILINEAR))
+
+
+def mask_to_png(mask: Tensor, image_size: tuple[int, int], png_size: tuple[int, int]) -> Png:
+    """Encode a mask [H,W], [B,H,W] or [B,1,H,W] (the first one), 1 = replace, as RGBA: transparent = replace.
+
+    The polarity turns here and nowhere else on the way out. `image_size` is the (width, height) of the picture that
+    the mask belongs to, `png_size` the one that the picture was sent at; the mask is scaled to the latter.
+
+    Raises: ImageInputError if the mask is of another size than the picture, or of no shape of a mask.
+    """
+    selected = first_mask(mask)  # HW
+    check_size("mask", selected, image_size, MASK_REMEDY)
+    rgba = np.zeros((*selected.shape, 4), np.uint8)
+
+    def fill(rows: slice) -> None:
+        np.subtract(255, tensor_to_pixels(selected[rows]), out=rgba[rows, :, 3])
+
+    stripes = start_stripes(rgba, fill)
+    if image_size == png_size:
+        return pixels_to_png(rgba, stripes)
+    wait_for(stripes)
+    return pixels_to_png(resized(rgba, png_size, Image.Resampling.BILINEAR))
+
+
+def is_no_mask(mask: Tensor, image_size: tuple[int, int], *, as_before: bool = False) -> bool:
+    """Tell ComfyUI's stand-ins for "this picture has no transparency" from a mask: what opens nothing.
+
+    They are 64x64 or, in newer versions, of the picture's size; 0 everywhere, or 1/255 for grey with alpha and CMYK.
+    `image_size` is the picture's (width, height). `as_before`: what earlier versions knew, 64x64 zeros alone.
+
+    Raises: ImageInputError if the tensor is of no shape of a mask.
+    """
+    first = first_mask(mask)
+    size = size_of(first)
+    if as_before:
+        return size == NO_MASK_SIZE and size != image_size and not bool(first.any())
+    if size not in (NO_MASK_SIZE, image_size):
+        return False
+    stripes = (first[y : y + STRIPE_ROWS] for y in range(0, len(first), STRIPE_ROWS))
+    return not any(bool((tensor_to_pixels(rows) > OPENS_NOTHING).any()) for rows in stripes)
 
 
 def _picture_to_png(picture: Tensor, max_pixels: int, under: Under) -> Png:

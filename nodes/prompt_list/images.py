@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ...utils.encode import NO_MASK_SIZE
 from ...utils.errors import BrokenPictureError
 from ...utils.image_files import image_bytes, read_image, read_mask
 from ...utils.input_tensors import size_text
-from ...utils.mask_to_alpha import NO_MASK_SIZE
 from ...utils.tensors import parallel_map
 from .files import inside, leads_outside
 from .rows import Row

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...api import Connection, FilePart
 from ...api.catalog import validation
 from ...api.catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationRequest
-from ...utils import encode, mask_to_alpha
+from ...utils import encode
 from ...utils.input_tensors import Size, as_batch, check_mask_size, first_mask, mask_of, pictures_of, size_of
 from ...utils.tensors import is_lifted, opened
 from .framing import Framing, Picture
@@ -67,7 +67,7 @@ class InputImages:
     @cached_property
     def has_mask(self) -> bool:
         """Tell whether there is a mask, and not ComfyUI's stand-in for none."""
-        return self.mask is not None and not (self.size is not None and mask_to_alpha.is_no_mask(self.mask, self.size))
+        return self.mask is not None and not (self.size is not None and encode.is_no_mask(self.mask, self.size))
 
     def known(self, mask_mode: str) -> Picture | None:
         """Return what decides how the first picture is sent under a mask mode, or None without a picture.
@@ -163,7 +163,7 @@ def encode_inputs(
     encoded.sent_size = sent_size
     mask = images.mask
     if mask is not None and sent.mask is not None and (images.has_mask or (as_before and _was_mask(images))):
-        encoded.files.append(_part("mask", "mask.png", mask_to_alpha.mask_to_png(sent.mask, size, sent_size)))
+        encoded.files.append(_part("mask", "mask.png", encode.mask_to_png(sent.mask, size, sent_size)))
         encoded.mask = mask
         if mask.ndim > 2 and mask.shape[0] > 1:
             encoded.notes.append(
@@ -205,7 +205,7 @@ def _was_mask(images: InputImages) -> bool:
     if images.mask is None or images.size is None:
         return False
     mask = first_mask(images.mask)
-    return size_of(mask) == images.size and not mask_to_alpha.is_no_mask(mask, images.size, as_before=True)
+    return size_of(mask) == images.size and not encode.is_no_mask(mask, images.size, as_before=True)
 
 
 def _part(name: str, filename: str, png: encode.Png) -> FilePart:

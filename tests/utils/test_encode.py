@@ -1,4 +1,4 @@
-"""utils/encode.py and utils/mask_to_alpha.py: tensors to PNG files, exact to the level, and every refusal in words."""
+"""utils/encode.py: tensors to PNG files, exact to the level, and every refusal in words."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from openai_image_nodes.utils import tensors
 from openai_image_nodes.utils.encode import (
     Png,
     images_to_pngs,
+    is_no_mask,
     markup_to_png,
+    mask_to_png,
     scaled_size,
 )
 from openai_image_nodes.utils.errors import ImageInputError
-from openai_image_nodes.utils.mask_to_alpha import is_no_mask, mask_to_png
 from openai_image_nodes.utils.tensors import STRIPE_ROWS, tensor_to_pixels
 from PIL import Image
 from torch import Tensor
