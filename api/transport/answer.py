@@ -104,16 +104,17 @@ class Reading:
         Sketches are left out, but for those of a plain answer that has nothing else. Of one that ends well without a
         picture those are the pictures that came last, as many as were `asked` for.
         """
-        told = [document for document, _ in self._documents]
-        finals = [each for each in told if not sse.is_partial(each)]
         if self.is_stream:
             events = [each for each in self._told if not sse.is_partial(each)]
             chat = sse.joined_chat(events, self.lifted[1])
             yield [each for each in events if not sse.is_text_piece(each)] + ([chat] if chat else [])
-        if not self.is_stream or sse.PARTIAL not in self._text:
-            yield finals or ([] if self.is_stream else told)
-            if len(told) > len(finals) > 0 and sse.ends_well(told[-1]) and not any(map(sse.is_sketch, told)):
-                yield [each for each in told if response_from_document(each, self.lifted[1]).data][-asked:] or finals
+            if sse.PARTIAL in self._text:
+                return
+        told = [document for document, _ in self._documents]
+        finals = [each for each in told if not sse.is_partial(each)]
+        yield finals or ([] if self.is_stream else told)
+        if len(told) > len(finals) > 0 and sse.ends_well(told[-1]) and not any(map(sse.is_sketch, told)):
+            yield [each for each in told if known_pictures(each, self.lifted[1])][-asked:] or finals
 
     def response(
         self, *, asked: int = 1, sent: Sequence[bytes] = (), guess: bool = True
@@ -134,10 +135,9 @@ class Reading:
                     return _joined(answers, once=any(map(sse.is_of_responses, told)))
                 # of one that was asked for, lines of progress may come before the answer
                 return _joined(answers, once=True) if asked > 1 else with_pictures[-1]
-        has_sketch = any(mark in self._text for mark in (sse.PARTIAL, sse.PARTIAL_INDEX))  # perhaps one that is cut off
-        if long_texts and not (
-            told or has_sketch or any(map(sse.is_partial, self._told))
-        ):  # cut off behind its picture
+        has_sketch = sse.PARTIAL in self._text or sse.PARTIAL_INDEX in self._text  # perhaps one that is cut off
+        has_sketch = has_sketch or any(map(sse.is_partial, self._told))
+        if long_texts and not told and not has_sketch:  # cut off behind its picture
             whole = [Image(b64_json=text) for text in long_texts.values() if looks_like_base64(text)]
             return OpenAIImageGenerationResponse(data=whole[:MAX_IMAGES])
         for quoted in filter(None, map(_quoted_stream, told)):
