@@ -109,21 +109,19 @@ class _Tally:
     def counted_with(self, planned: PlannedJob) -> str:
         """Return how many jobs are in the plan and what they will cost, in words."""
         with self.lock:
-            generation = JobPlan(self.store).generation
+            plan = JobPlan(self.store)
+            generation = plan.generation
             if generation != self.generation or time.monotonic() - self.counted_at > RECOUNT_S:
                 self.generation = generation
-                names = set(JobPlan(self.store).identities()) - BatchLedger(self.store).taken()
-                self.jobs = {name: self.jobs[name] if name in self.jobs else self._usd(name) for name in names}
+                names = set(plan.identities()) - BatchLedger(self.store).taken()
+                new = {one.identity: one.high_usd for one in map(plan.find, names - self.jobs.keys()) if one}
+                self.jobs = {name: self.jobs.get(name, new.get(name)) for name in names}
                 self.counted_at = time.monotonic()
             self.jobs[planned.identity] = planned.high_usd
             known = [usd for usd in self.jobs.values() if usd is not None]
             price = f"about {pricing.in_words(sum(known))} USD" if any(known) else "free"
             price = price if len(known) == len(self.jobs) else "price not known"
             return f"{len(self.jobs)} in the plan, {price}"
-
-    def _usd(self, identity: str) -> float | None:
-        planned = JobPlan(self.store).find(identity)
-        return planned.high_usd if planned else None
 
 
 _tallies: dict[str, _Tally] = {}

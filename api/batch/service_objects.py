@@ -46,10 +46,6 @@ def _word(value: object) -> object:
     return visible(text[:WORD_MAX_CHARS]) or None
 
 
-def _text(value: object) -> object:
-    return None if value is None else visible(str(value)[:TEXT_MAX_CHARS])
-
-
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
@@ -85,12 +81,14 @@ def _faults(value: object) -> object:
     return [each if isinstance(each, dict) else {"message": each} for each in told if each]
 
 
-def _names(value: object) -> object:
-    return {str(name): str(one) for name, one in value.items()} if isinstance(value, dict) else None
-
-
 Word = Annotated[str | None, BeforeValidator(_word)]
-Text = Annotated[str | None, BeforeValidator(_text)]
+Text = Annotated[
+    str | None, BeforeValidator(lambda said: None if said is None else visible(str(said)[:TEXT_MAX_CHARS]))
+]
+Names = Annotated[
+    dict[str, str] | None,
+    BeforeValidator(lambda said: {str(k): str(v) for k, v in said.items()} if isinstance(said, dict) else None),
+]
 Count = Annotated[int, BeforeValidator(_count)]
 Time = Annotated[Moment, BeforeValidator(_moment)]
 
@@ -133,7 +131,7 @@ class BatchObject(BaseModel):
     request_counts: Annotated[
         BatchCounts | None, BeforeValidator(lambda value: value if isinstance(value, dict) else None)
     ] = None
-    metadata: Annotated[dict[str, str] | None, BeforeValidator(_names)] = None
+    metadata: Names = None
 
 
 class FileObject(BaseModel):

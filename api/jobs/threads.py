@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
-from typing import Generic, NoReturn, TypeVar
+from typing import Generic, TypeVar
 
 from ..config import whole_number
 from ..errors import OpenAIImageError
@@ -143,7 +143,12 @@ def run_bounded(work: Callable[[], T]) -> Future[T]:
     What is cancelled before its turn is never done. Where no thread can be had, the future tells it.
     """
     future: Future[T] = Future()
-    _workers.run(lambda: _fulfill(future, work), lambda exc: _fulfill(future, lambda: _raise(exc)))
+
+    def refused(exc: OpenAIImageError) -> None:
+        if future.set_running_or_notify_cancel():
+            future.set_exception(exc)
+
+    _workers.run(lambda: _fulfill(future, work), refused)
     return future
 
 
@@ -201,10 +206,6 @@ class LateValue(Generic[T]):
             if not self._is_expired:
                 self._rests_until = time.monotonic() + RESTS * (time.monotonic() - began)
         return found
-
-
-def _raise(exc: OpenAIImageError) -> NoReturn:
-    raise exc
 
 
 def _fulfill(future: Future[T], work: Callable[[], T]) -> None:
