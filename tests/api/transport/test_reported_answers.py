@@ -1002,6 +1002,7 @@ FAILURES_IN_WORDS = (
     "Something went wrong",
     "Failed to generate image",
     "Failed to upload result to storage",
+    "Failed to save the image.",
     "Could not generate the image",
     "No image in response",
     "Empty response from model",
