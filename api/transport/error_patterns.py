@@ -265,7 +265,7 @@ CHARGED = (  # what was not, or is given back, is not meant
     r"((.*[.;:!?,])?((?!\bnot?\b|n't|\bnever\b|\bnothing\b|\bnone\b)[^.;:!?,])*"
     r"\b(may|might|ha[sd]|have|was|were|already)( already)?( have)?( been)? (charged|billed|deducted|debited)\b"
     r"|.*(?<!\u672a)\u5df2\u7ecf?\u6263)"  # Chinese
-    r"|\u4e0d(\u4e88|\u4f1a|\u4e88\u4ee5)?\u9000"
+    r"|\u4e0d(\u4e88|\u4f1a|\u4e88\u4ee5)?\u9000|(\bnot|n't) (be |been )?refunded"
 )
 LATE = (  # perhaps of what was made
     r"^(?=.*(timed?[ -]?out|\u8d85\u65f6)).*(moderati|polic|safety|audit|billing|\u5ba1\u6838|\u5145\u503c)"

@@ -266,6 +266,7 @@ def test_no_sketches_are_advised_where_there_are_none() -> None:
         "The picture was generated but could not be stored. Credits have been deducted; check your billing.",
         "Request timed out. You may have been charged, top up is not needed",
         "the content policy check timed out",
+        "Failed. Points are not refunded, no points left",
         "生成超时, 请在充值记录中查看",
         "生成失败, 积分不退还",
         "任务失败, 已扣除余额",
