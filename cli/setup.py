@@ -52,7 +52,7 @@ def _line_about_store(*, offline: bool) -> str:
 
 
 def _lines_about(name: str, *, offline: bool) -> Iterator[str]:
-    if name in ("sandbox", "sandbox batch"):
+    if name in connections.SANDBOXES:
         yield "ready: free and offline"
         return
     try:

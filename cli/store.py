@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..api import JobRecord, RefusedError, SharedStore, SharedStoreError, Store, stores
 from ..api.backends.atomic_files import read_regular
+from ..api.connections.resolve import SANDBOXES
 from ..api.store import spending
 from ..api.store.eviction import limit_bytes
 from ..api.store.records import PICTURE_MAX_BYTES, prompt_of, read_record
@@ -107,13 +108,14 @@ def _page(text: str) -> int:
 
 
 def _print_line(folder: Path, record: JobRecord, state: str, *, is_mixed: bool = False) -> None:
+    paid = "?" if record.cost_usd is None else f"{record.cost_usd:.4f} USD"
     words = [
         short_name(folder),
         time.strftime("%Y-%m-%d %H:%M", time.localtime(when(record))),
         record.model,
         record.said("size"),
         state,
-        "?" if record.cost_usd is None else f"{record.cost_usd:.4f} USD",
+        "free" if record.connection in SANDBOXES else paid,
         *([f"paid by {record.account or '?'}"] if is_mixed else []),
         f"{folder}: {', '.join(record.pictures) or '-'}",
     ]

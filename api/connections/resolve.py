@@ -26,6 +26,7 @@ COMFY_MAX_PIXELS = 2048 * 2048  # ComfyUI 0.28 scales references to this for its
 COMFY_BASE_URL = "https://api.comfy.org"
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 FIRST = ("auto", "comfy.org", "openai", "azure")
+SANDBOXES = ("sandbox", "sandbox batch")
 LAST = ("sandbox", "openai batch", "sandbox batch")
 BUILT_IN = (*FIRST, *LAST)
 VARIABLES = {  # of the built-in connections with a key: for the key, and for the address
@@ -107,7 +108,7 @@ def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Con
             with contextlib.suppress(NoKeyError):
                 return resolve(first, host, sandbox_url)
         raise NoKeyError(NO_CONNECTION)
-    if name in ("sandbox", "sandbox batch"):
+    if name in SANDBOXES:
         batch = name != "sandbox"
         return Connection(name=name, kind="sandbox", base_url=f"{sandbox_url()}/v1", batch=batch)
     entries, makers = stored(), {"openai": _openai, "openai batch": _openai, "azure": _azure}

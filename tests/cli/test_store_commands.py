@@ -43,6 +43,18 @@ def test_jobs_are_listed_without_their_prompts(asker: Asker, capsys: pytest.Capt
     assert "spent" in sums[0]
 
 
+def test_what_the_sandbox_made_is_listed_as_free(
+    asker: Asker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The store has what the service would ask for it."""
+    assert main(["a fox", "--connection", "sandbox", "-o", str(tmp_path / "fox.png")]) == 0
+    capsys.readouterr()
+    assert main(["jobs"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "  free  " in line
+    assert "USD" not in line
+
+
 def test_jobs_export_copies_pictures_out(asker: Asker, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The beginning of an id is enough; of several answers to one job each can be had."""
     first, _ = asker.ask(), asker.ask(reuse=False, n=1)
