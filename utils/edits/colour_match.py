@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from .registration import CAUCHY
 
@@ -17,8 +16,10 @@ GAIN_LIMITS, OFFSET_LIMIT = (0.8, 1.25), 30 / 255
 SEEN = 0.005  # of the values on each side, which may be noise, do not count as seen
 ROUNDS, SETTLED = 8, 1e-4
 TABLE = 8192  # entries of the curve's table: what they round is less than a hundredth of a level
-DEGREE, TONE_RIDGE, TONE_ROUNDS, TONE_BINS = 6, 1e-5, 4, 256
-BINS, BIN_PRIOR = 16, 200.0  # samples in a sixteenth of all values at which half of a curve is believed there
+KNOTS, TONE_ROUNDS, TONE_BINS = 17, 4, 256
+SMOOTH = (0.2, 0.01, 0.004)  # spread of what a tone adds, of its steps between knots, and of how these change
+ALIKE = 300.0  # neighbours are of one thing: so many values tell as much of a tone as one
+FIRST_NOISE = 0.03
 LEAST_VALUES = 200  # for a curve
 
 
@@ -81,7 +82,7 @@ def fit_curve(picture: Tensor, answer: Tensor, match: ColourMatch) -> ColourMatc
     """Return the match with a smooth, rising curve for what gain and offset leave of the values [n,C]."""
     near = _near(picture, answer, match)
     matched = match.apply_values(answer[near])
-    bends = _bends(picture[near], matched) * _belief(matched)
+    bends = _bends(picture[near], matched, ALIKE)
     middles = (torch.arange(TONE_BINS) + 0.5) / TONE_BINS
     return replace(match, bends=torch.cummax(middles + bends, dim=1).values - middles)
 
@@ -92,43 +93,37 @@ def fit_tone(picture: Tensor, answer: Tensor) -> ColourMatch:
     For registration: what colours differ looks like a shift where edges are soft, and a gain left up to 0.1 px of it.
     """
     near = _near(picture, answer, fit_gain(picture, answer))
-    return replace(no_match(picture.shape[1]), bends=_bends(picture[near], answer[near]))
+    return replace(no_match(picture.shape[1]), bends=_bends(picture[near], answer[near], 1.0))
 
 
-def _bends(picture: Tensor, answer: Tensor) -> Tensor:
-    """Return what to add at the middle of each bin [C,TONE_BINS]: a polynomial of the values [n,C], 0 of too few."""
+def _bends(picture: Tensor, answer: Tensor, alike: float) -> Tensor:
+    """Return what to add at the middle of each bin [C,TONE_BINS]: a smooth curve of the values [n,C], 0 of too few.
+
+    alike: how many values tell as much as one. Of how smooth a tone is, `SMOOTH` is believed: a few values of a thing
+    that changed bend nothing, and beyond those that were seen the curve flattens out.
+    """
     xs, left = answer.T.contiguous(), (picture - answer).T.contiguous()  # Cn
     if xs.shape[1] < LEAST_VALUES:
         return torch.zeros(xs.shape[0], TONE_BINS)
-    low = xs.amin(dim=1, keepdim=True)
-    span = (xs.amax(dim=1, keepdim=True) - low).clamp(min=1 / 255) / 2
-    basis = _chebyshev((xs - low) / span - 1)
-    weight, ridge = torch.ones_like(xs), TONE_RIDGE * torch.eye(DEGREE + 1)
+    basis, prior = _hats(xs), torch.zeros(KNOTS, KNOTS, dtype=torch.float64)
+    for order, spread in enumerate(SMOOTH):
+        steps = torch.eye(KNOTS, dtype=torch.float64).diff(n=order, dim=0) / spread
+        prior += steps.T @ steps
+    weight, noise = torch.ones_like(xs), torch.full((len(xs), 1, 1), FIRST_NOISE, dtype=torch.float64)
     for _ in range(TONE_ROUNDS):
-        weighted = basis * (weight / weight.sum(dim=1, keepdim=True))[:, None]
-        terms = torch.linalg.solve(weighted @ basis.transpose(1, 2) + ridge, weighted @ left[..., None])
-        rest = left - (terms.transpose(1, 2) @ basis)[:, 0]
+        weighted = basis * weight[:, None]
+        normal = (weighted @ basis.transpose(1, 2)).double() + alike * noise.square() * prior
+        terms = torch.linalg.solve(normal, (weighted @ left[..., None]).double()).float().transpose(1, 2)
+        rest = left - (terms @ basis)[:, 0]
+        noise = (1.4826 * rest.abs().median(dim=1).values).clamp(min=1 / 255).double()[:, None, None]
         weight = _cauchy_weight(rest)
-    middles = (torch.arange(TONE_BINS) + 0.5) / TONE_BINS
-    places = ((middles - low) / span - 1).clamp(-1, 1)  # beyond the values that were seen it goes on as it ends
-    bends: Tensor = (terms.transpose(1, 2) @ _chebyshev(places))[:, 0]
+    bends: Tensor = (terms @ _hats((torch.arange(TONE_BINS) + 0.5).expand(1, -1) / TONE_BINS))[:, 0]
     return bends
 
 
-def _belief(values: Tensor) -> Tensor:
-    """Return how far a curve is believed at the middle of each bin [C,TONE_BINS], 0..1: a few of the values [n,C], such
-    as the ends of a polynomial hang on, tell of a thing and not of a tone.
-    """
-    counts = torch.stack([torch.histc(each, BINS, 0, 1) for each in values.T])  # C,BINS
-    return interpolate((counts / (counts + BIN_PRIOR))[None], TONE_BINS, mode="linear")[0]
-
-
-def _chebyshev(place: Tensor) -> Tensor:
-    """Return the polynomials up to DEGREE at places [C,n] of -1..1: [C,DEGREE+1,n]."""
-    values = [torch.ones_like(place), place]
-    while len(values) <= DEGREE:
-        values.append(2 * place * values[-1] - values[-2])
-    return torch.stack(values, dim=1)
+def _hats(values: Tensor) -> Tensor:
+    """Return the share of each knot in values [C,n] of 0..1, between two of them: [C,KNOTS,n]."""
+    return (1 - (values.clamp(0, 1)[:, None] * (KNOTS - 1) - torch.arange(KNOTS)[:, None]).abs()).clamp(min=0)
 
 
 def _limits(values: Tensor) -> Tensor | None:
