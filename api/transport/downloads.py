@@ -77,7 +77,7 @@ def pictures_of(
             data = _bytes_of(image, connection)
         except (ValueError, requests.RequestException, OSError) as exc:
             if image.guess != "link" and not (image.guess and isinstance(exc, NotAPictureError)):
-                pictures.faults[len(pictures.data)] = str(exc)
+                pictures.faults[len(pictures.data)] = connection.redacted(str(exc))
                 pictures.data.append(_as_it_came(image, connection))
         else:
             if not image.guess or (is_picture(data) and data not in sent):

@@ -122,6 +122,20 @@ def test_service_that_echoes_the_key_does_not_spread_it(
     assert files_with_the_key() == []
 
 
+@pytest.mark.parametrize(
+    "form", [str.upper, lambda key: key.encode().hex(), lambda key: base64.b64encode(key.encode()).decode()]
+)
+def test_key_in_the_address_of_a_picture_is_in_no_words(server: Capture, form: Callable[[str], str]) -> None:
+    """What is told of a picture that could not be had is in the report, which people show to others."""
+    told = form(KEY)
+    server.reply(200, {"data": [*success()["data"], {"url": f"/files/{told}"}]})
+    server.reply(200, {"data": []}, times=9)
+    report = json.dumps(node()[2])
+    assert "broken" in report
+    assert told not in report
+    assert not [path for path in home().rglob("record.json") if told in path.read_text()]
+
+
 def test_service_that_echoes_a_header_of_the_connections_file_does_not_spread_it(server: Capture) -> None:
     """A key may also stand in a header of one's own."""
     server.reply(400, failure("bad header X-Extra: header-planted-3"), times=9)
