@@ -13,7 +13,8 @@ from functools import lru_cache
 MOST_MARKS, NESTED = 4, 2  # backslashes before a letter, and percent signs of percent signs: three writings deep
 LONGEST = MOST_MARKS + len(b"u00ff")
 
-GAP = r"[\s\u00ad\u200b-\u200d\ufeff]*"  # where a long word was broken
+GAP = r"[\s\u00ad\u200b-\u200d\u2060\ufeff]*"  # where a long word was broken
+SURE_DIGITS = 32  # of base64 or hex: what begins so is the secret
 LEFT_OF = (0, 2, 3)  # the digits of base64 that hold something of the bytes before, by how many these are modulo 3
 
 
@@ -21,7 +22,8 @@ LEFT_OF = (0, 2, 3)  # the digits of base64 that hold something of the bytes bef
 def in_words(secret: str) -> re.Pattern[str]:
     """Return what finds a secret in a text: in capitals or not, escaped, broken by blanks, in base64 or in hex."""
     spelled = GAP.join(map(_any_spelling, secret))
-    return re.compile("|".join([spelled, secret.encode().hex(), *_in_base64(secret.encode())]), re.IGNORECASE)
+    in_hex = _in_digits(secret.encode().hex())
+    return re.compile("|".join([spelled, in_hex, *_in_base64(secret.encode())]), re.IGNORECASE)
 
 
 def _any_spelling(letter: str) -> str:
@@ -36,7 +38,14 @@ def _in_base64(secret: bytes) -> Iterator[str]:
         known = len(secret) + before - (len(secret) + before) % 3
         digits = base64.b64encode(bytes(before) + secret).decode()[left : known * 4 // 3]
         for form in {digits, digits.translate(str.maketrans("+/", "-_"))}:
-            yield f"(?-i:{re.escape(form)})"
+            yield f"(?-i:{_in_digits(form)})"
+
+
+def _in_digits(form: str) -> str:
+    """Return what finds digits that may be broken anywhere: base64 is at 64 or 76 columns, a dump of hex at each."""
+    rest = len(form) - SURE_DIGITS
+    sure = GAP.join(map(re.escape, form[:SURE_DIGITS]))
+    return sure + (rf"(?:{GAP}[\w+/-]){{{rest}}}" if rest > 0 else "")
 
 
 @lru_cache(maxsize=64)

@@ -6,6 +6,7 @@ import base64
 import json
 import logging
 import os
+import textwrap
 import threading
 from urllib.parse import quote
 
@@ -52,6 +53,8 @@ IN_WORDS = {
     "entities": "".join(f"&#{ord(char)};" for char in KEY),
     "entities of entities": KEY.replace("/", "&amp;#x2F;").replace("+", "&#x2b;"),
     "hex": KEY.encode().hex().upper(),
+    "dump of hex": KEY.encode().hex(" "),
+    "broken base64": "\n".join(textwrap.wrap(base64.b64encode(KEY.encode()).decode(), 16)),
     "base64": base64.b64encode(KEY.encode()).decode(),
     "base64 of a header": base64.b64encode(f"Bearer {KEY}\n".encode()).decode(),
     "base64 of a login": base64.urlsafe_b64encode(f"user:{KEY}".encode()).decode(),
