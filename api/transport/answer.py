@@ -65,8 +65,8 @@ class Reading:
         """Its text as UTF-8 without the long base64 texts, and these by the names that stand in their places."""
         return extract_base64(utf8(self.body))
 
-    @cached_property
-    def _text(self) -> str:
+    @property
+    def _text(self) -> str:  # not kept: of an answer that is cut off within its picture it is another copy of all
         return self.lifted[0].decode("utf-8", errors="replace")
 
     @cached_property
