@@ -119,9 +119,10 @@ def retry_after_s(
     said, chinese = TRY_AGAIN_PATTERN.search(message), CHINESE_PATTERN.search(message)
     in_chinese = float(chinese[1]) * (60.0 if chinese[2] == "\u5206" else 1.0) if chinese else None
     waits = [_from_headers(headers), body_s, _duration_s(said[1]) if said else None, in_chinese]
+    resets = (RESET_FIELD.sub("", headers.get(name, "")[:WINDOW_MAX_CHARS]) for name in WINDOW_HEADERS if windows)
     waits += [
-        _wait_s(RESET_FIELD.sub("", headers.get(name, "")[:WINDOW_MAX_CHARS])) for name in WINDOW_HEADERS if windows
-    ]
+        wait for wait in map(_wait_s, resets) if wait and wait > 0
+    ]  # one that is over is not the one that is full
     return next((max(0.0, wait) for wait in waits if wait is not None and math.isfinite(wait)), None)
 
 
