@@ -119,8 +119,13 @@ MAY_NOT_WORDS = (
 FAILED_WORDS = (  # said of what was begun and did not end well, as servers, their languages and programs say it
     r"stream .{0,30}(end|close|broke|disconnect|reset|abort)|disconnected|timed? ?out|timeout|interrupted"
     r"|^(?!.*(\binvalid (?!resp|char|json)|must be|required|supported|allowed|validation))"
-    r".*((generation|prediction|inference|processing|execution|workflow|task|job|request) (has |was )?"
-    r"(failed|aborted|crash)|(fail\w*|unable|could( not|n't)|cannot) (to )?(generate|render|produce|complete|finish"
+    r".*((generation|prediction|inference|processing|execution|workflow|task|job|request|rendering|sampling|decode"
+    r"|upscale) (has |was )?(failed|aborted|crash)|generation (error|unsuccessful|did( not|n't) (finish|complete))"
+    r"|(images?|pictures?) (could not|couldn't|cannot) be (saved|stored|delivered)|results? (could not|couldn't"
+    r"|cannot) be"
+    r"|results? (is |are )?(not available|empty)|response .{0,20}(contain\w* no|not contain)|took too long"
+    r"|(fail\w*|unable|could( not|n't)|cannot) (to )?(generate|render|produce|complete|finish|create (the|your"
+    r"|an) (im|pi)"
     r"|process (the|your) request|(fetch|get|retrieve|upload|save|store) (the )?(results?|generated|output)"
     r"|(upload|save|store) (the )?(image|picture)))"
     r"|no (images?|outputs?|results?) ((was |were )?(generated|returned|produced)|in |from )"
@@ -128,7 +133,11 @@ FAILED_WORDS = (  # said of what was begun and did not end well, as servers, the
     r"|no response (from|rec)"
     r"|\b(system|server|service|unexpected|unhandled|network|connection|inference|backend|worker|runtime|cuda|gpu)"
     r" (error|exception|failure|crash)|^internal (\w+ )?error|^unknown error|something went wrong"
-    r"|an error (has )?occurr?ed(\W*$|[^:]{0,20} (processing|generating|generation))"
+    r"|\b(model|worker|process|gpu|container|pod) (\w+ )?(crash\w*|died|killed|lost)\b|deadline exceeded"
+    r"|(max\w* (retries|execution time) exceeded|exceeded max\w* execution time)|incompleteread|unexpected end of"
+    r"|\berror( code)?: 50[0234]\b|(upstream|provider|server) (returned|responded with) (\w+ ){0,4}5\d\d"
+    r"|invalid (response|json) (\w+ )?from|an error (has )?(occurr?ed|happened)(\W*$|[^:]{0,20} (processing"
+    r"|generating|generation))"
     r"|read response|upstream connect|connection (reset|closed|aborted)|bad gateway|unexpected eof|upstream .{0,40}"
     r"(failed|died|error|ended|closed|broke)|provider returned error|max_output_tokens"
     r"|out ?of ?memory|\boom\b|allocation on device|sigkill|exited with|segmentation fault|core dumped"
@@ -136,7 +145,11 @@ FAILED_WORDS = (  # said of what was begun and did not end well, as servers, the
     r"|not subscriptable|expecting value: line|unexpected token|looking for beginning of value|cannot read propert"
     r"|cannot unmarshal(?!.{0,60}struct field)|nil pointer|context (deadline|cancell?ed)|i/o timeout|socket hang up"
     r"|econn(reset|aborted)|etimedout|epipe|broken pipe|fetch failed"
-    r"|\u751f\u6210.{0,4}\u5931\u8d25|\u8d85\u65f6|(\u7cfb\u7edf|\u670d\u52a1\u5668?|\u5185\u90e8|\u7f51\u7edc"
+    r"|\u751f\u6210(?!.{0,3}\u53c2\u6570).{0,4}(\u5931\u8d25|\u51fa\u9519|\u5f02\u5e38)|"
+    r"\u56fe\u7247\u4fdd\u5b58\u5931\u8d25|\u7ed3\u679c\u83b7\u53d6\u5931\u8d25|\u83b7\u53d6\u7ed3\u679c\u5931\u8d25"
+    r"|[\u6e32\u753b][\u67d3\u56fe]\u5931\u8d25|\u672a\u8fd4\u56de\u56fe|\u6ca1\u6709\u751f\u6210\u56fe"
+    r"|\u54cd\u5e94\u4e3a\u7a7a|\u8fde\u63a5(\u4e2d\u65ad|\u65ad\u5f00)|\u8d85\u65f6|(\u7cfb\u7edf"
+    r"|\u670d\u52a1\u5668?|\u5185\u90e8|\u7f51\u7edc"
     r"|\u4e0a\u6e38|\u672a\u77e5|\u540e\u7aef|\u6267\u884c)"
     r"(?!.{0,3}\u53c2\u6570).{0,4}(\u9519\u8bef|\u5f02\u5e38|\u5931\u8d25|\u6545\u969c|\u51fa\u9519)"
     r"|(\u4efb\u52a1|\u5904\u7406|\u7ed8[\u56fe\u5236]|[\u51fa\u4f5c\u751f]\u56fe|\u8f6c\u5b58"
@@ -153,6 +166,11 @@ FAILED_WORDS = (  # said of what was begun and did not end well, as servers, the
     r"|\u043d\u0435 \u0443\u0434\u0430\u043b\u043e\u0441\u044c \u0441\u0433\u0435\u043d\u0435\u0440\u0438\u0440\u043e"
     r"\u0432\u0430\u0442\u044c"
     r"|\u0432\u0440\u0435\u043c\u044f \u043e\u0436\u0438\u0434\u0430\u043d\u0438\u044f"
+    r"|(\u4e88\u671f\u3057\u306a\u3044|\u51e6\u7406\u4e2d\u306b|\u751f\u6210\u4e2d\u306b"
+    r"|\u4e0d\u660e\u306a)\u30a8\u30e9\u30fc|\uc624\ub958\uac00 \ubc1c\uc0dd"
+    r"|\u043f\u0440\u043e\u0438\u0437\u043e\u0448\u043b\u0430 \u043e\u0448\u0438\u0431\u043a\u0430"
+    r"|fehler (ist )?aufgetreten|unerwarteter fehler|erreur est survenue"
+    r"|(erro|error|errore) (ao|al|durante la) gera?|errore durante la gener"
     r"|(error|erro|erreur) intern|interner? (server)?fehler|zeit(\u00fc|ue)berschreitung|tiempo de espera"
     r"|tempo (limite|esgot)|d[\u00e9e]lai.{0,14} d[\u00e9e]pass|(generierung|erstellung).{0,20}fehlgeschlagen"
 )
@@ -252,6 +270,7 @@ NEEDS_HEADER = (
 MADE = (
     r"(images?|pictures?|results?) ((was|were|has|have) (been )?)?"
     r"((successfully )?(generated|created|made),? but|expired)"
+    r"|(generation|prediction) (was |has )?(complet|succe|finish)\w*,? but"
 )
 AFTERWARDS = (  # whatever the status that a relay gives it
     rf"{MADE}|^(?!.*(queue|slot|load|concurren|rate.?limit|\bbody|unknown|field|parameter|timeout (must|should)))"
@@ -264,11 +283,14 @@ CHARGED = (  # what was not, or is given back, is not meant
     r"^(?!.*((?<!not )(?<!not be )(?<!non-)refunded|(?<![\u4e0d\u4e88])(\u9000[\u8fd8\u56de]|\u8fd4\u8fd8)))"
     r"((.*[.;:!?,])?((?!\bnot?\b|n't|\bnever\b|\bnothing\b|\bnone\b)[^.;:!?,])*"
     r"\b(may|might|ha[sd]|have|was|were|already)( already)?( have)?( been)? (charged|billed|deducted|debited)\b"
-    r"|.*(?<!\u672a)\u5df2\u7ecf?\u6263)"  # Chinese
+    r"|.*\bstill be (charged|billed)"
+    r"|.*(?<!\u672a)\u5df2(\u7ecf|\u4ece.{0,4})?(\u6263|\u8ba1\u8d39)"  # Chinese
+    r"|.*(\u8ab2\u91d1\u3055\u308c\u307e?\u3057?\u305f|\u8acb\u6c42\u6e08)|.*(wurde belastet"
+    r"|a \u00e9t\u00e9 d\u00e9bit\u00e9|se ha cobrado))"
     r"|\u4e0d(\u4e88|\u4f1a|\u4e88\u4ee5)?\u9000|(\bnot|n't) (be |been )?refunded"
 )
 LATE = (  # perhaps of what was made
-    r"^(?=.*(timed?[ -]?out|\u8d85\u65f6)).*(moderati|polic|safety|audit|billing|\u5ba1\u6838|\u5145\u503c)"
+    r"^(?=.*(timed?[ -]?out|\bcrash|\u8d85\u65f6)).*(moderati|polic|safety|audit|billing|\u5ba1\u6838|\u5145\u503c)"
 )
 SAME_RUNNING = (
     r"(same|identical|duplicated?|this) ([\w-]+ )?(request|prompt|task|job)\b.{0,40}"
