@@ -120,6 +120,15 @@ def fit(
         sigma = max(feather, LOST_FEATHER) if lost and feather else feather
         raise_if_stopped(should_stop)
         border = seam.border(pair.mask, pair.unit, sigma)
+        if feather and not lost:
+            border = seam.around_removed(
+                border,
+                pair.picture,
+                decision.colour.apply(decision.view.answer),
+                mask=pair.mask,
+                trusted=pair.opaque * decision.view.inside,
+                unit=pair.unit,
+            )
         raise_if_stopped(should_stop)
         Composite(pair, decision, border, answer, box).write(result, mask, should_stop)
     return _fit(result, decision, box)

@@ -22,6 +22,12 @@ RING = 3.0  # width of the ring whose difference is carried into the mask
 RING_BLUR = 2.0
 LEAST_UNIT = 0.6  # in smaller pictures the ring would be too thin to take noise out of it
 SPREAD = 16  # pixels of the tensors, at any size: so far a block of JPEG spreads an edit that ends at the border
+BESIDE = 5.0  # so near to the mask what was removed inside it may still be seen
+AROUND = 8.0  # sigma over which both sides of the border are compared
+AWAY = (10.0, 3.2)  # middle and sigma of a blend that begins outside the mask and ends before BAND
+OWN, OTHER = 1.5, 2.0  # by so much less foreign is the answer inside, and what differs outside
+FOREIGN = (4 / 255, 12 / 255)  # what would show through inside the mask: from where on, and where fully, it counts
+LEAST_SEEN = 1e-3  # of what lies outside, or it tells nothing
 OUTLIER_MADS, OUTLIER, LIMIT = 3.0, 30 / 255, 10 / 255
 LEAST = 1 / 255  # on the mean of a stretch of the border: what is less is noise
 ENOUGH = 0.2  # of the ring must agree
@@ -53,6 +59,41 @@ def border(mask: Tensor, unit: float, sigma: float = FEATHER) -> Border:
     if bool((thick >= covered).all()):
         return Border(soft, torch.ones_like(mask))
     return Border(soft, blur(grow(thick, reach), sigma * unit / 2))
+
+
+def around_removed(
+    made: Border, picture: Tensor, answer: Tensor, *, mask: Tensor, trusted: Tensor, unit: float
+) -> Border:
+    """Return a border that goes around what was removed: up to the mask's edge, it would show there as a ghost.
+
+    There the answer [1,3,h,w] goes over into the picture [1,3,h,w] outside the mask [1,1,h,w], where the two are the
+    same: if what the picture has inside, near the border, is foreign to what lies outside, and the answer's is not.
+    trusted: [1,1,h,w], 1 where the two can be compared. Not in small pictures, whose band is too narrow.
+    """
+    band = int(BAND * unit) - 2
+    middle, sigma = (length * unit for length in AWAY)
+    if band <= middle + sigma:
+        return made
+    covered = (mask > 0).float()
+    outside = (grow(covered, band) - grow(covered, math.ceil(BESIDE * unit))) * trusted
+    through = (1 - made.soft * made.thick) * covered * trusted  # how much of the picture is seen inside
+    halves = [_halved(it) for it in (picture, answer, outside, through)]
+    removed = _removed(*halves, sigma=AROUND * unit / 2)
+    removed = interpolate(removed, scale_factor=2, mode="bilinear")[..., : mask.shape[2], : mask.shape[3]]
+    if not bool(removed.any()):
+        return made
+    away = ((blur(grow(covered, round(middle)), sigma) - 1 / 510) / (1 - 1 / 255)).clamp(0, 1) * grow(covered, band)
+    return Border(torch.lerp(made.soft, away, removed), made.thick.maximum(removed))
+
+
+def _removed(picture: Tensor, answer: Tensor, outside: Tensor, through: Tensor, *, sigma: float) -> Tensor:
+    """Return [1,1,h,w]: 1 where what the picture shows inside is foreign to what lies outside, 0 where it is not."""
+    foreign, own = (
+        masked_blur((it - masked_blur(it, outside, sigma)).abs(), through, sigma) for it in (picture, answer)
+    )
+    other = masked_blur((picture - answer).abs(), outside, sigma)
+    excess = (foreign - OWN * own - OTHER * other).amax(dim=1, keepdim=True) * (blur(outside, sigma) > LEAST_SEEN)
+    return ((excess - FOREIGN[0]) / (FOREIGN[1] - FOREIGN[0])).clamp(0, 1)
 
 
 def membrane(

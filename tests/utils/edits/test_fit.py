@@ -92,6 +92,39 @@ def test_mask_through_an_object_lets_no_colour_in(name: str) -> None:
     assert torch.equal(result.image[far_from(mask)], original[far_from(mask)])
 
 
+def with_thing(pixels: Tensor, shape: Tensor) -> Tensor:
+    """Return the picture with a plain, reddish thing of a shape [H,W] on it, its edge smoothed as a lens does."""
+    share = blurred(shape[..., None].expand(-1, -1, 3), 0.7)[..., :1]
+    return torch.lerp(pixels, torch.tensor([0.75, 0.15, 0.25]), share)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["coffee.jpg", "rocket.jpg"])
+@pytest.mark.parametrize("wider", [-3, 0, 6])
+def test_what_was_removed_leaves_no_ghost(name: str, wider: int) -> None:
+    """Of a thing whose mask ends at its edge, as one of a segmentation does, half showed through all along it."""
+    empty = photograph(name)
+    shape = ellipse(empty, (0.55, 0.45), 0.12)
+    original = with_thing(empty, shape)
+    mask = ellipse(empty, (0.55, 0.45), 0.12 + wider / 1024)
+    result = fit(original, REFRAMED.answer(empty), mask)
+    assert result.verdict == "aligned"
+    assert torch.equal(result.image[far_from(mask)], original[far_from(mask)])
+    ghost = (blurred(result.image, 2) - blurred(empty, 2))[~far_from(mask)].abs().amax(dim=1) * 255
+    assert ghost.quantile(0.98) < 12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["coffee.jpg", "rocket.jpg"])
+def test_what_was_put_in_is_no_further_off(name: str) -> None:
+    """Of what the answer alone has at the mask's edge nothing can show through: the border stays, or comes nearer."""
+    original = photograph(name)
+    mask = ellipse(original, (0.55, 0.45), 0.12)
+    changed = with_thing(original, mask)
+    result = fit(original, changed, mask)
+    assert (result.image - changed).abs().mean() <= (ideal(original, changed, mask) - changed).abs().mean() + 1e-6
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["small", "middle", "edge"])
 def test_answer_in_place_and_in_colour_is_pasted(kind: str) -> None:

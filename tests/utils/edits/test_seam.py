@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from openai_image_nodes.utils.edits.cancel import FitStoppedError
-from openai_image_nodes.utils.edits.seam import BAND, LIMIT, border, harmonic, membrane
+from openai_image_nodes.utils.edits.seam import BAND, LIMIT, around_removed, border, harmonic, membrane
 from torch import Tensor
 
 
@@ -58,6 +58,38 @@ def test_no_feather_keeps_the_masks_own_edge() -> None:
     """A sigma of 0 is a paste."""
     mask = torch.rand(1, 1, 30, 40, generator=torch.Generator().manual_seed(0))
     assert torch.equal(share(mask, sigma=0), mask[0, 0])
+
+
+def around(picture: Tensor, answer: Tensor, mask: Tensor) -> Tensor:
+    """Return the answer's share [h,w] of grey pictures [h,w] that can be compared everywhere."""
+    pair = (it.expand(1, 3, -1, -1) for it in (picture, answer))
+    made = around_removed(border(mask, 1.0), *pair, mask=mask, trusted=torch.ones_like(mask), unit=1.0)
+    return torch.lerp(mask, made.soft, made.thick)[0, 0]
+
+
+@pytest.mark.parametrize("width", [3, 100])
+def test_border_goes_around_what_was_removed(width: int) -> None:
+    """Of a thing with the mask's own edge, or of a letter, nothing is seen: the answer is shown up to beyond it."""
+    mask = mask_of(256, 80, 60, 80 + width, 200)
+    share = around(1 - mask, torch.ones_like(mask), mask)
+    assert share[70:190, 78 : 82 + width].min() > 0.98
+    assert (share[:, : 80 - int(BAND)] == 0).all()
+    assert (share[:, 80 + width + int(BAND) :] == 0).all()
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["picture", "put in", "beside"],
+)
+def test_border_stays_where_nothing_shows_through(other: str) -> None:
+    """Nor does it lead over what differs outside the mask as well: the picture's own part is to be seen there."""
+    mask, plain = mask_of(256, 80, 60, 180, 200), torch.ones(1, 1, 256, 256)
+    pairs = {
+        "picture": (plain, plain),
+        "put in": (plain, 1 - mask),
+        "beside": (1 - mask_of(256, 60, 40, 200, 220), plain),
+    }
+    assert torch.equal(around(*pairs[other], mask), share(mask))
 
 
 def test_harmonic_of_a_linear_border_is_linear() -> None:
