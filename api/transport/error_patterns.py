@@ -282,8 +282,8 @@ AFTERWARDS = (  # whatever the status that a relay gives it
 CHARGED = (  # what was not, or is given back, is not meant
     r"^(?!.*((?<!not )(?<!not be )(?<!non-)refunded|(?<![\u4e0d\u4e88])(\u9000[\u8fd8\u56de]|\u8fd4\u8fd8)))"
     r"((.*[.;:!?,])?((?!\bnot?\b|n't|\bnever\b|\bnothing\b|\bnone\b)[^.;:!?,])*"
-    r"\b(may|might|ha[sd]|have|was|were|already)( already)?( have)?( been)? (charged|billed|deducted|debited)\b"
-    r"|.*\bstill be (charged|billed)"
+    r"\b((we|may|might|will|ha[sd]|have|was|were|already)( already| still)?( have| be)?( been)? "
+    r"(charged|billed|deducted|debited)|charges (still |may )?appl(y|ied))\b"
     r"|.*(?<!\u672a)\u5df2(\u7ecf|\u4ece.{0,4})?(\u6263|\u8ba1\u8d39)"  # Chinese
     r"|.*(\u8ab2\u91d1\u3055\u308c\u307e?\u3057?\u305f|\u8acb\u6c42\u6e08)|.*(wurde belastet"
     r"|a \u00e9t\u00e9 d\u00e9bit\u00e9|se ha cobrado))"

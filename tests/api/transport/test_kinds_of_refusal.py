@@ -264,6 +264,9 @@ def test_no_sketches_are_advised_where_there_are_none() -> None:
     "words",
     [
         "The picture was generated but could not be stored. Credits have been deducted; check your billing.",
+        "We charged your account, but your balance could not be updated",
+        "You will be charged for this request even though it failed: see billing",
+        "Charges apply. Job failed: check your credit.",
         "Request timed out. You may have been charged, top up is not needed",
         "the content policy check timed out",
         "Failed. Points are not refunded, no points left",
