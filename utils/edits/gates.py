@@ -17,7 +17,7 @@ from .colour_match import NEAR, ColourMatch, error, fit_curve, fit_gain, fit_ton
 from .filters import grow, luminance
 from .flow import smooth_flow, typical_length
 from .geometry import Mapping, compose, corner_shift, identity, parts
-from .pair import Pair, Samples, View, samples, trimmed, view
+from .pair import TRIMMED, Pair, Samples, View, samples, trimmed, view
 from .places import LOOKED_AT, places
 from .registration import BANDS, Level, along_stripes, features, leverage, register, remaining
 
@@ -32,6 +32,7 @@ ALIKE = 0.8  # cosine of two steps in a row that a third would follow,
 EXTRAPOLATED = 4.0  # and how far that is gone at once
 AROUND_CHANGED, UNCHANGED = 4.0, 0.5
 AFFINE_RATIO, MOVED = 0.85, 2 / 255
+PLAIN = 1.0  # of a sky over hills three quarters differ by less wherever they lie: what is left tells of the place
 CLEARLY, CLEAR_MATCH = 0.08, 0.5  # the correlation rises by that, or its distance from 1 falls to that
 SCALES, ROTATION, SHEAR = (0.80, 1.25), 3.0, 0.03
 LEAST_MATCH = 0.005  # between two places: less is noise
@@ -230,7 +231,10 @@ class _Chain:
             return f"the best fit is not settled: its last step moves a corner by {self._unsettled:.1f} px"
         moved = (before.smooth - shown.smooth).abs().amax(dim=1, keepdim=True) > MOVED
         weight = shown.weight * moved if bool(moved.any()) else shown.weight  # of a logo on white paper, the logo
-        rest_old, rest_new = (_rest(samples(it, weight)) for it in (before, shown))
+        both = [samples(it, weight) for it in (before, shown)]
+        rest_old, rest_new = (_rest(values) for values in both)
+        if rest_old <= PLAIN:
+            rest_old, rest_new = (_rest(values, 1.0) for values in both)
         if rest_new > AFFINE_RATIO * rest_old:
             return f"it lowers the difference too little ({rest_old:.1f} to {rest_new:.1f} of 255)"
         return None
@@ -409,10 +413,10 @@ def _unclear(before: View, shown: View) -> str | None:
     return f"it raises the match too little ({old:.2f} to {new:.2f} of 1)"
 
 
-def _rest(values: Samples) -> float:
+def _rest(values: Samples, part: float = TRIMMED) -> float:
     """Return how much colours differ that gain and offset cannot explain, so that drift is judged without them."""
     match = fit_gain(values.picture, values.answer)
-    return trimmed(match.apply_values(values.answer) - values.picture)
+    return trimmed(match.apply_values(values.answer) - values.picture, part)
 
 
 def _is_faded(values: Samples) -> bool:

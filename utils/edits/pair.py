@@ -153,9 +153,9 @@ def samples(shown: View, weight: Tensor | None = None) -> Samples:
     return Samples(picture, answer, block)
 
 
-def trimmed(differences: Tensor) -> float:
-    """Return the mean, of 255, of the lowest three quarters of differences [n,3] of 0..1, over all channels."""
-    ordered = differences.abs().mean(dim=1).sort().values[: max(1, round(len(differences) * TRIMMED))]
+def trimmed(differences: Tensor, part: float = TRIMMED) -> float:
+    """Return the mean, of 255, of the lowest part of differences [n,3] of 0..1, over all channels."""
+    ordered = differences.abs().mean(dim=1).sort().values[: max(1, round(len(differences) * part))]
     return float(ordered.mean()) * 255 if len(ordered) else 0.0
 
 

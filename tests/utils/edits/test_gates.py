@@ -75,6 +75,18 @@ def test_few_details_on_plain_paper_are_put_back() -> None:
     assert corner_error(decided.view.mapping.affine.tolist(), drift, (384, 288)) < 0.5
 
 
+def test_sky_over_hills_is_put_back() -> None:
+    """Three quarters of it differ by half a level wherever it lies: what is left tells of the place, not they."""
+    down, across = torch.linspace(0, 1, 512)[:, None, None], torch.linspace(0, 6, 512)[None, :, None]
+    sky = torch.tensor([0.16, 0.35, 0.7]) * (1 - down) + torch.tensor([0.98, 0.67, 0.43]) * down + 0.01 * across
+    hills = down > 0.77 - 0.05 * (1.7 * across).sin() - 0.03 * (4.1 * across).sin()
+    original = torch.where(hills, torch.tensor([0.12, 0.14, 0.18]), sky).clamp(0, 1)
+    drift = Drift((0.905, 0.9), (-0.09, -0.098), gain=(0.95, 1, 1.03), noise=2, jpeg=85)
+    decided = decision(original, drift.answer(original), ellipse(original, (0.3, 0.4), 0.03))
+    assert "alignment" in decided.applied
+    assert corner_error(decided.view.mapping.affine.tolist(), drift, (512, 512)) < 1
+
+
 def test_tiny_picture_is_put_back() -> None:
     """At 64 px the last steps go on moving a corner by 0.04 px: that is 0.6 px at 1024, but nobody sees it."""
     tiny = tensor(picture(photograph("rocket.jpg")).resize((64, 43), Image.Resampling.LANCZOS))
