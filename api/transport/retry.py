@@ -120,16 +120,14 @@ def retry_after_s(
     in_chinese = float(chinese[1]) * (60.0 if chinese[2] == "\u5206" else 1.0) if chinese else None
     waits = [_from_headers(headers), body_s, _duration_s(said[1]) if said else None, in_chinese]
     resets = (RESET_FIELD.sub("", headers.get(name, "")[:WINDOW_MAX_CHARS]) for name in WINDOW_HEADERS if windows)
-    waits += [
-        wait for wait in map(_wait_s, resets) if wait and wait > 0
-    ]  # one that is over is not the one that is full
+    waits += [wait for wait in map(_wait_s, resets) if wait and wait > 0]  # one that is over is not the full one
     return next((max(0.0, wait) for wait in waits if wait is not None and math.isfinite(wait)), None)
 
 
 def _from_headers(headers: Mapping[str, str]) -> float | None:
     for name, unit_s in WAIT_HEADERS:
         with contextlib.suppress(ValueError):
-            return float(headers.get(name, "")) * unit_s
+            return _from_now(float(headers.get(name, "")) * unit_s)
     with contextlib.suppress(TypeError, ValueError, OverflowError):
         date = parsedate_to_datetime(headers.get("retry-after", ""))
         return (date - datetime.now(timezone.utc)).total_seconds()
@@ -140,7 +138,12 @@ def _wait_s(text: str) -> float | None:
     """Return the seconds that "12", "1m2.5s" or "20 seconds" are, or that are left until a moment since 1970."""
     told = text[:TOLD_MAX_CHARS].strip(" \"'")
     wait = _duration_s(told) if WAIT.fullmatch(told) else None
-    if wait is None or wait < SINCE_1970_S:
+    return None if wait is None else _from_now(wait)
+
+
+def _from_now(wait: float) -> float:
+    """Return the seconds that a number means: one too large for a wait is a moment since 1970."""
+    if wait < SINCE_1970_S:
         return wait
     return (wait / 1000 if wait >= SINCE_1970_MS else wait) - time.time()
 
