@@ -17,7 +17,7 @@ AUTO_SIZES = ("1024x1024", "1024x1536", "1536x1024")  # what auto chooses among:
 PROMPT_OVERHEAD_TOKENS = 6  # docs/service.md, "Input tokens"
 AMOUNT_MAX_USD = 1e9  # nothing costs as much; sums of it stay finite
 COUNT_MAX = 1000  # of anything in one request
-CHARACTERS_PER_TOKEN = 3  # a cautious count: English has about four
+BYTES_PER_TOKEN = 3  # a cautious count: English has about four, Chinese a character of three bytes
 BATCH_DISCOUNT = 0.5  # "50% cost discount compared to synchronous APIs", developers.openai.com/api/docs/guides/batch
 PARTIAL_IMAGE_TOKENS = 100  # each partial image, apidog.com citing OpenAI's guide
 Certainty = Literal["exact", "about", "at most"]
@@ -114,7 +114,8 @@ def estimate(payer: Payer, fields: Mapping[str, Any], image_count: int) -> Estim
     if not each or len(each) < len(found):
         return None
     few, many = spec.image_input_tokens or (0, 0)
-    text_tokens = PROMPT_OVERHEAD_TOKENS + -(-len(str(fields.get("prompt", ""))) // CHARACTERS_PER_TOKEN)
+    prompt = str(fields.get("prompt", "")).encode(errors="replace")
+    text_tokens = PROMPT_OVERHEAD_TOKENS + -(-len(prompt) // BYTES_PER_TOKEN)
     text = text_tokens * prices.get("text_in", prices.get("image_in", 0.0))
     partials = PARTIAL_IMAGE_TOKENS * _count(fields, "partial_images", 0) * prices["image_out"]
     rest = [(text + partials + image_count * tokens * prices.get("image_in", 0.0)) / 1e6 for tokens in (few, many)]

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from openai_image_nodes.api.catalog import pricing as prices
+from openai_image_nodes.api.catalog.schemas import Usage
 from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import OutOfCreditError
 from openai_image_nodes.api.store import spending as budget
 from openai_image_nodes.api.store.records import JobRecord
 from openai_image_nodes.cli.store import jobs
 from openai_image_nodes.sandbox import Sandbox
+from openai_image_nodes.sandbox.billing import bytes_tokens, shaped
 from support.capture import Capture, picture, success
 from support.node_calls import KEY, node, use_openai
 
@@ -43,6 +45,16 @@ def test_estimate_is_multiplied_by_n() -> None:
     """Each picture of a request is billed."""
     one, three = (prices.estimate(OPENAI, fields(n=n), 0) or (0.0, 0.0) for n in (1, 3))
     assert three[0] == pytest.approx(3 * one[0], abs=2e-4)
+
+
+@pytest.mark.parametrize("prompt", ["一只红色的狐狸" * 4000, "\U0001f98a" * 8000, "ثعلب أحمر " * 3000, "a fox \ud800"])
+def test_estimate_is_no_less_than_what_a_prompt_of_any_script_costs(prompt: str) -> None:
+    """A Chinese character is about a token: at a third of one, long lists passed the question and the limit."""
+    _, high = prices.estimate(OPENAI, fields(prompt=prompt), 0) or (0.0, 0.0)
+    plain = prices.estimate(OPENAI, fields(prompt=""), 0) or (0.0, 0.0)
+    said = prompt.encode(errors="replace")
+    paid = prices.cost_usd(OPENAI, "gpt-image-2", Usage(**shaped(bytes_tokens(len(said)), 0, 0)), None)
+    assert high - plain[1] >= (paid or 0.0) > 0
 
 
 def test_estimate_counts_every_connected_picture() -> None:
