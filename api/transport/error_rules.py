@@ -245,9 +245,8 @@ RULES = (  # the first that holds
     Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {500, 502}, codes=r"model_not_(found|allowed|exist|support)"),
     Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {*BUSY_STATUSES, 500, 502, 503}, words=marks.NOBODY_THERE),
     Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {400, 404, 500, 503}, codes=marks.NOT_BEGUN_CODES),
-    Rule(
-        OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {501, 505}, words=marks.FAILED_WORDS
-    ),  # relays have own codes
+    # relays have codes of their own
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {501, 505}, words=marks.FAILED_WORDS),
     Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {501, 505}),
     Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {400, 404, 405, 422, 500, 502, 503}, words=marks.UNABLE),
     Rule(RefusedError, TOO_LARGE, MAKE_IT_SMALLER, {400, 404, 500}, words=marks.TOO_LARGE, page="either"),

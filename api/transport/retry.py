@@ -113,12 +113,14 @@ def retry_after_s(
 ) -> float | None:
     """Return the seconds that the service asks us to wait, finite and not negative, or None.
 
-    `body_s` is what a field of the answer's body says. Without `windows` only what is said of this request counts.
+    `body_s` is what a field of the answer's body says, which may be a moment since 1970. Without `windows` only what
+    is said of this request counts.
     Source: docs/service.md, "Rate limits".
     """
     said, chinese = TRY_AGAIN_PATTERN.search(message), CHINESE_PATTERN.search(message)
     in_chinese = float(chinese[1]) * (60.0 if chinese[2] == "\u5206" else 1.0) if chinese else None
-    waits = [_from_headers(headers), body_s, _duration_s(said[1]) if said else None, in_chinese]
+    told = None if body_s is None else _from_now(body_s)
+    waits = [_from_headers(headers), told, _duration_s(said[1]) if said else None, in_chinese]
     resets = (RESET_FIELD.sub("", headers.get(name, "")[:WINDOW_MAX_CHARS]) for name in WINDOW_HEADERS if windows)
     waits += [wait for wait in map(_wait_s, resets) if wait and wait > 0]  # one that is over is not the full one
     return next((max(0.0, wait) for wait in waits if wait is not None and math.isfinite(wait)), None)

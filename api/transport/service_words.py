@@ -34,20 +34,9 @@ MESSAGE_KEYS = (
     "status_message", "statusMessage", "JobErrorMsg",
 )  # fmt: skip
 CODE_KEYS = (
-    "code",
-    "error_code",
-    "errcode",
-    "errorCode",
-    "err_code",
-    "Code",
-    "error_type",
-    "status_code",
-    "errorcode",
-    "statusCode",
-    "failCode",
-    "fail_code",
-    "JobErrorCode",
-)
+    "code", "error_code", "errcode", "errorCode", "err_code", "Code", "error_type", "status_code", "errorcode",
+    "statusCode", "failCode", "fail_code", "JobErrorCode",
+)  # fmt: skip
 TYPE_KEYS = ("type", "status", "error_type")
 PARAM_KEYS = ("param", "parameter", "field")
 INSIDE_KEYS = (

@@ -29,10 +29,8 @@ UNFINISHED_KINDS = re.compile(
     r"|intermediate|draft|latent|generating|rendering|denois|(^|[._-])step$",
     re.I,
 )
-SKETCH, ENDS = (
-    re.compile(r"partial|preview|sketch|draft|latent", re.I),
-    re.compile(r"(.+\.)?(done|completed?|end)", re.I),
-)
+SKETCH = re.compile(r"partial|preview|sketch|draft|latent", re.I)
+ENDS = re.compile(r"(.+\.)?(done|completed?|end)", re.I)
 UNFINISHED_STATES = re.compile(r"(in_?)?(partial|preview|progress|queued?|pending|processing|running|started)", re.I)
 PARTIAL_INDEX = "partial_image_index"
 WAITING = re.compile(r"queued?|pending", re.I)

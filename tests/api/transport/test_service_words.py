@@ -256,6 +256,7 @@ def test_errors_say_what_to_do(
         ({"retry-after": str(10**9)}, {}, 0),
         ({"retry-after": str(10**12)}, {}, 0),
         ({"retry-after-ms": str(10**12)}, {}, 0),
+        ({}, {"error": {"message": "busy", "retry_after": 10**9}}, 0),
         ({"retry-after": "inf"}, {"message": "no"}, None),
         ({"retry-after": "nan"}, {"message": "no"}, None),
         ({"retry-after": "-5"}, {"message": "no"}, 0),
