@@ -52,13 +52,18 @@ def border(mask: Tensor, unit: float, sigma: float = FEATHER) -> Border:
     if sigma <= 0 or band <= 0:
         return Border(mask, torch.zeros_like(mask))
     least = max(1 / 510, math.erfc(band / unit / sigma / math.sqrt(2)) / 2)  # what is left at the band's end
-    soft = ((blur(mask, sigma * unit) - least) / (1 - 2 * least)).clamp(0, 1) * grow((mask > 0).float(), band)
+    soft = _faded(mask, sigma * unit, least) * grow((mask > 0).float(), band)
     reach = round(THICK * sigma * unit)
     covered = (mask > 0.5).float()
     thick = grow(shrink(covered, reach), reach)
     if bool((thick >= covered).all()):
         return Border(soft, torch.ones_like(mask))
     return Border(soft, blur(grow(thick, reach), sigma * unit / 2))
+
+
+def _faded(mask: Tensor, sigma: float, least: float) -> Tensor:
+    """Return a mask [1,1,h,w] blurred, with 0 and 1 where `least` is missing to them."""
+    return ((blur(mask, sigma) - least) / (1 - 2 * least)).clamp(0, 1)
 
 
 def around_removed(
@@ -82,7 +87,7 @@ def around_removed(
     removed = interpolate(removed, scale_factor=2, mode="bilinear")[..., : mask.shape[2], : mask.shape[3]]
     if not bool(removed.any()):
         return made
-    away = ((blur(grow(covered, round(middle)), sigma) - 1 / 510) / (1 - 1 / 255)).clamp(0, 1) * grow(covered, band)
+    away = _faded(grow(covered, round(middle)), sigma, 1 / 510) * grow(covered, band)
     return Border(torch.lerp(made.soft, away, removed), made.thick.maximum(removed))
 
 
