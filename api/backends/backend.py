@@ -16,7 +16,7 @@ import uuid
 from pathlib import Path
 
 from .atomic_files import PRIVATE_FILE, make_private_folder, read_regular, remove, write_atomic
-from .fsspec_client import FsspecClient, created
+from .fsspec_client import FsspecClient, beginning, created
 
 READ_MAX_BYTES = 1 << 20  # of a claim or a note; records and pictures are larger
 SEEN_MAX = 4096
@@ -150,7 +150,7 @@ class BucketBackend:
 
     def read(self, name: str, max_bytes: int = READ_MAX_BYTES) -> bytes | None:
         """Return the beginning of an object, or None."""
-        return self._bucket.do(lambda fs: bytes(fs.cat_file(self._path(name), start=0, end=max_bytes)), missing=None)
+        return self._bucket.do(lambda fs: beginning(fs, self._path(name), max_bytes), missing=None)
 
     def write(self, name: str, data: bytes) -> None:
         """Replace an object."""

@@ -66,6 +66,14 @@ def test_what_is_written_can_be_read_listed_and_removed(opened: Opened) -> None:
     assert theirs.names("jobs/ab/") == []
 
 
+def test_nothing_is_read_where_an_empty_object_is(opened: Opened) -> None:
+    """S3 calls a part of it an error: a claim, a record or a number so left held a job up for good, on all machines."""
+    ours = opened()
+    for name in ("claim.1", "jobs/ab/taken"):
+        ours.write(name, b"")
+        assert ours.read(name) == b""
+
+
 def test_only_one_of_many_creates(opened: Opened) -> None:
     """Sixteen at once on four machines; who loses leaves the winner's bytes alone."""
     backends = [opened() for _ in range(4)]
