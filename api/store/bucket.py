@@ -28,6 +28,7 @@ from .records import (
     UnfitRecord,
     exchanged,
     first_number,
+    folder_name,
     identity_of,
     number_of,
     read_all,
@@ -64,7 +65,9 @@ class SharedBucket:
         """
         names = [name.split("/") for name in self.backend.names(f"{JOBS}/{identity}")]
         folders = {name[1] for name in names if len(name) == 3 and name[2] == RECORD}
-        numbers = {number: name for name in folders if (number := number_of(name, identity)) is not None}
+        first = first_number(owner.account)
+        numbers = {first: folder_name(identity, first)}  # looked at itself: in some buckets a listing comes late
+        numbers |= {number: name for name in folders if (number := number_of(name, identity)) is not None}
         unfit: UnfitRecord | None = None
         was_found = False
         for number in sorted(numbers, reverse=True):
@@ -139,7 +142,7 @@ class SharedBucket:
         names = set(self.backend.names(f"{JOBS}/{record.identity}"))
         ours = record.fingerprint.encode()
         for number in count(first_number(record.account)):
-            folder = f"{JOBS}/{record.identity}" + (f".{number}" if number > 1 else "")
+            folder = f"{JOBS}/{folder_name(record.identity, number)}"
             is_whole, is_taken = f"{folder}/{RECORD}" in names, f"{folder}/{TAKEN}" in names
             if is_taken and self.backend.read(f"{folder}/{TAKEN}") == ours:
                 return folder, is_whole

@@ -343,6 +343,11 @@ def number_of(name: str, identity: str) -> int | None:
     return int(found[2] or 1) if found and found[1] == identity else None
 
 
+def folder_name(identity: str, number: int) -> str:
+    """Return the name of the folder of a job's answer with a number."""
+    return identity if number == 1 else f"{identity}.{number}"
+
+
 @lru_cache(maxsize=1024)
 def tell_once(words: str) -> None:
     """Tell in the log of something that is left alone; it is found again at every look."""

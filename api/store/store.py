@@ -45,6 +45,7 @@ from .records import (
     Owner,
     StoredAnswer,
     first_number,
+    folder_name,
     next_number,
     number_of,
     picture_digests,
@@ -355,7 +356,7 @@ class Store:
         there = filter(os.path.lexists, self._newest_first(identity, account))
         number = next_number((one.name for one in there), identity, account)
         while True:
-            folder = self.jobs / (identity if number == 1 else f"{identity}.{number}")
+            folder = self.jobs / folder_name(identity, number)
             try:
                 if not os.path.lexists(folder):
                     files.move(fresh, folder)

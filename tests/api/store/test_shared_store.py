@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from openai_image_nodes.api.backends.backend import BucketBackend
 from openai_image_nodes.api.catalog import pricing
 from openai_image_nodes.api.catalog.schemas import Image, OpenAIImageGenerationResponse
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, OutOfCreditError, RefusedError
@@ -37,6 +38,13 @@ def test_what_one_machine_paid_for_the_others_have(farm: Farm) -> None:
     farm.bucket.seen.clear()
     assert farm.on("second").ask(n=2).folder == there.folder
     assert farm.bucket.seen == []
+
+
+def test_answer_that_no_list_shows_yet_is_had(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not every bucket lists what was written this moment, and the one who wrote it has given the job back by then."""
+    first = farm.asker.ask()
+    monkeypatch.setattr(BucketBackend, "names", lambda *_: [])
+    assert (farm.on("second").ask().pictures, farm.posts) == (first.pictures, 1)
 
 
 def test_full_machine_does_not_pay_for_what_another_has(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
