@@ -25,7 +25,7 @@ BENCH = importlib.util.spec_from_file_location(
 assert BENCH is not None
 sys.modules.setdefault("bench", importlib.util.module_from_spec(BENCH))
 
-from bench import answerer, cases, edits, facts, growth, measure, ours  # noqa: E402
+from bench import answerer, cases, drifts, edits, facts, growth, measure, ours, pictures  # noqa: E402
 
 SIDE = 40
 SIZES = {"small": (24, 16), "large": (32, 18), "tiny": (8, 8)}
@@ -102,6 +102,18 @@ def test_fitting_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer of a whole picture and a region of one."""
     monkeypatch.setattr(edits, "CASES", {"small": (256, 256), "region": (800, 600)})
     assert [words for _, words in (*edits._whole("small", 1), *edits._region("region", 1))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hard", [False, True])
+def test_random_drift_is_judged(*, hard: bool) -> None:
+    """Each seed is a case of its own, and its corners are compared with what its noise allows."""
+    case = drifts.case_of(2, pictures.PHOTOS, hard=hard)
+    assert case.drift != drifts.case_of(3, pictures.PHOTOS, hard=hard).drift
+    found = drifts.judged(case)
+    assert found["exact"]
+    assert 0 < found["bound"] < 1
+    assert drifts.summary([found]).startswith("1 cases: corners within 0.05 px ")
 
 
 @pytest.mark.slow
