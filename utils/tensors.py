@@ -124,6 +124,11 @@ def opened(mask: Tensor) -> Tensor:
     return mask.where(mask >= FAINT, 0.0) if is_lifted(mask) else mask
 
 
+def closed_below(mask: Tensor) -> float:
+    """Return the value from which on a mask of 0..1 opens something: what is less has the 8-bit level 0."""
+    return FAINT if is_lifted(mask) else CLOSED
+
+
 def parallel_map(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """Return work of each item, in order, done on all cores: numpy, zlib and Pillow let other threads run.
 

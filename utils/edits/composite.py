@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..mask_composite import blend, with_channels
-from ..tensors import opened
+from ..tensors import closed_below
 from .cancel import ShouldStop, raise_if_stopped
 from .filters import blur, grow, masked_blur, shrink
 from .gates import Decision
@@ -41,9 +41,10 @@ class Composite:
 
     def write(self, result: Tensor, mask: Tensor, should_stop: ShouldStop | None = None) -> None:
         """Blend the answer into the result [H,W,3|4], which holds the original, by the mask [H,W]."""
+        closed = closed_below(mask)
         for block in self._blocks(Box(0, 0, result.shape[1], result.shape[0])):
             raise_if_stopped(should_stop)
-            self._write_block(result, mask, block)
+            self._write_block(result, mask, block, closed)
 
     def _blocks(self, whole: Box) -> Iterator[Box]:
         """Yield boxes of the original that hold all pixels of which the answer gets a share."""
@@ -61,12 +62,13 @@ class Composite:
         for y in range(area.top, area.bottom, rows):
             yield Box(area.left, y, area.width, min(rows, area.bottom - y))
 
-    def _write_block(self, result: Tensor, mask: Tensor, block: Box) -> None:
+    def _write_block(self, result: Tensor, mask: Tensor, block: Box, closed: float) -> None:
         rows = torch.arange(block.top, block.bottom) - self._box.top + 0.5
         columns = torch.arange(block.left, block.right) - self._box.left + 0.5
         place = (slice(block.top, block.bottom), slice(block.left, block.right))
         soft, thick, valid = enlarged(self._shares, self._frame, rows, columns)[0]
-        share = torch.lerp(opened(mask[place].float().nan_to_num(nan=0.0)), soft, thick) * valid
+        own = mask[place].float().clamp(0, 1)
+        share = torch.lerp(own.where(own >= closed, 0.0), soft, thick) * valid
         share = torch.where(share > CERTAIN, 1.0, torch.where(share < 1 - CERTAIN, 0.0, share))
         fitted = self._fitted(rows, columns)
         if self._membrane is not None:

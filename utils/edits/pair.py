@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ..tensors import CLOSED, opened
+from ..tensors import closed_below
 from .cancel import ShouldStop, raise_if_stopped
 from .filters import blur, grow, luminance, reduced
 from .geometry import Frame, Mapping, inside, positions, sample_spline, spline
@@ -118,7 +118,7 @@ def make_pair(original: Tensor, answer: Tensor, mask: Tensor | None, should_stop
     selected = torch.zeros(1, 1, frame.height, frame.width)
     if mask is not None:
         selected = reduced(mask[..., None], frame.height, frame.width, should_stop).nan_to_num(nan=0.0).clamp(0, 1)
-        selected = torch.where(selected < CLOSED, 0.0, opened(selected))
+        selected = selected.where(selected >= closed_below(selected), 0.0)
     raise_if_stopped(should_stop)
     unit = frame.long_side / WORKING_SIDE
     colours = _colours(picture)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..input_tensors import check_mask_size
 from ..mask_composite import blend, scaled, with_channels
-from ..tensors import opened
+from ..tensors import closed_below
 from .fit import channels_of
 from .regions import Box
 
@@ -31,5 +31,6 @@ def paste(original: Tensor, answer: Tensor, mask: Tensor, *, box: Box | None = N
     fitted = fitted[top : top + inner.height, left : left + inner.width]
     place = (slice(inner.top, inner.bottom), slice(inner.left, inner.right))
     out = result[place]
-    blend(fitted, out.clone(), opened(mask[place].float()).clamp(0, 1), out)
+    share = mask[place].float().clamp(0, 1)
+    blend(fitted, out.clone(), share.where(share >= closed_below(mask), 0.0), out)
     return result

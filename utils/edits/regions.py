@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..tensors import CLOSED, FAINT, is_lifted
+from ..tensors import closed_below
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -111,7 +111,7 @@ class Region:
 
 def masked_area(mask: Tensor) -> MaskedArea | None:
     """Return the area that a mask [H,W] of 0..1 opens, or None if it opens nothing."""
-    closed = FAINT if is_lifted(mask) else CLOSED
+    closed = closed_below(mask)
     rows = (mask.amax(dim=1) < closed).logical_not().nonzero()[:, 0].tolist() if mask.numel() else []
     if not rows:
         return None

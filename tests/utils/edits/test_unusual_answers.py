@@ -75,3 +75,14 @@ def test_unusual_answer_is_no_worse_than_a_paste(name: str) -> None:
     assert result.shape == pasted.shape
     errors = [float((it[inside][:, :channels] - wanted[:, :channels]).abs().mean()) * 255 for it in (result, pasted)]
     assert errors[0] <= errors[1] + 1
+
+
+@pytest.mark.parametrize("lowest", [0.0, 1 / 255])
+def test_what_a_mask_opens_by_less_than_a_level_stays(lowest: float) -> None:
+    """A blurred mask goes on for ever, by less than 1/255: there the picture stays bit for bit."""
+    original = resized(photograph("coffee.jpg"), 96, 144)
+    mask = torch.exp(-(torch.arange(144) - 72).square() / 200).repeat(96, 1).clamp(min=lowest)
+    closed = mask < lowest + 0.5 / 255
+    assert (mask[closed] > 0).any()
+    assert torch.equal(fit(original, 1 - original, mask, feather=0).image[closed], original[closed])
+    assert torch.equal(paste(original, 1 - original, mask)[closed], original[closed])
