@@ -35,7 +35,8 @@ PREFIX_MAX_CHARS = 1024
 PREFIX = re.compile(
     rb"[\s\"]*(?:data:[^,]{0,200},\s*|image/[\w.+-]{1,40};base64,\s*|base64[,:]\s*|b')*", re.IGNORECASE
 )  # the last is Python's
-DIGITS = re.compile(rb"[A-Za-z0-9+/=_%\s-]*")  # plain, url-safe, percent-encoded, in lines
+DIGITS = re.compile(rb"[A-Za-z0-9+/=_%\s\\-]*")  # plain, url-safe, percent-encoded, in lines, escaped twice
+ESCAPES = re.compile(rb"\\[nrt]?")
 URL_SAFE = bytes.maketrans(b"-_", b"+/")
 ENCODED_STARTS = (b"iVBORw0KGgo", b"/9j/", b"UklGR", b"R0lGOD", b"PHN2Zy", b"data:image/")
 LONG_ENOUGH_CHARS = 256  # what is shorter and base64 may also be a word: then only a picture's first bytes count
@@ -216,6 +217,7 @@ def _of_any_dialect(text: bytes) -> bytes:
 
     Raises: ValueError if it is none at all.
     """
+    text = ESCAPES.sub(b"", text)
     plain = (urllib.parse.unquote_to_bytes(text) if b"%" in text else text).strip(b"\"' \t\r\n")
     if b" " in plain and b"+" not in plain:
         with contextlib.suppress(ValueError):

@@ -116,9 +116,12 @@ def _likeness(path: str) -> int:
 
 
 def linked_pictures(document: object) -> list[Image]:
-    """Return the plain links in the texts of a reply, of which nobody knows whether they lead to a picture."""
-    texts = [text for path, text in _values(document) if isinstance(text, str) and _last(path) in TEXTS]
-    links = [first or second for text in texts for first, second in ANY_LINK.findall(text[:MAX_TEXT_CHARS])]
+    """Return the plain links in the texts of a reply, or that are all of a value, of which nobody knows whether they
+    lead to a picture.
+    """
+    texts = [(path, text[:MAX_TEXT_CHARS]) for path, text in _values(document) if isinstance(text, str)]
+    found = [ANY_LINK.findall(text) for path, text in texts if _last(path) in TEXTS or ANY_LINK.fullmatch(text)]
+    links = [first or second for each in found for first, second in each]
     return [Image(url=link, guess="link") for link in dict.fromkeys(links)][:MAX_IMAGES]
 
 
