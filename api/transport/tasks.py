@@ -45,7 +45,8 @@ OVER = ("complete", "done", "finish")  # well or not; what else is well may be s
 ID = re.compile(r"[\w.:-]{1,80}", re.ASCII)
 GUESSED = (  # docs/service.md, "What real servers do"
     "tasks/{id}", "images/{operation}/{id}", "images/tasks/{id}", "jobs/{id}", "predictions/{id}", "async-result/{id}",
-    "/mj/task/{id}/fetch",
+    "/mj/task/{id}/fetch", "generations/{id}", "images/{id}", "task/{id}", "status/{id}", "tasks/{id}/creations",
+    "jobs/recordInfo?taskId={id}", "async/task-result?task_id={id}",
 )  # fmt: skip
 
 
@@ -113,7 +114,7 @@ def _ended_task(
         watch.guessed = list(_guessed(ids, operation))
         places = [*watch.guessed, *_addresses(raw)]
     found: Reading | None = None  # by a guess, which may be where the picture is told
-    for place in places:  # grows while it is walked through
+    for at, place in enumerate(places, 1):  # grows while it is walked through
         if found is not None and place in watch.guessed:
             break
         told = watch.ended(place)
@@ -123,7 +124,7 @@ def _ended_task(
         if told is not None and found is None and watch.has_picture(told):
             found = told
         new = [each for each in _told(told.values if told else []) if each not in places]
-        places += new[: max(0, PLACES_MAX - len(places))]
+        places[at:at] = new[: max(0, PLACES_MAX + len(watch.guessed) - len(places))]  # before what is guessed
     if found is None and watch.goes_on:
         raise TaskGoesOnError
     return None if found is None else RawAnswer(found.body, raw.headers, raw.elapsed_s + time.monotonic() - began)
