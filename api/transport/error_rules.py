@@ -232,7 +232,7 @@ RULES = (  # the first that holds
         kinds=("azure",),
     ),
     Rule(RefusedError, UNABLE_TO, ON_AZURE, {400}, words=r"\bapi[ -]?version", kinds=("azure",)),
-    Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {400, 404, 410, 503}, codes=marks.NO_MODEL_CODES),
+    Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {*SUCCESS, 400, 404, 410, 503}, codes=marks.NO_MODEL_CODES),
     Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {400, 404, 410, 422}, words=marks.NO_MODEL_WORDS),
     Rule(
         RefusedError,
@@ -244,7 +244,7 @@ RULES = (  # the first that holds
     ),
     Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {500, 502}, codes=r"model_not_(found|allowed|exist|support)"),
     Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {*BUSY_STATUSES, 500, 502, 503}, words=marks.NOBODY_THERE),
-    Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {400, 404, 500, 503}, codes=marks.NOT_BEGUN_CODES),
+    Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {400, 404, 500, 502, 503}, codes=marks.NOT_BEGUN_CODES),
     # relays have codes of their own
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {501, 505}, words=marks.FAILED_WORDS),
     Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {501, 505}),

@@ -41,7 +41,7 @@ TYPE_KEYS = ("type", "status", "error_type")
 PARAM_KEYS = ("param", "parameter", "field")
 INSIDE_KEYS = (
     "error", "errors", "Error", "innererror", "inner_error", "metadata", "raw", "response", "incomplete_details",
-    "details", "base_resp", "fieldErrors", "issues", "Response", "fault", "header", "failedInfo",
+    "details", "detail", "base_resp", "fieldErrors", "issues", "Response", "fault", "header", "failedInfo",
 )  # fmt: skip
 RETRY_KEYS = (
     ("retry_after", 1.0), ("retryAfter", 1.0), ("retry_after_seconds", 1.0), ("retryDelay", 1.0),

@@ -42,6 +42,82 @@ AZURE = Connection(
     query={"api-version": "preview"},
 )
 TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
+    "a form that one of several channels wants": (
+        RELAY,
+        500,
+        {"error": {"message": "m does not accept multipart file upload", "code": "convert_request_failed"}},
+        RefusedError,
+        "refused",
+    ),
+    "a field of a model's own": (
+        RELAY,
+        400,
+        "The model 'm' does not support the 'input_fidelity' parameter.",
+        RefusedError,
+        "--omit input_fidelity",
+    ),
+    "a quota with its numbers": (
+        RELAY,
+        403,
+        "user [2] quota [50264897] is not enough",
+        OutOfCreditError,
+        "billing page",
+    ),
+    "a pool without a quota": (RELAY, 429, "no available image quota", OutOfCreditError, "billing page"),
+    "a model in few words": (RELAY, 400, "Model not support", RefusedError, "was not found"),
+    "a model that is away, as a failed task": (
+        RELAY,
+        200,
+        {"id": "t1", "status": "failed", "error": {"code": "model_unavailable", "message": "it is unavailable"}},
+        RefusedError,
+        "was not found",
+    ),
+    "no account behind it, in Chinese": (
+        RELAY,
+        503,
+        "\u6ca1\u6709\u53ef\u7528\u4e0a\u6e38\u8d26\u53f7",
+        RefusedError,
+        "Nothing was made",
+    ),
+    "no credential behind it": (
+        RELAY,
+        502,
+        {"error": {"message": "no", "code": "upstream_credential_unavailable"}},
+        RefusedError,
+        "Nothing was made",
+    ),
+    "a setting that a gateway lacks": (
+        RELAY,
+        500,
+        "litellm.APIConnectionError: vertex_project and vertex_location are required for Vertex AI",
+        RefusedError,
+        "refused",
+    ),
+    "a policy for abuse": (
+        RELAY,
+        400,
+        {"error": {"code": "cyber_policy", "message": "risk detected"}},
+        ModeratedError,
+        "Change the prompt",
+    ),
+    "words that are filtered": (RELAY, 400, "One or more prompts contains filtered words.", ModeratedError, "Change"),
+    "a reason to end, in words": (RELAY, 400, "unknown finish reason: [IMAGE_SAFETY]", ModeratedError, "Change"),
+    "property of others": (RELAY, 400, "code 5009: blocked for intellectual property", ModeratedError, "Change"),
+    "two messages": (
+        RELAY,
+        400,
+        {"message": "Bad request", "detail": {"error": "the prompt is too long"}},
+        RefusedError,
+        "says: Bad request: the prompt is too long",
+    ),
+    "an upload that is too large": (
+        RELAY,
+        400,
+        "Invalid request: upload file too large (22000000 bytes, max 20971520)",
+        RefusedError,
+        "fewer or smaller pictures",
+    ),
+    "a file above a limit": (RELAY, 400, "image file exceeds max size", RefusedError, "fewer or smaller pictures"),
     "a picture without its kind": (
         OPENAI,
         400,
@@ -990,6 +1066,9 @@ def test_reported_answers_are_told_by_what_they_are(name: str) -> None:
 
 
 FAILURES_IN_WORDS = (
+    "The task could not be completed.",
+    "An internal error occurred.",
+    "Image generation blocked or no valid final image",
     "Image could not be saved",
     "Worker died unexpectedly",
     "VAE decode failed",
@@ -1063,6 +1142,12 @@ FAILURES_IN_WORDS = (
     "d\u00e9lai d'attente d\u00e9pass\u00e9",
 )
 REFUSALS_IN_WORDS = (
+    "Prompt contains only text that is not allowed",
+    "Your input contains no image",
+    "The mask must contain no text",
+    "failed to decode the input image",
+    "\u672a\u627e\u5230\u53c2\u8003\u56fe",
+    "size must be one of: 512x512, 1024x1024, error: 500x500",
     "\u751f\u6210\u5931\u8d25\uff1a\u53c2\u6570size\u4e0d\u652f\u6301",
     "\u56fe\u7247\u4e0a\u4f20\u5931\u8d25",
     "\u30d1\u30e9\u30e1\u30fc\u30bf\u30a8\u30e9\u30fc\u304c\u767a\u751f\u3057\u307e\u3057\u305f",
@@ -1085,6 +1170,20 @@ REFUSALS_IN_WORDS = (
     "connect ECONNREFUSED 10.0.0.1:443",
 )
 LATE_IN_WORDS = (
+    "upstream did not return image output",
+    "codex responses did not return image base64 result",
+    "Gemini returned text only: unknown",
+    "upstream returned status 500",
+    "bad gateway",
+    "No image data in the response of the provider",
+    "The model returned an empty answer",
+    "response contained no images",
+    "failed to unmarshal response from provider API",
+    "An error occurred while processing your request. You can retry your request",
+    'Post "https://x.example/v1/images/generations": read tcp 10.0.0.7:61229: read: connection reset by peer',
+    "\u672a\u80fd\u4ece Gemini \u54cd\u5e94\u4e2d\u89e3\u6790\u51fa\u56fe\u7247\uff08finishReason=STOP\uff09",
+    "\u7b49\u5f85\u54cd\u5e94\u5934\u8d85\u8fc7 90000 ms",
+    "\u6a21\u578b\u670d\u52a1\u6682\u65f6\u4e0d\u53ef\u7528\uff08HTTP 500\uff09",
     "The external provider did not respond within the timeout window",
     "Request timed out after 300 seconds",
     "prediction timed out",
@@ -1093,6 +1192,12 @@ LATE_IN_WORDS = (
     "stream disconnected before completion",
 )
 NOT_LATE_IN_WORDS = (
+    "Failed to download the picture: connection reset",
+    "Request contained no image",
+    "mask contains no transparent pixels",
+    "no image provided",
+    "missing image in request",
+    "The image size has to be below 512 pixels, code 512x512",
     "Timeout while downloading https://x.example/a.png",
     "timeout must be a number",
     "request timed out in the queue",
@@ -1319,6 +1424,47 @@ def test_json_under_base64_is_read_at_once(server: WireServer) -> None:
 
 DONE = {"data": [FIRST]}
 BEGUN: dict[str, tuple[bytes, dict[str, list[Any]]]] = {
+    "luma": (
+        b'{"id": "t1", "state": "queued", "assets": null}',
+        {"/v1/generations/t1": [{"id": "t1", "state": "completed", "assets": {"image": "/v1/a.png"}}]},
+    ),
+    "runpod": (
+        b'{"id": "t1-u1", "status": "IN_QUEUE"}',
+        {"/v1/status/t1-u1": [{"id": "t1-u1", "status": "COMPLETED", "output": {"image_url": "/v1/a.png"}}]},
+    ),
+    "piapi": (
+        b'{"code": 200, "data": {"task_id": "t1", "status": "pending", "error": {"code": 0}}, "message": "success"}',
+        {"/v1/task/t1": [{"data": {"task_id": "t1", "status": "completed", "output": {"image_url": "/v1/a.png"}}}]},
+    ),
+    "kie": (
+        b'{"code": 200, "msg": "success", "data": {"taskId": "t1"}}',
+        {
+            "/v1/jobs/recordInfo?taskId=t1": [
+                {"code": 200, "data": {"taskId": "t1", "state": "waiting"}},
+                {"data": {"taskId": "t1", "state": "success", "resultJson": '{"resultUrls": ["BASE/v1/a.png"]}'}},
+            ]
+        },
+    ),
+    "vidu": (
+        b'{"task_id": "t1", "state": "created", "credits": 4}',
+        {"/v1/tasks/t1/creations": [{"id": "t1", "state": "success", "creations": [{"url": "/v1/a.png"}]}]},
+    ),
+    "novita": (
+        b'{"task_id": "t1"}',
+        {
+            "/v1/async/task-result?task_id=t1": [
+                {"task": {"task_id": "t1", "status": "TASK_STATUS_PROCESSING"}, "images": []},
+                {"task": {"task_id": "t1", "status": "TASK_STATUS_SUCCEED"}, "images": [{"image_url": "/v1/a.png"}]},
+            ]
+        },
+    ),
+    "an id below the pictures, and a place told there": (
+        b'{"id": "t1", "object": "image", "status": "queued"}',
+        {
+            "/v1/images/t1": [{"id": "t1", "status": "completed", "result_url": "/v1/result/9"}],
+            "/v1/result/9": [{"id": "t1", "data": [{"url": "/v1/a.png"}]}],
+        },
+    ),
     "a place in the answer": (
         b'{"task": {"id": "t1", "status": "pending", "status_url": "/v1/jobs/t1"}}',
         {"/v1/jobs/t1": [{"status": "processing"}, {"status": "completed", "result": DONE}]},
