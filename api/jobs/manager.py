@@ -14,7 +14,7 @@ from dataclasses import replace
 from ..errors import OpenAIImageError
 from ..store.journal import again
 from ..store.records import Owner, StoredAnswer
-from ..store.store import STORE_VARIABLE, Store, mark_read, put_back, store_of
+from ..store.store import NOT_HAD, STORE_VARIABLE, Store, mark_read, put_back, store_of
 from .job import Job, JobAbandoned, JobHandle
 from .runner import JobRunner
 from .threads import ConcurrencyLimiter
@@ -115,6 +115,17 @@ class JobManager:
             return put_back(answer)
         with self._lock:
             self._untaken[job.owner.account, job.identity].append(replace(answer, reused=True))
+
+    def take_back(self, job: Job, answer: StoredAnswer) -> None:
+        """Put back an answer that was delivered, and that nobody has after all; of a kept one no picture is needed."""
+        answer.delivered = False
+        if not job.reuse:
+            self.put_back(job, answer)
+        elif answer.folder is not None:
+            put_back(answer, NOT_HAD)
+        else:
+            with self._lock:
+                self._unkept[answer.record.identity, answer.record.account] = replace(answer, reused=True)
 
     def give_up(self, handle: JobHandle) -> None:
         """Wait no longer for a job without having its answer: that is put back, whenever it comes or came."""

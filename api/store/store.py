@@ -57,7 +57,7 @@ from .records import (
 )
 
 STORE_VARIABLE = "OPENAI_IMAGE_NODES_STORE"
-STOPPED, BROKEN = b"stopped", b"broken"
+NOT_HAD, STOPPED, BROKEN = b"", b"stopped", b"broken"
 UNREAD_MAX_BYTES = 4096
 SANDBOX_STORE = "sandbox_store"
 INCOMING = ("incoming", "jobs/.incoming")

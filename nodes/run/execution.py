@@ -155,7 +155,13 @@ class NodeRun:
                 told = asked.report(mine, outputs)
                 done = ", ".join(words for words in (outcome(mine, self.connection), outputs.words) if words)
                 monitor.end(self.node_id, "; ".join([done, *model_notes(mine.record.model, self.connection)]))
+            if mine is answer:
+                pictures = answer.pictures if answer.folder is None else []  # a list may be long
+                monitor.had(self.node_id, partial(JOBS.take_back, bare(asked.job), replace(answer, pictures=pictures)))
             return *outputs.values, told, originals
+        except BaseException:
+            monitor.fail(self.node_id)
+            raise
         finally:
             costs.leave(share)
 
@@ -267,15 +273,19 @@ _recent: OrderedDict[tuple[str, str], Recent] = OrderedDict()
 _accounts: set[tuple[str, str]] = set()  # by service: whoever ran something since the start
 
 
+def bare(job: Job) -> Job:
+    """Return a job whose files have their digests and no bytes: it is the same, and can be held for long."""
+    return replace(job, files=[FilePart(file.name, file.filename, b"", file.digest) for file in job.files])
+
+
 def note_recent(prompt_id: str, node_id: str | None, parameters: ImageParameters, job: Job) -> None:
     """Remember what a node of a prompt asked for; of a list the last."""
     if job.connection.account:
         _accounts.add((job.connection.service, job.connection.account))
     if not prompt_id or node_id is None:
         return
-    files = [FilePart(file.name, file.filename, b"", file.digest) for file in job.files]
     with _recent_lock:
-        _recent[prompt_id, str(node_id)] = Recent(parameters, replace(job, files=files))
+        _recent[prompt_id, str(node_id)] = Recent(parameters, bare(job))
         _recent.move_to_end((prompt_id, str(node_id)))
         while len(_recent) > RECENT_KEPT:
             _recent.popitem(last=False)

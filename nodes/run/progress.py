@@ -47,10 +47,12 @@ class _Waiter:
 
 @dataclass
 class _Runs:
-    """The runs of one node: how many were begun, and how they ended."""
+    """The runs of one node: how many were begun, how they ended, and what gives back the pictures that they had."""
 
     begun: int = 0
     ended: Counter[str] = field(default_factory=Counter)
+    give_backs: list[Callable[[], object]] = field(default_factory=list)
+    has_failed: bool = False
 
     def outcome(self, newest: str) -> str:
         """Return how a list ended; what the newest run says belongs to all where all ended alike."""
@@ -84,6 +86,20 @@ class PromptMonitor:
             comfyui.show_text(said, node_id)
         elif runs.begun == runs.ended.total():
             comfyui.show_text(runs.outcome(said), node_id)
+
+    def had(self, node_id: str | None, give_back: Callable[[], object]) -> None:
+        """Note what gives back the picture of a run, once another run of its node fails: see `fail`."""
+        runs = self._runs.setdefault(node_id, _Runs(1))
+        runs.give_backs.append(give_back)
+        if runs.has_failed:
+            self.fail(node_id)
+
+    def fail(self, node_id: str | None) -> None:
+        """Give back the pictures of a list of which a row failed, or was stopped: ComfyUI drops those of all rows."""
+        runs = self._runs.setdefault(node_id, _Runs(1))
+        runs.has_failed = node_id is not None  # else nobody knows what is a list
+        while runs.has_failed and runs.give_backs:
+            runs.give_backs.pop()()
 
     def show(self, node_id: str | None, said: str) -> None:
         """Show what a run does now, at once; the runs of a list are shown together."""

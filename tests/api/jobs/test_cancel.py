@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
+import json
 import logging
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from openai_image_nodes.api.errors import ModeratedError, OutcomeUnknownError
 from openai_image_nodes.api.jobs.job import Job, JobHandle
 from openai_image_nodes.api.jobs.manager import JOBS, JobManager
+from openai_image_nodes.api.store.journal import RequestJournal
+from openai_image_nodes.api.store.store import Store
 from openai_image_nodes.nodes.run import answers
 from support.asker import Asker, Server, painted, until, until_quiet
 from support.faults import Fault
@@ -337,6 +343,30 @@ def test_run_with_reuse_off_that_is_stopped_while_it_decodes_is_what_the_next_ru
     assert node(reuse=False)[2]["reused"] is True
     assert node(reuse=False)[2]["reused"] is False
     assert asker.faults.posts == 2
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+@pytest.mark.parametrize("kept", [True, False])
+def test_row_of_a_list_that_failed_is_what_the_next_run_gets(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch, kept: bool, reuse: bool
+) -> None:
+    """ComfyUI drops what the other rows gave, so nobody had it: with reuse off, or a full disk, it was paid again."""
+
+    async def prompt() -> None:
+        first = await GPTImage().api_call(**asked({"prompt": "paid", "reuse": reuse, "unique_id": "7"}))
+        assert json.loads(first[2])["reused"] is False
+        asker.faults.status(400, code="moderation_blocked")
+        await GPTImage().api_call(**asked({"prompt": "refused", "reuse": reuse, "unique_id": "7"}))
+
+    with monkeypatch.context() as patched:
+        if not kept:
+            patched.setattr(Store, "save", Mock(side_effect=OSError(errno.ENOSPC, "full")))
+            patched.setattr(RequestJournal, "receiving", lambda *_: nullcontext(len))
+        with pytest.raises(ModeratedError):
+            asyncio.run(prompt())
+    assert node(prompt="paid", reuse=reuse)[2]["reused"] is True
+    assert asker.faults.posts == 2
+    assert kept or reuse or node(prompt="paid", reuse=False)[2]["reused"] is False
 
 
 def test_failing_sibling_does_not_cost_a_finished_picture(asker: Asker) -> None:
