@@ -14,6 +14,7 @@ MODERATION_WORDS = (
     r"safety system|content management policy|was filtered|content[-_ ]?(policy|filter(?!_results?\b))"
     r"|moderation[ _](system|filter|check|blocked|failed)|content moderated|content audit|risk (control|not pass)"
     r"|exists risk|audit not pass|blocked (entity|keyword|word|topic)|content blocked: "
+    r"|\b(data|content|prompt|input|output|image|text) (\w+ )?(is |was |has been )?blocked by|safety (filter|polic)"
     r"|(by|failed|not pass) (the )?(content )?(moderation|safety)|finish.?reason\W{1,4}\w*(safety|prohibited"
     r"|recitation)"
     r"|(blocked|rejected|refused|denied|infring\w+|protected|due to|because of|contains?) [^.;]{0,40}"
@@ -52,7 +53,7 @@ CREDIT_WORDS = (
     r"exceeded (your|today's) (?!request|rate)(\w+ )?quota(?!.{0,20}(per|a) (minute|second))"
     r"|billing hard limit|used all (of )?((your|the|available|monthly|included|free) )*(credits|usage)"
     r"|(insufficient|not enough|no( more)?|out of|lacks?|low on) (\w+ ){0,2}(quota|balance|credits?|funds|points"
-    r"|api tokens)\b"
+    r"|api tokens)\b(?!( were| have been)? (charged|deducted|used|consumed))"
     r"|(quota|balance|credits?|funds) (\[\d+\] )?(is |are |has been |have been |was )?(not enough|insufficient"
     r"|exhausted|used up"
     r"|too low|depleted|not sufficient)|requires more credits|(add|buy|purchase) (more )?(credits|funds)|top up"
@@ -63,6 +64,7 @@ CREDIT_WORDS = (
     r".{0,40}(exhausted|used up|exceeded)|used up (your|the|all) .{0,30}(free|allocation|quota|credits?)"
     r"|\blimit:? 0(/|, (used|model))|check your billing"
     r"|accessible to billed|\bpaid (\w+ )?is required|(credit card|payment method).{0,40}(on file|required|missing)"
+    r"|(enter|add|set up) (an? |your )?(valid )?(payment method|credit card)"
     r"|exceeded your balance|usage exceeds (the |its )?limit|no active subscription|subscription (is )?required"
     r"|\u30af\u30ec\u30b8\u30c3\u30c8.{0,4}(\u4e0d\u8db3|\u8ffd\u52a0)|\u6b8b\u9ad8"  # Japanese
     r"|\u5229\u7528\u4e0a\u9650"
@@ -239,7 +241,8 @@ NOBODY_THERE = (
     r"(keys\b|channel|provider|upstream|deployment|backend|server|account|instance|worker)"
     r"|no (deployments?|channels?|providers?|accounts?|instances?) (are |is )?available"
     r"|(\u65e0|\u6ca1\u6709)\u53ef\u7528\u7684?.{0,4}(\u6e20\u9053|\u901a\u9053|\u8d26\u53f7|\u8282\u70b9)"
-    r"|^loading model|model ([\w./-]+ )?is (still |currently )?loading|system (disk|cpu|memory) overloaded"
+    r"|^name resolution failed|^loading model|model ([\w./-]+ )?is (still |currently )?loading|system (disk|cpu"
+    r"|memory) overloaded"
     r"|no auth (available|candidates)|no keys found|backend not found|get a peer from"
     r"|unable to start process|(server|service|model( \"?[\w./:-]+\"?)?) is (too )?busy|^service busy|queue (is )?full"
     r"|(server|service|model( with name \S+)?) is not ready|max inflight requests|due to backpressure|no capacity"
@@ -259,7 +262,7 @@ UNREAD_WORDS = (
 )
 TOO_LARGE = (
     r"request (body |entity |size |payload )?(is )?too large|maximum (content|request|upload) (size|length)"
-    r"|exceeds the request content length|multererror: file too large"
+    r"|exceeds the request content length|request size limit|multererror: file too large"
     r"|(size of the (input )?image|(file|image)s? size) exceeds"
     r"|\b(file|upload|payload)s? (\w+ )?(is |are )?(too (large|big)|exceed\w* (\w+ ){0,3}(size|limit))"
     r"|maxtotalfilesize|requestdatatoobig"
@@ -301,7 +304,7 @@ MADE = (
     r"|(generation|prediction) (was |has )?(complet|succe|finish)\w*,? but"
 )
 AFTERWARDS = (  # whatever the status that a relay gives it
-    rf"{MADE}|{NOT_GIVEN}|error occurred while processing your request"
+    rf"{MADE}|{NOT_GIVEN}|error occurred while processing your request|downstream service error"
     r"|^(?!.*(queue|slot|load|concurren|rate.?limit|\bbody|unknown|field|parameter|timeout (must|should)|\u4e0b\u8f7d))"
     rf".*({BROKEN_LINE}|"
     r"(upstream|generation|backend|provider|model|prediction|inference|request|task|job|operation|worker)\b.{0,30}"
@@ -338,7 +341,7 @@ RUNNING_CODES = (
     r"|\balready_(in_progress|running|processing|submitted)\b|\bduplicated?_request\b"
 )
 BUSY = (
-    r"rate.?limit|request limit|(too|very) busy|busy now|try again later|temporarily unavailable"
+    r"rate.?limit|request limit|frequency limit|(too|very) busy|busy now|try again later|temporarily unavailable"
     r"|\u9971\u548c|\u7a0d\u540e|\u9891\u7387"
 )
 NOTHING = r"^\s*$"

@@ -249,7 +249,7 @@ RULES = (  # the first that holds
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {501, 505}, words=marks.FAILED_WORDS),
     Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {501, 505}),
     Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {400, 404, 405, 422, 500, 502, 503}, words=marks.UNABLE),
-    Rule(RefusedError, TOO_LARGE, MAKE_IT_SMALLER, {400, 404, 500}, words=marks.TOO_LARGE, page="either"),
+    Rule(RefusedError, TOO_LARGE, MAKE_IT_SMALLER, {400, 404, 417, 500}, words=marks.TOO_LARGE, page="either"),
     Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {404, 405, 410}),
     Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {400}, words=marks.HTTP_FOR_HTTPS, page="either"),
     Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {*SUCCESS, 400}, words=marks.NO_SUCH_PATH),

@@ -28,16 +28,17 @@ CODE_MAX_CHARS = 80
 LINES_MAX = 2000
 DEPTH_MAX = 8
 MESSAGE_KEYS = (
-    "raw_message", "message", "msg", "errmsg", "error_message", "error_msg", "errorMessage", "error_description",
-    "Message", "detail", "reason", "title", "err", "description", "fail_reason", "failReason", "failure_reason",
-    "failureReason", "status_msg", "task_status_msg", "faultstring", "failMsg", "fail_msg", "errMsg", "err_msg",
-    "status_message", "statusMessage", "JobErrorMsg",
+    "raw_message", "message", "messege", "msg", "errmsg", "error_message", "error_msg", "errorMessage",
+    "error_description", "Message", "detail", "reason", "title", "err", "description", "fail_reason", "failReason",
+    "failure_reason", "failureReason", "status_msg", "task_status_msg", "faultstring", "failMsg", "fail_msg",
+    "errMsg", "err_msg", "status_message", "statusMessage", "JobErrorMsg",
 )  # fmt: skip
 CODE_KEYS = (
     "code", "error_code", "errcode", "errorCode", "err_code", "Code", "error_type", "status_code", "errorcode",
     "statusCode", "failCode", "fail_code", "JobErrorCode",
 )  # fmt: skip
 TYPE_KEYS = ("type", "status", "error_type")
+ERROR_KEYS = ("error", "errors", "Error", "errorMessage", "errorType")
 PARAM_KEYS = ("param", "parameter", "field")
 INSIDE_KEYS = (
     "error", "errors", "Error", "innererror", "inner_error", "metadata", "raw", "response", "incomplete_details",
@@ -49,6 +50,7 @@ RETRY_KEYS = (
     ("resets_in_seconds", 1.0),
 )  # fmt: skip
 CHATS = ("choices", "output", "candidates")
+ITEM_KEYS = ("data", *CHATS, "results", "images")
 BLOCKED_KEYS = ("blockReason", "block_reason", "finishReason", "finish_reason", "finish_reasons")
 BLOCKED = re.compile(r".*(safety|prohibited|block|content_?filter|filter reason|spii|recitation|moderat).*", re.I)
 FILTER_KEYS = ("raiFilteredReason", "rai_filtered_reason")  # whatever they say
@@ -157,7 +159,7 @@ def _told(value: Any, depth: int = 0) -> ServiceWords | None:
     for inside in _inside(value):
         words = None if inside == own.code else _told(inside, depth + 1) or _by_field(inside)
         own = _merged(own, words) if words is not None and not words.is_task else own
-    is_error = own.from_service or any(value.get(key) for key in ("error", "errors", "Error"))
+    is_error = own.from_service or any(map(value.get, ERROR_KEYS))
     is_denied = any(value.get(key) is False for key in ("success", "ok"))
     is_error = is_error or is_denied or has_failed(value)
     if not is_error and (blocked := _withheld(value, own.message)) is not None:
@@ -168,7 +170,8 @@ def _told(value: Any, depth: int = 0) -> ServiceWords | None:
         begun := _without_error(value, depth)
     ) is not None:
         said = "" if is_good or not own.message else f"{own.message.rstrip(' .:')}: "
-        return replace(begun, message=said + begun.message, from_service=begun.from_service or is_error)
+        code = own.code if is_error else None  # an error beside it is told by what it is called
+        return replace(begun, message=said + begun.message, code=code, from_service=begun.from_service or is_error)
     if own.message or own.code or own.retry_after_s is not None:
         failed = None if is_error else _failed_task(value, depth)
         own = _merged(own, failed) if failed is not None else own
@@ -282,21 +285,31 @@ def _without_error(answer: Mapping[str, Any], depth: int) -> ServiceWords | None
     if (failed := _failed_task(answer, depth)) is not None:
         return failed
     is_over = has_failed(answer) and not is_waiting(answer)
-    if not is_over and (task := task_of(answer)):
+    items = _failed_items(answer, depth)
+    if not is_over and (task := task_of(answer)) and (items is None or is_waiting(answer)):
         return ServiceWords(begun_task(task, task_address(answer)), is_task=True)
+    if items is not None:
+        return items
     said = " ".join(_chat_texts(answer))
     if said.strip():
         return ServiceWords(f"a text in place of a picture: {clean(said)}")
-    for key in ("data", *CHATS, "results", "images"):
-        items = answer.get(key)
-        told = (
-            [item for item in items if isinstance(item, dict) and item.get("error")] if isinstance(items, list) else []
-        )
-        if (found := _told(told)) is not None:
-            return replace(found, from_service=True)
     if has_failed(answer):
         return FAILED
     return next(filter(None, (_ended(key, value) for key, value in entries(answer))), None)
+
+
+def _failed_items(answer: Mapping[str, Any], depth: int) -> ServiceWords | None:
+    """Return what an answer says of those in its list of results that failed, or None where there are none."""
+    for inside in (answer, *(each for each in map(answer.get, TASK_PLACES) if isinstance(each, dict))):
+        for items in (each for each in map(inside.get, ITEM_KEYS) if isinstance(each, list)):
+            told = [each for each in items if isinstance(each, dict) and _is_failure(each)]
+            if (found := _told(told, depth + 1)) is not None:
+                return replace(found, from_service=True)
+    return None
+
+
+def _is_failure(item: Mapping[str, Any]) -> bool:
+    return bool(item.get("error")) or bool(item.get("code") and item.get("message"))
 
 
 def _failed_task(answer: Mapping[str, Any], depth: int) -> ServiceWords | None:

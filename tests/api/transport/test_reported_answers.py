@@ -65,6 +65,48 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
     ),
     "a pool without a quota": (RELAY, 429, "no available image quota", OutOfCreditError, "billing page"),
     "a model in few words": (RELAY, 400, "Model not support", RefusedError, "was not found"),
+    "no way to pay on file": (RELAY, 403, "please enter a payment method", OutOfCreditError, "billing page"),
+    "a limit of frequency": (RELAY, 200, "it exceeds the frequency limit `5` for a second", RefusedError, "Wait a"),
+    "a rule for questions": (RELAY, 400, "Input or output data is blocked by faq rule.", ModeratedError, "Change"),
+    "a filter of words": (RELAY, 400, "Your current safety filter prohibited a word.", ModeratedError, "Change"),
+    "a finished task of failed items": (
+        RELAY,
+        200,
+        {
+            "output": {
+                "task_id": "d1",
+                "task_status": "SUCCEEDED",
+                "results": [{"code": "InternalError.Timeout", "message": "it took too long"}],
+            }
+        },
+        OutcomeUnknownError,
+        "says: it took too long",
+    ),
+    "a name that a gateway does not know": (RELAY, 503, "name resolution failed", RefusedError, "Nothing was made"),
+    "a size as 417": (RELAY, 417, "Request size limit exceeded", RefusedError, "fewer or smaller pictures"),
+    "a lambda out of time": (RELAY, 200, {"errorMessage": "Task timed out after 30 s"}, OutcomeUnknownError, "30 s"),
+    "an older spelling": (RELAY, 200, {"status": "error", "messege": "no such size"}, RefusedError, "no such size"),
+    "a service below": (
+        RELAY,
+        400,
+        {"detail": [{"loc": ["body"], "msg": "Downstream service error"}]},
+        OutcomeUnknownError,
+        "Downstream service error",
+    ),
+    "credits that were not charged": (
+        RELAY,
+        200,
+        {"status": "failed", "message": "Image generation failed. No credits were charged for this image."},
+        OutcomeUnknownError,
+        "No credits were charged",
+    ),
+    "an error that is a name, beside a task": (
+        RELAY,
+        422,
+        {"data": [{"task_id": "t1", "status": "processing"}], "error": "contradiction"},
+        RefusedError,
+        "code contradiction",
+    ),
     "a model that is away, as a failed task": (
         RELAY,
         200,
