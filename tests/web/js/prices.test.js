@@ -110,6 +110,20 @@ test("an answer that comes late for what was set before is not shown", async () 
   assert.equal(badge(node), "~0.20 USD");
 });
 
+test("an answer from before a key was stored is not shown where it comes behind the one from after", async () => {
+  const answers = [];
+  const on = page({ [ESTIMATE]: () => new Promise((resolve) => answers.push(resolve)) });
+  const node = on.picture();
+  await passed();
+  on.prices.signed(true);
+  await settled();
+  answers[1](known(0.2));
+  await settled();
+  answers[0]({ state: "no_key" });
+  await settled();
+  assert.equal(badge(node), "~0.20 USD");
+});
+
 test("a server that does not answer leaves no price of before", async () => {
   let isUp = true;
   const on = page({ [ESTIMATE]: () => (isUp ? { state: "free" } : Promise.reject(new Error("gone"))) });

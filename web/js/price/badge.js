@@ -52,6 +52,7 @@ export class AskingBadge extends PriceBadge {
   #shown = { text: "" };
   /** @type {Question | undefined} */
   #seen;
+  #asked = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   onSet = () => {}; // something of the node was set
@@ -110,8 +111,9 @@ export class AskingBadge extends PriceBadge {
 
   /** @param {Question | undefined} question */
   async #answer(question) {
+    const mine = ++this.#asked;
     const shown = question === undefined ? { text: "" } : await this.ask(question).catch(() => ({ text: "" }));
-    if (this.#seen !== question || isSame(shown, this.#shown)) return;
+    if (mine !== this.#asked || this.#seen !== question || isSame(shown, this.#shown)) return;
     this.#shown = shown;
     redraw(this.node);
     this.host.attempt(this.onChange);
