@@ -34,6 +34,7 @@ LESS_THAN_ITS_TIME_MS = 10_000  # that a toast of ours is there for by itself
 OURS = "OpenAI GPT Image"
 MODES = ("classic", "vue")
 FIRST_WITH_SEARCH_ALIASES = "search_aliases"
+FIRST_WITH_WIDGETS_IN_SUBGRAPHS = (1, 49)
 THUMBNAILS = "() => [...document.images].filter((one) => one.naturalWidth === 512).map((one) => one.src)"
 STORE_KEY = """async (key) => (await fetch("/openai_image_nodes/key", { method: "POST",
     headers: { "Content-Type": "application/json" }, body: JSON.stringify({ name: "openai", key }) })).status"""
@@ -379,6 +380,22 @@ def test_badges_ask_again_after_a_key_was_saved_and_show_sums(opened: Opened, mo
     canvas.settle(1500)
     canvas.shot("subgraph")
     assert canvas.page.evaluate(STORE_KEY, None) == 200
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_subgraph_says_what_the_node_inside_says(opened: Opened, mode: str) -> None:
+    """After the run; what is saved of its node knows nothing of it."""
+    canvas = opened(mode)
+    if canvas.frontend < FIRST_WITH_WIDGETS_IN_SUBGRAPHS:
+        pytest.skip("this frontend's subgraphs have no widgets of their own yet")
+    canvas.drop(ROOT / "example_workflows" / "Text to image.png")
+    kind = canvas.page.evaluate(WRAP)
+    size = canvas.graph_size(kind)
+    canvas.run()
+    note = canvas.page.locator(".oin-note:visible", has_text="free on the sandbox")
+    expect(note).to_have_count(1)
+    canvas.shot("ran")
+    assert canvas.graph_size(kind) == size
 
 
 def test_key_is_stored_in_the_settings_and_never_shown(opened: Opened, studio: ComfyUI) -> None:

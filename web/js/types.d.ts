@@ -17,6 +17,7 @@ export interface Widget {
   computeSize?: (width?: number) => number[];
   computeLayoutSize?: unknown;
   serializeValue?: () => unknown;
+  onRemove?: () => unknown;
 }
 
 export interface Slot {

@@ -379,6 +379,40 @@ test("a node inside a subgraph is known by the ids of both", async () => {
   assert.equal(on.app.canvas.setDirty.mock.callCount(), 1); // the graph around it, over which the note would lie
 });
 
+test("the node that stands for a subgraph says what the nodes inside say, an error first and with its buttons", async () => {
+  const [first, second] = [node(5), node(6)];
+  const deeper = node(4, { type: "subgraph", subgraph: { _nodes: [second] } });
+  const outer = node(3, { type: "subgraph", subgraph: { _nodes: [first, deeper] } });
+  const on = page([outer]);
+  on.tell("progress_text", { nodeId: "3:5", text: DONE });
+  mock.timers.tick(SETTLE_MS);
+  assert.deepEqual([on.seen(outer), on.seen(deeper)], [SEEN, ""]);
+  on.tell("progress_text", { nodeId: "3:4:6", text: "done, free on the sandbox" });
+  mock.timers.tick(SETTLE_MS);
+  assert.equal(on.seen(outer), `node 5: ${SEEN}\nnode 6: done, free on the sandbox`);
+  assert.equal(on.seen(deeper), "done, free on the sandbox");
+  const error = { node_id: "3:4:6", node_type: "OIN_GPTImage", exception_type: "pack.NoKeyError", exception_message: "no key" };
+  on.tell("execution_error", error);
+  on.tell("execution_start", { prompt_id: undefined });
+  on.outcomes.restore();
+  assert.deepEqual([on.seen(outer), on.seen(deeper)], ["no key", "no key"]);
+  assert.deepEqual(on.buttons(outer).map(({ textContent }) => textContent), ["Open settings", "Choose sandbox", "Show in help"]);
+  on.buttons(outer)[1].listeners.click();
+  assert.equal(second.widgets[0].value, "sandbox");
+  assert.equal(on.seen(outer), SEEN);
+});
+
+test("a node that keeps no widget of its own, as older frontends' for subgraphs, is left as it is", async () => {
+  const outer = node(3, { type: "subgraph", subgraph: { _nodes: [node(5)] } });
+  const removed = mock.fn();
+  outer.addCustomWidget = (widget) => Object.assign(widget, { onRemove: removed });
+  outer.setSize = mock.fn();
+  const on = page([outer]);
+  on.tell("progress_text", { nodeId: "3:5", text: DONE });
+  mock.timers.tick(SETTLE_MS);
+  assert.deepEqual([removed.mock.callCount(), outer.setSize.mock.callCount()], [1, 0]);
+});
+
 test("a frontend without elements in nodes is left as it is", async () => {
   const bare = node(1);
   delete bare.addDOMWidget;

@@ -319,6 +319,25 @@ test("a subgraph carries the sum of what is inside, however deep", async () => {
   assert.deepEqual([badge(outer.node), badge(deeper.node)], ["~4.00 USD", "~3.00 USD"]);
 });
 
+test("what is muted or bypassed is in no sum", async () => {
+  const on = page({ [LIST]: ({ nodes }) => ({ rows: 5, estimates: nodes.map(() => ({ count: 5, ...known(1) })) }) });
+  const { inner, node } = subgraph(on);
+  const deeper = subgraph(on, inner);
+  const [first, second] = [on.picture({}, inner), on.picture({}, deeper.inner)];
+  const [list, third] = [on.list(), on.picture()];
+  list.connect(0, third, 2);
+  list.connect(0, on.picture(), 2);
+  list.onConnectionsChange();
+  await passed();
+  assert.deepEqual([badge(node), badge(list)], ["~2.00 USD", "5 rows: ~10.00 USD"]);
+  [second.mode, third.mode] = [4, 2];
+  badge(list);
+  await passed();
+  assert.deepEqual([badge(node), badge(list)], ["~1.00 USD", "5 rows: ~5.00 USD"]);
+  [first.mode, second.mode, deeper.node.mode] = [2, 0, 2];
+  assert.equal(badge(node), "");
+});
+
 test("a refusal inside is a refusal outside", async () => {
   const on = page({ [ESTIMATE]: ({ values }) => (values.seed === 1 ? known(1) : { state: "impossible", reason: "n is 9. No." }) });
   const { inner, node } = subgraph(on);

@@ -1,7 +1,7 @@
 // Follows runs: what was said last of each node of ours stays to be seen after the run, and why one failed.
 
 import { unbroken } from "../format.js";
-import { isOurs, makesPictures, ourNodes, rootOf, typeOf } from "../node/ours.js";
+import { isOurs, makesPictures, ourNodes, rootOf, subgraphNodes, typeOf } from "../node/ours.js";
 import { widgetNamed } from "../node/state.js";
 import { chooseSandbox, openSettings, showHelp } from "./actions.js";
 import { actionsFor, isQuestion, messageOf, refusalOf } from "./advice.js";
@@ -166,16 +166,40 @@ export class Outcomes {
    */
   #show(ids) {
     const nodes = ourNodes(this.host.app);
-    const workflow = rootOf(this.host.app).id ?? "";
     for (const id of ids.filter((one) => one in nodes)) {
-      const isRunning = this.#running?.workflow === workflow && this.#running.nodes.includes(id);
-      const note = isRunning ? undefined : this.memory.note(workflow, id);
+      const note = this.#told(id);
       const isShown = note?.kind === "said" && hostShowsText(nodes[id]);
-      const told = note && { ...note, text: this.host.said(note.text) };
-      if (isShown || note?.kind === "error") sayInHostsPlace(nodes[id], (isShown && told?.text) || ""); // not of a run before
-      showNote(nodes[id], isShown ? undefined : told, note?.kind === "error" ? this.#buttons(id, note) : []);
+      if (isShown || note?.kind === "error") sayInHostsPlace(nodes[id], (isShown && note?.text) || ""); // not of a run before
+      showNote(nodes[id], isShown ? undefined : note, note?.kind === "error" ? this.#buttons(id, note) : []);
     }
+    for (const [id, node] of subgraphNodes(this.host.app))
+      if (ids.some((one) => one.startsWith(`${id}:`))) this.#showAround(id, node, nodes);
     this.host.app.canvas?.setDirty?.(true, true); // a note inside of a subgraph lies on the graph around it until then
+  }
+
+  /** Show at the node that stands for a subgraph what the nodes inside say: the first error, or else each last word.
+   * @param {ExecutionId} around
+   * @param {GraphNode} node
+   * @param {Record<ExecutionId, GraphNode>} nodes
+   */
+  #showAround(around, node, nodes) {
+    const ids = Object.keys(nodes).filter((id) => id.startsWith(`${around}:`) && this.#told(id));
+    const failed = ids.find((id) => this.#told(id)?.kind === "error");
+    const error = failed && this.#told(failed);
+    if (error) return showNote(node, error, this.#buttons(failed, error));
+    const lines = ids.map((id) => (ids.length > 1 ? `${nodes[id]?.title}: ` : "") + this.#told(id)?.text);
+    showNote(node, ids.length ? { kind: "said", text: [...new Set(lines)].join("\n") } : undefined);
+  }
+
+  /** Return what is to be seen of a node, in the language of the interface: nothing while it runs.
+   * @param {ExecutionId} id
+   * @returns {Note | undefined}
+   */
+  #told(id) {
+    const workflow = rootOf(this.host.app).id ?? "";
+    const isRunning = this.#running?.workflow === workflow && this.#running.nodes.includes(id);
+    const note = isRunning ? undefined : this.memory.note(workflow, id);
+    return note && { ...note, text: this.host.said(note.text) };
   }
 
   /**

@@ -21,7 +21,7 @@ const PADDING = 16;
 const BUTTON_ROW = 34;
 const MOST_LINES = 9;
 const BOX = {
-  boxSizing: "border-box", overflow: "auto", padding: "7px 8px", borderRadius: "6px", textAlign: "left",
+  display: "flex", flexDirection: "column", boxSizing: "border-box", padding: "7px 8px", borderRadius: "6px", textAlign: "left",
   fontSize: "12px", lineHeight: `${LINE_HEIGHT}px`, whiteSpace: "pre-wrap", overflowWrap: "anywhere", userSelect: "text",
   color: "var(--input-text, #ddd)", background: "var(--comfy-input-bg, #222)",
 };
@@ -34,6 +34,7 @@ const BUTTON = {
 /** The place of notes in one node, made for its first. */
 class NotePlace {
   #height = 0;
+  #isKept;
   #grown = 0; // by how much the node was made higher for the note that is shown
 
   /**
@@ -52,6 +53,8 @@ class NotePlace {
       node.addCustomWidget = own;
     }
     this.#keepOutOfFiles();
+    this.#isKept = Boolean(node.widgets?.some(({ name }) => name === NAME));
+    if (!this.#isKept) this.widget.onRemove?.(); // older frontends' nodes that stand for subgraphs have no widgets of their own
   }
 
   /** Have a widget be as high as its note: else it would take half of the room that the prompt has.
@@ -80,6 +83,7 @@ class NotePlace {
    * @param {Button[]} buttons
    */
   show(note, buttons) {
+    if (!this.#isKept) return;
     if (note) this.#fill(note, buttons);
     setHidden(this.widget, !note);
     this.#fit();
@@ -99,7 +103,8 @@ class NotePlace {
     this.element.style.maxHeight = `${this.#height - MARGIN}px`;
     this.element.style.borderLeft = EDGES[kind];
     this.element.setAttribute("role", kind === "error" ? "alert" : "status");
-    this.element.replaceChildren(made("span", { textContent: text }), buttonRow(buttons));
+    const words = made("span", { textContent: text, style: { overflow: "auto", minHeight: "0" } }); // the buttons stay to be seen
+    this.element.replaceChildren(words, buttonRow(buttons));
   }
 
   /** Make the node higher for a note where there is no room for it, and as high as before without. */
@@ -143,7 +148,7 @@ export function sayInHostsPlace(node, text) {
 
 /** @param {Button[]} buttons */
 function buttonRow(buttons) {
-  const row = made("div", { style: { display: buttons.length ? "flex" : "none", flexWrap: "wrap", gap: "6px", marginTop: "6px" } });
+  const row = made("div", { style: { display: buttons.length ? "flex" : "none", flex: "none", flexWrap: "wrap", gap: "6px", marginTop: "6px" } });
   for (const { label, work } of buttons) {
     const button = made("button", { type: "button", style: BUTTON, textContent: label });
     button.addEventListener("click", work);

@@ -2,7 +2,7 @@
 
 import { outgoing } from "../graph.js";
 import { depend } from "../node/redraw.js";
-import { isList, isOurs, makesPictures, nodesWithin, typeOf } from "../node/ours.js";
+import { isList, isOurs, makesPictures, nodesWithin, runs, typeOf } from "../node/ours.js";
 import { stateOf } from "../node/state.js";
 import { AskingBadge, PriceBadge } from "./badge.js";
 import { listText, priceText, summed } from "./words.js";
@@ -25,7 +25,7 @@ export function nodesBehind(list) {
   const found = new Map();
   for (const [output, node, input] of targetsOf(list.graph, list)) {
     const [name, slot] = [OUTPUTS[output], node.inputs[input]?.name];
-    if (name && slot && makesPictures(typeOf(node))) found.set(node, { ...found.get(node), [slot]: name });
+    if (name && slot && makesPictures(typeOf(node)) && runs(node)) found.set(node, { ...found.get(node), [slot]: name });
   }
   return [...found].map(([node, linked]) => ({ node, linked }));
 }
