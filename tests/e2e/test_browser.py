@@ -10,6 +10,7 @@ import json
 import re
 import threading
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,6 +34,7 @@ SKETCHING_S = 2.0
 LESS_THAN_ITS_TIME_MS = 10_000  # that a toast of ours is there for by itself
 OURS = "OpenAI GPT Image"
 MODES = ("classic", "vue")
+LAST_WORD = re.compile("free on the sandbox|nothing paid")  # a picture that another test made costs nothing
 FIRST_WITH_SEARCH_ALIASES = "search_aliases"
 FIRST_WITH_WIDGETS_IN_SUBGRAPHS = (1, 49)
 THUMBNAILS = "() => [...document.images].filter((one) => one.naturalWidth === 512).map((one) => one.src)"
@@ -392,10 +394,32 @@ def test_subgraph_says_what_the_node_inside_says(opened: Opened, mode: str) -> N
     kind = canvas.page.evaluate(WRAP)
     size = canvas.graph_size(kind)
     canvas.run()
-    note = canvas.page.locator(".oin-note:visible", has_text="free on the sandbox")
+    note = canvas.page.locator(".oin-note:visible", has_text=LAST_WORD)
     expect(note).to_have_count(1)
     canvas.shot("ran")
     assert canvas.graph_size(kind) == size
+
+
+def test_app_mode_shows_price_and_last_word(opened: Opened, tmp_path: Path) -> None:
+    """Above its Run button: the nodes, which say both, are not to be seen there."""
+    canvas = opened()
+    app = workflow("Text to image")
+    node = {node["type"]: node["id"] for node in app["nodes"]}
+    inputs = [[node["OIN_GPTImage"], name] for name in ("prompt", "connection")]
+    app["extra"] = {"linearMode": True, "linearData": {"inputs": inputs, "outputs": [node["SaveImage"]]}}
+    (tmp_path / "app.json").write_text(json.dumps(app), encoding="utf-8")
+    canvas.drop(tmp_path / "app.json")
+    canvas.page.keyboard.press("Escape")  # what welcomes a person who was never there
+    if not canvas.page.locator("[data-testid=linear-run-button]").count():
+        pytest.skip("this frontend has no app mode yet")
+    said = canvas.page.locator(".oin-app")
+    expect(said).to_have_text("OpenAI Image Nodes: free")
+    ran = len(canvas.comfyui.json("/history"))
+    canvas.page.locator("[data-testid=linear-run-button] button").last.click()
+    canvas.until(lambda: len(canvas.comfyui.json("/history")) > ran)
+    expect(said).to_contain_text(LAST_WORD)
+    canvas.settle(1500)
+    canvas.shot("ran")
 
 
 def test_key_is_stored_in_the_settings_and_never_shown(opened: Opened, studio: ComfyUI) -> None:

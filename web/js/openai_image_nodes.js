@@ -4,7 +4,9 @@
 
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
+import { showInAppMode } from "./app_mode.js";
 import { batchExtension } from "./batch/extension.js";
+import { labelled } from "./format.js";
 import { darkenTitles, isLightCanvas, suitGroups } from "./group_colours.js";
 import { Host } from "./host.js";
 import { loadDroppedJpegs } from "./node/dropped_jpeg.js";
@@ -27,6 +29,14 @@ const replacing = replaceExtension(host);
 const outcomes = outcomeExtension(host);
 const pictures = picturesExtension(host, outcomes.memory);
 const prices = new Prices(host);
+
+/** Say in app mode what a run costs, and what the nodes said last. */
+function inAppMode() {
+  showInAppMode(host, () => {
+    const price = prices.total();
+    return [price && labelled(host.text, "OpenAI Image Nodes", price), outcomes.words()];
+  });
+}
 
 /** A seed that changes by itself buys a new picture at every Run. A loaded workflow keeps what it says.
  * @param {GraphNode} node
@@ -52,7 +62,7 @@ attempt(() =>
     menuCommands: [...replacing.menuCommands, ...batches.menuCommands],
     settings: [connectionSetting(host, prices)],
     init: () => Promise.all([() => host.learnLanguage(), () => prices.learn(), replacing.learn].map(attempt)),
-    setup: () => [batches.setup, outcomes.setup, () => prices.follow(), () => loadDroppedJpegs(app)].forEach(attempt),
+    setup: () => [batches.setup, outcomes.setup, () => prices.follow(), () => loadDroppedJpegs(app), inAppMode].forEach(attempt),
     nodeCreated,
     onAuthUserResolved: () => attempt(() => prices.signed(true)),
     onAuthUserLogout: () => attempt(() => prices.signed(false)),

@@ -154,8 +154,14 @@ export interface App {
     command?: { execute?: (id: string) => unknown };
     sidebarTab?: { activeSidebarTabId?: string | null; toggleSidebarTab?: (id: string) => void };
     registerSidebarTab?: (tab: SidebarTab) => void;
-    workflow?: { activeWorkflow?: { changeTracker?: { beforeChange?: () => void; afterChange?: () => void } } };
+    workflow?: { activeWorkflow?: OpenWorkflow | null };
   };
+}
+
+interface OpenWorkflow {
+  changeTracker?: { beforeChange?: () => void; afterChange?: () => void };
+  activeMode?: string | null;
+  initialMode?: string | null;
 }
 
 interface SettingStore {

@@ -177,18 +177,33 @@ export class Outcomes {
     this.host.app.canvas?.setDirty?.(true, true); // a note inside of a subgraph lies on the graph around it until then
   }
 
-  /** Show at the node that stands for a subgraph what the nodes inside say: the first error, or else each last word.
+  /** Show at the node that stands for a subgraph what the nodes inside say.
    * @param {ExecutionId} around
    * @param {GraphNode} node
    * @param {Record<ExecutionId, GraphNode>} nodes
    */
   #showAround(around, node, nodes) {
-    const ids = Object.keys(nodes).filter((id) => id.startsWith(`${around}:`) && this.#told(id));
-    const failed = ids.find((id) => this.#told(id)?.kind === "error");
-    const error = failed && this.#told(failed);
-    if (error) return showNote(node, error, this.#buttons(failed, error));
-    const lines = ids.map((id) => (ids.length > 1 ? `${nodes[id]?.title}: ` : "") + this.#told(id)?.text);
-    showNote(node, ids.length ? { kind: "said", text: [...new Set(lines)].join("\n") } : undefined);
+    const { note, failed } = this.#together(Object.keys(nodes).filter((id) => id.startsWith(`${around}:`)), nodes);
+    showNote(node, note, note && failed ? this.#buttons(failed, note) : []);
+  }
+
+  /** Return what nodes say together: the first error, and whose it is, or else each last word.
+   * @param {ExecutionId[]} ids
+   * @param {Record<ExecutionId, GraphNode>} nodes
+   * @returns {{ note?: Note, failed?: ExecutionId }}
+   */
+  #together(ids, nodes) {
+    const said = ids.filter((id) => this.#told(id));
+    const failed = said.find((id) => this.#told(id)?.kind === "error");
+    if (failed) return { note: this.#told(failed), failed };
+    const lines = said.map((id) => (said.length > 1 ? `${nodes[id]?.title}: ` : "") + this.#told(id)?.text);
+    return said.length ? { note: { kind: "said", text: [...new Set(lines)].join("\n") } } : {};
+  }
+
+  /** Return what all nodes of the open workflow say together. */
+  words() {
+    const nodes = ourNodes(this.host.app);
+    return this.#together(Object.keys(nodes), nodes).note?.text ?? "";
   }
 
   /** Return what is to be seen of a node, in the language of the interface: nothing while it runs.
@@ -253,6 +268,7 @@ export function outcomeExtension(host) {
   const outcomes = new Outcomes(host, new RunMemory(host.attempt(() => window.sessionStorage)));
   return {
     memory: outcomes.memory,
+    words: () => outcomes.words(),
     setup: () => host.attempt(() => outcomes.follow()),
     afterConfigureGraph: () => host.attempt(outcomes.restore),
   };

@@ -6,7 +6,8 @@ import { keepHeight, showUsed } from "../node/widgets.js";
 import { Account } from "./account.js";
 import { AskingBadge } from "./badge.js";
 import { PictureBadge } from "./picture_badge.js";
-import { ListBadge, SubgraphBadge } from "./sums.js";
+import { ListBadge, SubgraphBadge, sumWithin } from "./sums.js";
+import { priceText } from "./words.js";
 
 /** @import { Host } from "../host.js" */
 /** @import { GraphNode, ModelFacts } from "../types" */
@@ -52,7 +53,15 @@ export class Prices {
     const { host, account } = this;
     if (makesPictures(typeOf(node))) this.#addPicture(node, new PictureBadge(host, node, account));
     else if (isList(typeOf(node))) this.#add(node, new ListBadge(host, node, account));
-    else if (node.subgraph) new SubgraphBadge(host, node, (inner) => this.#badges.get(inner)).attach();
+    else if (node.subgraph) new SubgraphBadge(host, node, this.#badgeOf).attach();
+  }
+
+  #badgeOf = (/** @type {GraphNode} */ node) => this.#badges.get(node);
+
+  /** Return what a run of the open workflow costs, in words: none where no node of ours is in it. */
+  total() {
+    const estimate = sumWithin(rootOf(this.host.app), this.#badgeOf);
+    return estimate ? priceText(estimate, this.host.text) : "";
   }
 
   /**

@@ -8,7 +8,7 @@ import { AskingBadge, PriceBadge } from "./badge.js";
 import { listText, priceText, summed } from "./words.js";
 
 /** @import { Host } from "../host.js" */
-/** @import { Counted, Graph, GraphNode, NodeState } from "../types" */
+/** @import { Counted, Estimate, Graph, GraphNode, NodeState } from "../types" */
 
 /** @typedef {{ list: NodeState["values"], nodes: { state: NodeState, linked: Record<string, string> }[] }} ListQuestion */
 /** @typedef {(node: GraphNode) => PriceBadge | undefined} BadgeOf */
@@ -80,13 +80,21 @@ export class SubgraphBadge extends PriceBadge {
   }
 
   shown() {
-    const all = this.node.subgraph ? nodesWithin(this.node.subgraph) : [];
-    const inside = all.filter((node) => isOurs(typeOf(node)));
-    inside.forEach(depend);
-    const estimateOf = (/** @type {GraphNode} */ node) => this.badgeOf(node)?.shown().estimate;
-    const lists = inside.filter((node) => isList(typeOf(node)) && estimateOf(node));
-    const behind = new Set(lists.flatMap((list) => nodesBehind(list).map(({ node }) => node)));
-    const estimate = summed(inside.filter((node) => !behind.has(node)).flatMap((node) => estimateOf(node) ?? []));
+    const estimate = this.node.subgraph ? sumWithin(this.node.subgraph, this.badgeOf) : undefined;
     return estimate ? { text: priceText(estimate, this.host.text), estimate } : { text: "" };
   }
+}
+
+/** Return what all that runs of a graph and of the subgraphs in it costs, a list and what is behind it by its rows.
+ * @param {Graph} graph
+ * @param {BadgeOf} badgeOf
+ * @returns {Estimate | undefined}
+ */
+export function sumWithin(graph, badgeOf) {
+  const inside = nodesWithin(graph).filter((node) => isOurs(typeOf(node)));
+  inside.forEach(depend);
+  const estimateOf = (/** @type {GraphNode} */ node) => badgeOf(node)?.shown().estimate;
+  const lists = inside.filter((node) => isList(typeOf(node)) && estimateOf(node));
+  const behind = new Set(lists.flatMap((list) => nodesBehind(list).map(({ node }) => node)));
+  return summed(inside.filter((node) => !behind.has(node)).flatMap((node) => estimateOf(node) ?? []));
 }
