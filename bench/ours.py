@@ -57,7 +57,9 @@ def point(address: str) -> None:
 
 def encode(batch: Tensor) -> list[bytes]:
     """Return the PNG files of a batch [B,H,W,C]."""
-    return [png.data for png in part("utils.encode").images_to_pngs(batch, max_pixels=MAX_PIXELS)]
+    pngs = part("utils.encode").images_to_pngs(batch, max_pixels=MAX_PIXELS)
+    found: list[bytes] = part("utils.tensors").parallel_map(lambda png: png.data, pngs)
+    return found
 
 
 def encode_mask(mask: Tensor) -> bytes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import threading
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image
@@ -35,21 +36,32 @@ NO_MASK_SIZE = (64, 64)  # ComfyUI's LoadImage: torch.zeros((64, 64)) for a pict
 OPENS_NOTHING = 1  # 8-bit level of a mask
 
 
-class Png(NamedTuple):
-    """An encoded picture; `digest` names its pixels, whatever the encoder: SHA-256 of b"{H}x{W}x{C}:" + raw pixels.
+class Png:
+    """A picture that may go out; `digest` names its pixels: SHA-256 of b"{H}x{W}x{C}:" + raw pixels.
 
-    `is_refilled` tells that colours under fully transparent pixels were changed.
+    It is encoded when it goes out: what the store has an answer to does not. `is_refilled` tells that colours under
+    fully transparent pixels were changed.
     """
 
-    data: bytes
-    width: int
-    height: int
-    digest: str
-    is_refilled: bool = False
+    def __init__(self, pixels: Pixels, digest: str) -> None:
+        self.height, self.width, _ = pixels.shape
+        self.digest = digest
+        self.is_refilled = False
+        self._pixels, self._data = pixels, b""
+        self._lock = threading.Lock()
+
+    @property
+    def data(self) -> bytes:
+        """The file, in place of the pixels once it was asked for."""
+        with self._lock:
+            if not self._data:
+                self._data = encode_png(self._pixels)
+                del self._pixels
+            return self._data
 
 
 def images_to_pngs(image: Tensor | Sequence[Tensor], *, max_pixels: int, under: Under = "any") -> list[Png]:
-    """Encode every picture of one or more batches [B,H,W,C] or [H,W,C] of floats 0..1 with 1, 3 or 4 channels.
+    """Make files of every picture of one or more batches [B,H,W,C] or [H,W,C] of floats 0..1 with 1, 3 or 4 channels.
 
     Pictures of more than `max_pixels` are scaled down, their ratio kept. Grey becomes RGB. `under` is the colour where
     a pixel is fully transparent, which models see: white, the picture's own, or whatever scaling leaves there.
@@ -147,7 +159,9 @@ def _picture_to_png(picture: Tensor, max_pixels: int, under: Under) -> Png:
         return pixels_to_png(sent)
     refilled = sent.copy()
     refilled[hidden, :3] = colours
-    return pixels_to_png(refilled)._replace(is_refilled=True)
+    png = pixels_to_png(refilled)
+    png.is_refilled = True
+    return png
 
 
 def resized(pixels: Pixels, size: tuple[int, int], resample: Image.Resampling) -> Pixels:
@@ -162,11 +176,10 @@ def resized(pixels: Pixels, size: tuple[int, int], resample: Image.Resampling) -
 
 
 def pixels_to_png(pixels: Pixels, stripes: Stripes = ()) -> Png:
-    """Encode pixels that are there, or of which the stripes are being made."""
-    height, width, _ = pixels.shape
+    """Name pixels that are there, or of which the stripes are being made."""
     digest = submit_digest(partial(_digest, pixels.shape, stripes or [done(pixels)]))
     wait_for(stripes)
-    return Png(encode_png(pixels), width, height, digest.result())
+    return Png(pixels, digest.result())
 
 
 def _digest(shape: tuple[int, ...], stripes: Stripes) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -20,13 +20,21 @@ BOUNDARY_START = b"openai-image-nodes-"
 
 @dataclass(frozen=True)
 class FilePart:
-    """A picture on its way out. `digest` is the SHA-256 of its pixels, whatever encoder made the bytes."""
+    """A picture on its way out. `digest` is the SHA-256 of its pixels, whatever encoder made the bytes.
+
+    source: the bytes, or what gives them: it is asked when they go out, for what is kept never does.
+    """
 
     name: str
     filename: str
-    data: bytes
+    source: bytes | Callable[[], bytes] = field(repr=False)
     digest: str
     content_type: str = "image/png"
+
+    @property
+    def data(self) -> bytes:
+        """The bytes."""
+        return self.source() if callable(self.source) else self.source
 
 
 class RequestBody:

@@ -25,6 +25,7 @@ from ...api.store.store import BROKEN, put_back
 from ...utils import comfyui
 from ...utils.c2pa import credentials_of
 from ...utils.errors import BrokenPictureError
+from ...utils.tensors import parallel_map
 from .framing import Framing, alternatives, frame, unframed
 from .input_images import EncodedInputs, InputImages, encode_inputs
 from .large_sums import Share, expected_usd, prompt_costs
@@ -53,10 +54,20 @@ Decoder = Callable[[StoredAnswer, EncodedInputs, Callable[[], bool]], Outputs]
 
 @dataclass
 class PreparedJob:
-    """What goes out for a run: the job, and the pictures in it."""
+    """What goes out for a run: the job, and the pictures in it, which `make_inputs` makes once more."""
 
     job: Job
     encoded: EncodedInputs
+    make_inputs: Callable[[], EncodedInputs]
+
+    def let_pixels_go(self) -> None:
+        """Hold no pixels: of a list thousands of rows may be kept. Should the answer be gone, they are made again."""
+
+        def made_again(index: int) -> bytes:
+            return self.make_inputs().files[index].data
+
+        files = [replace(file, source=partial(made_again, index)) for index, file in enumerate(self.encoded.files)]
+        self.encoded.files, self.job = files, replace(self.job, files=files)
 
     def report(self, answer: StoredAnswer, outputs: Outputs) -> str:
         """Return the report on the answer, of which a node or a command made its outputs."""
@@ -187,10 +198,20 @@ class NodeRun:
         return answer
 
     def prepared(self, parameters: ImageParameters, images: InputImages) -> PreparedJob:
-        """Return what goes out: what was asked before for the same, in whatever way it went out, else as set now.
+        """Return what goes out, its files encoded; where the answer is kept none is.
 
         Raises: RefusedError, ImageInputError.
         """
+        asked = self._chosen(parameters, images)
+        if JOBS.is_kept(asked.job):
+            asked.let_pixels_go()
+        else:
+            parallel_map(lambda file: file.data, asked.encoded.files)
+            validation.check_files(asked.job.request.model, asked.encoded.files)
+        return asked
+
+    def _chosen(self, parameters: ImageParameters, images: InputImages) -> PreparedJob:
+        """Return what was asked before for the same, in whatever way it went out, else what is asked for as set now."""
         images, values = images.checked(), vars(parameters)
         refuse_widgets(values, always=(*ALWAYS_SAID, *(CUSTOM if values["size"] == "custom" else ())))
         picture = images.known(parameters.mask_mode)
@@ -222,19 +243,21 @@ class NodeRun:
         as_before: bool = False,
     ) -> PreparedJob:
         """Return the job for a framing; `encoded` is used again where the same pictures go out."""
+        make_inputs = partial(
+            encode_inputs,
+            images,
+            framing,
+            max_pixels=self.connection.max_image_pixels,
+            transparent_pixels=parameters.transparent_pixels,
+            as_before=as_before,
+        )
         if encoded is not None and not (encoded.framing.is_cut or framing.is_cut):
             encoded = replace(encoded, framing=framing, notes=list(encoded.notes))
         else:
-            encoded = encode_inputs(
-                images,
-                framing,
-                max_pixels=self.connection.max_image_pixels,
-                transparent_pixels=parameters.transparent_pixels,
-                as_before=as_before,
-            )
+            encoded = make_inputs()
         request = encoded.request(parameters, self.connection)
-        validation.check_files(request.model, encoded.files)
-        return PreparedJob(Job(self.connection, request, encoded.files, seed=self.seed, reuse=self.reuse), encoded)
+        job = Job(self.connection, request, encoded.files, seed=self.seed, reuse=self.reuse)
+        return PreparedJob(job, encoded, make_inputs)
 
     def _was_asked(self, job: Job) -> bool:
         if not self.connection.batch:

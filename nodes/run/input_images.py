@@ -209,4 +209,4 @@ def _was_mask(images: InputImages) -> bool:
 
 
 def _part(name: str, filename: str, png: encode.Png) -> FilePart:
-    return FilePart(name, filename, png.data, png.digest)
+    return FilePart(name, filename, lambda: png.data, png.digest)

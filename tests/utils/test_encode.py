@@ -24,7 +24,7 @@ from openai_image_nodes.utils.encode import (
     scaled_size,
 )
 from openai_image_nodes.utils.errors import ImageInputError
-from openai_image_nodes.utils.tensors import STRIPE_ROWS, tensor_to_pixels
+from openai_image_nodes.utils.tensors import STRIPE_ROWS, parallel_map, tensor_to_pixels
 from PIL import Image
 from torch import Tensor
 
@@ -206,8 +206,9 @@ class TestBatches:
     def test_pictures_of_a_batch_go_out_as_each_alone(self) -> None:
         """Where there is one for each core, none is cut into parts: the same bytes either way."""
         image = random_image(2 * (os.cpu_count() or 1) + 1, 3 * STRIPE_ROWS, 4, 3)
-        alone = [images_to_pngs(picture, max_pixels=ANY_SIZE)[0] for picture in image]
-        assert images_to_pngs(image, max_pixels=ANY_SIZE) == alone
+        alone = [images_to_pngs(picture, max_pixels=ANY_SIZE)[0].data for picture in image]
+        together = images_to_pngs(image, max_pixels=ANY_SIZE)
+        assert parallel_map(lambda png: png.data, together) == alone
 
     @pytest.mark.parametrize("count", [1, 2 * (os.cpu_count() or 1)])
     def test_what_fails_while_rows_are_made_is_told(self, count: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from openai_image_nodes.api import JOBS, Job
+from openai_image_nodes.utils import encode
 from support.capture import Capture, picture, pixels, success
 from support.node_calls import (
     NODE_CLASS_MAPPINGS,
@@ -141,6 +145,31 @@ def test_paid_picture_is_not_bought_twice(server: Capture) -> None:
     reports = [node(**inputs)[2] for inputs in ({}, {}, {"seed": 1}, {"reuse": False}, {})]
     assert [report["reused"] for report in reports] == [False, True, False, False, True]
     assert len(server.posts) == 3
+
+
+def test_what_is_kept_is_not_encoded_again(server: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digests of the pixels find the answer: the files of picture and mask are of no use then."""
+    inputs = {"image": photo(48, 64), "mask": half_mask(48, 64)}
+    node(**inputs)
+    monkeypatch.setattr(encode, "encode_png", None)
+    assert node(**inputs)[2]["reused"]
+
+
+def test_what_was_kept_and_is_gone_goes_out_as_before(server: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that is deleted between the look and the run: its pictures are made again, the same bytes go out."""
+    inputs = {"image": torch.cat([photo(48, 64), photo(48, 64) / 2]), "mask": half_mask(48, 64)}
+    node(**inputs)
+    newest_folder = Path(node(**inputs)[2]["kept_in"])
+    is_kept = JOBS.is_kept
+
+    def look_and_delete(job: Job) -> bool:
+        found = is_kept(job)
+        shutil.rmtree(newest_folder)
+        return found
+
+    monkeypatch.setattr(JOBS, "is_kept", look_and_delete)
+    assert not node(**inputs)[2]["reused"]
+    assert server.posts[0].body == server.posts[1].body
 
 
 @pytest.mark.parametrize(
