@@ -265,7 +265,8 @@ def test_end_of_the_process_does_not_wait_for_a_next_try(
     if name == "comfy.org":
         asker.faults.drop("after_work")
     asker.faults.status(429, headers={"Retry-After": "120"})
-    running, posts = asker.submit(), asker.faults.waiting
+    posts = asker.faults.waiting
+    running = asker.submit()
     until(lambda: "next try in 120 s" in running.stage())
     asker.jobs.end()
     with pytest.raises(CancelledError):
