@@ -227,6 +227,7 @@ def template_of(node: ast.JoinedStr | ast.Constant) -> str:
     return BRACES.sub(lambda _: f"[{next(numbers)}]", "".join(text for text in texts if isinstance(text, str)))
 
 
+@cache
 def pattern_of(template: str) -> re.Pattern[str]:
     """Return an expression for what a template may become."""
     return re.compile(".+".join(map(re.escape, re.split(r"\[\d\]", template))))

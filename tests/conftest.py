@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import itertools
+import logging
 import os
 import shutil
 import sys
@@ -74,6 +75,9 @@ def pytest_collection() -> Iterator[None]:
     try:
         return (yield)
     finally:
+        for logger in logging.root.manager.loggerDict.values():  # torch has forty that keep their words to themselves:
+            if isinstance(logger, logging.Logger):  # pytest would hang two handlers on each, three times a test
+                logger.propagate = True
         gc.freeze()
         gc.set_threshold(20_000, 10, 10)
         gc.enable()
