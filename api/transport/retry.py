@@ -13,7 +13,7 @@ import random
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
@@ -30,8 +30,13 @@ STILL_RUNNING_GROWTH = 1.5
 STILL_RUNNING_STEP_S = 30.0
 FIRST_DELAY_S = 0.5
 JITTER = 0.25
-WAIT_HEADERS = (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0), ("x-retry-after", 1.0))
-WINDOW_HEADERS = (  # many send them with every answer, so that they alone are no word to come back
+WAIT_NAME = re.compile(
+    r"(.*_)?(retry_(after|in|delay)|wait(_time)?|cool_?down|back_?off)(_(ms|milli\w*|s|secs?|seconds?))?"
+)
+RESET_NAME = re.compile(r"(.*_)?resets?(_.*)?")  # when a window is over; many send it with every answer
+IN_MILLISECONDS = re.compile(r"_(ms|milli)")
+WORDS_OF_NAME = re.compile(r"(?<=[a-z])(?=[A-Z])|-")
+WINDOW_HEADERS = (  # that matter most; after them any other of a limit
     "x-ratelimit-reset-images", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens",
     "x-ratelimit-reset-after", "ratelimit-reset", "ratelimit", "x-ratelimit-reset",
 )  # fmt: skip
@@ -39,14 +44,22 @@ RESET_FIELD = re.compile(r"(?:.*[;,\s])?(?:reset|t)=")  # of RateLimit, which ha
 SINCE_1970_S, SINCE_1970_MS = 1e9, 1e12  # from here on a number is a moment
 TOLD_MAX_CHARS, WINDOW_MAX_CHARS = 40, 200
 NUMBER, UNIT = r"\d+(?:\.\d+)?", r"(?:ms|milli\w*|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)"
+MOMENT = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?"
+HOW_LONG = rf"{MOMENT}|(?:{NUMBER}\s?{UNIT}(?![a-z])\s?)+|{NUMBER}\s?{UNIT}(?:{NUMBER}{UNIT})*"
 TRY_AGAIN_PATTERN = re.compile(
-    rf"\b(?:try|retry|retrying|wait|available|reset\w*)\b(?: again| request\w*| at least| is)*"
-    rf"(?: in| after| for)? ((?:{NUMBER}\s?{UNIT}(?![a-z])\s?)+|{NUMBER}\s?{UNIT}(?:{NUMBER}{UNIT})*|{NUMBER})",
+    r"\b(?:retry[ _-]?after\W{1,3}|(?:try|retry|retrying|wait|available|reset\w*)"
+    r"(?: (?:again|your|request\w*|at(?: least)?|is|in|after|for|about)\b)* )"
+    rf"({HOW_LONG}|{NUMBER}(?![\d:-]|\s?[ap]\.?m))"
+    rf"|\b({NUMBER}\s?{UNIT}) (?:remaining|left)\b",
     re.IGNORECASE,
 )
 WAIT = re.compile(rf"{NUMBER}|(?:{NUMBER}\s?{UNIT}\s?)+", re.IGNORECASE)
-CHINESE_PATTERN = re.compile(rf"({NUMBER})\s?(\u79d2|\u5206)\u949f?\u4e4b?\u540e")  # after so many seconds or minutes
+CHINESE_PATTERN = re.compile(  # so many seconds or minutes, or after them
+    rf"(?:\u7b49\u5f85?|\u51b7\u5374)\s?({NUMBER})\s?(\u79d2|\u5206|s|m)"
+    rf"|({NUMBER})\s?(\u79d2|\u5206|s|m)\u949f?\u4e4b?\u540e"
+)
 DURATION_PATTERN = re.compile(rf"({NUMBER})\s?(ms|milli|s|m|h)?", re.IGNORECASE)
+CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d\d)|PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.\d+)?S)?")  # or as ISO 8601 has it
 UNITS_S = {"ms": 0.001, "milli": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -113,34 +126,57 @@ def retry_after_s(
 ) -> float | None:
     """Return the seconds that the service asks us to wait, finite and not negative, or None.
 
-    `body_s` is what a field of the answer's body says, which may be a moment since 1970. Without `windows` only what
-    is said of this request counts.
+    `body_s` is what the fields of the answer's body say. Without `windows` only what is said of this request counts.
     Source: docs/service.md, "Rate limits".
     """
     said, chinese = TRY_AGAIN_PATTERN.search(message), CHINESE_PATTERN.search(message)
-    in_chinese = float(chinese[1]) * (60.0 if chinese[2] == "\u5206" else 1.0) if chinese else None
-    told = None if body_s is None else _from_now(body_s)
-    waits = [_from_headers(headers), told, _duration_s(said[1]) if said else None, in_chinese]
-    resets = (RESET_FIELD.sub("", headers.get(name, "")[:WINDOW_MAX_CHARS]) for name in WINDOW_HEADERS if windows)
-    waits += [wait for wait in map(_wait_s, resets) if wait and wait > 0]  # one that is over is not the full one
+    amount, unit = (chinese[1] or chinese[3], chinese[2] or chinese[4]) if chinese else ("", "")
+    in_chinese = float(amount) * (60.0 if unit in "\u5206m" else 1.0) if amount else None
+    waits = [wait_in(headers.items()), body_s, _wait_s(said[1] or said[2]) if said else None, in_chinese]
+    others = (name for name in headers if "limit" in name.lower() and RESET_NAME.fullmatch(_plain(name)))
+    resets = (RESET_FIELD.sub("", headers.get(name, "")[:WINDOW_MAX_CHARS]) for name in (*WINDOW_HEADERS, *others))
+    # one that is over is not the full one
+    waits += [wait for wait in map(_wait_s, resets if windows else ()) if wait and wait > 0]
     return next((max(0.0, wait) for wait in waits if wait is not None and math.isfinite(wait)), None)
 
 
-def _from_headers(headers: Mapping[str, str]) -> float | None:
-    for name, unit_s in WAIT_HEADERS:
-        with contextlib.suppress(ValueError):
-            return _from_now(float(headers.get(name, "")) * unit_s)
-    with contextlib.suppress(TypeError, ValueError, OverflowError):
-        date = parsedate_to_datetime(headers.get("retry-after", ""))
-        return (date - datetime.now(timezone.utc)).total_seconds()
-    return _wait_s(headers.get("retry-after", ""))
+def wait_in(fields: Iterable[tuple[str, object]], name: re.Pattern[str] = WAIT_NAME) -> float | None:
+    """Return the longest wait in seconds that stands in fields, or headers, of such a name, or None."""
+    told = [(_plain(key), value) for key, value in fields]
+    found = [(IN_MILLISECONDS.search(key), value) for key, value in told if name.fullmatch(key)]
+    waits = [_seconds(value, 0.001 if is_small else 1.0) for is_small, value in found]
+    return max((wait for wait in waits if wait is not None and math.isfinite(wait)), default=None)
+
+
+def _plain(name: str) -> str:
+    return WORDS_OF_NAME.sub("_", name[:TOLD_MAX_CHARS]).lower()
+
+
+def _seconds(value: object, unit_s: float) -> float | None:
+    """Return the seconds that the value of a field means: a wait, or a moment, as a number or in words."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    with contextlib.suppress(ValueError, OverflowError):
+        return _from_now(float(value) * unit_s)
+    return _wait_s(str(value))
 
 
 def _wait_s(text: str) -> float | None:
-    """Return the seconds that "12", "1m2.5s" or "20 seconds" are, or that are left until a moment since 1970."""
-    told = text[:TOLD_MAX_CHARS].strip(" \"'")
-    wait = _duration_s(told) if WAIT.fullmatch(told) else None
-    return None if wait is None else _from_now(wait)
+    """Return the seconds that "12", "1m2.5s", "20 seconds", "PT20S" or "0:20" are, or that are left until a moment."""
+    told = text[:TOLD_MAX_CHARS].strip(" \"'.")
+    if WAIT.fullmatch(told) or WAIT.fullmatch(told.partition(",")[0]):  # the same header may have come twice
+        wait = _duration_s(told.partition(",")[0])
+        return None if wait is None else _from_now(wait)
+    if clock := CLOCK.fullmatch(told):
+        hours, minutes, seconds = (float(clock[at] or clock[at + 3] or 0) for at in (1, 2, 3))
+        return hours * 3600 + minutes * 60 + seconds
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        return (parsedate_to_datetime(told) - datetime.now(timezone.utc)).total_seconds()
+    with contextlib.suppress(ValueError):
+        moment = datetime.fromisoformat(re.sub(r"\.\d+", "", told).replace("Z", "+00:00").replace("z", "+00:00"))
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        return (moment - datetime.now(timezone.utc)).total_seconds()
+    return None
 
 
 def _from_now(wait: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import re
@@ -13,6 +12,7 @@ from typing import Any
 from .base64_json import extract_base64
 from .loose_json import documents, entries, has_too_many_values, is_large, utf8
 from .page_words import IS_PAGE, MESSAGE_MAX_CHARS, READ_MAX_BYTES, clean, is_text, plain
+from .retry import RESET_NAME, wait_in
 from .task_words import (
     STATE_KEYS,
     TASK_PLACES,
@@ -43,11 +43,6 @@ PARAM_KEYS = ("param", "parameter", "field")
 INSIDE_KEYS = (
     "error", "errors", "Error", "innererror", "inner_error", "metadata", "raw", "response", "incomplete_details",
     "details", "detail", "base_resp", "fieldErrors", "issues", "Response", "fault", "header", "failedInfo",
-)  # fmt: skip
-RETRY_KEYS = (
-    ("retry_after", 1.0), ("retryAfter", 1.0), ("retry_after_seconds", 1.0), ("retryDelay", 1.0),
-    ("retry_after_ms", 0.001), ("retry_in", 1.0), ("cooldown_seconds", 1.0), ("reset_seconds", 1.0),
-    ("resets_in_seconds", 1.0),
 )  # fmt: skip
 CHATS = ("choices", "output", "candidates")
 ITEM_KEYS = ("data", *CHATS, "results", "images")
@@ -172,11 +167,13 @@ def _told(value: Any, depth: int = 0) -> ServiceWords | None:
         said = "" if is_good or not own.message else f"{own.message.rstrip(' .:')}: "
         code = own.code if is_error else None  # an error beside it is told by what it is called
         return replace(begun, message=said + begun.message, code=code, from_service=begun.from_service or is_error)
-    if own.message or own.code or own.retry_after_s is not None:
+    if own.message or own.code:
         failed = None if is_error else _failed_task(value, depth)
         own = _merged(own, failed) if failed is not None else own
         return replace(own, from_service=is_error or failed is not None, codes=own.codes[:MESSAGE_MAX_CHARS])
-    return _without_error(value, depth)
+    return _without_error(value, depth) or (
+        replace(own, from_service=is_error) if own.retry_after_s is not None else None
+    )
 
 
 def _inside(answer: Mapping[str, Any]) -> Iterator[Any]:
@@ -251,8 +248,15 @@ def _own_words(answer: Mapping[str, Any], depth: int) -> ServiceWords:
         message.param or param,
         from_service=is_bad or message.from_service or answer.get("type") == "error",
         codes=met,
-        retry_after_s=message.retry_after_s if message.retry_after_s is not None else _retry_after_s(answer),
+        retry_after_s=message.retry_after_s if message.retry_after_s is not None else _wait_in(answer),
     )
+
+
+def _wait_in(answer: Mapping[str, Any]) -> float | None:
+    """Return the seconds to wait that the fields of an object name, wherever they stand in it, or None."""
+    found = list(entries(answer))
+    own = wait_in(found)
+    return wait_in(found, RESET_NAME) if own is None else own
 
 
 def _merged(outer: ServiceWords, inner: ServiceWords) -> ServiceWords:
@@ -389,13 +393,4 @@ def _first(answer: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
         text = clean(f"{value}" if isinstance(value, str | float) or abs(value) < 10**30 else "a number")
         if text:
             return text[:CODE_MAX_CHARS]
-    return None
-
-
-def _retry_after_s(answer: Mapping[str, Any]) -> float | None:
-    for key, unit_s in RETRY_KEYS:
-        value = answer.get(key)
-        if isinstance(value, str | int | float) and not isinstance(value, bool):
-            with contextlib.suppress(ValueError, OverflowError):
-                return float(str(value).removesuffix("s")) * unit_s
     return None

@@ -483,6 +483,7 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         BadAnswerError,
         "the task task_4b0a7e6a1c",
     ),
+    "a task and how long it takes": (RELAY, 200, {"task_id": "t1", "wait_seconds": 5}, BadAnswerError, "the task t1"),
     "an id alone": (RELAY, 200, {"id": "a6dc6c6e20acda01"}, BadAnswerError, "the task a6dc6c6e20acda01"),
     "an id in tencent's form": (
         RELAY,
