@@ -117,7 +117,7 @@ def test_pictures_are_part_of_a_job_by_what_they_are_for(asker: Asker) -> None:
 
 def test_only_the_pixels_of_a_picture_count(asker: Asker) -> None:
     """Not the file that an encoder made of them, nor its name."""
-    other = replace(SMALL, data=picture_part(8, 8, compress_level=0).data, filename="other.png")
+    other = replace(SMALL, source=picture_part(8, 8, compress_level=0).data, filename="other.png")
     assert other.data != SMALL.data
     assert job(connection("openai"), files=[other]).identity == job(connection("openai"), files=[SMALL]).identity
 
