@@ -141,11 +141,12 @@ def retry_after_s(
 
 
 def wait_in(fields: Iterable[tuple[str, object]], name: re.Pattern[str] = WAIT_NAME) -> float | None:
-    """Return the longest wait in seconds that stands in fields, or headers, of such a name, or None."""
+    """Return the longest wait that stands in fields, or headers, of such a name, first of those in milliseconds."""
     told = [(_plain(key), value) for key, value in fields]
-    found = [(IN_MILLISECONDS.search(key), value) for key, value in told if name.fullmatch(key)]
-    waits = [_seconds(value, 0.001 if is_small else 1.0) for is_small, value in found]
-    return max((wait for wait in waits if wait is not None and math.isfinite(wait)), default=None)
+    found = [(IN_MILLISECONDS.search(key) is not None, value) for key, value in told if name.fullmatch(key)]
+    waits = [(is_small, _seconds(value, 0.001 if is_small else 1.0)) for is_small, value in found]
+    read = [(is_small, wait) for is_small, wait in waits if wait is not None and math.isfinite(wait)]
+    return max(read)[1] if read else None
 
 
 def _plain(name: str) -> str:
