@@ -31,7 +31,7 @@ from .base64_json import (
     is_whole_picture,
     looks_like_base64,
 )
-from .error_mapping import Asked, error_from_response
+from .error_mapping import Asked, error_from_response, says
 from .find_pictures import MAX_IMAGES, UP_TO_SUFFIX, guessed_pictures, known_pictures, linked_pictures, pictures_in_text
 from .loose_json import ended_documents, entries, is_large, utf8
 from .page_words import is_text
@@ -269,8 +269,7 @@ def parse_answer(
     if guess and UP_TO_SUFFIX.fullmatch(address):
         return OpenAIImageGenerationResponse(data=[Image(url=address, guess="place")])
     said_there = begun_task(address.partition("?")[0]) if address and not words.is_task else words.message
-    message = connection.redacted(said_there)[:SAID_MAX_CHARS].rstrip(" .")
-    said = f" The service says: {message}." if message else ""
+    said = says(connection.redacted(said_there)[:SAID_MAX_CHARS])
     is_empty = sse.PREAMBLE.fullmatch(raw.body) is not None
     what = "is empty" if is_empty else "holds no picture" if response is not None else "is not of the expected form"
     if packing := _packing(raw):

@@ -48,6 +48,7 @@ CODE_MAX_CHARS = 100
 BAD_ADDRESS_MARKS = ("Failed to parse", "label empty or too long")
 CERTIFICATE_MARKS = ("CERTIFICATE_VERIFY_FAILED", "CA certificate bundle")
 WORDS_MAX_CHARS = 600
+SENTENCE_ENDS = ("!", "?", "\u2026", "\u3002", "\uff01", "\uff1f")  # ... and the full stops of Chinese and Japanese
 SHOWN_MAX_CHARS = 200
 MAYBE_BILLED = "it may have been billed, so it is not sent again by itself"
 RUN_AGAIN_ADVICE = "Run again: the same request is repeated, and you are billed only once."
@@ -111,6 +112,13 @@ class Asked:
     streamed: bool = False
 
 
+def says(words: str) -> str:
+    """Return the sentence that tells a service's own words behind another one, nothing where there are none."""
+    said = words.rstrip(" .")
+    told = f" The service says: {said}." if said else ""
+    return told[:-1] if said.endswith(SENTENCE_ENDS) else told
+
+
 def error_from_response(
     connection: Connection,
     status: int,
@@ -137,12 +145,12 @@ def error_from_response(
     rule = _rule(connection, meant, _without_prompt(words, asked.prompt), asked, redirects=is_elsewhere)
     facts = _facts(connection, subject, words, headers, asked)
     happened, advice = (text.format(**facts) for text in (rule.happened, rule.advice))
-    said = connection.redacted(words.page or words.message)[:WORDS_MAX_CHARS].rstrip(" .")
+    said = says(connection.redacted(words.page or words.message)[:WORDS_MAX_CHARS])
     code = connection.redacted(words.code or "")[:CODE_MAX_CHARS] or None
     request_id = headers.get("x-request-id")
     named = "".join(f", {what} {name}" for what, name in (("code", code), ("request", request_id)) if name)
     return rule.error(
-        f"{happened} (HTTP {status}{named})." + (f" The service says: {said}." if said else "") + f" {advice}",
+        f"{happened} (HTTP {status}{named}).{said} {advice}",
         status=None if rule is EARLY else status,
         code=code,
         param=connection.redacted(words.param or "") or None,

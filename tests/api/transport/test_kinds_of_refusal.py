@@ -293,3 +293,16 @@ def test_words_of_money_that_was_taken_outrank_those_of_money_that_lacks(words: 
 def test_what_was_not_charged_or_is_given_back_is_a_matter_of_credit(words: str) -> None:
     """So the pack that asks again pays once."""
     assert type(told(RELAY, 500, error(words))) is OutOfCreditError
+
+
+@pytest.mark.parametrize(
+    "words", ["Sorry about that!", "Is it down?", "\u4f59\u989d\u4e0d\u8db3\u3002", "Try again later."]
+)
+def test_a_sentence_of_the_service_ends_as_it_does(words: str) -> None:
+    """And with a full stop where it has no end of its own: 'Sorry about that!.' was the most common failure of all."""
+    assert f"The service says: {words} " in str(told(OPENAI, 500, error(words)))
+
+
+def test_words_without_an_end_get_one() -> None:
+    """As before: what to do follows as a sentence of its own."""
+    assert "The service says: Try again later. " in str(told(OPENAI, 500, error("Try again later")))
