@@ -19,7 +19,7 @@ from .image_checks import Size, is_transparent, read_image
 
 SIZE_WHEN_AUTO = (1024, 1024)
 GIF_SIDE_WHEN_AUTO = 512
-QUALITY_WHEN_AUTO = "medium"
+QUALITY_WHEN_AUTO = "medium"  # of a model that chooses by the prompt
 AZURE_OUTPUT_FORMATS = ("png", "jpeg")  # docs/service.md, "Azure"
 
 
@@ -105,7 +105,7 @@ def validate(operation: str, parsed: ParsedRequest, *, azure: bool = False) -> V
         fields=fields,
         spec=spec,
         size=_size(parsed, input_sizes),
-        quality=_settled(fields.get("quality"), QUALITY_WHEN_AUTO),
+        quality=_settled(fields.get("quality"), _quality_when_auto(spec)),
         output_format=output_format,
         transparent=output_format != "jpeg" and _transparent(parsed),
         images=tuple(file.data for file in parsed.images),
@@ -156,6 +156,11 @@ def _transparent(parsed: ParsedRequest) -> bool:
     if background == "auto":
         return bool(parsed.images) and is_transparent(read_image(parsed.images[0].data))
     return background == "transparent"
+
+
+def _quality_when_auto(spec: ModelSpec) -> str:
+    """Return the one quality that the model takes for auto, else the sandbox's own choice."""
+    return spec.auto_quality[0] if spec.auto_quality and len(spec.auto_quality) == 1 else QUALITY_WHEN_AUTO
 
 
 def _settled(value: object, when_auto: str) -> str:

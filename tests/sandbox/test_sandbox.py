@@ -61,6 +61,13 @@ def test_auto_is_settled(client: openai.OpenAI) -> None:
     assert (answer.size, answer.quality, answer.background) == ("1024x1024", "medium", "opaque")
 
 
+def test_auto_is_the_one_quality_that_a_model_takes_for_it(client: openai.OpenAI) -> None:
+    """docs/service.md, "Output tokens": 2.6 Sunburst takes high, so its tokens are those that the badge tells."""
+    ask = {**ASK, "model": "gpt-image-2.6-sunburst", "size": "1024x1024"}
+    auto, high = (client.images.generate(**ask, quality=quality) for quality in ("auto", "high"))
+    assert (auto.quality, auto.usage) == ("high", high.usage)
+
+
 def test_n_pictures(client: openai.OpenAI) -> None:
     """n pictures come, all different."""
     answer = client.images.generate(**ASK, n=3)
