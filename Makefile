@@ -10,7 +10,7 @@ TORCH := torch==2.13.0
 .PHONY: help demo test test-fast test-lowest test-growth fuzz lint e2e e2e-short examples screenshots bench bench-quick clean
 .DEFAULT_GOAL := demo
 
-# Each target behind the reason that stands above it.
+# This list.
 help:
 	@awk '/^# / { said = said substr($$0, 2) } /^[a-z0-9-]+:/ { split($$0, name, ":"); printf "make %-12s%s\n", name[1], said } !/^# / { said = "" }' Makefile
 
