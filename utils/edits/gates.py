@@ -13,13 +13,13 @@ from torch import Tensor
 
 from . import seam
 from .cancel import ShouldStop, raise_if_stopped
-from .colour_match import NEAR, ColourMatch, error, fit_curve, fit_gain, fit_tone, no_match
-from .filters import grow, luminance
+from .colour_match import ColourMatch, error, fit_curve, fit_gain, no_match
 from .flow import smooth_flow, typical_length
 from .geometry import Mapping, compose, corner_shift, identity, parts
+from .matched import matched
 from .pair import TRIMMED, Pair, Samples, View, samples, trimmed, view
 from .places import LOOKED_AT, places
-from .registration import BANDS, Level, along_stripes, features, leverage, register, remaining
+from .registration import Level, along_stripes, leverage, register, remaining
 
 Verdict = Literal["aligned", "roughly aligned", "misplaced", "redrawn", "not compared"]
 
@@ -30,7 +30,6 @@ REFINEMENTS, HOPELESS, REFINED = 12, 2, 0.005
 FIRST_RATIO, SLOWEST = 0.5, 0.9  # of a round's step to the one before
 ALIKE = 0.8  # cosine of two steps in a row that a third would follow,
 EXTRAPOLATED = 4.0  # and how far that is gone at once
-AROUND_CHANGED, UNCHANGED = 4.0, 0.5
 AFFINE_RATIO, MOVED = 0.85, 2 / 255
 PLAIN = 1.0  # of a sky over hills three quarters differ by less wherever they lie: what is left tells of the place
 CLEARLY, CLEAR_MATCH = 0.08, 0.5  # the correlation rises by that, or its distance from 1 falls to that
@@ -187,7 +186,7 @@ class _Chain:
         self._ask()
         for done in range(1, REFINEMENTS + 1):
             self._ask()
-            step = remaining(_matched(shown), self._should_stop, striped=self._is_striped) - identity()
+            step = remaining(matched(shown), self._should_stop, striped=self._is_striped) - identity()
             self._ask()
             longer = _extrapolation(last, step)
             last = step if longer == 1 else None
@@ -244,7 +243,7 @@ class _Chain:
         if shown.match < ROUGHLY or shown.texture < ENOUGH_TEXTURE:
             return shown
         self._ask()
-        flow = smooth_flow(_matched(shown), self._should_stop, least=IN_PLACE)
+        flow = smooth_flow(matched(shown), self._should_stop, least=IN_PLACE)
         self._ask()
         length = typical_length(flow)
         if length <= IN_PLACE:
@@ -376,22 +375,6 @@ def _extrapolation(last: Tensor | None, step: Tensor) -> float:
     if shared < ALIKE * float(last.norm() * step.norm()) or ratio >= 1:
         return 1.0
     return min(1 / (1 - ratio), EXTRAPOLATED)
-
-
-def _matched(shown: View) -> Level:
-    """Return the level for the last steps: colours matched, and without what was changed outside the mask.
-
-    Another mix of channels moves edges by 0.05 px, and a changed part shows in the features around it.
-    """
-    pair, values = shown.pair, samples(shown)
-    colour = fit_tone(values.picture, values.answer)
-    changed = ((colour.apply(shown.smooth) - pair.smooth).abs().amax(dim=1, keepdim=True) > NEAR).float()
-    weight = shown.weight * (1 - grow(changed, round(AROUND_CHANGED * pair.unit)))
-    if float(weight.sum()) < UNCHANGED * float(shown.weight.sum()):
-        weight = shown.weight
-    both = (luminance(pair.picture), luminance(colour.apply(shown.answer)))
-    picture, answer = (features(luminances, weight, BANDS) for luminances in both)
-    return Level(pair.frame, picture, answer, weight)
 
 
 def _is_better(shown: View, other: View) -> bool:

@@ -144,13 +144,24 @@ def view(pair: Pair, mapping: Mapping) -> View:
 
 def samples(shown: View, weight: Tensor | None = None) -> Samples:
     """Return evenly spread colours of the places that have a weight [1,1,h,w], by default the view's own."""
-    places = (shown.weight if weight is None else weight).flatten().nonzero()[:, 0]
-    places = places[:: max(1, -(-len(places) // SAMPLES))]
+    weight = shown.weight if weight is None else weight
+    places = _places(weight)
     rows, columns = places // shown.pair.frame.width, places % shown.pair.frame.width
     size = max(1, round(BLOCK * shown.pair.unit))
     block = rows // size * 7 + columns // size  # an odd factor: a checkerboard by its parity
-    picture, answer = (colours[0].flatten(1)[:, places].T for colours in (shown.pair.smooth, shown.smooth))
+    picture, answer = values_at(weight, shown.pair.smooth, shown.smooth)
     return Samples(picture, answer, block)
+
+
+def values_at(weight: Tensor, *pictures: Tensor) -> tuple[Tensor, ...]:
+    """Return evenly spread colours [n,3] of each picture [1,3,h,w] at places that have a weight [1,1,h,w]."""
+    places = _places(weight)
+    return tuple(colours[0].flatten(1)[:, places].T for colours in pictures)
+
+
+def _places(weight: Tensor) -> Tensor:
+    places = weight.flatten().nonzero()[:, 0]
+    return places[:: max(1, -(-len(places) // SAMPLES))]
 
 
 def trimmed(differences: Tensor, part: float = TRIMMED) -> float:
