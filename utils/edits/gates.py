@@ -27,6 +27,7 @@ NOT_MATCHED: tuple[Verdict, ...] = ("misplaced", "redrawn")
 ENOUGH_KEPT = 0.02  # of the frame
 ENOUGH_TEXTURE = 0.1  # root mean square of the features
 REFINEMENTS, HOPELESS, REFINED = 12, 2, 0.005
+NOWHERE, RISING = 0.25, 0.02  # what matches that little, and after a round no better than that, is not looked into
 FIRST_RATIO, SLOWEST = 0.5, 0.9  # of a round's step to the one before
 ALIKE = 0.8  # cosine of two steps in a row that a third would follow,
 EXTRAPOLATED = 4.0  # and how far that is gone at once
@@ -199,6 +200,8 @@ class _Chain:
             if self._unsettled * ratio / (1 - ratio) < REFINED:  # what further rounds would add
                 break
             if done >= HOPELESS and shown.match < min(ROUGHLY, first.match + CLEARLY):
+                break
+            if shown.match < min(NOWHERE, first.match + RISING):
                 break
         ran_away = shown.match < best.match - LEAST_MATCH or self._unsettled / self._pair.unit > IN_PLACE
         if ran_away and best is not shown and best.match >= ROUGHLY:

@@ -117,8 +117,10 @@ def test_colours_alone_are_matched() -> None:
     assert (1 / decided.colour.gain).tolist() == pytest.approx([0.9, 0.95, 0.98], abs=0.02)
 
 
-def test_another_picture_is_redrawn() -> None:
-    """Whatever map fits another photograph best, it is not taken, and the verdict says so."""
+def test_another_picture_is_redrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever map fits another photograph best, it is not taken, and one round of the last steps tells that."""
+    rounds, matched = [], gates.matched
+    monkeypatch.setattr(gates, "matched", lambda shown: rounds.append(shown) or matched(shown))
     original, other = photograph("coffee.jpg"), photograph("cat.png")
     answer = interpolate(other.permute(2, 0, 1)[None], original.shape[:2], mode="bilinear")[0].permute(1, 2, 0)
     decided = decision(original, answer)
@@ -127,6 +129,7 @@ def test_another_picture_is_redrawn() -> None:
     assert not decided.relit
     assert "alignment" in refused(decided)
     assert decided.membrane is None
+    assert len(rounds) == 1
 
 
 @pytest.mark.parametrize("kind", ["negative", "mirrored"])
