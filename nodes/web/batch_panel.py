@@ -47,13 +47,13 @@ class BatchPanel:
 
         A large plan takes seconds to read: it is shown as it was read last, and read again meanwhile.
         """
-        is_large = any(JobPlan(store).is_larger_than(LARGE_PLAN) for store in stores())
-        plan = self._large_view.latest(LOOK_S) if is_large else self._plan_view()
-        with self._lock:
+        with self._lock:  # first: what ends while the plan is read is not in it, and has to be looked at again
             faults = dict.fromkeys(fault for fault in (self._fault, self._fault_of_look) if fault)
             now = {"busy": bool(self._doing), "doing": self._doing, "words": self._words, "fault": "\n".join(faults)}
+        is_large = any(JobPlan(store).is_larger_than(LARGE_PLAN) for store in stores())
+        plan = self._large_view.latest(LOOK_S) if is_large else self._plan_view()
         if plan is None:
-            plan, now = {**NOT_READ_YET}, {**now, "busy": True, "doing": self._doing or "look"}
+            plan, now = {**NOT_READ_YET}, {**now, "busy": True, "doing": now["doing"] or "look"}
         return {**plan, **now}
 
     def _plan_view(self) -> dict[str, Any]:
@@ -183,13 +183,13 @@ class BatchPanel:
             LOG.exception("A batch could not be worked on.")
             fault = "A fault of this pack; ComfyUI's log has it. Please report it."
         finally:
+            self._large_view.expire()
             with self._lock:
                 if self._doing == "look":
                     self._fault_of_look = fault
                 else:
                     self._fault = fault
                 self._doing = self._words = ""
-            self._large_view.expire()
 
 
 def _all_done(steps: Iterable[Callable[[], object]]) -> None:

@@ -282,6 +282,25 @@ def test_batch_whose_folder_is_damaged_does_not_hold_up_the_others(sandbox: Scri
     assert [one["state"] for one in seen["batches"]] == ["collected", "submitted"]
 
 
+def test_what_ends_while_the_plan_is_read_is_looked_at_again(
+    fresh_panel: BatchPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page would take a plan from before the end for the last word, and show what is collected as open."""
+    may_end, read = threading.Event(), fresh_panel._plan_view
+
+    def read_until_it_ended() -> dict[str, Any]:
+        seen = read()
+        may_end.set()
+        while fresh_panel._doing:
+            time.sleep(0.01)
+        return seen
+
+    monkeypatch.setattr(fresh_panel, "_look_after_all", lambda **_: may_end.wait(WITHIN_S))
+    monkeypatch.setattr(fresh_panel, "_plan_view", read_until_it_ended)
+    fresh_panel.collect()
+    assert [fresh_panel.view()["busy"] for _ in range(2)] == [True, False]
+
+
 def test_batch_is_cancelled_and_the_rest_planned_again(sandbox: ScriptedSandbox) -> None:
     """What was done by then is kept."""
     sandbox.scenarios.plan(BatchPlan(hold_after=1))
