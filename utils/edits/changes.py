@@ -77,7 +77,7 @@ def _changed(decision: Decision, should_stop: ShouldStop | None) -> Tensor:
     """Return [1,1,h,w], 1 where something differs clearly, and around it as far as it differs at all."""
     shown, pair = decision.view, decision.view.pair
     signed = decision.colour.apply(shown.smooth) - pair.smooth
-    comparable = pair.opaque * shown.inside
+    comparable = pair.comparable * shown.inside
     difference, usual = _difference(signed, comparable, decision)
     clearly = (difference > max(CLEARLY, CLEAR_SPREADS * usual)).float() * comparable
     other = (_local_match(decision) < OTHER_STRUCTURE) | (difference > max(SOMEWHAT, SPREADS * usual))

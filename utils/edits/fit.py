@@ -126,7 +126,7 @@ def fit(
                 pair.picture,
                 decision.colour.apply(decision.view.answer),
                 mask=pair.mask,
-                trusted=pair.opaque * decision.view.inside,
+                trusted=pair.comparable * decision.view.inside,
                 unit=pair.unit,
             )
         raise_if_stopped(should_stop)

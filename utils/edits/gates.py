@@ -270,7 +270,7 @@ class _Chain:
 
     def _coloured(self, shown: View) -> ColourMatch:
         """Return the colour match that also helps on blocks that it was not fitted to."""
-        clear = shown.weight * self._pair.clear
+        clear = shown.weight * self._pair.clear * shown.opaque
         if float(clear.mean()) < ENOUGH_KEPT:
             self._refuse("colour match", TOO_LITTLE)
             return no_match(3)
@@ -359,7 +359,7 @@ class _Chain:
         pair = self._pair
         difference = pair.picture - colour.apply(shown.answer)
         self._ask()
-        membrane = seam.membrane(difference, pair.mask, pair.opaque * shown.inside, pair.unit, self._should_stop)
+        membrane = seam.membrane(difference, pair.mask, shown.opaque * shown.inside, pair.unit, self._should_stop)
         if membrane is None:
             self._refuse("seam", "too little of the mask's surroundings agrees")
             return None

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..tensors import closed_below
 from .cancel import ShouldStop, raise_if_stopped
 from .filters import blur, grow, luminance, reduced
-from .geometry import Frame, Mapping, inside, positions, sample_spline, spline
+from .geometry import Frame, Mapping, inside, positions, sample, sample_spline, spline
 from .regions import Box
 from .registration import Level, correlation, features, levels
 
@@ -25,6 +25,8 @@ DETAIL = 2.0  # sigma of what counts as fine detail: differences are judged with
 SAMPLES = 30_000
 BLOCK = 32.0  # blocks that are held out to judge a colour match
 TRIMMED = 0.75  # of the differences, the lowest, are judged
+OPAQUE, HIDDEN = 0.99, 0.5  # alpha from which on colours can be seen, and below which there is what lies behind
+PLAIN = 0.05, 0.9  # what lies behind is of one colour: so much of it differs by no more
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Pair:
     answer: Tensor
     mask: Tensor
     keep: Tensor
-    opaque: Tensor  # [1,1,h,w], 1 where both have colours that can be seen
+    comparable: Tensor  # [1,1,h,w], 1 where both show something; what is transparent shows what lies behind it
+    alphas: tuple[Tensor, Tensor]  # of picture and answer, [1,1,h,w]
     smooth: Tensor  # the picture without fine detail
     clear: Tensor  # keep without what lies in a block of JPEG with the mask
 
@@ -77,6 +80,7 @@ class View:
     answer: Tensor
     smooth: Tensor  # without fine detail
     inside: Tensor
+    opaque: Tensor  # 1 where both have colours of their own
     near: Tensor  # inside, or beyond the answer's edge by less than can be seen, where the edge goes on
     weight: Tensor  # keep that lies inside
 
@@ -121,15 +125,16 @@ def make_pair(original: Tensor, answer: Tensor, mask: Tensor | None, should_stop
         selected = selected.where(selected >= closed_below(selected), 0.0)
     raise_if_stopped(should_stop)
     unit = frame.long_side / WORKING_SIDE
-    colours = _colours(picture)
-    opaque = _opaque(picture) * _opaque(moved)
-    keep = opaque * (1 - grow((selected > 0).float(), round(GUARD * unit)))
+    alphas = (_alpha(picture), _alpha(moved))
+    colours, others, comparable = _on_one_ground(_colours(picture), _colours(moved), alphas, selected)
+    keep = comparable * (1 - grow((selected > 0).float(), round(GUARD * unit)))
     for axis in (2, 3):
         keep.narrow(axis, 0, min(EDGE, keep.shape[axis])).zero_()
         keep.narrow(axis, max(0, keep.shape[axis] - EDGE), min(EDGE, keep.shape[axis])).zero_()
     block = math.ceil(JPEG_BLOCK * frame.long_side / max(answer.shape[:2]))
     clear = keep * (1 - grow((selected > 0).float(), block))
-    return Pair(frame, colours, _colours(moved), selected, keep, opaque, blur(colours, max(1.0, DETAIL * unit)), clear)
+    smooth = blur(colours, max(1.0, DETAIL * unit))
+    return Pair(frame, colours, others, selected, keep, comparable, alphas, smooth, clear)
 
 
 def view(pair: Pair, mapping: Mapping) -> View:
@@ -139,7 +144,12 @@ def view(pair: Pair, mapping: Mapping) -> View:
     moved = pair.answer if mapping.is_identity else sample_spline(pair.spline, grid)
     within = inside(grid)
     near = inside(grid, 2 * NEAR_EDGE * pair.unit / frame.long_side)
-    return View(pair, mapping, moved, blur(moved, max(1.0, DETAIL * pair.unit)), within, near, pair.keep * within)
+    own, other = pair.alphas
+    if not mapping.is_identity and bool(other.min() < 1):
+        other = sample(other, grid, "bilinear")
+    opaque = ((own > OPAQUE) & (other > OPAQUE)).float()
+    smooth = blur(moved, max(1.0, DETAIL * pair.unit))
+    return View(pair, mapping, moved, smooth, within, opaque, near, pair.keep * within)
 
 
 def samples(shown: View, weight: Tensor | None = None) -> Samples:
@@ -176,8 +186,29 @@ def _colours(picture: Tensor) -> Tensor:
     return colours.nan_to_num(nan=0.0).clamp(0, 1)
 
 
-def _opaque(picture: Tensor) -> Tensor:
-    """Return [1,1,h,w]: 1 where a picture has colours that can be seen."""
-    if picture.shape[1] < 4:
-        return torch.ones_like(picture[:, :1])
-    return (picture[:, 3:] > 0.99).float()
+def _alpha(picture: Tensor) -> Tensor:
+    return picture[:, 3:].nan_to_num(nan=0.0).clamp(0, 1) if picture.shape[1] == 4 else torch.ones_like(picture[:, :1])
+
+
+def _on_one_ground(
+    picture: Tensor, answer: Tensor, alphas: tuple[Tensor, Tensor], mask: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the colours [1,3,h,w] of picture and answer before one ground, and where they can be compared.
+
+    What is cut out has its outline to be found by, before a ground that is far from its colours; or before that which
+    the other one shows there, if it is plain. Else what is transparent in one of them is not compared.
+    """
+    own, other = alphas
+    if bool(own.min() > OPAQUE) and bool(other.min() > OPAQUE):
+        return picture, answer, torch.ones_like(own)
+    hidden = [((alpha < HIDDEN) & (mask == 0))[0, 0] for alpha in alphas]
+    shown, is_plain = (picture * own).sum(dim=(2, 3), keepdim=True) / own.sum().clamp(min=1) < 0.5, True
+    ground = shown.float()
+    if not (hidden[0].any() and hidden[1].any()):
+        behind = torch.cat([answer[..., hidden[0]], picture[..., hidden[1]]], dim=2)  # 1Cn, of whichever is opaque
+        if behind.shape[2]:
+            ground = behind.median(dim=2).values[..., None, None]
+            near = (behind - ground[..., 0]).abs().amax(dim=1) < PLAIN[0]
+            is_plain = float(near.float().mean()) >= PLAIN[1]
+    comparable = torch.ones_like(own) if is_plain else ((own > OPAQUE) & (other > OPAQUE)).float()
+    return torch.lerp(ground, picture, own), torch.lerp(ground, answer, other), comparable

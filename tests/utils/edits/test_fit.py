@@ -190,6 +190,25 @@ def test_transparent_picture_is_kept_bit_for_bit(answer_channels: int) -> None:
     assert (result.image[far_from(1 - mask)][..., 3] == 1).all()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("ground", ["transparent", "white"])
+def test_what_was_cut_out_is_found_by_its_outline(ground: str) -> None:
+    """What an answer shows behind a thing is at another place than the picture's: only the thing tells of it."""
+    plain = photograph("coffee.jpg")
+    shape = ellipse(plain, (0.5, 0.5), 0.28)[..., None]
+    mask = rectangle(plain, 0.4, 0.3, 0.62, 0.7)
+    drift = Drift((0.94, 0.955), (-0.06, -0.03), noise=1, jpeg=92)
+    changed = torch.lerp(torch.ones_like(plain), edited(plain, mask, -10), shape)
+    answer = drift.answer(changed)
+    if ground == "transparent":
+        moved = Drift(drift.scale, drift.shift).answer(shape.expand(-1, -1, 3))[..., :1]
+        answer = torch.cat([answer, moved], dim=2)
+    result = fit(torch.cat([plain * shape, shape], dim=2), answer, mask)
+    assert result.verdict == "aligned"
+    assert (result.scale_x, result.scale_y) == (pytest.approx(0.94, abs=1e-3), pytest.approx(0.955, abs=1e-3))
+    assert torch.equal(result.image[far_from(mask)][:, 3:], shape[far_from(mask)])
+
+
 def test_transparent_answer_makes_the_result_transparent() -> None:
     """A background that was taken out inside the mask stays out; outside everything is opaque."""
     original = photograph("cat.png")
