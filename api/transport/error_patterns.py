@@ -88,7 +88,7 @@ KEY_LIMIT_WORDS = (
 )
 NOT_HERE = (
     r"(country|region|territory|location).{0,30}not (supported|available|allowed)"
-    r"|not (available|supported) in your (country|region)"
+    r"|not (available|supported) in your (country|region)|for legal reasons"
 )
 NOT_HERE_CODES = r"unsupported_country|region_?(not|un)|\b(user_)?location"
 CLOSED_CODES = r"access_terminated|account_suspended|organization_(restricted|suspended|disabled)"
@@ -131,8 +131,9 @@ NOT_GIVEN = (  # said of an answer that came to who says it; of a request nobody
     rf"|(?<!request )(?<!prompt )(?<!input )(contain|includ)(ed|s) (no|zero|only|an empty)( \w+)? {_MADE_OF}\b"
     rf"|\b(no|empty|missing|invalid) (\w+ ){{0,3}}{_MADE_OF}( data)?( (was|were|has been))? (returned|generated"
     rf"|produced)"
-    rf"|\b(no|empty|missing|invalid) (\w+ ){{0,3}}?{_MADE_OF}( \w+)? (in|from|by) ((the|an?) )?(\w+ )?"
-    r"(response|reply|answer|results?|output|upstream|model|provider|gemini|codex)\b"
+    rf"|\b(no|empty|missing|invalid) (\w+ ){{0,3}}?{_MADE_OF}( \w+){{0,2}} (in|from|by) ((the|an?) )?(\w+ )?"
+    r"(response|reply|answer|results?|output|upstream|model|provider|gemini|codex|conversation)\b"
+    r"|\bneither \w+ nor \w+"
     r"|\b(empty|no final|no valid final) (\w+ )?(response|result|output|reply|image)"
     r"|(fail\w*|unable|could(n't| not)|can(not|'t)) (to )?(extract|parse|read|decode|find|get|retrieve|fetch|unmarshal)"
     r" (\w+ ){0,3}(response|reply|result|answer|output)"
@@ -141,7 +142,8 @@ NOT_GIVEN = (  # said of an answer that came to who says it; of a request nobody
     r"|(\u65e0\u6cd5|\u672a\u80fd|\u5931\u8d25).{0,4}\u89e3\u6790.{0,6}(\u54cd\u5e94|\u8fd4\u56de|\u4e0a\u6e38)"
 )
 BROKEN_LINE = (  # between who says it and who was asked for the picture
-    r"connection (was )?(reset|closed|aborted)|connection (error|broken)|unexpected eof|broken pipe|socket hang up"
+    r"connection (was )?(reset|closed|aborted|lost)|lost (the )?connection|connection (error|broken)|unexpected eof"
+    r"|broken pipe|socket hang up"
     r"|econn(reset|aborted)|epipe|etimedout|i/o timeout|bad gateway|gateway (error|time)|incompleteread"
     r"|\b(status|code|http|error|returned|responded with)\W{0,3}(status |code |error )*\W{0,2}5\d\d\b(?!\s*(x|px|m?b"
     r"|char|k))"
@@ -300,13 +302,14 @@ NEEDS_HEADER = (
 )
 MADE = (
     r"(images?|pictures?|results?) ((was|were|has|have) (been )?)?"
-    r"((successfully )?(generated|created|made),? but|expired)"
+    r"((successfully )?(generated|created|made),? but|expired|lost)"
     r"|(generation|prediction) (was |has )?(complet|succe|finish)\w*,? but"
 )
 AFTERWARDS = (  # whatever the status that a relay gives it
     rf"{MADE}|{NOT_GIVEN}|error occurred while processing your request|downstream service error"
     r"|^(?!.*(queue|slot|load|concurren|rate.?limit|\bbody|unknown|field|parameter|timeout (must|should)|\u4e0b\u8f7d))"
-    rf".*({BROKEN_LINE}|"
+    rf".*({BROKEN_LINE}|taking (too long|longer)|may still be|"
+    r"\b(render(ing)?|generation|inference|prediction|worker) (was |has been )?(aborted|killed|crashed|interrupted)|"
     r"(upstream|generation|backend|provider|model|prediction|inference|request|task|job|operation|worker)\b.{0,30}"
     r"(time(d )?[ -]?out|did(n't| not) respond)"
     r"|(\u4efb\u52a1|\u751f\u6210|\u4e0a\u6e38|\u8bf7\u6c42|\u5904\u7406).{0,4}\u8d85\u65f6)"
@@ -317,7 +320,8 @@ CHARGED = (  # what was not, or is given back, is not meant
     r"((.*[.;:!?,])?((?!\bnot?\b|n't|\bnever\b|\bnothing\b|\bnone\b)[^.;:!?,])*"
     r"\b((we|may|might|will|ha[sd]|have|was|were|already)( already| still)?( have| be)?( been)? "
     r"(charged|billed|deducted|debited)|charges (still |may )?appl(y|ied))\b"
-    r"|.*(?<!\u672a)\u5df2(\u7ecf|\u4ece.{0,4})?(\u6263|\u8ba1\u8d39)"  # Chinese
+    r"|.*(?<!\u672a)\u5df2(\u7ecf|\u4ece.{0,4})?(\u6263|\u8ba1\u8d39|\u4ea7\u751f\u8d39\u7528)"
+    r"|\u8d39\u7528\u5df2\u4ea7\u751f"  # Chinese
     r"|.*(\u8ab2\u91d1\u3055\u308c\u307e?\u3057?\u305f|\u8acb\u6c42\u6e08)|.*(wurde belastet"
     r"|a \u00e9t\u00e9 d\u00e9bit\u00e9|se ha cobrado))"
     r"|\u4e0d(\u4e88|\u4f1a|\u4e88\u4ee5)?\u9000|(\bnot|n't) (be |been )?refunded"

@@ -135,6 +135,7 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         RefusedError,
         "refused",
     ),
+    "a law of a place": (RELAY, 451, "Unavailable For Legal Reasons in your region", NoKeyError, "where you are"),
     "a policy for abuse": (
         RELAY,
         400,
@@ -1214,6 +1215,13 @@ REFUSALS_IN_WORDS = (
 )
 LATE_IN_WORDS = (
     "upstream did not return image output",
+    "upstream image item has neither b64_json nor url",
+    "no image ids found in conversation",
+    "The result has been lost on our side",
+    "We lost the connection to the worker while your image was rendering",
+    "It is taking longer than expected; the image may still be produced",
+    "Render aborted by watchdog after 180s",
+    "\u8d39\u7528\u5df2\u4ea7\u751f\uff0c\u4f46\u56fe\u7247\u4f20\u8f93\u5931\u8d25",
     "codex responses did not return image base64 result",
     "Gemini returned text only: unknown",
     "upstream returned status 500",
