@@ -150,8 +150,7 @@ BROKEN_LINE = (  # between who says it and who was asked for the picture
     r"|\u7b49\u5f85.{0,10}\u8d85"
 )
 FAILED_WORDS = (  # said of what was begun and did not end well, as servers, their languages and programs say it
-    rf"{NOT_GIVEN}|{BROKEN_LINE}"
-    r"|stream .{0,30}(end|close|broke|disconnect|reset|abort)|disconnected|timed? ?out|timeout|interrupted"
+    r"stream .{0,30}(end|close|broke|disconnect|reset|abort)|disconnected|timed? ?out|timeout|interrupted"
     r"|^(?!.*(\binvalid (?!resp|char|json)|must be|required|supported|allowed|validation))"
     r".*((generation|prediction|inference|processing|execution|workflow|task|job|request|rendering|sampling|decode"
     r"|upscale) (has |was )?(failed|aborted|crash)|generation (error|unsuccessful|did( not|n't) (finish|complete))"

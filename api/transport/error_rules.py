@@ -183,7 +183,9 @@ RULES = (  # the first that holds
     Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 429, 503}, words=marks.CHALLENGE, page=True),
     Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, words=marks.SAME_RUNNING),
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {424}),
-    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", REFUSALS, words=marks.AFTERWARDS, page=False),
+    Rule(
+        OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {*BUSY_STATUSES, 501, 505}, words=marks.AFTERWARDS, page=False
+    ),
     Rule(RateLimitError, TOO_MANY, WAIT_A_LITTLE, {429}),
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, codes=marks.NOT_HERE_CODES),
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, words=marks.NOT_HERE, page="either"),
