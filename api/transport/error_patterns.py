@@ -306,7 +306,8 @@ MADE = (
 )
 AFTERWARDS = (  # whatever the status that a relay gives it
     rf"{MADE}|{NOT_GIVEN}|error occurred while processing your request|downstream service error"
-    r"|^(?!.*(queue|slot|load|concurren|rate.?limit|\bbody|unknown|field|parameter|timeout (must|should)|\u4e0b\u8f7d))"
+    r"|^(?!.*(queue|slot|load|concurren|rate.?limit|fetch (the )?(\w+ )?(image|file|url)|\bbody|unknown|field"
+    r"|parameter|timeout (must|should)|\u4e0b\u8f7d))"
     rf".*({BROKEN_LINE}|taking (too long|longer)|may still be|"
     r"\b(render(ing)?|generation|inference|prediction|worker) (was |has been )?(aborted|killed|crashed|interrupted)|"
     r"(upstream|generation|backend|provider|model|prediction|inference|request|task|job|operation|worker)\b.{0,30}"

@@ -1244,6 +1244,7 @@ LATE_IN_WORDS = (
 )
 NOT_LATE_IN_WORDS = (
     "Failed to download the picture: connection reset",
+    "Failed to fetch image from URL: status code: 500",
     "Request contained no image",
     "mask contains no transparent pixels",
     "no image provided",
