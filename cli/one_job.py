@@ -14,6 +14,7 @@ from typing import Any
 
 from ..api import JobRecord, RefusedError, stores
 from ..api.backends.atomic_files import read_regular
+from ..api.connections.resolve import SANDBOXES
 from ..api.jobs.report import dimensions
 from ..api.store.records import PICTURE_MAX_BYTES, prompt_of
 from ..utils.c2pa import credentials_of
@@ -43,12 +44,13 @@ def named(beginning: str, *, answered: bool = True) -> tuple[Path, JobRecord]:
 def show(job: tuple[Path, JobRecord], *, as_json: bool) -> int:
     """Print all that is known of an answer: what was asked, what it cost, its files and what they state."""
     folder, record = job
-    told = {**record.model_dump(exclude=NOT_TOLD, exclude_none=True), "files": list(_files(folder, record))}
+    facts = record.model_dump(exclude={*NOT_TOLD, "cost_usd"}, exclude_none=True)
+    told = {**facts, **_cost(record), "files": list(_files(folder, record))}
     if as_json:
         return print_json({"id": short_name(folder), "folder": str(folder), **told})
     tell_row(f"{short_name(folder)}  {_date(when(record))}  {folder}")
     for name, value in told.items():
-        if name == "files" or value in ([], {}, ""):
+        if name == "files" or value in ([], {}, "", None):
             continue
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         tell_row(f"{name}: {_date(value) if name.endswith('_at') else text}")
@@ -95,7 +97,7 @@ def summary(folder: Path, record: JobRecord) -> dict[str, Any]:
         "answered_at": record.answered_at,
         "model": record.model,
         "size": record.said("size"),
-        "cost_usd": record.cost_usd,
+        **_cost(record),
         "seed": record.seed,
         "prompt": prompt_of(record.fields),
         "pictures": record.pictures,
@@ -110,6 +112,12 @@ def when(record: JobRecord) -> float:
 def short_name(folder: Path) -> str:
     """Return the first digits of a job's identity, with the number of an answer that was asked for again."""
     return folder.name[:ID_CHARS] + folder.suffix
+
+
+def _cost(record: JobRecord) -> dict[str, float | None]:
+    """Return what a job cost; of one on the sandbox, which is free, what the service would have asked."""
+    is_free = record.connection in SANDBOXES
+    return {"cost_usd": None, "would_cost_usd": record.cost_usd} if is_free else {"cost_usd": record.cost_usd}
 
 
 def _files(folder: Path, record: JobRecord) -> Iterator[dict[str, Any]]:

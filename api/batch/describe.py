@@ -48,6 +48,8 @@ def progress(record: BatchRecord) -> str:
         rest = f", {record.failed} failed" if record.failed else ""
         rest += f", {record.unfinished} planned again" if record.unfinished else ""
         rest += "".join(f", a line that cannot be read is kept in {path}" for path in record.unreadable)
+        if record.high_usd == 0:  # of a sandbox: its answers tell what the service would ask
+            return f"{record.status}, collected: {record.answered} of {record.count} answered{rest}, free"
         return f"{record.status}, collected: {record.answered} of {record.count} answered{rest}, {record.usd:.4f} USD"
     if record.state == REFUSED:
         return "not begun, its jobs are planned again"

@@ -53,6 +53,11 @@ def test_what_the_sandbox_made_is_listed_as_free(
     (line,) = capsys.readouterr().out.splitlines()
     assert "  free  " in line
     assert "USD" not in line
+    assert main(["jobs", "show", line.split()[0], "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["cost_usd"], told["would_cost_usd"] > 0) == (None, True)
+    assert main(["jobs", "find", "fox", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["cost_usd"] is None
 
 
 def test_jobs_export_copies_pictures_out(asker: Asker, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from openai_image_nodes.api.batch import submit as submitting
 from openai_image_nodes.api.batch.client import OUR_ID, BatchService
 from openai_image_nodes.api.batch.describe import progress
 from openai_image_nodes.api.batch.manager import refusal_of
-from openai_image_nodes.api.batch.records import SUBMITTED, BatchLedger, BatchRecord
+from openai_image_nodes.api.batch.records import COLLECTED, SUBMITTED, BatchLedger, BatchRecord
 from openai_image_nodes.api.batch.service_objects import BatchObject, BatchPage, told_as
 from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import SHOWN_MAX_CHARS, BadAnswerError
@@ -204,6 +204,14 @@ def test_a_batch_that_is_done_and_names_no_file_is_not_planned_again(relay: Capt
     assert manager().collect(record).state == SUBMITTED
     assert not manager().overview().ready
     assert "names no file" in progress(manager().overview().open[0])
+
+
+@pytest.mark.parametrize(("high_usd", "paid"), [(0.0, "free"), (0.05, "0.0124 USD"), (None, "0.0124 USD")])
+def test_a_batch_of_the_sandbox_was_free(high_usd: float | None, paid: str) -> None:
+    """Its answers tell what the service would ask; nobody paid it."""
+    record = BatchRecord(id="b", connection="c", service="s", model="m", operation="generations", count=1)
+    record = record.model_copy(update={"state": COLLECTED, "answered": 1, "usd": 0.0124, "high_usd": high_usd})
+    assert progress(record).endswith(f"1 of 1 answered, {paid}")
 
 
 def test_a_batch_can_be_read_again_whatever_was_said_of_it(tmp_path: Path) -> None:
