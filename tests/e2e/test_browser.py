@@ -36,7 +36,7 @@ OURS = "OpenAI GPT Image"
 MODES = ("classic", "vue")
 LAST_WORD = re.compile("free on the sandbox|nothing paid")  # a picture that another test made costs nothing
 FIRST_WITH_SEARCH_ALIASES = "search_aliases"
-FIRST_WITH_WIDGETS_IN_SUBGRAPHS = (1, 49)
+FIRST_WITH_WIDGETS_IN_SUBGRAPHS = (1, 58)
 THUMBNAILS = "() => [...document.images].filter((one) => one.naturalWidth === 512).map((one) => one.src)"
 STORE_KEY = """async (key) => (await fetch("/openai_image_nodes/key", { method: "POST",
     headers: { "Content-Type": "application/json" }, body: JSON.stringify({ name: "openai", key }) })).status"""
