@@ -34,9 +34,9 @@ SKETCHING_S = 2.0
 LESS_THAN_ITS_TIME_MS = 10_000  # that a toast of ours is there for by itself
 OURS = "OpenAI GPT Image"
 MODES = ("classic", "vue")
-LAST_WORD = re.compile("free on the sandbox|nothing paid")  # a picture that another test made costs nothing
+LAST_WORD = re.compile("free on the sandbox|nothing (was )?paid")  # a picture that another test made costs nothing
 FIRST_WITH_SEARCH_ALIASES = "search_aliases"
-FIRST_WITH_WIDGETS_IN_SUBGRAPHS = (1, 58)
+FIRST_WITH_WIDGETS_IN_SUBGRAPHS = (1, 49)
 THUMBNAILS = "() => [...document.images].filter((one) => one.naturalWidth === 512).map((one) => one.src)"
 STORE_KEY = """async (key) => (await fetch("/openai_image_nodes/key", { method: "POST",
     headers: { "Content-Type": "application/json" }, body: JSON.stringify({ name: "openai", key }) })).status"""
