@@ -65,14 +65,20 @@ class ServiceNode:
         """
         from .run.execution import NodeRun
         from .run.input_images import InputImages
+        from .run.progress import prompt_monitor
 
-        run = await NodeRun.connected(values)
-        if told := self.fault(values):
-            raise RefusedError(told)
-        widgets = {name: values[name] for name in WIDGET_FIELDS if name in values}
-        parameters = ImageParameters(**widgets, extra=self.own_fields(values))
-        images = InputImages(**{name: values.get(name) for name in SOCKETS})
-        return await run.outputs(type(self), parameters, images, decode)
+        monitor = prompt_monitor()
+        try:
+            run = await NodeRun.connected(values)
+            if told := self.fault(values):
+                raise RefusedError(told)
+            widgets = {name: values[name] for name in WIDGET_FIELDS if name in values}
+            parameters = ImageParameters(**widgets, extra=self.own_fields(values))
+            images = InputImages(**{name: values.get(name) for name in SOCKETS})
+            return await run.outputs(type(self), parameters, images, decode)
+        except BaseException:
+            monitor.fail(values["unique_id"])
+            raise
 
 
 _persons: dict[str | None, str] = {}

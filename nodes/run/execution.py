@@ -170,9 +170,6 @@ class NodeRun:
                 pictures = answer.pictures if answer.folder is None else []  # a list may be long
                 monitor.had(self.node_id, partial(JOBS.take_back, bare(asked.job), replace(answer, pictures=pictures)))
             return *outputs.values, told, originals
-        except BaseException:
-            monitor.fail(self.node_id)
-            raise
         finally:
             costs.leave(share)
 

@@ -17,7 +17,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from openai_image_nodes.api.errors import ModeratedError, OutcomeUnknownError
+from openai_image_nodes.api.errors import ModeratedError, OutcomeUnknownError, RefusedError
 from openai_image_nodes.api.jobs.job import Job, JobHandle
 from openai_image_nodes.api.jobs.manager import JOBS, JobManager
 from openai_image_nodes.api.store.journal import RequestJournal
@@ -368,6 +368,22 @@ def test_row_of_a_list_that_failed_is_what_the_next_run_gets(
     assert node(prompt="paid", reuse=reuse)[2]["reused"] is True
     assert asker.faults.posts == 2
     assert kept or reuse or node(prompt="paid", reuse=False)[2]["reused"] is False
+
+
+@pytest.mark.parametrize("fault", [{"connection": "nowhere"}, {"seed": "x"}, {"quality": 7}])
+def test_row_of_a_list_that_failed_before_it_was_prepared_gives_back_the_others(
+    asker: Asker, fault: dict[str, Any]
+) -> None:
+    """A list may name a connection or a seed for each row: the one that is none dropped what the others had paid."""
+
+    async def prompt() -> None:
+        await GPTImage().api_call(**asked({"prompt": "paid", "reuse": False, "unique_id": "7"}))
+        await GPTImage().api_call(**asked({"prompt": "refused", "reuse": False, "unique_id": "7", **fault}))
+
+    with pytest.raises(RefusedError):
+        asyncio.run(prompt())
+    assert node(prompt="paid", reuse=False)[2]["reused"] is True
+    assert asker.faults.posts == 1
 
 
 def test_failing_sibling_does_not_cost_a_finished_picture(asker: Asker) -> None:
