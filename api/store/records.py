@@ -176,7 +176,10 @@ class JobRecord(BaseModel):
 
 @dataclass
 class StoredAnswer:
-    """A finished job: its record and the encoded pictures, `folder` None where it could not be kept."""
+    """A finished job: its record and the encoded pictures, `folder` None where it could not be kept.
+
+    delivered: somebody waited for it and has it; was_had: somebody had it before, as an answer of an earlier run.
+    """
 
     record: JobRecord
     pictures: list[bytes] = field(repr=False)
@@ -184,6 +187,7 @@ class StoredAnswer:
     reused: bool = False
     notes: list[str] = field(default_factory=list)
     delivered: bool = False
+    was_had: bool = False
 
     @property
     def is_whole(self) -> bool:

@@ -420,10 +420,12 @@ def why_unread(folder: Path) -> bytes | None:
 
 
 def mark_read(answer: StoredAnswer) -> None:
-    """Note that somebody has the answer, so that it may be forgotten when the store is full."""
+    """Note that somebody has the answer, so that it may be forgotten when the store is full, or that somebody had."""
     if answer.folder is not None:
-        with contextlib.suppress(OSError):
+        try:
             files.remove(answer.folder / UNREAD)
+        except OSError as exc:
+            answer.was_had = isinstance(exc, FileNotFoundError)
 
 
 def _read_answer(folder: Path, owner: Owner) -> StoredAnswer:

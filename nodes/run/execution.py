@@ -166,7 +166,7 @@ class NodeRun:
                 told = asked.report(mine, outputs)
                 done = ", ".join(words for words in (outcome(mine, self.connection), outputs.words) if words)
                 monitor.end(self.node_id, "; ".join([done, *model_notes(mine.record.model, self.connection)]))
-            if mine is answer:
+            if mine is answer and not answer.was_had:
                 pictures = answer.pictures if answer.folder is None else []  # a list may be long
                 monitor.had(self.node_id, partial(JOBS.take_back, bare(asked.job), replace(answer, pictures=pictures)))
             return *outputs.values, told, originals

@@ -21,7 +21,8 @@ from openai_image_nodes.api.errors import ModeratedError, OutcomeUnknownError, R
 from openai_image_nodes.api.jobs.job import Job, JobHandle
 from openai_image_nodes.api.jobs.manager import JOBS, JobManager
 from openai_image_nodes.api.store.journal import RequestJournal
-from openai_image_nodes.api.store.store import Store
+from openai_image_nodes.api.store.records import prompt_of
+from openai_image_nodes.api.store.store import NOT_HAD, Store, why_unread
 from openai_image_nodes.nodes.run import answers
 from support.asker import Asker, Server, painted, until, until_quiet
 from support.faults import Fault
@@ -384,6 +385,26 @@ def test_row_of_a_list_that_failed_before_it_was_prepared_gives_back_the_others(
         asyncio.run(prompt())
     assert node(prompt="paid", reuse=False)[2]["reused"] is True
     assert asker.faults.posts == 1
+
+
+def test_row_of_a_list_that_failed_leaves_alone_what_was_had_before(asker: Asker) -> None:
+    """Its picture was seen in an earlier run: as one that nobody had, it would never be forgotten again."""
+    node(prompt="paid")
+
+    async def prompt() -> None:
+        await GPTImage().api_call(**asked({"prompt": "paid", "unique_id": "7"}))
+        await GPTImage().api_call(**asked({"prompt": "new", "unique_id": "7"}))
+        asker.faults.status(400, code="moderation_blocked")
+        await GPTImage().api_call(**asked({"prompt": "refused", "unique_id": "7"}))
+
+    with pytest.raises(ModeratedError):
+        asyncio.run(prompt())
+    assert {prompt_of(record.fields): why_unread(folder) for folder, record in asker.store.records()} == {
+        "paid": None,
+        "new": NOT_HAD,
+    }
+    node(prompt="new")
+    assert [why_unread(folder) for folder, _ in asker.store.records()] == [None, None]
 
 
 def test_failing_sibling_does_not_cost_a_finished_picture(asker: Asker) -> None:
