@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import re
 import socket
 import time
@@ -16,10 +17,10 @@ from ..catalog.schemas import Image, OpenAIImageGenerationResponse
 from ..connections.connection import Connection, is_loopback
 from . import client
 from .answer import Reading
-from .base64_json import base64_to_bytes, is_picture, looks_like_base64
+from .base64_json import base64_to_bytes, is_picture, is_whole_picture, looks_like_base64
 from .client import TooLargeError
 from .find_pictures import address_in
-from .loose_json import utf8
+from .loose_json import strictly, utf8
 from .network_words import reason_of
 from .page_words import is_text
 from .service_words import service_words
@@ -30,9 +31,10 @@ MAX_PICTURE_BYTES = 256 << 20
 MAX_REDIRECTS = 3
 WORDS_MAX_CHARS = 200
 DOWNLOAD_PAUSES_S = (0.5, 2.0, 5.0)
-AGAIN = (401, 403, 404, 408, 425, 429)  # a file that is not there yet: some answer before it is stored
+AGAIN = (200, 202, 204, 401, 403, 404, 408, 425, 429)  # a file that is not there yet: some answer before it is stored
 SILENCE_S, TOTAL_S = 60.0, 600.0
 SEARCHED_BYTES, SPACE = 1024, 0x20
+WITH_END = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF")  # formats that mark where they end
 SAID_MAX_BYTES, REFUSED_FROM = 1 << 16, 400
 ADDRESS_MAX_BYTES = 8192
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - what servers listen at, and some tell
@@ -104,7 +106,8 @@ def _bytes_of(image: Image, connection: Connection) -> bytes:
     if image.url and image.url[:5].lower() == "data:":
         return base64_to_bytes(image.url)
     if image.url:
-        return fetched(image.url, connection, **({"pauses_s": ()} if image.guess == "link" else {}))
+        pauses_s = () if image.guess == "link" else DOWNLOAD_PAUSES_S
+        return fetched(image.url, connection, pauses_s=pauses_s, is_told=not image.guess)
     raise ValueError(f"in place of a picture came: {image.other}")
 
 
@@ -132,24 +135,34 @@ def from_text(kept: bytes, connection: Connection) -> bytes | None:
     return None
 
 
-def fetched(url: str, connection: Connection, *, pauses_s: Sequence[float] | None = None) -> bytes:
+def fetched(
+    url: str, connection: Connection, *, pauses_s: Sequence[float] | None = None, is_told: bool = True
+) -> bytes:
     """Return a picture of the service, of at most 256 MiB; its address may be relative to what was asked.
 
-    Reading costs nothing, so a broken download is tried for a while; only the connection's own origin gets its key,
-    and only where it asks for one.
+    Reading costs nothing, so a broken download is tried for a while, and where the address `is_told` as a picture's
+    also words in its place; only the connection's own origin gets its key, and only where it asks for one.
     Raises: ValueError in words about the address, which is never asked for or has no picture.
     """
     address, ends = address_of(url, connection), time.monotonic() + TOTAL_S
-    pauses = iter(DOWNLOAD_PAUSES_S if pauses_s is None else pauses_s)
+    pauses, came = list(DOWNLOAD_PAUSES_S if pauses_s is None else pauses_s), b""
+    fault: ValueError
     while True:
         try:
-            return _picture_at(address, connection)
+            before, came = came, _picture_at(address, connection)
+            if not is_picture(came) or is_whole_picture(came) or came == before or not (pauses or before):
+                return came  # what comes twice is all there is
+            raise requests.ConnectionError(http.client.IncompleteRead(b""))
+        except NotAPictureError as exc:
+            fault, is_final = exc, not is_told
         except requests.RequestException as exc:
             status = exc.response.status_code if exc.response is not None else None
-            final = isinstance(exc, TooLargeError) or (status is not None and status < 500 and status not in AGAIN)
-            if (pause_s := next(pauses, None)) is None or final or time.monotonic() > ends:
-                raise ValueError(_not_fetched(address, exc, status)) from exc
-        time.sleep(pause_s)
+            is_final = isinstance(exc, TooLargeError) or (status is not None and status < 500 and status not in AGAIN)
+            fault = ValueError(_not_fetched(address, exc, status))
+            fault.__cause__ = exc
+        if not pauses or is_final or time.monotonic() > ends:
+            raise fault
+        time.sleep(pauses.pop(0))
 
 
 def _picture_at(address: str, connection: Connection) -> bytes:
@@ -263,8 +276,30 @@ def fetched_once(address: str, connection: Connection, *, total_s: float = TOTAL
                 if response.status_code >= REFUSED_FROM:
                     said = _said(response)
                     raise RefusedDownloadError(_words_of(said, connection), response, said)
-                return b"".join(client.bounded_chunks(response, MAX_PICTURE_BYTES))
+                if not (data := _content(response)).strip():
+                    raise RefusedDownloadError("nothing came", response, data)
+                return data
     raise requests.TooManyRedirects(f"more than {MAX_REDIRECTS} redirects")
+
+
+def _content(response: requests.Response) -> bytes:
+    """Return what came, also where the line broke or a wrong length promises more behind what is complete."""
+    pieces: list[bytes] = []
+    try:
+        pieces.extend(client.bounded_chunks(response, MAX_PICTURE_BYTES))
+    except (requests.RequestException, OSError) as exc:
+        if isinstance(exc, TooLargeError) or not _is_complete(b"".join(pieces)):
+            raise
+    return b"".join(pieces)
+
+
+def _is_complete(data: bytes) -> bool:
+    """Tell whether bytes end as a picture or JSON does, whatever was to come behind them."""
+    if is_picture(data):
+        return data.startswith(WITH_END) and is_whole_picture(data)
+    with contextlib.suppress(ValueError, RecursionError):
+        return isinstance(strictly(utf8(data)), dict | list)
+    return False
 
 
 def _said(response: requests.Response) -> bytes:

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -16,8 +17,8 @@ import requests
 
 from ..connections.connection import Connection
 from .answer import RawAnswer, Reading, addresses_in
-from .base64_json import is_picture
-from .downloads import AGAIN, MAX_PICTURES, RefusedDownloadError, address_of, fetched_once
+from .base64_json import is_picture, is_whole_picture
+from .downloads import AGAIN, MAX_PICTURES, REFUSED_FROM, RefusedDownloadError, address_of, fetched_once
 from .find_pictures import IS_PAGE, UP_TO_SUFFIX
 from .loose_json import entries
 from .page_words import MESSAGE_MAX_CHARS
@@ -161,7 +162,8 @@ def _addresses(told: Reading) -> list[str]:
 class _Watch:
     """Looks at a task until `ends`; `ids` are by what a place means it.
 
-    Of the `guessed` places nobody told; those that named it are `proven`. `is_busy`: the last look got no answer.
+    Of the `guessed` places nobody told; those that named it are `proven`. `is_busy`: the last look got no answer;
+    `is_accepted`: nothing but that it goes on, as 202 says; `part` is what came of a picture that was cut off.
     """
 
     connection: Connection
@@ -172,6 +174,8 @@ class _Watch:
     proven: set[str] = field(default_factory=set)
     goes_on: bool = False
     is_busy: bool = False
+    is_accepted: bool = False
+    part: bytes = field(default=b"", repr=False)
 
     def ended(self, place: str) -> Reading | None:
         """Return what a place tells once the task ended, or has a picture and does not say that it goes on; else None.
@@ -188,7 +192,7 @@ class _Watch:
             time.sleep(max(0.0, min(pause_s, self.ends - time.monotonic())))
             ends, pause_s, told = self.ends, min(pause_s * GROWTH, LONGEST_PAUSE_S), self._look(place)
             state = told.state
-            is_pending = TASK_STATES.fullmatch(state) is not None
+            is_pending = TASK_STATES.fullmatch(state) is not None or (self.is_accepted and not is_guess)
             self.proven |= {place} if self._is_named(told) else set()
             self.goes_on |= is_pending and (not is_guess or place in self.proven)
             if self.has_failed(told) or (not is_pending and self._is_end(told, state, place)):
@@ -234,15 +238,18 @@ class _Watch:
 
     def _look(self, place: str) -> Reading:
         body, left_s = b"", max(LAST_LOOK_S, self.ends - time.monotonic())
-        self.is_busy = False
+        self.is_busy = self.is_accepted = False
         try:
             address = address_of(place, self.connection)
             body = fetched_once(address, self.connection, total_s=left_s, is_asked=True)
-            self.is_busy = not body.strip()  # as 202 and 204 are
+            if is_picture(body) and not is_whole_picture(body) and body != self.part:
+                self.part, self.is_busy, body = body, True, b""
         except RefusedDownloadError as exc:  # some tell so of a task that failed
-            is_over = exc.response.status_code in TOLD_BY and FAILED_FOR_SURE.fullmatch(Reading(exc.said).state)
+            status = exc.response.status_code
+            is_over = status in TOLD_BY and FAILED_FOR_SURE.fullmatch(Reading(exc.said).state)
             body = exc.said if is_over else b""
-            self.is_busy = exc.response.status_code == TOO_MANY or exc.response.status_code >= FAILURE
+            self.is_accepted = status == HTTPStatus.ACCEPTED
+            self.is_busy = status == TOO_MANY or not REFUSED_FROM <= status < FAILURE
         except (requests.RequestException, OSError):
             self.is_busy = True
         except ValueError:

@@ -112,7 +112,7 @@ def test_process_that_dies_between_answer_and_download_fetches_on(
 ) -> None:
     """The addresses are on the disk before the first download, and what the headers said with them."""
 
-    def die(*_arguments: object) -> None:
+    def die(*_arguments: object, **_options: object) -> None:
         raise SystemExit
 
     asker.faults.urls()
@@ -128,7 +128,7 @@ def test_process_that_dies_between_answer_and_download_fetches_on(
 def test_budget_that_is_used_up_does_not_lose_what_was_paid(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures that are only still to be fetched cost nothing."""
 
-    def die(*_arguments: object) -> None:
+    def die(*_arguments: object, **_options: object) -> None:
         raise SystemExit
 
     asker.faults.urls()

@@ -16,10 +16,11 @@ import pytest
 from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import BadAnswerError, OpenAIImageError, RefusedError
 from openai_image_nodes.api.jobs import recorder
+from openai_image_nodes.api.transport import downloads
 from openai_image_nodes.api.transport.downloads import Pictures, address_of
 from support.capture import picture, success
 from support.node_calls import KEY, node, photo
-from support.wire_server import HOLD, Step, WireServer, chunked, openai_wire, plain
+from support.wire_server import CLOSE, HOLD, Step, WireServer, chunked, openai_wire, plain
 
 RED = picture(color=(250, 0, 0))
 GOOD = json.dumps(success(RED)).encode()
@@ -307,3 +308,53 @@ def test_a_word_that_an_older_version_kept_is_not_asked_for(
     with pytest.raises(BadAnswerError, match="begins with blocked"):
         node()
     assert (server.posts, server.gets) == (1, [])
+
+
+PART = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + RED[: len(RED) // 2]
+LATE: dict[str, tuple[Step, ...]] = {
+    "only a part, and no word of how much it is": (PART, CLOSE),
+    "nothing yet, as accepted": (plain(b"", status="202 Accepted"),),
+    "nothing yet, as no content": (plain(b"", status="204 No Content"),),
+    "nothing yet, as a success": (plain(b""),),
+    "words of a state": (plain(b'{"status": "processing"}'),),
+    "a page": (plain(b"<html>wait</html>", "Content-Type: text/html"),),
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_a_file_that_is_not_there_yet_is_asked_for_again(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """To ask costs nothing, and half of a picture that is kept as the answer would be it for ever."""
+    monkeypatch.setattr(downloads, "DOWNLOAD_PAUSES_S", (0.0,))
+    server.script(plain(ADDRESS))
+    server.file("/v1/red", *LATE[name])
+    server.file("/v1/red", plain(RED))
+    for _ in range(2):
+        assert colour() == [250, 0, 0]
+    assert (server.posts, len(server.gets)) == (1, 2)
+
+
+def test_half_of_a_file_is_fetched_by_the_next_run(server: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is kept as an address. What comes twice is all there is: some pictures lack their end and can be read."""
+    monkeypatch.setattr(downloads, "DOWNLOAD_PAUSES_S", (0.0,))
+    server.script(plain(ADDRESS))
+    server.file("/v1/red", PART, CLOSE)
+    server.file("/v1/red", PART + b"more", CLOSE)
+    without_end = RED[: RED.rindex(b"IEND") - 4]
+    server.file("/v1/red", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + without_end, CLOSE)
+    with pytest.raises(BadAnswerError, match=r"could not be fetched \(the answer ended before its end\); the next run"):
+        node()
+    assert colour() == [250, 0, 0]
+    assert server.posts == 1
+
+
+@pytest.mark.parametrize("content", [RED, GOOD], ids=["a picture", "JSON"])
+@pytest.mark.parametrize("more", [7, -7])
+def test_a_file_is_had_whatever_length_was_told(server: WireServer, content: bytes, more: int) -> None:
+    """It ends as its kind does: to ask again would bring the same wrong length for ever."""
+    server.script(plain(ADDRESS))
+    server.file("/v1/red", plain(content, length=len(content) + more), CLOSE)
+    for _ in range(2):
+        assert colour() == [250, 0, 0]
+    assert (server.posts, len(server.gets)) == (1, 1)

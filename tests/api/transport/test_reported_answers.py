@@ -1758,6 +1758,18 @@ def test_a_guessed_place_that_is_busy_and_then_named_the_task_may_give_its_pictu
     assert (server.posts, len(server.gets)) == (1, 3)
 
 
+def test_a_place_that_says_202_without_a_word_goes_on(server: WireServer) -> None:
+    """However often; and half of a picture is none, where nobody told how much it is."""
+    server.script(plain(b'{"id": "t1", "status": "queued", "poll_url": "/v1/t1"}'))
+    for _ in range(9):
+        server.file("/v1/t1", plain(b"", status="202 Accepted"))
+    server.file("/v1/t1", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + RED[:60], CLOSE)
+    server.file("/v1/t1", plain(RED))
+    image, _, _ = node()
+    assert image[:, 0, 0].argmax(-1).tolist() == [0]
+    assert (server.posts, len(server.gets)) == (1, 11)
+
+
 @pytest.mark.parametrize("n", [1, 2])
 def test_each_of_several_tasks_is_asked_for(server: WireServer, n: int) -> None:
     """Each was paid: where several pictures are asked for some begin a task for each of them, and some give more."""
