@@ -42,10 +42,7 @@ from support.drift import (  # noqa: E402
 )
 
 CORNER_PX, SEAM, LEAK = 0.05, 0.08, 12.0
-BAND, EDGE = (
-    20.0,
-    0.01,
-)  # of the mask's border, at a long side of 1024; of what a model invents beyond the answer's edge
+BAND, EDGE = 20.0, 0.01  # around the mask, at a long side of 1024; along the answer's edge, what a model invents
 MASKS, HARD_MASKS = ("small", "middle", "large", "edge", "object"), ("tiny", "huge")
 SIDES, HARD_SIDES = (0, 0, 1024, 1024, 1536), (384, 512, 0, 1024, 1536, 2048, 3840)  # 0: the photograph's own
 HARD_CHANCES = (0.15, 0.25, 0.2, 0.2, 0.1, 0.07, 0.03)
