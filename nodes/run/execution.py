@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import SecretStr
@@ -61,12 +61,13 @@ class PreparedJob:
     make_inputs: Callable[[], EncodedInputs]
 
     def let_pixels_go(self) -> None:
-        """Hold no pixels: of a list thousands of rows may be kept. Should the answer be gone, they are made again."""
+        """Hold no pixels: of a list thousands of rows may be kept. If the answer is gone, they are made once more."""
+        made_again = cache(self.make_inputs)
 
-        def made_again(index: int) -> bytes:
-            return self.make_inputs().files[index].data
+        def data(index: int) -> bytes:
+            return made_again().files[index].data
 
-        files = [replace(file, source=partial(made_again, index)) for index, file in enumerate(self.encoded.files)]
+        files = [replace(file, source=partial(data, index)) for index, file in enumerate(self.encoded.files)]
         self.encoded.files, self.job = files, replace(self.job, files=files)
 
     def report(self, answer: StoredAnswer, outputs: Outputs) -> str:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -160,7 +161,8 @@ def test_what_was_kept_and_is_gone_goes_out_as_before(server: Capture, monkeypat
     inputs = {"image": torch.cat([photo(48, 64), photo(48, 64) / 2]), "mask": half_mask(48, 64)}
     node(**inputs)
     newest_folder = Path(node(**inputs)[2]["kept_in"])
-    is_kept = JOBS.is_kept
+    is_kept, encoded = JOBS.is_kept, Mock(side_effect=encode.encode_png)
+    monkeypatch.setattr(encode, "encode_png", encoded)
 
     def look_and_delete(job: Job) -> bool:
         found = is_kept(job)
@@ -170,6 +172,7 @@ def test_what_was_kept_and_is_gone_goes_out_as_before(server: Capture, monkeypat
     monkeypatch.setattr(JOBS, "is_kept", look_and_delete)
     assert not node(**inputs)[2]["reused"]
     assert server.posts[0].body == server.posts[1].body
+    assert encoded.call_count == 3
 
 
 @pytest.mark.parametrize(
