@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -63,13 +64,16 @@ class ServiceNode:
 
         Raises: RefusedError and its siblings of `api.errors`, ImageInputError, ComfyUI's interruption on Cancel.
         """
+        # ComfyUI writes a node's inputs, our token and key among them, into its history when the node fails before it
+        # waits for the first time (0.20.1 execution.py, get_output_data): so wait before anything can fail.
+        await asyncio.sleep(0)
         from .run.execution import NodeRun
         from .run.input_images import InputImages
         from .run.progress import prompt_monitor
 
         monitor = prompt_monitor()
         try:
-            run = await NodeRun.connected(values)
+            run = NodeRun.connected(values)
             if told := self.fault(values):
                 raise RefusedError(told)
             widgets = {name: values[name] for name in WIDGET_FIELDS if name in values}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import threading
@@ -103,14 +102,11 @@ class NodeRun:
     node_id: str | None = None
 
     @classmethod
-    async def connected(cls, values: Mapping[str, Any]) -> NodeRun:
+    def connected(cls, values: Mapping[str, Any]) -> NodeRun:
         """Return a run of a node with these inputs, over the connection that they name.
 
         Raises: NoKeyError, RefusedError.
         """
-        # ComfyUI writes a node's inputs, our token and key among them, into its history when the node fails before it
-        # waits for the first time (0.20.1 execution.py, get_output_data): so wait before anything can fail.
-        await asyncio.sleep(0)
         token, key, connection = (values[name] for name in ("auth_token", "api_key", "connection"))
         secrets = HostSecrets(
             comfy_token=SecretStr(token) if token else None,
