@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from . import foreign_words as foreign
+
 MODERATION_CODES = (
     r"moderation|content_?(filter|policy)|responsible_?ai_?policy|sensitive_?(words?|content)|prohibited_content"
     r"|(\b|content_)safety(_(error|violations?|system|block\w*))?\b|image_safety|censor|data_?inspection_?fail"
-    r"|risk_?control|ip_?infring|\bcyber_"
+    r"|risk_?control|ip_?infring|\bcyber_|(\b|_)unsafe(_|\b)"
     r"|policy_?violation|audit\w*(illegal|not_?pass)|unacceptable(?!_?(format|size|param|type|value))"
-    r"|prompt_?(blocked|rejected|unsafe)|\bnsfw|inappropriate|unsafe_?content|illegal_(prompt|image)|content_?moderat"
+    r"|prompt_?(blocked|rejected|unsafe)|\bnsfw|inappropriate|unsafecontent|illegal_(prompt|image)|content_?moderat"
     r"|request_?moderated|risk_?detect|(image|text)_?illegal"
 )
 MODERATION_WORDS = (
@@ -24,22 +26,9 @@ MODERATION_WORDS = (
     r"|sensitive (word|content|information|chat)|new_sensitive|ip infringement"
     r"|\bnsfw\b|prohibited content|unsafe[ _](content|generation)"
     r"|inappropriate content|banned (prompt|word)"
-    r"|flagged (as|by|for)|(prompt|request|input|images?|content) (was |were |is |are |has been )?flagged"
+    r"|flagged (as|by|for)|(prompt|request|input|images?|content) (was |were |is |are |has been )?(flagged|moderated)"
     r"|guardrails?\b.{0,40}(fail|block|reject|violat|trigger)|prompts? (pattern )?(was |is |are )?(blocked|unsafe)"
-    r"|\u654f\u611f|[\u8fdd\u9055][\u89c4\u898f\u6cd5\u7981]|[\u5ba1\u5be9]\u6838|\u5185\u5bb9\u5b89\u5168"  # Chinese
-    r"|[\u8fdd\u9055]\u53cd.{0,20}(\u5185\u5bb9|\u5167\u5bb9|\u653f\u7b56|\u5b89\u5168|[\u89c4\u898f\u6cd5]"
-    r"|\u51c6\u5219)"
-    r"|(?<!\u5c3a\u5bf8)(?<!\u53c2\u6570)(?<!\u683c\u5f0f)(?<!\u5927\u5c0f)\u4e0d\u5408\u89c4"
-    r"|\u4e0d\u9069\u5207\u306a ?"  # Japanese
-    r"(\u30b3\u30f3\u30c6|\u8868\u73fe|\u5185\u5bb9|\u753b\u50cf|\u30d7\u30ed\u30f3)"
-    r"|(\u30dd\u30ea\u30b7\u30fc|\u898f\u7d04|\u30ac\u30a4\u30c9\u30e9\u30a4\u30f3).{0,8}"
-    r"(\u9055\u53cd|\u62b5\u89e6|\u53cd\u3057)"
-    r"|\uc815\ucc45.{0,4}(\uc704\ubc18|\uc704\ubc30)"  # Korean
-    r"|\ubd80\uc801\uc808\ud55c (\ucf58\ud150|\ub0b4\uc6a9|\uc774\ubbf8\uc9c0|\ud504\ub86c|\ud45c\ud604)"
-    r"|\u043c\u043e\u0434\u0435\u0440\u0430\u0446|pol[i\u00ed]tica de (uso|conte)"
-    r"|politique d(e |['\u2019])(contenu|utilis|usage|s\u00e9cu|mod\u00e9)|mod(\u00e9ration|era[c\u00e7])"
-    r"|(verst[o\u00f6](\u00df|ss)|verletz|widersp)\w*.{0,60}richtlinie|richtlinie.{0,40}(verst[o\u00f6](\u00df|ss)"
-    r"|verletz)"
+    rf"|{foreign.MODERATED}"
 )
 CREDIT_CODES = (
     r"insufficient_?\w*(quota|balance|credits?|funds)|quota_?(exceeded|exhausted|not_enough|insufficient|failed)"
@@ -66,20 +55,9 @@ CREDIT_WORDS = (
     r"|accessible to billed|\bpaid (\w+ )?is required|(credit card|payment method).{0,40}(on file|required|missing)"
     r"|(enter|add|set up) (an? |your )?(valid )?(payment method|credit card)"
     r"|exceeded your balance|usage exceeds (the |its )?limit|no active subscription|subscription (is )?required"
-    r"|\u30af\u30ec\u30b8\u30c3\u30c8.{0,4}(\u4e0d\u8db3|\u8ffd\u52a0)|\u6b8b\u9ad8"  # Japanese
-    r"|\u5229\u7528\u4e0a\u9650"
-    r"|(\ud06c\ub808\ub527|\uc794\uc561).{0,4}\ubd80\uc871"  # Korean
-    r"|\u043d\u0435\u0434\u043e\u0441\u0442\u0430\u0442\u043e\u0447\u043d\u043e "  # Russian
-    r"(\u0441\u0440\u0435\u0434\u0441\u0442\u0432|\u043a\u0440\u0435\u0434\u0438\u0442)"
-    r"|(saldo|cr[e\u00e9]dit\w*|solde|fondos?) insu[fl]"
-    r"|(kein|zu wenig|nicht gen\u00fcgend|unzureichendes) guthaben"
-    r"|guthaben .{0,12}(reicht nicht|aufgebraucht|ersch\u00f6pft|nicht aus)"
-    r"|yetersiz bakiye|bakiye.{0,12}yetersiz|niewystarczaj\w+ (\u015brod|kredyt|saldo)"
-    r"|s\u1ed1 d\u01b0.{0,12}kh\u00f4ng \u0111\u1ee7"
-    r"|out of ([\w-]+ ){1,3}quota"  # Chinese, but for what was given back
+    r"|out of ([\w-]+ ){1,3}quota"  # in Chinese but for what was given back
     r"|(?<!\u9000\u8fd8)(?<!\u8fd4\u8fd8)([\u4f59\u9918][\u989d\u984d\u91cf]|[\u989d\u984d]\u5ea6|\u914d\u989d)"
-    r"|\u6b20\u8d39|\u5145\u503c|\u79ef\u5206\u4e0d"
-    r"|\u8d44\u6e90\u5305.{0,4}(\u8017\u5c3d|\u7528\u5b8c)"
+    rf"|{foreign.CREDIT}"
 )
 KEY_LIMIT_WORDS = (
     r"(?<![a-z])key.{0,20}(limit (exceeded|reached)|(reached|exceeded) .{0,12}(cost|spend\w*|budget) limit)"
@@ -183,24 +161,7 @@ FAILED_WORDS = (  # said of what was begun and did not end well, as servers, the
     r"|(\u4efb\u52a1|\u5904\u7406|\u7ed8[\u56fe\u5236]|[\u51fa\u4f5c\u751f]\u56fe|\u8f6c\u5b58"
     r"|\u7ed3\u679c.{0,4}\u4e0a\u4f20)"
     r"(?!\u63d0\u4ea4|\u521b\u5efa|\u53c2\u6570).{0,3}(\u5931\u8d25|\u5f02\u5e38|\u51fa\u9519)"
-    r"|(\u751f\u6210|\u51e6\u7406|\u30b5\u30fc\u30d0\u30fc?|\u5185\u90e8|\u30b7\u30b9\u30c6\u30e0"  # Japanese
-    r"|\u901a\u4fe1)"
-    r".{0,6}(\u5931\u6557|\u30a8\u30e9\u30fc)|\u30bf\u30a4\u30e0\u30a2\u30a6\u30c8"
-    r"|(\uc0dd\uc131|\ucc98\ub9ac|\uc11c\ubc84|\ub0b4\ubd80|\uc2dc\uc2a4\ud15c).{0,8}(\uc2e4\ud328|\uc624\ub958)"
-    r"|\uc2dc\uac04 \ucd08\uacfc"
-    r"|\u0432\u043d\u0443\u0442\u0440\u0435\u043d\u043d\u044f\u044f \u043e\u0448\u0438\u0431\u043a\u0430"  # Russian
-    r"|\u043e\u0448\u0438\u0431\u043a\u0430 (\u0441\u0435\u0440\u0432\u0435\u0440\u0430"
-    r"|\u0433\u0435\u043d\u0435\u0440\u0430\u0446\u0438\u0438)"
-    r"|\u043d\u0435 \u0443\u0434\u0430\u043b\u043e\u0441\u044c \u0441\u0433\u0435\u043d\u0435\u0440\u0438\u0440\u043e"
-    r"\u0432\u0430\u0442\u044c"
-    r"|\u0432\u0440\u0435\u043c\u044f \u043e\u0436\u0438\u0434\u0430\u043d\u0438\u044f"
-    r"|(\u4e88\u671f\u3057\u306a\u3044|\u51e6\u7406\u4e2d\u306b|\u751f\u6210\u4e2d\u306b"
-    r"|\u4e0d\u660e\u306a)\u30a8\u30e9\u30fc|\uc624\ub958\uac00 \ubc1c\uc0dd"
-    r"|\u043f\u0440\u043e\u0438\u0437\u043e\u0448\u043b\u0430 \u043e\u0448\u0438\u0431\u043a\u0430"
-    r"|fehler (ist )?aufgetreten|unerwarteter fehler|erreur est survenue"
-    r"|(erro|error|errore) (ao|al|durante la) gera?|errore durante la gener"
-    r"|(error|erro|erreur) intern|interner? (server)?fehler|zeit(\u00fc|ue)berschreitung|tiempo de espera"
-    r"|tempo (limite|esgot)|d[\u00e9e]lai.{0,14} d[\u00e9e]pass|(generierung|erstellung).{0,20}fehlgeschlagen"
+    rf"|{foreign.FAILED}"
 )
 FAILED_CODES = (
     r"server_error|\.(server|inner)error|internal|time(d_?)?_?out|unknown_?error|bad_response|gateway|unavailable"
@@ -230,12 +191,11 @@ CHALLENGE = (
 )
 BAD_KEY_WORDS = (
     r"^invalid token\W*$|(incorrect|invalid|wrong|missing|expired|unknown) (api|access|authentication)[ -]?(key"
-    r"|token)|login fail"
+    r"|token)|login (fail|error)|(authentication|certification) (has )?failed"
     r"|expired key|(security|bearer|session) token .{0,30}(expired|invalid)"
     r"|^unauthorized( access| request)?\W*$|^unauthorized\W.{0,40}(key|token|credential)"
     r"|(api|access)[ -]?(key|token) (is |was |has )?(not valid|invalid|incorrect|expired|missing|not found)|no api key"
-    r"|(\u4ee4\u724c|api ?key|\u5bc6\u94a5).{0,4}(\u65e0\u6548|\u8fc7\u671f|\u9519\u8bef)"
-    r"|\u65e0\u6548\u7684 ?(\u4ee4\u724c|api ?(key|\u5bc6\u94a5|\u4ee4\u724c))"
+    rf"|{foreign.BAD_KEY}"
 )
 NOBODY_THERE = (
     r"no (available|active|healthy|live|allowed|enabled) ([\w-]+ )?"
