@@ -22,7 +22,9 @@ EMBEDDED = re.compile(
     rb"(?P<base64>iVBORw0KGgo|/9j/[4-7]|UklGR[\w+/]{6}XRUJQ)|\x89PNG\r\n\x1a\n|RIFF....WEBP|\xff\xd8\xff[\xe0-\xef\xdb]",
     re.DOTALL,
 )
-BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-]+={0,2}")
+BASE64_RUN = re.compile(  # also in lines
+    rb"[A-Za-z0-9+/_-]+(?:\r?\n[A-Za-z0-9+/_-]{40,})*(?:\r?\n[A-Za-z0-9+/_-]+(?==|\s*(?:[)\"'<>`]|$)))?={0,2}"
+)
 HEX = re.compile(rb"\s*(?:0x|\\+x)?(?=89504e47|ffd8ff|52494646|47494638|3c737667|3c3f786d)([0-9a-f\s]+)", re.IGNORECASE)
 FEWEST_NUMBERS = 16
 BYTE, SIGNED_BYTE = 256, -128
@@ -33,7 +35,7 @@ STEP_CHARS = 1 << 18  # decoded at a time, in well under a millisecond; a multip
 MAX_STRINGS = 200_000  # looked at; a picture stands among the first
 PREFIX_MAX_CHARS = 1024
 PREFIX = re.compile(
-    rb"[\s\"]*(?:data:[^,]{0,200},\s*|image/[\w.+-]{1,40};base64,\s*|base64[,:]\s*|b')*", re.IGNORECASE
+    rb"[\s\"]*(?:data:[^,]{0,200},\s*|image/[\w.+-]{1,40};base64,\s*|base64[,:](?://)?\s*|b')*", re.IGNORECASE
 )  # the last is Python's
 DIGITS = re.compile(rb"[A-Za-z0-9+/=_%\s\\-]*")  # plain, url-safe, percent-encoded, in lines, escaped twice
 ESCAPES = re.compile(rb"\\[nrt]?")

@@ -38,6 +38,7 @@ WITH_END = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF")  # formats that mark wher
 SAID_MAX_BYTES, REFUSED_FROM = 1 << 16, 400
 ADDRESS_MAX_BYTES = 8192
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - what servers listen at, and some tell
+GLUED = re.compile(r"^https?://(?:[^?#]*[^/?#=])??(?=https?://)", re.I)  # a base address put before a whole one
 BLANKS_INSIDE = re.compile(r"[\t\r\n]+")
 
 
@@ -220,7 +221,7 @@ def address_of(url: str, connection: Connection) -> str:
 def _resolved(url: str, connection: Connection) -> str:
     """Return an address as browsers read it, relative to what was asked."""
     told = BLANKS_INSIDE.sub("", url.strip()).replace(" ", "%20").replace("&amp;", "&").replace("\\u0026", "&")
-    return urljoin(f"{connection.base_url}/", told)
+    return urljoin(f"{connection.base_url}/", GLUED.sub("", told.replace("\\/", "/"), count=1))
 
 
 def _reachable(address: str, connection: Connection) -> str:

@@ -38,7 +38,7 @@ BASE64_NAMES = (
 ADDRESS_NAMES = ("url", "image_url", "imageUrl", "uri", "href", "image", "b64_json", "file_url", "download_url")
 RELATIVE_NAMES = ("url", "image_url", "imageUrl", "uri", "href", "file_url", "download_url")
 SUFFIX = r"\.(?:png|jpe?g|webp|gif|svg|avif)"
-ADDRESS = re.compile(rf"\s*(https?:)?//\S+|\s*/[\w.~%-]+/\S*|\s*[\w./~%-]+{SUFFIX}(\?\S*)?\s*$", re.I)
+ADDRESS = re.compile(rf"\s*(https?:)?(\\?/){{2}}\S+|\s*/[\w.~%-]+/\S*|\s*[\w./~%-]+{SUFFIX}(\?\S*)?\s*$", re.I)
 RELATIVE = re.compile(  # the second may have blanks in it
     r"\s*(?=\S*(?:/.|\.\w|\d))(?!n/a\s*$)/?[\w.~%+@-]+(/[\w.~%+@-]+)*(\?\S*)?\s*"
     rf"|\s*/?[\w.~%+@-][\w.~%+@/\s-]*{SUFFIX}(\?\S*)?\s*",
@@ -50,10 +50,14 @@ MAYBE_PICTURE_LINK = re.compile(
 )
 UP_TO_SUFFIX = re.compile(rf".+{SUFFIX}(?:\?.*)?", re.I)
 SEVERAL = re.compile(r"\s(?=https?://)|(?<=png|jpg|peg|ebp|gif)[,;|](?=https?://)", re.I)  # between addresses in a text
-DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w=-]+)*;base64,[A-Za-z0-9+/=_%-]+", re.I)
+DATA_URL = re.compile(  # the base64 may go on in lines
+    r"data:image/[\w.+-]+(?:;[\w=-]+)*;base64,[A-Za-z0-9+/=_%-]+(?:\r?\n[A-Za-z0-9+/=_%-]{40,})*"
+    r"(?:\r?\n[A-Za-z0-9+/=_%-]+(?=\s*(?:[)\"'<>`]|$)))?",
+    re.I,
+)
 SVG_START, SVG_END = re.compile(r"(?:<\?xml[^<>]*>\s*)?<svg\b", re.I), re.compile(r"</svg>", re.I)
 MARKED_LINK = re.compile(
-    r"!\[(?:(?!!\[)[^\]]){0,500}\]\(\s*<?((?:(?!\]\()[^)\s>])+)(?:[\s>](?:(?!\]\()[^)]){0,500})?\)"
+    r"!\[(?:(?!!\[)[^\]]){0,500}\]\(\s*<?((?:(?!\]\()(?:\([^()\s]{1,99}\)|[^)\s>]))+)(?:[\s>](?:(?!\]\()[^)]){0,500})?\)"
     rf"(?:\]\(\s*(https?://[^)\s>]+{SUFFIX})\s*\))?"  # a small one that leads to the picture itself
     r"|<img\b(?:(?!<img\b)[^>])*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)",
     re.I,
@@ -137,7 +141,9 @@ def pictures_in_text(body: bytes) -> list[Image]:
     address = body.strip()[:OTHER_CHARS].decode("latin-1")
     if not found and re.fullmatch(r"https?://\S+", address, re.I):
         return [Image(url=address, guess="place")]
-    return found[:MAX_IMAGES]
+    text = body[:MAX_TEXT_CHARS].decode(errors="replace")
+    linked = [] if found else [_image(item, {}) for item in _items_of_text(text, {}, 0)]
+    return (found or [image.model_copy(update={"guess": "link"}) for image in linked if image.url])[:MAX_IMAGES]
 
 
 def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> list[object]:
@@ -207,6 +213,8 @@ def _items_of_text(text: str, texts: Mapping[str, memoryview], depth: int) -> li
     if _image(text, texts).has_picture:
         return [text]
     inner = _unfenced(text)
+    if inner != text and _image(inner, texts).has_picture:
+        return [inner]
     if inner.lstrip()[:1] in JSON_STARTS:
         told = [_items(document, texts, depth + 1) for document in documents(inner)]
         pictures = [item for items in told for item in items if _image(item, texts).has_picture]

@@ -33,6 +33,7 @@ SKETCH = re.compile(r"partial|preview|sketch|draft|latent", re.I)
 ENDS = re.compile(r"(.+\.)?(done|completed?|end)", re.I)
 UNFINISHED_STATES = re.compile(r"(in_?)?(partial|preview|progress|queued?|pending|processing|running|started)", re.I)
 PARTIAL_INDEX = "partial_image_index"
+CONTINUES = ' \t{}[]"'  # of JSON in lines of its own, without a field's name
 WAITING = re.compile(r"queued?|pending", re.I)
 LINES_MAX = 200_000  # of a stream, with the heartbeats of an hour
 PREAMBLE = re.compile(COMMENTS + rb"(:[^\r\n]*)?")  # blanks and comments, sent to keep a line open
@@ -75,7 +76,7 @@ def is_end(event: Mapping[str, Any], pictures: int) -> bool:
 
 def is_partial(event: object) -> bool:
     """Tell whether an event or a line of progress comes before the answer, so that its picture is a sketch."""
-    if not isinstance(event, dict):
+    if not isinstance(event, dict) or event.get("type") in ENDED_KINDS:
         return False
     kind, states = str(event.get("type", "")), (event.get("status"), event.get("state"), event.get("event"))
     is_begun = any(isinstance(state, str) and UNFINISHED_STATES.fullmatch(state) for state in states)
@@ -142,6 +143,8 @@ def events(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             name = value.strip()
         elif field == "data":
             data.append(value.removeprefix(" "))
+        elif line[0] in CONTINUES:
+            data.append(line)
     yield from _event(name, data)
 
 

@@ -69,7 +69,7 @@ OPERATION = re.compile(r"\S*\boperations/\S+")
 ID_TEXT = re.compile(r"(?=\D*\d)[A-Za-z0-9][\w.:-]{5,63}", re.ASCII)  # as a text in the place of the picture
 SENTENCE = re.compile(r"\s[^\W\d]|[^\x00-\x7f]")
 USER = re.compile(r"//[^/\s]*@")
-ADDRESS = re.compile(r"(https?:/)?/\S+")
+ADDRESS = re.compile(r"(https?:\\?/)?\\?/\S+")
 
 
 def begun_task(task: str, address: str = "") -> str:

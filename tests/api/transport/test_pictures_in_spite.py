@@ -358,3 +358,85 @@ def test_a_file_is_had_whatever_length_was_told(server: WireServer, content: byt
     for _ in range(2):
         assert colour() == [250, 0, 0]
     assert (server.posts, len(server.gets)) == (1, 1)
+
+
+BASE64 = base64.b64encode(RED).decode()
+LINES = "\r\n".join(BASE64[at : at + 76] for at in range(0, len(BASE64), 76))
+SKETCH = {"type": "image_generation.partial_image", "b64_json": BASE64, "partial_image_index": 0}
+FINAL = {"type": "image_generation.completed", "b64_json": BASE64}
+STREAMED = "Content-Type: text/event-stream"
+
+
+def in_chat(content: str) -> bytes:
+    return plain(json.dumps({"choices": [{"message": {"content": content}}]}).encode())
+
+
+WRAPPED: dict[str, bytes] = {
+    "a data address in lines in Markdown": in_chat(f"![x](data:image/png;base64,{LINES})"),
+    "base64 in a block of code": in_chat(f"```\n{BASE64}\n```"),
+    "base64 in lines as a part": plain(
+        b"--b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n%s\r\n--b--" % LINES.encode(),
+        "Content-Type: multipart/mixed; boundary=b",
+    ),
+    "a mark of chat programs": plain(json.dumps({"data": [{"url": f"base64://{BASE64}"}]}).encode()),
+    "JSON without a field's name behind a sketch": plain(event(**SKETCH) + GOOD, STREAMED),
+    "JSON in lines of its own behind a sketch": plain(
+        event(**SKETCH) + b"data: " + json.dumps(FINAL, indent=1).encode() + b"\n\n", STREAMED
+    ),
+    "a final event in the state of a sketch": plain(
+        event(**SKETCH) + event(**FINAL, status="generating") + b"data: [DONE]\n\n", STREAMED
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_a_picture_is_had_however_it_is_written(server: WireServer, name: str) -> None:
+    """It is kept, and the next run has it from the disk."""
+    server.script(WRAPPED[name])
+    for _ in range(2):
+        assert colour(live_preview=1) == [250, 0, 0]
+    assert server.posts == 1
+
+
+ADDRESSES: dict[str, tuple[str, str]] = {
+    "escaped twice": (r"http:\\/\\/HOST\\/v1\\/red.png", "/v1/red.png"),
+    "a scheme twice": ("http://http://HOST/v1/red.png", "/v1/red.png"),
+    "a base address before it": ("http://HOST/v1http://HOST/v1/red.png", "/v1/red.png"),
+    "one that another address leads to": ("/v1/via/https://x.invalid/red.png", "/v1/via/https://x.invalid/red.png"),
+    "brackets in Markdown": ("![x](http://HOST/v1/red_(1).png)", "/v1/red_(1).png"),
+    "escaped in Markdown": (r"![x](http:\\/\\/HOST\\/v1\\/red.png)", "/v1/red.png"),
+}
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_addresses_are_followed_as_they_were_meant(server: WireServer, name: str) -> None:
+    """What another program escaped, or put a base address before."""
+    written, path = ADDRESSES[name]
+    host = server.base_url.split("/")[2]
+    server.script(plain(f'{{"data": [{{"url": "{written}"}}]}}'.replace("HOST", host).encode()))
+    server.file(path, plain(RED))
+    for _ in range(2):
+        assert colour() == [250, 0, 0]
+    assert (server.posts, len(server.gets)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "said", ["Done: HOST/red.png", "Done!\n\n![x](HOST/red.png)\n", "<r><url>HOST/red.png</url></r>"]
+)
+def test_a_link_in_a_plain_text_is_followed(server: WireServer, said: str) -> None:
+    """If it leads to a picture; else the text is told."""
+    server.script(plain(said.replace("HOST", server.base_url).encode(), "Content-Type: text/plain"))
+    with pytest.raises(BadAnswerError, match=r"The service says: .*/red\.png"):
+        node()
+    server.file("/v1/red.png", plain(RED))
+    for _ in range(2):
+        assert colour() == [250, 0, 0]
+    assert server.posts == 1
+
+
+def test_the_address_of_a_task_may_be_escaped_twice(server: WireServer) -> None:
+    """As one of a picture."""
+    host = server.base_url.split("/")[2]
+    server.script(plain(json.dumps({"id": "t", "status": "queued", "poll_url": rf"http:\/\/{host}\/v1\/t"}).encode()))
+    server.file("/v1/t", plain(GOOD))
+    assert colour() == [250, 0, 0]
