@@ -29,7 +29,7 @@ from ..store.journal import BATCHED
 from ..store.records import JobRecord, StoredAnswer, unreadable
 from ..store.store import BROKEN, STOPPED, STORE_VARIABLE, Store, put_back
 from ..transport.answer import RawAnswer, addresses_in
-from ..transport.error_mapping import MAYBE_BILLED, RUN_AGAIN_ADVICE, error_from_exception
+from ..transport.error_mapping import MAYBE_BILLED, RUN_AGAIN_ADVICE, cause_of, error_from_exception
 from ..transport.error_rules import PAY_AGAIN_ADVICE
 from ..transport.retry import RetryPolicy
 from . import past_runs
@@ -250,10 +250,11 @@ class JobRunner:
             raise
         except JobAbandoned:
             raise
-        except Exception as exc:  # no exception of Python's reaches a person, and the record says what is known
+        except Exception as exc:  # noqa: BLE001 - none of Python's reaches a person, and the record says what is known
             sent_at = time.strftime("%H:%M:%S UTC", time.gmtime(record.sent_at))
             complete = operation.body.complete
-            raise error_from_exception(self._job.connection, exc, complete=complete, sent_at=sent_at) from exc
+            lost = error_from_exception(self._job.connection, exc, complete=complete, sent_at=sent_at)
+            raise lost from cause_of(self._job.connection, exc)
         finally:
             with contextlib.suppress(ValueError):
                 self.service_limit = int(operation.answered_headers.get("x-concurrency-limit", ""))

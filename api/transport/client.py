@@ -22,7 +22,7 @@ from ..config import whole_number
 from ..connections.connection import Connection
 from ..errors import OpenAIImageError, RefusedError
 from .bodies import RequestBody
-from .error_mapping import Asked, error_from_exception, error_from_response
+from .error_mapping import Asked, cause_of, error_from_exception, error_from_response
 from .sessions import PLAIN_FIRSTS, Patience, session_for
 
 CONNECT_TIMEOUT_S = 10.0
@@ -212,7 +212,7 @@ class HttpResponse:
         try:
             yield from filter(None, self.connection.redacted_chunks(self.content(max_bytes)))
         except (requests.RequestException, OSError) as exc:
-            raise self.lost(exc) from exc
+            raise self.lost(exc) from cause_of(self.connection, exc)
 
     def read(self) -> bytes:
         """Return the whole content. Raises: as `chunks`."""
@@ -255,7 +255,7 @@ def request(
         raise
     except Exception as exc:  # noqa: BLE001 - also what Python says of an address, a header or a proxy
         lost = answer.lost(exc)  # what cannot be sent is repeated by what Python says of it: a header with a key
-        raise lost from None if isinstance(lost, RefusedError) else exc
+        raise lost from None if isinstance(lost, RefusedError) else cause_of(connection, exc)
     with response:
         answer.begin(response)
         yield answer

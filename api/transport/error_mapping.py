@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from http.client import HTTPException
@@ -308,6 +309,12 @@ def _leave_out(connection: Connection, words: ServiceWords) -> str:
         f'Leave the field out: "omit": ["{field}"] for {connection.name} in connections.json, or run: openai-image'
         f" connect {connection.name} --omit {field}. Then run again."
     )
+
+
+def cause_of(connection: Connection, exc: Exception) -> Exception | None:
+    """Return what an error of ours came from, None where that repeats our key: hosts print it with all before it."""
+    told = "".join(traceback.format_exception(exc))
+    return exc if connection.without_secrets_in(told) == told else None
 
 
 def error_from_exception(connection: Connection, exc: Exception, *, complete: bool, sent_at: str) -> OpenAIImageError:

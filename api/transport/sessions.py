@@ -184,6 +184,8 @@ class _FinalResponse(http.client.HTTPResponse):
         Chunks are chunks as well where what is in them is packed, which http.client does not see.
         """
         super().begin()
+        self.headers.set_payload("")  # what of the head is none urllib3 would write into the log, our key with it
+        self.headers.defects.clear()
         if isinstance(self.fp, _Head):
             self.fp = self.fp.inner
         codings = ",".join(self.headers.get_all("Transfer-Encoding", []))

@@ -25,6 +25,7 @@ from pydantic import SecretStr
 from support.asker import hurry
 from support.capture import Capture, failure, picture, success
 from support.node_calls import KEY, NODE_CLASS_MAPPINGS, GPTImage, asked, node, photo, validated
+from support.wire_server import openai_wire
 
 PLANTED = re.compile(r"planted", re.IGNORECASE)
 COMFY = {"auth_token": "token-planted-1"}
@@ -283,3 +284,18 @@ def test_picture_of_another_host_is_fetched_without_the_key(server: Capture) -> 
         node()
         assert not PLANTED.search(str(other.last.headers))
         assert other.last.method == "GET"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"Bearer %s unknown\r\n\r\n", b"HTTP/1.1 %s x\r\n\r\n", b"HTTP/1.1 200 OK\r\n%s\r\nContent-Length: 2\r\n\r\n{}"],
+)
+def test_key_that_stands_in_a_broken_head_is_in_no_trace(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, said: bytes
+) -> None:
+    """ComfyUI prints what an error came from, and urllib3 logs what of a head it cannot read."""
+    with openai_wire(monkeypatch) as server:
+        server.script(said % KEY.encode())
+        with pytest.raises(OpenAIImageError) as caught:
+            node()
+    assert KEY not in "".join(traceback.format_exception(caught.value)) + caplog.text
