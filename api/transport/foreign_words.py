@@ -8,11 +8,11 @@ _MAKE = (
     r"(gener|g[eé]n[eé]r|crea|cria|creé|cri[eé]|erstell|erzeug|membuat|utworz|stworz|генер|созда|створ|ima[gj]"
     r"|immagin|gambar|obraz|изображ|зображ|bild)"
 )
-_FAULT = r"(error|erro|errore|erreur|fehler|błąd|kesalahan|ошибк\w+|помилк\w+)"
+_FAULT = r"(error|erro|errore|erreur|fehler|błąd|kesalahan|ошибк\w{1,12}|помилк\w{1,12})"
 _NOT = (
-    r"(no se (ha )?p(ud|od)\w+|no fue posible|n[ãa]o (foi|p[ôo]de|conseg\w+)|non (è|e|sono|siamo) \w+"
-    r"|impossible de|imposs[ií]vel|imposible|impossibile|gagal|[ée]chec\w*|falha|fall[oó]|konnten?( \w+)? nicht"
-    r"|nie uda\w+|не удал\w+|не вдал\w+)"
+    r"(no se (ha )?p(ud|od)\w{1,12}|no fue posible|n[ãa]o (foi|p[ôo]de|conseg\w{1,12})|non (è|e|sono|siamo) \w{1,12}"
+    r"|impossible de|imposs[ií]vel|imposible|impossibile|gagal|[ée]chec\w{0,12}|falha|fall[oó]|konnten?( \w{1,12})? nicht"
+    r"|nie uda\w{1,12}|не удал\w{1,12}|не вдал\w{1,12})"
 )
 _MONEY = (
     r"(saldo|cr[eé]dit|solde|fondos|fonds|fundos|guthaben|bakiye|kredi|środk|kredyt|баланс|средств|кредит"
@@ -24,7 +24,7 @@ _LACK = (
     r"|不足|ありません|부족|없습)"
 )
 _KEY = (
-    r"(api.{0,3}(key|ключ|キー|키|anahtar\w*|schl[uü]ssel|[金密][钥鑰])|(chave|clave|clé|chiave|klucz"
+    r"(api.{0,3}(key|ключ|キー|키|anahtar\w{0,12}|schl[uü]ssel|[金密][钥鑰])|(chave|clave|clé|chiave|klucz"
     r"|kunci) (de |da |d')?(la )?api|token|令牌|密[钥鑰]|金鑰)"
 )
 _BAD = (
@@ -32,11 +32,11 @@ _BAD = (
     r"|tidak valid|無効|不正|정확|올바르지|유효하지|잘못|[无無]效|[过過]期|失效|错误|錯誤)"
 )
 CREDIT = (
-    rf"{_MONEY}\w*.{{0,16}}{_LACK}|{_LACK}\w*.{{0,8}}{_MONEY}|クレジット.{{0,4}}追加|残高|利用上限"
+    rf"{_MONEY}\w{{0,12}}.{{0,16}}{_LACK}|{_LACK}\w{{0,12}}.{{0,8}}{_MONEY}|クレジット.{{0,4}}追加|残高|利用上限"
     r"|次[数數].{0,4}(用完|不足|耗[尽盡])|套餐.{0,4}(到期|[过過]期|用完)|[续續][费費]|[储儲]值"  # Chinese
     r"|欠[费費]|充值|积分不|资源包.{0,4}(耗尽|用完)"
 )
-BAD_KEY = rf"{_KEY}.{{0,8}}{_BAD}|{_BAD}\w*.{{0,4}}{_KEY}"
+BAD_KEY = rf"{_KEY}.{{0,8}}{_BAD}|{_BAD}\w{{0,12}}.{{0,4}}{_KEY}"
 MODERATED = (
     r"(infring|infrac|infrang|violaz|violaç|viola |наруш|порушен|ihlal|vi phạm|verst[oö](ß|ss)|verletz|widersp"
     r"|違反|抵触|反し|위반|위배).{0,60}(pol[ií]ti|norm[ae]s?\b|reglas?\b|règl|richtlinie|diretriz|правил"
@@ -51,15 +51,15 @@ MODERATED = (
 )
 FAILED = (
     rf"{_FAULT} (al|ao|na|en la|nella|durante|lors|bei|beim|podczas|saat|при|під час|во время) .{{0,20}}{_MAKE}"
-    rf"|{_NOT} .{{0,25}}{_MAKE}|{_MAKE}\w* .{{0,24}}(fehlgeschl|gagal|fall[oóií]|échou|başarısız|thất bại)"
+    rf"|{_NOT} .{{0,25}}{_MAKE}|{_MAKE}\w{{0,12}} .{{0,24}}(fehlgeschl|gagal|fall[oóií]|échou|başarısız|thất bại)"
     r"|(ocurri|ocorreu|verificat|survenu|aufgetreten|wystąpi|terjadi|произош|возник|сталас).{0,30}(err|fehler"
-    r"|błąd|kesalahan|ошибк|помилк)|(err|fehler|ошибк)\w* .{0,12}(ocurri|ocorreu|survenu|aufgetreten"
+    r"|błąd|kesalahan|ошибк|помилк)|(err|fehler|ошибк)\w{0,12} .{0,12}(ocurri|ocorreu|survenu|aufgetreten"
     r"|inesperad|inattend|imprevist)|unerwarteter fehler"
     r"|(error|erro|erreur|errore) (intern|de[l]? s(erv|ist))|interner? (server)?fehler|внутренняя ошибка"
     r"|ошибка (сервера|генерации)"
     r"|zeit(ü|ue)berschreitung|tiempo de espera|tempo (limite|esgot|de espera|scaduto)"
     r"|d[ée]lai.{0,14} d[ée]pass|время ожидания|час очікування|zaman aşım|hết thời gian|waktu habis"
-    r"|(oluşturul|üretil)\w*mad|bir hata|(sunucu|sistem) hata|(tạo|xử lý).{0,15}(thất bại"  # Turkish, Vietnamese
+    r"|(oluşturul|üretil)\w{0,12}mad|bir hata|(sunucu|sistem) hata|(tạo|xử lý).{0,15}(thất bại"  # Turkish, Vietnamese
     r"|lỗi)|lỗi (hệ thống|máy chủ|khi)"
     r"|(生成|処理|サーバー?|内部|システム|通信).{0,6}(失敗|エラー)|タイムアウト|(予期しない|処理中に"  # Japanese
     r"|不明な)エラー|(生成|作成|取得)できませんでした"

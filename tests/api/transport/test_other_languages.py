@@ -8,6 +8,7 @@ Most sentences were written for this test, in the way of such services; a few ar
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from openai_image_nodes.api.connections.connection import Connection
@@ -19,6 +20,7 @@ from openai_image_nodes.api.errors import (
     OutOfCreditError,
     RefusedError,
 )
+from openai_image_nodes.api.transport import foreign_words
 from openai_image_nodes.api.transport.error_mapping import error_from_response
 
 RELAY = Connection(name="relay", base_url="https://relay.example/v1")
@@ -136,3 +138,9 @@ def test_what_was_refused_is_asked_for_again_in_any_language(status: int, said: 
 @pytest.mark.parametrize("status", [200, 400])
 def test_credit_keys_and_moderation_are_told_as_such(status: int, error: type[OpenAIImageError], said: str) -> None:
     assert type(told(status, said)) is error
+
+
+@pytest.mark.parametrize("name", ["CREDIT", "BAD_KEY", "MODERATED", "FAILED"])
+def test_no_stem_runs_on_without_a_bound(name: str) -> None:
+    """Two runs without one, beside each other, took 14 seconds for 4,000 letters without a blank."""
+    assert re.search(r"(\\w|\.|\])[*+](?!\()", getattr(foreign_words, name).replace("(?!.*(", "")) is None
