@@ -11,8 +11,8 @@ _MAKE = (
 _FAULT = r"(error|erro|errore|erreur|fehler|błąd|kesalahan|ошибк\w{1,12}|помилк\w{1,12})"
 _NOT = (
     r"(no se (ha )?p(ud|od)\w{1,12}|no fue posible|n[ãa]o (foi|p[ôo]de|conseg\w{1,12})|non (è|e|sono|siamo) \w{1,12}"
-    r"|impossible de|imposs[ií]vel|imposible|impossibile|gagal|[ée]chec\w{0,12}|falha|fall[oó]|konnten?( \w{1,12})? nicht"
-    r"|nie uda\w{1,12}|не удал\w{1,12}|не вдал\w{1,12})"
+    r"|impossible de|imposs[ií]vel|imposible|impossibile|gagal|[ée]chec\w{0,12}|falha|fall[oó]"
+    r"|konnten?( \w{1,12})? nicht|nie uda\w{1,12}|не удал\w{1,12}|не вдал\w{1,12})"
 )
 _MONEY = (
     r"(saldo|cr[eé]dit|solde|fondos|fonds|fundos|guthaben|bakiye|kredi|środk|kredyt|баланс|средств|кредит"
