@@ -81,7 +81,7 @@ CLOSED_WORDS = (
 STREAM_UNREAD = r"has no attribute 'model_dump'|event: image_(edit|generation)\."
 NO_SUCH_PATH = r"^unexpected (endpoint|method) or "
 HTTP_FOR_HTTPS = r"\bhttp\srequest (was sent )?to (an )?https"
-LEAKED_KEY = r"key.{0,40}(leaked|compromised|revoked)"
+LEAKED_KEY = r"key.{0,40}(leaked|compromised|revoked)|key is (currently |temporarily )?blocked"
 ACCOUNT_CODES = r"(mismatched|invalid)_(organization|project)|(project|organization)_(archived|not_found)"
 NO_MODEL_CODES = r"unavailable_model|model_?(not|un|off|deprecat|retired|ended|shut)|deploymentnotfound"
 NO_MODEL_WORDS = (
@@ -125,7 +125,7 @@ BROKEN_LINE = (  # between who says it and who was asked for the picture
     r"|econn(reset|aborted)|epipe|etimedout|i/o timeout|bad gateway|gateway (error|time)|incompleteread"
     r"|\b(status|code|http|error|returned|responded with)\W{0,3}(status |code |error )*\W{0,2}5\d\d\b(?!\s*(x|px|m?b"
     r"|char|k))"
-    r"|\u7b49\u5f85.{0,10}\u8d85"
+    r"|(\u9519\u8bef|\u8fd4\u56de|\u72b6\u6001)\u7801?\W{0,3}5\d\d\b|\u7b49\u5f85.{0,10}\u8d85"
 )
 FAILED_WORDS = (  # said of what was begun and did not end well, as servers, their languages and programs say it
     r"stream .{0,30}(end|close|broke|disconnect|reset|abort)|disconnected|timed? ?out|timeout|interrupted"
@@ -201,7 +201,7 @@ NOBODY_THERE = (
     r"no (available|active|healthy|live|allowed|enabled) ([\w-]+ )?"
     r"(keys\b|channel|provider|upstream|deployment|backend|server|account|instance|worker)"
     r"|no (deployments?|channels?|providers?|accounts?|instances?) (are |is )?available"
-    r"|(\u65e0|\u6ca1\u6709)\u53ef\u7528\u7684?.{0,4}(\u6e20\u9053|\u901a\u9053|\u8d26\u53f7|\u8282\u70b9)"
+    r"|(\u65e0|\u6ca1\u6709)\u53ef\u7528\u7684?.{0,4}(\u6e20\u9053|\u901a\u9053|\u8d26\u53f7|\u8282\u70b9|token|\u4ee4\u724c)"
     r"|^name resolution failed|^loading model|model ([\w./-]+ )?is (still |currently )?loading|system (disk|cpu"
     r"|memory) overloaded"
     r"|no auth (available|candidates)|no keys found|backend not found|get a peer from"
@@ -272,8 +272,15 @@ AFTERWARDS = (  # whatever the status that a relay gives it
     r"\b(render(ing)?|generation|inference|prediction|worker) (was |has been )?(aborted|killed|crashed|interrupted)|"
     r"(upstream|generation|backend|provider|model|prediction|inference|request|task|job|operation|worker)\b.{0,30}"
     r"(time(d )?[ -]?out|did(n't| not) respond)"
-    r"|(\u4efb\u52a1|\u751f\u6210|\u4e0a\u6e38|\u8bf7\u6c42|\u5904\u7406).{0,4}\u8d85\u65f6)"
+    r"|(\u4efb\u52a1|\u751f\u6210|\u8bf7\u6c42|\u5904\u7406).{0,4}\u8d85\u65f6|(\u4e0a\u6e38|\u63a5\u53e3|\u6a21\u578b|\u7ed8[\u56fe\u753b]|[\u51fa\u751f]\u56fe|\u6e32\u67d3).{0,14}\u8d85\u65f6)"
     r"|\bstream\b.{0,20} (disconnect|clos|broke|interrupt)"
+)
+NOTHING_BUT_FAILED = (  # with 400 as well: no word of what would be wrong with the request
+    r"(^|[:.] )(the )?(image )?(generation (tool )?|internal |internal server |upstream ([a-z]+ )?){1,2}"
+    r"(error|failed|failure|encountered an error)( encountered| occurred)?[.!]?"
+    r"( (please )?(try|retry)[^:]{0,60})?$"
+    r"|^(\u4e0a\u6e38|\u670d\u52a1\u5668?|\u7cfb\u7edf|\u670d\u52a1\u5668\u5185\u90e8|[\u51fa\u751f]\u56fe"
+    r"|\u7ed8[\u56fe\u753b])(\u9519\u8bef|\u5f02\u5e38|\u5931\u8d25|\u51fa\u9519)\W{0,3}((\u8bf7|\u7a0d\u540e).{0,12})?$"
 )
 CHARGED = (  # what was not, or is given back, is not meant
     r"^(?!.*((?<!not )(?<!not be )(?<!non-)refunded|(?<![\u4e0d\u4e88])(\u9000[\u8fd8\u56de]|\u8fd4\u8fd8)))"

@@ -186,6 +186,7 @@ RULES = (  # the first that holds
     Rule(
         OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {*BUSY_STATUSES, 501, 505}, words=marks.AFTERWARDS, page=False
     ),
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {*SUCCESS, 400, 422}, words=marks.NOTHING_BUT_FAILED),
     Rule(RateLimitError, TOO_MANY, WAIT_A_LITTLE, {429}),
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, codes=marks.NOT_HERE_CODES),
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, words=marks.NOT_HERE, page="either"),

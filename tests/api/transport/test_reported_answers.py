@@ -1241,6 +1241,14 @@ LATE_IN_WORDS = (
     "\u4efb\u52a1\u8d85\u65f6",
     "\u751f\u6210\u8d85\u65f6\uff0c\u8bf7\u91cd\u8bd5",
     "stream disconnected before completion",
+    "Internal server error",
+    "Provider returned error: Internal error encountered.",
+    "The image generation tool encountered an error. Please try again.",
+    "Image generation failed",
+    "\u4e0a\u6e38\u9519\u8bef",
+    "\u51fa\u56fe\u5931\u8d25\uff0c\u8bf7\u91cd\u8bd5",
+    "\u7ed8\u56fe\u8d85\u65f6",
+    "\u4e0a\u6e38\u63a5\u53e3\u8fd4\u56de\u9519\u8bef: 500 Internal Server Error",
 )
 NOT_LATE_IN_WORDS = (
     "Failed to download the picture: connection reset",
@@ -1256,6 +1264,9 @@ NOT_LATE_IN_WORDS = (
     "the request has an unknown field: timeout",
     "streaming is not supported",
     "stream is not available here",
+    "Image generation failed: the prompt is too long",
+    "Internal error: size is not supported",
+    "\u51fa\u56fe\u5931\u8d25\uff1a\u5c3a\u5bf8\u4e0d\u652f\u6301",
 )
 
 
