@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
@@ -258,7 +259,7 @@ def fetched_once(address: str, connection: Connection, *, total_s: float = TOTAL
     """Return what lies at an address, which `address_of` gave; the connection's own origin gets its key where
     it asks for one, or at once where it `is_asked` for sure, as no storage is.
 
-    Raises: requests.RequestException, RefusedDownloadError with the words of a refusal.
+    Raises: requests.RequestException, RefusedDownloadError with what a refusal says, or 202 where it `is_asked`.
     """
     headers = connection.auth_headers() if is_asked and is_own(address, connection) else {}
     patience = Patience(SILENCE_S, total_s, public_only=not _is_inside(connection))
@@ -277,7 +278,8 @@ def fetched_once(address: str, connection: Connection, *, total_s: float = TOTAL
                 if response.status_code >= REFUSED_FROM:
                     said = _said(response)
                     raise RefusedDownloadError(_words_of(said, connection), response, said)
-                if not (data := _content(response)).strip():
+                data = _content(response)
+                if not data.strip() or (is_asked and response.status_code == HTTPStatus.ACCEPTED):
                     raise RefusedDownloadError("nothing came", response, data)
                 return data
     raise requests.TooManyRedirects(f"more than {MAX_REDIRECTS} redirects")

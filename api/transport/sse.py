@@ -20,6 +20,7 @@ from .task_words import has_failed, is_finished, is_unfinished
 COMMENTS = rb"(\xef\xbb\xbf)?\s*(:[^\r\n]*[\r\n]\s*)*"
 EVENT_STREAM = re.compile(COMMENTS + rb"(event|data|id|retry):")  # JSON begins otherwise
 DONE = "[DONE]"
+LINK = re.compile(r"https?://\S+", re.I)
 PARTIAL = ".partial_image"
 FAILED = (".failed", ".incomplete", ".cancelled")
 SUCCEEDED, PART_FAILED = ".partial_succeeded", ".partial_failed"  # one whole picture of several, at Volcengine's
@@ -171,7 +172,8 @@ def _content(text: str) -> Any:
         return strictly(text)
     except (ValueError, RecursionError):
         plain = text.strip()
-        return plain if plain[:11] == "data:image/" or looks_like_base64(plain) else None
+        is_picture = plain[:11] == "data:image/" or LINK.fullmatch(plain) or looks_like_base64(plain)
+        return plain if is_picture else None
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:

@@ -192,7 +192,8 @@ class _Watch:
             time.sleep(max(0.0, min(pause_s, self.ends - time.monotonic())))
             ends, pause_s, told = self.ends, min(pause_s * GROWTH, LONGEST_PAUSE_S), self._look(place)
             state = told.state
-            is_pending = TASK_STATES.fullmatch(state) is not None or (self.is_accepted and not is_guess)
+            is_told = is_guess or state or self.has_picture(told)  # else the status tells
+            is_pending = TASK_STATES.fullmatch(state) is not None or (self.is_accepted and not is_told)
             self.proven |= {place} if self._is_named(told) else set()
             self.goes_on |= is_pending and (not is_guess or place in self.proven)
             if self.has_failed(told) or (not is_pending and self._is_end(told, state, place)):
@@ -247,9 +248,9 @@ class _Watch:
         except RefusedDownloadError as exc:  # some tell so of a task that failed
             status = exc.response.status_code
             is_over = status in TOLD_BY and FAILED_FOR_SURE.fullmatch(Reading(exc.said).state)
-            body = exc.said if is_over else b""
             self.is_accepted = status == HTTPStatus.ACCEPTED
-            self.is_busy = status == TOO_MANY or not REFUSED_FROM <= status < FAILURE
+            body = exc.said if is_over or self.is_accepted else b""
+            self.is_busy = status == TOO_MANY or (not body.strip() and not REFUSED_FROM <= status < FAILURE)
         except (requests.RequestException, OSError):
             self.is_busy = True
         except ValueError:

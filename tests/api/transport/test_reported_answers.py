@@ -1769,11 +1769,12 @@ def test_a_guessed_place_that_is_busy_and_then_named_the_task_may_give_its_pictu
     assert (server.posts, len(server.gets)) == (1, 3)
 
 
-def test_a_place_that_says_202_without_a_word_goes_on(server: WireServer) -> None:
-    """However often; and half of a picture is none, where nobody told how much it is."""
+@pytest.mark.parametrize("said", [b"", b"Accepted", b'{"message": "still at it"}'])
+def test_a_place_that_says_202_goes_on(server: WireServer, said: bytes) -> None:
+    """However often, where no word says else; and half of a picture is none, where nobody told how much it is."""
     server.script(plain(b'{"id": "t1", "status": "queued", "poll_url": "/v1/t1"}'))
     for _ in range(9):
-        server.file("/v1/t1", plain(b"", status="202 Accepted"))
+        server.file("/v1/t1", plain(said, status="202 Accepted"))
     server.file("/v1/t1", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + RED[:60], CLOSE)
     server.file("/v1/t1", plain(RED))
     image, _, _ = node()

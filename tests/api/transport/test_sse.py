@@ -130,3 +130,9 @@ def test_what_keeps_a_line_open_is_forgotten_piece_by_piece(sent: bytes, begun: 
     assert longest <= len(begun) + len(b"\xef\xbb\xbf:")
     assert (EVENT_STREAM.match(start) is not None) == begun.startswith((b"event", b"data"))
     assert list(events([start])) == list(events([begun]))
+
+
+def test_an_address_alone_is_an_event() -> None:
+    """Some relays send no JSON around it."""
+    told = list(events([b"data: https://x.invalid/a.png\n\ndata: thinking\n\ndata: [DONE]\n\n"]))
+    assert told == [{"type": "", "data": "https://x.invalid/a.png"}, {"type": "[DONE]"}]
