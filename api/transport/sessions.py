@@ -35,6 +35,8 @@ BLANKS_MAX = 16
 PLAIN_FIRSTS = b'{["<:de\x89\xff\xefGRi'  # of JSON, events, pictures
 HEADERS_MAX = 80
 NEEDED = re.compile(rb"(content-(length|encoding|type)|transfer-encoding|connection|(operation-)?location) *:", re.I)
+HEADER = re.compile(rb"[!-9;-~]+[\t ]*:|[\t ]|\r?\n?$")  # a name and a colon, more of the line before, or the end
+BLANK_BEHIND_NAME = re.compile(rb"^([!-9;-~]+)[\t ]+:")
 CHUNK_SIZE_MAX = 20
 CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]+($|[\s;])")  # or as much of it as has come
 INSIDE = "it leads to an address inside this network"
@@ -139,7 +141,8 @@ class _PatientSocket(io.RawIOBase):
 class _Head:
     """A reader of the head of an answer which gives no more of it than http.client takes; of none an empty one.
 
-    It refuses an answer whole for a header too many or too long, where relays add their own to those of others.
+    It refuses an answer whole for a header too many or too long, where relays add their own to those of others, and
+    takes what stands behind a line that is no header, the length too, for content.
     """
 
     def __init__(self, inner: io.BufferedReader, *, lines_max: int = HEADERS_MAX) -> None:
@@ -150,10 +153,10 @@ class _Head:
             first = line = self.inner.readline(limit)
             while line and not line.endswith(b"\n"):
                 line = self.inner.readline(limit)
-            is_taken = self._left > 0 or NEEDED.match(first) or not first.strip()
+            is_taken = HEADER.match(first) and (self._left > 0 or NEEDED.match(first) or not first.strip())
             self._left = max(0, self._left - 1)
             if is_taken and first is line:
-                return first
+                return BLANK_BEHIND_NAME.sub(rb"\1:", first)
         return b"\r\n"
 
     def __getattr__(self, name: str) -> Any:

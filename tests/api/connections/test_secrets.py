@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from support.asker import hurry
 from support.capture import Capture, failure, picture, success
 from support.node_calls import KEY, NODE_CLASS_MAPPINGS, GPTImage, asked, node, photo, validated
-from support.wire_server import openai_wire
+from support.wire_server import CLOSE, openai_wire
 
 PLANTED = re.compile(r"planted", re.IGNORECASE)
 COMFY = {"auth_token": "token-planted-1"}
@@ -295,7 +295,7 @@ def test_key_that_stands_in_a_broken_head_is_in_no_trace(
 ) -> None:
     """ComfyUI prints what an error came from, and urllib3 logs what of a head it cannot read."""
     with openai_wire(monkeypatch) as server:
-        server.script(said % KEY.encode())
+        server.script(said % KEY.encode(), CLOSE)
         with pytest.raises(OpenAIImageError) as caught:
             node()
     assert KEY not in "".join(traceback.format_exception(caught.value)) + caplog.text

@@ -177,6 +177,11 @@ LINES: dict[str, tuple[Step, ...]] = {
         "HTTP/1.1 200 OK\r\nX-A: \u00e9\u6f22\r\n b\r\nnonsense\r\n\r\n".encode() + GOOD,
         CLOSE,
     ),
+    "a line that is no header before those that tell how to read": (
+        ROW + b"nonsense of a relay\r\nTransfer-Encoding : chunked\r\n\r\n",
+        chunked(*(GOOD[at : at + 9] for at in range(0, len(GOOD), 9)), head=False),
+        CLOSE,
+    ),
 }
 
 
