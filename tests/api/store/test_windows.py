@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from openai_image_nodes.api.backends import atomic_files as files
@@ -152,8 +153,8 @@ def test_replaced_record_waits_for_its_reader(store: Store, tmp_path: Path, rule
 
 def test_what_is_held_for_good_is_told(tmp_path: Path, rules: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a second's tries the error comes, and nothing is left beside the file."""
-    slept: list[float] = []
-    monkeypatch.setattr(files.time, "sleep", slept.append)
+    slept: list[float] = []  # by this alone: other threads sleep, too
+    monkeypatch.setattr(files, "time", SimpleNamespace(sleep=slept.append))
     path = tmp_path / "record.json"
     files.write_atomic(path, b"old")
     with path.open("rb"), pytest.raises(PermissionError):
@@ -164,7 +165,7 @@ def test_what_is_held_for_good_is_told(tmp_path: Path, rules: Windows, monkeypat
 
 def test_refusal_of_other_systems_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that nobody may write to stays so."""
-    monkeypatch.setattr(files.time, "sleep", lambda _s: pytest.fail("it waited"))
+    monkeypatch.setattr(files, "time", SimpleNamespace(sleep=lambda _s: pytest.fail("it waited")))
 
     def refused(*_paths: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -176,7 +177,7 @@ def test_refusal_of_other_systems_is_not_tried_again(tmp_path: Path, monkeypatch
 
 def test_folder_that_cannot_be_moved_stays_whole(store: Store, rules: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer of which one file is held is forgotten another time, not by half."""
-    monkeypatch.setattr(files.time, "sleep", lambda _s: None)
+    monkeypatch.setattr(files, "time", SimpleNamespace(sleep=lambda _s: None))
     folder = store.save(record(1), [PICTURE, PICTURE + b"2"])
     answer = store.find(record(1).identity)
     assert answer is not None
