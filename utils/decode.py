@@ -68,7 +68,7 @@ def pngs_to_image(pictures: Sequence[bytes], *, at_most: int = MOST_PICTURES) ->
     good = {index: result for index, result in results.items() if not isinstance(result, BrokenPictureError)}
     faults = {index: result for index, result in results.items() if isinstance(result, BrokenPictureError)}
     results.clear()
-    notes = [f"Picture {index} was left out: {fault}." for index, fault in faults.items()]
+    notes = [f"Picture {index + 1} was left out: {fault}." for index, fault in faults.items()]
     if not good:
         raise BrokenPictureError(" ".join(notes) or "There are no pictures.")
     left = [index for index in range(len(pictures)) if index not in chosen]
@@ -197,11 +197,12 @@ def _bring_to_one_size(pictures: dict[int, Pixels]) -> list[str]:
         if old != size and max(abs(old[0] - size[0]), abs(old[1] - size[1])) <= NEAR_PX:
             pictures[index] = np.array(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
             notes.append(
-                f"Picture {index} was scaled from {size_text(*old)} to {size_text(*size)}, the size of picture {first}."
+                f"Picture {index + 1} was scaled from {size_text(*old)} to {size_text(*size)},"
+                f" the size of picture {first + 1}."
             )
     height, width = _canvas(list(pictures.values()))
     notes += [
-        f"Picture {index} is {size_text(*size_of(pixels))} and was centred on {size_text(width, height)},"
+        f"Picture {index + 1} is {size_text(*size_of(pixels))} and was centred on {size_text(width, height)},"
         " as a batch has one size."
         for index, pixels in pictures.items()
         if size_of(pixels) != (width, height)

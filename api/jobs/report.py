@@ -114,7 +114,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 def broken_notes(record: JobRecord, place: str = "") -> list[str]:
     """Return what is wrong with each picture of an answer that could not be had, and where its bytes are."""
-    return [f"Picture {index} of the answer is broken: {fault}{place}." for index, fault in record.faults.items()]
+    return [f"Picture {index + 1} of the answer is broken: {fault}{place}." for index, fault in record.faults.items()]
 
 
 def report(

@@ -154,10 +154,10 @@ def encode_inputs(
     name = "image" if len(pngs) == 1 else "image[]"
     encoded.files = [_part(name, f"image_{index}.png", png) for index, png in enumerate(pngs)]
     sizes = [size_of(picture) for batch in sent.batches() for picture in batch]
-    for index, ((width, height), png) in enumerate(zip(sizes, pngs, strict=True)):
+    for number, ((width, height), png) in enumerate(zip(sizes, pngs, strict=True), 1):
         if (width, height) != (png.width, png.height):
             encoded.notes.append(
-                f"Picture {index} was scaled from {width}x{height} to {png.width}x{png.height} for this connection."
+                f"Picture {number} was scaled from {width}x{height} to {png.width}x{png.height} for this connection."
             )
     size, sent_size = sizes[0], (pngs[0].width, pngs[0].height)
     encoded.sent_size = sent_size

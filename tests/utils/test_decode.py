@@ -170,7 +170,7 @@ class TestSizes:
         """Up to 16 pixels on both sides: scaled, and said."""
         decoded = pngs_to_image([coloured(64, 48, 255, 0, 0), coloured(80, 32, 0, 255, 0)])
         assert decoded.image.shape == (2, 48, 64, 3)
-        assert decoded.notes == ["Picture 1 was scaled from 80x32 to 64x48, the size of picture 0."]
+        assert decoded.notes == ["Picture 2 was scaled from 80x32 to 64x48, the size of picture 1."]
         assert (decoded.image[1] == torch.tensor([0.0, 1.0, 0.0])).all()
 
     def test_other_sizes_are_centred_on_black(self) -> None:
@@ -178,8 +178,8 @@ class TestSizes:
         decoded = pngs_to_image([coloured(64, 48, 255, 0, 0), coloured(32, 65, 0, 255, 0)])
         assert decoded.image.shape == (2, 65, 64, 3)
         assert decoded.notes == [
-            "Picture 0 is 64x48 and was centred on 64x65, as a batch has one size.",
-            "Picture 1 is 32x65 and was centred on 64x65, as a batch has one size.",
+            "Picture 1 is 64x48 and was centred on 64x65, as a batch has one size.",
+            "Picture 2 is 32x65 and was centred on 64x65, as a batch has one size.",
         ]
         expected = torch.zeros(2, 65, 64, 3)
         expected[0, 8:56, :, 0] = 1
@@ -201,7 +201,7 @@ class TestSizes:
         decoded = pngs_to_image([coloured(40, 40, 255, 0, 0), coloured(44, 40, 0, 255, 0), coloured(40, 90, 0, 0, 255)])
         assert decoded.image.shape == (3, 90, 40, 3)
         assert len(decoded.notes) == 3
-        assert decoded.notes[0].startswith("Picture 1 was scaled from 44x40 to 40x40")
+        assert decoded.notes[0].startswith("Picture 2 was scaled from 44x40 to 40x40")
 
 
 class TestBroken:
@@ -223,7 +223,7 @@ class TestBroken:
         assert np.array_equal(levels(decoded.image[0]).round(), RGB)
         assert decoded.broken == [0]
         assert len(decoded.notes) == 1
-        assert decoded.notes[0].startswith("Picture 0 was left out: the picture ")
+        assert decoded.notes[0].startswith("Picture 1 was left out: the picture ")
 
     @pytest.mark.parametrize("pictures", [[], [b""], [b"nothing", file_of(OPAQUE)[:-30]]])
     def test_nothing_to_show_is_an_error(self, pictures: list[bytes]) -> None:
@@ -331,8 +331,8 @@ class TestBombs:
         decoded = pngs_to_image([coloured(20, 30, 9, 9, 9), png_header(30, 30), coloured(1, 1, 9, 9, 9)], at_most=3)
         assert decoded.image.shape == (1, 30, 20, 3)
         assert decoded.notes == [
-            "Picture 1 was left out: the picture is 30x30, too much for one batch with the others.",
-            "Picture 2 was left out: the picture is 1x1, too much for one batch with the others.",
+            "Picture 2 was left out: the picture is 30x30, too much for one batch with the others.",
+            "Picture 3 was left out: the picture is 1x1, too much for one batch with the others.",
         ]
 
     @pytest.mark.parametrize("count", [1, 4, 10])

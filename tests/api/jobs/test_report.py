@@ -53,6 +53,14 @@ def test_difference_is_a_note(server: Capture, asked: dict[str, Any], came: list
     assert len(server.posts) == 1
 
 
+def test_broken_picture_is_named_by_its_number(server: Capture) -> None:
+    """Pictures are counted from one, as the inputs and their tooltips do."""
+    server.reply(200, success(b"no picture", picture()))
+    notes = node(n=2)[2]["notes"]
+    assert [note for note in notes if note.startswith("Picture 1 ")]
+    assert not [note for note in notes if "icture 0" in note]
+
+
 def test_report_states_the_size_that_came(server: Capture) -> None:
     """Not the one that was asked for."""
     server.reply(200, success(picture(24, 16)))
