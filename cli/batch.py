@@ -18,6 +18,8 @@ from .terminal import print_json, printable, tell, tell_row
 
 PROMPT_CHARS = 60
 BAR_CHARS = 30
+OURS = "sandbox batch"
+SANDBOX_EVERY_S = 1.0
 LOOK_EVERY_S = (0.05, 3600.0)  # whatever is asked for: the service is not to be asked without a pause
 EPILOG = """Run a workflow with the connection "openai batch": nothing is sent, each job is planned. Then submit the
 plan, wait (a batch takes up to a day), collect, and run the same workflow again: the pictures come from the store."""
@@ -90,12 +92,14 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def submit(options: argparse.Namespace) -> int:
-    """Send the plan, after a yes to its count, bytes and price."""
+    """Send the plan, after a yes to its count, bytes and price; what is for the sandbox is collected at once."""
     begun = _submitted(options)
     for record in begun:
         tell_row(describe.batch(record))
     if not begun:
         tell_row("nothing was submitted")
+    if any(record.connection == OURS for record in begun):  # the sandbox ends with this command, and its batches too
+        _watched(SANDBOX_EVERY_S, only=OURS)
     return 0
 
 
@@ -134,11 +138,7 @@ def cancel(options: argparse.Namespace) -> int:
 def watch(options: argparse.Namespace) -> int:
     """Submit the plan after a yes, wait for every batch, and collect it; may be killed and started again."""
     _submitted(options)
-    told = []
-    for manager in _managers():
-        told += manager.watch(_bar, look_every_s=min(max(LOOK_EVERY_S[0], options.every), LOOK_EVERY_S[1]))
-        print(file=sys.stderr)
-    _print_collected(told)
+    _watched(options.every)
     return 0
 
 
@@ -150,6 +150,15 @@ ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
     "cancel": cancel,
     "watch": watch,
 }
+
+
+def _watched(every_s: float, only: str | None = None) -> None:
+    """Wait for every batch, or for those of one connection, collect it, and tell what came."""
+    told = []
+    for manager in _managers():
+        told += manager.watch(_bar, look_every_s=min(max(LOOK_EVERY_S[0], every_s), LOOK_EVERY_S[1]), only=only)
+        print(file=sys.stderr)
+    _print_collected(told)
 
 
 def _managers() -> list[BatchManager]:

@@ -196,14 +196,22 @@ class BatchManager:
         with self._alone(record) as record:
             return self._abandoned(record) if record.is_open else record
 
-    def watch(self, shown: Callable[[BatchRecord], None], *, look_every_s: float = LOOK_EVERY_S) -> list[BatchRecord]:
+    def watch(
+        self, shown: Callable[[BatchRecord], None], *, look_every_s: float = LOOK_EVERY_S, only: str | None = None
+    ) -> list[BatchRecord]:
         """Look after all batches that are submitted until each is collected; `shown` hears of each look.
+
+        `only` names a connection: those of others are left alone.
 
         Safe to stop anywhere and to start again. One that cannot be looked after does not hold up the others.
         Raises: the first of their errors: OpenAIImageError, OSError.
         """
         done, pause, faults = [], look_every_s, dict[str, Exception]()
-        while waiting := [one for one in self._ledger.all() if one.state == SUBMITTED and one.id not in faults]:
+        while waiting := [
+            one
+            for one in self._ledger.all()
+            if one.state == SUBMITTED and one.id not in faults and only in (None, one.connection)
+        ]:
             for record in waiting:
                 try:
                     shown(self.look(record))

@@ -100,15 +100,20 @@ def test_cancel_and_collect(sandbox: ScriptedSandbox, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.slow
-def test_batch_of_the_sandbox_ends_with_the_command_and_without_a_traceback(tmp_path: Path) -> None:
-    """It may be drawing when the command has no more to say; what was not drawn is planned again."""
+def test_batch_of_the_sandbox_is_collected_before_its_command_ends(tmp_path: Path) -> None:
+    """The sandbox ends with it: who looks later finds the pictures, and no batch of which nobody knows."""
     environment = {**os.environ, "OPENAI_IMAGE_NODES_HOME": str(tmp_path / "home")}
-    ask = ("a fox", "-n", "4", "--connection", "sandbox batch", "-o", str(tmp_path / "fox.png"))
-    for words in (ask, ("batch", "submit", "--yes"), ("batch", "plan")):
+    ask = ("a fox", "-n", "2", "--connection", "sandbox batch", "-o", str(tmp_path / "fox.png"))
+    told = []
+    for words in (ask, ("batch", "submit", "--yes"), ("batch", "status"), ask):
         command = [sys.executable, "-c", RUN, *words]
         ran = subprocess.run(command, text=True, capture_output=True, env=environment, check=False)  # noqa: S603
         assert ran.returncode == 0
         assert "Traceback" not in ran.stderr
+        told.append(ran.stdout)
+    assert "collected: 1 of 1 answered, free" in told[1]
+    assert "collected: 1 of 1 answered, free" in told[2]
+    assert all((tmp_path / f"fox_{number}.png").exists() for number in (1, 2))
 
 
 def test_plan_can_be_forgotten(sandbox: ScriptedSandbox, capsys: pytest.CaptureFixture[str]) -> None:
