@@ -84,7 +84,7 @@ def _lines_about(name: str, *, offline: bool) -> Iterator[str]:
 
 
 def connect(argv: Sequence[str]) -> int:
-    """Store the key of a connection; it is asked for without being shown."""
+    """Store the key of a connection, or that it needs none; it is asked for without being shown."""
     parser = argparse.ArgumentParser(prog="openai-image connect", description=connect.__doc__)
     parser.add_argument("name", metavar="NAME", help="openai, azure, or a name of your own")
     parser.add_argument("--base-url", metavar="URL", help="needed for a name of your own, and for azure")
@@ -114,7 +114,8 @@ def connect(argv: Sequence[str]) -> int:
         tell_row(f"it sends as well {extra_fields.shown(told['send']) or 'nothing'}")
         return 0
     keys.address_of(options.name, options.base_url, connections.stored().get(options.name, {}))  # before it asks
-    keys.store(options.name, getpass.getpass(f"Key for {printable(options.name)} (not shown): "), options.base_url)
+    hint = "not shown" if options.name in connections.BUILT_IN else "not shown; Enter alone if it wants none"
+    keys.store(options.name, getpass.getpass(f"Key for {printable(options.name)} ({hint}): "), options.base_url)
     tell_row(f"stored; {options.name} {next(_lines_about(options.name, offline=True))}")
     return 0
 

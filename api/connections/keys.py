@@ -28,16 +28,17 @@ KeySource = Literal["environment", "stored", "none"]
 
 
 def store(name: str, key: str, base_url: str | None = None) -> None:
-    """Store the key of a connection, and with it the one host that it may be sent to.
+    """Store the key of a connection, and with it the one host that it may be sent to; "" for a server that wants none.
 
     Raises: RefusedError for a name that takes no key, a new name without an address, or a text that is no key; OSError.
     """
     refuse_name(name)
-    key = _checked(key)
     with _changed(name) as entry:
+        is_without = base_url and not key.strip() and name not in resolve.BUILT_IN and "key" not in entry
+        if not is_without:
+            entry["key"] = _checked(key)
         if base := address_of(name, base_url, entry):
             entry["base_url"] = pasted.base_url(base, "--base-url")  # a stored key is sent to this host only
-        entry["key"] = key
 
 
 def address_of(name: str, base_url: str | None, entry: Mapping[str, Any]) -> str:

@@ -121,6 +121,7 @@ def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Con
         )
     # A key may leave over https, or over http to this machine; other http only if the connections file says so.
     scheme, is_allowed = urlsplit(connection.base_url).scheme, entries.get(name, {}).get("allow_http") is True
+    is_allowed = is_allowed or not (connection.key or connection.headers)
     if scheme != "https" and not (scheme == "http" and (connection.is_loopback or is_allowed)):
         raise RefusedError(
             f"The connection {connection.name} would send its key to {connection.host} without encryption."

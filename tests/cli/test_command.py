@@ -179,6 +179,26 @@ def test_connect_stores_the_key_for_its_host_alone(
     assert os.name == "nt" or file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:8000/v1", "http://192.168.1.7:8000/v1"])
+def test_connect_takes_a_server_that_wants_no_key(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], base_url: str
+) -> None:
+    """Enter alone: many local servers ask for none, and where there is no key none is sent in the clear."""
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "")
+    assert main(["connect", "local", "--base-url", base_url]) == 0
+    assert entry_of("local") == {"base_url": base_url}
+    assert "stored; local ready" in capsys.readouterr().out
+
+
+def test_enter_alone_takes_no_stored_key_away(relay: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it move one to another host, or leave a built-in connection without."""
+    before = entry_of("relay")
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "")
+    assert main(["connect", "relay", "--base-url", "https://other.example/v1"]) != 0
+    assert main(["connect", "openai", "--base-url", "https://other.example/v1"]) != 0
+    assert entry_of("relay") == before
+
+
 def test_connect_without_an_address_asks_for_no_key(capsys: pytest.CaptureFixture[str]) -> None:
     """What cannot be stored is said before somebody has looked for the key; pytest has no terminal to ask on."""
     assert main(["connect", "relay"]) != 0
