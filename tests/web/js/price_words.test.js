@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { listText, priceColours, priceText, summed } from "../../../web/js/price/words.js";
+import { listText, priceColours, priceText, roomIn, summed } from "../../../web/js/price/words.js";
 import { english } from "./support/host.js";
 
 const known = (low_usd, high_usd = low_usd, rest = {}) => ({ state: "known", low_usd, high_usd, ...rest });
@@ -40,6 +40,20 @@ test("a refusal is told in its first sentence, where that fits the node", () => 
   assert.equal(said({ state: "impossible", reason: "n is 9. It must be 1 to 8." }), "n is 9");
   assert.equal(said({ state: "impossible", reason: `${"long ".repeat(20)}. More.` }), "not possible as set");
   assert.equal(said({ state: "impossible" }), "");
+});
+
+test("Vue nodes have less room for words: their badge stands in a row with that of the pack", () => {
+  const reason = "quality xhigh is not available for gpt-image-2";
+  const words = "The area around the mask would be 82 % of the picture: all of it is sent.";
+  globalThis.window = { LiteGraph: { vueNodesMode: true } };
+  const [wide, narrow] = [440, 300].map((width) => roomIn({ size: [width, 700] }));
+  delete globalThis.window;
+  assert.equal(priceText({ state: "impossible", reason }, english, wide), reason);
+  assert.equal(priceText({ state: "impossible", reason }, english, narrow), "not possible as set");
+  assert.equal(priceText({ state: "free", words }, english, wide), "free \u00b7 The area around the mask would be 82 %\u2026");
+  assert.equal(listText({ state: "free", words }, 12, english, wide), "12 rows: free \u00b7 The area around the mask would\u2026");
+  const japanese = "\u753b".repeat(40);
+  assert.equal(priceText({ state: "impossible", reason: japanese }, english, wide), "not possible as set");
 });
 
 test("what keeps a run from working has another colour", () => {

@@ -2,7 +2,7 @@
 
 import { stateOf } from "../node/state.js";
 import { AskingBadge } from "./badge.js";
-import { priceText } from "./words.js";
+import { priceText, roomIn } from "./words.js";
 
 /** @import { NodeState } from "../types" */
 
@@ -17,6 +17,6 @@ export class PictureBadge extends AskingBadge {
   /** @param {NodeState} state */
   async ask(state) {
     const estimate = this.account.seen(await this.host.json(ESTIMATE, state));
-    return { text: priceText(estimate, this.host.text), estimate };
+    return { text: priceText(estimate, this.host.text, roomIn(this.node)), estimate };
   }
 }

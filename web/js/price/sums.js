@@ -5,7 +5,7 @@ import { depend } from "../node/redraw.js";
 import { isList, isOurs, makesPictures, nodesWithin, runs, typeOf } from "../node/ours.js";
 import { stateOf } from "../node/state.js";
 import { AskingBadge, PriceBadge } from "./badge.js";
-import { listText, priceText, summed } from "./words.js";
+import { listText, priceText, roomIn, summed } from "./words.js";
 
 /** @import { Host } from "../host.js" */
 /** @import { Counted, Estimate, Graph, GraphNode, NodeState } from "../types" */
@@ -63,7 +63,7 @@ export class ListBadge extends AskingBadge {
     /** @type {Counted[]} */
     const estimates = told.estimates ?? [told];
     const estimate = summed(estimates.map((one) => this.account.seen(one)));
-    return estimate ? { text: listText(estimate, told.rows ?? 0, text), estimate } : { text: "" };
+    return estimate ? { text: listText(estimate, told.rows ?? 0, text, roomIn(this.node)), estimate } : { text: "" };
   }
 }
 
@@ -81,7 +81,7 @@ export class SubgraphBadge extends PriceBadge {
 
   shown() {
     const estimate = this.node.subgraph ? sumWithin(this.node.subgraph, this.badgeOf) : undefined;
-    return estimate ? { text: priceText(estimate, this.host.text), estimate } : { text: "" };
+    return estimate ? { text: priceText(estimate, this.host.text, roomIn(this.node)), estimate } : { text: "" };
   }
 }
 
