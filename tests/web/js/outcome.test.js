@@ -46,7 +46,7 @@ function node(id, { type = "OIN_GPTImage", connection = "openai", subgraph } = {
 }
 
 /** Return a page of a workflow, whose frontend clears what nodes say when a run ends, or not. */
-function page(nodes, { kept = storage(), clears = true, workflow = "w" } = {}) {
+function page(nodes, { kept = storage(), clears = true, workflow = "w", answers = {} } = {}) {
   const listeners = {};
   const app = { graph: { id: workflow, _nodes: nodes } };
   const hostWidget = (one) => one.widgets.find(({ name }) => name === HOST_TEXT);
@@ -55,7 +55,7 @@ function page(nodes, { kept = storage(), clears = true, workflow = "w" } = {}) {
     addEventListener: (name, listener) => (listeners[name] ??= []).push(listener),
     queuePrompt: async () => ({ prompt_id: `job ${(count += 1)} of ${workflow}` }),
   };
-  const host = Object.assign(fakeHost(), { app, api });
+  const host = Object.assign(fakeHost(), { app, api, json: async (path) => answers[path] ?? {} });
   const outcomes = new Outcomes(host, new RunMemory(kept));
   outcomes.follow();
   const tell = (name, detail = {}) => listeners[name]?.forEach((listener) => listener({ detail }));
@@ -121,6 +121,35 @@ test("it survives a reload of the page", async () => {
   const again = page([node(1)], { kept: on.kept });
   assert.equal(again.seen(), "");
   again.outcomes.restore();
+  assert.equal(again.seen(), SEEN);
+});
+
+test("a run that ends while the page is loaded again is learnt of from ComfyUI's history", async () => {
+  const on = page([node(1), node(2)]);
+  await run(on, { says: [["1", DONE], ["2", DONE]] });
+  const prompt_id = await on.queue();
+  on.tell("execution_start", { prompt_id });
+  const failed = { prompt_id, node_id: "1", node_type: "OIN_GPTImage", exception_message: "no key", exception_type: "x.NoKeyError" };
+  const messages = [["execution_start", { prompt_id }], ["execution_cached", { prompt_id, nodes: ["2"] }], ["execution_error", failed]];
+  const answers = { [`/history/${prompt_id}`]: { [prompt_id]: { status: { messages } } } };
+  for (const seen of [1, 0]) {
+    const again = page([node(1), node(2)], { kept: on.kept, answers });
+    await settled();
+    again.outcomes.restore();
+    assert.equal(again.seen(), "no key");
+    assert.equal(again.seen(again.nodes[1]), SAME);
+    assert.equal(again.host.toasts.length, seen); // told once
+  }
+});
+
+test("a run that still goes on after a reload is told at its end", async () => {
+  const on = page([node(1)]);
+  const prompt_id = await on.queue();
+  on.tell("execution_start", { prompt_id });
+  const again = page([node(1)], { kept: on.kept });
+  await settled();
+  again.say("1", DONE);
+  again.end("execution_success", { prompt_id });
   assert.equal(again.seen(), SEEN);
 });
 

@@ -41,25 +41,42 @@ export class Outcomes {
     this.memory = memory;
   }
 
+  /** Follow what ComfyUI tells of runs, and learn how those ended that it told of while the page was loaded again. */
   follow() {
     this.#followQueue();
-    this.#on("execution_start", this.#start);
-    this.#on("execution_cached", ({ nodes = [] }) => (this.#cached = new Set(nodes.map(String))));
-    this.#on("progress_text", this.#say);
-    this.#on("execution_error", this.#fail);
-    ENDS.forEach((name) => this.#on(name, this.#end));
+    for (const [name, work] of this.#works())
+      this.host.api.addEventListener(name, ({ detail }) => this.host.attempt(() => work(detail ?? {})));
+    return this.#catchUp();
+  }
+
+  /** Return what is done with each of ComfyUI's messages.
+   * @returns {[string, (detail: any) => void][]}
+   */
+  #works() {
+    return [
+      ["execution_start", this.#start],
+      ["execution_cached", ({ nodes = [] }) => (this.#cached = new Set(nodes.map(String)))],
+      ["progress_text", this.#say],
+      ["execution_error", this.#fail],
+      ...ENDS.map((name) => /** @type {[string, (detail: any) => void]} */ ([name, this.#end])),
+    ];
+  }
+
+  /** Follow the runs that ended unseen, by what ComfyUI's history has of them. */
+  async #catchUp() {
+    for (const id of this.memory.openJobs()) {
+      const messages = (await this.host.json(`/history/${id}`))[id]?.status?.messages;
+      const job = this.memory.job(id);
+      if (!Array.isArray(messages) || !job || job.hasEnded) continue;
+      const [running, said, cached] = [this.#running, new Map(this.#said), new Set(this.#cached)];
+      job.nodes.forEach((node) => this.memory.keep(job.workflow, node, undefined)); // of a run before
+      for (const [name, detail] of messages) this.#works().filter(([each]) => each === name).forEach(([, work]) => work(detail));
+      [this.#running, this.#said, this.#cached] = [running, said, cached];
+    }
   }
 
   /** Show what is known of the workflow that was just loaded. */
   restore = () => this.#show(Object.keys(ourNodes(this.host.app)));
-
-  /**
-   * @param {string} name
-   * @param {(detail: any) => void} work
-   */
-  #on(name, work) {
-    this.host.api.addEventListener(name, ({ detail }) => this.host.attempt(() => work(detail ?? {})));
-  }
 
   /** Learn of each job which nodes of ours it has and of which workflow it is. */
   #followQueue() {
@@ -132,7 +149,8 @@ export class Outcomes {
 
   #takeToastsAway = () => this.#toasts.splice(0).forEach((takeAway) => this.host.attempt(takeAway));
 
-  #end = () => {
+  #end = (/** @type {{ prompt_id?: string }} */ { prompt_id }) => {
+    if (prompt_id) this.memory.ended(prompt_id);
     const ids = this.#running?.nodes ?? [...this.#said.keys()];
     this.#keep(ids);
     this.#running = undefined;

@@ -4,11 +4,13 @@
 /** @import { ExecutionId } from "../types" */
 
 /** @typedef {{ kind: "said" | "error", text: string, type?: string }} Note `type` is the class of an error */
-/** @typedef {{ workflow: string, nodes: ExecutionId[] }} Job its nodes of ours, and the workflow that it was made of */
+/** @typedef {{ workflow: string, nodes: ExecutionId[], hasEnded?: boolean }} Job its nodes of ours, and the workflow that
+ * it was made of */
 
 const KEY = "OpenAIImageNodes.outcomes";
 const MOST_JOBS = 50;
 const MOST_NOTES = 200;
+const MOST_OPEN = 10;
 
 export class RunMemory {
   /** @type {{ jobs: Record<string, Job>, notes: Record<string, Note> }} in the order in which they came */
@@ -32,6 +34,20 @@ export class RunMemory {
   queued(id, job) {
     this.#kept.jobs = newest({ ...this.#kept.jobs, [id]: job }, MOST_JOBS);
     this.#write();
+  }
+
+  /** @param {string} id */
+  ended(id) {
+    const job = this.#kept.jobs[id];
+    if (!job) return;
+    job.hasEnded = true;
+    this.#write();
+  }
+
+  /** Return the ids of the newest jobs whose end was not heard of, the oldest first. */
+  openJobs() {
+    const open = Object.entries(this.#kept.jobs).filter(([, job]) => !job.hasEnded);
+    return open.slice(-MOST_OPEN).map(([id]) => id);
   }
 
   /** @param {string | undefined} id */
