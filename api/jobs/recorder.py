@@ -20,6 +20,7 @@ from ..store.store import BROKEN, STOPPED, Store
 from ..transport.answer import ADDRESS_HEADERS, RawAnswer, parse_answer
 from ..transport.bodies import FilePart
 from ..transport.downloads import MAX_PICTURES, Pictures, fetched, from_text, pictures_of
+from ..transport.find_pictures import unzipped
 from ..transport.network_words import reason_of
 from ..transport.tasks import TaskGoesOnError, task_answer
 
@@ -158,14 +159,16 @@ class AnswerRecorder:
                 self._store.amend(answer)
                 spending.note_cost_known(self._store.root, record, self._store.backend)
         for index, data in enumerate(answer.pictures[:MAX_PICTURES]):  # one more is the whole answer
-            found, is_address = None, suffix_of(data) == "url"
+            found, is_address = unzipped(data), suffix_of(data) == "url"
             try:
-                address = data.decode(errors="replace")
-                found = fetched(address, self._connection) if is_address else from_text(data, self._connection)
+                link = self._connection
+                came = fetched(data.decode(errors="replace"), link) if is_address else from_text(data, link)
+                found = found if came is None else unzipped(came) or [came]
             except (OSError, ValueError) as exc:
                 answer.record.faults[index] = str(exc)  # as it is by now: what was busy then may have expired since
-            if found is not None:
-                answer.pictures[index] = found
+            if found:
+                answer.pictures[index : index + 1] = found[:1]
+                answer.pictures += found[1:]
                 answer.record.faults.pop(index, None)
                 with contextlib.suppress(OSError):
                     self._store.amend(answer)

@@ -32,7 +32,16 @@ from .base64_json import (
     looks_like_base64,
 )
 from .error_mapping import Asked, error_from_response, says
-from .find_pictures import MAX_IMAGES, UP_TO_SUFFIX, guessed_pictures, known_pictures, linked_pictures, pictures_in_text
+from .find_pictures import (
+    MAX_IMAGES,
+    UP_TO_SUFFIX,
+    decoded,
+    guessed_pictures,
+    known_pictures,
+    linked_pictures,
+    pictures_in_text,
+    unzipped,
+)
 from .loose_json import ended_documents, entries, is_large, utf8
 from .page_words import is_text
 from .service_words import ServiceWords, service_words, values_in
@@ -120,13 +129,15 @@ class Reading:
         self, *, asked: int = 1, sent: Sequence[bytes] = (), guess: bool = True
     ) -> OpenAIImageGenerationResponse | None:
         """Return what it says as a success, or None where it is nothing known; the others as in `parse_answer`."""
-        if (bare := bare_picture(self.body)) is not None:
-            return OpenAIImageGenerationResponse(data=[Image(raw=bare)])
+        bare = bare_picture(self.body)
+        if whole := [Image(raw=each) for each in (unzipped(self.body) if bare is None else [bare])]:
+            return OpenAIImageGenerationResponse(data=whole)
         outline, long_texts = self.lifted
         if is_large(outline):
             return None
         told: list[object] = []
         for told in self._ways(asked):
+            told.sort(key=sse.place_of)
             if (joined := _from_pieces(told, long_texts)) is not None:
                 return OpenAIImageGenerationResponse(data=[Image(raw=joined)])
             answers = [response_from_document(document, long_texts, sent) for document in told]
@@ -165,6 +176,14 @@ class Reading:
         response = self.response(guess=False)
         found = (_bytes_of(image) for image in (response.data if response else []) if not image.url)
         return next((data for data in found if is_picture(data)), None)
+
+    @property
+    def leads(self) -> list[str]:
+        """The first address that it, which is no page and no error, says is a picture's."""
+        is_other = self.words.from_service or self.lifted[0].lstrip()[:1] == b"<"
+        response = None if is_other else self.response()
+        named = [image.url for image in (response.data if response else []) if image.url and image.guess != "link"]
+        return named[:1]
 
     @property
     def is_finished(self) -> bool:
@@ -302,7 +321,7 @@ def _from_pieces(told: Sequence[object], texts: Mapping[str, memoryview]) -> byt
                     return None  # pictures of their own
                 with contextlib.suppress(ValueError):
                     data = base64_to_bytes("".join(pieces))
-                    return data if is_whole_picture(data) and not is_whole_picture(_decoded(pieces[0])) else None
+                    return data if is_whole_picture(data) and not is_whole_picture(decoded(pieces[0])) else None
     return None
 
 
@@ -318,12 +337,6 @@ def _quoted_stream(document: object) -> bytes | None:
     said = error.get("message") if isinstance(error, dict) else error
     start = QUOTED_STREAM.search(said) if isinstance(said, str) else None
     return said[start.start() :].encode(errors="replace") if start and isinstance(said, str) else None
-
-
-def is_piece(image: Image) -> bool:
-    """Tell whether a picture has only begun, so that the rest of it is still to come."""
-    text = image.b64_json or ""
-    return begins_as_picture(text) and not is_whole_picture(_decoded(text))
 
 
 def response_from_document(
@@ -354,13 +367,7 @@ def _not_sent(images: list[Image], sent: Sequence[bytes]) -> list[Image]:
 
 
 def _bytes_of(image: Image) -> bytes:
-    return image.raw or _decoded(image.b64_json or "")
-
-
-def _decoded(text: str | memoryview) -> bytes:
-    with contextlib.suppress(ValueError):
-        return base64_to_bytes(text)
-    return b""
+    return image.raw or decoded(image.b64_json or "")
 
 
 def _last_words(body: bytes) -> bytes | None:

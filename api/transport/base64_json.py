@@ -37,12 +37,14 @@ PREFIX_MAX_CHARS = 1024
 PREFIX = re.compile(
     rb"[\s\"]*(?:data:[^,]{0,200},\s*|image/[\w.+-]{1,40};base64,\s*|base64[,:](?://)?\s*|b')*", re.IGNORECASE
 )  # the last is Python's
+PLAIN_DATA = re.compile(r"\s*data:(?![^,]{0,200};\s*base64)[^,]{0,200},", re.I)
 DIGITS = re.compile(rb"[A-Za-z0-9+/=_%\s\\-]*")  # plain, url-safe, percent-encoded, in lines, escaped twice
 ESCAPES = re.compile(rb"\\[nrt]?")
 URL_SAFE = bytes.maketrans(b"-_", b"+/")
 ENCODED_STARTS = (b"iVBORw0KGgo", b"/9j/", b"UklGR", b"R0lGOD", b"PHN2Zy", b"data:image/")
 LONG_ENOUGH_CHARS = 256  # what is shorter and base64 may also be a word: then only a picture's first bytes count
 PICTURE_BYTES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"<svg", b"<?xml", b"BM", b"II*", b"MM", b"\0\0\0")
+WITH_END = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF")
 BARE_END = b" \t\r\n\"'"
 NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 
@@ -65,6 +67,11 @@ def is_whole_picture(data: bytes) -> bool:
     if data.startswith(b"RIFF"):
         return len(data) >= 8 + int.from_bytes(data[4:8], "little")
     return b"<svg" not in data[:4096] or b"</svg>" in data[-4096:] or data.rstrip().endswith(b"/>")
+
+
+def has_ended(data: bytes) -> bool:
+    """Tell whether bytes are a picture of a format that marks its end, and end as it does."""
+    return data.startswith(WITH_END) and is_whole_picture(data)
 
 
 def embedded_pictures(body: bytes) -> Iterator[bytes]:
@@ -105,6 +112,13 @@ def from_hex(text: bytes) -> bytes | None:
         return None
     plain = b"".join(digits[1].split())
     return binascii.a2b_hex(plain[: len(plain) // 2 * 2])
+
+
+def from_plain_data(text: str) -> bytes | None:
+    """Return the picture in a data URL that is no base64 but has its bytes percent-encoded, or None."""
+    head = PLAIN_DATA.match(text)
+    data = urllib.parse.unquote_to_bytes(text[head.end() :]) if head else b""
+    return data if is_picture(data) else None
 
 
 def from_numbers(values: Sequence[object]) -> bytes | None:

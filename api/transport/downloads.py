@@ -18,9 +18,9 @@ from ..catalog.schemas import Image, OpenAIImageGenerationResponse
 from ..connections.connection import Connection, is_loopback
 from . import client
 from .answer import Reading
-from .base64_json import base64_to_bytes, is_picture, is_whole_picture, looks_like_base64
+from .base64_json import base64_to_bytes, has_ended, is_picture, is_whole_picture, looks_like_base64
 from .client import TooLargeError
-from .find_pictures import address_in
+from .find_pictures import address_in, unzipped
 from .loose_json import strictly, utf8
 from .network_words import reason_of
 from .page_words import is_text
@@ -29,17 +29,17 @@ from .sessions import INSIDE, Patience, is_public, names_inside, peer_of
 
 MAX_PICTURES = 16  # of an answer; the service makes at most 10. More would each be a file or a download
 MAX_PICTURE_BYTES = 256 << 20
-MAX_REDIRECTS = 3
+MAX_REDIRECTS, MAX_LEADS = 9, 2
 WORDS_MAX_CHARS = 200
 DOWNLOAD_PAUSES_S = (0.5, 2.0, 5.0)
 AGAIN = (200, 202, 204, 401, 403, 404, 408, 425, 429)  # a file that is not there yet: some answer before it is stored
 SILENCE_S, TOTAL_S = 60.0, 600.0
 SEARCHED_BYTES, SPACE = 1024, 0x20
-WITH_END = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF")  # formats that mark where they end
 SAID_MAX_BYTES, REFUSED_FROM = 1 << 16, 400
 ADDRESS_MAX_BYTES = 8192
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - what servers listen at, and some tell
 GLUED = re.compile(r"^https?://(?:[^?#]*[^/?#=])??(?=https?://)", re.I)  # a base address put before a whole one
+HOST = re.compile(r"(?:(?:[a-z0-9-]{1,63}\.)+[a-z]{2,18}|\d{1,3}(?:\.\d{1,3}){3}|localhost)(?::\d{1,5})?/", re.I)
 BLANKS_INSIDE = re.compile(r"[\t\r\n]+")
 
 
@@ -84,8 +84,8 @@ def pictures_of(
                 pictures.faults[len(pictures.data)] = connection.redacted(str(exc))
                 pictures.data.append(_as_it_came(image, connection))
         else:
-            if not image.guess or (is_picture(data) and data not in sent):
-                pictures.data.append(data)
+            found = unzipped(data) or [data]
+            pictures.data += [each for each in found if not image.guess or (is_picture(each) and each not in sent)]
     if len(images) > MAX_PICTURES:
         pictures.faults[len(pictures.data)] = f"more than {MAX_PICTURES} pictures came: this is the whole answer"
         pictures.data.append(body)
@@ -167,8 +167,9 @@ def fetched(
         time.sleep(pauses.pop(0))
 
 
-def _picture_at(address: str, connection: Connection) -> bytes:
-    """Return the picture at an address, or at the same path below the connection's host where there is none.
+def _picture_at(address: str, connection: Connection, leads: int = MAX_LEADS) -> bytes:
+    """Return the picture at an address, or at the same path below the connection's host where there is none, or where
+    what lies there says that it is.
 
     Raises: requests.RequestException, NotAPictureError.
     """
@@ -182,14 +183,19 @@ def _picture_at(address: str, connection: Connection) -> bytes:
     is_binary = any(byte < SPACE and byte not in b"\t\r\n\f\x1b" for byte in data[:SEARCHED_BYTES])
     if is_picture(data) or is_binary:
         return data
-    inner = Reading(data).known_picture
-    if inner is None:
-        said = _words_of(data, connection)
-        shown = f": {said}" if said else ""
-        raise NotAPictureError(
-            f"{_without_query(address)} gave no picture{shown}; the next run fetches it again, for nothing"
-        )
-    return inner
+    reading = Reading(data)
+    if (inner := reading.known_picture) is not None:
+        return inner
+    for lead in reading.leads if leads else []:
+        with contextlib.suppress(ValueError, requests.RequestException, OSError):
+            found = _picture_at(address_of(lead, connection), connection, leads - 1)
+            if is_picture(found):
+                return found
+    said = _words_of(data, connection)
+    shown = f": {said}" if said else ""
+    raise NotAPictureError(
+        f"{_without_query(address)} gave no picture{shown}; the next run fetches it again, for nothing"
+    )
 
 
 def _from_root(address: str, connection: Connection) -> str | None:
@@ -222,7 +228,8 @@ def address_of(url: str, connection: Connection) -> str:
 def _resolved(url: str, connection: Connection) -> str:
     """Return an address as browsers read it, relative to what was asked."""
     told = BLANKS_INSIDE.sub("", url.strip()).replace(" ", "%20").replace("&amp;", "&").replace("\\u0026", "&")
-    return urljoin(f"{connection.base_url}/", GLUED.sub("", told.replace("\\/", "/"), count=1))
+    told = GLUED.sub("", told.replace("\\/", "/"), count=1)
+    return urljoin(f"{connection.base_url}/", f"//{told}" if HOST.match(told) else told)
 
 
 def _reachable(address: str, connection: Connection) -> str:
@@ -271,7 +278,8 @@ def fetched_once(address: str, connection: Connection, *, total_s: float = TOTAL
         with client.send("GET", address, headers=headers, patience=patience) as response:
             own = is_own(address, connection)
             if response.is_redirect:
-                address, headers = address_of(urljoin(address, response.headers["location"]), connection), {}
+                place = response.headers["location"].encode("latin-1").decode(errors="replace")  # as browsers read it
+                address, headers = address_of(urljoin(address, place), connection), {}
             elif response.status_code in (401, 403) and own and not headers and connection.key is not None:
                 headers = connection.auth_headers()
             else:
@@ -299,7 +307,7 @@ def _content(response: requests.Response) -> bytes:
 def _is_complete(data: bytes) -> bool:
     """Tell whether bytes end as a picture or JSON does, whatever was to come behind them."""
     if is_picture(data):
-        return data.startswith(WITH_END) and is_whole_picture(data)
+        return has_ended(data)
     with contextlib.suppress(ValueError, RecursionError):
         return isinstance(strictly(utf8(data)), dict | list)
     return False

@@ -6,18 +6,34 @@ sent. Names under which servers say back what they were asked are passed over (d
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import lzma
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..catalog.schemas import Image
-from .base64_json import begins_as_picture, embedded_pictures, from_numbers, looks_like_base64
+from .base64_json import (
+    base64_to_bytes,
+    begins_as_picture,
+    embedded_pictures,
+    from_numbers,
+    from_plain_data,
+    is_picture,
+    is_whole_picture,
+    looks_like_base64,
+)
 from .loose_json import documents
 
 MAX_IMAGES = 64  # more than any request asks for; the rest stays in the answer's own bytes
 MAX_DEPTH, MAX_ANY_DEPTH, MAX_VALUES = 8, 64, 200_000
 MAX_TEXT_CHARS = 200_000  # of a text in which links are looked for
+MAX_UNZIPPED_BYTES, ZIP_START = 512 << 20, b"PK\3\4"
+ZIP_FAULTS = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 JSON_STARTS = ("{", "[", '"')
 WORD_CHARS, OTHER_CHARS = 64, 500
 INSIDE = (  # in this order
@@ -31,22 +47,24 @@ TEXTS = (
     *("data", "content", "text", "output_text", "result", "results", "output", "outputs", "response", "answer"),
     "parts",
 )
-BASE64_NAMES = (
-    *("b64_json", "b64", "base64", "image_base64", "imageBase64", "image", "result", "data", "bytes"),
-    *("bytesBase64Encoded", "imageBytes", "image_bytes", "svg"),
+RELATIVE_NAMES = ("url", "imageurl", "uri", "href", "fileurl", "downloadurl")
+PICTURE_NAMES = (  # as `_by_plain_name` gives them, the best first
+    *("b64json", "b64", "base64", "imagebase64", "imagebase64data", "image", "result", "data", "bytes"),
+    *("bytesbase64encoded", "imagebytes", "imagedatauri", "svg", *RELATIVE_NAMES),
 )
-ADDRESS_NAMES = ("url", "image_url", "imageUrl", "uri", "href", "image", "b64_json", "file_url", "download_url")
-RELATIVE_NAMES = ("url", "image_url", "imageUrl", "uri", "href", "file_url", "download_url")
 SUFFIX = r"\.(?:png|jpe?g|webp|gif|svg|avif)"
-ADDRESS = re.compile(rf"\s*(https?:)?(\\?/){{2}}\S+|\s*/[\w.~%-]+/\S*|\s*[\w./~%-]+{SUFFIX}(\?\S*)?\s*$", re.I)
+PORT = r"(?::\d{1,5}(?=/))?"  # of a host without a scheme
+ADDRESS = re.compile(
+    rf"\s*(https?:)?(\\?/){{2}}\S+|\s*/[\w.~%-]+/\S*|\s*[\w.~%-]*{PORT}[\w./~%-]+{SUFFIX}(\?\S*)?\s*$", re.I
+)
 RELATIVE = re.compile(  # the second may have blanks in it
-    r"\s*(?=\S*(?:/.|\.\w|\d))(?!n/a\s*$)/?[\w.~%+@-]+(/[\w.~%+@-]+)*(\?\S*)?\s*"
+    rf"\s*(?=\S*(?:/.|\.\w|\d))(?!n/a\s*$)/?[\w.~%+@-]+{PORT}(/[\w.~%+@-]+)*(\?\S*)?\s*"
     rf"|\s*/?[\w.~%+@-][\w.~%+@/\s-]*{SUFFIX}(\?\S*)?\s*",
     re.I,
 )
 # Each of these looks at a character once, whatever comes: no link begins within another, and what ends one is told.
 MAYBE_PICTURE_LINK = re.compile(
-    rf"(https?://[^\s\"'<>()]+)|(?<![\w:/.~%-])/?[\w.~%-]+(?:/[\w.~%-]+)+{SUFFIX}(?:\?[^\s\"'<>()]*)?", re.I
+    rf"(https?://[^\s\"'<>()]+)|(?<![\w:/.~%-])/?[\w.~%-]+{PORT}(?:/[\w.~%-]+)+{SUFFIX}(?:\?[^\s\"'<>()]*)?", re.I
 )
 UP_TO_SUFFIX = re.compile(rf".+{SUFFIX}(?:\?.*)?", re.I)
 SEVERAL = re.compile(r"\s(?=https?://)|(?<=png|jpg|peg|ebp|gif)[,;|](?=https?://)", re.I)  # between addresses in a text
@@ -146,6 +164,20 @@ def pictures_in_text(body: bytes) -> list[Image]:
     return (found or [image.model_copy(update={"guess": "link"}) for image in linked if image.url])[:MAX_IMAGES]
 
 
+def unzipped(data: bytes) -> list[bytes]:
+    """Return the pictures in a ZIP file, without what its names call a mask or a preview where there is more."""
+    found: dict[str, bytes] = {}
+    left = MAX_UNZIPPED_BYTES if data.startswith(ZIP_START) else -1
+    with contextlib.suppress(*ZIP_FAULTS), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for member in archive.infolist()[:MAX_IMAGES]:
+            left -= member.file_size  # more than it tells is not read
+            with contextlib.suppress(*ZIP_FAULTS):
+                if left >= 0 and is_picture(content := archive.read(member)):
+                    found[member.filename] = content
+    made = [each for name, each in found.items() if not SAID_BACK.search(name.rpartition("/")[2])]
+    return made or list(found.values())
+
+
 def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> list[object]:
     """Return what an answer has in the places of pictures, in its order."""
     if depth > MAX_DEPTH:
@@ -174,13 +206,11 @@ def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> li
                 return items if name in ("data", "images") else pictures
         elif isinstance(inner, str) and _image(inner, texts).has_picture:
             return [inner]
-    for name in (*RELATIVE_NAMES, *TEXTS):
-        inner = value.get(name)
-        if isinstance(inner, list) and name in RELATIVE_NAMES:
-            return [{"url": each} if isinstance(each, str) else each for each in inner[:MAX_IMAGES]]
-        if isinstance(inner, str) and name in TEXTS and (items := _items_of_text(inner, texts, depth + 1)):
-            return items
-    return []
+    named = _by_plain_name(value)
+    if inner := next((named[name] for name in RELATIVE_NAMES if isinstance(named.get(name), list)), None):
+        return [{"url": each} if isinstance(each, str) else each for each in inner[:MAX_IMAGES]]
+    said = [_items_of_text(value[name], texts, depth + 1) for name in TEXTS if isinstance(value.get(name), str)]
+    return next(filter(None, said), [])
 
 
 def _without_asides(values: list[object], texts: Mapping[str, memoryview], depth: int) -> list[object]:
@@ -223,6 +253,8 @@ def _items_of_text(text: str, texts: Mapping[str, memoryview], depth: int) -> li
     if drawn := list(_drawings(text)):
         return list[object](drawn)
     links = DATA_URL.findall(text)
+    if not links and (found := list(embedded_pictures(text.encode(errors="replace")))):
+        return list[object](found)
     links = links or [large or link or source for link, large, source in MARKED_LINK.findall(text[:MAX_TEXT_CHARS])]
     links = links or _picture_links(text[:MAX_TEXT_CHARS])
     return [{"url": link} for link in dict.fromkeys(links)]
@@ -263,28 +295,42 @@ def _image(item: object, texts: Mapping[str, memoryview]) -> Image:
     item = _list_of(item)
     if isinstance(item, str):
         return _image_of_text(item, texts)
-    if isinstance(item, list) and (data := from_numbers(item)):
+    if data := item if isinstance(item, bytes) else from_numbers(item) if isinstance(item, list) else None:
         return Image(raw=data)
     if not isinstance(item, dict):
         return Image(other=json.dumps(item)[:WORD_CHARS])
     prompt = item.get("revised_prompt")
     revised = prompt if isinstance(prompt, str) else None
+    named = _by_plain_name(item)
+    found = [image for image in (_image(each, texts) for each in _candidates(named)) if image.has_picture]
+    told = (named.get(name) for name in RELATIVE_NAMES)
+    found += [Image(url=each.strip()) for each in told if isinstance(each, str) and RELATIVE.fullmatch(each)]
+    if len(found) > 1:  # some cut the base64 off where there is an address
+        found.sort(key=is_piece)
+    if found:
+        return found[0].model_copy(update={"revised_prompt": revised})
     own = item.get("b64_json")
-    told: str | memoryview | None = None  # what is to be taken for base64, rather than for an address or a drawing
-    if isinstance(own, str) and own.strip() and own.lstrip()[:1] not in "{[":
-        told = None if ADDRESS.match(own) or _drawing_at_start(own) else texts.get(own, own)
-    if told is not None and looks_like_base64(told):
-        return Image(b64_json=told, revised_prompt=revised)
-    for candidate in _candidates(item):
-        found = _image(candidate, texts)
-        if found.has_picture:
-            return found.model_copy(update={"revised_prompt": revised})
-    for name in RELATIVE_NAMES:
-        if isinstance(address := item.get(name), str) and RELATIVE.fullmatch(address):
-            return Image(url=address.strip(), revised_prompt=revised)
-    if told is not None:  # kept as it came
-        return Image(b64_json=told, revised_prompt=revised)
+    if isinstance(own, str) and own.strip() and own.lstrip()[:1] not in "{[":  # kept as it came
+        return Image(b64_json=own, revised_prompt=revised)
     return Image(other=json.dumps(item)[:OTHER_CHARS])
+
+
+def is_piece(image: Image) -> bool:
+    """Tell whether a picture has only begun, so that the rest of it is somewhere else, or still to come."""
+    text = image.b64_json or ""
+    return begins_as_picture(text) and not is_whole_picture(decoded(text))
+
+
+def decoded(text: str | memoryview) -> bytes:
+    """Return the bytes of base64 text, or nothing for what is none."""
+    with contextlib.suppress(ValueError):
+        return base64_to_bytes(text)
+    return b""
+
+
+def _by_plain_name(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of an object by their names as all spell them: imageURL and image_url are one."""
+    return {name.replace("_", "").lower(): value for name, value in reversed(list(item.items()))}
 
 
 def address_in(text: str) -> str | None:
@@ -292,11 +338,11 @@ def address_in(text: str) -> str | None:
     return text.strip() if ADDRESS.match(text) or RELATIVE.fullmatch(text) else None
 
 
-def _candidates(item: Mapping[str, Any]) -> Iterator[str | list[Any]]:
+def _candidates(named: Mapping[str, Any]) -> Iterator[str | list[Any]]:
     """Yield what stands under an item's names of pictures: texts, and lists of byte values."""
-    named = [item[name] for name in (*BASE64_NAMES, *ADDRESS_NAMES) if name in item]
-    named += [one["url"] for one in named if isinstance(one, dict) and "url" in one]
-    for candidate in map(_list_of, named):
+    told = [named[name] for name in PICTURE_NAMES if name in named]
+    told += [one["url"] for one in told if isinstance(one, dict) and "url" in one]
+    for candidate in map(_list_of, told):
         if isinstance(candidate, str) or (isinstance(candidate, list) and from_numbers(candidate)):
             yield candidate
 
@@ -305,6 +351,8 @@ def _image_of_text(text: str, texts: Mapping[str, memoryview]) -> Image:
     known: str | memoryview = texts.get(text, text)
     if isinstance(known, str) and (drawn := _drawing_at_start(known)):
         return Image(raw=drawn.encode())
+    if isinstance(known, str) and (plain := from_plain_data(known)):
+        return Image(raw=plain)
     if isinstance(known, str) and ADDRESS.match(known) and not looks_like_base64(known):
         return Image(url=known.strip())
     if looks_like_base64(known):

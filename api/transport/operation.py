@@ -18,12 +18,12 @@ from ..catalog.schemas import OpenAIImageEditRequest, OpenAIImageGenerationReque
 from ..connections.connection import Connection
 from ..errors import OpenAIImageError
 from . import client, sse
-from .answer import RawAnswer, Reading, is_piece, parse_answer
-from .base64_json import base64_to_bytes, is_picture, is_whole_picture
+from .answer import RawAnswer, Reading, parse_answer
+from .base64_json import base64_to_bytes, has_ended, is_picture, is_whole_picture
 from .bodies import FilePart, request_body
 from .client import HttpResponse
 from .downloads import address_of, is_own
-from .find_pictures import UP_TO_SUFFIX, known_pictures
+from .find_pictures import UP_TO_SUFFIX, is_piece, known_pictures
 
 START_BYTES = 8  # enough to tell events from JSON
 END_OF_JSON = (b"}", b"]")
@@ -242,7 +242,8 @@ def _shorten_patience(pieces: list[bytes], response: HttpResponse) -> float:
     Returns the seconds that it took to look at all that came.
     """
     began = time.monotonic()
-    last = pieces[-1].rstrip()[-1:] if pieces else b""
-    if last in END_OF_JSON and Reading(b"".join(pieces)).is_finished:
+    last, first = (pieces[-1].rstrip()[-1:], pieces[0]) if pieces else (b"", b"")
+    is_json = last in END_OF_JSON and Reading(b"".join(pieces)).is_finished
+    if is_json or (is_picture(first) and has_ended(b"".join(pieces))):
         response.patience.silence_s = AFTER_END_S
     return time.monotonic() - began

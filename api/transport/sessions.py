@@ -38,7 +38,7 @@ NEEDED = re.compile(rb"(content-(length|encoding|type)|transfer-encoding|connect
 HEADER = re.compile(rb"[!-9;-~]+[\t ]*:|[\t ]|\r?\n?$")  # a name and a colon, more of the line before, or the end
 BLANK_BEHIND_NAME = re.compile(rb"^([!-9;-~]+)[\t ]+:")
 CHUNK_SIZE_MAX = 20
-CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]+($|[\s;])")  # or as much of it as has come
+CHUNK_SIZE = re.compile(rb"(0[xX]?|[1-9A-Fa-f])[0-9A-Fa-f]*($|[\s;])")  # or as much of it as has come
 INSIDE = "it leads to an address inside this network"
 # Minutes pass without a byte while a picture is made. Routers forget such connections (some after a minute), and then
 # a paid answer is lost: an empty packet now and then keeps them, and finds out that the other side is gone.

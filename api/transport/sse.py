@@ -34,6 +34,7 @@ SKETCH = re.compile(r"partial|preview|sketch|draft|latent", re.I)
 ENDS = re.compile(r"(.+\.)?(done|completed?|end)", re.I)
 UNFINISHED_STATES = re.compile(r"(in_?)?(partial|preview|progress|queued?|pending|processing|running|started)", re.I)
 PARTIAL_INDEX = "partial_image_index"
+INDEXES = ("index", "image_index")
 CONTINUES = ' \t{}[]"'  # of JSON in lines of its own, without a field's name
 WAITING = re.compile(r"queued?|pending", re.I)
 LINES_MAX = 200_000  # of a stream, with the heartbeats of an hour
@@ -102,6 +103,12 @@ def is_begun(event: object) -> bool:
     if not isinstance(event, dict) or is_error(event) or not is_partial(event):
         return False
     return not any(WAITING.search(str(event.get(name, ""))) for name in ("type", "status", "state", "event"))
+
+
+def place_of(event: object) -> int:
+    """Return which of several pictures an event tells of: what is made at once may end in any order."""
+    told = [event.get(name) for name in INDEXES] if isinstance(event, dict) else []
+    return next((each for each in told if isinstance(each, int)), 0)
 
 
 def is_of_responses(event: object) -> bool:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from openai_image_nodes.api.errors import BadAnswerError, ModeratedError, OpenAIImageError
-from openai_image_nodes.api.transport import answer, client, loose_json, operation, sse
+from openai_image_nodes.api.transport import answer, client, downloads, find_pictures, loose_json, operation, sse
 from openai_image_nodes.api.transport.service_words import service_words
 from support.asker import picture_part
 from support.capture import picture
@@ -38,6 +41,15 @@ def chat(content: Any) -> bytes:
     return told({"id": "x", "choices": [{"index": 0, "message": {"role": "assistant", "content": content}}]})
 
 
+def zipped(**members: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+PHOTO = picture_part(64, 64).data
 GOOD = told({"created": 1, "data": [{"b64_json": text()}]})
 DEEP = b'{"data": [{"b64_json": "%s"}], "debug": %s}' % (text().encode(), b"[" * 50_000 + b"]" * 50_000)
 UNKNOWN = {"ok": True, "thing": {"deep": [{"deeper": {"whatever": text()}}]}}
@@ -106,6 +118,16 @@ BODIES: dict[str, bytes] = {
 }
 
 
+BODIES |= {
+    "base64 behind words in a chat": chat(f"Here it is:\n\n{text()}\n\nEnjoy!"),
+    "base64 in a mark of its own in a chat": chat(f"Done: <image>{text()}</image>"),
+    "a ZIP": zipped(**{"mask.png": BLUE, "image_0.png": RED, "about.json": b"{}"}),
+    "a ZIP in base64": told({"data": [{"b64_json": text(zipped(picture=RED))}]}),
+    "a data address without base64": told({"data": [{"url": f"data:image/png,{quote(RED)}"}]}),
+    "base64 that is cut off beside what is whole": told({"data": [{"b64_json": text(PHOTO)[:400], "image": text()}]}),
+}
+
+
 ROW = b"HTTP/1.1 200 OK\r\n"
 SIZE, CHUNK = len(GOOD), b"%x" % len(GOOD)
 LINES: dict[str, tuple[Step, ...]] = {
@@ -140,6 +162,10 @@ LINES: dict[str, tuple[Step, ...]] = {
         CLOSE,
     ),
     "blank lines before the head": (b"\r\n\r\n" + plain(GOOD), CLOSE),
+    "sizes of chunks as a language writes them": (
+        ROW + b"Transfer-Encoding: chunked\r\n\r\n0x%x\r\n" % SIZE + GOOD + b"\r\n0x0\r\n\r\n",
+    ),
+    "a picture on a line that stays open": (ROW + b"\r\n" + RED, HOLD),
     "no head at all": (GOOD, CLOSE),
     "a picture without a head": (RED, CLOSE),
     "events without a head": (b"data: " + GOOD + b"\n\n", CLOSE),
@@ -361,6 +387,17 @@ LINKS: dict[str, Any] = {
     "a link at the end of a sentence": {
         "choices": [{"message": {"content": "It is http://{host}/generated-images/b6."}}]
     },
+    "a host without its scheme": {"data": [{"url": "{host}/generated-images/b6"}]},
+    "a host without its scheme in a chat": {
+        "choices": [{"message": {"content": "See {host}/generated-images/b6.png"}}]
+    },
+    "base64 that is cut off beside it": {
+        "data": [{"b64_json": text(PHOTO)[:400], "url": "http://{host}/generated-images/b6"}]
+    },
+    "a name in another spelling, beside the error of another": {
+        "data": [{"imageURL": "http://{host}/generated-images/b6"}],
+        "errors": [{"code": "timeoutProvider", "message": "the second failed"}],
+    },
     "an address as the whole answer": "http://{host}/generated-images/b6.png",
 }
 
@@ -386,6 +423,92 @@ def test_an_address_that_gives_base64_is_read(server: WireServer) -> None:
     """Some files are an answer themselves."""
     server.script(plain(told({"data": [{"url": "/x.json"}]})))
     server.file("/x.json", plain(GOOD))
+    assert colour() == [250, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'{"code": 200, "data": "/b6.png"}',
+        b'{"download_url": "/b6.png"}',
+        b'{"signedURL": "/b6.png"}',
+        b"{base}/b6.png",
+    ],
+)
+def test_an_address_that_says_where_the_picture_is_leads_there(server: WireServer, said: bytes) -> None:
+    """As a file's own service does, or a store that signs addresses."""
+    server.script(plain(told({"data": [{"url": "/api/files/7"}]})))
+    server.file("/api/files/7", plain(said.replace(b"{base}", server.base_url.removesuffix("/v1").encode())))
+    server.file("/b6.png", plain(RED))
+    for _ in range(2):
+        assert colour() == [250, 0, 0]
+    assert (server.posts, len(server.gets)) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b'{"url": "/api/files/7"}', b'{"url": "http://169.254.169.254/a.png"}', b'{"error": "x", "url": "/b6.png"}'],
+)
+def test_an_address_that_leads_nowhere_is_told_in_its_own_words(server: WireServer, said: bytes) -> None:
+    """In a ring it ends soon, and an error beside an address is one."""
+    server.script(plain(told({"data": [{"url": "/api/files/7"}]})))
+    server.file("/api/files/7", plain(said))
+    server.file("/b6.png", plain(BLUE))
+    with pytest.raises(BadAnswerError, match="/api/files/7 gave no picture"):
+        node()
+    assert len(server.gets) <= downloads.MAX_LEADS + 1
+    assert not [head for head in server.gets if b"b6.png" in head]
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_all_pictures_of_a_file_that_is_packed_are_had(server: WireServer, *, is_late: bool) -> None:
+    """Each was paid; also where the file is there for the next run only."""
+    server.script(plain(told({"data": [{"url": "/a.zip"}]})))
+    if is_late:
+        server.file("/a.zip", plain(b"", status="404 Not Found"))
+    server.file("/a.zip", plain(zipped(a=RED, b=BLUE)))
+    if is_late:
+        with pytest.raises(BadAnswerError, match="next run"):
+            node(n=2)
+    image, _, _ = node(n=2)
+    assert image[:, 0, 0].argmax(-1).tolist() == [0, 2]
+    assert server.posts == 1
+
+
+def test_a_packed_file_that_an_older_version_kept_is_unpacked(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For nothing; damaged or with more in it than memory has, it stays what it is."""
+    server.script(plain(told({"data": [{"url": "/a.zip"}]})))
+    server.file("/a.zip", plain(zipped(a=RED)))
+    with monkeypatch.context() as patch:
+        patch.setattr(downloads, "unzipped", lambda _data: [])
+        with pytest.raises(BadAnswerError, match="its format is ZIP"):
+            node()
+    assert colour() == [250, 0, 0]
+    assert server.posts == 1
+    monkeypatch.setattr(find_pictures, "MAX_UNZIPPED_BYTES", 10)
+    assert find_pictures.unzipped(zipped(a=RED)) == find_pictures.unzipped(zipped(a=RED)[:-9]) == []
+
+
+def test_pictures_of_a_stream_stand_in_their_order(server: WireServer) -> None:
+    """They are made at once, and end in any order."""
+    events = [{"index": 1, "b64_json": text(BLUE)}, {"index": 0, "b64_json": text()}]
+    server.script(
+        chunked(*(b"data: " + told({"type": "image_generation.completed", **each}) + b"\n\n" for each in events))
+    )
+    image, _, _ = node(n=2)
+    assert image[:, 0, 0].argmax(-1).tolist() == [0, 2]
+
+
+def test_a_place_elsewhere_is_read_as_browsers_read_it(server: WireServer) -> None:
+    """Its letters as they are, and after as many others as they follow."""
+    server.script(plain(told({"data": [{"url": "/0"}]})))
+    for at in range(5):
+        place = "/\u56fe.png" if at == 4 else f"/{at + 1}"
+        head = f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n"
+        server.file(f"/{at}", head.encode())
+    server.file("/%E5%9B%BE.png", plain(RED))
     assert colour() == [250, 0, 0]
 
 
