@@ -1,9 +1,8 @@
-"""Where small things lie that several processes and machines share: a folder, or a bucket by an fsspec URL.
+"""Where small things lie that several processes and machines share: a folder, or a bucket (fsspec_client.py).
 
-A URL is as in s3://bucket/folder, gs://, abfs:// or memory://. Both hold named bytes. Names have slashes for what lies
-deeper; each step is seen by others whole or not at all. `heartbeat_s` is how often a claim tells that its owner lives,
-`trusted_s` how long it need not be looked at again. They raise OSError where a folder fails, SharedStoreError where a
-bucket does.
+Both hold named bytes. Names have slashes for what lies deeper; each step is seen by others whole or not at all.
+`heartbeat_s` is how often a claim tells that its owner lives, `trusted_s` how long it need not be looked at again.
+They raise OSError where a folder fails, SharedStoreError where a bucket does.
 """
 
 from __future__ import annotations
@@ -14,13 +13,15 @@ import os
 import time
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from .atomic_files import PRIVATE_FILE, make_private_folder, read_regular, remove, write_atomic
-from .fsspec_client import FsspecClient, beginning, created
+
+if TYPE_CHECKING:
+    from .fsspec_client import BucketBackend
 
 READ_MAX_BYTES = 1 << 20  # of a claim or a note; records and pictures are larger
 SEEN_MAX = 4096
-SETTLE_S = 1.0  # for a bucket where to create an object is not one step
 
 _seen: dict[tuple[Path, float], float] = {}  # when files were first seen whose time is still to come
 
@@ -121,65 +122,4 @@ def _raise_unless_gone(exc: OSError) -> None:
         raise exc
 
 
-class BucketBackend:
-    """Objects below one name in a bucket. Every step is made at least once: a lost answer must not stop a farm."""
-
-    heartbeat_s = 12.0
-    trusted_s = 20.0  # nobody follows a claim that was fresh so short a time ago
-
-    def __init__(self, bucket: FsspecClient, base: str = "") -> None:
-        self._bucket = bucket
-        self._base = base
-
-    @property
-    def is_exclusive(self) -> bool:
-        """Whether the bucket can create an object only where there is none; where not, the last writer has it."""
-        return self._bucket.is_conditional
-
-    def at(self, name: str) -> BucketBackend:
-        """Return the backend below."""
-        return BucketBackend(self._bucket, f"{self._base}{name}/")
-
-    def names(self, beginning: str = "") -> list[str]:
-        """Return the names that begin so: one request for each thousand."""
-        full = self._path(beginning)
-        folder, _, prefix = full.rpartition("/")
-        found: list[str] = self._bucket.do(lambda fs: list(fs.find(folder, prefix=prefix)), missing=[])
-        start = len(self._path(""))
-        return [name[start:] for name in found if name.startswith(full)]
-
-    def read(self, name: str, max_bytes: int = READ_MAX_BYTES) -> bytes | None:
-        """Return the beginning of an object, or None."""
-        return self._bucket.do(lambda fs: beginning(fs, self._path(name), max_bytes), missing=None)
-
-    def write(self, name: str, data: bytes) -> None:
-        """Replace an object."""
-        self._bucket.do(lambda fs: fs.pipe_file(self._path(name), data))
-
-    def create(self, name: str, data: bytes) -> bool:
-        """Make an object that is not there; looked at twice where this is not one step."""
-        if self.is_exclusive:
-            if self._bucket.do(lambda fs: created(fs, self._path(name), data)):
-                return True
-        elif self.read(name) is None:
-            self.write(name, data)
-            time.sleep(SETTLE_S)
-        return self.read(name) == data  # ours also where an earlier try arrived and only its answer was lost
-
-    def touch(self, name: str, data: bytes) -> None:
-        """Replace an object, so that others see it change."""
-        self.write(name, data)
-
-    def remove(self, name: str) -> None:
-        """Delete an object."""
-        self._bucket.do(lambda fs: fs.rm_file(self._path(name)), missing=None)
-
-    def age_s(self, name: str, data: bytes) -> float:
-        """Return for how long this process has seen an object unchanged: no two clocks are compared."""
-        return self._bucket.unchanged_s(self._path(name), data)
-
-    def _path(self, name: str) -> str:
-        return f"{self._bucket.root}/{self._base}{name}"
-
-
-Backend = LocalBackend | BucketBackend
+Backend: TypeAlias = "LocalBackend | BucketBackend"

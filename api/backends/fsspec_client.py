@@ -1,4 +1,4 @@
-"""The connection to a bucket that machines share.
+"""A bucket that machines share, by an fsspec URL: s3://bucket/folder, gs://, abfs:// or memory://.
 
 The only place that knows fsspec: it is imported late, and what goes wrong with it becomes SharedStoreError here. No
 error and no log line of ours repeats what fsspec or a service said, for that may hold an address with a password.
@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..errors import RefusedError, SharedStoreError
+from .backend import READ_MAX_BYTES
 
 LOG = logging.getLogger(__name__)
 REASONS: tuple[tuple[type[Exception], str], ...] = (
@@ -36,6 +37,7 @@ CHATTY = ("fsspec", "s3fs", "aiobotocore", "botocore", "gcsfs", "adlfs", "azure"
 RETRY_DELAYS_S = (0.2, 0.8)
 PATIENCE_S = 10.0  # what took longer is not tried again: a request of the person waits for it
 SEEN_MAX = 4096
+SETTLE_S = 1.0  # where to create an object is not one step
 ADVICE = "Fix the store, or unset OPENAI_IMAGE_NODES_STORE to work with this machine's own."
 
 T = TypeVar("T")
@@ -143,6 +145,67 @@ class FsspecClient:
         return SharedStoreError(
             f"The shared store {self.url} cannot be used ({words}). {ADVICE}", code=_code(exc) or None
         )
+
+
+class BucketBackend:
+    """Objects below one name in a bucket. Every step is made at least once: a lost answer must not stop a farm."""
+
+    heartbeat_s = 12.0
+    trusted_s = 20.0  # nobody follows a claim that was fresh so short a time ago
+
+    def __init__(self, bucket: FsspecClient, base: str = "") -> None:
+        self._bucket = bucket
+        self._base = base
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether the bucket can create an object only where there is none; where not, the last writer has it."""
+        return self._bucket.is_conditional
+
+    def at(self, name: str) -> BucketBackend:
+        """Return the backend below."""
+        return BucketBackend(self._bucket, f"{self._base}{name}/")
+
+    def names(self, beginning: str = "") -> list[str]:
+        """Return the names that begin so: one request for each thousand."""
+        full = self._path(beginning)
+        folder, _, prefix = full.rpartition("/")
+        found: list[str] = self._bucket.do(lambda fs: list(fs.find(folder, prefix=prefix)), missing=[])
+        start = len(self._path(""))
+        return [name[start:] for name in found if name.startswith(full)]
+
+    def read(self, name: str, max_bytes: int = READ_MAX_BYTES) -> bytes | None:
+        """Return the beginning of an object, or None."""
+        return self._bucket.do(lambda fs: beginning(fs, self._path(name), max_bytes), missing=None)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace an object."""
+        self._bucket.do(lambda fs: fs.pipe_file(self._path(name), data))
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Make an object that is not there; looked at twice where this is not one step."""
+        if self.is_exclusive:
+            if self._bucket.do(lambda fs: created(fs, self._path(name), data)):
+                return True
+        elif self.read(name) is None:
+            self.write(name, data)
+            time.sleep(SETTLE_S)
+        return self.read(name) == data  # ours also where an earlier try arrived and only its answer was lost
+
+    def touch(self, name: str, data: bytes) -> None:
+        """Replace an object, so that others see it change."""
+        self.write(name, data)
+
+    def remove(self, name: str) -> None:
+        """Delete an object."""
+        self._bucket.do(lambda fs: fs.rm_file(self._path(name)), missing=None)
+
+    def age_s(self, name: str, data: bytes) -> float:
+        """Return for how long this process has seen an object unchanged: no two clocks are compared."""
+        return self._bucket.unchanged_s(self._path(name), data)
+
+    def _path(self, name: str) -> str:
+        return f"{self._bucket.root}/{self._base}{name}"
 
 
 def created(fs: Any, path: str, data: bytes) -> bool:

@@ -10,8 +10,8 @@ import logging
 from pathlib import Path
 
 from ..backends import atomic_files as files
-from ..backends.backend import Backend, BucketBackend
-from ..backends.fsspec_client import FsspecClient
+from ..backends.backend import Backend
+from ..backends.fsspec_client import BucketBackend, FsspecClient
 from ..errors import SharedStoreError
 from .bucket import SharedBucket
 from .eviction import UNREAD, UNSHARED, records_in

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from openai_image_nodes.api.backends import backend
+from openai_image_nodes.api.backends import fsspec_client
 from openai_image_nodes.api.store.records import JobRecord
 from openai_image_nodes.api.store.shared import SharedStore
 
@@ -49,8 +49,8 @@ class Farm:
         for name, value in {**bucket.environment, STORE: self.url}.items():
             patch.setenv(name, value)
         patch.setattr("openai_image_nodes.api.backends.fsspec_client.RETRY_DELAYS_S", (0.01, 0.01))
-        patch.setattr(backend, "SETTLE_S", 0.2)
-        patch.setattr(backend.BucketBackend, "heartbeat_s", 1.0)
+        patch.setattr(fsspec_client, "SETTLE_S", 0.2)
+        patch.setattr(fsspec_client.BucketBackend, "heartbeat_s", 1.0)
         self.on("first")
 
     def on(self, machine: str) -> Asker:

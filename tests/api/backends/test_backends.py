@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from openai_image_nodes.api.backends import backend
+from openai_image_nodes.api.backends import fsspec_client
 from openai_image_nodes.api.backends import leases as claims
-from openai_image_nodes.api.backends.backend import Backend, BucketBackend, LocalBackend
-from openai_image_nodes.api.backends.fsspec_client import FsspecClient
+from openai_image_nodes.api.backends.backend import Backend, LocalBackend
+from openai_image_nodes.api.backends.fsspec_client import BucketBackend, FsspecClient
 from openai_image_nodes.api.errors import OpenAIImageError, RefusedError, SharedStoreError
 from support.machines import url
 from support.s3_server import SECRET, S3Server
@@ -35,7 +35,7 @@ def s3(bucket: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     for name, value in bucket.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("openai_image_nodes.api.backends.fsspec_client.RETRY_DELAYS_S", (0.01, 0.01))
-    monkeypatch.setattr(backend, "SETTLE_S", 0.2)
+    monkeypatch.setattr(fsspec_client, "SETTLE_S", 0.2)
     return bucket
 
 

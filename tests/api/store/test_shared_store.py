@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from openai_image_nodes.api.backends.backend import BucketBackend
+from openai_image_nodes.api.backends.fsspec_client import BucketBackend
 from openai_image_nodes.api.catalog import pricing
 from openai_image_nodes.api.catalog.schemas import Image, OpenAIImageGenerationResponse
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, OutOfCreditError, RefusedError
