@@ -6,13 +6,15 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from ..backends import atomic_files as files
 from ..config import whole_number
+from ..errors import RefusedError
+from ..start_thread import start_thread
 from .records import NAME, RECORD, JobRecord, read_record, tell_once
 
 UNREAD = "unread"
@@ -20,6 +22,10 @@ UNSHARED = "unshared"
 MAX_BYTES_VARIABLE = "OPENAI_IMAGE_NODES_STORE_MAX_BYTES"
 MAX_BYTES = 4_000_000_000
 COUNT_EVERY = 256
+FEW = 500  # answers that are counted in a moment
+PRUNING = "openai-image-prune"
+PRUNE_WAIT_S = 0.5
+COUNT_LATER_S = 20.0
 SPARE = 0.05  # of the limit: a full store must not be searched for its oldest answer at every request
 
 
@@ -43,37 +49,59 @@ class _Kept(NamedTuple):
 
 
 class SizeLimit:
-    """Counts the bytes of the answers in a folder and forgets the longest unused, never one that nobody has yet."""
+    """Counts the bytes of the answers in a folder and forgets the longest unused, never one that nobody has yet.
 
-    def __init__(self, jobs: Path, trash: Path) -> None:
+    `prune` is what makes room down to a number of bytes, `make` and what the store tidies up besides.
+    """
+
+    def __init__(self, jobs: Path, trash: Path, prune: Callable[[int], object]) -> None:
         self._jobs = jobs
         self._trash = trash
+        self._prune = prune
         self._bytes = 0
         self._bytes_left = 0
         self._uncounted = COUNT_EVERY
+        self._is_large = False  # so that to look through all takes a while
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._is_resting = False
+        self._rests_until = float("-inf")
 
-    @property
-    def wanted_bytes(self) -> int:
-        """How much should be left when room is made."""
-        limit = limit_bytes()
-        return int(limit * (1 - SPARE)) if self._bytes > limit else limit
+    def add(self, added: int) -> None:
+        """Count the bytes of an answer and, if it is time to, make room on a thread.
 
-    def is_short_after(self, added: int) -> bool:
-        """Add the bytes of an answer; tell whether it is time to make room.
-
-        All is counted again now and then, for others write here too.
+        Where there is no more room, or little to look through, that is waited for a moment. Else it is only time to
+        count again, for others write here too; which is not done while requests begin, and takes a hundredth of all
+        time.
         """
         limit = limit_bytes()
         self._bytes += added
         self._uncounted += 1
         # what was left when room was last made is unread: looking for more at every request would be in vain
-        is_full = self._bytes > max(limit, self._bytes_left + int(limit * SPARE))
-        return is_full or self._uncounted > COUNT_EVERY
+        is_short = self._bytes > max(limit, self._bytes_left + int(limit * SPARE))
+        if not is_short and self._uncounted <= COUNT_EVERY:
+            return
+        self._is_large = self._is_large or files.has_more_than(self._jobs, FEW)  # one that was once is not looked at
+        is_full = self._bytes > limit or not self._is_large
+        with self._lock:  # answers of many requests come at the same moment
+            is_due = is_full or time.monotonic() > self._rests_until
+            is_free = self._thread is None or not self._thread.is_alive() or (is_full and self._is_resting)
+            if not is_due or not is_free:
+                return
+            self._is_resting = not is_full
+            try:
+                self._thread = thread = start_thread(self._make_room, 0.0 if is_full else COUNT_LATER_S, name=PRUNING)
+            except RefusedError:  # no thread can be had now: an answer that is kept is not lost for that
+                return
+        if is_full:
+            thread.join(PRUNE_WAIT_S)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether answers must be forgotten, as far as it is known."""
-        return self._bytes > limit_bytes()
+    def _make_room(self, pause_s: float) -> None:
+        time.sleep(pause_s)
+        began, limit = time.monotonic(), limit_bytes()
+        with contextlib.suppress(OSError):
+            self._prune(int(limit * (1 - SPARE)) if self._bytes > limit else limit)
+        self._rests_until = time.monotonic() + 100 * (time.monotonic() - began)
 
     def make(self, max_bytes: int) -> int:
         """Forget answers until at most `max_bytes` are left, or only unread ones; return how many were forgotten."""

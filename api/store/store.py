@@ -32,8 +32,7 @@ from ..backends.atomic_files import make_private_folder, write_atomic
 from ..backends.backend import Backend
 from ..backends.leases import is_of_the_dead, signature
 from ..connections.connection import Connection
-from ..errors import BadAnswerError, RefusedError
-from ..start_thread import start_thread
+from ..errors import BadAnswerError
 from .eviction import UNREAD, SizeLimit, by_use, records_in
 from .journal import RequestJournal
 from .records import (
@@ -63,12 +62,8 @@ SANDBOX_STORE = "sandbox_store"
 INCOMING = ("incoming", "jobs/.incoming")
 CRASHED_AFTER_S = 86_400.0
 POLL_S = 0.25
-PRUNE_WAIT_S = 0.5
-PRUNING = "openai-image-prune"
-COUNT_LATER_S = 20.0
 RESCAN_S = 30.0
 TICK_NS = 3_000_000_000  # FAT and some shares tell even seconds alone
-FEW = 500  # answers that are counted in a moment
 
 
 class NameIndex:
@@ -139,12 +134,7 @@ class Store:
         self.journal = RequestJournal(root)
         self._incoming = root / INCOMING[0]
         self._names = NameIndex(self.jobs)
-        self._limit = SizeLimit(self.jobs, root / "trash")
-        self._prune_lock = threading.Lock()
-        self._is_large = False  # so that to look through all takes a while
-        self._pruning: threading.Thread | None = None
-        self._is_resting = False
-        self._prune_after = float("-inf")
+        self._limit = SizeLimit(self.jobs, root / "trash", self.prune)
 
     def find(self, identity: str, owner: Owner = EVERYBODY) -> StoredAnswer | None:
         """Return an owner's newest answer of a job as it is kept, or None. Touches it: it is forgotten last.
@@ -251,8 +241,7 @@ class Store:
             return Store._save(self, record, contents)
         files.sync(self.jobs)
         self._names.note(folder.name)
-        if self._limit.is_short_after(files.folder_bytes(folder)):
-            self._prune_soon()
+        self._limit.add(files.folder_bytes(folder))
         return folder
 
     def records(self, beginning: str = "") -> Iterator[tuple[Path, JobRecord]]:
@@ -286,35 +275,6 @@ class Store:
                     files.remove_tree(folder)
         self.journal.tidy(self.is_answered)
         return self._limit.make(max_bytes)
-
-    def _prune_soon(self) -> None:
-        """Make room on a thread. Where there is no more room, or little to look through, it is waited for a moment.
-
-        Else it is only time to count again, which is not done while requests begin, and takes a hundredth of all time.
-        """
-        if not self._is_large:  # one that was once is not counted again
-            self._is_large = files.has_more_than(self.jobs, FEW)
-        is_full = self._limit.is_full or not self._is_large
-        with self._prune_lock:  # answers of many requests come at the same moment
-            is_due = is_full or time.monotonic() > self._prune_after
-            is_free = self._pruning is None or not self._pruning.is_alive() or (is_full and self._is_resting)
-            if not is_due or not is_free:
-                return
-            self._is_resting = not is_full
-            pause_s = 0.0 if is_full else COUNT_LATER_S
-            try:
-                self._pruning = pruning = start_thread(self._prune_quietly, pause_s, name=PRUNING)
-            except RefusedError:  # no thread can be had now: an answer that is kept is not lost for that
-                return
-        if is_full:
-            pruning.join(PRUNE_WAIT_S)
-
-    def _prune_quietly(self, pause_s: float) -> None:
-        time.sleep(pause_s)
-        began = time.monotonic()
-        with contextlib.suppress(OSError):
-            self.prune(self._limit.wanted_bytes)
-        self._prune_after = time.monotonic() + 100 * (time.monotonic() - began)
 
     def has(self, identity: str) -> bool:
         """Tell whether something is kept of a job, without reading it."""

@@ -20,6 +20,7 @@ from openai_image_nodes.api.batch.plan import JobPlan
 from openai_image_nodes.api.errors import OutOfCreditError
 from openai_image_nodes.api.jobs import past_runs
 from openai_image_nodes.api.store import spending
+from openai_image_nodes.api.store import eviction
 from openai_image_nodes.api.store import store as store_module
 from openai_image_nodes.api.store.records import JobRecord
 from openai_image_nodes.api.store.store import Store, mark_read
@@ -199,7 +200,7 @@ def test_answers_that_come_together_are_all_kept(tmp_path: Path, monkeypatch: py
     store, start = Store(tmp_path), threading.Thread.start
 
     def slow_start(thread: threading.Thread) -> None:
-        if thread.name == store_module.PRUNING:
+        if thread.name == eviction.PRUNING:
             time.sleep(0.05)
             if next(starts) == 0:
                 raise RuntimeError("can't start new thread")
