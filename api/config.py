@@ -9,37 +9,25 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
+
+from .errors import visible
 
 HOME_VARIABLE = "OPENAI_IMAGE_NODES_HOME"
 NAME = "openai_image_nodes"
 
 LOG = logging.getLogger(__name__)
 
-_host_folder: Callable[[], str | None] = lambda: None  # noqa: E731
-_host_serves_many: Callable[[], bool] = lambda: False  # noqa: E731
-
-
-def use_host_folder(folder: Callable[[], str | None]) -> None:
-    """Let the host say where its private folder is; the environment variable still comes first."""
-    global _host_folder
-    _host_folder = folder
-
-
-def use_host_users(serves_many: Callable[[], bool]) -> None:
-    """Let the host say whether several people use it, each with an account of their own."""
-    global _host_serves_many
-    _host_serves_many = serves_many
-
-
-def serves_many() -> bool:
-    """Tell whether several people use the host, each with an account of their own."""
-    return _host_serves_many()
+# What the host is asked, who sets them: where its private folder is, and whether several people use it, each with an
+# account of their own.
+host_folder: Callable[[], str | None] = lambda: None  # noqa: E731
+serves_many: Callable[[], bool] = lambda: False  # noqa: E731
 
 
 def folder() -> Path:
     """Return the path of the state folder, which may not exist yet."""
-    told = os.environ.get(HOME_VARIABLE) or _host_folder()
+    told = os.environ.get(HOME_VARIABLE) or host_folder()
     if told:
         return Path(told).expanduser()
     if sys.platform == "win32":
@@ -55,5 +43,11 @@ def whole_number(variable: str, default: int) -> int:
     try:
         return int(text) if text else default
     except ValueError:
-        LOG.warning("%s is %r and should be a whole number: %d is used.", variable, text, default)
+        tell_once(f"{variable} is {text!r} and should be a whole number: {default} is used.")
         return default
+
+
+@lru_cache(maxsize=1024)
+def tell_once(words: str) -> None:
+    """Tell something in the log that is found again at every look."""
+    LOG.warning("%s", visible(words))

@@ -17,8 +17,7 @@ from .save_original import SaveOriginal
 from .svg import GPTImageSVG
 
 comfyui.refuse_second_copy("OIN_GPTImage", GPTImage)
-config.use_host_folder(comfyui.state_folder)
-config.use_host_users(comfyui.serves_many)
+config.host_folder, config.serves_many = comfyui.state_folder, comfyui.serves_many
 _server_routes = comfyui.web_routes()
 if _server_routes is not None:
     take_sigterm_as_ctrl_c()  # here and not where jobs are: that is loaded on a thread

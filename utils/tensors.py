@@ -22,6 +22,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 Stripes = Sequence["Future[Pixels]"]  # of a picture, from the top
 
+CORES = os.cpu_count() or 1
 STRIPE_ROWS = 256  # converted on one core
 CLOSED, FAINT = 0.5 / 255, 1.5 / 255  # a mask's values below which its 8-bit level is 0, and 1
 BLOCK_ROWS = 64  # converted together; the scratch array stays in the processor's cache
@@ -137,7 +138,7 @@ def parallel_map(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
     in work.
     """
     pictures = list(items)
-    whole = len(pictures) - len(pictures) % _cores()
+    whole = len(pictures) - len(pictures) % CORES
 
     def worked(index: int, picture: T) -> R:
         _thread.is_one_of_many = index < whole
@@ -158,13 +159,9 @@ def submit_digest(work: Callable[[], R]) -> Future[R]:
     return done(work()) if _thread.is_one_of_many else _pool("digests").submit(work)
 
 
-def _cores() -> int:
-    return os.cpu_count() or 1
-
-
 @cache
 def _pool(of: str) -> ThreadPoolExecutor:
-    threads = max(_cores() - 1, 1) if of == "stripes" else _cores()  # one is left to the digest, which takes longest
+    threads = max(CORES - 1, 1) if of == "stripes" else CORES  # one is left to the digest, which takes longest
     return ThreadPoolExecutor(threads, thread_name_prefix=f"openai-image-{of}")
 
 

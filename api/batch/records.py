@@ -23,8 +23,9 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 from ..backends.atomic_files import make_private_folder, read_regular, remove, remove_tree, write_atomic
 from ..catalog import catalog
 from ..catalog.schemas import Operation
+from ..config import tell_once
 from ..store import spending
-from ..store.records import RECORD_MAX_BYTES, Amount, Moment, Second, as_json, identity_of, tell_once
+from ..store.records import RECORD_MAX_BYTES, Amount, Moment, Second, as_json, identity_of
 from ..store.store import Store
 from .plan import FOLDER, JobPlan, PlannedJob
 from .service_objects import OVER, BatchCounts, BatchObject
@@ -144,7 +145,8 @@ class BatchLedger:
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as exc:
-            tell_once(f"{self.folder(batch)} holds no record of a batch that can be used ({type(exc).__name__})")
+            reason = type(exc).__name__
+            tell_once(f"{self.folder(batch)} holds no record of a batch that can be used ({reason}). It is left alone.")
             return None
         return record if record.id == batch else None
 

@@ -96,11 +96,6 @@ class Connection:
         user = user_of(key) if self.key_header == "Authorization" else None
         return _account(self.service, "key", key) if user is None else _account(self.service, "user", user)
 
-    @property
-    def is_loopback(self) -> bool:
-        """Whether requests stay on this machine."""
-        return is_loopback(self.base_url)
-
     def url(self, path: str, model: str | None = None) -> str:
         """Return the address of a path, of a model's endpoint where each model has its own."""
         if self.deployment_paths and model in (".", ".."):
@@ -204,7 +199,7 @@ class Connection:
                 )
         if fault := pasted.address_fault(self.base_url):
             raise pasted.unusable_address(self.name, self.address_from or entry, fault)
-        if not self.is_loopback and (found := pasted.proxy_fault(self.base_url)):
+        if not is_loopback(self.base_url) and (found := pasted.proxy_fault(self.base_url)):
             raise RefusedError(
                 f"{self.name}: the proxy address from {found[1]} cannot be used: {found[0]}."
                 " It should be as http://host:port. Fix the variable, or take it away, and restart ComfyUI.",

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,11 +15,10 @@ from .. import config
 from ..catalog.schemas import OpenAIImageEditRequest
 from ..errors import NoKeyError, RefusedError
 from . import pasted
-from .connection import SHORTEST_SECRET, Connection, HostSecrets
+from .connection import SHORTEST_SECRET, Connection, HostSecrets, is_loopback
 from .extra_fields import extra_fields, nameable
 from .pasted import HEADER_VARIABLES, text_fault, unusable_key
 
-LOG = logging.getLogger(__name__)
 COMFY_MAX_PIXELS = 2048 * 2048  # ComfyUI 0.28 scales references to this for its proxy
 COMFY_BASE_URL = "https://api.comfy.org"
 OPENAI_BASE_URL = "https://api.openai.com/v1"
@@ -71,7 +68,7 @@ def stored() -> dict[str, dict[str, Any]]:
         found = {name: {**entry} for name, entry in entries.items()}
         state = path.stat()
         if hasattr(os, "getuid") and (state.st_uid != os.getuid() or state.st_mode & 0o077):
-            _tell_once(f"{path} can be read or changed by others: it should belong to you and have mode 0600")
+            config.tell_once(f"{path} can be read or changed by others: it should belong to you and have mode 0600.")
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -80,11 +77,6 @@ def stored() -> dict[str, dict[str, Any]]:
             " again."
         ) from None
     return found
-
-
-@lru_cache(maxsize=16)
-def _tell_once(words: str) -> None:
-    LOG.warning("%s.", words)
 
 
 def is_batch(name: str) -> bool:
@@ -122,7 +114,7 @@ def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Con
     # A key may leave over https, or over http to this machine; other http only if the connections file says so.
     scheme, is_allowed = urlsplit(connection.base_url).scheme, entries.get(name, {}).get("allow_http") is True
     is_allowed = is_allowed or not (connection.key or connection.headers)
-    if scheme != "https" and not (scheme == "http" and (connection.is_loopback or is_allowed)):
+    if scheme != "https" and not (scheme == "http" and (is_loopback(connection.base_url) or is_allowed)):
         raise RefusedError(
             f"The connection {connection.name} would send its key to {connection.host} without encryption."
             ' Use an https address, or say "allow_http": true for it in connections.json.'

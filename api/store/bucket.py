@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 
 from ..backends.backend import Backend
+from ..config import tell_once
 from ..errors import SharedStoreError
 from . import spending
 from .records import (
@@ -34,7 +35,6 @@ from .records import (
     read_all,
     record_bytes,
     record_from,
-    tell_once,
 )
 
 JOBS = "jobs"
@@ -75,7 +75,7 @@ class SharedBucket:
                 answer = self._answer(f"{JOBS}/{numbers[number]}", identity, owner)
             except UnfitRecord as exc:
                 unfit = unfit or exc
-                tell_once(f"{exc.filename} in the shared store {self.name} cannot be used ({exc.strerror})")
+                tell_once(f"{self._fault(exc)}. It is left alone.")
                 continue
             if answer is not None:
                 was_found = True
@@ -119,7 +119,7 @@ class SharedBucket:
         try:
             return self._record(f"{PENDING}/{name}", identity_of(name) or "")
         except UnfitRecord as exc:
-            tell_once(f"{exc.filename} in the shared store {self.name} cannot be used ({exc.strerror})")
+            tell_once(f"{self._fault(exc)}. It is left alone.")
             return None
 
     def write_job(self, name: str, record: JobRecord) -> None:
@@ -177,10 +177,13 @@ class SharedBucket:
             raise UnfitRecord(name, "too large for a picture")
         return data
 
+    def _fault(self, exc: UnfitRecord) -> str:
+        return f"{exc.filename} in the shared store {self.name} cannot be used ({exc.strerror})"
+
     def _told(self, exc: UnfitRecord) -> SharedStoreError:
         folder = str(exc.filename).rpartition("/")[0]
         return SharedStoreError(
-            f"{exc.filename} in the shared store {self.name} cannot be used ({exc.strerror}). It is about this request,"
+            f"{self._fault(exc)}. It is about this request,"
             f" which may have been paid: look into it and put back what was there, or delete {folder}/{RECORD} to send"
             " the request again (you may pay twice)."
         )

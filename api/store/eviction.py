@@ -12,10 +12,10 @@ from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from ..backends import atomic_files as files
-from ..config import whole_number
+from ..config import tell_once, whole_number
 from ..errors import RefusedError
 from ..start_thread import start_thread
-from .records import NAME, RECORD, JobRecord, read_record, tell_once
+from .records import NAME, RECORD, JobRecord, read_record
 
 UNREAD = "unread"
 UNSHARED = "unshared"
@@ -158,7 +158,7 @@ def records_in(path: Path, beginning: str = "") -> Iterator[tuple[Path, JobRecor
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as exc:
-            tell_once(f"{folder} holds no record that can be used ({exc.strerror})")
+            tell_once(f"{folder} holds no record that can be used ({exc.strerror}). It is left alone.")
             continue
         yield folder, record
 

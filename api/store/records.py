@@ -13,13 +13,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import logging
 import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,9 +37,8 @@ from ..catalog.pricing import amount
 from ..catalog.schemas import SvgUsage, Usage
 from ..catalog.validation import LINKED_SEEDS
 from ..connections.connection import ACCOUNT_DIGITS, Connection
-from ..errors import RUN_ANYWAY, BadAnswerError, visible
+from ..errors import RUN_ANYWAY, BadAnswerError
 
-LOG = logging.getLogger(__name__)
 RECORD = "record.json"
 TEXT_MAX_CHARS = 100_000  # of one text in a record
 ITEMS_MAX = 1000
@@ -350,12 +347,6 @@ def number_of(name: str, identity: str) -> int | None:
 def folder_name(identity: str, number: int) -> str:
     """Return the name of the folder of a job's answer with a number."""
     return identity if number == 1 else f"{identity}.{number}"
-
-
-@lru_cache(maxsize=1024)
-def tell_once(words: str) -> None:
-    """Tell in the log of something that is left alone; it is found again at every look."""
-    LOG.warning("%s. It is left alone.", visible(words))
 
 
 @dataclass(frozen=True)

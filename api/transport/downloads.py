@@ -218,7 +218,7 @@ def address_of(url: str, connection: Connection) -> str:
     if "\\" in address or parts.username is not None or parts.hostname is None or not address.isprintable():
         raise ValueError(f"the picture's address is not one that is asked: {_without_query(address)}")
     base = urlsplit(connection.base_url)
-    is_here = is_loopback(address) and connection.is_loopback
+    is_here = is_loopback(address) and is_loopback(connection.base_url)
     is_beside = parts.hostname == base.hostname and base.scheme == "http"  # such as its storage, at another port
     if not (own or parts.scheme == "https" or (parts.scheme == "http" and (is_here or is_beside))):
         raise ValueError(f"the picture's address is neither https nor the connection's own: {_without_query(address)}")
@@ -241,7 +241,7 @@ def _reachable(address: str, connection: Connection) -> str:
     parts, base = urlsplit(address), urlsplit(connection.base_url)
     if parts.scheme != "http" or parts.hostname is None or parts.username is not None:
         return address
-    is_itself = parts.hostname == ANY_ADDRESS or (is_loopback(address) and not connection.is_loopback)
+    is_itself = parts.hostname == ANY_ADDRESS or (is_loopback(address) and not is_loopback(connection.base_url))
     if is_itself or (parts.hostname == base.hostname and base.scheme == "https"):
         return urlunsplit((*base[:2], *parts[2:]))
     if parts.hostname == base.hostname:

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 from requests.utils import get_environ_proxies
 
-from ..connections.connection import Connection
+from ..connections.connection import Connection, is_loopback
 from ..errors import OpenAIImageError
 from . import client
 
@@ -50,7 +50,7 @@ def probe(connection: Connection) -> Probe:
 
 def proxy_of(connection: Connection) -> str | None:
     """Return the host of the proxy that a connection's requests go through, without its password, or None."""
-    if connection.is_loopback:
+    if is_loopback(connection.base_url):
         return None
     proxies = get_environ_proxies(connection.base_url)
     proxy = proxies.get(connection.base_url.split(":", 1)[0]) or proxies.get("all")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from pydantic import SecretStr
 
@@ -18,7 +18,7 @@ from ...api import JOBS, Connection, FilePart, HostSecrets, Job, JobHandle, Stor
 from ...api.catalog import validation
 from ...api.connections import resolve as connections
 from ...api.jobs.report import broken_notes, model_notes, outcome, received_notes, report
-from ...api.jobs.threads import run_bounded, run_in_thread
+from ...api.jobs.threads import run_in_thread
 from ...api.store.records import unreadable
 from ...api.store.store import BROKEN, put_back
 from ...utils import comfyui
@@ -35,8 +35,6 @@ LOG = logging.getLogger(__name__)
 comfyui.at_exit(JOBS.end, JOBS.go_on)
 RECENT_KEPT = 500
 SANDBOX_EDITS_VARIABLE = "OPENAI_IMAGE_NODES_SANDBOX_EDITS"
-
-T = TypeVar("T")
 
 
 class Outputs(NamedTuple):
@@ -132,7 +130,7 @@ class NodeRun:
         monitor.begin(self.node_id)
         share = costs.begin(self.node_id, expected_usd(self.connection, parameters, images))
         try:
-            asked = await self._in_thread(lambda: self.prepared(parameters, images))
+            asked = await work_out(lambda _: self.prepared(parameters, images), self.node_id)
             encoded = asked.encoded
             note_recent(comfyui.running_prompt_id(), self.node_id, parameters, asked.job)
             for note in encoded.framing.notes[:1]:
@@ -140,7 +138,7 @@ class NodeRun:
             if self.connection.batch:
                 from ...api.batch.enqueue import answered_or_planned
 
-                planned = await self._in_thread(lambda: answered_or_planned(asked.job))
+                planned = await work_out(lambda _: answered_or_planned(asked.job), self.node_id)
                 if isinstance(planned, str):
                     monitor.end(self.node_id, planned)
                     return tuple(comfyui.blocker() for _ in node.RETURN_TYPES)
@@ -259,9 +257,6 @@ class NodeRun:
         from ...api.batch.enqueue import was_asked
 
         return was_asked(job)
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await prompt_monitor().wait(run_bounded(work), self.node_id)
 
     def _give_up(self, submitted: Future[JobHandle]) -> None:
         if submitted.exception() is not None:

@@ -7,7 +7,7 @@ the page asks; whoever says yes there runs the same nodes once up to that sum.
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
 import math
 import os
 import threading
@@ -15,11 +15,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ...api import Connection, LargeSumError
 from ...api.catalog import pricing
+from ...api.config import tell_once
+from ...api.connections.connection import is_loopback
 from ...api.jobs.threads import run_bounded
 from ...utils import comfyui
 from .framing import dearest_size
@@ -29,7 +30,6 @@ from .progress import PerLoop
 if TYPE_CHECKING:
     from .input_images import InputImages
 
-LOG = logging.getLogger(__name__)
 VARIABLE = "OPENAI_IMAGE_NODES_ASK_ABOVE_USD"
 ASK_ABOVE_USD = 5.0
 QUIET_TURNS = 3  # of the loop without another run: ComfyUI begins the rows of a list one a turn
@@ -123,14 +123,11 @@ class PromptCosts:
             self.allowed_usd = allowed
         else:
             QUESTIONS.ask(comfyui.running_prompt_id(), question)
-            self.refusal = refusal_of(question, self._limit())
+            self.refusal = refusal_of(question, max(ask_above_usd(), self.allowed_usd))
         self._tell()
 
     def _is_large(self, usd: float) -> bool:
-        return round(usd, 9) > self._limit()  # what was added and taken away again leaves a little
-
-    def _limit(self) -> float:
-        return max(ask_above_usd(), self.allowed_usd)
+        return round(usd, 9) > max(ask_above_usd(), self.allowed_usd)  # what was taken away again leaves a little
 
     def _tell(self) -> None:
         self._changed.set()
@@ -191,19 +188,13 @@ prompt_costs = PerLoop(PromptCosts)
 
 def ask_above_usd() -> float:
     """Return above what sum in USD somebody is asked; a text that is no sum is told in the log and not used."""
-    return _usd_of(os.environ.get(VARIABLE, "").strip())
-
-
-@lru_cache(maxsize=8)
-def _usd_of(text: str) -> float:
-    try:
-        told = float(text) if text else ASK_ABOVE_USD
-    except ValueError:
-        told = math.nan
-    if math.isnan(told) or told < 0:
-        LOG.warning("%s is %r and should be a sum in USD: %g is used.", VARIABLE, text, ASK_ABOVE_USD)
-        return ASK_ABOVE_USD
-    return told
+    text = os.environ.get(VARIABLE, "").strip()
+    with contextlib.suppress(ValueError):
+        told = float(text or ASK_ABOVE_USD)
+        if told >= 0:
+            return told
+    tell_once(f"{VARIABLE} is {text!r} and should be a sum in USD: {ASK_ABOVE_USD:g} is used.")
+    return ASK_ABOVE_USD
 
 
 def refusal_of(question: Question, limit_usd: float) -> str:
@@ -243,7 +234,7 @@ def expected_usd(connection: Connection, parameters: ImageParameters, images: In
 def most_usd(connection: Connection, fields: Mapping[str, object], image_count: int) -> float:
     """Return what a request may cost at most in USD; 0 on this machine at unknown prices."""
     known = pricing.estimate(connection, fields, image_count)
-    if known is None and connection.kind == "compatible" and connection.is_loopback:
+    if known is None and connection.kind == "compatible" and is_loopback(connection.base_url):
         return 0.0
     return pricing.cautious_usd(connection, fields, image_count) if known is None else known.high_usd
 

@@ -149,7 +149,7 @@ def test_edit_call_holds_its_files_and_one_picture_for_each_core(
     """With 16 references, from pixels to the answer: neither all pixels at once, nor a second copy of the files."""
     cores, count, side = 2, 16, 768
     tensors = ours.part("utils.tensors")
-    monkeypatch.setattr(tensors, "_cores", lambda: cores)
+    monkeypatch.setattr(tensors, "CORES", cores)
     noise = torch.rand(side, side, 3, generator=torch.Generator().manual_seed(1))
     picture_bytes = noise.numel()
     url = address.answering("small_1")

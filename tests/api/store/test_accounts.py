@@ -48,7 +48,7 @@ def asker(server: Server, monkeypatch: pytest.MonkeyPatch) -> Asker:
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> None:
     """ComfyUI was started with --multi-user."""
-    monkeypatch.setattr(config, "_host_serves_many", lambda: True)
+    monkeypatch.setattr(config, "serves_many", lambda: True)
 
 
 def token(user: str, *, hour: int = 0, claim: str = "sub") -> str:

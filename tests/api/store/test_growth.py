@@ -19,8 +19,7 @@ from openai_image_nodes.api.backends.backend import LocalBackend
 from openai_image_nodes.api.batch.plan import JobPlan
 from openai_image_nodes.api.errors import OutOfCreditError
 from openai_image_nodes.api.jobs import past_runs
-from openai_image_nodes.api.store import spending
-from openai_image_nodes.api.store import eviction
+from openai_image_nodes.api.store import eviction, spending
 from openai_image_nodes.api.store import store as store_module
 from openai_image_nodes.api.store.records import JobRecord
 from openai_image_nodes.api.store.store import Store, mark_read

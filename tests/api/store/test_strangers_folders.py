@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from openai_image_nodes.api import OpenAIImageError
 from openai_image_nodes.api.batch.plan import JobPlan
-from openai_image_nodes.api.store.records import tell_once
+from openai_image_nodes.api.config import tell_once
 from openai_image_nodes.api.store.store import STORE_VARIABLE
 from openai_image_nodes.cli import main
 from support.asker import Asker, Server, connection, job, painted, until_quiet

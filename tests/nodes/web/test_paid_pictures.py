@@ -164,5 +164,5 @@ def test_pictures_of_people_are_shown_to_nobody_where_there_are_many(
 ) -> None:
     """Also those from before it was written down who paid."""
     assert len(comfy(monkeypatch, server)) == 1
-    monkeypatch.setattr(config, "_host_serves_many", lambda: True)
+    monkeypatch.setattr(config, "serves_many", lambda: True)
     assert comfy(monkeypatch, server, account=account) == []
