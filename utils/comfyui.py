@@ -30,6 +30,9 @@ LINK_STARTS = {"://": ":\u2215\u2215", "www.": "www\u2024", "__LNK": "_ _LNK"}
 INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # controls, bidi marks, halves of surrogates, line separators
 
 
+_loaded: Callable[[str], Any] = sys.modules.get  # a module of ComfyUI that it has loaded: we import none ourselves
+
+
 class SavePlace(NamedTuple):
     """Where ComfyUI saves the next file: its folder and name, the next number, and the folder below the output's."""
 
@@ -309,8 +312,3 @@ def _server() -> Any:
 def _started_with(option: str) -> Any:
     """Return an option that ComfyUI was started with; None without it, and where this ComfyUI does not know it."""
     return getattr(getattr(_loaded("comfy.cli_args"), "args", None), option, None)
-
-
-def _loaded(name: str) -> Any:
-    """Return a module of ComfyUI if ComfyUI has loaded it; we never import it ourselves."""
-    return sys.modules.get(name)

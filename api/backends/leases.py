@@ -143,10 +143,8 @@ class _Heart:
                 held.beat()
 
 
-@cache
-def _heart(interval_s: float) -> _Heart:
-    """Return the heart of one kind of backend: a bucket that does not answer must not let the claims of folders die."""
-    return _Heart(interval_s)
+# one for each kind of backend: a bucket that does not answer must not let the claims of folders die
+_heart = cache(_Heart)
 
 
 def is_leased(place: Path | Backend) -> bool:

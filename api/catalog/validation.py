@@ -212,6 +212,17 @@ def _choice(field: str, allowed: Callable[[ModelSpec], Sequence[str] | None]) ->
     return rule
 
 
+def _range(field: str, limits: Callable[[ModelSpec], tuple[int, int] | None]) -> Callable[[ModelSpec, Fields], None]:
+    """Return a rule for a field that takes whole numbers within limits; None as the limits means nobody knows any."""
+
+    def rule(spec: ModelSpec, fields: Fields) -> None:
+        value, found = fields.get(field), limits(spec)
+        if value is not None and found and not found[0] <= value <= found[1]:
+            raise _refusal(field, out_of_range(field, value, *found))
+
+    return rule
+
+
 _known_format = _choice("output_format", lambda spec: spec.output_formats)
 
 
@@ -224,12 +235,9 @@ def _output_format(spec: ModelSpec, fields: Fields) -> None:
 
 
 def _output_compression(spec: ModelSpec, fields: Fields) -> None:
-    value = fields.get("output_compression")
-    if value is None:
-        return
-    _refuse_outside("output_compression", value, spec.output_compression)
-    output_format, high = fields.get("output_format") or "png", spec.output_compression[1]
-    if output_format not in COMPRESSED and value != high:
+    value, output_format = fields.get("output_compression"), fields.get("output_format") or "png"
+    high = spec.output_compression[1]
+    if output_format not in COMPRESSED and value not in (None, high):
         message = (
             f"output_compression {value} works with jpeg and webp only, output_format is {output_format}."
             f" Choose webp or jpeg, or set output_compression to {high}."
@@ -237,15 +245,10 @@ def _output_compression(spec: ModelSpec, fields: Fields) -> None:
         raise _refusal("output_compression", message)
 
 
-def _n(spec: ModelSpec, fields: Fields) -> None:
-    value = fields.get("n")
-    _refuse_outside("n", value, spec.n)
-    if fields.get("output_format") == "svg" and value not in (None, 1):
-        raise _refusal("n", f"SVG output makes one picture a request, n is {value}. Set n to 1.")
-
-
-def _gif_and_svg(spec: ModelSpec, fields: Fields) -> None:
-    output_format = fields.get("output_format")
+def _gif_and_svg(_spec: ModelSpec, fields: Fields) -> None:
+    output_format, n = fields.get("output_format"), fields.get("n")
+    if output_format == "svg" and n not in (None, 1):
+        raise _refusal("n", f"SVG output makes one picture a request, n is {n}. Set n to 1.")
     for name in ("frame_count", "frame_duration_ms"):
         if output_format != "gif" and fields.get(name) is not None:
             raise _refusal(name, f"{name} needs output_format gif.")
@@ -254,13 +257,10 @@ def _gif_and_svg(spec: ModelSpec, fields: Fields) -> None:
     for name in ("stream", "partial_images", "output_compression", *(["mask"] if output_format == "gif" else [])):
         if output_format in ("gif", "svg") and fields.get(name):
             raise _refusal(name, f"output_format {output_format} does not work with {name}.")
-    if output_format == "gif" and spec.gif is not None:
-        _refuse_outside("frame_count", fields.get("frame_count"), spec.gif.frame_count)
-        _refuse_outside("frame_duration_ms", fields.get("frame_duration_ms"), spec.gif.frame_duration_ms)
 
 
 def _pictures(spec: ModelSpec, fields: Fields) -> None:
-    """Refuse markup, a mask and pictures that do not go together, and more of them or of sketches than it takes."""
+    """Refuse markup, a mask and pictures that do not go together, and more of them than it takes."""
     if fields.get("markup") and not spec.markup:
         able = ", ".join(other.id for other in catalog.listed() if other.markup)
         raise _refusal("markup", f"Model {spec.id} does not read markup. Choose one of {able}.")
@@ -273,12 +273,6 @@ def _pictures(spec: ModelSpec, fields: Fields) -> None:
     if count == 0 and (fields.get("mask") or fields.get("markup")):
         name = "mask" if fields.get("mask") else "markup"
         raise _refusal(name, f"A {name} is connected, but no image. Connect the image it belongs to.")
-    _refuse_outside("partial_images", fields.get("partial_images"), spec.partial_images)
-
-
-def _refuse_outside(name: str, value: int | None, limits: tuple[int, int]) -> None:
-    if value is not None and not limits[0] <= value <= limits[1]:
-        raise _refusal(name, out_of_range(name, value, *limits))
 
 
 def _refusal(param: str, message: str, *, code: str = "invalid_value") -> RefusedError:
@@ -294,8 +288,12 @@ RULES: list[Callable[[ModelSpec, Fields], None]] = [
     _choice("complexity", lambda spec: spec.complexity),
     _size,
     _output_format,
+    _range("output_compression", lambda spec: spec.output_compression),
     _output_compression,
-    _n,
+    _range("n", lambda spec: spec.n),
     _gif_and_svg,
+    _range("frame_count", lambda spec: spec.gif.frame_count if spec.gif else None),
+    _range("frame_duration_ms", lambda spec: spec.gif.frame_duration_ms if spec.gif else None),
     _pictures,
+    _range("partial_images", lambda spec: spec.partial_images),
 ]

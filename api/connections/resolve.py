@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from .. import config
 from ..catalog.schemas import OpenAIImageEditRequest
+from ..config import tell_once
 from ..errors import NoKeyError, RefusedError
 from . import pasted
 from .connection import SHORTEST_SECRET, Connection, HostSecrets, is_loopback
@@ -68,7 +69,7 @@ def stored() -> dict[str, dict[str, Any]]:
         found = {name: {**entry} for name, entry in entries.items()}
         state = path.stat()
         if hasattr(os, "getuid") and (state.st_uid != os.getuid() or state.st_mode & 0o077):
-            config.tell_once(f"{path} can be read or changed by others: it should belong to you and have mode 0600.")
+            tell_once(f"{path} can be read or changed by others: it should belong to you and have mode 0600.")
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

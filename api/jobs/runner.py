@@ -123,12 +123,12 @@ class JobRunner:
     def _acquired(self) -> Lease | None:
         for pause_s in LOOK_AGAIN_S:
             try:
-                return acquire(self._journal.open(self._name))
+                return acquire(self._journal.place(self._name, is_made=True))
             except OSError as exc:
                 if exc.errno in (errno.ENOENT, *NOBODY_CAN_WRITE):
                     raise
             time.sleep(pause_s)
-        return acquire(self._journal.open(self._name))
+        return acquire(self._journal.place(self._name, is_made=True))
 
     def _known_without_lease(self, exc: OSError) -> StoredAnswer | None:
         """Return what is kept of the job, or None if it may be sent although nobody can be told.

@@ -75,7 +75,7 @@ class SharedBucket:
                 answer = self._answer(f"{JOBS}/{numbers[number]}", identity, owner)
             except UnfitRecord as exc:
                 unfit = unfit or exc
-                tell_once(f"{self._fault(exc)}. It is left alone.")
+                self._leave_alone(exc)
                 continue
             if answer is not None:
                 was_found = True
@@ -119,7 +119,7 @@ class SharedBucket:
         try:
             return self._record(f"{PENDING}/{name}", identity_of(name) or "")
         except UnfitRecord as exc:
-            tell_once(f"{self._fault(exc)}. It is left alone.")
+            self._leave_alone(exc)
             return None
 
     def write_job(self, name: str, record: JobRecord) -> None:
@@ -177,13 +177,13 @@ class SharedBucket:
             raise UnfitRecord(name, "too large for a picture")
         return data
 
-    def _fault(self, exc: UnfitRecord) -> str:
-        return f"{exc.filename} in the shared store {self.name} cannot be used ({exc.strerror})"
+    def _leave_alone(self, exc: UnfitRecord) -> None:
+        tell_once(f"{exc.filename} in the shared store {self.name} cannot be used ({exc.strerror}). It is left alone.")
 
     def _told(self, exc: UnfitRecord) -> SharedStoreError:
         folder = str(exc.filename).rpartition("/")[0]
         return SharedStoreError(
-            f"{self._fault(exc)}. It is about this request,"
+            f"{exc.filename} in the shared store {self.name} cannot be used ({exc.strerror}). It is about this request,"
             f" which may have been paid: look into it and put back what was there, or delete {folder}/{RECORD} to send"
             " the request again (you may pay twice)."
         )

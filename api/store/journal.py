@@ -53,13 +53,9 @@ class RequestJournal:
             raise OSError(errno.EINVAL, "a link, and no folder", str(self.root / name))
         return make_private_folder(self.root / name)
 
-    def place(self, name: str) -> Backend:
-        """Return where the leases of a job are; what is in it need not be there."""
-        return LocalBackend(self.root / name)
-
-    def open(self, name: str) -> Backend:
-        """Return where a lease of a job can be taken. Raises: OSError."""
-        return LocalBackend(self.folder(name))
+    def place(self, name: str, *, is_made: bool = False) -> Backend:
+        """Return where the leases of a job are; one can be taken there that `is_made` if need be. Raises: OSError."""
+        return LocalBackend(self.folder(name) if is_made else self.root / name)
 
     def is_leased(self, name: str) -> bool:
         """Tell whether somebody alive works on a job."""
@@ -217,7 +213,7 @@ class RequestJournal:
         Raises: OSError, SharedStoreError.
         """
         name = record.identity
-        ours = acquire(self.open(name))
+        ours = acquire(self.place(name, is_made=True))
         if ours is None:
             return False
         try:

@@ -124,12 +124,8 @@ class SharedJournal(RequestJournal):
         self._outbox = outbox
         self._announced: set[str] = set()
 
-    def place(self, name: str) -> Backend:
-        """Return where the leases of a job are."""
-        return self._bucket.job(name)
-
-    def open(self, name: str) -> Backend:
-        """Return where a lease of a job can be taken."""
+    def place(self, name: str, *, is_made: bool = False) -> Backend:
+        """Return where the leases of a job are, and can be taken."""
         return self._bucket.job(name)
 
     def write(self, name: str, record: JobRecord, *, goes_out: bool = False) -> None:

@@ -59,15 +59,11 @@ class InputImages:
         batches = self.batches()
         return as_batch(batches[0])[0] if batches else None
 
-    @property
-    def size(self) -> Size | None:
-        """The first picture's (width, height) in pixels."""
-        return None if self.first is None else size_of(self.first)
-
     @cached_property
     def has_mask(self) -> bool:
         """Tell whether there is a mask, and not ComfyUI's stand-in for none."""
-        return self.mask is not None and not (self.size is not None and encode.is_no_mask(self.mask, self.size))
+        is_none = self.mask is None or (self.first is not None and encode.is_no_mask(self.mask, size_of(self.first)))
+        return not is_none
 
     def known(self, mask_mode: str) -> Picture | None:
         """Return what decides how the first picture is sent under a mask mode, or None without a picture.
@@ -202,10 +198,10 @@ def _cut(images: InputImages, framing: Framing, first: Tensor) -> InputImages:
 
 def _was_mask(images: InputImages) -> bool:
     """Tell whether earlier versions sent the mask."""
-    if images.mask is None or images.size is None:
+    if images.mask is None or images.first is None:
         return False
-    mask = first_mask(images.mask)
-    return size_of(mask) == images.size and not encode.is_no_mask(mask, images.size, as_before=True)
+    mask, size = first_mask(images.mask), size_of(images.first)
+    return size_of(mask) == size and not encode.is_no_mask(mask, size, as_before=True)
 
 
 def _part(name: str, filename: str, png: encode.Png) -> FilePart:

@@ -52,14 +52,14 @@ def test_claim_that_cannot_be_looked_at_is_looked_at_again(
 
 def _refuse_to_open(monkeypatch: pytest.MonkeyPatch, number: int, *, times: int) -> None:
     """Let the folder of a job be opened in vain, as often as told."""
-    opened, refused = RequestJournal.open, [OSError(number, os.strerror(number))] * times
+    opened, refused = RequestJournal.place, [OSError(number, os.strerror(number))] * times
 
-    def open_(journal: RequestJournal, name: str) -> Any:
-        if refused:
+    def place(journal: RequestJournal, name: str, *, is_made: bool = False) -> Any:
+        if refused and is_made:
             raise refused.pop()
-        return opened(journal, name)
+        return opened(journal, name, is_made=is_made)
 
-    monkeypatch.setattr(RequestJournal, "open", open_)
+    monkeypatch.setattr(RequestJournal, "place", place)
     monkeypatch.setattr(runner, "LOOK_AGAIN_S", (0.0, 0.0))
 
 

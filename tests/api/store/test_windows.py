@@ -279,7 +279,7 @@ def test_paths_are_short_enough(store: Store, rules: Windows, monkeypatch: pytes
     new.account = ACCOUNT
     monkeypatch.setenv(spending.BUDGET_VARIABLE, "10000")
     name = again(Owner(ACCOUNT, is_apart=True).name(new.identity))
-    lease = acquire(store.journal.open(name))
+    lease = acquire(store.journal.place(name, is_made=True))
     assert lease is not None
     store.journal.write(name, new)
     store.journal.write_partials(name, [PICTURE] * 3)
