@@ -43,7 +43,7 @@ from .find_pictures import (
     unzipped,
 )
 from .loose_json import ended_documents, entries, is_large, utf8
-from .page_words import is_text
+from .page_words import is_of_people, is_text
 from .service_words import ServiceWords, service_words, values_in
 from .task_words import begun_task, is_running_task, is_waiting, names_task, state_of
 
@@ -280,7 +280,7 @@ def parse_answer(
         return response
     last = _last_words(raw.body)
     words = service_words(last) if last else raw.words
-    if words.from_service and not words.is_task:
+    if (words.from_service and not words.is_task) or (words.page and is_of_people(raw.body)):
         sent_before = Asked(prompt=prompt, begun=raw.was_begun)
         raise error_from_response(connection, 200, raw.headers, last or raw.body, subject=model, asked=sent_before)
     if response is not None and has_picture:

@@ -398,6 +398,22 @@ def test_told_once_with_what_to_do(ask: tuple[WireServer, str], name: str) -> No
     assert [each for each in words.split(".*") if not re.search(each, said)] == [], said
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<title>Hotel</title><form><input name='p' type='password'>",
+        b"<meta http-equiv='refresh' content='0; url=http://portal.example/'>",
+        b"<title>New API</title><div id='root'></div><script src='a.js'></script>",
+    ],
+)
+def test_a_page_for_people_is_no_answer_to_be_paid(ask: tuple[WireServer, str], content: bytes) -> None:
+    """The network's own sign-in, or a website at the address: nobody was asked for a picture, the next run asks."""
+    for _ in range(2):
+        ask[0].script(plain(b"<!DOCTYPE html><html>" + content + b"</html>", "Content-Type: text/html"))
+    assert "is a login or firewall in between" in told(ask, RefusedError)
+    assert "billed" not in told(ask, RefusedError, posts=2)
+
+
 def test_key_in_headers_is_not_shown(ask: tuple[WireServer, str]) -> None:
     """Neither in an id nor in an address."""
     ask[0].script(plain(b"{}", f"X-Request-Id: {KEY}", f"Location: http://x.example/{KEY}", status="302 Found"))
