@@ -36,6 +36,7 @@ from .error_rules import (
     RULES,
     RUNNING,
     SPENT_KEY_CODES,
+    UNCLEAR,
     Rule,
 )
 from .loose_json import utf8
@@ -135,10 +136,11 @@ def error_from_response(
     """
     asked = asked or Asked()
     words = service_words(_clean(connection, body))
-    message = (
-        words.message.partition(BEGUN)[0].rstrip(": ") if words.is_task else words.message
-    )  # as an error it is none
-    words = replace(words, message=message, code=headers.get("x-comfy-error-type") or words.code)
+    message, _, task = words.message.partition(BEGUN) if words.is_task else (words.message, "", "")
+    words = replace(words, message=message.rstrip(": "), code=headers.get("x-comfy-error-type") or words.code)
+    if task and words.from_service and status in UNCLEAR:  # an error beside a task that goes on
+        asked = replace(asked, begun=True)
+        words = replace(words, message=f"{words.message}: {task.partition(' ')[0]}".lstrip(": "))
     meant = status
     if 200 <= status < 300 and words.from_service and re.fullmatch(r"[45]\d\d", words.code or ""):
         meant = int(words.code or status)  # relays write that of another server into the body of a 200

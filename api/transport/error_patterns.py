@@ -13,15 +13,16 @@ MODERATION_CODES = (
     r"|request_?moderated|risk_?detect|(image|text)_?illegal"
 )
 MODERATION_WORDS = (
-    r"safety system|content management policy|was filtered|content[-_ ]?(policy|filter(?!_results?\b))"
+    r"safety system|content management policy|was filtered|_filter_failed|\bpublic_error_(minor|prominent"
+    r"|unsafe|sex|violen|danger)|content[-_ ]?(policy|filter(?!_results?\b))"
     r"|moderation[ _](system|filter|check|blocked|failed)|content moderated|content audit|risk (control|not pass)"
     r"|exists risk|audit not pass|blocked (entity|keyword|word|topic)|content blocked: "
     r"|\b(data|content|prompt|input|output|image|text) (\w+ )?(is |was |has been )?blocked by|safety (filter|polic)"
     r"|(by|failed|not pass) (the )?(content )?(moderation|safety)|finish.?reason\W{1,4}\w*(safety|prohibited"
     r"|recitation)"
-    r"|(blocked|rejected|refused|denied|infring\w+|protected|due to|because of|contains?) [^.;]{0,40}"
+    r"|(blocked|rejected|refused|denied|infring\w{2,6}|protected|due to|because of|contains?) [^.;]{0,40}"
     r"(copyright|trademark|intellectual property|likeness|celebrit|public figure|filtered words)"
-    r"|(violat\w+|against) .{0,60}(polic|guideline|terms of)"
+    r"|(violat\w{2,4}|against) .{0,60}(polic|guideline|terms of)"
     r"|policy violation|unacceptable content"
     r"|sensitive (word|content|information|chat)|new_sensitive|ip infringement"
     r"|\bnsfw\b|prohibited content|unsafe[ _](content|generation)"
@@ -40,7 +41,7 @@ CREDIT_CODES = (
 )
 CREDIT_WORDS = (
     r"exceeded (your|today's) (?!request|rate)(\w+ )?quota(?!.{0,20}(per|a) (minute|second))"
-    r"|billing hard limit|used all (of )?((your|the|available|monthly|included|free) )*(credits|usage)"
+    r"|billing hard limit|(used|spent) all (of )?((your|the|available|monthly|included|free) )*(credits|usage)"
     r"|(insufficient|not enough|no( more)?|out of|lacks?|low on) (\w+ ){0,2}(quota|balance|credits?|funds|points"
     r"|api tokens)\b(?!( were| have been)? (charged|deducted|used|consumed))"
     r"|(quota|balance|credits?|funds) (\[\d+\] )?(is |are |has been |have been |was )?(not enough|insufficient"
@@ -113,17 +114,20 @@ NOT_GIVEN = (  # said of an answer that came to who says it; of a request nobody
     r"(response|reply|answer|results?|output|upstream|model|provider|gemini|codex|conversation)\b"
     r"|\bneither \w+ nor \w+"
     r"|\b(empty|no final|no valid final) (\w+ )?(response|result|output|reply|image)"
-    r"|(fail\w*|unable|could(n't| not)|can(not|'t)) (to )?(extract|parse|read|decode|find|get|retrieve|fetch|unmarshal)"
+    r"|(fail\w{0,4}|unable|could(n't| not)|can(not|'t)) (to )?(extract|parse|read|decode|find|get|retrieve"
+    r"|fetch|unmarshal)"
     r" (\w+ ){0,3}(response|reply|result|answer|output)"
     r"|(\u672a\u80fd?|\u6ca1\u6709?)(\u4ece.{0,20})?(\u8fd4\u56de|\u89e3\u6790\u51fa|\u751f\u6210|\u4ea7\u51fa)"
     r".{0,6}(\u56fe|\u7ed3\u679c|\u5185\u5bb9|\u6570\u636e)|\u54cd\u5e94\u4e3a\u7a7a"
     r"|(\u65e0\u6cd5|\u672a\u80fd|\u5931\u8d25).{0,4}\u89e3\u6790.{0,6}(\u54cd\u5e94|\u8fd4\u56de|\u4e0a\u6e38)"
 )
 BROKEN_LINE = (  # between who says it and who was asked for the picture
-    r"connection (was )?(reset|closed|aborted|lost)|lost (the )?connection|connection (error|broken)|unexpected eof"
-    r"|broken pipe|socket hang up"
+    r"connection (was )?(reset|closed|aborted|lost)|lost (the )?connection|connection (error|broken|fail)"
+    r"|unexpected eof"
+    r"|broken pipe|socket hang up|goaway|(from|by) peer|\b(post|get) \"https?://[^\"]{1,300}\":"  # as Go says it
     r"|econn(reset|aborted)|epipe|etimedout|i/o timeout|bad gateway|gateway (error|time)|incompleteread"
-    r"|\b(status|code|http|error|returned|responded with)\W{0,3}(status |code |error )*\W{0,2}5\d\d\b(?!\s*(x|px|m?b"
+    r"|\b(status|code|http|error|returned|responded with)\W{0,3}(status |code "
+    r"|error ){0,3}\W{0,2}5\d\d\b(?!\s*(x|px|m?b"
     r"|char|k))"
     r"|(\u9519\u8bef|\u8fd4\u56de|\u72b6\u6001)\u7801?\W{0,3}5\d\d\b|\u7b49\u5f85.{0,10}\u8d85"
 )
@@ -131,16 +135,18 @@ FAILED_WORDS = (  # said of what was begun and did not end well, as servers, the
     r"stream .{0,30}(end|close|broke|disconnect|reset|abort)|disconnected|timed? ?out|timeout|interrupted"
     r"|^(?!.*(\binvalid (?!resp|char|json)|must be|required|supported|allowed|validation))"
     r".*((generation|prediction|inference|processing|execution|workflow|task|job|request|rendering|sampling|decode"
-    r"|upscale) (has |was )?(failed|aborted|crash)|generation (error|unsuccessful|did( not|n't) (finish|complete))"
+    r"|upscale) (has |was )?(failed|aborted|cancell?ed|crash)|generation (error|unsuccessful|did( not"
+    r"|n't) (finish|complete))"
     r"|(could not|couldn't|cannot|can't) be (completed|generated|created|rendered|finished|saved|stored|delivered"
     r"|retrieved|returned)|results? (could not|couldn't|cannot) be|results? (is |are )?(not available|empty)"
     r"|took too long|no response (from|rec)"
-    r"|(fail\w*|unable|could( not|n't)|cannot) (to )?(generate|render|produce|complete|finish|create (the|your"
+    r"|(fail\w{0,4}|unable|could( not|n't)|cannot) (to )?(generate|render|produce|complete|finish|create (the|your"
     r"|an) (im|pi)"
-    r"|process (the|your) request|(upload|save|store) (the )?(results?|generated|output|image|picture)"
+    r"|process (the|your) request|(upload|save|store|persist) (the )?(\w+ )?(results?|generated|output|image|picture)"
     r"|(fetch|get|retrieve) (the )?generated))"
     r"|\b(system|server|service|unexpected|unhandled|network|connection|inference|backend|worker|runtime|cuda|gpu)"
-    r" (error|exception|failure|crash)|\binternal (server )?error|^unknown error|something went wrong"
+    r" (error|exception|failure|crash)|\binternal (server )?error|^unknown[_ ]error|something went wrong"
+    r"|encountered an error"
     r"|\b(model|worker|process|gpu|container|pod) (\w+ )?(crash\w*|died|killed|lost)\b|deadline exceeded"
     r"|(max\w* (retries|execution time) exceeded|exceeded max\w* execution time)|unexpected end of"
     r"|invalid (response|json) (\w+ )?from|\berror (has )?(occurr?ed|happened)(\W*$|[^:]{0,20} (processing"
@@ -154,7 +160,7 @@ FAILED_WORDS = (  # said of what was begun and did not end well, as servers, the
     r"|\u751f\u6210(?!.{0,3}\u53c2\u6570).{0,4}(\u5931\u8d25|\u51fa\u9519|\u5f02\u5e38)|"
     r"\u56fe\u7247\u4fdd\u5b58\u5931\u8d25|\u7ed3\u679c\u83b7\u53d6\u5931\u8d25|\u83b7\u53d6\u7ed3\u679c\u5931\u8d25"
     r"|[\u6e32\u753b][\u67d3\u56fe]\u5931\u8d25"
-    r"|\u8fde\u63a5(\u4e2d\u65ad|\u65ad\u5f00)|\u8d85\u65f6|(\u7cfb\u7edf"
+    r"|(\u8fde\u63a5|\u6d41).{0,4}(\u4e2d\u65ad|\u65ad\u5f00|\u7ed3\u675f)|\u8d85\u65f6|(\u7cfb\u7edf"
     r"|\u670d\u52a1\u5668?|\u5185\u90e8|\u7f51\u7edc"
     r"|\u4e0a\u6e38|\u672a\u77e5|\u540e\u7aef|\u6267\u884c)"
     r"(?!.{0,3}\u53c2\u6570).{0,4}(\u9519\u8bef|\u5f02\u5e38|\u5931\u8d25|\u6545\u969c|\u51fa\u9519)"
@@ -163,16 +169,18 @@ FAILED_WORDS = (  # said of what was begun and did not end well, as servers, the
     r"(?!\u63d0\u4ea4|\u521b\u5efa|\u53c2\u6570).{0,3}(\u5931\u8d25|\u5f02\u5e38|\u51fa\u9519)"
     rf"|{foreign.FAILED}"
 )
+UNKNOWN_LANGUAGE = foreign.UNKNOWN
 FAILED_CODES = (
     r"server_error|\.(server|inner)error|internal|time(d_?)?_?out|unknown_?error|bad_response|gateway|unavailable"
-    r"|overloaded|\bstream_|do_request_failed|empty_response|generat(ion|e\w*)_?failed|no_content|service_error"
+    r"|overloaded|(\b|_)stream_|do_request_failed|empty_re(sponse|sult)|storage_error|cancell?ed|generat(ion|e\w*)_?failed|no_content|service_error"
     r"|processing_error|task_failed|\bapi_error|upstream_decode"
 )
 ONLY_UPSTREAM = r"^(type:\s)?upstream[\s_]error$"
 OVERLOADED = r"server_is_overloaded|slow_down|service_unavailable_error|\boverloaded(_error)?\b"
 UNKNOWN_FIELD_CODES = r"unknown_(parameter|field|argument)|unsupported_(parameter|field)|extra_forbidden|unrecognized"
 UNKNOWN_FIELD_WORDS = (
-    r"(unknown|unrecogni[sz]ed|unsupported|unexpected|unhandled|extra|invalid(?! request p| argument\b(?!:)))"
+    r"(unknown|unrecogni[sz]ed|unsupported|unexpected|unhandled|extra|invalid(?! request p"
+    r"|(?<=an invalid) argument| argument\b(?!:)))"
     r" (request )?(parameters?|fields?|arguments?|keyword"
     r"|propert)|(unknown|unrecogni[sz]ed|unsupported|unexpected|extra) inputs?|extra inputs are not permitted"
     r"|does(n't| not) (support|accept|take|know|allow) (the )?(['\"`]?\w+['\"`]? )?(parameter|field|argument|option"
@@ -197,26 +205,26 @@ BAD_KEY_WORDS = (
     r"|(api|access)[ -]?(key|token) (is |was |has )?(not valid|invalid|incorrect|expired|missing|not found)|no api key"
     rf"|{foreign.BAD_KEY}"
 )
-NOBODY_THERE = (
-    r"no (available|active|healthy|live|allowed|enabled) ([\w-]+ )?"
-    r"(keys\b|channel|provider|upstream|deployment|backend|server|account|instance|worker)"
-    r"|no (deployments?|channels?|providers?|accounts?|instances?) (are |is )?available"
+NOBODY_THERE = (  # whoever it is, if not the picture
+    r"no (available|active|healthy|live|allowed|enabled) (?!([\w-]+ )?(image|picture|result|output|data|response))\w"
+    r"|no (?!image|picture|result|output|data|response)\w+ (are |is )?(currently )?available"
     r"|(\u65e0|\u6ca1\u6709)\u53ef\u7528\u7684?.{0,4}(\u6e20\u9053|\u901a\u9053|\u8d26\u53f7|\u8282\u70b9|token|\u4ee4\u724c)"
     r"|^name resolution failed|^loading model|model ([\w./-]+ )?is (still |currently )?loading|system (disk|cpu"
     r"|memory) overloaded"
     r"|no auth (available|candidates)|no keys found|backend not found|get a peer from"
-    r"|unable to start process|(server|service|model( \"?[\w./:-]+\"?)?) is (too )?busy|^service busy|queue (is )?full"
+    r"|unable to start process|(server|service|model( \"?[\w./:-]+\"?)?) is (too busy|busy|draining)"
+    r"|^service busy|at (full |maximum )?capacity|queue (is )?full"
     r"|(server|service|model( with name \S+)?) is not ready|max inflight requests|due to backpressure|no capacity"
     r"|in cooldown"
-    r"|under(going)? maintenance|\u961f\u5217\u5df2\u6ee1"
+    r"|\bmaintenance\b|\u961f\u5217\u5df2\u6ee1"
 )
 NOT_BEGUN_CODES = (
-    r"failed_validation|model_price_error|credential_unavailable|\w+_not_configured|get_channel_failed|no_available_key"
+    r"failed_validation|model_price_error|credential_unavailable|_not_configured|get_channel_failed|no_available_key"
     r"|system_(disk|cpu|memory)_overloaded"
 )
 UNREAD_CODES = r"(bind|read|parse)_request_body_failed|bad_request_body|convert_request_failed|count_token_failed"
 UNREAD_WORDS = (
-    r"fail\w* (to )?(pars|read|bind|decod)\w+ (the )?(request|parameters from request|multipart)"
+    r"fail\w{0,4} (to )?(pars|read|bind|decod)\w+ (the )?(request|parameters from request|multipart)"
     r"|invalid json in (the )?request|no multipart boundary|isn't multipart"
     r"|\b(is|are) required for\b|cannot unmarshal .{0,60}struct field \w*request|unexpected end of form"
     r"|multererror: unexpected field"
@@ -266,27 +274,27 @@ MADE = (
 )
 AFTERWARDS = (  # whatever the status that a relay gives it
     rf"{MADE}|{NOT_GIVEN}|error occurred while processing your request|downstream service error"
-    r"|^(?!.*(queue|slot|load|concurren|rate.?limit|fetch (the )?(\w+ )?(image|file|url)|\bbody|unknown|field"
-    r"|parameter|timeout (must|should)|\u4e0b\u8f7d))"
-    rf".*({BROKEN_LINE}|taking (too long|longer)|may still be|"
+    r"|^(?!.*(queue|slot|load|concurren|rate.?limit|input[ _]image|fetch (the )?(\w+ )?(image|file|url)|\bbody|unknown"
+    r"|field|parameter|timeout (must|should)|\u4e0b\u8f7d))"
+    rf".*({BROKEN_LINE}|taking (too long|longer)|may still be|(notify|tell) you when|\u51c6\u5907\u597d\u540e|"
     r"\b(render(ing)?|generation|inference|prediction|worker) (was |has been )?(aborted|killed|crashed|interrupted)|"
     r"(upstream|generation|backend|provider|model|prediction|inference|request|task|job|operation|worker)\b.{0,30}"
     r"(time(d )?[ -]?out|did(n't| not) respond)"
     r"|(\u4efb\u52a1|\u751f\u6210|\u8bf7\u6c42|\u5904\u7406).{0,4}\u8d85\u65f6|(\u4e0a\u6e38|\u63a5\u53e3|\u6a21\u578b|\u7ed8[\u56fe\u753b]|[\u51fa\u751f]\u56fe|\u6e32\u67d3).{0,14}\u8d85\u65f6)"
     r"|\bstream\b.{0,20} (disconnect|clos|broke|interrupt)"
 )
-NOTHING_BUT_FAILED = (  # with 400 as well: no word of what would be wrong with the request
-    r"(^|[:.] )(the )?(image )?(generation (tool )?|internal |internal server |upstream ([a-z]+ )?){1,2}"
-    r"(error|failed|failure|encountered an error)( encountered| occurred)?[.!]?"
-    r"( (please )?(try|retry)[^:]{0,60})?$"
-    r"|^(\u4e0a\u6e38|\u670d\u52a1\u5668?|\u7cfb\u7edf|\u670d\u52a1\u5668\u5185\u90e8|[\u51fa\u751f]\u56fe"
-    r"|\u7ed8[\u56fe\u753b])(\u9519\u8bef|\u5f02\u5e38|\u5931\u8d25|\u51fa\u9519)\W{0,3}((\u8bf7|\u7a0d\u540e).{0,12})?$"
+OF_THE_REQUEST = (  # what is wrong with it, or what another server found so
+    r"\binvalid|\bmust|requir|support|allow|valid|param|field|argument|\bsize|format|resolution|dimension|\bprompt"
+    r"|\binput|\burl\b|https?://|\bmask\b|upload|download|\bfiles?\b|base64|mime|\bjson|\bbody\b|aspect"
+    r"|too (long|large|small|many)|exceed|unknown (?!err|exc|reason|fail)|missing|reference|queue"
+    r"|\b(http|status|code|error)\W{1,3}4(?!08|99)\d\d\b"
+    rf"|{foreign.OF_THE_REQUEST}"
 )
 CHARGED = (  # what was not, or is given back, is not meant
     r"^(?!.*((?<!not )(?<!not be )(?<!non-)refunded|(?<![\u4e0d\u4e88])(\u9000[\u8fd8\u56de]|\u8fd4\u8fd8)))"
     r"((.*[.;:!?,])?((?!\bnot?\b|n't|\bnever\b|\bnothing\b|\bnone\b)[^.;:!?,])*"
     r"\b((we|may|might|will|ha[sd]|have|was|were|already)( already| still)?( have| be)?( been)? "
-    r"(charged|billed|deducted|debited)|charges (still |may )?appl(y|ied))\b"
+    r"(charged|billed|deducted|debited|(?<=were )spent)|charges (still |may )?appl(y|ied))\b"
     r"|.*(?<!\u672a)\u5df2(\u7ecf|\u4ece.{0,4})?(\u6263|\u8ba1\u8d39|\u4ea7\u751f\u8d39\u7528)"
     r"|\u8d39\u7528\u5df2\u4ea7\u751f"  # Chinese
     r"|.*(\u8ab2\u91d1\u3055\u308c\u307e?\u3057?\u305f|\u8acb\u6c42\u6e08)|.*(wurde belastet"

@@ -49,6 +49,7 @@ class Rule:
     statuses: Container[int] = ANY
     codes: str = ""
     words: str = ""
+    unless: str | None = None
     from_service: bool = False
     at_openai: bool | None = None
     kinds: Container[str] = KINDS
@@ -58,6 +59,7 @@ class Rule:
     def holds(self, status: int, said: ServiceWords, connection: Connection, *, redirects: bool = False) -> bool:
         """Tell whether this is what an answer means; `redirects` tells that it names another address."""
         page = False if self.page is None and self.words else self.page
+        told = (said.page or said.message).lower()
         return (
             status in self.statuses
             and self.redirects in (None, redirects)
@@ -66,7 +68,8 @@ class Rule:
             and self.at_openai in (None, connection.is_openai)
             and (said.from_service or not self.from_service)
             and re.search(self.codes, f"{said.code or ''} {said.type or ''} {said.codes}".lower()) is not None
-            and re.search(self.words, (said.page or said.message).lower()) is not None
+            and re.search(self.words, told) is not None
+            and (self.unless is None or re.search(self.unless, told) is None)
         )
 
 
@@ -186,7 +189,6 @@ RULES = (  # the first that holds
     Rule(
         OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {*BUSY_STATUSES, 501, 505}, words=marks.AFTERWARDS, page=False
     ),
-    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {*SUCCESS, 400, 422}, words=marks.NOTHING_BUT_FAILED),
     Rule(RateLimitError, TOO_MANY, WAIT_A_LITTLE, {429}),
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, codes=marks.NOT_HERE_CODES),
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, words=marks.NOT_HERE, page="either"),
@@ -315,7 +317,13 @@ RULES = (  # the first that holds
     LOST,
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, codes=marks.FAILED_CODES),
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, codes="upstream_error", words=marks.NOTHING),
-    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, words=f"{marks.ONLY_UPSTREAM}|{marks.FAILED_WORDS}"),
+    Rule(
+        OutcomeUnknownError,
+        FAILED_BEHIND,
+        "{unknown}",
+        SUCCESS,
+        words=f"{marks.ONLY_UPSTREAM}|{marks.FAILED_WORDS}|{marks.UNKNOWN_LANGUAGE}",
+    ),
     Rule(
         RefusedError,
         "{name}: a web page came, and no answer of the images API",
@@ -323,6 +331,14 @@ RULES = (  # the first that holds
         page=True,
     ),
     Rule(RefusedError, NO_REASON, ASK_WHO_RUNS_IT, codes=marks.NOTHING, words=marks.NOTHING),
+    Rule(
+        OutcomeUnknownError,
+        FAILED_BEHIND,
+        "{unknown}",
+        {400, 422},
+        words=marks.FAILED_WORDS,
+        unless=marks.OF_THE_REQUEST,
+    ),
     Rule(RefusedError, TOO_MANY, WAIT_A_LITTLE, BUSY_STATUSES, words=marks.BUSY),
     Rule(RefusedError, REFUSED, CHANGE_WHAT_IT_NAMES),
 )

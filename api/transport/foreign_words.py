@@ -61,11 +61,18 @@ FAILED = (
     r"|d[ée]lai.{0,14} d[ée]pass|время ожидания|час очікування|zaman aşım|hết thời gian|waktu habis"
     r"|(oluşturul|üretil)\w{0,12}mad|bir hata|(sunucu|sistem) hata|(tạo|xử lý).{0,15}(thất bại"  # Turkish, Vietnamese
     r"|lỗi)|lỗi (hệ thống|máy chủ|khi)"
-    r"|(生成|処理|サーバー?|内部|システム|通信).{0,6}(失敗|エラー)|タイムアウト|(予期しない|処理中に"  # Japanese
+    r"|(生成|処理|サーバー?|内部|システム|通信).{0,6}(失敗|エラー|問題が発生)"
+    r"|タイムアウト|^エラーが発生|(予期しない|処理中に"  # Japanese
     r"|不明な)エラー|(生成|作成|取得)できませんでした"
     r"|(생성|처리|서버|내부|시스템).{0,8}(실패|오류|못했|초과)|생성하지 못|시간.{0,2} ?초과"  # Korean
     r"|오류가 발생"
+    r"|生成.{0,5}(错误|錯誤)"
     r"|[请請]求[逾超][时時]|系[统統][错錯][误誤]|伺服器.{0,4}([错錯][误誤]|異常)|[图圖][像片]创建失败"  # Chinese
     r"|返回.{0,6}为空|下载(结果|生成).{0,6}失败|请求失败(?!.*(参数|无效|不支持|不能|必须|格式))"
-    r"|[\u0590-\u0dff\u0e00-\u0fff]"  # Hebrew, Arabic, Indian languages, Thai: no word of theirs is known
+)
+UNKNOWN = r"[\u0590-\u0dff\u0e00-\u0fff]"  # Hebrew, Arabic, Indian languages, Thai: no word of theirs is known
+OF_THE_REQUEST = (  # parameters, their form and size, what is wrong, needed or not supported
+    r"par[áâ]m|параметр|формат|размер|недопуст|неверн|поддерж|taman|tamañ|taille|größe|ungültig|unterstütz|en charge"
+    r"|admit|soport|パラメ|形式|サイズ|不正|無効|対応|必須|長すぎ|파라미터|매개변수|형식|크기|잘못|올바르|지원|필수"
+    r"|[参參][数數]|[无無]效|格式|尺寸|大小|[过過][大长長多]|[为為]空|不支[持援]|不能|必[须須]|分辨率|解析度"
 )

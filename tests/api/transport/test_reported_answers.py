@@ -42,6 +42,34 @@ AZURE = Connection(
     query={"api-version": "preview"},
 )
 TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
+    **{
+        f"nobody there: {said}": (RELAY, status, said, RefusedError, "no server behind the service")
+        for status, said in (
+            (503, "Selected model is at capacity. Please try a different model."),
+            (503, "Server is draining"),
+            (503, "No runner available"),
+            (503, "No available compatible accounts"),
+            (503, "Maintenance"),
+        )
+    },
+    "a filter named in capitals": (RELAY, 400, "PUBLIC_ERROR_PROMINENT_PEOPLE_FILTER_FAILED", ModeratedError, "Change"),
+    "a filter behind an argument": (
+        RELAY,
+        400,
+        {
+            "error": {
+                "message": "Request contains an invalid argument.",
+                "status": "INVALID_ARGUMENT",
+                "details": [
+                    {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "PUBLIC_ERROR_MINOR_UPLOAD"}
+                ],
+            }
+        },
+        ModeratedError,
+        "Change",
+    ),
+    "credits that were all spent": (RELAY, 403, "You have spent all your credits", OutOfCreditError, "billing page"),
+    "a result that is empty": (RELAY, 200, {"status": 2, "error": "EMPTY_RESULT"}, OutcomeUnknownError, "billed"),
     "a form that one of several channels wants": (
         RELAY,
         500,
@@ -104,8 +132,8 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         RELAY,
         422,
         {"data": [{"task_id": "t1", "status": "processing"}], "error": "contradiction"},
-        RefusedError,
-        "code contradiction",
+        OutcomeUnknownError,
+        "code contradiction). The service says: t1.",
     ),
     "a model that is away, as a failed task": (
         RELAY,
@@ -1249,6 +1277,21 @@ LATE_IN_WORDS = (
     "\u51fa\u56fe\u5931\u8d25\uff0c\u8bf7\u91cd\u8bd5",
     "\u7ed8\u56fe\u8d85\u65f6",
     "\u4e0a\u6e38\u63a5\u53e3\u8fd4\u56de\u9519\u8bef: 500 Internal Server Error",
+    "An error occurred while generating the image.",
+    "upstream image connection failed, please retry later",
+    "Lots of people are creating images right now. We'll notify you when your image is ready.",
+    "\u76ee\u524d\u6709\u5f88\u591a\u4eba\u5728\u521b\u5efa\u56fe\u7247\u3002\u56fe\u7247\u51c6\u5907\u597d\u540e\u6211\u4eec\u4f1a\u901a\u77e5\u4f60\u3002",
+    "Your credits were spent but the image could not be delivered",
+    'Post "https://x.example/v1/images/generations": EOF',
+    "stream error: stream ID 1; INTERNAL_ERROR; received from peer",
+    "The request was cancelled",
+    "list index out of range",
+    "\u4e0a\u6e38\u6d41\u63d0\u524d\u7ed3\u675f\uff0c\u672a\u6536\u5230\u7ec8\u6b62\u4e8b\u4ef6",
+    "\u751f\u6210\u56fe\u7247\u65f6\u53d1\u751f\u9519\u8bef",
+    "\uc774\ubbf8\uc9c0 \uc0dd\uc131 \uc911 \uc624\ub958\uac00 \ubc1c\uc0dd\ud588\uc2b5\ub2c8\ub2e4",
+    "\u753b\u50cf\u751f\u6210\u4e2d\u306b\u554f\u984c\u304c\u767a\u751f\u3057\u307e\u3057\u305f",
+    "\u041f\u0440\u043e\u0438\u0437\u043e\u0448\u043b\u0430 \u043e\u0448\u0438\u0431\u043a\u0430 \u043f\u0440\u0438 "
+    "\u0433\u0435\u043d\u0435\u0440\u0430\u0446\u0438\u0438",
 )
 NOT_LATE_IN_WORDS = (
     "Failed to download the picture: connection reset",
@@ -1267,6 +1310,12 @@ NOT_LATE_IN_WORDS = (
     "Image generation failed: the prompt is too long",
     "Internal error: size is not supported",
     "\u51fa\u56fe\u5931\u8d25\uff1a\u5c3a\u5bf8\u4e0d\u652f\u6301",
+    "input_images URL returned HTTP 503",
+    "Request failed with status code 422",
+    "Failed to generate image: unsupported aspect ratio 5:1",
+    "Failed to process the request: JSON body could not be read",
+    "\uc774\ubbf8\uc9c0 \uc0dd\uc131 \uc2e4\ud328: \uc9c0\uc6d0\ud558\uc9c0 \uc54a\ub294 \ud06c\uae30",
+    "\u0e44\u0e21\u0e48\u0e23\u0e2d\u0e07\u0e23\u0e31\u0e1a\u0e02\u0e19\u0e32\u0e14\u0e20\u0e32\u0e1e\u0e19\u0e35\u0e49",
 )
 
 
