@@ -20,7 +20,7 @@ from . import client
 from .answer import Reading
 from .base64_json import base64_to_bytes, has_ended, is_picture, is_whole_picture, looks_like_base64
 from .client import TooLargeError
-from .find_pictures import address_in, unzipped
+from .find_pictures import FILE_ID, FILE_PATH, address_in, unzipped
 from .loose_json import strictly, utf8
 from .network_words import reason_of
 from .page_words import is_text
@@ -173,13 +173,13 @@ def _picture_at(address: str, connection: Connection, leads: int = MAX_LEADS) ->
 
     Raises: requests.RequestException, NotAPictureError.
     """
-    try:
-        data = fetched_once(address, connection)
-    except requests.HTTPError as exc:
-        elsewhere = _from_root(address, connection)
-        if elsewhere is None or exc.response is None or exc.response.status_code != 404:
-            raise
-        data = fetched_once(elsewhere, connection)
+    for place in (places := [address, *_elsewhere(address, connection)]):
+        try:
+            data = fetched_once(place, connection)
+            break
+        except requests.HTTPError as exc:
+            if place == places[-1] or exc.response is None or exc.response.status_code != HTTPStatus.NOT_FOUND:
+                raise
     is_binary = any(byte < SPACE and byte not in b"\t\r\n\f\x1b" for byte in data[:SEARCHED_BYTES])
     if is_picture(data) or is_binary:
         return data
@@ -198,13 +198,17 @@ def _picture_at(address: str, connection: Connection, leads: int = MAX_LEADS) ->
     )
 
 
-def _from_root(address: str, connection: Connection) -> str | None:
-    """Return an address of the connection's host without the path that all requests begin with, or None."""
+def _elsewhere(address: str, connection: Connection) -> list[str]:
+    """Return where else what an address of the connection's host means may be: without the path that all requests
+    begin with, and as a file of which only the id is told.
+    """
     base, parts = urlsplit(connection.base_url), urlsplit(address)
     prefix = f"{base.path.rstrip('/')}/"
+    name = parts.path.removeprefix(prefix)
     if prefix == "/" or not is_own(address, connection) or not parts.path.startswith(prefix):
-        return None
-    return urlunsplit((parts.scheme, parts.netloc, "/" + parts.path.removeprefix(prefix), parts.query, ""))
+        return []
+    files = [prefix + FILE_PATH.format(name)] if FILE_ID.fullmatch(name) else []
+    return [urlunsplit((parts.scheme, parts.netloc, path, parts.query, "")) for path in [f"/{name}", *files]]
 
 
 def address_of(url: str, connection: Connection) -> str:

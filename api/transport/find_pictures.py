@@ -57,11 +57,12 @@ PORT = r"(?::\d{1,5}(?=/))?"  # of a host without a scheme
 ADDRESS = re.compile(
     rf"\s*(https?:)?(\\?/){{2}}\S+|\s*/[\w.~%-]+/\S*|\s*[\w.~%-]*{PORT}[\w./~%-]+{SUFFIX}(\?\S*)?\s*$", re.I
 )
-RELATIVE = re.compile(  # the second may have blanks in it
-    rf"\s*(?=\S*(?:/.|\.\w|\d))(?!n/a\s*$)/?[\w.~%+@-]+{PORT}(/[\w.~%+@-]+)*(\?\S*)?\s*"
-    rf"|\s*/?[\w.~%+@-][\w.~%+@/\s-]*{SUFFIX}(\?\S*)?\s*",
+FILE = re.compile(rf"\s*/?[\w.~%+@-][\w.~%+@/\s-]*{SUFFIX}(\?\S*)?\s*", re.I)  # it may have blanks in it
+RELATIVE = re.compile(
+    rf"\s*(?=\S*(?:/.|\.\w|\d))(?!n/a\s*$)/?[\w.~%+@-]+{PORT}(/[\w.~%+@-]+)*(\?\S*)?\s*|{FILE.pattern}",
     re.I,
 )
+FILE_ID, FILE_PATH = re.compile(r"[\w-]{6,100}", re.ASCII), "files/{}/content"  # of OpenAI, Mistral, GigaChat
 # Each of these looks at a character once, whatever comes: no link begins within another, and what ends one is told.
 MAYBE_PICTURE_LINK = re.compile(
     rf"(https?://[^\s\"'<>()]+)|(?<![\w:/.~%-])/?[\w.~%-]+{PORT}(?:/[\w.~%-]+)+{SUFFIX}(?:\?[^\s\"'<>()]*)?", re.I
@@ -160,7 +161,7 @@ def pictures_in_text(body: bytes) -> list[Image]:
     if not found and re.fullmatch(r"https?://\S+", address, re.I):
         return [Image(url=address, guess="place")]
     text = body[:MAX_TEXT_CHARS].decode(errors="replace")
-    linked = [] if found else [_image(item, {}) for item in _items_of_text(text, {}, 0)]
+    linked = [] if found else known_pictures(text, {})
     return (found or [image.model_copy(update={"guess": "link"}) for image in linked if image.url])[:MAX_IMAGES]
 
 
@@ -190,7 +191,9 @@ def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> li
     if isinstance(value, list):
         value = _without_asides(value, texts, depth)
         found = [item for each in value[: MAX_IMAGES + 1] for item in (_items(each, texts, depth + 1) or [each])]
-        return found[:MAX_IMAGES]
+        return [
+            {"url": each} if isinstance(each, str) and FILE.fullmatch(each) else each for each in found[:MAX_IMAGES]
+        ]
     if not isinstance(value, dict):
         return []
     own = _image(value, texts)
@@ -309,6 +312,8 @@ def _image(item: object, texts: Mapping[str, memoryview]) -> Image:
         found.sort(key=is_piece)
     if found:
         return found[0].model_copy(update={"revised_prompt": revised})
+    if isinstance(file := named.get("fileid"), str) and FILE_ID.fullmatch(file):
+        return Image(url=FILE_PATH.format(file), revised_prompt=revised, guess="place")
     own = item.get("b64_json")
     if isinstance(own, str) and own.strip() and own.lstrip()[:1] not in "{[":  # kept as it came
         return Image(b64_json=own, revised_prompt=revised)

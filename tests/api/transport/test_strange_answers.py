@@ -398,6 +398,9 @@ LINKS: dict[str, Any] = {
         "data": [{"imageURL": "http://{host}/generated-images/b6"}],
         "errors": [{"code": "timeoutProvider", "message": "the second failed"}],
     },
+    "the id of a file": {"outputs": [{"type": "tool_file", "file_id": "file-b6b6"}]},
+    "the id of a file in a web page": {"choices": [{"message": {"content": '<img src="file-b6b6" fuse="true"/>'}}]},
+    "a path with blanks": {"images": ["View/generated-images/b6 a fox.png"]},
     "an address as the whole answer": "http://{host}/generated-images/b6.png",
 }
 
@@ -412,8 +415,9 @@ def test_links_are_followed(server: WireServer, name: str, below: str) -> None:
     """Below what all requests begin with, or from the root; found by a guess, it must be a picture."""
     host = server.base_url.split("/")[2]
     server.script(plain(json.dumps(LINKS[name]).replace("{host}", host).encode()))
-    for path in ("/generated-images/b6", "/generated-images/b6.png"):
+    for path in ("/generated-images/b6", "/generated-images/b6.png", "/View/generated-images/b6%20a%20fox.png"):
         server.file(below + path, plain(RED, "Content-Type: application/octet-stream"))
+    server.file("/v1/files/file-b6b6/content", plain(RED))
     for _ in range(2):
         assert colour() == [250, 0, 0]
     assert server.posts == 1
@@ -458,6 +462,17 @@ def test_an_address_that_leads_nowhere_is_told_in_its_own_words(server: WireServ
         node()
     assert len(server.gets) <= downloads.MAX_LEADS + 1
     assert not [head for head in server.gets if b"b6.png" in head]
+
+
+def test_addresses_in_lines_are_all_followed(server: WireServer) -> None:
+    """Where they are all of the answer."""
+    server.script(
+        plain(b"http://{host}/a.png\nhttp://{host}/b.png\n".replace(b"{host}", server.base_url.split("/")[2].encode()))
+    )
+    server.file("/a.png", plain(RED))
+    server.file("/b.png", plain(BLUE))
+    image, _, _ = node(n=2)
+    assert image[:, 0, 0].argmax(-1).tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("is_late", [False, True])
