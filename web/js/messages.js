@@ -24,13 +24,15 @@ const JAPANESE = { ".": "\u3002", ":": ": ", ";": "\u3002", ",": "\u3001" };
 const SPOKEN = ["error", "fault", "reason", "words"]; // the fields of the server's answers that hold a message
 const LONGEST = 2000; // characters; what is longer is somebody else's page or list
 const MOST_BREAKS = 16; // no text of ours has more
+const MOST_LOOKED_AT = 300_000; // characters, in all parts of a message; what we say takes 100,000, a stranger's words millions
+const MOST_KEPT = 200;
 
 /** @type {Record<string, string>} what means something in a page, and what the server says in a node instead */
 const LOOK_ALIKES = {
   "<": "\u2039", ">": "\u203a", "&": "\uff06", '"': "\u201d", "'": "\u2019", "`": "\u2018", "[": "\uff3b", "]": "\uff3d",
 };
 
-/** @typedef {{ fixed: string[], length: number, longest: string, places: string[], own: string, weight: number }} Template */
+/** @typedef {{ fixed: string[], length: number, places: string[], own: string, weight: number }} Template */
 /** @typedef {{ own: string, known: number, isCut?: boolean }} Reading what a text means, and how many characters of it
  * are known; `isCut`: it may have cut a list of values at its first comma */
 
@@ -45,7 +47,16 @@ export function translator(translations, labels = {}) {
     return [...new Set([english, inNode])].map((each) => templateOf(each, own));
   });
   const marks = marksOf(Object.values(translations).join(""));
-  return (message) => (message.length > LONGEST ? message : new Reader(templates, labels, marks).read(message).own);
+  const read = (/** @type {string} */ message) => new Reader(templates, labels, marks).read(message).own;
+  /** @type {Map<string, string>} what was said lately: app mode and the batch panel show it again and again */
+  const kept = new Map();
+  return (message) => {
+    if (message.length > LONGEST) return message;
+    const own = kept.get(message) ?? read(message);
+    if (kept.size >= MOST_KEPT) kept.clear();
+    kept.set(message, own);
+    return own;
+  };
 }
 
 /** Return the marks that a language writes instead of ours, none for most.
@@ -68,8 +79,10 @@ export function labelsOf(nodes) {
   return Object.fromEntries(inputs.map(([name, { name: label }]) => [name, label]).reverse());
 }
 
-/** Reads one message: of all ways to take it apart, the one that knows most of it; of equal ones, the first part shorter. */
+/** Reads one message: of all ways to take it apart, the one that knows most of it; of equal ones, the first part shorter.
+ * What it has not come to after MOST_LOOKED_AT stays as it is: strangers' words can be taken apart in very many ways. */
 class Reader {
+  #lookedAt = 0;
   /** @type {Map<string, Reading>} */
   #read = new Map();
   /** @type {Map<string, Reading | undefined>} */
@@ -206,11 +219,11 @@ class Reader {
    * @returns {Reading | undefined}
    */
   #filled(text) {
+    if ((this.#lookedAt += text.length) > MOST_LOOKED_AT) return undefined;
     /** @type {Reading | undefined} */
     let best;
     for (const template of this.templates) {
-      const mayBe = text.length >= template.length && text.includes(template.longest);
-      const found = mayBe && variablesIn(text, template.fixed);
+      const found = variablesIn(text, template);
       if (!found) continue;
       const reading = this.#with(template, found);
       if (reading.known > (best?.known ?? 0)) best = reading;
@@ -253,24 +266,23 @@ export function inOwnLanguage(told, translated) {
 /** @param {string} english @param {string} own @returns {Template} */
 function templateOf(english, own) {
   const fixed = english.split(/\[\d\]/);
-  const longest = fixed.reduce((one, other) => (other.length > one.length ? other : one));
   const places = [...english.matchAll(VARIABLE)].map(([, number]) => number ?? "");
   const all = fixed.join("");
-  return { fixed, length: all.length, longest, places, own, weight: all.trim().length };
+  return { fixed, length: all.length, places, own, weight: all.trim().length };
 }
 
 /** Return what stands between the fixed parts of a text, each as short as can be, or undefined where it is another text.
  * A regular expression would try all ways to cut what a stranger wrote, which takes minutes.
  * @param {string} text
- * @param {string[]} fixed
+ * @param {Template} template
  */
-function variablesIn(text, [first = "", ...others]) {
-  const last = others.pop();
-  if (last === undefined) return text === first ? [] : undefined;
-  if (!text.startsWith(first) || !text.endsWith(last)) return undefined;
+function variablesIn(text, { fixed, length }) {
+  const [first, last] = [fixed[0] ?? "", fixed.at(-1) ?? ""];
+  if (text.length < length || !text.startsWith(first) || !text.endsWith(last)) return undefined;
+  if (fixed.length === 1) return text === first ? [] : undefined;
   const found = [];
   let at = first.length;
-  for (const part of others) {
+  for (const part of fixed.slice(1, -1)) {
     const next = text.indexOf(part, at);
     if (next < 0) return undefined;
     found.push(text.slice(at, next));

@@ -84,6 +84,36 @@ test("what is longer than any message of ours is left alone", () => {
   assert.equal(german(many), "Es gibt keine Bilder. ".repeat(60));
 });
 
+/** Count how often texts are held against one of ours while something is done. */
+function comparisons(work) {
+  const { startsWith } = String.prototype;
+  let count = 0;
+  String.prototype.startsWith = function (...asked) {
+    count++;
+    return startsWith.apply(this, asked);
+  };
+  try {
+    work();
+  } finally {
+    String.prototype.startsWith = startsWith;
+  }
+  return count;
+}
+
+test("a stranger's words of our own texts in one another do not hold the page up", () => {
+  const messages = locale("fr").openaiImageNodesMessages;
+  const french = translator(messages);
+  const openings = Object.keys(messages).filter((english) => english.includes("[1]"));
+  let hostile = "a. b, c: d";
+  for (let step = 0; hostile.length < 1600; step++)
+    hostile = openings[(18 + 7 * step) % openings.length].replace(/\[1\]/g, `${hostile}, z. `).replace(/\[\d\]/g, "q, r");
+  hostile = hostile.slice(0, 2000);
+  const first = comparisons(() => french(hostile));
+  assert.ok(first > 1000 && first < 1_200_000, String(first));
+  assert.equal(comparisons(() => french(hostile)), 0); // app mode asks twice a second
+  assert.notEqual(french("There are no pictures."), "There are no pictures.");
+});
+
 test("only messages in an answer are translated", () => {
   const told = { error: "There are no pictures.", prompt: "There are no pictures.", batches: [{ fault: "no answer came" }] };
   const upper = (text) => text.toUpperCase();
