@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+SETTINGS_MAX_BYTES = 1 << 24
 TEMPORARY_CHARS = 16
 ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION = 5, 32  # Windows' numbers, which Python makes PermissionError
 PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.4)  # a second in all
@@ -53,6 +54,14 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     if size > max_bytes or len(data) > max_bytes:
         raise OSError(errno.EFBIG, f"larger than {max_bytes:,} bytes", str(path))
     return data
+
+
+def read_settings(path: Path) -> bytes:
+    """Return what a person's settings file holds, also where a link leads to it; a pipe or a device is not opened.
+
+    Raises: OSError.
+    """
+    return read_regular(Path(os.path.realpath(path)), SETTINGS_MAX_BYTES)
 
 
 def move(source: Path, target: Path) -> None:

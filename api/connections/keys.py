@@ -184,11 +184,12 @@ def _changed(name: str) -> Iterator[dict[str, Any]]:
     while (ours := acquire(place)) is None:
         time.sleep(WAIT_S)
     try:
-        entries = resolve.stored()
+        told = resolve.stored_file()
+        entries = told["connections"]
         entry = {**entries.get(name, {})}
         yield entry
         if entry or name in entries:
-            told = {"connections": {**entries, name: entry}}
+            told = {**told, "connections": {**entries, name: entry}}
             write_atomic(config.folder() / "connections.json", json.dumps(told, indent=1).encode())
     finally:
         ours.release()

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from .. import config
+from ..backends.atomic_files import read_settings
 from ..catalog.schemas import OpenAIImageEditRequest
 from ..config import tell_once
 from ..errors import NoKeyError, RefusedError
@@ -59,19 +60,25 @@ def offered() -> list[str]:
 
 
 def stored() -> dict[str, dict[str, Any]]:
-    """Return the connections file's entries by name; an absent file is an empty one.
+    """Return the connections file's entries by name; an absent file is an empty one. Raises: RefusedError."""
+    entries: dict[str, dict[str, Any]] = stored_file()["connections"]
+    return entries
+
+
+def stored_file() -> dict[str, Any]:
+    """Return the whole connections file, of which a newer version may have written more than the entries.
 
     Raises: RefusedError if the file is not readable as JSON.
     """
     path = config.folder() / "connections.json"
     try:
-        entries = json.loads(path.read_text(encoding="utf-8-sig"))["connections"]
-        found = {name: {**entry} for name, entry in entries.items()}
+        told = json.loads(read_settings(path).decode("utf-8-sig"))
+        found = {**told, "connections": {name: {**entry} for name, entry in told["connections"].items()}}
         state = path.stat()
         if hasattr(os, "getuid") and (state.st_uid != os.getuid() or state.st_mode & 0o077):
             tell_once(f"{path} can be read or changed by others: it should belong to you and have mode 0600.")
     except (FileNotFoundError, NotADirectoryError):
-        return {}
+        return {"connections": {}}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise RefusedError(
             "connections.json in the state folder cannot be read as JSON. Fix it, or delete it and store the keys"

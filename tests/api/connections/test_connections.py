@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai_image_nodes.api.connections import keys
 from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.connection import Connection, HostSecrets, is_loopback
 from openai_image_nodes.api.errors import NoKeyError, RefusedError
@@ -180,6 +181,44 @@ def test_broken_connections_file_is_told_and_does_not_break_the_widget() -> None
     assert connections.offered() == list(connections.BUILT_IN)
     assert "connections.json" in str(message)
     assert KEY not in str(message)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes and such devices are of other systems")
+@pytest.mark.parametrize("leads_to", ["pipe", "/dev/zero", "far too large"])
+def test_connections_file_that_never_ends_holds_nothing_up(tmp_path: Path, leads_to: str) -> None:
+    """Whatever lies there, the server of ComfyUI serves on."""
+    file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"], "connections.json")
+    if leads_to == "pipe":
+        os.mkfifo(file)
+    elif leads_to == "far too large":
+        file.touch()
+        os.truncate(file, 1 << 40)
+    else:
+        file.symlink_to(leads_to)
+    with pytest.raises(RefusedError, match=r"connections\.json"):
+        connections.names()
+
+
+def test_connections_file_may_be_a_link_to_another(tmp_path: Path) -> None:
+    """As a secret is that a cluster mounts."""
+    write(relay={"base_url": "https://relay.example/v1"})
+    file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"], "connections.json")
+    file.rename(tmp_path / "elsewhere.json")
+    file.symlink_to(tmp_path / "elsewhere.json")
+    assert "relay" in connections.names()
+
+
+def test_what_a_newer_version_wrote_beside_the_connections_survives_a_key() -> None:
+    """Unknown fields are ignored, and so not thrown away."""
+    file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"], "connections.json")
+    file.write_text(
+        json.dumps({"version": 7, "connections": {"relay": {"base_url": "https://relay.example", "new": [1]}}})
+    )
+    keys.store("openai", KEY)
+    told = json.loads(file.read_text())
+    assert told["version"] == 7
+    assert told["connections"]["relay"] == {"base_url": "https://relay.example", "new": [1]}
+    assert told["connections"]["openai"]["key"] == KEY
 
 
 def test_own_connections_are_offered_between_the_built_in_ones() -> None:
