@@ -94,12 +94,9 @@ def plan(options: argparse.Namespace) -> int:
 def submit(options: argparse.Namespace) -> int:
     """Send the plan, after a yes to its count, bytes and price; what is for the sandbox is collected at once."""
     begun = _submitted(options)
-    for record in begun:
-        tell_row(describe.batch(record))
-    if not begun:
-        tell_row("nothing was submitted")
     if any(record.connection == OURS for record in begun):  # the sandbox ends with this command, and its batches too
-        _watched(SANDBOX_EVERY_S, only=OURS)
+        begun = [record for record in begun if record.connection != OURS] + _watched(SANDBOX_EVERY_S, only=OURS)
+    _tell_batches(begun, options, none="nothing was submitted")
     return 0
 
 
@@ -108,17 +105,14 @@ def status(options: argparse.Namespace) -> int:
     known = [(manager, record) for manager in _managers() for record in manager.batches()]
     looked = [_tried(manager.look, record) for manager, record in known]
     told = [found or record for found, (_, record) in zip(looked, known, strict=True)]
-    if options.json:
-        print_json([record.model_dump() for record in told])
-    else:
-        _print_batches(told)
+    _tell_batches(told, options, failures=False)
     return int(None in looked)
 
 
 def collect(options: argparse.Namespace) -> int:
     """Bring what finished batches gave into the store; may be stopped and repeated."""
     collected = [_tried(manager.collect, record) for manager, record in _open_ones(options.id)]
-    _print_collected([record for record in collected if record])
+    _tell_batches([record for record in collected if record], options)
     return int(None in collected)
 
 
@@ -126,19 +120,16 @@ def cancel(options: argparse.Namespace) -> int:
     """Stop batches; what the service has finished is charged, and comes with collect."""
     if options.give_up and not options.id:
         raise RefusedError("Say which batch to give up: openai-image batch cancel ID --give-up")
-    failed = False
-    for manager, record in _open_ones(options.id):
-        ended = _tried(manager.give_up if options.give_up else manager.cancel, record)
-        failed = failed or ended is None
-        if ended:
-            tell_row(describe.batch(ended))
-    return int(failed)
+    open_ones = _open_ones(options.id)
+    ended = [_tried(manager.give_up if options.give_up else manager.cancel, record) for manager, record in open_ones]
+    _tell_batches([record for record in ended if record], options, failures=False)
+    return int(None in ended)
 
 
 def watch(options: argparse.Namespace) -> int:
     """Submit the plan after a yes, wait for every batch, and collect it; may be killed and started again."""
     _submitted(options)
-    _watched(options.every)
+    _tell_batches(_watched(options.every), options)
     return 0
 
 
@@ -152,13 +143,13 @@ ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 
-def _watched(every_s: float, only: str | None = None) -> None:
-    """Wait for every batch, or for those of one connection, collect it, and tell what came."""
+def _watched(every_s: float, only: str | None = None) -> list[BatchRecord]:
+    """Wait for every batch, or for those of one connection, and collect it."""
     told = []
     for manager in _managers():
         told += manager.watch(_bar, look_every_s=min(max(LOOK_EVERY_S[0], every_s), LOOK_EVERY_S[1]), only=only)
         print(file=sys.stderr)
-    _print_collected(told)
+    return told
 
 
 def _managers() -> list[BatchManager]:
@@ -175,7 +166,7 @@ def _submitted(options: argparse.Namespace) -> list[BatchRecord]:
             *map(describe.part, parts),
         ]
         for line in lines:
-            tell_row(line)
+            tell_row(line, is_aside=options.json)
         if lines and not options.yes and not sys.stdin.isatty():
             raise RefusedError("Nobody can be asked here. To submit without a question: --yes")
         question = f"Submit {describe.total([*halves, *parts])}? [y/N] "
@@ -202,20 +193,21 @@ def _tried(work: Callable[[BatchRecord], BatchRecord], record: BatchRecord) -> B
         return None
 
 
-def _print_batches(records: Sequence[BatchRecord]) -> None:
+def _tell_batches(
+    records: Sequence[BatchRecord], options: argparse.Namespace, *, none: str = "no batches", failures: bool = True
+) -> None:
+    """Name batches and, with `failures`, the jobs that failed in them; or all of them as JSON."""
+    if options.json:
+        print_json([record.model_dump() for record in records])
+        return
     for record in records:
         tell_row(describe.batch(record))
         refusal = refusal_of(record)
         if refusal is not None:
             tell_row(f"  {refusal}")
     if not records:
-        tell_row("no batches")
-
-
-def _print_collected(told: Sequence[BatchRecord]) -> None:
-    """Name the batches, and the jobs that failed in them."""
-    _print_batches(told)
-    if not any(record.failed for record in told):
+        tell_row(none)
+    if not failures or not any(record.failed for record in records):
         return
     for seen in [manager.overview() for manager in _managers()]:
         for one in [*seen.ready, *seen.failed]:

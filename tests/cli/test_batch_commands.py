@@ -44,11 +44,14 @@ def test_from_plan_to_pictures(sandbox: ScriptedSandbox, capsys: pytest.CaptureF
     assert listed.count("a fox in the snow") == 3
     assert "planned: 3 jobs, 0.0049 USD" in listed
     assert f"openai batch, {MODEL}, generations: 3 jobs" in listed
-    assert f"{MODEL}, generations, 3 jobs: " in said(capsys, "submit", "--yes")
+    assert main(["batch", "submit", "--yes", "--json"]) == 0
+    assert [one["count"] for one in json.loads(capsys.readouterr().out)] == [3]
     while not json.loads(said(capsys, "status", "--json"))[0].get("output_file_id"):
         pass
     assert "completed, 3 of 3 done; collect it" in said(capsys, "status")
     assert "3 of 3 answered, 0.0049 USD" in said(capsys, "collect")
+    assert json.loads(said(capsys, "collect", "--json")) == []
+    assert "no batches" in said(capsys, "cancel")
     assert run(seed=1, prompt="a fox in the snow")[0] is not None
 
 
