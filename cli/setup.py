@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from ..api import HostSecrets, OpenAIImageError, SharedStore, config, stores
 from ..api.connections import extra_fields, keys
 from ..api.connections import resolve as connections
 from ..api.transport import probe
-from .terminal import printable, tell_row
+from .terminal import asked_secret, printable, tell_row
 
 
 def doctor(argv: Sequence[str]) -> int:
@@ -115,7 +114,7 @@ def connect(argv: Sequence[str]) -> int:
         return 0
     keys.address_of(options.name, options.base_url, connections.stored().get(options.name, {}))  # before it asks
     hint = "not shown" if options.name in connections.BUILT_IN else "not shown; Enter alone if it wants none"
-    keys.store(options.name, getpass.getpass(f"Key for {printable(options.name)} ({hint}): "), options.base_url)
+    keys.store(options.name, asked_secret(f"Key for {printable(options.name)} ({hint}): "), options.base_url)
     tell_row(f"stored; {options.name} {next(_lines_about(options.name, offline=True))}")
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from pathlib import Path
@@ -18,9 +19,18 @@ def tell(text: object, *, is_aside: bool = False) -> None:
     print("\n".join(map(printable, lines)), file=sys.stderr if is_aside else sys.stdout)
 
 
-def tell_row(text: object) -> None:
+def tell_row(text: object, *, is_aside: bool = False) -> None:
     """Print one line: a record's break of the line must not begin another that looks like ours."""
-    print(printable(str(text)))
+    print(printable(str(text)), file=sys.stderr if is_aside else sys.stdout)
+
+
+def asked_secret(question: str) -> str:
+    """Return what somebody types without being shown, or the line that a script pipes in. Raises: EOFError."""
+    if sys.stdin.isatty():
+        return getpass.getpass(question)
+    if line := sys.stdin.readline():
+        return line
+    raise EOFError
 
 
 def tell_path(path: Path) -> None:

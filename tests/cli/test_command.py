@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -167,10 +168,18 @@ def test_doctor_shows_the_proxy_without_its_password(
     assert "planted-password" not in said
 
 
+class Terminal(io.StringIO):
+    """A terminal at which somebody answers."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def test_connect_stores_the_key_for_its_host_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Asked without being shown, written for the owner alone, never printed."""
+    monkeypatch.setattr(sys, "stdin", Terminal())
     monkeypatch.setattr("getpass.getpass", lambda prompt: KEY)
     assert main(["connect", "relay", "--base-url", "https://relay.example/v1"]) == 0
     file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"]) / "connections.json"
@@ -184,7 +193,7 @@ def test_connect_takes_a_server_that_wants_no_key(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], base_url: str
 ) -> None:
     """Enter alone: many local servers ask for none, and where there is no key none is sent in the clear."""
-    monkeypatch.setattr("getpass.getpass", lambda prompt: "")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
     assert main(["connect", "local", "--base-url", base_url]) == 0
     assert entry_of("local") == {"base_url": base_url}
     assert "stored; local ready" in capsys.readouterr().out
@@ -193,7 +202,7 @@ def test_connect_takes_a_server_that_wants_no_key(
 def test_enter_alone_takes_no_stored_key_away(relay: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does it move one to another host, or leave a built-in connection without."""
     before = entry_of("relay")
-    monkeypatch.setattr("getpass.getpass", lambda prompt: "")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n\n"))
     assert main(["connect", "relay", "--base-url", "https://other.example/v1"]) != 0
     assert main(["connect", "openai", "--base-url", "https://other.example/v1"]) != 0
     assert entry_of("relay") == before
@@ -219,8 +228,8 @@ def test_commands_do_without_torch() -> None:
 
 @pytest.fixture
 def relay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
-    """A connection of one's own with a stored key."""
-    monkeypatch.setattr("getpass.getpass", lambda _prompt: KEY)
+    """A connection of one's own with a stored key, which a script piped in."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{KEY}\n"))
     with Capture() as server:
         assert main(["connect", "relay", "--base-url", f"{server.base_url}/v1"]) == 0
         yield server

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,10 +96,6 @@ def test_question_that_nobody_answers_ends_the_command(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Ctrl+D, or no input at all: nothing is stored, and no traceback."""
-
-    def nobody(_question: str) -> str:
-        raise EOFError
-
-    monkeypatch.setattr("getpass.getpass", nobody)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
     assert main(words) == 130
     assert "stopped" in printed(capsys)
