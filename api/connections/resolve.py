@@ -208,10 +208,7 @@ def _azure(name: str, entries: Entries) -> Connection:
 def _named(name: str, entries: Entries) -> Connection:
     entry = entries.get(name)
     if entry is None:
-        raise RefusedError(
-            f"There is no connection called {name!r}. Known are {', '.join(names())};"
-            " new ones go into connections.json (openai-image connect NAME)."
-        )
+        raise unknown(name)
     told_address, place = told_base(name, entry)
     base = pasted.base_url(told_address, place)
     if not base:
@@ -227,6 +224,14 @@ def _named(name: str, entries: Entries) -> Connection:
         address_from=place,
         key_from=key_from,
         **form_of(entry, _place(name)),
+    )
+
+
+def unknown(name: Any) -> RefusedError:
+    """Return the error of a name that nobody defined. Raises: RefusedError if the connections file is broken."""
+    return RefusedError(
+        f"There is no connection called {name!r}. Known are {', '.join(names())};"
+        " new ones go into connections.json (openai-image connect NAME)."
     )
 
 

@@ -84,8 +84,7 @@ def refusal(values: Mapping[str, Any]) -> bool | str:
         refuse_widgets(values)
         name = values.get("connection")
         if name is not None and name not in connections.names():
-            known = ", ".join(connections.names())
-            raise RefusedError(f"There is no connection called {name!r}. Known are {known}.")
+            raise connections.unknown(name)
         connected = {name for name in SOCKETS if name in values}
         edits = bool(connected & {"image", "references"})
         fields = service_fields(values, edits=edits)
