@@ -14,11 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel
-
-from ..catalog.schemas import Image, OpenAIImageGenerationResponse, SvgUsage, TokenDetails, Usage
+from ..catalog.schemas import Image, OpenAIImageGenerationResponse
 from ..connections.connection import Connection
 from ..errors import BadAnswerError
 from . import sse
@@ -46,21 +44,16 @@ from .loose_json import ended_documents, entries, is_large, utf8
 from .page_words import is_of_people, is_text
 from .service_words import ServiceWords, service_words, values_in
 from .task_words import begun_task, is_running_task, is_waiting, names_task, state_of
+from .usage import summed, svg_usage_of, usage_of, word_of
 
-MAX_TOKENS = 10**9
 PIECES_BEGIN = 100  # documents among which the first piece of a picture stands
-WORD_CHARS, PACKED_SAMPLE_BYTES = 64, 4000
+PACKED_SAMPLE_BYTES = 4000
 SAID_MAX_CHARS = 300
 PACKINGS = ("br", "zstd", "dcb", "dcz", "compress", "x-compress", "snappy", "lz4", "bzip2", "xz")  # see client.py
 PACKED = {b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ": "xz", b"\x04\x22\x4d\x18": "lz4", b"BZh": "bzip2"}
 # of a task that was begun, or of what was made
 ADDRESS_HEADERS = ("operation-location", "azure-asyncoperation", "location")
 QUOTED_STREAM = re.compile(r"event: (?:image_(?:generation|edit)|response)\.|data: ?\{")
-TOTALS = ("input_tokens", "output_tokens", "total_tokens")
-DETAILS = ("input_tokens_details", "output_tokens_details")
-CHAT_NAMES = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
-
-CountsT = TypeVar("CountsT", bound=BaseModel)
 
 
 class Reading:
@@ -389,9 +382,9 @@ def _about(document: object) -> OpenAIImageGenerationResponse:
     told: Mapping[str, Any] = document if isinstance(document, dict) else {}
     inner = (told.get(name) for name in ("response", "data"))
     told = next((one for one in inner if isinstance(one, dict) and isinstance(one.get("usage"), dict)), told)
-    fields = {name: _word(told.get(name)) for name in ("size", "quality", "background", "output_format")}
+    fields = {name: word_of(told.get(name)) for name in ("size", "quality", "background", "output_format")}
     return OpenAIImageGenerationResponse(
-        data=[], usage=_usage(told.get("usage")), svg_usage=_svg_usage(told.get("svg_usage")), **fields
+        data=[], usage=usage_of(told), svg_usage=svg_usage_of(told.get("svg_usage")), **fields
     )
 
 
@@ -404,44 +397,4 @@ def _joined(answers: list[OpenAIImageGenerationResponse], *, once: bool) -> Open
     images: list[Image] = []
     for one in told:
         images += [image for image in one.data if not once or image not in images]
-    return told[0].model_copy(update={"data": images[:MAX_IMAGES], "usage": _sum(usages) if usages else None})
-
-
-def _sum(parts: Sequence[CountsT]) -> CountsT:
-    """Return counts as one of their kind, added up with what lies in them; what none of them tells is not told."""
-    kind = type(parts[0])
-    told = {name: [one for part in parts if (one := getattr(part, name)) is not None] for name in kind.model_fields}
-    sums = {name: _sum(each) if isinstance(each[0], BaseModel) else sum(each) for name, each in told.items() if each}
-    return kind(**sums)
-
-
-def _usage(value: object) -> Usage | None:
-    """Return the tokens of an answer, or None where it does not say how many went out."""
-    told = value if isinstance(value, dict) else {}
-    counts = {name: _tokens(told.get(name, told.get(CHAT_NAMES.get(name, "")))) or 0 for name in TOTALS}
-    details = {name: _details(told.get(name)) for name in DETAILS}
-    # no tokens at all is what LiteLLM and LocalAI write where they know nothing
-    return Usage(**counts, **details) if counts["output_tokens"] else None  # type: ignore[arg-type]
-
-
-def _details(value: object) -> TokenDetails | None:
-    counts = {name: _tokens(value.get(name)) for name in TokenDetails.model_fields} if isinstance(value, dict) else {}
-    told = {name: count for name, count in counts.items() if count is not None}
-    return TokenDetails(**told) if told.keys() - {"cached_tokens"} else None
-
-
-def _svg_usage(value: object) -> SvgUsage | None:
-    told = value if isinstance(value, dict) else {}
-    counts = {name: _tokens(told.get(name)) or 0 for name in (*TOTALS, "reasoning_tokens")}
-    return SvgUsage(model=_word(told.get("model")), **counts) if any(counts.values()) else None
-
-
-def _tokens(value: object) -> int | None:
-    """Return a count of tokens, or None for what is none: also beside the range of any real one."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MAX_TOKENS:
-        return None
-    return round(value)
-
-
-def _word(value: object) -> str | None:
-    return value[:WORD_CHARS] if isinstance(value, str) and value else None
+    return told[0].model_copy(update={"data": images[:MAX_IMAGES], "usage": summed(usages) if usages else None})

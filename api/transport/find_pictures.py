@@ -201,7 +201,8 @@ def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> li
         named = [] if not own.url or "url" in value else map(value.get, RESULTS)  # beside these it is what went out
         results = [item for each in named for item in _items(each, texts, depth + 1)]
         return [item for item in results if _image(item, texts).has_picture] or [value]
-    for name in INSIDE:
+    made = [name for name, each in value.items() if isinstance(each, (dict, list)) and MADE.search(name)]
+    for name in dict.fromkeys(["data", *(name for name in made if not SAID_BACK.search(name)), *INSIDE]):
         inner = value.get(name)
         if isinstance(inner, (dict, list)) and (items := _items(inner, texts, depth + 1)):
             pictures = [item for item in items if _image(item, texts).has_picture]

@@ -52,7 +52,7 @@ FAILED_STATES = re.compile(
 KNOWN_STATES = (TASK_STATES, DONE_STATES, FAILED_STATES)
 END_KEYS = ("done", "final", "is_final", "isFinal", "finished", "is_finished")
 TASK_PLACES = (
-    "data", "output", "result", "task", "job", "jobs", "header", "Response", "Result", "sdGenerationJob",
+    "data", "output", "result", "task", "task_info", "job", "jobs", "header", "Response", "Result", "sdGenerationJob",
     "generations_by_pk",
 )  # fmt: skip
 WAITING_KEYS = (

@@ -1488,6 +1488,22 @@ def test_tokens_of_none_are_no_price(server: WireServer) -> None:
     assert report["cost_usd"] is None
 
 
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize("drawn", [None, {"input_tokens": 10, "output_tokens": 100, "total_tokens": 110}])
+def test_tokens_of_the_model_that_has_it_drawn_are_no_price(
+    server: WireServer, drawn: dict[str, int] | None, *, is_stream: bool
+) -> None:
+    """Only those of the model that draws are: OpenAI's Responses API tells of both."""
+    call = {"type": "image_generation_call", "status": "completed", "result": FIRST["b64_json"]}
+    said = {"object": "response", "output": [call], "usage": {"input_tokens": 2000, "output_tokens": 50}}
+    said["tool_usage"] = {"image_gen": drawn} if drawn else {}
+    event = b"data: " + json.dumps({"type": "response.completed", "response": said}).encode() + b"\n\n"
+    server.script(chunked(event) if is_stream else plain(json.dumps(said).encode()))
+    _, _, report = node()
+    assert (report["tokens"] or {}).get("output_tokens") == (drawn or {}).get("output_tokens")
+    assert (report["cost_usd"] is None) == (drawn is None)
+
+
 def test_what_a_stream_says_of_its_failed_end_is_told(server: WireServer) -> None:
     """Not that the connection was lost, which it was not."""
     inner = {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}, "output": []}
@@ -1580,6 +1596,10 @@ BEGUN: dict[str, tuple[bytes, dict[str, list[Any]]]] = {
     "a place in the answer": (
         b'{"task": {"id": "t1", "status": "pending", "status_url": "/v1/jobs/t1"}}',
         {"/v1/jobs/t1": [{"status": "processing"}, {"status": "completed", "result": DONE}]},
+    ),
+    "where a service tells of its tasks": (
+        b'{"task_info": {"id": "t1", "status": "pending"}}',
+        {"/v1/images/generations/t1": [{"task_info": {"id": "t1", "status": "completed"}, "images": ["/v1/a.png"]}]},
     ),
     "a place in a header": (b"", {"/v1/jobs/9": [{"status": "running"}, DONE]}),
     "an id alone": (

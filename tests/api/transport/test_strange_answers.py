@@ -398,6 +398,9 @@ LINKS: dict[str, Any] = {
         "data": [{"imageURL": "http://{host}/generated-images/b6"}],
         "errors": [{"code": "timeoutProvider", "message": "the second failed"}],
     },
+    "what was made, beside what went out": {
+        "data": {"images": ["http://127.0.0.1:9/in.png"], "output_images": ["http://{host}/generated-images/b6"]}
+    },
     "the id of a file": {"outputs": [{"type": "tool_file", "file_id": "file-b6b6"}]},
     "the id of a file in a web page": {"choices": [{"message": {"content": '<img src="file-b6b6" fuse="true"/>'}}]},
     "a path with blanks": {"images": ["View/generated-images/b6 a fox.png"]},
