@@ -80,7 +80,7 @@ def _finished(answer: StoredAnswer, asked: PreparedJob, connection: Connection, 
     framing, outputs = asked.encoded.framing, Outputs((), [])
     try:
         if asked.encoded.first is not None and (framing.mode != "guide" or framing.region is not None):
-            outputs = pictures_of(answer, asked.encoded, lambda: False, n=options.n)
+            outputs = pictures_of(answer, asked.encoded, lambda: False)
         originals = originals_of(answer, is_sandbox=connection.kind == "sandbox", is_changed_here=bool(outputs.values))
         paths = written(originals, outputs.values, options.output, options.metadata)
     except BrokenPictureError as exc:

@@ -4,25 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..api import OpenAIImageError, RefusedError, config
 from ..utils import comfyui
 from .run.parameters import SOCKETS, WIDGET_FIELDS, ImageParameters, refusal
 
 if TYPE_CHECKING:
-    from .run.execution import Decoder
+    from ..api import StoredAnswer
+    from .run.execution import Outputs
+    from .run.input_images import EncodedInputs
 
 REPORT_TOOLTIP = "What was requested, what it cost and what was changed on the way, as JSON text."
 ORIGINALS_TOOLTIP = "The files exactly as the service sent them, for Save Original."
+LEFT_OUT: Mapping[str, Any] = {  # by ComfyUI: what an input is then that is not among the parameters of a request
+    **{"seed": 0, "connection": "auto", "reuse": True},
+    **dict.fromkeys((*SOCKETS, "auth_token", "api_key", "unique_id")),
+}
 
 
 class ServiceNode:
-    """A node whose `api_call` asks the service, or plans a job for a batch; `values` are its inputs by name."""
+    """A node that asks the service, or plans a job for a batch; `values` are its inputs by name.
+
+    `own_defaults` are those of inputs that it alone has, or has with another default.
+    """
 
     CATEGORY = "image/OpenAI"
     FUNCTION = "api_call"
+    RETURN_TYPES: ClassVar[tuple[str, ...]]
+    own_defaults: ClassVar[Mapping[str, Any]] = {}
+
+    @staticmethod
+    def decode(answer: StoredAnswer, encoded: EncodedInputs, should_stop: Callable[[], bool]) -> Outputs:
+        """Return what the node gives out of an answer before report and originals; on a thread, told when to stop.
+
+        Raises: BrokenPictureError if nothing in it can be read.
+        """
+        raise NotImplementedError
 
     @classmethod
     def own_fields(cls, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,10 +78,13 @@ class ServiceNode:
         except OpenAIImageError:
             return ""  # the run will tell
 
-    async def outputs(self, values: Mapping[str, Any], decode: Decoder) -> tuple[Any, ...]:
-        """Return the outputs: what `decode` makes of the answer, the report, and the originals.
+    async def api_call(self, prompt: str, **inputs: Any) -> tuple[Any, ...]:
+        """Return the outputs: what `decode` makes of the answer, the report as JSON text, and the files' references.
 
-        Raises: RefusedError and its siblings of `api.errors`, ImageInputError, ComfyUI's interruption on Cancel.
+        `inputs` are those of INPUT_TYPES by name; one that is left out has its default.
+
+        Raises: RefusedError and its siblings of `api.errors`, ImageInputError, ComfyUI's interruption on Cancel;
+        TypeError for an input that no node has.
         """
         # ComfyUI writes a node's inputs, our token and key among them, into its history when the node fails before it
         # waits for the first time (0.20.1 execution.py, get_output_data): so wait before anything can fail.
@@ -71,7 +93,9 @@ class ServiceNode:
         from .run.input_images import InputImages
         from .run.progress import prompt_monitor
 
-        monitor = prompt_monitor()
+        values, monitor = {**LEFT_OUT, **self.own_defaults, "prompt": prompt, **inputs}, prompt_monitor()
+        if unknown := values.keys() - {*WIDGET_FIELDS, *LEFT_OUT, *self.own_defaults}:
+            raise TypeError(f"{self.FUNCTION} has no input {', '.join(sorted(unknown))}")
         try:
             run = NodeRun.connected(values)
             if told := self.fault(values):
@@ -79,7 +103,7 @@ class ServiceNode:
             widgets = {name: values[name] for name in WIDGET_FIELDS if name in values}
             parameters = ImageParameters(**widgets, extra=self.own_fields(values))
             images = InputImages(**{name: values.get(name) for name in SOCKETS})
-            return await run.outputs(type(self), parameters, images, decode)
+            return await run.outputs(self, parameters, images)
         except BaseException:
             monitor.fail(values["unique_id"])
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..api.catalog import catalog
 from ..api.catalog.catalog import GifLimits
@@ -12,9 +12,7 @@ from .base import ORIGINALS_TOOLTIP, REPORT_TOOLTIP, ServiceNode
 from .run.parameters import ANY_MODEL, MORE_NUMBERS, ImageParameters
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ..api import Originals, StoredAnswer
+    from ..api import StoredAnswer
     from .run.execution import Outputs
     from .run.input_images import EncodedInputs
 
@@ -47,6 +45,11 @@ class GPTImageGIF(ServiceNode):
         " GIF output (a preview release). Frames you paid for are kept and never bought twice."
     )
     SEARCH_ALIASES = ("gpt image gif", "openai animation", "animated gif")
+    own_defaults: ClassVar[dict[str, Any]] = {
+        "size": SIZE,
+        "frame_count": FRAME_COUNT,
+        "frame_duration_ms": FRAME_DURATION_MS,
+    }
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
@@ -88,42 +91,18 @@ class GPTImageGIF(ServiceNode):
         """Return the service's own fields of an animation."""
         return {"output_format": "gif", **{name: values.get(name) for name in MORE_NUMBERS}}
 
-    async def api_call(
-        self,
-        prompt: str,
-        seed: int = 0,
-        quality: str = ImageParameters.quality,
-        background: str = ImageParameters.background,
-        size: str = SIZE,
-        frame_count: int = FRAME_COUNT,
-        frame_duration_ms: int = FRAME_DURATION_MS,
-        image: Tensor | None = None,
-        model: str = ImageParameters.model,
-        connection: str = "auto",
-        moderation: str = ImageParameters.moderation,
-        complexity: str = ImageParameters.complexity,
-        reuse: bool = True,
-        transparent_pixels: str = ImageParameters.transparent_pixels,
-        references: list[Tensor] | None = None,
-        auth_token: str | None = None,
-        api_key: str | None = None,
-        unique_id: str | None = None,
-    ) -> tuple[Tensor, Tensor, float, str, Originals]:
-        """Return frames float32 [f,H,W,3|4] in 0..1, alpha float32 [f,H,W], frames per second, report and originals.
+    @staticmethod
+    def decode(answer: StoredAnswer, encoded: EncodedInputs, should_stop: Callable[[], bool]) -> Outputs:
+        """Return frames float32 [f,H,W,3|4] in 0..1, alpha float32 [f,H,W], frames per second, and notes."""
+        from ..api.jobs.report import frame_notes, opaque_notes, picture_of
+        from ..utils.decode import gif_to_frames, is_opaque
+        from .run.execution import Outputs
 
-        Raises: as `outputs`.
-        """
-        return await self.outputs(locals(), _frames)
-
-
-def _frames(answer: StoredAnswer, _encoded: EncodedInputs, _should_stop: Callable[[], bool]) -> Outputs:
-    """Return frames [f,H,W,3|4], alpha [f,H,W] and frames per second, and notes."""
-    from ..api.jobs.report import frame_notes, opaque_notes, picture_of
-    from ..utils.decode import gif_to_frames, is_opaque
-    from .run.execution import Outputs
-
-    frames = gif_to_frames(picture_of(answer, "gif"))
-    seconds = sum(frames.durations_ms) / 1000.0
-    fps = len(frames.durations_ms) / seconds if seconds else 0.0
-    differences = [*opaque_notes(answer, is_opaque=is_opaque(frames.alpha)), *frame_notes(answer, frames.durations_ms)]
-    return Outputs((frames.image, frames.alpha, fps), [*frames.notes, *differences])
+        frames = gif_to_frames(picture_of(answer, "gif"))
+        seconds = sum(frames.durations_ms) / 1000.0
+        fps = len(frames.durations_ms) / seconds if seconds else 0.0
+        differences = [
+            *opaque_notes(answer, is_opaque=is_opaque(frames.alpha)),
+            *frame_notes(answer, frames.durations_ms),
+        ]
+        return Outputs((frames.image, frames.alpha, fps), [*frames.notes, *differences])

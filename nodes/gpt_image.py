@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import inputs
 from .base import ORIGINALS_TOOLTIP, REPORT_TOOLTIP, ServiceNode
-from .run.parameters import ImageParameters
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ..api import Originals
+    from ..api import StoredAnswer
+    from .run.execution import Outputs
+    from .run.input_images import EncodedInputs
 
 
 class GPTImage(ServiceNode):
@@ -37,40 +36,9 @@ class GPTImage(ServiceNode):
         """Return the inputs in the order of the contract."""
         return inputs.declared(inputs.optional_inputs())
 
-    async def api_call(
-        self,
-        prompt: str,
-        seed: int = 0,
-        quality: str = ImageParameters.quality,
-        background: str = ImageParameters.background,
-        size: str = ImageParameters.size,
-        n: int = ImageParameters.n,
-        image: Tensor | None = None,
-        mask: Tensor | None = None,
-        model: str = ImageParameters.model,
-        connection: str = "auto",
-        custom_width: int = ImageParameters.custom_width,
-        custom_height: int = ImageParameters.custom_height,
-        output_format: str = ImageParameters.output_format,
-        output_compression: int = ImageParameters.output_compression,
-        moderation: str = ImageParameters.moderation,
-        input_fidelity: str = ImageParameters.input_fidelity,
-        complexity: str = ImageParameters.complexity,
-        mask_mode: str = ImageParameters.mask_mode,
-        live_preview: int = ImageParameters.live_preview,
-        reuse: bool = True,
-        region_context: int = ImageParameters.region_context,
-        transparent_pixels: str = ImageParameters.transparent_pixels,
-        references: list[Tensor] | None = None,
-        markup: Tensor | None = None,
-        auth_token: str | None = None,
-        api_key: str | None = None,
-        unique_id: str | None = None,
-    ) -> tuple[Tensor, Tensor, str, Originals]:
-        """Return image float32 [n,H,W,3|4] in 0..1, alpha float32 [n,H,W] (1 = transparent), report and originals.
-
-        The report is JSON text, the originals are references to the files as they came. Raises: as `outputs`.
-        """
+    @staticmethod
+    def decode(answer: StoredAnswer, encoded: EncodedInputs, should_stop: Callable[[], bool]) -> Outputs:
+        """Return image float32 [n,H,W,3|4] in 0..1 and alpha float32 [n,H,W], 1 = transparent."""
         from .run.answers import pictures_of
 
-        return await self.outputs(locals(), partial(pictures_of, n=n))
+        return pictures_of(answer, encoded, should_stop)

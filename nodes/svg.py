@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..api.catalog import catalog
 from ..utils import comfyui
@@ -12,9 +12,7 @@ from .base import ORIGINALS_TOOLTIP, REPORT_TOOLTIP, ServiceNode
 from .run.parameters import ImageParameters
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ..api import Originals, StoredAnswer
+    from ..api import StoredAnswer
     from .run.execution import Outputs
     from .run.input_images import EncodedInputs
 
@@ -30,6 +28,7 @@ class GPTImageSVG(ServiceNode):
         " SVG. Your project needs access to SVG output. A drawing you paid for is kept and never bought twice."
     )
     SEARCH_ALIASES = ("gpt image svg", "openai vector", "vector drawing")
+    own_defaults: ClassVar[dict[str, Any]] = {"svg_model": "", "svg_effort": "auto"}
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
@@ -73,31 +72,16 @@ class GPTImageSVG(ServiceNode):
             return None
         return f"svg_effort {effort} needs svg_model, which is empty. Name one, or set it to auto."
 
-    async def api_call(
-        self,
-        prompt: str,
-        seed: int = 0,
-        quality: str = ImageParameters.quality,
-        background: str = ImageParameters.background,
-        size: str = ImageParameters.size,
-        image: Tensor | None = None,
-        model: str = ImageParameters.model,
-        connection: str = "auto",
-        svg_model: str = "",
-        svg_effort: str = "auto",
-        custom_width: int = ImageParameters.custom_width,
-        custom_height: int = ImageParameters.custom_height,
-        moderation: str = ImageParameters.moderation,
-        complexity: str = ImageParameters.complexity,
-        reuse: bool = True,
-        transparent_pixels: str = ImageParameters.transparent_pixels,
-        references: list[Tensor] | None = None,
-        auth_token: str | None = None,
-        api_key: str | None = None,
-        unique_id: str | None = None,
-    ) -> tuple[Any, str, str, Originals]:
-        """Return the drawing as ComfyUI's SVG type and as text, the report, and the originals. Raises: as `outputs`."""
-        return await self.outputs(locals(), _drawing)
+    @staticmethod
+    def decode(answer: StoredAnswer, encoded: EncodedInputs, should_stop: Callable[[], bool]) -> Outputs:
+        """Return a drawing as ComfyUI's SVG type and as text, without what could run or load something."""
+        from ..api.jobs.report import picture_of
+        from ..utils.svg import clean_svg
+        from .run.execution import Outputs
+
+        drawing = clean_svg(picture_of(answer, "svg"))
+        kept = [f"The SVG as it came is kept in {answer.folder}."] if drawing.notes and answer.folder else []
+        return Outputs((comfyui.svg([drawing.data]), drawing.data.decode()), [*drawing.notes, *kept])
 
 
 def _is_effort(told: Any) -> bool:
@@ -106,14 +90,3 @@ def _is_effort(told: Any) -> bool:
 
 def _is_empty(told: Any) -> bool:
     return isinstance(told, str) and not told  # what a link gives may have no truth value, and must not raise here
-
-
-def _drawing(answer: StoredAnswer, _encoded: EncodedInputs, _should_stop: Callable[[], bool]) -> Outputs:
-    """Return a drawing as ComfyUI's SVG type and as text, without what could run or load something."""
-    from ..api.jobs.report import picture_of
-    from ..utils.svg import clean_svg
-    from .run.execution import Outputs
-
-    drawing = clean_svg(picture_of(answer, "svg"))
-    kept = [f"The SVG as it came is kept in {answer.folder}."] if drawing.notes and answer.folder else []
-    return Outputs((comfyui.svg([drawing.data]), drawing.data.decode()), [*drawing.notes, *kept])

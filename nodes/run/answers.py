@@ -27,9 +27,9 @@ NEARLY_ALL_SHOWN = 0.9  # of the mask: what is missing at its edge is made up or
 ShouldStop = Callable[[], bool]
 
 
-def pictures_of(answer: StoredAnswer, encoded: EncodedInputs, should_stop: ShouldStop, *, n: int) -> Outputs:
+def pictures_of(answer: StoredAnswer, encoded: EncodedInputs, should_stop: ShouldStop) -> Outputs:
     """Return image [n,H,W,3|4] and alpha [n,H,W] of an answer, as its framing says."""
-    decoded = pngs_to_image(answer.pictures, at_most=n)
+    decoded = pngs_to_image(answer.pictures, at_most=int(answer.record.fields.get("n") or 1))
     if answer.folder and decoded.broken:
         names = [answer.record.pictures[index] for index in decoded.broken]
         listed = ", ".join([*names[:NAMES_TOLD], *(["..."] if len(names) > NAMES_TOLD else [])])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import SecretStr
 
@@ -31,6 +31,9 @@ from .large_sums import Share, expected_usd, prompt_costs
 from .parameters import ALWAYS_SAID, CUSTOM, ImageParameters, refuse_kinds, refuse_widgets, takes_kept, without_previews
 from .progress import FITTING, ProgressReporter, prompt_monitor, work_out
 
+if TYPE_CHECKING:
+    from ..base import ServiceNode
+
 LOG = logging.getLogger(__name__)
 comfyui.at_exit(JOBS.end, JOBS.go_on)
 RECENT_KEPT = 500
@@ -44,9 +47,6 @@ class Outputs(NamedTuple):
     notes: list[str]
     told: Mapping[str, Any] = {}
     words: str = ""
-
-
-Decoder = Callable[[StoredAnswer, EncodedInputs, Callable[[], bool]], Outputs]
 
 
 @dataclass
@@ -116,13 +116,10 @@ class NodeRun:
         reuse, node_id = takes_kept(values["reuse"]), values["unique_id"]
         return cls(connection_of(connection, secrets), int(values["seed"]), reuse, node_id)
 
-    async def outputs(
-        self, node: type[Any], parameters: ImageParameters, images: InputImages, decode: Decoder
-    ) -> tuple[Any, ...]:
-        """Return the outputs of a node: what `decode` makes of the answer, the report, and the originals.
+    async def outputs(self, node: ServiceNode, parameters: ImageParameters, images: InputImages) -> tuple[Any, ...]:
+        """Return the outputs of a node: what it decodes of the answer, the report, and the originals.
 
-        While the job waits for a batch, the branch behind the node ends without an error. `decode` runs on a thread;
-        its last argument tells whether nobody waits for it any more. It may raise BrokenPictureError.
+        While the job waits for a batch, the branch behind the node ends without an error.
 
         Raises: OpenAIImageError by kind, ImageInputError, ComfyUI's interruption.
         """
@@ -147,7 +144,7 @@ class NodeRun:
                 answer = await self._answered(parameters, asked, share)
             stage = FITTING if encoded.framing.is_fitted else None
             try:
-                outputs = await work_out(partial(decode, answer, encoded), self.node_id, stage)
+                outputs = await work_out(partial(node.decode, answer, encoded), self.node_id, stage)
             except BrokenPictureError as exc:
                 put_back(answer, BROKEN)
                 fault = " ".join([*received_notes(answer), *(broken_notes(answer.record) or [str(exc)])])

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from openai_image_nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS, WEB_DIRECTORY
 from openai_image_nodes.api.catalog import catalog
+from openai_image_nodes.nodes.base import LEFT_OUT
 from openai_image_nodes.nodes.run.parameters import ImageParameters
 from openai_image_nodes.utils.errors import ImageInputError
-from support.node_calls import GPTImage, References
+from support.node_calls import GPTImage, References, asked, awaited
 
 GIF, SVG = NODE_CLASS_MAPPINGS["OIN_GPTImageGIF"], NODE_CLASS_MAPPINGS["OIN_GPTImageSVG"]
 PromptList = NODE_CLASS_MAPPINGS["OIN_PromptList"]
@@ -155,9 +156,18 @@ def test_outputs_are_image_alpha_and_report() -> None:
 def test_call_is_a_coroutine_that_takes_every_input_with_its_default(kind: Any) -> None:
     """ComfyUI leaves out what is not connected; the API may leave out more."""
     assert inspect.iscoroutinefunction(getattr(kind, kind.FUNCTION))
-    parameters = inspect.signature(kind.api_call).parameters
-    assert list(parameters) == ["self", *declared(kind), *kind.INPUT_TYPES()["hidden"]]
-    assert defaults_of(parameters) == {name: default for name, default in defaults(kind).items() if name != "prompt"}
+    parameters = {field.name: field.default for field in fields(ImageParameters) if field.name in declared(kind)}
+    taken = {**parameters, **LEFT_OUT, **kind.own_defaults}
+    assert {*declared(kind), *kind.INPUT_TYPES()["hidden"]} <= taken.keys()
+    assert {name: taken[name] for name in defaults(kind) if name != "prompt"} == {
+        name: default for name, default in defaults(kind).items() if name != "prompt"
+    }
+
+
+def test_an_input_that_no_node_has_is_refused() -> None:
+    """A misspelled one would have its default, and be paid for."""
+    with pytest.raises(TypeError, match="no input qualitty"):
+        awaited(GPTImage().api_call(**asked({"qualitty": "low", "connection": "sandbox"})))
 
 
 def test_list_of_prompts_takes_every_input_with_its_default() -> None:
