@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
@@ -18,17 +17,11 @@ from pydantic import SecretStr
 from ..catalog import catalog, validation
 from ..catalog.schemas import OpenAIImageGenerationRequest
 from ..errors import RefusedError
-from . import escaped, pasted
+from . import pasted
+from .redaction import Redacting
 
 BATCH_WINDOW = timedelta(hours=24)
 OWN_KEY_MAX_PIXELS = 8_294_400  # the largest picture the models make, docs/service.md, "Sizes"
-SHORTEST_SECRET = 8  # "none", as local services take it, is no secret and may occur in a picture's base64
-LONGEST_WORD = 16
-SECRET_PATTERN = re.compile(
-    r"((?<![A-Za-z0-9])(?:sk|comfyui|org)-|Bearer\s+|api[-_]key[=: ]+)[^\s'\",.;)]+", re.IGNORECASE
-)
-USER_PATTERN = re.compile(r"://(?:(?!://)[^\s'\"<>])*@")  # name and password of a proxy, as errors repeat its address
-SECRET_HEADER = re.compile("key|token|secret|pass|auth|cookie|credential|sign", re.I)
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 OPENAI_HOSTS = ("api.openai.com", "eu.api.openai.com", "us.api.openai.com")  # a relay is never one, whatever its name
 ENDING_KINDS = ("openai", "comfy.org", "sandbox")
@@ -39,7 +32,7 @@ Edits = Literal["multipart", "json"]
 
 
 @dataclass(frozen=True)
-class Connection:
+class Connection(Redacting):
     """One way to the service, resolved for one call; the key is never part of its repr.
 
     `personal` says that the host handed over the key, for the person who runs this; else it is the machine's.
@@ -110,54 +103,6 @@ class Connection:
             prefix = "Bearer " if self.key_header == "Authorization" else ""
             headers[self.key_header] = prefix + self.key.get_secret_value()
         return headers
-
-    def without_secrets(self, said: bytes) -> bytes:
-        """Return what a service says without our key: some say it back, and answers are shown and kept."""
-        return b"".join(self.redacted_chunks([said]))
-
-    def redacted_chunks(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield what a service says, in about the same pieces, without our key, wherever the pieces are cut."""
-        secrets = [secret.encode() for secret in self._secrets()]
-        rest = b""
-        for chunk in chunks:
-            said = rest + chunk if rest else chunk
-            for secret in secrets:
-                said = said.replace(secret, b"[key]")
-            kept = _begun(secrets, said)
-            if b"\\" in said or b"%" in said:  # no escape is without one, and base64 has none of them
-                for secret in secrets:
-                    said = escaped.pattern(secret).sub(b"[key]", said)
-                kept = max(_begun(secrets, said), escaped.begun(secrets, said))
-            end = len(said) - kept
-            yield said[:end]
-            rest = said[end:]
-        yield rest
-
-    def without_secrets_in(self, words: str) -> str:
-        """Return a text that a person is shown without our key, in whatever form it stands there.
-
-        A service that means to hide it in its words can, but has it already.
-        """
-        for secret in self._secrets():
-            words = escaped.in_words(secret).sub("[key]", words)
-        return words
-
-    def redacted(self, words: str) -> str:
-        """Return the same without anything else that looks like a key, or like a name and a password in an address."""
-        key = self.key.get_secret_value() if self.key else ""
-        clean = self.without_secrets_in(words.replace(key, "[key]") if key else words)
-        return SECRET_PATTERN.sub("[key]", USER_PATTERN.sub("://", clean))
-
-    def _secrets(self) -> list[str]:
-        key = [self.key.get_secret_value()] if self.key else []
-        own = self.headers.items() if self.kind == "compatible" else ()
-        # a word as it stands in prompts, such as the name of a team, is no key in a header of some other name
-        own_headers = [
-            value
-            for name, value in own
-            if SECRET_HEADER.search(name) or not value.isalpha() or len(value) >= LONGEST_WORD
-        ]
-        return [secret for secret in [*key, *own_headers] if len(secret) >= SHORTEST_SECRET]
 
     def check(self, request: OpenAIImageGenerationRequest) -> None:
         """Refuse what this connection cannot carry although the model could. Raises: RefusedError."""
@@ -281,10 +226,3 @@ def _account(service: str, kind: str, payer: str) -> str:
     """Return a digest that tells people apart and leads back to no key."""
     what = json.dumps([service, kind, payer]).encode()
     return hashlib.pbkdf2_hmac("sha256", what, ACCOUNT_SALT, ACCOUNT_ROUNDS).hex()[:ACCOUNT_DIGITS]
-
-
-def _begun(secrets: Sequence[bytes], said: bytes) -> int:
-    """Return how many of the last bytes may be the beginning of a secret."""
-    most = min(max(map(len, secrets), default=1) - 1, len(said))
-    tails = range(most, 0, -1)
-    return next((size for size in tails if any(secret.startswith(said[-size:]) for secret in secrets)), 0)

@@ -17,9 +17,10 @@ from ..catalog.schemas import OpenAIImageEditRequest
 from ..config import tell_once
 from ..errors import NoKeyError, RefusedError
 from . import pasted
-from .connection import SHORTEST_SECRET, Connection, HostSecrets, is_loopback
+from .connection import Connection, HostSecrets, is_loopback
 from .extra_fields import extra_fields, nameable
 from .pasted import HEADER_VARIABLES, text_fault, unusable_key
+from .redaction import SHORTEST_SECRET
 
 COMFY_MAX_PIXELS = 2048 * 2048  # ComfyUI 0.28 scales references to this for its proxy
 COMFY_BASE_URL = "https://api.comfy.org"
