@@ -273,7 +273,7 @@ def parse_answer(
         return response
     last = _last_words(raw.body)
     words = service_words(last) if last else raw.words
-    if (words.from_service and not words.is_task) or (words.page and is_of_people(raw.body)):
+    if (words.from_service and not words.is_task) or is_of_people(raw.body):
         sent_before = Asked(prompt=prompt, begun=raw.was_begun)
         raise error_from_response(connection, 200, raw.headers, last or raw.body, subject=model, asked=sent_before)
     if response is not None and has_picture:

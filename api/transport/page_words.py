@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 
+from .foreign_words import FAILED
 from .loose_json import utf8
 
 MESSAGE_MAX_CHARS = 4000
@@ -16,13 +17,13 @@ IS_PAGE = re.compile(r"<(!doctype\s+html|html|head|body|title)\b", re.I)
 TITLE_START, TITLE_END = re.compile(r"<title[^<>]*>", re.I), re.compile(r"</title", re.I)
 LONG_REFERENCE = re.compile(r"&#x?0*[0-9a-f]{8,};?", re.I)  # no character has so high a number, and Python reads none
 NO_TEXT = re.compile(r"<!--.*?(-->|\Z)|<(script|style|noscript|template|svg|title)\b.*?(</\2\s*>|\Z)", re.I | re.S)
-OF_PEOPLE = (
-    re.compile(  # where one signs in, is sent on by the page itself, or that a browser fills: not what an API had made
-        r"<input\b[^<>]*\btype=['\"]?password|<meta\b[^<>]*http-equiv=['\"]?refresh|<div id=['\"]?(root|app"
-        r"|__next)\b[^<>]*>\s*</div>",
-        re.I,
-    )
+OF_WORK = re.compile(  # that something was asked for, and how it ended
+    r"error|oops|time[ -]?d?[ -]?out|gateway|fail|went wrong|unexpected|\b5\d\d\b|crash|overload|busy|queue"
+    rf"|generat|image\b|result|{FAILED}",
+    re.I,
 )
+ACTS = re.compile(rb"<(script|iframe|form)\b|http-equiv", re.I)  # in place of words
+EMPTY = "an empty page"
 WEB_PAGE = "this is a web page: is /v1 missing in the base address, or is a login or firewall in between?"
 
 
@@ -38,13 +39,13 @@ def plain(body: bytes) -> tuple[str, str]:
     name = clean(_unescaped(text[start.end() : end.start()])) if start and end else ""
     content = clean(_unescaped(re.sub(r"<[^<>]*(>|\Z)", " ", NO_TEXT.sub(" ", text))))
     page = (f"{name}: {content}" if name and content and name not in content else content or name)[:PAGE_MAX_CHARS]
-    return f"{WEB_PAGE} It reads: {page}" if page else WEB_PAGE, page or "an empty page"
+    return f"{WEB_PAGE} It reads: {page}" if page else WEB_PAGE, page or EMPTY
 
 
 def is_of_people(body: bytes) -> bool:
-    """Tell whether this is a page for people in the service's place, such as a hotel's, or a website's own."""
-    text = utf8(body)[:READ_MAX_BYTES].decode("utf-8", errors="replace")
-    return IS_PAGE.search(text[:MESSAGE_MAX_CHARS]) is not None and OF_PEOPLE.search(text) is not None
+    """Tell whether this is a page for people that says nothing of any work: a sign-in, a firewall's, a website."""
+    said = plain(body)[1]
+    return bool(said) and (OF_WORK.search(said) is None if said != EMPTY else ACTS.search(body) is not None)
 
 
 def is_text(decoded: str) -> bool:

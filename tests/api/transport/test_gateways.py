@@ -304,7 +304,7 @@ SERVERS: dict[str, Case] = {
     "sglang": (500, {"detail": f"Generation failed: CUDA error {KEY}"}, MAYBE, "CUDA error"),
     "sglang value": (400, {"object": "error", "message": "n must be 1", "code": 400}, RefusedError, "n must be 1"),
     "open webui": (401, {"detail": "Not authenticated"}, NoKeyError, "Check the key"),
-    "open webui page": (200, page("Open WebUI", "sign in"), BadAnswerError, "Open WebUI.*billed"),
+    "open webui page": (200, page("Open WebUI", "sign in"), RefusedError, "Open WebUI.*is /v1 missing"),
     "open webui method": (405, {"detail": "Method Not Allowed"}, RefusedError, "comes from"),
     "google place": (
         400,
@@ -404,6 +404,10 @@ def test_told_once_with_what_to_do(ask: tuple[WireServer, str], name: str) -> No
         b"<title>Hotel</title><form><input name='p' type='password'>",
         b"<meta http-equiv='refresh' content='0; url=http://portal.example/'>",
         b"<title>New API</title><div id='root'></div><script src='a.js'></script>",
+        b"<title>Web Filter Violation</title>Access Blocked",
+        b"<title>Just a moment...</title>Enable JavaScript and cookies",
+        b"<body><iframe src='/_Resource?x'>Request unsuccessful. Incident ID: 1</iframe>",
+        b"<title>Welcome to nginx!</title>",
     ],
 )
 def test_a_page_for_people_is_no_answer_to_be_paid(ask: tuple[WireServer, str], content: bytes) -> None:
@@ -412,6 +416,15 @@ def test_a_page_for_people_is_no_answer_to_be_paid(ask: tuple[WireServer, str], 
         ask[0].script(plain(b"<!DOCTYPE html><html>" + content + b"</html>", "Content-Type: text/html"))
     assert "is a login or firewall in between" in told(ask, RefusedError)
     assert "billed" not in told(ask, RefusedError, posts=2)
+
+
+@pytest.mark.parametrize(
+    "content", [b"<title>504 Gateway Time-out</title>", b"<h1>Request timed out</h1>", "系统错误".encode(), b""]
+)
+def test_a_page_that_may_tell_of_work_is_kept(ask: tuple[WireServer, str], content: bytes) -> None:
+    """Some gateways give up with status 200."""
+    ask[0].script(plain(b"<html><body>" + content + b"</body></html>", "Content-Type: text/html"))
+    assert "billed" in told(ask, BadAnswerError)
 
 
 def test_key_in_headers_is_not_shown(ask: tuple[WireServer, str]) -> None:

@@ -321,7 +321,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
         ({"output": {"task_id": "task-77", "task_status": "PENDING"}}, "task-77"),
         ({"id": "pred-5", "status": "starting"}, "pred-5"),
         ({"choices": [{"message": {"role": "assistant", "content": "I cannot draw that."}}]}, "I cannot draw that"),
-        ("<html><head><title>Portal</title></head></html>", "is /v1 missing"),
+        ("<html><head><title>Timed out</title></head></html>", "is /v1 missing"),
     ],
 )
 def test_success_without_a_picture_says_what_it_is(server: Capture, said: Any, words: str) -> None:
