@@ -7,7 +7,7 @@ from . import foreign_words as foreign
 MODERATION_CODES = (
     r"moderation|content_?(filter|policy)|responsible_?ai_?policy|sensitive_?(words?|content)|prohibited_content"
     r"|(\b|content_)safety(_(error|violations?|system|block\w*))?\b|image_safety|censor|data_?inspection_?fail"
-    r"|risk_?control|ip_?infring|\bcyber_|(\b|_)unsafe(_|\b)"
+    r"|risk_?control|invalid_?provider_?content|ip_?infring|\bcyber_|(\b|_)unsafe(_|\b)"
     r"|policy_?violation|audit\w*(illegal|not_?pass)|unacceptable(?!_?(format|size|param|type|value))"
     r"|prompt_?(blocked|rejected|unsafe)|\bnsfw|inappropriate|unsafecontent|illegal_(prompt|image)|content_?moderat"
     r"|request_?moderated|risk_?detect|(image|text)_?illegal"
@@ -71,9 +71,8 @@ NOT_HERE = (
 )
 NOT_HERE_CODES = r"unsupported_country|region_?(not|un)|\b(user_)?location"
 CLOSED_CODES = r"access_terminated|account_suspended|organization_(restricted|suspended|disabled)"
-UNVERIFIED = (  # to stream needs it where the picture alone may not
-    r"^(?!.*verified to stream).*?(must be verified|verify (your|the) organi[sz]ation|organi[sz]ation.{0,40}verif)"
-)
+UNVERIFIED_STREAM = r"verified to stream\b"
+UNVERIFIED = r"must be verified|verify (your|the) organi[sz]ation|organi[sz]ation.{0,40}verif"
 CLOSED_WORDS = (
     r"\bresource has been (temporarily )?blocked|\u5c01\u7981|[\u8d26\u5e10].{0,4}\u51bb\u7ed3"
     r"|^(?!.*(balance|credit|billing|quota|arrear|overdue|pay|\bspend|recharge)).*"
@@ -212,7 +211,7 @@ NOBODY_THERE = (  # whoever it is, if not the picture
     r"|^name resolution failed|^loading model|model ([\w./-]+ )?is (still |currently )?loading|system (disk|cpu"
     r"|memory) overloaded"
     r"|no auth (available|candidates)|no keys found|backend not found|get a peer from"
-    r"|unable to start process|(server|service|model( \"?[\w./:-]+\"?)?) is (too busy|busy|draining)"
+    r"|unable to start process|(system|server|service|model( \"?[\w./:-]+\"?)?) is (too busy|busy|draining)"
     r"|^service busy|at (full |maximum )?capacity|queue (is )?full"
     r"|(server|service|model( with name \S+)?) is not ready|max inflight requests|due to backpressure|no capacity"
     r"|in cooldown"

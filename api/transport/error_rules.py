@@ -100,6 +100,7 @@ GAVE_UP_ADVICE = (
     "The picture took longer than the gateway waits: set live_preview to 1 or more (a stream keeps it open), or ask for"
     " less at once (lower quality, smaller size, n 1)."
 )
+NOT_IN_PARTS = "{name}: the service does not send sketches"
 NO_SKETCHES = "Set live_preview to 0 and run again."
 LESS_AT_ONCE = (  # where nothing is streamed
     "The picture was too much for the gateway: ask for less at once (lower quality, smaller size, n 1)."
@@ -192,6 +193,7 @@ RULES = (  # the first that holds
     Rule(RateLimitError, TOO_MANY, WAIT_A_LITTLE, {429}),
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, codes=marks.NOT_HERE_CODES),
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, words=marks.NOT_HERE, page="either"),
+    Rule(RefusedError, NOT_IN_PARTS, NO_SKETCHES, REFUSALS, words=marks.UNVERIFIED_STREAM),  # the picture alone may not
     Rule(NoKeyError, "{name}: the organization is not verified", VERIFY, {400, 401, 403, 404}, words=marks.UNVERIFIED),
     Rule(
         NoKeyError,
@@ -297,7 +299,7 @@ RULES = (  # the first that holds
     Rule(RefusedError, REFUSED, CHANGE_WHAT_IT_NAMES, {500}, words=marks.UNREAD_WORDS, kinds=("compatible", "azure")),
     Rule(
         RefusedError,
-        "{name}: the service does not send sketches",
+        NOT_IN_PARTS,
         NO_SKETCHES,
         {*REFUSALS} - {408, 499},
         words=r"(?<!octet-)(?<!event-)\bstream(ing)?\b|partial_images",

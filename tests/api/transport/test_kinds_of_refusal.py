@@ -167,7 +167,7 @@ REFUSED: dict[str, Case] = {
         RefusedError,
         '"omit": ["n"] for relay',
     ),
-    "busy": (RELAY, 451, {"code": 50603, "message": "System is too busy now."}, RefusedError, "Wait a little"),
+    "busy": (RELAY, 451, {"code": 50603, "message": "System is too busy now."}, RefusedError, "Nothing was made"),
     "a mode of pictures": (
         OPENAI,
         400,

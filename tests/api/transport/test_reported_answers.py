@@ -68,6 +68,20 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         ModeratedError,
         "Change",
     ),
+    "verified for a stream alone": (
+        OPENAI,
+        403,
+        "Your organization must be verified to stream this model.",
+        RefusedError,
+        "live_preview to 0",
+    ),
+    "a filter of one of several providers": (
+        RELAY,
+        400,
+        {"errors": [{"code": "invalidProviderContent", "message": "Invalid content detected by provider"}]},
+        ModeratedError,
+        "Change",
+    ),
     "credits that were all spent": (RELAY, 403, "You have spent all your credits", OutOfCreditError, "billing page"),
     "a result that is empty": (RELAY, 200, {"status": 2, "error": "EMPTY_RESULT"}, OutcomeUnknownError, "billed"),
     "a form that one of several channels wants": (
