@@ -133,7 +133,9 @@ class Reading:
             told.sort(key=sse.place_of)
             if (joined := _from_pieces(told, long_texts)) is not None:
                 return OpenAIImageGenerationResponse(data=[Image(raw=joined)])
-            answers = [response_from_document(document, long_texts, sent) for document in told]
+            answers = [response_from_document(document, long_texts, sent, final=True) for document in told]
+            if not any(one.data for one in answers):
+                answers = [response_from_document(document, long_texts, sent) for document in told]
             if with_pictures := [one for one in answers if one.data]:
                 if self.is_stream:
                     return _joined(answers, once=any(map(sse.is_of_responses, told)))
@@ -333,13 +335,13 @@ def _quoted_stream(document: object) -> bytes | None:
 
 
 def response_from_document(
-    document: object, texts: Mapping[str, memoryview], sent: Sequence[bytes] = ()
+    document: object, texts: Mapping[str, memoryview], sent: Sequence[bytes] = (), *, final: bool = False
 ) -> OpenAIImageGenerationResponse:
     """Return what a JSON document says, with the pictures in known places, but for what only was `sent`.
 
-    `texts` are those that `extract_base64` took out of it.
+    `texts` are those that `extract_base64` took out of it, `final` is as in `known_pictures`.
     """
-    images = known_pictures(document, texts)
+    images = known_pictures(document, texts, final=final)
     # in the official form the answer may be what was sent, unchanged
     found = images if _is_official(document) else _not_sent(images, sent)
     return _about(document).model_copy(update={"data": found})

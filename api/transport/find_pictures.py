@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..catalog.schemas import Image
+from . import sse
 from .base64_json import (
     base64_to_bytes,
     begins_as_picture,
@@ -103,11 +104,17 @@ SENT_OR_SMALL = re.compile(
 ASIDE_KEYS = ("type", "kind", "role", "label")
 
 
-def known_pictures(document: object, texts: Mapping[str, memoryview]) -> list[Image]:
+def known_pictures(document: object, texts: Mapping[str, memoryview], *, final: bool = False) -> list[Image]:
     """Return what stands in the places of pictures, in its order, or nothing if none of it is one.
 
-    `texts` are the long base64 texts that were taken out of the JSON, by the names in their places.
+    `texts` are the long base64 texts that were taken out of the JSON, by the names in their places. A sketch, or what
+    was sent, is one where there is nothing else, but if it is to be `final`.
     """
+    found = _known_pictures(_finals(document), texts)
+    return found if found or final else _known_pictures(document, texts)
+
+
+def _known_pictures(document: object, texts: Mapping[str, memoryview]) -> list[Image]:
     images: list[Image] = []
     for image in (_image(item, texts) for item in _items(document, texts)):
         addresses = SEVERAL.split(image.url) if image.url else []  # that stand in the place of one
@@ -189,7 +196,6 @@ def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> li
     if isinstance(value, list) and from_numbers(value):
         return [value]
     if isinstance(value, list):
-        value = _without_asides(value, texts, depth)
         found = [item for each in value[: MAX_IMAGES + 1] for item in (_items(each, texts, depth + 1) or [each])]
         return [
             {"url": each} if isinstance(each, str) and FILE.fullmatch(each) else each for each in found[:MAX_IMAGES]
@@ -217,20 +223,20 @@ def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> li
     return next(filter(None, said), [])
 
 
-def _without_asides(values: list[object], texts: Mapping[str, memoryview], depth: int) -> list[object]:
-    """Return the parts of a reply without masks, what was sent and what a model sketched, where there is more."""
-    values = values[: MAX_IMAGES + 1]
-    final = [each for each in values if not (isinstance(each, dict) and _is_aside(each))]
-    if len(final) in (0, len(values)):
-        return values
-    found = [item for each in final for item in (_items(each, texts, depth + 1) or [each])]
-    return final if any(_image(item, texts).has_picture for item in found) else values
+def _finals(value: object, depth: int = 0) -> object:
+    """Return a value whose lists lack what a model sketched, what was sent, and masks."""
+    if isinstance(value, dict) and depth <= MAX_DEPTH:
+        return {name: _finals(each, depth + 1) for name, each in value.items()}
+    if not isinstance(value, list) or depth > MAX_DEPTH or from_numbers(value):
+        return value
+    return [_finals(each, depth + 1) for each in value if not (isinstance(each, dict) and _is_aside(each))]
 
 
 def _is_aside(item: Mapping[str, Any]) -> bool:
     """Tell whether an item says of itself that it is a thought, the user's, or what names of SAID_BACK mean."""
     told = [each for each in map(item.get, ASIDE_KEYS) if isinstance(each, str) and " " not in each]  # else a caption
-    return item.get("thought") is True or any(each == "user" or SAID_BACK.match(each) for each in told)
+    is_aside = item.get("thought") is True or sse.is_sketch(item)
+    return is_aside or any(each == "user" or SAID_BACK.match(each) for each in told)
 
 
 def _list_of(value: object) -> object:
@@ -377,7 +383,7 @@ def _values(document: object) -> Iterator[tuple[str, object]]:
         value = _list_of(value)
         if depth > MAX_ANY_DEPTH or SAID_BACK.search(key) or (key == "message" and isinstance(value, str)):
             continue
-        if isinstance(value, dict) and value.get("role") != "user":
+        if isinstance(value, dict) and value.get("role") != "user" and not sse.is_sketch(value):
             place = path[-OTHER_CHARS:]
             waiting += [(f"{place}.{name[:WORD_CHARS]}", each, depth + 1) for name, each in reversed(value.items())]
         elif isinstance(value, list) and not from_numbers(value):

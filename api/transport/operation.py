@@ -208,7 +208,7 @@ class SynchronousOperation(Generic[RequestT, ResponseT]):
                 continue
             is_chat, is_sequence = is_chat or sse.is_text_piece(event), is_sequence or sse.is_part(event)
             is_ended = is_ended or event.get("type") in sse.ENDED_KINDS
-            found = [] if is_in_pieces or sse.is_text_piece(event) else known_pictures(event, {})
+            found = [] if is_in_pieces or sse.is_text_piece(event) else known_pictures(event, {}, final=True)
             if len(found) == 1 and is_piece(found[0]):
                 is_in_pieces, found, response.patience.silence_s = True, [], PIECES_S
             has_failed = not found and sse.is_error(event)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .base64_json import looks_like_base64
-from .loose_json import documents, strictly
+from .loose_json import documents, entries, strictly
 from .task_words import has_failed, is_finished, is_unfinished
 
 # Each comment ends at its line's end and nowhere else: a pattern that could end it at a colon too would try them all.
@@ -34,6 +34,7 @@ SKETCH = re.compile(r"partial|preview|sketch|draft|latent", re.I)
 ENDS = re.compile(r"(.+\.)?(done|completed?|end)", re.I)
 UNFINISHED_STATES = re.compile(r"(in_?)?(partial|preview|progress|queued?|pending|processing|running|started)", re.I)
 PARTIAL_INDEX = "partial_image_index"
+WITH_PICTURES = ("images", "image", "image_url", "inlineData", "inline_data", "fileData")  # beside a piece of a text
 INDEXES = ("index", "image_index")
 CONTINUES = ' \t{}[]"'  # of JSON in lines of its own, without a field's name
 WAITING = re.compile(r"queued?|pending", re.I)
@@ -117,8 +118,8 @@ def is_of_responses(event: object) -> bool:
 
 
 def is_text_piece(event: object) -> bool:
-    """Tell whether an event holds a piece of a chat's text: a link in it may be cut anywhere."""
-    return bool(_text_pieces(event))
+    """Tell whether an event holds a piece of a chat's text, and no picture: a link in it may be cut anywhere."""
+    return bool(_text_pieces(event)) and not any(key in WITH_PICTURES and value for key, value in entries(event))
 
 
 def joined_chat(told: Iterable[object], texts: Mapping[str, memoryview]) -> dict[str, Any] | None:
@@ -129,9 +130,16 @@ def joined_chat(told: Iterable[object], texts: Mapping[str, memoryview]) -> dict
 
 
 def _text_pieces(event: object) -> list[str]:
-    choices = event.get("choices") if isinstance(event, dict) else None
+    """Return the pieces of texts in an event of OpenAI's two APIs, of Anthropic's or Google's."""
+    told = event if isinstance(event, dict) else {}
+    choices, candidates = (told.get(name) for name in ("choices", "candidates"))
     deltas = [each.get("delta") for each in choices if isinstance(each, dict)] if isinstance(choices, list) else []
-    contents = [each.get("content") for each in deltas if isinstance(each, dict)]
+    deltas += [told.get("delta")] if str(told.get("type")).endswith("delta") else []
+    if isinstance(candidates, list):
+        deltas += [
+            each for key, parts in entries(candidates) if key == "parts" and isinstance(parts, list) for each in parts
+        ]
+    contents = [each.get("content", each.get("text")) if isinstance(each, dict) else each for each in deltas]
     return [content for content in contents if isinstance(content, str) and content]
 
 

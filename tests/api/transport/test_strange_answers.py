@@ -50,6 +50,7 @@ def zipped(**members: bytes) -> bytes:
 
 
 PHOTO = picture_part(64, 64).data
+SKETCH = {"type": "image_generation.partial_image", "b64_json": text(BLUE), "partial_image_index": 0}
 GOOD = told({"created": 1, "data": [{"b64_json": text()}]})
 DEEP = b'{"data": [{"b64_json": "%s"}], "debug": %s}' % (text().encode(), b"[" * 50_000 + b"]" * 50_000)
 UNKNOWN = {"ok": True, "thing": {"deep": [{"deeper": {"whatever": text()}}]}}
@@ -124,6 +125,8 @@ BODIES |= {
     "a ZIP": zipped(**{"mask.png": BLUE, "image_0.png": RED, "about.json": b"{}"}),
     "a ZIP in base64": told({"data": [{"b64_json": text(zipped(picture=RED))}]}),
     "a data address without base64": told({"data": [{"url": f"data:image/png,{quote(RED)}"}]}),
+    "the events of a stream, as a list": told([SKETCH, {"type": "image_generation.completed", "b64_json": text()}]),
+    "the events of a stream, under a name": told({"log": {"events": [SKETCH, {"type": "end", "pic": text()}]}}),
     "base64 that is cut off beside what is whole": told({"data": [{"b64_json": text(PHOTO)[:400], "image": text()}]}),
 }
 
@@ -350,6 +353,43 @@ def pieces_of(content: str, size: int) -> tuple[Step, ...]:
     chunks = [told({"object": "chat.completion.chunk", "choices": [{"delta": {"content": each}}]}) for each in cut]
     end = told({"choices": [{"delta": {}, "finish_reason": "stop"}]})
     return (chunked(*(b"data: " + each + b"\n\n" for each in [*chunks, end]), b"data: [DONE]\n\n"),)
+
+
+def part(**fields: Any) -> dict[str, Any]:
+    return {"candidates": [{"content": {"parts": [fields]}}]}
+
+
+def delta(**fields: Any) -> dict[str, Any]:
+    return {"choices": [{"delta": fields}]}
+
+
+IMAGES = [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{text()}"}}]
+IN_PIECES: dict[str, list[dict[str, Any]]] = {
+    "a thought, and then the picture": [
+        part(thought=True, inlineData={"data": text(BLUE)}),
+        part(inlineData={"data": text()}),
+    ],
+    "a text beside the picture": [delta(content="Here: "), delta(content="it is", images=IMAGES)],
+    "a link in pieces, as OpenAI's other API": [
+        {"type": "response.output_text.delta", "delta": piece} for piece in ("![x](/pictu", "res/red.png)")
+    ],
+    "a link in pieces, as Anthropic": [
+        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": piece}}
+        for piece in ("![x](/pictu", "res/red.png)")
+    ],
+    "a link in pieces, as Google": [part(text="![x](/pictu"), part(text="res/red.png)")],
+}
+
+
+@pytest.mark.parametrize("name", IN_PIECES)
+def test_a_stream_of_another_api_gives_its_picture(server: WireServer, name: str) -> None:
+    """What a model thinks is a sketch, and does not end the stream; the last one says no word of its end."""
+    first, last = (b"data: " + told(each) + b"\n\n" for each in IN_PIECES[name])
+    server.script(chunked(first, end=False), 0.05, chunked(last, head=False))
+    server.file("/pictures/red.png", plain(RED))
+    for _ in range(2):
+        assert colour() == [250, 0, 0]
+    assert server.posts == 1
 
 
 @pytest.mark.parametrize("size", [1, 7, 40, 9999])
