@@ -171,7 +171,7 @@ FAILED_WORDS = (  # said of what was begun and did not end well, as servers, the
 UNKNOWN_LANGUAGE = foreign.UNKNOWN
 FAILED_CODES = (
     r"server_error|\.(server|inner)error|internal|time(d_?)?_?out|unknown_?error|bad_response|gateway|unavailable"
-    r"|overloaded|(\b|_)stream_|do_request_failed|empty_re(sponse|sult)|storage_error|cancell?ed|generat(ion|e\w*)_?failed|no_content|service_error"
+    r"|overloaded|\b(upstream_)?stream_|do_request_failed|empty_re(sponse|sult)|storage_error|cancell?ed|generat(ion|e\w*)_?failed|no_content|service_error"
     r"|processing_error|task_failed|\bapi_error|upstream_decode"
 )
 ONLY_UPSTREAM = r"^(type:\s)?upstream[\s_]error$"
@@ -204,9 +204,13 @@ BAD_KEY_WORDS = (
     r"|(api|access)[ -]?(key|token) (is |was |has )?(not valid|invalid|incorrect|expired|missing|not found)|no api key"
     rf"|{foreign.BAD_KEY}"
 )
-NOBODY_THERE = (  # whoever it is, if not the picture
-    r"no (available|active|healthy|live|allowed|enabled) (?!([\w-]+ )?(image|picture|result|output|data|response))\w"
-    r"|no (?!image|picture|result|output|data|response)\w+ (are |is )?(currently )?available"
+_MAKERS = (  # who could make the picture
+    r"(key|channel|provider|upstream|deployment|backend|server|account|instance|worker|runner|node|gpu|machine|replica"
+    r"|token|credential|endpoint|capacity|resource)s?\b"
+)
+NOBODY_THERE = (
+    rf"no (available|active|healthy|live|allowed|enabled) ([\w-]+ ){{0,2}}{_MAKERS}"
+    rf"|no ([\w-]+ )?{_MAKERS} (are |is )?(currently )?available"
     r"|(\u65e0|\u6ca1\u6709)\u53ef\u7528\u7684?.{0,4}(\u6e20\u9053|\u901a\u9053|\u8d26\u53f7|\u8282\u70b9|token|\u4ee4\u724c)"
     r"|^name resolution failed|^loading model|model ([\w./-]+ )?is (still |currently )?loading|system (disk|cpu"
     r"|memory) overloaded"
@@ -214,9 +218,9 @@ NOBODY_THERE = (  # whoever it is, if not the picture
     r"|unable to start process|(system|server|service|model( \"?[\w./:-]+\"?)?) is (too busy|busy|draining)"
     r"|^service busy|at (full |maximum )?capacity|queue (is )?full"
     r"|(server|service|model( with name \S+)?) is not ready|max inflight requests|due to backpressure|no capacity"
-    r"|in cooldown"
-    r"|\bmaintenance\b|\u961f\u5217\u5df2\u6ee1"
+    r"|in cooldown|\bmaintenance\b|\u961f\u5217\u5df2\u6ee1"
 )
+BROKE_OFF = r"interrupt|\blost\b|abort|\bkill|crash|(generation|rendering|task|job) (was |has )?(failed|cancel)"
 NOT_BEGUN_CODES = (
     r"failed_validation|model_price_error|credential_unavailable|_not_configured|get_channel_failed|no_available_key"
     r"|system_(disk|cpu|memory)_overloaded"
@@ -290,7 +294,8 @@ OF_THE_REQUEST = (  # what is wrong with it, or what another server found so
     rf"|{foreign.OF_THE_REQUEST}"
 )
 CHARGED = (  # what was not, or is given back, is not meant
-    r"^(?!.*((?<!not )(?<!not be )(?<!non-)refunded|(?<![\u4e0d\u4e88])(\u9000[\u8fd8\u56de]|\u8fd4\u8fd8)))"
+    r"^(?!.*(\ball (of )?(your|the) \w+ were spent"
+    r"|(?<!not )(?<!not be )(?<!non-)refunded|(?<![\u4e0d\u4e88])(\u9000[\u8fd8\u56de]|\u8fd4\u8fd8)))"
     r"((.*[.;:!?,])?((?!\bnot?\b|n't|\bnever\b|\bnothing\b|\bnone\b)[^.;:!?,])*"
     r"\b((we|may|might|will|ha[sd]|have|was|were|already)( already| still)?( have| be)?( been)? "
     r"(charged|billed|deducted|debited|(?<=were )spent)|charges (still |may )?appl(y|ied))\b"

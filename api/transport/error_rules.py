@@ -37,6 +37,8 @@ class Rule:
     """What an answer means: an error, what happened and what to do next; it holds where all that it names fits.
 
     `codes` is looked for in the service's codes and types, `words` in its message or its web page, both in lower case;
+    none of `unless` may stand there too;
+    `unless` are words that must not stand beside them;
     `page` asks whether it is a web page: without it words are looked for in what is none, with "either" in both;
     `at_openai` whether OpenAI itself answers, `redirects` whether it names another address. The texts may name {name}
     (the connection), {subject}, {billed}, {unknown}, {key}, {credit}, {address}, {setting}, {version}, {sent},
@@ -250,7 +252,14 @@ RULES = (  # the first that holds
         r"|unknown model|incorrect model id",
     ),
     Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {500, 502}, codes=r"model_not_(found|allowed|exist|support)"),
-    Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {*BUSY_STATUSES, 500, 502, 503}, words=marks.NOBODY_THERE),
+    Rule(
+        RefusedError,
+        NOBODY,
+        LATER_OR_ANOTHER,
+        {*BUSY_STATUSES, 500, 502, 503},
+        words=marks.NOBODY_THERE,
+        unless=marks.BROKE_OFF,
+    ),
     Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {400, 404, 500, 502, 503}, codes=marks.NOT_BEGUN_CODES),
     # relays have codes of their own
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {501, 505}, words=marks.FAILED_WORDS),

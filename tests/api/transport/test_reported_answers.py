@@ -52,6 +52,17 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
             (503, "Maintenance"),
         )
     },
+    **{
+        f"something else is not there: {said}": (RELAY, 500, said, OutcomeUnknownError, "billed")
+        for said in (
+            "Generation failed. No further details available.",
+            "The picture was lost; no explanation is available",
+            "No additional information available",
+            "no available image in the answer",
+            "Your job was lost during maintenance",
+            "Task aborted: the server is draining",
+        )
+    },
     "a filter named in capitals": (RELAY, 400, "PUBLIC_ERROR_PROMINENT_PEOPLE_FILTER_FAILED", ModeratedError, "Change"),
     "a filter behind an argument": (
         RELAY,
@@ -81,6 +92,13 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         {"errors": [{"code": "invalidProviderContent", "message": "Invalid content detected by provider"}]},
         ModeratedError,
         "Change",
+    ),
+    "credits that were all spent, as a bad request": (
+        RELAY,
+        400,
+        "All of your credits were spent",
+        RefusedError,
+        "refused",
     ),
     "credits that were all spent": (RELAY, 403, "You have spent all your credits", OutOfCreditError, "billing page"),
     "a result that is empty": (RELAY, 200, {"status": 2, "error": "EMPTY_RESULT"}, OutcomeUnknownError, "billed"),
