@@ -157,7 +157,7 @@ FAILED_WORDS = (  # said of what was begun and did not end well, as servers, the
     r"|not subscriptable|expecting value: line|unexpected token|looking for beginning of value|cannot read propert"
     r"|cannot unmarshal(?!.{0,60}struct field)|nil pointer|context (deadline|cancell?ed)|fetch failed"
     r"|\u751f\u6210(?!.{0,3}\u53c2\u6570).{0,4}(\u5931\u8d25|\u51fa\u9519|\u5f02\u5e38)|"
-    r"\u56fe\u7247\u4fdd\u5b58\u5931\u8d25|\u7ed3\u679c\u83b7\u53d6\u5931\u8d25|\u83b7\u53d6\u7ed3\u679c\u5931\u8d25"
+    r"\u56fe\u7247\u4fdd\u5b58\u5931\u8d25|\u7ed3\u679c.{0,4}(\u5931\u8d25|\u5f02\u5e38)|\u9519\u8bef\u54cd\u5e94"
     r"|[\u6e32\u753b][\u67d3\u56fe]\u5931\u8d25"
     r"|(\u8fde\u63a5|\u6d41).{0,4}(\u4e2d\u65ad|\u65ad\u5f00|\u7ed3\u675f)|\u8d85\u65f6|(\u7cfb\u7edf"
     r"|\u670d\u52a1\u5668?|\u5185\u90e8|\u7f51\u7edc"
@@ -170,7 +170,7 @@ FAILED_WORDS = (  # said of what was begun and did not end well, as servers, the
 )
 UNKNOWN_LANGUAGE = foreign.UNKNOWN
 FAILED_CODES = (
-    r"server_error|\.(server|inner)error|internal|time(d_?)?_?out|unknown_?error|bad_response|gateway|unavailable"
+    r"server_error|response_time|read_response|\.(server|inner)error|internal|time(d_?)?_?out|unknown_?error|bad_response|gateway|unavailable"
     r"|overloaded|\b(upstream_)?stream_|do_request_failed|empty_re(sponse|sult)|storage_error|cancell?ed|generat(ion|e\w*)_?failed|no_content|service_error"
     r"|processing_error|task_failed|\bapi_error|upstream_decode"
 )
@@ -220,9 +220,10 @@ NOBODY_THERE = (
     r"|(server|service|model( with name \S+)?) is not ready|max inflight requests|due to backpressure|no capacity"
     r"|in cooldown|\bmaintenance\b|\u961f\u5217\u5df2\u6ee1"
 )
-BROKE_OFF = r"interrupt|\blost\b|abort|\bkill|crash|(generation|rendering|task|job) (was |has )?(failed|cancel)"
+RATE_LIMITED = r"rate.?limit(ed| exceeded| reached)|too many requests|\u9650\u901f|\u9650\u6d41"
+BROKE_OFF = r"interrupt|\blost\b|abort(?!ed because)|\bkill|crash|(generation|rendering|task|job) (was |has )?(failed|cancel)"
 NOT_BEGUN_CODES = (
-    r"failed_validation|model_price_error|credential_unavailable|_not_configured|get_channel_failed|no_available_key"
+    r"failed_validation|invalid_api_type|model_price_error|credential_unavailable|_not_configured|get_channel_failed|no_available_key"
     r"|system_(disk|cpu|memory)_overloaded"
 )
 UNREAD_CODES = r"(bind|read|parse)_request_body_failed|bad_request_body|convert_request_failed|count_token_failed"

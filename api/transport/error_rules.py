@@ -249,7 +249,7 @@ RULES = (  # the first that holds
         ANOTHER_MODEL,
         {500, 503},
         words=r"model [`'\"]?[\w./:-]+[`'\"]? (does not exist|not found)|model not found|no such model"
-        r"|unknown model|incorrect model id",
+        r"|unknown model|incorrect model id|\u6a21\u578b\u540d.{0,2}\u9519\u8bef",
     ),
     Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {500, 502}, codes=r"model_not_(found|allowed|exist|support)"),
     Rule(
@@ -260,6 +260,9 @@ RULES = (  # the first that holds
         words=marks.NOBODY_THERE,
         unless=marks.BROKE_OFF,
     ),
+    Rule(
+        RefusedError, TOO_MANY, WAIT_A_LITTLE, {500, 502, 503}, words=marks.RATE_LIMITED, unless=marks.BROKE_OFF
+    ),  # of the server behind
     Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {400, 404, 500, 502, 503}, codes=marks.NOT_BEGUN_CODES),
     # relays have codes of their own
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {501, 505}, words=marks.FAILED_WORDS),

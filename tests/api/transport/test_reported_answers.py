@@ -63,6 +63,34 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
             "Task aborted: the server is draining",
         )
     },
+    "a limit of the server behind": (
+        RELAY,
+        503,
+        "Rate limited by provider - contact support to request higher concurrency.",
+        RefusedError,
+        "Wait a little",
+    ),
+    "a limit that broke off what was begun": (
+        RELAY,
+        502,
+        "Task failed: rate limit exceeded",
+        OutcomeUnknownError,
+        "billed",
+    ),
+    "a type of interface that a channel does not have": (
+        RELAY,
+        500,
+        {"error": {"message": "invalid api type: 99", "code": "invalid_api_type"}},
+        RefusedError,
+        "Nothing was made",
+    ),
+    "a time that was exceeded": (
+        RELAY,
+        200,
+        {"error": {"message": "response time exceeded", "code": "channel:response_time_exceeded"}},
+        OutcomeUnknownError,
+        "billed",
+    ),
     "a filter named in capitals": (RELAY, 400, "PUBLIC_ERROR_PROMINENT_PEOPLE_FILTER_FAILED", ModeratedError, "Change"),
     "a filter behind an argument": (
         RELAY,
