@@ -220,8 +220,10 @@ NOBODY_THERE = (
     r"|(server|service|model( with name \S+)?) is not ready|max inflight requests|due to backpressure|no capacity"
     r"|in cooldown|\bmaintenance\b|\u961f\u5217\u5df2\u6ee1"
 )
-RATE_LIMITED = r"rate.?limit(ed| exceeded| reached)|too many requests|\u9650\u901f|\u9650\u6d41"
-BROKE_OFF = r"interrupt|\blost\b|abort(?!ed because)|\bkill|crash|(generation|rendering|task|job) (was |has )?(failed|cancel)"
+RATE_LIMITED = r"\brate.?limit(ed| exceeded| reached)|too many requests|\u9650\u901f|\u9650\u6d41"
+BROKE_OFF = (
+    r"interrupt|\blost\b|abort(?!ed because)|\bkill|crash|(generation|rendering|task|job) (was |has )?(failed|cancel)"
+)
 NOT_BEGUN_CODES = (
     r"failed_validation|invalid_api_type|model_price_error|credential_unavailable|_not_configured|get_channel_failed|no_available_key"
     r"|system_(disk|cpu|memory)_overloaded"
