@@ -6,13 +6,16 @@ past the end, and what does not fit raises.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from .errors import BrokenPictureError
 
 CUT_OFF = "the file ends in the middle of a part"
 NO_PICTURE = "there is no picture in the file"
+MAX_PARTS = 200_000  # five times what the largest picture has; Pillow reads so many empty ones in a second or two
+TOO_MANY = f"the file has more than {MAX_PARTS:,} parts"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8"
 RIFF_HEADER = 12  # "RIFF", the size of what follows, "WEBP"
@@ -55,7 +58,7 @@ def form_of(data: bytes) -> str | None:
 def png_chunks(data: bytes) -> Iterator[Part]:
     """Yield the chunks of a PNG, IEND the last. Raises: BrokenPictureError."""
     at = len(PNG_SIGNATURE)
-    while True:
+    for _ in range(MAX_PARTS):
         body_end = at + 8 + int.from_bytes(data[at : at + 4], "big")
         if body_end + 4 > len(data):
             raise BrokenPictureError(CUT_OFF)
@@ -64,6 +67,7 @@ def png_chunks(data: bytes) -> Iterator[Part]:
         if part.kind == b"IEND":
             return
         at = part.end
+    raise BrokenPictureError(TOO_MANY)
 
 
 def riff_chunks(data: bytes) -> Iterator[Part]:
@@ -71,7 +75,9 @@ def riff_chunks(data: bytes) -> Iterator[Part]:
     at, last = RIFF_HEADER, 8 + int.from_bytes(data[4:8], "little")
     if last > len(data):
         raise BrokenPictureError(CUT_OFF)
-    while at + 8 <= last:
+    for _ in range(MAX_PARTS):
+        if at + 8 > last:
+            return
         length = int.from_bytes(data[at + 4 : at + 8], "little")
         body_end = at + 8 + length
         if body_end > last:
@@ -79,6 +85,7 @@ def riff_chunks(data: bytes) -> Iterator[Part]:
         end = min(body_end + length % 2, last)
         yield Part(data[at : at + 4], at, end, at + 8, body_end)
         at = end
+    raise BrokenPictureError(TOO_MANY)
 
 
 def jpeg_segments(data: bytes) -> Iterator[Part]:
@@ -86,16 +93,16 @@ def jpeg_segments(data: bytes) -> Iterator[Part]:
 
     Raises: BrokenPictureError.
     """
-    at = len(JPEG_START)
-    while True:
-        start = at
-        while data[at : at + 2] == b"\xff\xff":  # fill bytes
+    at = start = len(JPEG_START)
+    for _ in range(MAX_PARTS):
+        if data[at : at + 2] == b"\xff\xff":  # a fill byte
             at += 1
+            continue
         if at + 4 > len(data) or data[at] != 0xFF:
             raise BrokenPictureError(NO_PICTURE)
         kind, body_start = data[at + 1], at + 4
         if kind in WITHOUT_LENGTH:
-            at += 2
+            at = start = at + 2
             continue
         body_end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         if not body_start <= body_end <= len(data):
@@ -103,7 +110,20 @@ def jpeg_segments(data: bytes) -> Iterator[Part]:
         yield Part(bytes((kind,)), start, body_end, body_start, body_end)
         if kind == SCAN:
             return
-        at = body_end
+        at = start = body_end
+    raise BrokenPictureError(TOO_MANY)
+
+
+def has_too_many_parts(data: bytes) -> bool:
+    """Tell a file of more parts than can be read in a moment; what else is wrong with it its reader finds."""
+    walks: dict[str | None, Callable[[bytes], Iterator[object]]]
+    walks = {"png": png_chunks, "jpg": jpeg_segments, "gif": gif_applications}  # WebP is not read by Python
+    walk = walks.get(form_of(data))
+    try:
+        deque(walk(data) if walk else (), maxlen=0)
+    except BrokenPictureError as exc:
+        return str(exc) == TOO_MANY
+    return False
 
 
 def without_metadata(data: bytes) -> bytes:
@@ -136,7 +156,9 @@ def gif_applications(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield name (11 bytes) and contents of each application extension of a GIF. Raises: BrokenPictureError."""
     try:
         at = GIF_HEADER + _palette_bytes(data[10])
-        while data[at] != GIF_END:
+        for _ in range(MAX_PARTS):
+            if data[at] == GIF_END:
+                return
             if data[at] == GIF_IMAGE:
                 at = _after_blocks(data, at + 11 + _palette_bytes(data[at + 9]))
             elif data[at] == GIF_EXTENSION:
@@ -148,6 +170,7 @@ def gif_applications(data: bytes) -> Iterator[tuple[bytes, bytes]]:
                 raise BrokenPictureError(NO_PICTURE)
     except IndexError:
         raise BrokenPictureError(CUT_OFF) from None
+    raise BrokenPictureError(TOO_MANY)
 
 
 def _palette_bytes(flags: int) -> int:

@@ -22,7 +22,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from .containers import without_metadata
+from .containers import TOO_MANY, has_too_many_parts, without_metadata
 from .errors import BrokenPictureError
 from .input_tensors import size_text
 from .tensors import Pixels
@@ -99,6 +99,8 @@ def _opened_bytes(data: bytes) -> ImageFile:
     with image_errors():
         if data.startswith(START_OF_JPEG) and data.count(START_OF_SCAN) > MAX_SCANS:
             raise OverflowError(f"more than {MAX_SCANS:,} scans")
+    if has_too_many_parts(data):
+        raise BrokenPictureError(TOO_MANY)
     return _opened(io.BytesIO(data), OPENERS, MAX_PIXELS)
 
 

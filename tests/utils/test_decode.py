@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from openai_image_nodes.utils import decode, read_image
+from openai_image_nodes.utils import containers, decode, read_image
 from openai_image_nodes.utils.containers import without_metadata
 from openai_image_nodes.utils.decode import alpha_of, gif_to_frames, pngs_to_image, preview_image
 from openai_image_nodes.utils.errors import BrokenPictureError
@@ -376,6 +376,20 @@ class TestBombs:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 16 << 20
+
+    @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "fill bytes"])
+    def test_picture_of_very_many_empty_parts_is_refused(self, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Two millions of them, in 24 MB, took a minute; a few do no harm."""
+        kind = "JPEG" if form == "fill bytes" else form
+        data = file_of(Image.new("RGB", (8, 8)), kind)
+        at = {"PNG": 33, "JPEG": 2, "GIF": data.find(b",", 13)}[kind]
+        part = {"PNG": b"\0\0\0\0abCd" + zlib.crc32(b"abCd").to_bytes(4, "big"), "JPEG": b"\xff\xef\0\x02"}
+        part |= {"GIF": b"!\xfe\0", "fill bytes": b"\xff"}
+        assert read_image.decode_picture(data[:at] + part[form] * 50 + data[at:]).shape == (8, 8, 3)
+        monkeypatch.setattr(containers, "MAX_PARTS", 40)
+        with pytest.raises(BrokenPictureError, match="parts"):
+            read_image.decode_picture(data[:at] + part[form] * 50 + data[at:])
+        assert read_image.decode_picture(data).shape == (8, 8, 3)
 
     def test_jpeg_of_very_many_scans_is_refused(self) -> None:
         """Each takes as long as all pixels do: a megabyte of them kept a thread for minutes. Metadata is none."""
