@@ -33,7 +33,7 @@ from .loose_json import documents
 MAX_IMAGES = 64  # more than any request asks for; the rest stays in the answer's own bytes
 MAX_DEPTH, MAX_ANY_DEPTH, MAX_VALUES = 8, 64, 200_000
 MAX_TEXT_CHARS = 200_000  # of a text in which links are looked for
-MAX_UNZIPPED_BYTES, ZIP_START = 512 << 20, b"PK\3\4"
+MAX_UNZIPPED_BYTES, ZIP_START = 256 << 20, b"PK\3\4"
 ZIP_FAULTS = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 JSON_STARTS = ("{", "[", '"')
 WORD_CHARS, OTHER_CHARS = 64, 500
@@ -56,7 +56,7 @@ PICTURE_NAMES = (  # as `_by_plain_name` gives them, the best first
 SUFFIX = r"\.(?:png|jpe?g|webp|gif|svg|avif)"
 PORT = r"(?::\d{1,5}(?=/))?"  # of a host without a scheme
 ADDRESS = re.compile(
-    rf"\s*(https?:)?(\\?/){{2}}\S+|\s*/[\w.~%-]+/\S*|\s*[\w.~%-]*{PORT}[\w./~%-]+{SUFFIX}(\?\S*)?\s*$", re.I
+    rf"\s*(https?:)?(\\?/){{2}}\S+|\s*/[\w.~%-]+/\S*|\s*([\w.-]+:\d{{1,5}}/)?[\w./~%-]+{SUFFIX}(\?\S*)?\s*$", re.I
 )
 FILE = re.compile(rf"\s*/?[\w.~%+@-][\w.~%+@/\s-]*{SUFFIX}(\?\S*)?\s*", re.I)  # it may have blanks in it
 RELATIVE = re.compile(
