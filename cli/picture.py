@@ -12,11 +12,9 @@ from typing import Any, TypeVar
 from ..api import JOBS, Connection, Job, LargeSumError, OpenAIImageError, StoredAnswer, originals_of
 from ..api.batch.enqueue import answered_or_planned
 from ..api.catalog import catalog, pricing, validation
-from ..api.store.records import unreadable
-from ..api.store.store import BROKEN, put_back
 from ..nodes.run import large_sums
 from ..nodes.run.answers import pictures_of
-from ..nodes.run.execution import NodeRun, Outputs, PreparedJob, connection_of
+from ..nodes.run.execution import NodeRun, Outputs, PreparedJob, connection_of, not_decoded
 from ..nodes.run.input_images import InputImages
 from ..nodes.run.parameters import ANY_MODEL, ImageParameters, refusal
 from ..utils import image_files
@@ -84,8 +82,7 @@ def _finished(answer: StoredAnswer, asked: PreparedJob, connection: Connection, 
         originals = originals_of(answer, is_sandbox=connection.kind == "sandbox", is_changed_here=bool(outputs.values))
         paths = written(originals, outputs.values, options.output, options.metadata)
     except BrokenPictureError as exc:
-        put_back(answer, BROKEN)
-        raise unreadable(answer.record.model_copy(update={"fault": str(exc)}), answer.folder) from exc
+        raise not_decoded(answer, exc) from exc
     except OSError as exc:
         JOBS.put_back(asked.job, answer)
         place = f" The picture is kept in {answer.folder}." if answer.folder else ""

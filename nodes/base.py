@@ -39,9 +39,12 @@ class ServiceNode:
     def decode(answer: StoredAnswer, encoded: EncodedInputs, should_stop: Callable[[], bool]) -> Outputs:
         """Return what the node gives out of an answer before report and originals; on a thread, told when to stop.
 
+        Here image float32 [n,H,W,3|4] in 0..1 and alpha float32 [n,H,W], 1 = transparent.
         Raises: BrokenPictureError if nothing in it can be read.
         """
-        raise NotImplementedError
+        from .run.answers import pictures_of
+
+        return pictures_of(answer, encoded, should_stop)
 
     @classmethod
     def own_fields(cls, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import inputs
 from .base import ORIGINALS_TOOLTIP, REPORT_TOOLTIP, ServiceNode
-
-if TYPE_CHECKING:
-    from ..api import StoredAnswer
-    from .run.execution import Outputs
-    from .run.input_images import EncodedInputs
 
 
 class GPTImage(ServiceNode):
@@ -35,10 +29,3 @@ class GPTImage(ServiceNode):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Return the inputs in the order of the contract."""
         return inputs.declared(inputs.optional_inputs())
-
-    @staticmethod
-    def decode(answer: StoredAnswer, encoded: EncodedInputs, should_stop: Callable[[], bool]) -> Outputs:
-        """Return image float32 [n,H,W,3|4] in 0..1 and alpha float32 [n,H,W], 1 = transparent."""
-        from .run.answers import pictures_of
-
-        return pictures_of(answer, encoded, should_stop)

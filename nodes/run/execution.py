@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import SecretStr
 
-from ...api import JOBS, Connection, FilePart, HostSecrets, Job, JobHandle, StoredAnswer, originals_of
+from ...api import JOBS, BadAnswerError, Connection, FilePart, HostSecrets, Job, JobHandle, StoredAnswer, originals_of
 from ...api.catalog import validation
 from ...api.connections import resolve as connections
 from ...api.jobs.report import broken_notes, model_notes, outcome, received_notes, report
@@ -90,6 +90,13 @@ def connection_of(name: str, secrets: HostSecrets | None = None) -> Connection:
     return connections.resolve(name, secrets or HostSecrets(), sandbox_url)
 
 
+def not_decoded(answer: StoredAnswer, exc: BrokenPictureError) -> BadAnswerError:
+    """Return the error for an answer whose pictures cannot be read, and have another one asked for with reuse off."""
+    put_back(answer, BROKEN)
+    fault = " ".join([*received_notes(answer), *(broken_notes(answer.record) or [str(exc)])])
+    return unreadable(answer.record.model_copy(update={"fault": fault}), answer.folder)
+
+
 @dataclass
 class NodeRun:
     """One run of a node over one connection; `node_id` is where progress is shown."""
@@ -146,9 +153,7 @@ class NodeRun:
             try:
                 outputs = await work_out(partial(node.decode, answer, encoded), self.node_id, stage)
             except BrokenPictureError as exc:
-                put_back(answer, BROKEN)
-                fault = " ".join([*received_notes(answer), *(broken_notes(answer.record) or [str(exc)])])
-                raise unreadable(answer.record.model_copy(update={"fault": fault}), answer.folder) from exc
+                raise not_decoded(answer, exc) from exc
             except BaseException:
                 JOBS.put_back(asked.job, answer)
                 raise

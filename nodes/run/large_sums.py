@@ -15,6 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...api import Connection, LargeSumError
@@ -25,7 +26,7 @@ from ...api.jobs.threads import run_bounded
 from ...utils import comfyui
 from .framing import dearest_size
 from .parameters import ImageParameters, priced_fields
-from .progress import PerLoop
+from .progress import of_this_loop
 
 if TYPE_CHECKING:
     from .input_images import InputImages
@@ -183,7 +184,7 @@ class Questions:
 
 
 QUESTIONS = Questions()
-prompt_costs = PerLoop(PromptCosts)
+prompt_costs = partial(of_this_loop, PromptCosts)
 
 
 def ask_above_usd() -> float:

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from ...api import JobHandle
 from ...api.jobs.threads import run_bounded, run_in_thread
@@ -220,24 +221,18 @@ class ProgressReporter:
         comfyui.show_progress(percent, 100, self._node_id, preview)
 
 
-class PerLoop(Generic[T]):
-    """One thing for each event loop: ComfyUI runs each prompt in a loop of its own and lets go of it afterwards.
+def of_this_loop(make: Callable[[], T]) -> T:
+    """Return the one thing that is made for the running event loop: ComfyUI runs each prompt in a loop of its own.
 
     It is kept in the loop: what waits in a loop knows it, so a table here would keep both for ever, weak keys or not.
     """
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-
-    def __call__(self) -> T:
-        """Return that of the running loop."""
-        held: dict[PerLoop[T], T] = vars(asyncio.get_running_loop()).setdefault(LOOPS_NAME, {})
-        if self not in held:
-            held[self] = self._make()
-        return held[self]
+    held: dict[Callable[[], T], T] = vars(asyncio.get_running_loop()).setdefault(LOOPS_NAME, {})
+    if make not in held:
+        held[make] = make()
+    return held[make]
 
 
-prompt_monitor = PerLoop(PromptMonitor)
+prompt_monitor = partial(of_this_loop, PromptMonitor)
 
 
 async def work_out(work: Callable[[Callable[[], bool]], T], node_id: str | None, stage: str | None = None) -> T:

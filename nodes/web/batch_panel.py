@@ -124,11 +124,22 @@ class BatchPanel:
 
         Raises: StillRunningError if something is being done.
         """
-        self._start("forget", self._forget_all)
+
+        def work() -> None:
+            for _, manager in self._managers():
+                seen = manager.overview()
+                manager.forget([*seen.ready, *seen.failed])
+
+        self._start("forget", work)
 
     def retry(self) -> None:
         """Begin to plan again what failed for good. Raises: StillRunningError if something is being done."""
-        self._start("retry", self._plan_all_again)
+
+        def work() -> None:
+            for _, manager in self._managers():
+                manager.plan_again(manager.overview().failed)
+
+        self._start("retry", work)
 
     def _look_after_all(self, *, collected: bool) -> None:
         def look(manager: BatchManager, record: BatchRecord) -> None:
@@ -142,15 +153,6 @@ class BatchPanel:
             for record in manager.batches()
             if record.state == SUBMITTED  # half-way: only a submit, which the person confirms, goes on with it
         )
-
-    def _forget_all(self) -> None:
-        for _, manager in self._managers():
-            seen = manager.overview()
-            manager.forget([*seen.ready, *seen.failed])
-
-    def _plan_all_again(self) -> None:
-        for _, manager in self._managers():
-            manager.plan_again(manager.overview().failed)
 
     def _managers(self) -> list[tuple[Store, BatchManager]]:
         return [(store, BatchManager(store, self._resolve, self._told)) for store in stores()]
