@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...api import StoredAnswer
 from ...api.jobs.report import opaque_notes
-from ...utils.decode import alpha_of, is_opaque, pngs_to_image
+from ...utils.decode import MOST_PICTURES, alpha_of, is_opaque, pngs_to_image
 from ...utils.input_tensors import first_mask, size_of, size_text
 from ...utils.mask_composite import lock_outside_mask
 from .execution import Outputs
@@ -29,7 +29,8 @@ ShouldStop = Callable[[], bool]
 
 def pictures_of(answer: StoredAnswer, encoded: EncodedInputs, should_stop: ShouldStop) -> Outputs:
     """Return image [n,H,W,3|4] and alpha [n,H,W] of an answer, as its framing says."""
-    decoded = pngs_to_image(answer.pictures, at_most=int(answer.record.fields.get("n") or 1))
+    asked = answer.record.fields.get("n") or MOST_PICTURES  # where a batch's plan was lost nobody knows how many
+    decoded = pngs_to_image(answer.pictures, at_most=int(asked))
     if answer.folder and decoded.broken:
         names = [answer.record.pictures[index] for index in decoded.broken]
         listed = ", ".join([*names[:NAMES_TOLD], *(["..."] if len(names) > NAMES_TOLD else [])])

@@ -12,8 +12,13 @@ import numpy as np
 import pytest
 import torch
 from openai_image_nodes.api.errors import BadAnswerError
+from openai_image_nodes.api.store.records import StoredAnswer
+from openai_image_nodes.nodes.run.answers import pictures_of
+from openai_image_nodes.nodes.run.input_images import EncodedInputs
 from PIL import Image
+from support.asker import painted
 from support.capture import Capture, picture, success
+from support.machines import record
 from support.node_calls import as_bytes, half_mask, node, photo, use_openai
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -24,6 +29,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
     with Capture() as capture:
         use_openai(monkeypatch, capture)
         yield capture
+
+
+def test_pictures_of_a_batch_whose_plan_was_lost_are_all_shown() -> None:
+    """Its record does not say how many were asked for, and they are paid."""
+    answer = StoredAnswer(record(), [painted("a fox", 0), painted("a fox", 1)])
+    assert pictures_of(answer, EncodedInputs(), lambda: False).values[0].shape[0] == 2
 
 
 def colour(image: torch.Tensor, y: int, x: int) -> tuple[int, ...]:
