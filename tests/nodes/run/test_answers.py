@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from openai_image_nodes.api.errors import BadAnswerError
+from openai_image_nodes.api.jobs.report import received_notes
 from openai_image_nodes.api.store.records import StoredAnswer
 from openai_image_nodes.nodes.run.answers import pictures_of
 from openai_image_nodes.nodes.run.input_images import EncodedInputs
@@ -35,6 +36,7 @@ def test_pictures_of_a_batch_whose_plan_was_lost_are_all_shown() -> None:
     """Its record does not say how many were asked for, and they are paid."""
     answer = StoredAnswer(record(), [painted("a fox", 0), painted("a fox", 1)])
     assert pictures_of(answer, EncodedInputs(), lambda: False).values[0].shape[0] == 2
+    assert received_notes(answer) == []
 
 
 def colour(image: torch.Tensor, y: int, x: int) -> tuple[int, ...]:
