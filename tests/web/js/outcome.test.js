@@ -325,6 +325,19 @@ test("of a run that goes on without a refused node, that one alone says why", as
   assert.deepEqual(new RunMemory(on.kept).job("half").nodes, ["1"]);
 });
 
+test("a large sum is asked about after ComfyUI has opened its own dialog of the error, which would lie over it", async () => {
+  const on = page([node(1)]);
+  const questions = [];
+  on.host.isSure = async (question) => void questions.push(question.message);
+  const detail = { node_id: "1", node_type: "OIN_GPTImage", exception_message: "may cost 9 USD", exception_type: "x.LargeSumError" };
+  const prompt_id = await on.queue();
+  on.tell("execution_start", { prompt_id });
+  on.tell("execution_error", { ...detail, prompt_id });
+  assert.deepEqual(questions, []);
+  mock.timers.tick(SETTLE_MS);
+  assert.deepEqual(questions, ["may cost 9 USD"]);
+});
+
 test("a network that fails is nobody's refusal", async () => {
   const on = page([node(1)]);
   on.host.api.queuePrompt = undefined;

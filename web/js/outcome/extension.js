@@ -137,7 +137,8 @@ export class Outcomes {
     /** @type {Note} */
     const note = { kind: "error", text, type: exception_type };
     this.memory.keep(workflow, id, note);
-    if (isQuestion(exception_type)) return void this.host.attempt(() => askAboutSum(this.host, text, prompt_id));
+    if (isQuestion(exception_type)) // behind the dialog in which older frontends tell an error, so that it lies over it
+      return void setTimeout(() => this.host.attempt(() => askAboutSum(this.host, text, prompt_id)), SETTLE_MS);
     const node = workflow === (rootOf(this.host.app).id ?? "") ? ourNodes(this.host.app)[id] : undefined;
     const [button] = node ? this.#buttons(id, note) : [];
     const takeAway = this.host.toast({
