@@ -231,7 +231,7 @@ NOT_BEGUN_CODES = (
 UNREAD_CODES = r"(bind|read|parse)_request_body_failed|bad_request_body|convert_request_failed|count_token_failed"
 UNREAD_WORDS = (
     r"fail\w{0,4} (to )?(pars|read|bind|decod)\w+ (the )?(request|parameters from request|multipart)"
-    r"|invalid json in (the )?request|no multipart boundary|isn't multipart"
+    r"|nextpart: |invalid json in (the )?request|no multipart boundary|isn't multipart"
     r"|\b(is|are) required for\b|cannot unmarshal .{0,60}struct field \w*request|unexpected end of form"
     r"|multererror: unexpected field"
 )
@@ -280,8 +280,8 @@ MADE = (
 )
 AFTERWARDS = (  # whatever the status that a relay gives it
     rf"{MADE}|{NOT_GIVEN}|error occurred while processing your request|downstream service error"
-    r"|^(?!.*(queue|slot|load|concurren|rate.?limit|input[ _]image|fetch (the )?(\w+ )?(image|file|url)|\bbody|unknown"
-    r"|field|parameter|timeout (must|should)|\u4e0b\u8f7d))"
+    r"|^(?!.*(queue|slot|load|concurren|multipart|rate.?limit|input[ _]image|fetch (the )?(\w+ )?(image|file|url)"
+    r"|\bbody|unknown|field|parameter|timeout (must|should)|\u4e0b\u8f7d))"
     rf".*({BROKEN_LINE}|taking (too long|longer)|may still be|(notify|tell) you when|\u51c6\u5907\u597d\u540e|"
     r"\b(render(ing)?|generation|inference|prediction|worker) (was |has been )?(aborted|killed|crashed|interrupted)|"
     r"(upstream|generation|backend|provider|model|prediction|inference|request|task|job|operation|worker)\b.{0,30}"
@@ -294,6 +294,7 @@ OF_THE_REQUEST = (  # what is wrong with it, or what another server found so
     r"|\binput|\burl\b|https?://|\bmask\b|upload|download|\bfiles?\b|base64|mime|\bjson|\bbody\b|aspect"
     r"|too (long|large|small|many)|exceed|unknown (?!err|exc|reason|fail)|missing|reference|queue"
     r"|\b(http|status|code|error)\W{1,3}4(?!08|99)\d\d\b"
+    r"|(with|for|by|on) (this|the) model|quality|background|transparen|corrupt|permission|denied|forbidden|unauthor"
     rf"|{foreign.OF_THE_REQUEST}"
 )
 CHARGED = (  # what was not, or is given back, is not meant

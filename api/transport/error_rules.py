@@ -185,7 +185,7 @@ RULES = (  # the first that holds
     Rule(OutOfCreditError, USED_UP, "{credit}", {402}),
     Rule(OutOfCreditError, USED_UP, "{credit}", codes=marks.CREDIT_CODES),
     Rule(OutOfCreditError, USED_UP, "{credit}", words=marks.CREDIT_WORDS),
-    Rule(OutOfCreditError, USED_UP, "{credit}", {403, 456}, words=r"quota.{0,30}(exceeded|reached)"),
+    Rule(OutOfCreditError, USED_UP, "{credit}", {403, 456, 500, 502, 503}, words=r"quota.{0,30}(exceeded|reached)"),
     Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 429, 503}, words=marks.CHALLENGE, page=True),
     Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, words=marks.SAME_RUNNING),
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {424}),
