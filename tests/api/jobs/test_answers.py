@@ -37,7 +37,7 @@ KEPT: dict[str, Script] = {
     "broken JSON": lambda faults: faults.broken_json(),
     "JSON of another form": lambda faults: faults.answer(200, {"data": "none of your business"}),
     "a list": lambda faults: faults.answer(200, [1, 2]),
-    "HTML": lambda faults: faults.answer(200, "<html>Welcome</html>"),
+    "HTML": lambda faults: faults.answer(200, "<html>Timed out</html>"),
     "no pictures": lambda faults: faults.no_data(),
     "nothing": lambda faults: faults.answer(200),
 }
