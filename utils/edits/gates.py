@@ -13,13 +13,14 @@ from torch import Tensor
 
 from . import seam
 from .cancel import ShouldStop, raise_if_stopped
+from .certainty import leverage, uncertainty
 from .colour_match import ColourMatch, error, fit_curve, fit_gain, no_match
 from .flow import smooth_flow, typical_length
 from .geometry import Mapping, compose, corner_shift, identity, parts
 from .matched import matched
 from .pair import TRIMMED, Pair, Samples, View, samples, trimmed, view
 from .places import LOOKED_AT, places
-from .registration import Level, along_stripes, leverage, register, remaining
+from .registration import Level, along_stripes, register, remaining
 
 Verdict = Literal["aligned", "roughly aligned", "misplaced", "redrawn", "not compared"]
 
@@ -46,6 +47,8 @@ SAME = 3.0  # without texture, pictures that differ by less are taken for in pla
 RELIT = 12.0
 COLOURFUL, FADED = 4 / 255, 0.5  # the picture's spread of colours, and the answer's share of it
 LOOSE = 15.0  # leverage: an edge is hardly found to better than 0.05 px, the corners then not to 0.75 px
+VAGUE, UNSURE = 0.5, 0.15  # own pixels that noise of a level moves a corner: only scales are asked, or all is rough
+SOFT = 6.0  # what is finer is noise there, whose slopes would make each step too short
 LEAST_UNIT = 0.25  # in smaller pictures all that a membrane could follow lies in blocks of JPEG with the edit
 TOO_LITTLE = "too little lies outside the mask"
 TOO_PLAIN = "the untouched area is too plain to see where it belongs"
@@ -113,6 +116,7 @@ class _Chain:
         self._is_lost = False  # something matches better elsewhere, but it was not found where
         self._is_striped = False  # at the coarsest level: of blurred motion only finer ones look like it
         self._is_loose = False  # there is too little to tell where the corners belong
+        self._is_vague = False  # only soft shadows tell: their tone and their place stand in for their size
         self._places = 1  # where it matches alike
         self._elsewhere = False  # it matches under a map that no drift has, or that leaves the mask without an answer
 
@@ -140,7 +144,12 @@ class _Chain:
             return before
         pyramid = self._pair.levels(self._should_stop)
         self._is_striped = along_stripes(pyramid[0]) is not None
-        shown = self._placed(pyramid, register(pyramid, self._should_stop))
+        unsure = uncertainty(self._pair)
+        self._is_vague = not self._is_striped and unsure > VAGUE
+        if self._is_vague:
+            self._refuse("shift", TOO_PLAIN)
+        found = register(pyramid, self._should_stop, anchored=self._is_vague)
+        shown = self._refined(view(self._pair, Mapping(found))) if self._is_vague else self._placed(pyramid, found)
         affine = shown.mapping.affine
         self._ask()
         self._best = shown
@@ -151,7 +160,7 @@ class _Chain:
             self._refuse("alignment", fault)
             return before
         self._applied.append("alignment")
-        self._is_loose = leverage(pyramid[min(LOOKED_AT, len(pyramid) - 1)]) > LOOSE
+        self._is_loose = unsure > UNSURE or leverage(pyramid[min(LOOKED_AT, len(pyramid) - 1)]) > LOOSE
         return shown
 
     def _placed(self, pyramid: Sequence[Level], affine: Tensor) -> View:
@@ -187,7 +196,8 @@ class _Chain:
         self._ask()
         for done in range(1, REFINEMENTS + 1):
             self._ask()
-            step = remaining(matched(shown), self._should_stop, striped=self._is_striped) - identity()
+            level = matched(shown, SOFT * self._pair.unit) if self._is_vague else matched(shown)
+            step = remaining(level, self._should_stop, striped=self._is_striped, anchored=self._is_vague) - identity()
             self._ask()
             longer = _extrapolation(last, step)
             last = step if longer == 1 else None
@@ -341,7 +351,7 @@ class _Chain:
         if shown.texture < ENOUGH_TEXTURE:
             return "roughly aligned" if rest <= SAME else "redrawn"
         match = shown.match
-        if match >= ALIGNED and not self._is_loose:
+        if match >= ALIGNED and not (self._is_loose or self._is_vague):
             return "aligned"
         if match >= ROUGHLY and not self._is_lost:
             return "roughly aligned"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from .colour_match import NEAR, fit_tone
 from .filters import blur, grow, luminance
 from .pair import View, values_at
-from .registration import BANDS, Level, features
+from .registration import BANDS, FINE, Level, features
 
 TONE_BLUR = 0.5  # pixels: of more, an edge has colours that no tone ever gave; of none, noise and JPEG have a say
 AROUND_CHANGED, UNCHANGED = 4.0, 0.5  # pixels at a long side of 1024; of the weight
 
 
-def matched(shown: View) -> Level:
+def matched(shown: View, fine: float = FINE) -> Level:
     """Return the level of a view, the picture in the answer's colours.
 
     Another mix of channels moves edges by 0.05 px, and a changed part shows in the features around it. The tone goes
@@ -24,5 +24,5 @@ def matched(shown: View) -> Level:
     if float(weight.sum()) < UNCHANGED * float(shown.weight.sum()):
         weight = shown.weight
     both = (luminance(colour.apply(pair.picture).clamp(0, 1)), luminance(shown.answer))
-    picture, answer = (features(luminances, weight, BANDS) for luminances in both)
+    picture, answer = (features(luminances, weight, BANDS, fine) for luminances in both)
     return Level(pair.frame, picture, answer, weight)

@@ -6,7 +6,6 @@ fine. Parts that were changed or redrawn lose their weight by themselves; what t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +23,7 @@ COARSE_STEPS, FINE_STEPS, LAST_STEPS = (30, 20, 20), 12, 6
 CONVERGED_PX, NEARLY_PX = 0.005, 0.02  # at the last level, and before it
 PROMISING, APART_PX = 0.1, 0.1  # below the best correlation, and from its place: what is looked into further
 NOISE = 0.02  # of the features' normalization: flat areas stay near 0
+FINE = 0.8  # sigma, in pixels, of what is too fine to be compared
 BANDS = 0.1  # the same for the last steps: of what is fainter, noise, JPEG and tones move more than a shift does
 CAUCHY = 2.385  # 95 % efficiency on normal noise
 LEAST_SPREAD = 0.1  # of residuals: where most is flat, the median alone would take edges for outliers
@@ -47,13 +47,13 @@ class Level:
     keep: Tensor
 
 
-def features(grey: Tensor, keep: Tensor | None = None, noise: float = NOISE) -> Tensor:
+def features(grey: Tensor, keep: Tensor | None = None, noise: float = NOISE, fine: float = FINE) -> Tensor:
     """Return the local contrast of a luminance [1,1,h,w]: gain, offset, gamma and vignettes drop out of it.
 
     Its surroundings count only where keep [1,1,h,w] is not 0, so that what lies in the mask shows nowhere else.
     """
     sigma = max(grey.shape) / 24
-    smooth = blur(grey, 0.8)
+    smooth = blur(grey, fine)
     around = partial(blur, sigma=sigma) if keep is None else partial(masked_blur, weight=keep, sigma=sigma)
     detail = smooth - around(smooth)
     return detail / (around(detail.square()) + noise**2).sqrt()
@@ -72,39 +72,32 @@ def levels(
     return built
 
 
-def register(pyramid: Sequence[Level], should_stop: ShouldStop | None = None) -> Tensor:
-    """Return the affine map [2,3] under which the answer's features match the picture's best."""
-    affine = _coarse(pyramid[0], should_stop)
+def register(pyramid: Sequence[Level], should_stop: ShouldStop | None = None, *, anchored: bool = False) -> Tensor:
+    """Return the affine map [2,3] under which the answer's features match the picture's best.
+
+    anchored: of those that leave the upper left corner where it was, as models do that make the content smaller.
+    """
+    affine = _coarse(pyramid[0], should_stop, anchored=anchored)
     for level in pyramid[1:]:
-        affine = _Solver(level, _AFFINE).solve(affine, FINE_STEPS, should_stop)
+        solver = _Solver(level, _motions(level, anchored=anchored), striped=not anchored)
+        affine = solver.solve(affine, FINE_STEPS, should_stop)
     return affine[0]
 
 
-def remaining(level: Level, should_stop: ShouldStop | None = None, *, striped: bool = True) -> Tensor:
+def remaining(
+    level: Level, should_stop: ShouldStop | None = None, *, striped: bool = True, anchored: bool = False
+) -> Tensor:
     """Return the affine map [2,3] that is left to apply when the level's answer has been moved already.
 
-    striped: whether what looks like stripes at this level does at a coarser one as well.
+    striped: whether what looks like stripes at this level does at a coarser one as well. anchored: as of `register`.
     """
-    solver = _Solver(level, _AFFINE, CONVERGED_PX, striped=striped)
+    solver = _Solver(level, _motions(level, anchored=anchored), CONVERGED_PX, striped=striped and not anchored)
     return solver.solve(identity()[None], LAST_STEPS, should_stop)[0]
 
 
-def leverage(level: Level) -> float:
-    """Return by how many px a corner can be off where the picture's edges are off by one: the worst affine map.
-
-    That is 4 to 11 in photographs; two blobs on paper (23 to 45) tell little of a scale across the line between them,
-    stripes nothing of what is along them.
-    """
-    slopes = _Solver(level, _AFFINE).slopes(level.picture)[0] * level.keep.flatten()
-    if len(slopes) < len(_AFFINE):
-        return math.inf
-    structure = (slopes @ slopes.T).double()
-    edges = (structure[2, 2] + structure[5, 5]).clamp(min=1e-12)
+def _motions(level: Level, *, anchored: bool) -> Sequence[Sequence[float]]:
     x, y = level.frame.extent
-    moves = torch.zeros(4, 2, 6, dtype=torch.float64)  # of each corner, by each of the map's six numbers
-    moves[:, 0, :3] = moves[:, 1, 3:] = torch.tensor([[i, j, 1] for i in (-x, x) for j in (-y, y)])
-    spread = moves @ torch.linalg.pinv(structure / edges, hermitian=True) @ moves.transpose(1, 2)
-    return float(torch.linalg.eigvalsh(spread).amax().sqrt())
+    return ((1, 0, x, 0, 0, 0), (0, 0, 0, 0, 1, y)) if anchored else _AFFINE
 
 
 def correlation(left: Tensor, right: Tensor, weight: Tensor) -> Tensor:
@@ -129,10 +122,15 @@ def translated(level: Level, affine: Tensor, should_stop: ShouldStop | None = No
     return _Solver(level, _TRANSLATION).solve(affine, FINE_STEPS, should_stop)
 
 
-def _coarse(level: Level, should_stop: ShouldStop | None) -> Tensor:
+def _coarse(level: Level, should_stop: ShouldStop | None, *, anchored: bool) -> Tensor:
     """Return [1,2,3]: the best of several starts of different scale, each freed step by step."""
     affine = torch.zeros(len(START_SCALES), 2, 3, dtype=torch.float64)
     affine[:, 0, 0] = affine[:, 1, 1] = torch.tensor(START_SCALES, dtype=torch.float64)
+    if anchored:
+        affine[:, :, 2] = (affine[:, 0, :1] - 1) * torch.tensor(level.frame.extent)
+        solver = _Solver(level, _motions(level, anchored=True), striped=False)
+        affine = solver.solve(affine, sum(COARSE_STEPS), should_stop)
+        return _promising(level, affine)[:1]
     affine = compose(affine, _shift(level, affine))
     for basis, steps in zip((_TRANSLATION, _SIMILARITY, _AFFINE), COARSE_STEPS, strict=True):
         affine = _Solver(level, basis).solve(affine, steps, should_stop)
@@ -190,16 +188,12 @@ class _Solver:
     """Lucas-Kanade steps at one level, for several maps at once, within the motions that a basis spans."""
 
     def __init__(
-        self, level: Level, basis: Sequence[Sequence[int]], converged_px: float = NEARLY_PX, *, striped: bool = True
+        self, level: Level, basis: Sequence[Sequence[float]], converged_px: float = NEARLY_PX, *, striped: bool = True
     ) -> None:
         self._level = level
         self._converged_px = converged_px
-        height, width = level.frame.height, level.frame.width
-        half = level.frame.half
-        self._x = ((torch.arange(width) + 0.5 - width / 2) / half)[None, None, None]
-        self._y = ((torch.arange(height) + 0.5 - height / 2) / half)[None, None, :, None]
         self._kept = kept_samples(level.keep)
-        self._slope = central_differences(level.picture, half)
+        self._slope = central_differences(level.picture, level.frame.half)
         seen = _seen(basis, self._slope, level.keep) if striped else basis
         self._basis = torch.tensor(seen, dtype=torch.float32)  # k6
 
@@ -223,7 +217,7 @@ class _Solver:
         moved = sample(level.answer.expand(len(grid), -1, -1, -1), grid)
         difference = level.picture - moved  # N1hw
         weight = level.keep * inside(grid) * cauchy_weight(difference, self._kept)
-        jacobian = self.slopes(moved)  # Nk(hw)
+        jacobian = self._columns(moved)  # Nk(hw)
         weighted = jacobian * weight.flatten(2)
         normal = (weighted @ jacobian.transpose(1, 2)).double()
         right = (weighted @ difference.flatten(2).transpose(1, 2)).double()
@@ -233,13 +227,20 @@ class _Solver:
         steps: Tensor = (solution @ self._basis.double()).reshape(-1, 2, 3)
         return steps
 
-    def slopes(self, moved: Tensor) -> Tensor:
+    def _columns(self, moved: Tensor) -> Tensor:
         """Return [N,k,h*w]: how the warped answer changes with each motion, by the mean slope of both pictures."""
         own = central_differences(moved, self._level.frame.half)
         x_slope, y_slope = ((a + b) / 2 for a, b in zip(own, self._slope, strict=True))
-        columns = [x_slope * self._x, x_slope * self._y, x_slope, y_slope * self._x, y_slope * self._y, y_slope]
-        flat = torch.cat(columns, dim=1).flatten(2)  # N6(hw)
+        flat = motions(self._level.frame, x_slope, y_slope)
         return flat if len(self._basis) == 6 else self._basis @ flat
+
+
+def motions(frame: Frame, x_slope: Tensor, y_slope: Tensor) -> Tensor:
+    """Return [N,6,h*w]: how a picture of such slopes [N,1,h,w] changes with each of an affine map's six numbers."""
+    x = ((torch.arange(frame.width) + 0.5 - frame.width / 2) / frame.half)[None, None, None]
+    y = ((torch.arange(frame.height) + 0.5 - frame.height / 2) / frame.half)[None, None, :, None]
+    columns = [x_slope * x, x_slope * y, x_slope, y_slope * x, y_slope * y, y_slope]
+    return torch.cat(columns, dim=1).flatten(2)
 
 
 def _seen(basis: Sequence[Sequence[float]], slopes: tuple[Tensor, Tensor], keep: Tensor) -> Sequence[Sequence[float]]:

@@ -108,6 +108,37 @@ def test_two_blobs_on_plain_paper_are_put_back_roughly() -> None:
     assert decided.verdict == "roughly aligned"
 
 
+def test_soft_shadow_on_paper_is_scaled_from_the_upper_left() -> None:
+    """Its tone and its place can stand for its size: a free map was 5 to 60 px off, and it was called aligned."""
+    original, mask = product_on_paper(0.1)
+    drift = Drift((0.95, 0.94), (-0.05, -0.06), gain=(0.97, 0.97, 0.97), noise=1, jpeg=90)
+    decided = decision(original, drift.answer(original), mask)
+    assert corner_error(decided.view.mapping.affine.tolist(), drift, (384, 384)) < 2
+    assert decided.verdict == "roughly aligned"
+    assert refused(decided)["shift"] == gates.TOO_PLAIN
+    in_place = decision(original, Drift(noise=1, jpeg=90).answer(original), mask)
+    assert in_place.view.mapping.is_identity
+    assert in_place.verdict == "roughly aligned"
+
+
+def test_shadow_that_tells_little_is_not_called_aligned() -> None:
+    """Of a darker one a free map is looked for; it stays some pixels off."""
+    original, mask = product_on_paper(0.7)
+    drift = Drift((0.95, 0.94), (-0.05, -0.06), gain=(0.97, 0.97, 0.97), noise=1, jpeg=90)
+    decided = decision(original, drift.answer(original), mask)
+    assert "shift" not in refused(decided)
+    assert decided.verdict == "roughly aligned"
+
+
+def product_on_paper(dark: float) -> tuple[Tensor, Tensor]:
+    """Return white paper with a thing whose soft shadow alone lies outside its mask, and that mask."""
+    original = torch.ones(384, 384, 3)
+    shadow = blurred(rectangle(original, 0.2, 0.76, 0.85, 0.86)[..., None].expand(-1, -1, 3), 24)
+    original = original - dark * shadow
+    original[rectangle(original, 0.33, 0.23, 0.67, 0.77) > 0] = torch.tensor((0.1, 0.3, 0.6))
+    return original, rectangle(original, 0.3, 0.2, 0.7, 0.8)
+
+
 def test_colours_alone_are_matched() -> None:
     """An answer in place with other colours is not moved."""
     original = photograph("coffee.jpg")
@@ -148,7 +179,7 @@ def test_map_that_does_not_come_to_rest_is_not_called_aligned(monkeypatch: pytes
     drift = Drift((0.97, 0.96), (-0.03, -0.02))
     mask = rectangle(original, 0.08, 0.08, 0.92, 0.92)
     off = torch.tensor(drift.map) + torch.tensor([[0.03, 0, 0.03], [0, 0.03, 0.03]])
-    monkeypatch.setattr(gates, "register", lambda *_: off)
+    monkeypatch.setattr(gates, "register", lambda *_, **__: off)
     monkeypatch.setattr(gates, "REFINEMENTS", 3)
     decided = decision(original, drift.answer(edited(original, mask, -10)), mask)
     assert decided.verdict == "redrawn"
