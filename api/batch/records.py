@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from ..backends.atomic_files import make_private_folder, read_regular, remove, remove_tree, write_atomic
 from ..catalog import catalog
@@ -49,8 +49,11 @@ class BatchRecord(BaseModel):
     collected, or refused (never begun, with the service's words in `faults`). `status` is the service's word;
     `address` is where it was sent, for sandboxes have no other name, `account` tells keys apart; `unreadable` are the
     files with lines of the answer that nobody can read. `input_file_at` is when the service got the requests,
-    by its own clock; `held_usd` is what the budget counts until it is collected.
+    by its own clock; `held_usd` is what the budget counts until it is collected. What a newer version wrote beside
+    these stays: a record is written again at each look.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     id: str
     state: str = PREPARING

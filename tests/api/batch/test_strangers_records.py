@@ -339,3 +339,14 @@ def test_batch_left_half_way_that_costs_more_by_now_does_not_begin(sandbox: Scri
     with pytest.raises(RefusedError, match="not what you saw"):
         manager().submit(seen)
     assert sandbox.posts["/v1/batches"] == 0
+
+
+def test_what_a_newer_version_wrote_of_a_batch_stays(sandbox: ScriptedSandbox) -> None:
+    """Versions take turns in one folder: this one must not throw away what the other needs to find the batch again."""
+    plan(1)
+    (record,) = submit()
+    path = BatchLedger(store()).folder(record.id) / "record.json"
+    rewritten(path, newer={"file": 7}, is_open="?")
+    assert collected(1).state == "collected"
+    told = json.loads(path.read_text())
+    assert (told["newer"], told["is_open"], told["state"]) == ({"file": 7}, "?", "collected")
