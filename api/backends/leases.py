@@ -26,6 +26,7 @@ from ..start_thread import start_thread
 from .backend import Backend, LocalBackend
 
 STALE_AFTER_S = 60.0
+CLOCK_SET_S = 5.0  # what no clock drifts by between two looks
 INSTANCE = uuid.uuid4().hex
 PREFIX = "claim."
 CLAIM = re.compile(r"claim\.([1-9][0-9]{0,14})")
@@ -222,9 +223,34 @@ def _is_stale(backend: Backend, name: str, content: bytes | None) -> bool:
     if content is None:
         return True
     owner = _owner(content)
-    if owner.get("host") == _host() and _is_dead(owner):
-        return True
+    if owner.get("host") == _host():
+        if _is_dead(owner):
+            return True
+        if _clock.was_set_lately():
+            return False
     return backend.age_s(name, content) > STALE_AFTER_S
+
+
+class _Clock:
+    """Whether this machine slept, or its clock was set: until a minute later a file's age tells nothing of its owner,
+    who has not beaten since. Of two processes that wake up the one must not take the other for dead."""
+
+    def __init__(self) -> None:
+        self._ahead_s = self._ahead()
+        self._set_at = float("-inf")
+
+    def was_set_lately(self) -> bool:
+        before, self._ahead_s = self._ahead_s, self._ahead()
+        if abs(self._ahead_s - before) > CLOCK_SET_S:
+            self._set_at = time.monotonic()
+        return time.monotonic() - self._set_at < STALE_AFTER_S
+
+    @staticmethod
+    def _ahead() -> float:
+        return time.time() - time.monotonic()
+
+
+_clock = _Clock()
 
 
 def _is_dead(owner: dict[str, Any]) -> bool:

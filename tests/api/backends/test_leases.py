@@ -113,3 +113,27 @@ def test_claim_that_was_judged_dead_and_is_another_by_now_is_left_alone(
     (other,) = others
     assert other.held
     other.release()
+
+
+@pytest.mark.parametrize("hours", [1, -1, 24 * 365])
+def test_who_lives_here_is_not_followed_because_the_clock_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """Or the machine slept: its heart has not beaten since. What happened in a minute is told by the beats again."""
+    owner = {"host": claims._host(), "pid": os.getppid(), "instance": "other", "token": "t"}
+    path = tmp_path / "claim.4"
+    path.write_text(json.dumps(owner))
+    assert claims.acquire(tmp_path) is None
+    moved, slept = [0.0], [0.0]
+    real = time.time, time.monotonic
+    monkeypatch.setattr(time, "time", lambda: real[0]() + moved[0] + slept[0])
+    monkeypatch.setattr(time, "monotonic", lambda: real[1]() + slept[0])
+    moved[0] = hours * 3600
+    os.utime(path, (time.time() - abs(moved[0]) - 100,) * 2)  # as old as the file system says that it is then
+    assert claims.acquire(tmp_path) is None
+    assert claims.is_leased(tmp_path)
+    slept[0] = claims.STALE_AFTER_S + 1
+    os.utime(path, (real[0]() - 2 * claims.STALE_AFTER_S,) * 2)
+    ours = claims.acquire(tmp_path)
+    assert ours is not None
+    ours.release()
