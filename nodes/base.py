@@ -47,6 +47,11 @@ class ServiceNode:
         return pictures_of(answer, encoded, should_stop)
 
     @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Return the inputs as ComfyUI has them declared."""
+        raise NotImplementedError
+
+    @classmethod
     def own_fields(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the service's own fields that inputs stand for which only this node has."""
         return {}
@@ -81,23 +86,24 @@ class ServiceNode:
         except OpenAIImageError:
             return ""  # the run will tell
 
-    async def api_call(self, prompt: str, **inputs: Any) -> tuple[Any, ...]:
+    async def api_call(self, /, **inputs: Any) -> tuple[Any, ...]:
         """Return the outputs: what `decode` makes of the answer, the report as JSON text, and the files' references.
 
         `inputs` are those of INPUT_TYPES by name; one that is left out has its default.
 
         Raises: RefusedError and its siblings of `api.errors`, ImageInputError, ComfyUI's interruption on Cancel;
-        TypeError for an input that no node has.
+        TypeError for an input that the node does not have.
         """
         # ComfyUI writes a node's inputs, our token and key among them, into its history when the node fails before it
-        # waits for the first time (0.20.1 execution.py, get_output_data): so wait before anything can fail.
+        # waits for the first time (0.20.1 execution.py, get_output_data): so wait before anything can fail, and take
+        # every name, for a workflow may link something to an input of any.
         await asyncio.sleep(0)
         from .run.execution import NodeRun
         from .run.input_images import InputImages
         from .run.progress import prompt_monitor
 
-        values, monitor = {**LEFT_OUT, **self.own_defaults, "prompt": prompt, **inputs}, prompt_monitor()
-        if unknown := values.keys() - {*WIDGET_FIELDS, *LEFT_OUT, *self.own_defaults}:
+        values, monitor = {**LEFT_OUT, **self.own_defaults, **inputs}, prompt_monitor()
+        if unknown := inputs.keys() - {name for group in self.INPUT_TYPES().values() for name in group}:
             raise TypeError(f"{self.FUNCTION} has no input {', '.join(sorted(unknown))}")
         try:
             run = NodeRun.connected(values)

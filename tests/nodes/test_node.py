@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Mapping
 from dataclasses import fields
@@ -13,7 +14,7 @@ from openai_image_nodes.api.catalog import catalog
 from openai_image_nodes.nodes.base import LEFT_OUT
 from openai_image_nodes.nodes.run.parameters import ImageParameters
 from openai_image_nodes.utils.errors import ImageInputError
-from support.node_calls import GPTImage, References, asked, awaited
+from support.node_calls import GPTImage, References, awaited
 
 GIF, SVG = NODE_CLASS_MAPPINGS["OIN_GPTImageGIF"], NODE_CLASS_MAPPINGS["OIN_GPTImageSVG"]
 PromptList = NODE_CLASS_MAPPINGS["OIN_PromptList"]
@@ -164,10 +165,34 @@ def test_call_is_a_coroutine_that_takes_every_input_with_its_default(kind: Any) 
     }
 
 
-def test_an_input_that_no_node_has_is_refused() -> None:
-    """A misspelled one would have its default, and be paid for."""
-    with pytest.raises(TypeError, match="no input qualitty"):
-        awaited(GPTImage().api_call(**asked({"qualitty": "low", "connection": "sandbox"})))
+@pytest.mark.parametrize(
+    ("kind", "name"), [(GPTImage, "qualitty"), (GIF, "n"), (GIF, "mask"), (SVG, "custom_side"), (SVG, "frame_count")]
+)
+def test_an_input_that_a_node_does_not_have_is_refused(kind: Any, name: str) -> None:
+    """A misspelled one would have its default and be paid for, and more GIFs than one would be paid for and not shown.
+
+    A posted prompt, or a workflow, may link something to an input of any name, and ComfyUI hands it over.
+    """
+    with pytest.raises(TypeError, match=f"no input {name}"):
+        awaited(kind().api_call(prompt="a red fox", connection="sandbox", **{name: 4}))
+
+
+@pytest.mark.parametrize("kind", CALLING)
+@pytest.mark.parametrize("inputs", [{"prompt": "a red fox", "self": 1}, {}])
+def test_nothing_fails_before_it_waits(kind: Any, inputs: dict[str, Any]) -> None:
+    """ComfyUI writes all inputs into its history where a node fails at once: the token of comfy.org is among them."""
+
+    async def call() -> Any:
+        return await kind().api_call(connection="sandbox", auth_token="token", **inputs)
+
+    async def both() -> None:
+        run = asyncio.create_task(call())
+        await asyncio.sleep(0)
+        assert not run.done()
+        with pytest.raises(TypeError):
+            await run
+
+    asyncio.run(both())
 
 
 def test_list_of_prompts_takes_every_input_with_its_default() -> None:
