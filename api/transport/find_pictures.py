@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import lzma
 import re
 import zipfile
 import zlib
@@ -33,8 +32,11 @@ from .loose_json import documents
 MAX_IMAGES = 64  # more than any request asks for; the rest stays in the answer's own bytes
 MAX_DEPTH, MAX_ANY_DEPTH, MAX_VALUES = 8, 64, 200_000
 MAX_TEXT_CHARS = 200_000  # of a text in which links are looked for
-MAX_UNZIPPED_BYTES, ZIP_START = 256 << 20, b"PK\3\4"
-ZIP_FAULTS = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+MAX_UNZIPPED_BYTES, MAX_ZIPPED = 256 << 20, 1000
+ZIP_START, ZIP_ENTRY = b"PK\3\4", b"PK\1\2"
+ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others unpack all there is, whatever its size is told to be
+NO_RESULT_FILE = re.compile(r"(^|[^a-z])(masks?|thumb\w*|previews?|partial|sketch|inputs?|reference)([^a-z]|$)", re.I)
+ZIP_FAULTS = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 JSON_STARTS = ("{", "[", '"')
 WORD_CHARS, OTHER_CHARS = 64, 500
 INSIDE = (  # in this order
@@ -174,16 +176,20 @@ def pictures_in_text(body: bytes) -> list[Image]:
 
 def unzipped(data: bytes) -> list[bytes]:
     """Return the pictures in a ZIP file, without what its names call a mask or a preview where there is more."""
-    found: dict[str, bytes] = {}
-    left = MAX_UNZIPPED_BYTES if data.startswith(ZIP_START) else -1
+    if not data.startswith(ZIP_START) or data.count(ZIP_ENTRY) > MAX_ZIPPED:
+        return []
+    found: list[tuple[str, bytes]] = []
+    left = MAX_UNZIPPED_BYTES
     with contextlib.suppress(*ZIP_FAULTS), zipfile.ZipFile(io.BytesIO(data)) as archive:
         for member in archive.infolist()[:MAX_IMAGES]:
-            left -= member.file_size  # more than it tells is not read
-            with contextlib.suppress(*ZIP_FAULTS):
-                if left >= 0 and is_picture(content := archive.read(member)):
-                    found[member.filename] = content
-    made = [each for name, each in found.items() if not SAID_BACK.search(name.rpartition("/")[2])]
-    return made or list(found.values())
+            left -= member.file_size
+            if left < 0 or member.compress_type not in ZIP_METHODS:
+                continue
+            with contextlib.suppress(*ZIP_FAULTS), archive.open(member) as file:
+                if is_picture(content := file.read(member.file_size)):  # to its end would unpack more than is told
+                    found.append((member.filename.rpartition("/")[2], content))
+    made = [content for name, content in found if not NO_RESULT_FILE.search(name)]
+    return made or [content for _, content in found]
 
 
 def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> list[object]:

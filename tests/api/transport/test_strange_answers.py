@@ -9,6 +9,8 @@ import base64
 import gzip
 import io
 import json
+import struct
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -531,6 +533,38 @@ def test_all_pictures_of_a_file_that_is_packed_are_had(server: WireServer, *, is
     image, _, _ = node(n=2)
     assert image[:, 0, 0].argmax(-1).tolist() == [0, 2]
     assert server.posts == 1
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_pictures_that_are_packed_under_any_name_are_all_had() -> None:
+    """Names are made of prompts, and two may be the same."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in (("a.png", RED), ("a.png", BLUE), ("a mountain stream, detailed.png", PHOTO)):
+            archive.writestr(name, data)
+    assert find_pictures.unzipped(file.getvalue()) == [RED, BLUE, PHOTO]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_packed_file_of_which_more_comes_than_it_tells_fills_no_memory(method: int) -> None:
+    """Six hundred bytes can hold gigabytes."""
+    file, told_size = io.BytesIO(), struct.pack("<I", len(RED))
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr("a.png", RED + bytes(50 << 20))
+    packed = file.getvalue()
+    entry = packed.rindex(find_pictures.ZIP_ENTRY)
+    packed = packed[:22] + told_size + packed[26 : entry + 24] + told_size + packed[entry + 28 :]
+    tracemalloc.start()
+    assert find_pictures.unzipped(packed) in ([], [RED])
+    assert tracemalloc.get_traced_memory()[1] < 5 << 20
+    tracemalloc.stop()
+
+
+def test_a_packed_file_of_countless_members_is_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Millions of them fit into one answer, and each takes its time before the first is read."""
+    monkeypatch.setattr(find_pictures, "MAX_ZIPPED", 1)
+    assert find_pictures.unzipped(zipped(a=RED)) == [RED]
+    assert find_pictures.unzipped(zipped(a=RED, b=BLUE)) == []
 
 
 def test_a_packed_file_that_an_older_version_kept_is_unpacked(
