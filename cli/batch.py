@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from ..api import OpenAIImageError, RefusedError, stores
 from ..api.batch import describe
@@ -14,7 +14,7 @@ from ..api.batch.records import COLLECTED, BatchRecord
 from ..api.store.records import prompt_of
 from ..nodes.run.execution import connection_of
 from ..sandbox import end_running
-from .terminal import print_json, printable, tell, tell_row
+from .terminal import is_sure, print_json, printable, tell, tell_row
 
 PROMPT_CHARS = 60
 BAR_CHARS = 30
@@ -94,8 +94,9 @@ def plan(options: argparse.Namespace) -> int:
 def submit(options: argparse.Namespace) -> int:
     """Send the plan, after a yes to its count, bytes and price; what is for the sandbox is collected at once."""
     begun = _submitted(options)
-    if any(record.connection == OURS for record in begun):  # the sandbox ends with this command, and its batches too
-        begun = [record for record in begun if record.connection != OURS] + _watched(SANDBOX_EVERY_S, only=OURS)
+    if ours := {record.id for record in begun if record.connection == OURS}:  # they end with this command's sandbox
+        ended = {record.id: record for record in _watched(SANDBOX_EVERY_S, only=ours)}
+        begun = [ended.get(record.id, record) for record in begun]
     _tell_batches(begun, options, none="nothing was submitted")
     return 0
 
@@ -143,8 +144,8 @@ ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 
-def _watched(every_s: float, only: str | None = None) -> list[BatchRecord]:
-    """Wait for every batch, or for those of one connection, and collect it."""
+def _watched(every_s: float, only: Container[str] | None = None) -> list[BatchRecord]:
+    """Wait for every batch, or for those of some ids, and collect it."""
     told = []
     for manager in _managers():
         told += manager.watch(_bar, look_every_s=min(max(LOOK_EVERY_S[0], every_s), LOOK_EVERY_S[1]), only=only)
@@ -169,8 +170,7 @@ def _submitted(options: argparse.Namespace) -> list[BatchRecord]:
             tell_row(line, is_aside=options.json)
         if lines and not options.yes and not sys.stdin.isatty():
             raise RefusedError("Nobody can be asked here. To submit without a question: --yes")
-        question = f"Submit {describe.total([*halves, *parts])}? [y/N] "
-        if lines and (options.yes or input(question).strip().lower() in ("y", "yes")):
+        if lines and (options.yes or is_sure(f"Submit {describe.total([*halves, *parts])}?")):
             begun += manager.submit([*halves, *parts])
     return begun
 

@@ -20,7 +20,7 @@ from ..nodes.run.parameters import ANY_MODEL, ImageParameters, refusal
 from ..utils import image_files
 from ..utils.errors import BrokenPictureError
 from .files import METADATA, check_place, written
-from .terminal import print_json, tell, tell_path
+from .terminal import is_sure, print_json, tell, tell_path
 from .wait import answered
 
 DEFAULTS = ImageParameters(prompt="")
@@ -119,7 +119,7 @@ def _ask_first(job: Job, image_count: int, *, yes: bool) -> None:
             f" USD, and nobody can be asked here. To go on: --yes. To be asked at another sum, set"
             f" {large_sums.VARIABLE}."
         )
-    if input(f"This may cost up to {sum_told}. Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+    if not is_sure(f"This may cost up to {sum_told}. Go on?"):
         raise LargeSumError("Nothing was sent.")
 
 

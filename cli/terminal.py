@@ -33,6 +33,12 @@ def asked_secret(question: str) -> str:
     raise EOFError
 
 
+def is_sure(question: str) -> bool:
+    """Tell whether somebody says yes; asked beside what a script reads or a file takes. Raises: EOFError."""
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return input().strip().lower() in ("y", "yes")
+
+
 def tell_path(path: Path) -> None:
     """Print a file's path: as it is for a script that reads it, as letters on a terminal."""
     print(printable(path.as_posix()) if sys.stdout.isatty() else path.as_posix())

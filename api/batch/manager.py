@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ..backends.leases import acquire
@@ -197,11 +197,15 @@ class BatchManager:
             return self._abandoned(record) if record.is_open else record
 
     def watch(
-        self, shown: Callable[[BatchRecord], None], *, look_every_s: float = LOOK_EVERY_S, only: str | None = None
+        self,
+        shown: Callable[[BatchRecord], None],
+        *,
+        look_every_s: float = LOOK_EVERY_S,
+        only: Container[str] | None = None,
     ) -> list[BatchRecord]:
         """Look after all batches that are submitted until each is collected; `shown` hears of each look.
 
-        `only` names a connection: those of others are left alone.
+        `only` are the ids of those that are looked after, in place of all.
 
         Safe to stop anywhere and to start again. One that cannot be looked after does not hold up the others.
         Raises: the first of their errors: OpenAIImageError, OSError.
@@ -210,7 +214,7 @@ class BatchManager:
         while waiting := [
             one
             for one in self._ledger.all()
-            if one.state == SUBMITTED and one.id not in faults and only in (None, one.connection)
+            if one.state == SUBMITTED and one.id not in faults and (only is None or one.id in only)
         ]:
             for record in waiting:
                 try:

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 from openai_image_nodes.api.batch.manager import BatchManager
+from openai_image_nodes.api.batch.records import BatchLedger
 from openai_image_nodes.api.connections import resolve as connections
 from openai_image_nodes.api.connections.connection import HostSecrets
 from openai_image_nodes.api.store.store import stores
 from openai_image_nodes.cli import main
 from support.batch_plans import MODEL, faults, planned, run, sandbox, store
+from support.capture import Capture
 from support.scenarios import BatchPlan, ScriptedSandbox
 
 __all__ = ["faults", "sandbox"]
@@ -83,7 +85,10 @@ def test_nothing_is_sent_without_a_yes(
     assert "Nobody can be asked here" in said(capsys, "submit", code=1)
     assert sandbox.posts == {}
     monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
-    assert "1 job:" in said(capsys, "submit")
+    assert main(["batch", "submit", "--json"]) == 0
+    out = capsys.readouterr()
+    assert [one["count"] for one in json.loads(out.out)] == [1]
+    assert "[y/N]" in out.err  # where it is seen, and no part of what a script reads
     assert sandbox.posts["/v1/batches"] == 1
 
 
@@ -117,6 +122,20 @@ def test_batch_of_the_sandbox_is_collected_before_its_command_ends(tmp_path: Pat
     assert "collected: 1 of 1 answered, free" in told[1]
     assert "collected: 1 of 1 answered, free" in told[2]
     assert all((tmp_path / f"fox_{number}.png").exists() for number in (1, 2))
+
+
+@pytest.mark.slow
+def test_batch_of_the_sandbox_is_collected_whatever_became_of_others(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the sandbox of an earlier one was, another program may answer by now."""
+    assert planned(connection="sandbox batch", seed=1)
+    with ScriptedSandbox() as other:
+        begun = BatchManager(stores()[1], lambda name: connections.resolve(name, HostSecrets(), lambda: other.base_url))
+        (earlier,) = begun.submit(begun.overview().parts)
+    with Capture() as stranger:
+        moved = earlier.model_copy(update={"address": f"{stranger.base_url}/v1"})
+        BatchLedger(stores()[1]).write(moved)
+        assert planned(connection="sandbox batch", seed=2)
+        assert "collected: 1 of 1 answered, free" in said(capsys, "submit", "--yes")
 
 
 def test_plan_can_be_forgotten(sandbox: ScriptedSandbox, capsys: pytest.CaptureFixture[str]) -> None:
