@@ -18,7 +18,7 @@ from ..config import tell_once
 from ..errors import NoKeyError, RefusedError
 from . import pasted
 from .connection import Connection, HostSecrets, is_loopback
-from .extra_fields import extra_fields, nameable
+from .extra_fields import KEY_TEXT, extra_fields, nameable
 from .pasted import HEADER_VARIABLES, text_fault, unusable_key
 from .redaction import SHORTEST_SECRET
 
@@ -121,9 +121,10 @@ def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Con
             " Take it out: the key comes from its environment variable or from connections.json."
         )
     # A key may leave over https, or over http to this machine; other http only if the connections file says so.
-    scheme, is_allowed = urlsplit(connection.base_url).scheme, entries.get(name, {}).get("allow_http") is True
-    is_allowed = is_allowed or not (connection.key or connection.headers)
-    if scheme != "https" and not (scheme == "http" and (is_loopback(connection.base_url) or is_allowed)):
+    base, says_so = connection.base_url, entries.get(name, {}).get("allow_http") is True
+    holds_key = connection.key or connection.headers or KEY_TEXT.search(base)
+    is_allowed = not holds_key or says_so or is_loopback(base)
+    if urlsplit(base).scheme not in ("https", "http" if is_allowed else "https"):
         raise RefusedError(
             f"The connection {connection.name} would send its key to {connection.host} without encryption."
             ' Use an https address, or say "allow_http": true for it in connections.json.'

@@ -153,6 +153,13 @@ def test_key_is_not_sent_in_clear_text(monkeypatch: pytest.MonkeyPatch, name: st
     assert KEY not in str(caught.value)
 
 
+def test_key_in_an_address_is_not_sent_in_clear_text() -> None:
+    """Some relays have it in the path; only what holds no key may use http anywhere."""
+    write(relay={"base_url": "http://images.example/sk-0123456789abcdefghij/v1"})
+    with pytest.raises(RefusedError, match="without encryption"):
+        resolved("relay")
+
+
 @pytest.mark.parametrize("base_url", ["ftp://127.0.0.1/v1", "file:///etc/passwd", "127.0.0.1:8000", "//127.0.0.1/v1"])
 def test_only_http_is_spoken(base_url: str) -> None:
     """An address of another kind is refused before anything is opened."""
