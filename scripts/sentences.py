@@ -29,7 +29,7 @@ BROWSER_TEXT = re.compile(r'\btext\(\s*"([a-z_]+)",\s*(?:"([^"]*)"|(\w+))')
 ENGLISH_ONLY = ("command", "example", "sandbox")
 SPOKEN = ("api", "nodes", "utils")
 SILENT_CALLS = re.compile(
-    r"(LOG|logging|re|warnings)\.|(Assertion|Attribute|Value|Type|Runtime)Error$|super\(|_words$|tell_once$"
+    r"(LOG|logging|re|warnings)\.|(Assertion|Attribute|Value|Type|Runtime)Error$|super\(|_words$|tell_once$|any_of$"
 )  # for developers, for the log, or words
 WORDS = re.compile(r"[A-Za-z]{2,}")
 SHORT = re.compile(r"^([a-z]+[,:] \[1\]|\[1\], [a-z]+ \[2\]: \[3\]|\[1\] [a-z]{3,})$")  # "planned, ...", "... jobs"

@@ -20,11 +20,13 @@ from ..errors import (
     ServiceDownError,
     StillRunningError,
 )
-from . import error_patterns as marks
+from . import begun_words as begun
+from . import refusal_words as refusal
 from .service_words import ServiceWords
 
 SPENT_KEY_CODES = ("idempotency_consumed", "idempotency_mismatch")
 KINDS = ("openai", "azure", "comfy.org", "compatible", "sandbox")
+RELAYS = ("compatible", "azure")  # what may pass requests on to others
 ANY = range(100, 1000)
 SUCCESS, REFUSALS, FAILURES = range(200, 300), range(400, 500), range(500, 1000)
 BUSY_STATUSES = (*SUCCESS, *REFUSALS)
@@ -37,8 +39,7 @@ class Rule:
     """What an answer means: an error, what happened and what to do next; it holds where all that it names fits.
 
     `codes` is looked for in the service's codes and types, `words` in its message or its web page, both in lower case;
-    none of `unless` may stand there too;
-    `unless` are words that must not stand beside them;
+    `unless` are words that must not stand beside `words`;
     `page` asks whether it is a web page: without it words are looked for in what is none, with "either" in both;
     `at_openai` whether OpenAI itself answers, `redirects` whether it names another address. The texts may name {name}
     (the connection), {subject}, {billed}, {unknown}, {key}, {credit}, {address}, {setting}, {version}, {sent},
@@ -167,72 +168,73 @@ RUNNING = Rule(OutcomeUnknownError, "{name}: the same request is still running t
 LOST = Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", FAILURES)
 
 RULES = (  # the first that holds
+    # --- no final answer at all ---
     Rule(
         OutcomeUnknownError,
         "{name}: the connection ended before the final answer; {billed}",
         "{unknown}",
         range(100, 200),
     ),
-    Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {401, 403}, codes=r"deactivated|(?<!provider_)disabled|banned|suspended"),
-    Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {400, 401, 403, 412, 429}, codes=marks.CLOSED_CODES),
-    Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {400, 401, 403, 412, 429}, words=marks.CLOSED_WORDS, page="either"),
-    Rule(NoKeyError, BAD_KEY, "{key}", {400, 401, 403}, words=marks.LEAKED_KEY),
-    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", FAILURES, words=marks.LATE),
-    Rule(ModeratedError, FLAGGED, CHANGE_IT, codes=marks.MODERATION_CODES),
-    Rule(ModeratedError, FLAGGED, CHANGE_IT, words=marks.MODERATION_WORDS),
-    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", UNCLEAR, words=f"{marks.MADE}|{marks.CHARGED}"),
-    Rule(OutOfCreditError, USED_UP, RAISE_KEY_LIMIT, {401, 402, 403, 429}, words=marks.KEY_LIMIT_WORDS),
+    # --- closed accounts and leaked keys: before credit, for "suspended" stands beside bills too, and before keys ---
+    Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {401, 403}, codes=refusal.DISABLED_CODES),
+    Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {400, 401, 403, 412, 429}, codes=refusal.CLOSED_CODES),
+    Rule(NoKeyError, CLOSED, ASK_WHY_CLOSED, {400, 401, 403, 412, 429}, words=refusal.CLOSED_WORDS, page="either"),
+    Rule(NoKeyError, BAD_KEY, "{key}", {400, 401, 403}, words=refusal.LEAKED_KEY),
+    # --- moderation, whatever the status: only a failure that names it (its time ran out) comes before ---
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", FAILURES, words=begun.LATE),
+    Rule(ModeratedError, FLAGGED, CHANGE_IT, codes=refusal.MODERATION_CODES),
+    Rule(ModeratedError, FLAGGED, CHANGE_IT, words=refusal.MODERATION_WORDS),
+    # --- money: that it was taken stands before that there is none, for the same sentence may say both ---
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", UNCLEAR, words=f"{begun.MADE}|{begun.CHARGED}"),
+    Rule(OutOfCreditError, USED_UP, RAISE_KEY_LIMIT, {401, 402, 403, 429}, words=refusal.KEY_LIMIT_WORDS),
     Rule(OutOfCreditError, USED_UP, "{credit}", {402}),
-    Rule(OutOfCreditError, USED_UP, "{credit}", codes=marks.CREDIT_CODES),
-    Rule(OutOfCreditError, USED_UP, "{credit}", words=marks.CREDIT_WORDS),
-    Rule(OutOfCreditError, USED_UP, "{credit}", {403, 456, 500, 502, 503}, words=r"quota.{0,30}(exceeded|reached)"),
-    Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 429, 503}, words=marks.CHALLENGE, page=True),
-    Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, words=marks.SAME_RUNNING),
+    Rule(OutOfCreditError, USED_UP, "{credit}", codes=refusal.CREDIT_CODES),
+    Rule(OutOfCreditError, USED_UP, "{credit}", words=refusal.CREDIT_WORDS),
+    Rule(OutOfCreditError, USED_UP, "{credit}", {403, 456, 500, 502, 503}, words=refusal.QUOTA_WORDS),
+    # --- busy: after credit, which comes with 429 too; what was begun stands before "too many" ---
+    Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 429, 503}, words=refusal.CHALLENGE, page=True),
+    Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, words=begun.SAME_RUNNING),
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {424}),
     Rule(
-        OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {*BUSY_STATUSES, 501, 505}, words=marks.AFTERWARDS, page=False
+        OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {*BUSY_STATUSES, 501, 505}, words=begun.AFTERWARDS, page=False
     ),
     Rule(RateLimitError, TOO_MANY, WAIT_A_LITTLE, {429}),
-    Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, codes=marks.NOT_HERE_CODES),
-    Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, words=marks.NOT_HERE, page="either"),
-    Rule(RefusedError, NOT_IN_PARTS, NO_SKETCHES, REFUSALS, words=marks.UNVERIFIED_STREAM),  # the picture alone may not
-    Rule(NoKeyError, "{name}: the organization is not verified", VERIFY, {400, 401, 403, 404}, words=marks.UNVERIFIED),
+    # --- 401, 403 and their kin, the nearest cause first: the place, the organization, the machine, a filter ---
+    Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, codes=refusal.NOT_HERE_CODES),
+    Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, words=refusal.NOT_HERE, page="either"),
+    Rule(RefusedError, NOT_IN_PARTS, NO_SKETCHES, REFUSALS, words=refusal.UNVERIFIED_STREAM),  # the picture alone may
+    Rule(
+        NoKeyError, "{name}: the organization is not verified", VERIFY, {400, 401, 403, 404}, words=refusal.UNVERIFIED
+    ),
     Rule(
         NoKeyError,
         "{name}: this machine's address is not allowed there",
         "Add the address of this machine to the list of allowed ones in the account, or run from an allowed one.",
         {401, 403},
-        words=r"\bip\b.{0,40}(not|allow|whitelist|block|restrict)|(allowed|only) .{0,30}\bip\b"
-        r"|\bip.{0,8}(\u767d\u540d\u5355|\u4e0d\u5728)|\u7f51\u6bb5",
+        words=refusal.IP_NOT_ALLOWED,
     ),
     Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {407}),
     Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 406, 451, 511}, page=True),
-    Rule(
-        RefusedError,
-        FILTERED,
-        ASK_ABOUT_FILTER,
-        {403, 511},
-        words=r"private endpoint|public (network )?access|cloudflare|firewall|\bwaf\b|captcha|\bvpn\b|blocked"
-        r"|has banned|error code: 10\d\d|proxy auth",
-        page="either",
-    ),
-    Rule(NoKeyError, MAY_NOT, LIMITED_KEY, {401, 403}, codes=marks.MAY_NOT_CODES),
-    Rule(NoKeyError, MAY_NOT, LIMITED_KEY, {401, 403}, words=marks.MAY_NOT_WORDS),
+    Rule(RefusedError, FILTERED, ASK_ABOUT_FILTER, {403, 511}, words=refusal.FILTERED, page="either"),
+    # --- the key: its rights before the key itself, as a key without a right is a good one; then any other 401, 403 ---
+    Rule(NoKeyError, MAY_NOT, LIMITED_KEY, {401, 403}, codes=refusal.MAY_NOT_CODES),
+    Rule(NoKeyError, MAY_NOT, LIMITED_KEY, {401, 403}, words=refusal.MAY_NOT_WORDS),
     Rule(
         NoKeyError,
         "{name}: the organization or project is not the key's",
         OTHER_ACCOUNT,
         {401},
-        codes=marks.ACCOUNT_CODES,
+        codes=refusal.ACCOUNT_CODES,
     ),
     Rule(NoKeyError, BAD_KEY, "{key}", {401, 440, 498}),
     Rule(NoKeyError, BAD_KEY, "{key}", {400, 500}, codes="no_db_connection"),  # LiteLLM without its database
-    Rule(NoKeyError, BAD_KEY, "{key}", {200, 400, 403}, codes=r"invalid_?api_?key|expired_key|auth_?failure"),
-    Rule(NoKeyError, BAD_KEY, "{key}", {200, 400, 403}, words=marks.BAD_KEY_WORDS),
-    Rule(NoKeyError, NO_REASON, ASK_WHO_RUNS_IT, {403}, codes=marks.NOTHING, words=marks.NOTHING),
-    Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {403}, words=marks.UNABLE),
+    Rule(NoKeyError, BAD_KEY, "{key}", {200, 400, 403}, codes=refusal.BAD_KEY_CODES),
+    Rule(NoKeyError, BAD_KEY, "{key}", {200, 400, 403}, words=refusal.BAD_KEY_WORDS),
+    Rule(NoKeyError, NO_REASON, ASK_WHO_RUNS_IT, {403}, codes=refusal.NOTHING, words=refusal.NOTHING),
+    Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {403}, words=refusal.UNABLE),
     Rule(NoKeyError, NO_ACCESS, ASK_FOR_ACCESS, {403}),
-    Rule(RefusedError, "{name}: no provider behind it fits", CHANGE_PROVIDERS, {404}, words=marks.NO_PROVIDER),
+    # --- models, and who could make the picture: before the path, for both come with 404, and before plain 5xx ---
+    Rule(RefusedError, "{name}: no provider behind it fits", CHANGE_PROVIDERS, {404}, words=refusal.NO_PROVIDER),
     Rule(
         RefusedError,
         "{name}: the deployment {subject} was not found (api-version {version})",
@@ -241,37 +243,31 @@ RULES = (  # the first that holds
         kinds=("azure",),
     ),
     Rule(RefusedError, UNABLE_TO, ON_AZURE, {400}, words=r"\bapi[ -]?version", kinds=("azure",)),
-    Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {*SUCCESS, 400, 404, 410, 503}, codes=marks.NO_MODEL_CODES),
-    Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {400, 404, 410, 422}, words=marks.NO_MODEL_WORDS),
-    Rule(
-        RefusedError,
-        NO_MODEL,
-        ANOTHER_MODEL,
-        {500, 503},
-        words=r"model [`'\"]?[\w./:-]+[`'\"]? (does not exist|not found)|model not found|no such model"
-        r"|unknown model|incorrect model id|\u6a21\u578b\u540d.{0,2}\u9519\u8bef",
-    ),
-    Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {500, 502}, codes=r"model_not_(found|allowed|exist|support)"),
+    Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {*SUCCESS, 400, 404, 410, 503}, codes=refusal.NO_MODEL_CODES),
+    Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {400, 404, 410, 422}, words=refusal.NO_MODEL_WORDS),
+    Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {500, 503}, words=refusal.NO_MODEL_BEHIND),
+    Rule(RefusedError, NO_MODEL, ANOTHER_MODEL, {500, 502}, codes=refusal.NO_MODEL_CODES_BEHIND),
     Rule(
         RefusedError,
         NOBODY,
         LATER_OR_ANOTHER,
         {*BUSY_STATUSES, 500, 502, 503},
-        words=marks.NOBODY_THERE,
-        unless=marks.BROKE_OFF,
+        words=refusal.NOBODY_THERE,
+        unless=begun.BROKE_OFF,
     ),
-    Rule(
-        RefusedError, TOO_MANY, WAIT_A_LITTLE, {500, 502, 503}, words=marks.RATE_LIMITED, unless=marks.BROKE_OFF
-    ),  # of the server behind
-    Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {400, 404, 500, 502, 503}, codes=marks.NOT_BEGUN_CODES),
-    # relays have codes of their own
-    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {501, 505}, words=marks.FAILED_WORDS),
+    Rule(  # of the server behind
+        RefusedError, TOO_MANY, WAIT_A_LITTLE, {500, 502, 503}, words=refusal.RATE_LIMITED, unless=begun.BROKE_OFF
+    ),
+    Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {400, 404, 500, 502, 503}, codes=refusal.NOT_BEGUN_CODES),
+    # relays have codes of their own, such as 501 and 505
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {501, 505}, words=begun.FAILED_WORDS),
     Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {501, 505}),
-    Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {400, 404, 405, 422, 500, 502, 503}, words=marks.UNABLE),
-    Rule(RefusedError, TOO_LARGE, MAKE_IT_SMALLER, {400, 404, 417, 500}, words=marks.TOO_LARGE, page="either"),
+    Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {400, 404, 405, 422, 500, 502, 503}, words=refusal.UNABLE),
+    # --- the path: any other 404; some say with 404 that a request was too large ---
+    Rule(RefusedError, TOO_LARGE, MAKE_IT_SMALLER, {400, 404, 417, 500}, words=refusal.TOO_LARGE, page="either"),
     Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {404, 405, 410}),
-    Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {400}, words=marks.HTTP_FOR_HTTPS, page="either"),
-    Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {*SUCCESS, 400}, words=marks.NO_SUCH_PATH),
+    Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {400}, words=refusal.HTTP_FOR_HTTPS, page="either"),
+    Rule(RefusedError, NOT_AN_API, CHECK_ADDRESS, {*SUCCESS, 400}, words=refusal.NO_SUCH_PATH),
     Rule(
         RefusedError,
         "{name}: the address leads to {target}, which is not followed with the key",
@@ -285,75 +281,76 @@ RULES = (  # the first that holds
         "Check the address, which is from {setting} (most base addresses end on /v1).",
         range(300, 400),
     ),
-    Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, codes=marks.RUNNING_CODES),
+    # --- running, whatever the status, and a key of a request that was spent: before the form, for it was read once ---
+    Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, codes=begun.RUNNING_CODES),
     Rule(
         OutcomeUnknownError,
         "{name}: this request was made before and its answer is gone",
         PAY_AGAIN_ADVICE,
         codes=rf"\b({'|'.join(SPENT_KEY_CODES)})\b",
     ),
-    Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, BUSY_STATUSES, words=marks.RUNNING_WORDS),
-    Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, LESS_AT_ONCE + " {unknown}", {413}, words=marks.ANSWER_TOO_LARGE),
+    Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, BUSY_STATUSES, words=begun.RUNNING_WORDS),
+    # --- the form: the request as a whole, then a header, then sketches, then single fields ---
+    Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, LESS_AT_ONCE + " {unknown}", {413}, words=begun.ANSWER_TOO_LARGE),
     Rule(RefusedError, TOO_LARGE, MAKE_IT_SMALLER, {413}),
-    Rule(RefusedError, TOO_LARGE, MAKE_IT_SMALLER, {*SUCCESS, 400, 422}, codes=marks.TOO_LARGE_CODES),
-    Rule(RefusedError, "{name}: the service could not read the request{sent}", CUT_SHORT, {400}, words=marks.NOT_WHOLE),
+    Rule(RefusedError, TOO_LARGE, MAKE_IT_SMALLER, {*SUCCESS, 400, 422}, codes=refusal.TOO_LARGE_CODES),
+    Rule(
+        RefusedError, "{name}: the service could not read the request{sent}", CUT_SHORT, {400}, words=refusal.NOT_WHOLE
+    ),
     Rule(RefusedError, NOT_THIS_FORM, "{form}", {415}, words=r"\S", page="either"),
-    Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 415, 422}, codes=marks.WRONG_FORM_CODES),
-    Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 422}, words=marks.WRONG_FORM_WORDS),
+    Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 415, 422}, codes=refusal.WRONG_FORM_CODES),
+    Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 422}, words=refusal.WRONG_FORM_WORDS),
     Rule(
         RefusedError,
         "{name}: the service wants a header of its own",
         'Add it to "headers" of {name} in connections.json, then run again.',
         {400, 401, 403},
-        words=marks.NEEDS_HEADER,
+        words=refusal.NEEDS_HEADER,
     ),
-    Rule(RefusedError, REFUSED, CHANGE_WHAT_IT_NAMES, {500}, codes=marks.UNREAD_CODES, kinds=("compatible", "azure")),
-    Rule(RefusedError, REFUSED, CHANGE_WHAT_IT_NAMES, {500}, words=marks.UNREAD_WORDS, kinds=("compatible", "azure")),
-    Rule(
-        RefusedError,
-        NOT_IN_PARTS,
-        NO_SKETCHES,
-        {*REFUSALS} - {408, 499},
-        words=r"(?<!octet-)(?<!event-)\bstream(ing)?\b|partial_images",
-    ),
-    Rule(RefusedError, UNKNOWN_FIELD, "{leave_out}", BUSY_STATUSES, codes=marks.UNKNOWN_FIELD_CODES),
-    Rule(RefusedError, "{name}: the service wants a field", "{add_field}", {400, 422}, words=marks.WANTS_FIELD),
-    Rule(RefusedError, UNKNOWN_FIELD, "{leave_out}", {*SUCCESS, 400, 422}, words=marks.UNKNOWN_FIELD_WORDS),
-    Rule(RefusedError, REFUSED, "{leave_out}", {400, 422}, words=marks.FOREIGN_VALUES, kinds=("compatible",)),
+    Rule(RefusedError, REFUSED, CHANGE_WHAT_IT_NAMES, {500}, codes=refusal.UNREAD_CODES, kinds=RELAYS),
+    Rule(RefusedError, REFUSED, CHANGE_WHAT_IT_NAMES, {500}, words=refusal.UNREAD_WORDS, kinds=RELAYS),
+    Rule(RefusedError, NOT_IN_PARTS, NO_SKETCHES, {*REFUSALS} - {408, 499}, words=refusal.NO_STREAM),
+    Rule(RefusedError, UNKNOWN_FIELD, "{leave_out}", BUSY_STATUSES, codes=refusal.UNKNOWN_FIELD_CODES),
+    Rule(RefusedError, "{name}: the service wants a field", "{add_field}", {400, 422}, words=refusal.WANTS_FIELD),
+    Rule(RefusedError, UNKNOWN_FIELD, "{leave_out}", {*SUCCESS, 400, 422}, words=refusal.UNKNOWN_FIELD_WORDS),
+    Rule(RefusedError, REFUSED, "{leave_out}", {400, 422}, words=refusal.FOREIGN_VALUES, kinds=("compatible",)),
+    # --- failures of 5xx: harmless only where it is known of who answers, else perhaps billed ---
     Rule(ServiceDownError, SERVICE_FAILED, LATER, {500, 503}, from_service=True, kinds=("comfy.org", "sandbox")),
-    Rule(ServiceDownError, OVERLOAD, LATER, {500, 503}, from_service=True, at_openai=True, codes=marks.OVERLOADED),
+    Rule(ServiceDownError, OVERLOAD, LATER, {500, 503}, from_service=True, at_openai=True, codes=refusal.OVERLOADED),
     Rule(ServiceDownError, OVERLOAD, LATER, {503}, from_service=True, at_openai=True, words="overloaded|slow down"),
-    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}{no_sketches}", FAILURES, words=marks.STREAM_UNREAD),
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}{no_sketches}", FAILURES, words=begun.STREAM_UNREAD),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, LESS_AT_ONCE + " {unknown}", {504, 522, 524}, kinds=("comfy.org",)),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, GAVE_UP_ADVICE + " {unknown}", {504, 522, 524}),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{unknown}", {408, 460, 499, 502}),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{unknown}", FAILURES, from_service=False, page=True),
     LOST,
-    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, codes=marks.FAILED_CODES),
-    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, codes="upstream_error", words=marks.NOTHING),
+    # --- failures told with 2xx: what was not known as a refusal above may have been billed ---
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, codes=begun.FAILED_CODES),
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", SUCCESS, codes="upstream_error", words=refusal.NOTHING),
     Rule(
         OutcomeUnknownError,
         FAILED_BEHIND,
         "{unknown}",
         SUCCESS,
-        words=f"{marks.ONLY_UPSTREAM}|{marks.FAILED_WORDS}|{marks.UNKNOWN_LANGUAGE}",
+        words=f"{begun.ONLY_UPSTREAM}|{begun.FAILED_WORDS}|{begun.UNKNOWN_LANGUAGE}",
     ),
+    # --- what is left of 2xx and 4xx: a refusal, unless its words are of a failure and not of the request ---
     Rule(
         RefusedError,
         "{name}: a web page came, and no answer of the images API",
         "Look at the address, which is from {setting}: is /v1 missing in it, or is a login or firewall in between?",
         page=True,
     ),
-    Rule(RefusedError, NO_REASON, ASK_WHO_RUNS_IT, codes=marks.NOTHING, words=marks.NOTHING),
+    Rule(RefusedError, NO_REASON, ASK_WHO_RUNS_IT, codes=refusal.NOTHING, words=refusal.NOTHING),
     Rule(
         OutcomeUnknownError,
         FAILED_BEHIND,
         "{unknown}",
         {400, 422},
-        words=marks.FAILED_WORDS,
-        unless=marks.OF_THE_REQUEST,
+        words=begun.FAILED_WORDS,
+        unless=begun.OF_THE_REQUEST,
     ),
-    Rule(RefusedError, TOO_MANY, WAIT_A_LITTLE, BUSY_STATUSES, words=marks.BUSY),
+    Rule(RefusedError, TOO_MANY, WAIT_A_LITTLE, BUSY_STATUSES, words=refusal.BUSY),
     Rule(RefusedError, REFUSED, CHANGE_WHAT_IT_NAMES),
 )
 FAILED = Rule(ServiceDownError, SERVICE_FAILED, LATER)
