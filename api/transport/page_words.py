@@ -1,5 +1,7 @@
 """Reads what is no JSON: plain text as one line, and of a web page its title and its text."""
 
+# ruff: noqa: RUF001
+
 from __future__ import annotations
 
 import html
@@ -19,10 +21,22 @@ LONG_REFERENCE = re.compile(r"&#x?0*[0-9a-f]{8,};?", re.I)  # no character has s
 NO_TEXT = re.compile(r"<!--.*?(-->|\Z)|<(script|style|noscript|template|svg|title)\b.*?(</\2\s*>|\Z)", re.I | re.S)
 OF_WORK = re.compile(  # that something was asked for, and how it ended
     r"error|oops|time[ -]?d?[ -]?out|gateway|fail|went wrong|unexpected|\b5\d\d\b|crash|overload|busy|queue"
-    rf"|generat|image\b|result|{FAILED}",
+    r"|generat|image\b|result|too long|respon[ds]|process(ed|ing)|unavailable|try again|timely|exception|abort|\blost\b"
+    r"|exceeded|broke|wrong|submitted|deducted|charged|trop de temps|zu lange|tard[óo]|demor|troppo tempo"
+    r"|proces{1,2}ad|trait[ée]|elaborat|verarbeit|indispon|nicht (verf|erreich)|не ответ|обраб|недоступ|позже"
+    r"|[超過过][时時長长]|稍[后後候]|繁忙|[异異]常|[响響][应應]|[处処處]理|不可用|生成|扣|混雑|応答|お待ち|しばらく|作成"
+    rf"|처리|응답|잠시|장애|지연|{FAILED}",
     re.I,
 )
-ACTS = re.compile(rb"<(script|iframe|form)\b|http-equiv", re.I)  # in place of words
+FOR_PEOPLE = re.compile(  # what a sign-in, a firewall or a website says
+    r"sign.?(in|on|up)|log.?[io]n|passw|welcome|block|denied|forbidden|javascript|cookie|captcha|firewall|filter|terms"
+    r"|it works|default page|index of|parked|for sale|not found|is running|register|accept (the|to|and)\b|portal|wi-?fi"
+    r"|your browser|just a moment|attention required|rejected|unsuccessful"
+    r"|[登认認][录錄入证証]|[欢歡]迎|密[码碼]|拒[绝絕]|禁止|ログイン|ようこそ|로그인|환영|вход|войти|добро пожал|anmeld"
+    r"|connexion|inici(ar|e) sesi|entrar|acce(di|so)|đăng nhập|giriş",
+    re.I,
+)
+ACTS = re.compile(rb"<(script|iframe|form)\b|http-equiv\s*=\s*[\"']?refresh", re.I)  # in place of words
 EMPTY = "an empty page"
 WEB_PAGE = "this is a web page: is /v1 missing in the base address, or is a login or firewall in between?"
 
@@ -43,9 +57,13 @@ def plain(body: bytes) -> tuple[str, str]:
 
 
 def is_of_people(body: bytes) -> bool:
-    """Tell whether this is a page for people that says nothing of any work: a sign-in, a firewall's, a website."""
+    """Tell whether this is a page for people that says nothing of any work: a sign-in, a firewall's, a website.
+
+    That has to be seen: a page of which nobody knows whose it is may be a gateway's, about a picture that was paid.
+    """
     said = plain(body)[1]
-    return bool(said) and (OF_WORK.search(said) is None if said != EMPTY else ACTS.search(body) is not None)
+    is_for_people = said and (FOR_PEOPLE.search(said) or ACTS.search(body))
+    return bool(is_for_people) and OF_WORK.search(said) is None
 
 
 def is_text(decoded: str) -> bool:
