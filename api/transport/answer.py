@@ -130,7 +130,8 @@ class Reading:
             return None
         told: list[object] = []
         for told in self._ways(asked):
-            told.sort(key=sse.place_of)
+            if asked > 1:  # else what is numbered are steps on the way to one
+                told.sort(key=sse.place_of)
             if (joined := _from_pieces(told, long_texts)) is not None:
                 return OpenAIImageGenerationResponse(data=[Image(raw=joined)])
             answers = [response_from_document(document, long_texts, sent, final=True) for document in told]

@@ -203,6 +203,10 @@ def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> li
         return [value]
     if isinstance(value, list):
         found = [item for each in value[: MAX_IMAGES + 1] for item in (_items(each, texts, depth + 1) or [each])]
+        if not depth:  # of events and documents only those that tell of a picture, or why there is none
+            found = [
+                one for one in found if _image(one, texts).has_picture or not isinstance(one, dict) or sse.is_error(one)
+            ]
         return [
             {"url": each} if isinstance(each, str) and FILE.fullmatch(each) else each for each in found[:MAX_IMAGES]
         ]

@@ -137,7 +137,11 @@ def _text_pieces(event: object) -> list[str]:
     deltas += [told.get("delta")] if str(told.get("type")).endswith("delta") else []
     if isinstance(candidates, list):
         deltas += [
-            each for key, parts in entries(candidates) if key == "parts" and isinstance(parts, list) for each in parts
+            each
+            for key, parts in entries(candidates)
+            if key == "parts" and isinstance(parts, list)
+            for each in parts
+            if not (isinstance(each, dict) and each.get("thought") is True)
         ]
     contents = [each.get("content", each.get("text")) if isinstance(each, dict) else each for each in deltas]
     return [content for content in contents if isinstance(content, str) and content]

@@ -43,6 +43,10 @@ def chat(content: Any) -> bytes:
     return told({"id": "x", "choices": [{"index": 0, "message": {"role": "assistant", "content": content}}]})
 
 
+def part(**fields: Any) -> dict[str, Any]:
+    return {"candidates": [{"content": {"parts": [fields]}}]}
+
+
 def zipped(**members: bytes) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -128,6 +132,12 @@ BODIES |= {
     "a ZIP in base64": told({"data": [{"b64_json": text(zipped(picture=RED))}]}),
     "a data address without base64": told({"data": [{"url": f"data:image/png,{quote(RED)}"}]}),
     "the events of a stream, as a list": told([SKETCH, {"type": "image_generation.completed", "b64_json": text()}]),
+    "the documents of a stream, as a list": told(
+        [part(thought=True, inlineData={"data": text(BLUE)}), part(inlineData={"data": text()})]
+    ),
+    "steps with numbers, and then the picture": b"\n".join(
+        map(told, [{"index": 1, "image": text(BLUE)}, {"index": 2, "image": text(BLUE)}, {"image": text()}])
+    ),
     "the events of a stream, under a name": told({"log": {"events": [SKETCH, {"type": "end", "pic": text()}]}}),
     "base64 that is cut off beside what is whole": told({"data": [{"b64_json": text(PHOTO)[:400], "image": text()}]}),
 }
@@ -357,10 +367,6 @@ def pieces_of(content: str, size: int) -> tuple[Step, ...]:
     return (chunked(*(b"data: " + each + b"\n\n" for each in [*chunks, end]), b"data: [DONE]\n\n"),)
 
 
-def part(**fields: Any) -> dict[str, Any]:
-    return {"candidates": [{"content": {"parts": [fields]}}]}
-
-
 def delta(**fields: Any) -> dict[str, Any]:
     return {"choices": [{"delta": fields}]}
 
@@ -370,6 +376,10 @@ IN_PIECES: dict[str, list[dict[str, Any]]] = {
     "a thought, and then the picture": [
         part(thought=True, inlineData={"data": text(BLUE)}),
         part(inlineData={"data": text()}),
+    ],
+    "a link in a thought, and then the picture": [
+        part(thought=True, text="First ![x](/pictures/sketch.png)"),
+        part(text="![x](/pictures/red.png)"),
     ],
     "a text beside the picture": [delta(content="Here: "), delta(content="it is", images=IMAGES)],
     "a link in pieces, as OpenAI's other API": [
