@@ -142,6 +142,53 @@ test("a run that ends while the page is loaded again is learnt of from ComfyUI's
   }
 });
 
+test("of a node that ran again meanwhile, an earlier run that ended unheard says nothing", async () => {
+  const on = page([node(1), node(2)]);
+  const prompt_id = await on.queue(); // its end was told while the connection was broken
+  const later = await on.queue();
+  on.tell("execution_start", { prompt_id: later });
+  on.say("1", DONE);
+  on.end("execution_success", { prompt_id: later });
+  const failed = { prompt_id, node_id: "1", node_type: "OIN_GPTImage", exception_message: "no key", exception_type: "x.NoKeyError" };
+  const messages = [["execution_start", { prompt_id }], ["execution_error", failed]];
+  const answers = { [`/history/${prompt_id}`]: { [prompt_id]: { status: { messages } } } };
+  const again = page([node(1), node(2)], { kept: on.kept, answers });
+  await settled();
+  again.outcomes.restore();
+  assert.equal(again.seen(), SEEN);
+  assert.equal(again.host.toasts.length, 0);
+});
+
+test("what one run's history holds that nobody understands keeps no other from being learnt of", async () => {
+  const on = page([node(1)]);
+  const [broken, other] = [await on.queue(), await on.queue()];
+  const failed = { prompt_id: other, node_id: "1", node_type: "OIN_GPTImage", exception_message: "no key", exception_type: "x.NoKeyError" };
+  const told = (id, messages) => ({ [`/history/${id}`]: { [id]: { status: { messages } } } });
+  const answers = { ...told(broken, [["execution_start"], 7]), ...told(other, [["execution_start", { prompt_id: other }], ["execution_error", failed]]) };
+  const again = page([node(1)], { kept: on.kept, answers });
+  await settled();
+  again.outcomes.restore();
+  assert.equal(again.seen(), "no key");
+});
+
+test("a run that ends while the connection is broken is learnt of when there is one again", async () => {
+  const answers = {};
+  const on = page([node(1)], { answers });
+  const prompt_id = await on.queue();
+  on.tell("execution_start", { prompt_id });
+  on.say("1", "generating, 2 s");
+  const failed = { prompt_id, node_id: "1", node_type: "OIN_GPTImage", exception_message: "no key", exception_type: "x.NoKeyError" };
+  const messages = [["execution_start", { prompt_id }], ["execution_error", failed]];
+  answers[`/history/${prompt_id}`] = { [prompt_id]: { status: { messages } } };
+  for (const _ of [1, 2]) {
+    on.tell("reconnected");
+    await settled();
+    mock.timers.tick(SETTLE_MS);
+    assert.equal(on.seen().replace(/^ [+] /, ""), "no key");
+    assert.equal(on.host.toasts.length, 1);
+  }
+});
+
 test("a run that still goes on after a reload is told at its end", async () => {
   const on = page([node(1)]);
   const prompt_id = await on.queue();

@@ -41,11 +41,14 @@ export class Outcomes {
     this.memory = memory;
   }
 
-  /** Follow what ComfyUI tells of runs, and learn how those ended that it told of while the page was loaded again. */
+  /** Follow what ComfyUI tells of runs, and learn how those ended that it told of while the page was loaded again, or the
+   * connection was broken.
+   */
   follow() {
     this.#followQueue();
     for (const [name, work] of this.#works())
       this.host.api.addEventListener(name, ({ detail }) => this.host.attempt(() => work(detail ?? {})));
+    this.host.api.addEventListener("reconnected", () => this.host.attempt(() => this.#catchUp()));
     return this.#catchUp();
   }
 
@@ -65,13 +68,14 @@ export class Outcomes {
   /** Follow the runs that ended unseen, by what ComfyUI's history has of them. */
   async #catchUp() {
     for (const id of this.memory.openJobs()) {
-      const messages = (await this.host.json(`/history/${id}`))[id]?.status?.messages;
-      const job = this.memory.job(id);
-      if (!Array.isArray(messages) || !job || job.hasEnded) continue;
+      const told = await this.host.attempt(() => this.host.json(`/history/${id}`));
+      const [job, messages] = [this.memory.job(id), told?.[id]?.status?.messages];
+      if (!job || !Array.isArray(messages) || !this.memory.openJobs().includes(id)) continue;
       const [running, said, cached] = [this.#running, new Map(this.#said), new Set(this.#cached)];
       job.nodes.forEach((node) => this.memory.keep(job.workflow, node, undefined)); // of a run before
-      for (const [name, detail] of messages) this.#works().filter(([each]) => each === name).forEach(([, work]) => work(detail));
-      [this.#running, this.#said, this.#cached] = [running, said, cached];
+      for (const message of messages)
+        for (const [name, work] of this.#works()) if (message?.[0] === name) this.host.attempt(() => work(message[1] ?? {}));
+      [this.#running, this.#said, this.#cached] = [running === job ? undefined : running, said, cached];
     }
   }
 

@@ -44,9 +44,12 @@ export class RunMemory {
     this.#write();
   }
 
-  /** Return the ids of the newest jobs whose end was not heard of, the oldest first. */
+  /** Return the ids of the newest jobs whose end was not heard of, nor that of a later run of their nodes; the oldest first. */
   openJobs() {
-    const open = Object.entries(this.#kept.jobs).filter(([, job]) => !job.hasEnded);
+    const jobs = Object.entries(this.#kept.jobs);
+    const isAgain = (/** @type {Job} */ job, /** @type {Job} */ later) =>
+      later.hasEnded && later.workflow === job.workflow && later.nodes.some((node) => job.nodes.includes(node));
+    const open = jobs.filter(([, job], at) => !job.hasEnded && !jobs.slice(at + 1).some(([, later]) => isAgain(job, later)));
     return open.slice(-MOST_OPEN).map(([id]) => id);
   }
 
