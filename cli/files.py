@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..api import BadAnswerError, Originals, RefusedError
+from ..api import Originals, RefusedError
 from ..nodes.save_original import IN_FILE, METADATA, SIDECAR, described
 from ..utils.c2pa import credentials_of
 from ..utils.containers import form_of
+from ..utils.errors import BrokenPictureError
 from ..utils.image_files import WRITABLE, converted
 from ..utils.picture_metadata import NoPlaceError, with_texts
 from ..utils.png import encode_png
+from ..utils.read_image import fault_of
 from ..utils.strangers_json import read_object
 from ..utils.tensors import tensor_to_pixels
 from .terminal import tell
@@ -60,16 +62,17 @@ def written(originals: Originals, changed: Sequence[Any], path: Path, metadata: 
     `changed` are a node's outputs (image [n,H,W,3|4] first) where the answer was put back into a picture: these are
     written then, encoded.
 
-    Raises: OSError, BrokenPictureError for one that must be converted and cannot be read, RefusedError.
+    Raises: OSError, RefusedError, BrokenPictureError where there is none, or one that must be converted cannot be read.
     """
     files = [encode_png(tensor_to_pixels(one)) for one in changed[0]] if changed else []
     count = len(files or originals.digests)
     if not count:
-        raise BadAnswerError("The answer holds no picture of a known format, and may have been billed.")
+        raise BrokenPictureError("No file in it is a picture of a known format.")
     targets = [path] if count == 1 else [path.with_name(f"{path.stem}_{at + 1}{path.suffix}") for at in range(count)]
     for index, target in enumerate(targets):
         facts = {**originals.facts, "picture": index}
         data, place = files[index] if files else originals.read(index), metadata
+        fault = None if files else fault_of(data)
         suffix = target.suffix.lower()
         if f".{form_of(data)}" != SAME.get(suffix, suffix):
             data = converted(data, suffix)
@@ -80,6 +83,8 @@ def written(originals: Originals, changed: Sequence[Any], path: Path, metadata: 
                 place = SIDECAR
                 tell(f"note: what made {target} is beside it, because {exc}", is_aside=True)
         target.write_bytes(data)
+        if fault:
+            tell(f"note: {target} is as it came, but not whole: {fault}", is_aside=True)
         beside = target.with_suffix(".json")
         if place == SIDECAR and _is_anothers(beside):
             tell(f"note: what made {target} is not saved, because {beside} {TAKEN}", is_aside=True)

@@ -84,6 +84,15 @@ def decode_picture(data: bytes) -> Pixels:
         return _decoded(_pixels_alone(data, exc))
 
 
+def fault_of(data: bytes) -> str | None:
+    """Return why a picture cannot be decoded, or None."""
+    try:
+        decode_picture(data)
+    except BrokenPictureError as exc:
+        return str(exc)
+    return None
+
+
 def open_picture(data: bytes) -> ImageFile:
     """Read the header of a picture, nothing more.
 

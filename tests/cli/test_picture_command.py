@@ -55,6 +55,29 @@ def interrupt(run: subprocess.Popen[str], number: int = signal.SIGINT) -> None:
     assert "already sent" in run.stderr.readline()
 
 
+def test_answer_without_a_picture_is_told_as_a_node_tells_it(
+    server: Capture, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it is kept, what came and how to ask again."""
+    server.reply(200, success(b"<html><p>Sorry, too busy</p></html>"))
+    assert main(["a red fox", "--connection", "openai", "-o", str(tmp_path / "fox.png")]) == 9
+    told = capsys.readouterr().err
+    assert all(words in told for words in ("Sorry, too busy", "It is kept in", "may have been billed", "reuse"))
+
+
+def test_picture_that_is_cut_off_is_written_and_told(
+    server: Capture, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was paid, and a viewer may show half of it; a script that reads the notes knows."""
+    whole = picture()
+    server.reply(200, success(whole, whole[: len(whole) * 2 // 3]))
+    assert main(["a red fox", "--connection", "openai", "-n", "2", "-o", str(tmp_path / "fox.png")]) == 0
+    assert (tmp_path / "fox_2.png").read_bytes() == whole[: len(whole) * 2 // 3]
+    told = capsys.readouterr().err
+    assert "fox_2.png is as it came, but not whole: the picture is damaged" in told
+    assert "fox_1.png is as it came" not in told
+
+
 @pytest.mark.parametrize("form", ["png", "jpg", "webp"])
 def test_bytes_are_copied(server: Capture, tmp_path: Path, form: str) -> None:
     """Also under the other suffix of a JPEG."""
