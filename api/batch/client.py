@@ -80,9 +80,10 @@ class BatchService:
         """Ask the service to stop; what is finished by then is charged and kept. Raises: OpenAIImageError."""
         return self._told("POST", f"batches/{quote(batch_id, safe='')}/cancel", BatchObject)
 
-    def found(self, our_id: str, *, since: float | None) -> BatchObject | None:
+    def found(self, our_id: str, *, since: float | None, input_file_id: str | None = None) -> BatchObject | None:
         """Return the batch that was begun with our id, or None if none was begun by then.
 
+        Gateways lose what was noted with it: a batch of the file with our requests, which is in no other, is it too.
         `since` is a moment before it by the service's own clock, in seconds since 1970, so that not all of the list is
         read; this machine's clock may be hours off.
         Raises: OpenAIImageError, also where an entry cannot be read that may be the batch.
@@ -90,7 +91,7 @@ class BatchService:
         unread = 0
         for page in self._pages():
             for one in page.data:
-                if (one.metadata or {}).get(OUR_ID) == our_id:
+                if (one.metadata or {}).get(OUR_ID) == our_id or (one.input_file_id or "") == input_file_id:
                     return one
             unread += page.unread
             times = [one.created_at for one in page.data if one.created_at is not None]

@@ -20,7 +20,7 @@ from ..transport.downloads import pictures_of
 from ..transport.error_mapping import MAYBE_BILLED
 from ..transport.network_words import reason_of
 from .client import BatchService
-from .jsonl import LineResult, identity_of, is_final, result_of
+from .jsonl import LineResult, identity_of, is_final, lines_in, result_of
 from .plan import JobPlan, PlannedJob
 from .records import COLLECTED, BatchLedger, BatchRecord, Told
 
@@ -39,9 +39,10 @@ class BatchCollector:
         self._record = record
         self._jobs = self._ledger.jobs(record)
         self._left = set(self._jobs)  # what no line was kept for yet
+        self._known = frozenset(self._jobs)
         self._faults: dict[str, tuple[str, bool]] = {}  # of those, what was said: an answer may come in a later line
         self._unworked: set[str] = set()  # what the service says that it never came to
-        self._strays = self._read = 0
+        self._strays = self._read = self._named = 0
         self._counting = threading.Lock()
 
     def collect(self) -> BatchRecord:
@@ -60,6 +61,7 @@ class BatchCollector:
             if file_id:
                 self._fetch(file_id, path)
                 self._keep_all(path)
+        self._refuse_strange()
         self._give_back_the_rest()
         record.state, record.line_faults = COLLECTED, {}  # each stands with its job by now; the record is read often
         self._ledger.write(record)
@@ -84,11 +86,30 @@ class BatchCollector:
         except RefusedError as exc:
             if exc.status != 404:
                 raise
-            advice = (
-                "To have its jobs planned again (you may pay twice):"
-                f" openai-image batch cancel {self._record.id} --give-up."
-            )
-            raise RefusedError(f"{exc} {advice}", status=404, code=exc.code, request_id=exc.request_id) from exc
+            raise RefusedError(f"{exc} {self._advice}", status=404, code=exc.code, request_id=exc.request_id) from exc
+
+    @property
+    def _advice(self) -> str:
+        return (
+            "To have its jobs planned again (you may pay twice):"
+            f" openai-image batch cancel {self._record.id} --give-up."
+        )
+
+    def _refuse_strange(self) -> None:
+        """Refuse what came in place of the answers, such as a page for people: it is fetched again the next time.
+
+        Raises: BadAnswerError, OSError.
+        """
+        record = self._record
+        is_told = record.output_file_id or record.error_file_id
+        if self._named or not is_told or not (self._strays or record.counts.completed):
+            return
+        self._ledger.drop_large_files(record)
+        raise BadAnswerError(
+            f"{record.connection}: what came as the answers of batch {record.id} names none of its jobs; it is kept in"
+            f" {self._ledger.folder(record.id)}. Collect it again in a while: the answers may be there by then."
+            f" {self._advice}"
+        )
 
     def _keep_all(self, path: Path) -> None:
         """Keep the lines of a file, a few at a time, in whatever order they end."""
@@ -113,9 +134,16 @@ class BatchCollector:
         Raises: OSError, OpenAIImageError if the store cannot take it; it is read again then.
         """
         result = result_of(line, self._connection)
-        if result is None:
+        if result is None and (lines := lines_in(line)):
+            for each in lines:
+                self._keep(each)
+            return
+        if result is None or result.identity not in self._known:
             self._unreadable(line)
-        elif result.error is not None:
+            return
+        with self._counting:
+            self._named += 1
+        if result.error is not None:
             self._note_fault(result.identity, str(result.error), final=is_final(result.error))
         elif not result.raw:
             self._unworked |= {result.identity} & self._left
@@ -156,8 +184,10 @@ class BatchCollector:
         with self._counting:
             if str(path) not in self._record.unreadable and len(self._record.unreadable) < STRAYS_MAX:
                 self._record.unreadable.append(str(path))
-        if identity is not None:
-            self._read += 1
+            is_wanted = identity in self._left
+            self._read += is_wanted
+            self._named += is_wanted
+        if identity is not None and is_wanted:
             fault = f"the answer cannot be read and may have been billed; it is kept in {path}"
             self._note_fault(identity, fault, final=True)
 
@@ -186,9 +216,9 @@ class BatchCollector:
     def _give_back_the_rest(self) -> None:
         """Note what failed, and let what was never worked on be planned again, as it was.
 
-        Where the service did more than its files tell, nobody knows what else was paid.
+        Where the service did more than its files tell, or tells of what nobody asked for, nobody knows what was paid.
         """
-        if self._record.counts.completed > self._record.answered + self._read:
+        if self._strays or self._record.counts.completed > self._record.answered + self._read:
             for identity in self._left - self._unworked:
                 self._note_fault(identity, f"{NO_ANSWER}; {MAYBE_BILLED}", final=True)
         for identity, (fault, final) in self._faults.items():

@@ -20,13 +20,14 @@ from ..errors import OpenAIImageError, ServiceDownError
 from ..transport.answer import response_from_document
 from ..transport.base64_json import extract_base64
 from ..transport.error_mapping import Asked, error_from_response
-from ..transport.loose_json import strictly
+from ..transport.loose_json import documents, strictly
 from .plan import JobPlan, PlannedFile, PlannedJob, total_usd
 
 INLINE_MAX_BYTES = 65_536  # larger pictures go out once each, as files; smaller ones cost less as text than a request
 MAX_FILE_BYTES = catalog.BATCH_MAX_FILE_BYTES - 10_000_000  # the lines' lengths are estimated
 REFERENCE_BYTES = 64  # {"file_id":"file-..."}
 CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([0-9a-f]{64})"')
+IDENTITY = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")  # gateways write something before it, or in capitals
 WORD_MAX_CHARS = 200
 UNFINISHED_CODES = ("batch_expired", "batch_cancelled")
 
@@ -135,6 +136,13 @@ def identity_of(broken: bytes) -> str | None:
     return found[1].decode() if found else None
 
 
+def lines_in(line: bytes) -> list[bytes]:
+    """Return the lines in one that is none itself: of a list, or of several without a break between them."""
+    told = list(documents(line.decode("utf-8", errors="replace"))) if CUSTOM_ID.search(line) else []
+    told = told[0] if len(told) == 1 and isinstance(told[0], list) else told if len(told) > 1 else []
+    return [_as_json(each) for each in told if isinstance(each, dict) and "custom_id" in each]
+
+
 def result_of(line: bytes, connection: Connection) -> LineResult | None:
     """Return what a line of an output or error file says, or None for one that cannot be read or names no job.
 
@@ -152,13 +160,15 @@ def result_of(line: bytes, connection: Connection) -> LineResult | None:
 def _result(
     told: dict[str, Any], line: bytes, long_texts: Mapping[str, memoryview], connection: Connection
 ) -> LineResult | None:
-    identity, answered, error = told.get("custom_id"), told.get("response"), told.get("error")
-    if not isinstance(identity, str):
+    named, answered, error = told.get("custom_id"), told.get("response", told.get("result")), told.get("error")
+    found = IDENTITY.search(named.lower()) if isinstance(named, str) else None
+    identity = found[0] if found else named if isinstance(named, str) else identity_of(line)
+    if identity is None:
         return None
     answered = answered if isinstance(answered, dict) else {}
     code = _word(answered, "status_code") or ""
     status = int(code) if re.fullmatch(r"[1-5][0-9]{2}", code) else None  # of "OK" or 1e999
-    body, request_id = answered.get("body"), _word(answered, "request_id")
+    body, request_id = answered.get("body", answered), _word(answered, "request_id")
     if status is None or 200 <= status < 300:
         response = response_from_document(body, long_texts)
         if status or response.data:  # a picture that came counts, whatever stands beside it

@@ -26,7 +26,10 @@ MILLISECONDS_FROM = 10**11  # as seconds that would be the year 5138
 OVER = ("completed", "failed", "expired", "cancelled")
 SAME_STATES = {
     "cancelled": ("canceled", "aborted"),
-    "completed": ("complete", "succeeded", "success", "done", "finished", "ended"),
+    "completed": (
+        *("complete", "succeeded", "success", "done", "finished", "ended", "partial_success"),
+        *("completed_with_errors", "completed_with_failures", "partially_completed", "partially_succeeded"),
+    ),
     "failed": ("error", "errored"),
     "expired": ("timeout", "timed_out"),
 }
@@ -70,7 +73,7 @@ def _moment(value: object) -> float | None:
 
 
 def _status(value: object) -> str:
-    word = re.sub(r"[\s-]+", "_", str(_word(value) or "unknown").lower())
+    word = re.sub(r"[\s-]+", "_", str(_word(value) or "unknown").lower()).removeprefix("job_state_")
     return OTHER_NAMES.get(word, word)
 
 

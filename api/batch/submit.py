@@ -217,7 +217,7 @@ class BatchSubmitter:
             )
         started = time.monotonic()  # the machine's clock may have been set since it was asked for
         while True:
-            found = self._service.found(record.id, since=record.input_file_at)
+            found = self._service.found(record.id, since=record.input_file_at, input_file_id=record.input_file_id)
             if found is not None:
                 self._note(record, found)
                 return

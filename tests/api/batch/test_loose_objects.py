@@ -61,6 +61,8 @@ def test_a_batch_is_read_in_any_form(name: str) -> None:
         ({"status": None}, "status", "unknown"),
         ({"status": "Canceled"}, "status", "cancelled"),
         ({"status": "SUCCEEDED"}, "status", "completed"),
+        *(({"status": said}, "status", "completed") for said in ("JOB_STATE_SUCCEEDED", "completed with errors")),
+        ({"status": "JOB_STATE_CANCELLED"}, "status", "cancelled"),
         ({"status": "teleporting"}, "status", "teleporting"),
         ({"created_at": "1700000000"}, "created_at", 1_700_000_000.0),
         ({"created_at": 1_700_000_000_000}, "created_at", 1_700_000_000.0),
@@ -163,6 +165,17 @@ def test_an_entry_that_cannot_be_read_may_be_the_batch_that_is_looked_for(server
     oldest_first = service.found("ours", since=2e9)
     assert oldest_first is not None
     assert oldest_first.id == "4"
+
+
+def test_a_batch_is_found_by_its_file_where_what_was_noted_with_it_is_lost(server: Capture) -> None:
+    """Not found, it would be begun, and paid, once more."""
+    entries = [{"id": 1, "input_file_id": "file-1", "metadata": None}, {"id": 2, "input_file_id": "file-2"}]
+    server.files["/v1/batches"] = Reply(200, json.dumps({"data": [*entries, {"id": 3}]}).encode(), {})
+    service = BatchService(Connection(name="relay", base_url=f"{server.base_url}/v1", key=SecretStr(KEY)))
+    found = service.found("ours", since=None, input_file_id="file-2")
+    assert found is not None
+    assert found.id == "2"
+    assert service.found("ours", since=None) is None
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from openai_image_nodes.api.batch.collect import STRAYS_MAX, BatchCollector
 from openai_image_nodes.api.batch.jsonl import LineResult, result_of
 from openai_image_nodes.api.batch.records import BatchLedger, BatchRecord
 from openai_image_nodes.api.connections.connection import Connection
+from openai_image_nodes.api.errors import BadAnswerError
 from pydantic import SecretStr
 from support.asker import KEY, painted
 from support.batch_plans import BATCH, faults, finish, manager, plan, resolved, run, sandbox, store, submit
@@ -113,6 +115,64 @@ def test_line_that_is_of_no_job_is_passed(sandbox: ScriptedSandbox, text: str) -
     (one,) = submitted(1)
     record, answers = collect(text, json.dumps(line("0" * 64)), json.dumps(line(one)))
     assert (set(answers), record.answered, record.failed) == ({one}, 1, 0)
+
+
+NOT_ANSWERS = {
+    "a page": "<html><title>Sign in</title></html>",
+    "an error": '{"error": {"message": "File is still being processed"}}',
+    "nothing": "",
+    "answers of others": json.dumps(line("request-7")),
+}
+
+
+@pytest.mark.parametrize("name", NOT_ANSWERS)
+def test_what_is_no_file_of_answers_is_fetched_again(sandbox: ScriptedSandbox, name: str) -> None:
+    """What was paid may be there later: the batch is not over, and none of its jobs is bought again."""
+    (one,) = submitted(1)
+    (record,) = BatchLedger(store()).all()
+    record.counts.completed = 1
+    BatchLedger(store()).write(record)
+    with pytest.raises(BadAnswerError, match=r"names none of its jobs.*Collect it again.*--give-up"):
+        collect(NOT_ANSWERS[name])
+    (record,) = manager().overview().open
+    assert not manager().overview().ready
+    assert not (BatchLedger(store()).folder(record.id) / "output.jsonl").exists()
+    assert set(collect(json.dumps(line(one)))[1]) == {one}
+
+
+IN_OTHER_FORMS: dict[str, Callable[[str, str], str]] = {
+    "a list": lambda one, two: json.dumps([line(one), line(two)]),
+    "no break between": lambda one, two: json.dumps(line(one)) + json.dumps(line(two)),
+    "a name before it, capitals": lambda one, two: "\n".join(map(json.dumps, (line(f"req-{one}"), line(two.upper())))),
+    "named within": lambda one, two: "\n".join(
+        json.dumps({"response": {"custom_id": each, **line(each)["response"]}}) for each in (one, two)
+    ),
+    "no envelope": lambda one, two: "\n".join(
+        json.dumps({"custom_id": each, "response": line(each)["response"]["body"]}) for each in (one, two)
+    ),
+    "a result": lambda one, two: "\n".join(
+        json.dumps({"custom_id": each, "result": line(each)["response"]}) for each in (one, two)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IN_OTHER_FORMS)
+def test_answers_in_other_forms_are_had(sandbox: ScriptedSandbox, name: str) -> None:
+    """They were paid."""
+    one, two = submitted(2)
+    record, answers = collect(IN_OTHER_FORMS[name](one, two))
+    assert (set(answers), record.answered, record.unreadable) == ({one, two}, 2, [])
+
+
+def test_answer_to_nobody_is_kept_and_who_has_none_is_not_bought_again(sandbox: ScriptedSandbox) -> None:
+    """It may be that of the other, under another name."""
+    one, two = submitted(2)
+    record, answers = collect(json.dumps(line(one)), json.dumps(line("request-2")))
+    assert (set(answers), record.failed, record.unfinished) == ({one}, 1, 0)
+    (kept,) = record.unreadable
+    assert json.loads(Path(kept).read_text())["custom_id"] == "request-2"
+    (failed,) = manager().overview().failed
+    assert (failed.identity, failed.fault_is_final) == (two, True)
 
 
 def test_line_that_is_there_twice_counts_once(sandbox: ScriptedSandbox) -> None:
