@@ -13,6 +13,7 @@ MADE = any_of(
     r"(images?|pictures?|results?) ((was|were|has|have) (been )?)?"
     + any_of(r"(successfully )?(generated|created|made),? but", r"expired|lost"),
     r"(generation|prediction) (was |has )?(complet|succe|finish)\w*,? but",
+    r"(upload|sav|stor|persist|deliver)\w* (the |your )?(generated|rendered|finished) ",
 )
 _TAKEN = any_of(
     r"\b(we|may|might|will|ha[sd]|have|was|were|already)( already| still)?( have| be)?( been)? "
@@ -28,7 +29,6 @@ CHARGED = any_of(
     + any_of(
         rf"(.*[.;:!?,])?((?!\bnot?\b|n't|\bnever\b|\bnothing\b|\bnone\b)[^.;:!?,])*{_TAKEN}\b",  # not denied
         rf".*{foreign.CHARGED}",
-        foreign.CHARGED_AT_FIRST,
     ),
     r"(\bnot|n't) (be |been )?refunded",
     foreign.NOT_GIVEN_BACK,
@@ -104,9 +104,19 @@ AFTERWARDS = any_of(  # whatever the status that a relay gives it
         foreign.TIMED_OUT,
     ),
 )
-BROKE_OFF = any_of(  # beside words of nobody being there
-    r"interrupt|\blost\b|abort(?!ed because)|\bkill|crash",
-    r"(generation|rendering|task|job) (was |has )?(failed|cancel)",
+BROKE_OFF = any_of(  # beside words of nobody being there, or of too many requests
+    MADE,
+    r"interrupt|disconnect(?!/)|\blost\b|abort(?!ed because)|\bkill|crash|terminated|evicted|preempt",
+    r"(generation|rendering|sampling|task|job) (was |has |has been )?(failed|cancel|stopp|ended|took|finish|complet)",
+    r"being (generated|rendered|drawn|made)|still be ",
+    r"during (generat|sampl|render|inference|processing)",
+    r"\bstep \d",
+    r"^(?!.*(\bwait|queue)).*time(d |d-|s |-| )?out",
+    # keeping what was made
+    r"(upload|sav|stor|persist|deliver)\w* (the |your )?(\w+ )?(results?|output|image|picture)",
+    r"(could not|couldn't|cannot|can't) be (saved|stored|delivered|retrieved|returned)",
+    r"putobject",
+    foreign.BROKE_OFF,
 )
 STREAM_UNREAD = any_of(  # by who passes it on
     r"has no attribute 'model_dump'",
@@ -142,6 +152,8 @@ FAILED_WORDS = any_of(
         )
         + r" (has |was )?(failed|aborted|cancell?ed|crash)",
         r"generation (error|unsuccessful|did( not|n't) (finish|complete))",
+        r"(generation|rendering|sampling) (was |has )?stopped",
+        r"was being (generated|rendered|drawn)",
         r"(could not|couldn't|cannot|can't) be "
         + any_of(r"completed|generated|created|rendered|finished", r"saved|stored|delivered|retrieved|returned"),
         r"results? (could not|couldn't|cannot) be",
@@ -172,7 +184,8 @@ FAILED_WORDS = any_of(
     # its time, or the line
     r"timed? ?out|timeout",
     r"deadline exceeded|context (deadline|cancell?ed)",
-    r"max\w* (retries|execution time) exceeded|exceeded max\w* execution time",
+    r"(\bmax\w* retries|\b(execution|generation|processing|inference) time( limit)?) (was |has been )?exceeded",
+    r"exceeded (the |its )?(max\w* )?(execution|generation|processing|inference) time",
     r"interrupted|disconnected",
     r"stream .{0,30}(end|close|broke|disconnect|reset|abort)",
     r"read response",
@@ -189,15 +202,16 @@ FAILED_WORDS = any_of(
     r"expecting value: line|unexpected token|looking for beginning of value",
     r"cannot read propert|nil pointer",
     r"cannot unmarshal(?!.{0,60}struct field)",
-    foreign.FAILED_CHINESE,
     foreign.FAILED,
 )
 OF_THE_REQUEST = any_of(  # what is wrong with it, or what another server found so
     r"\binvalid|valid|\bmust|requir|support|allow|missing",
     r"param|field|argument|\bprompt|\binput|\bbody\b|\bjson",
-    r"\bsize|resolution|dimension|aspect|format|mime|quality|background|transparen|\bmask\b|reference",
+    r"\bsize|resolution|dimension|aspect|format|mime|quality|background|transparen|\bmask\b",
+    r"reference(?!\W*(id\b|number|no\b|code|[\w-]*\d))",  # not that of an error
     r"\burl\b|https?://|upload|download|\bfiles?\b|base64|corrupt",
-    r"too (long|large|small|many)|exceed",
+    r"too (long|large|small|many)",
+    r"exceed(?!ed)|(?<!deadline )(?<!retries )(?<!time )(?<!time limit )exceeded(?! (the |its )?(max\w* )?(\w+ )?time)",
     r"unknown (?!err|exc|reason|fail)",
     r"(with|for|by|on) (this|the) model",
     r"permission|denied|forbidden|unauthor",

@@ -7,7 +7,7 @@ from __future__ import annotations
 import html
 import re
 
-from .foreign_words import FAILED
+from .foreign_words import FAILED, NOT_GIVEN
 from .loose_json import utf8
 
 MESSAGE_MAX_CHARS = 4000
@@ -25,7 +25,7 @@ OF_WORK = re.compile(  # that something was asked for, and how it ended
     r"|exceeded|broke|wrong|submitted|deducted|charged|trop de temps|zu lange|tard[óo]|demor|troppo tempo"
     r"|proces{1,2}ad|trait[ée]|elaborat|verarbeit|indispon|nicht (verf|erreich)|не ответ|обраб|недоступ|позже"
     r"|[超過过][时時長长]|稍[后後候]|繁忙|[异異]常|[响響][应應]|[处処處]理|不可用|生成|扣|混雑|応答|お待ち|しばらく|作成"
-    rf"|처리|응답|잠시|장애|지연|{FAILED}",
+    rf"|처리|응답|잠시|장애|지연|{FAILED}|{NOT_GIVEN}",
     re.I,
 )
 FOR_PEOPLE = re.compile(  # what a sign-in, a firewall or a website says

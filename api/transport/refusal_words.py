@@ -282,6 +282,7 @@ NOBODY_THERE = any_of(
     r"backend not found",
     r"^name resolution failed",
     r"get a peer from",
+    r"^(?!.*\bretried\b).*delayed connect error: 111\b",  # as Envoy says that nobody takes connections
     # somebody is, but not ready
     r"^loading model",
     r"model ([\w./-]+ )?is (still |currently )?loading",
@@ -386,7 +387,8 @@ WRONG_FORM_WORDS = any_of(
     r"invalid content-type|content-type isn't",
     r"only accepts? '?(application/json|multipart)",
     r"expected .{0,40}(application/json|multipart/form-data)",
-    # the pictures were not seen
+    # the pictures were not seen, or not as files
+    r"image(\[\w*\])?\W{0,3}: expected a file",
     r"\bimages?(\[\])?: field required",
     r"image field is required",
     r"^(at least one |an? )?(images?|image file)( file)?s? (is|are) required",

@@ -53,6 +53,30 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         )
     },
     **{
+        f"nobody is there any more: {said}": (RELAY, status, said, OutcomeUnknownError, "billed")
+        for status, said in (
+            (500, "Failed to upload generated image: rate limit exceeded"),
+            (500, "S3 PutObject: please reduce your request rate; too many requests"),
+            (500, "Error saving output: rate limited"),
+            (500, "图片已生成 保存失败: 限流"),
+            (500, "Generation stopped at step 40/50: no GPU available"),
+            (503, "timed out after 120 s, no worker available"),
+            (503, "Your image was being generated when the server went into maintenance"),
+            (500, "upstream disconnected, no available channel"),
+            (503, "task terminated: at capacity"),
+            (400, "context deadline exceeded"),
+            (400, "Something went wrong. Reference: abc-123"),
+        )
+    },
+    **{
+        f"nobody was there: {said}": (RELAY, 500, said, RefusedError, "relay")
+        for said in (
+            "Rate limit reached for images per minute. Please retry after 12 s",
+            "No deployments available for selected model, Try again in 5 seconds.",
+            "status_code=429, Too Many Requests",
+        )
+    },
+    **{
         f"something else is not there: {said}": (RELAY, 500, said, OutcomeUnknownError, "billed")
         for said in (
             "Generation failed. No further details available.",
@@ -1168,6 +1192,13 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         RefusedError,
         "another network",
     ),
+    "pictures wanted as files": (  # BerriAI/litellm#41421
+        RELAY,
+        400,
+        "Invalid type for 'image[0]': expected a file, but got a string instead.",
+        RefusedError,
+        '"edits": "json"',
+    ),
     "a model that is none": (RELAY, 400, "m-9 is not a valid model ID", RefusedError, "m was not found"),
     "a task that failed by itself": (
         RELAY,
@@ -1312,6 +1343,12 @@ LATE_IN_WORDS = (
     "It is taking longer than expected; the image may still be produced",
     "Render aborted by watchdog after 180s",
     "\u8d39\u7528\u5df2\u4ea7\u751f\uff0c\u4f46\u56fe\u7247\u4f20\u8f93\u5931\u8d25",
+    "图片传输失败: 费用已产生",
+    "context deadline exceeded",
+    "Max retries exceeded",
+    "request timeout exceeded",
+    "execution time limit exceeded",
+    "Exceeded maximum execution time",
     "codex responses did not return image base64 result",
     "Gemini returned text only: unknown",
     "upstream returned status 500",
@@ -1356,6 +1393,8 @@ LATE_IN_WORDS = (
     "\u0433\u0435\u043d\u0435\u0440\u0430\u0446\u0438\u0438",
 )
 NOT_LATE_IN_WORDS = (
+    "Request failed: the picture exceeds 20 MB",
+    "Generation failed: number of images exceeded",
     "Failed to download the picture: connection reset",
     "Failed to fetch image from URL: status code: 500",
     "Request contained no image",
@@ -1425,6 +1464,49 @@ def test_a_word_alone_makes_no_other_error(status: int, said: Any, error: type[O
     """What may have been billed stays that where a word of a refusal is in it, as of the prompt, or another limit."""
     found = error_from_response(RELAY, status, {}, json.dumps(said).encode(), subject="m")
     assert type(found) is error
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Failed to upload generated image: rate limit exceeded",
+        "图片已生成, 保存失败: 限流",
+        "Generation stopped at step 40/50: no GPU available",
+        "timed out after 120 s, no worker available",
+        "Your image was being generated when the server went into maintenance",
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400, 408, 422, 499, 500, 502, 503])
+def test_who_is_not_there_any_more_may_have_begun(status: int, said: str) -> None:
+    assert type(told(RELAY, status, said)) is OutcomeUnknownError
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "timed out waiting for a worker: no GPU available",
+        "timed out after waiting 60 s, no worker available",
+        "no server available to generate images",
+        "server under maintenance",
+        "upstream connect error or disconnect/reset before headers. reset reason: connection failure, transport failure"
+        " reason: delayed connect error: 111",  # Envoy; 111 is a connection refused
+    ],
+)
+def test_who_was_not_there_began_nothing(said: str) -> None:
+    assert type(told(RELAY, 503, said)) is RefusedError
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "retried and the latest reset reason: connection failure, transport failure reason: delayed connect error: 111",
+        "reset reason: connection termination",
+        "reset reason: connection timeout",
+    ],
+)
+def test_who_was_reached_may_have_begun(reason: str) -> None:
+    said = f"upstream connect error or disconnect/reset before headers. {reason}"
+    assert type(told(RELAY, 503, said)) is OutcomeUnknownError
 
 
 @pytest.mark.parametrize("shown", [500, 60])
