@@ -23,7 +23,7 @@ from .client import TooLargeError
 from .find_pictures import FILE_ID, FILE_PATH, address_in, unzipped
 from .loose_json import strictly, utf8
 from .network_words import reason_of
-from .page_words import is_text
+from .page_words import is_text, plain
 from .service_words import service_words
 from .sessions import INSIDE, Patience, is_public, names_inside, peer_of
 
@@ -39,7 +39,8 @@ SAID_MAX_BYTES, REFUSED_FROM = 1 << 16, 400
 ADDRESS_MAX_BYTES = 8192
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - what servers listen at, and some tell
 GLUED = re.compile(r"^https?://(?:[^?#]*[^/?#=])??(?=https?://)", re.I)  # a base address put before a whole one
-HOST = re.compile(r"(?:(?:[a-z0-9-]{1,63}\.)+[a-z]{2,18}|\d{1,3}(?:\.\d{1,3}){3}|localhost)(?::\d{1,5})?/", re.I)
+NOT_HERE = (400, 401, 403, 404, 405, 410)
+HOST = re.compile(r"(?:(?:[a-z0-9-]{1,63}\.)+[a-z]{2,18}|\d{1,3}(?:\.\d{1,3}){3}|localhost)(:\d{1,5})?/", re.I)
 BLANKS_INSIDE = re.compile(r"[\t\r\n]+")
 
 
@@ -173,13 +174,22 @@ def _picture_at(address: str, connection: Connection, leads: int = MAX_LEADS) ->
 
     Raises: requests.RequestException, NotAPictureError.
     """
-    for place in (places := [address, *_elsewhere(address, connection)]):
+    data, fault = b"", None
+    for place in [address, *_elsewhere(address, connection)]:
         try:
-            data = fetched_once(place, connection)
-            break
-        except requests.HTTPError as exc:
-            if place == places[-1] or exc.response is None or exc.response.status_code != HTTPStatus.NOT_FOUND:
+            came = fetched_once(place, connection)
+        except requests.RequestException as exc:
+            is_not_here = exc.response is not None and exc.response.status_code in NOT_HERE
+            if place == address and not is_not_here:
                 raise
+            fault = fault or exc
+        else:
+            is_page = not is_picture(came) and came.lstrip()[:1] == b"<" and bool(plain(came)[1])
+            data = came if not is_page else data or came  # some show their website for what they do not have
+            if not is_page:
+                break
+    if fault is not None and not data:
+        raise fault
     is_binary = any(byte < SPACE and byte not in b"\t\r\n\f\x1b" for byte in data[:SEARCHED_BYTES])
     if is_picture(data) or is_binary:
         return data
@@ -188,7 +198,8 @@ def _picture_at(address: str, connection: Connection, leads: int = MAX_LEADS) ->
         return inner
     for lead in reading.leads if leads else []:
         with contextlib.suppress(ValueError, requests.RequestException, OSError):
-            found = _picture_at(address_of(lead, connection), connection, leads - 1)
+            told_at = "" if is_own(address, connection) else address
+            found = _picture_at(address_of(lead, connection, told_at), connection, leads - 1)
             if is_picture(found):
                 return found
     said = _words_of(data, connection)
@@ -200,23 +211,28 @@ def _picture_at(address: str, connection: Connection, leads: int = MAX_LEADS) ->
 
 def _elsewhere(address: str, connection: Connection) -> list[str]:
     """Return where else what an address of the connection's host means may be: without the path that all requests
-    begin with, and as a file of which only the id is told.
+    begin with, as a file of which only the id is told, and at another host, told without its scheme.
     """
     base, parts = urlsplit(connection.base_url), urlsplit(address)
     prefix = f"{base.path.rstrip('/')}/"
     name = parts.path.removeprefix(prefix)
-    if prefix == "/" or not is_own(address, connection) or not parts.path.startswith(prefix):
+    if not is_own(address, connection) or not parts.path.startswith(prefix):
         return []
-    files = [prefix + FILE_PATH.format(name)] if FILE_ID.fullmatch(name) else []
-    return [urlunsplit((parts.scheme, parts.netloc, path, parts.query, "")) for path in [f"/{name}", *files]]
+    paths = [f"/{name}"] if prefix != "/" else []
+    paths += [prefix + FILE_PATH.format(name)] if FILE_ID.fullmatch(name) and paths else []
+    places = [urlunsplit((parts.scheme, parts.netloc, path, parts.query, "")) for path in paths]
+    if HOST.match(name):
+        with contextlib.suppress(ValueError):
+            places.append(address_of(f"//{name}{'?' if parts.query else ''}{parts.query}", connection))
+    return places
 
 
-def address_of(url: str, connection: Connection) -> str:
-    """Return the whole address of a picture, as it is asked for.
+def address_of(url: str, connection: Connection, told_at: str = "") -> str:
+    """Return the whole address of a picture, as it is asked for; relative to where it is `told_at`, else to the base.
 
     Raises: ValueError for an address that is not asked.
     """
-    address = _reachable(_resolved(url, connection), connection)
+    address = _reachable(_resolved(url, connection, told_at), connection)
     parts = urlsplit(address)
     own = is_own(address, connection)
     if "\\" in address or parts.username is not None or parts.hostname is None or not address.isprintable():
@@ -229,11 +245,12 @@ def address_of(url: str, connection: Connection) -> str:
     return address
 
 
-def _resolved(url: str, connection: Connection) -> str:
+def _resolved(url: str, connection: Connection, told_at: str = "") -> str:
     """Return an address as browsers read it, relative to what was asked."""
     told = BLANKS_INSIDE.sub("", url.strip()).replace(" ", "%20").replace("&amp;", "&").replace("\\u0026", "&")
     told = GLUED.sub("", told.replace("\\/", "/"), count=1)
-    return urljoin(f"{connection.base_url}/", f"//{told}" if HOST.match(told) else told)
+    host = HOST.match(told)  # without a port it may be a folder as well
+    return urljoin(told_at or f"{connection.base_url}/", f"//{told}" if host and host[1] else told)
 
 
 def _reachable(address: str, connection: Connection) -> str:

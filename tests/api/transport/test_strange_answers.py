@@ -504,6 +504,33 @@ def test_an_address_that_says_where_the_picture_is_leads_there(server: WireServe
     assert (server.posts, len(server.gets)) == (1, 2)
 
 
+@pytest.mark.parametrize("said", ["b6.png", "/out/b6.png", "http://{host}/out/b6.png", "{host}/out/b6.png"])
+def test_a_store_says_where_the_picture_is_as_seen_from_itself(server: WireServer, said: str) -> None:
+    """And gets no key."""
+    with WireServer() as store:
+        host = store.base_url.split("/")[2]
+        server.script(plain(told({"data": [{"url": f"http://{host}/out/7.json"}]})))
+        store.file("/out/7.json", plain(told({"url": said.replace("{host}", host)})))
+        store.file("/out/b6.png", plain(RED))
+        for path in ("/v1/b6.png", "/out/b6.png"):
+            server.file(path, plain(BLUE))
+        assert colour() == [250, 0, 0]
+        assert not any(b"authorization" in head.lower() for head in store.gets)
+
+
+@pytest.mark.parametrize("path", ["output.images/fox.png", "static.files/2026/a.png", "v1.images/x"])
+@pytest.mark.parametrize("has_website", [False, True])
+def test_a_folder_with_a_dot_is_no_host(server: WireServer, path: str, *, has_website: bool) -> None:
+    """Also where a website is shown for what is not there."""
+    server.script(plain(told({"data": [{"url": path}]})))
+    if has_website:
+        server.file(f"/v1/{path}", plain(b"<!doctype html><html><title>New API</title></html>"))
+        server.file(f"/{path}", plain(RED))
+    else:
+        server.file(f"/v1/{path}", plain(RED))
+    assert colour() == [250, 0, 0]
+
+
 @pytest.mark.parametrize(
     "said",
     [b'{"url": "/api/files/7"}', b'{"url": "http://169.254.169.254/a.png"}', b'{"error": "x", "url": "/b6.png"}'],
