@@ -15,6 +15,7 @@ from .errors import BrokenPictureError
 CUT_OFF = "the file ends in the middle of a part"
 NO_PICTURE = "there is no picture in the file"
 MAX_PARTS = 200_000  # five times what the largest picture has; Pillow reads so many empty ones in a second or two
+GIF_BLOCK_BYTES = 128  # at least, on the average of more than MAX_PARTS blocks; encoders fill all but the last: 255
 TOO_MANY = f"the file has more than {MAX_PARTS:,} parts"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8"
@@ -155,14 +156,14 @@ def without_metadata(data: bytes) -> bytes:
 def gif_applications(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield name (11 bytes) and contents of each application extension of a GIF. Raises: BrokenPictureError."""
     try:
-        at = GIF_HEADER + _palette_bytes(data[10])
+        at, left = GIF_HEADER + _palette_bytes(data[10]), MAX_PARTS + len(data) // GIF_BLOCK_BYTES
         for _ in range(MAX_PARTS):
             if data[at] == GIF_END:
                 return
             if data[at] == GIF_IMAGE:
-                at = _after_blocks(data, at + 11 + _palette_bytes(data[at + 9]))
+                at, left = _after_blocks(data, at + 11 + _palette_bytes(data[at + 9]), left)
             elif data[at] == GIF_EXTENSION:
-                end = _after_blocks(data, at + 2)
+                end, left = _after_blocks(data, at + 2, left)
                 if data[at + 1] == GIF_APPLICATION:
                     yield data[at + 3 : at + 14], b"".join(_blocks(data, at + 3 + data[at + 2]))
                 at = end
@@ -183,7 +184,10 @@ def _blocks(data: bytes, at: int) -> Iterator[bytes]:
         at += 1 + data[at]
 
 
-def _after_blocks(data: bytes, at: int) -> int:
+def _after_blocks(data: bytes, at: int, left: int) -> tuple[int, int]:
+    """Return where blocks end, and how many more there may be."""
     while data[at]:
-        at += 1 + data[at]
-    return at + 1
+        at, left = at + 1 + data[at], left - 1
+        if left < 0:
+            raise BrokenPictureError(TOO_MANY)
+    return at + 1, left

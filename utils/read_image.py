@@ -22,7 +22,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from .containers import TOO_MANY, has_too_many_parts, without_metadata
+from .containers import MAX_PARTS, TOO_MANY, has_too_many_parts, without_metadata
 from .errors import BrokenPictureError
 from .input_tensors import size_text
 from .tensors import Pixels
@@ -31,8 +31,12 @@ MAX_PIXELS = 50_000_000  # six times the largest picture that the service makes
 FILE_MAX_PIXELS = 178_956_970  # of a file somebody has: what Pillow refuses as a bomb, and so Load Image too
 STRIP_ROWS = 64
 STRIP_PIXELS = 1 << 22  # a strip of a picture a million wide would be one more picture
-MAX_SCANS = 1000  # of a JPEG, which has some ten; one of 48 bytes takes as long as all pixels do
-START_OF_JPEG, START_OF_SCAN = b"\xff\xd8\xff", b"\xff\xda"
+MAX_IN_JPEG = {
+    b"\xff\xda": 1000,  # scans: it has some ten; one of 48 bytes takes as long as all pixels do
+    b"Exif\0\0": 100,  # Pillow copies all those before for each
+    b"8BIM": MAX_PARTS,  # resources of Photoshop, each read by Python
+}
+START_OF_JPEG = b"\xff\xd8\xff"
 SIGNATURE_BYTES = 12
 SHOWN_BYTES = 8
 AVIF_KINDS = (b"ftypavif", b"ftypavis")
@@ -106,8 +110,8 @@ def open_picture(data: bytes) -> ImageFile:
 
 def _opened_bytes(data: bytes) -> ImageFile:
     with image_errors():
-        if data.startswith(START_OF_JPEG) and data.count(START_OF_SCAN) > MAX_SCANS:
-            raise OverflowError(f"more than {MAX_SCANS:,} scans")
+        if data.startswith(START_OF_JPEG) and any(data.count(mark) > most for mark, most in MAX_IN_JPEG.items()):
+            raise OverflowError("too many scans or pieces of metadata")
     if has_too_many_parts(data):
         raise BrokenPictureError(TOO_MANY)
     return _opened(io.BytesIO(data), OPENERS, MAX_PIXELS)

@@ -391,6 +391,32 @@ class TestBombs:
             read_image.decode_picture(data[:at] + part[form] * 50 + data[at:])
         assert read_image.decode_picture(data).shape == (8, 8, 3)
 
+    def test_gif_of_very_many_blocks_in_one_part_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A hundred millions of them fit in what is read; those of pixels are longer, and may be as many."""
+        data = file_of(Image.new("RGB", (8, 8)), "GIF")
+        at = data.find(b",", 13)
+        monkeypatch.setattr(containers, "MAX_PARTS", 40)
+        with pytest.raises(BrokenPictureError, match="parts"):
+            read_image.decode_picture(data[:at] + b"!\xff\x0bABCDEFGH123" + b"\1a" * 50 + b"\0" + data[at:])
+        full = b"!\xff\x0bABCDEFGH123" + (b"\xff" + bytes(255)) * 90 + b"\0"
+        assert read_image.decode_picture(data[:at] + full + data[at:]).shape == (8, 8, 3)
+
+    @pytest.mark.parametrize(
+        "part", [b"\xff\xe1\0\x09Exif\0\0a", b"\xff\xed\0\x1cPhotoshop 3.0\x008BIM\4\4\0\0\0\0\0\0"]
+    )
+    def test_metadata_of_very_many_pieces_is_not_read(self, part: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Pillow copies an EXIF for each piece: 60 MB of them, from any server, kept the whole process for minutes."""
+        read: list[bytes] = []
+        real = read_image.JpegImageFile
+        monkeypatch.setattr(
+            read_image, "OPENERS", ((b"\xff\xd8", lambda file: read.append(file.getvalue()) or real(file)),)
+        )
+        monkeypatch.setitem(read_image.MAX_IN_JPEG, b"8BIM", 100)
+        data = file_of(Image.new("RGB", (8, 8)), "JPEG")
+        for count in (100, 101):
+            assert read_image.decode_picture(data[:2] + part * count + data[2:]).shape == (8, 8, 3)
+        assert [part in each for each in read] == [True, False]
+
     def test_jpeg_of_very_many_scans_is_refused(self) -> None:
         """Each takes as long as all pixels do: a megabyte of them kept a thread for minutes. Metadata is none."""
         data = file_of(Image.new("RGB", (8, 8)), "JPEG", progressive=True)
