@@ -181,15 +181,15 @@ def unzipped(data: bytes) -> list[bytes]:
     found: list[tuple[str, bytes]] = []
     left = MAX_UNZIPPED_BYTES
     with contextlib.suppress(*ZIP_FAULTS), zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for member in archive.infolist()[:MAX_IMAGES]:
-            left -= member.file_size
-            if left < 0 or member.compress_type not in ZIP_METHODS:
+        for member in archive.infolist():
+            if member.file_size > left or member.compress_type not in ZIP_METHODS:
                 continue
+            left -= member.file_size
             with contextlib.suppress(*ZIP_FAULTS), archive.open(member) as file:
                 if is_picture(content := file.read(member.file_size)):  # to its end would unpack more than is told
                     found.append((member.filename.rpartition("/")[2], content))
     made = [content for name, content in found if not NO_RESULT_FILE.search(name)]
-    return made or [content for _, content in found]
+    return (made or [content for _, content in found])[:MAX_IMAGES]
 
 
 def _items(value: object, texts: Mapping[str, memoryview], depth: int = 0) -> list[object]:

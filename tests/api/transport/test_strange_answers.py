@@ -604,6 +604,18 @@ def test_a_packed_file_of_countless_members_is_not_listed(monkeypatch: pytest.Mo
     assert find_pictures.unzipped(zipped(a=RED, b=BLUE)) == []
 
 
+def test_what_is_packed_beside_a_picture_takes_no_room_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layered file that is too large to be unpacked, or a folder for each picture, may come first."""
+    monkeypatch.setattr(find_pictures, "MAX_UNZIPPED_BYTES", 2 * len(RED))
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("layers.psd", bytes(3 * len(RED)))
+        for number in range(find_pictures.MAX_IMAGES):
+            archive.writestr(f"{number}/", b"")
+        archive.writestr("a.png", RED)
+    assert find_pictures.unzipped(file.getvalue()) == [RED]
+
+
 def test_a_packed_file_that_an_older_version_kept_is_unpacked(
     server: WireServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
