@@ -16,13 +16,15 @@ from .. import config
 
 LOG = logging.getLogger(__name__)
 MODELS_FILE = Path(__file__).with_name("models.json")
+MODELS_FILE_MAX_BYTES = 1 << 24
 ENDS_SOON = timedelta(days=30)
 BATCH_MAX_REQUESTS, BATCH_MAX_FILE_BYTES = 50_000, 200_000_000  # docs/batch-api.md, "Input file"
 BATCH_WINDOW_S = 86_400  # docs/batch-api.md, "Create, poll, limits, price"
 # a file from somebody else may hold any numbers: with these bounds no run hangs on one, or fails after it was paid
 Pixels = Annotated[int, Field(ge=1, le=100_000)]
 Factor = Annotated[float, Field(ge=0, le=10_000)]
-UsdPerM = dict[str, Annotated[float, Field(ge=0, le=1e6)]]
+Usd = Annotated[float, Field(ge=0, le=1e6)]
+UsdPerM = dict[str, Usd]
 
 
 class Facts(BaseModel):
@@ -79,7 +81,7 @@ class OutputTokens(Facts):
     quality_factor: dict[str, Annotated[int, Field(ge=0, le=10_000)]] = {}
     scale: dict[str, tuple[Factor, Factor]] = {}
     about: list[str] = []
-    table: dict[str, dict[str, int]] = {}
+    table: dict[str, dict[str, Annotated[int, Field(ge=0, le=10_000_000)]]] = {}
 
 
 class ComfyPrice(Facts):
@@ -133,7 +135,7 @@ class ModelSpec(Facts):
     output_tokens: OutputTokens | None = None
     auto_quality: list[str] | None = None
     image_input_tokens: tuple[int, int] | None = None
-    per_image_usd: dict[str, dict[str, float]] | None = None
+    per_image_usd: dict[str, dict[str, Usd]] | None = None
     known: bool = Field(default=True, exclude=True)
 
     def ended(self, day: date | None = None) -> bool:
@@ -181,7 +183,7 @@ def surest_in_batch() -> str:
 
 def _catalog() -> dict[str, ModelSpec]:
     path = config.folder() / "models.json"
-    return _load(path, path.stat().st_mtime_ns) if path.is_file() else _shipped()
+    return _load(path, path.stat().st_mtime_ns) if path.exists() else _shipped()
 
 
 @cache
@@ -208,6 +210,8 @@ def _specs(entries: dict[str, dict[str, Any]]) -> dict[str, ModelSpec]:
 
 
 def _entries(path: Path) -> dict[str, dict[str, Any]]:
+    if not path.is_file() or path.stat().st_size > MODELS_FILE_MAX_BYTES:
+        raise ValueError("no ordinary file, or a very large one")
     models: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8-sig"))["models"]
     return {entry["id"]: entry for entry in models}
 

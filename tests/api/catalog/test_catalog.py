@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import tracemalloc
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -163,6 +164,8 @@ BROKEN: dict[str, Any] = {
     "no quality": [{"id": "gpt-image-2", "quality": []}],
     "tokens without an end": [{"id": "gpt-image-2", "output_tokens": {"quality_factor": {"low": 10**400}}}],
     "a price below nothing": [{"id": "gpt-image-2", "price_usd_per_m": {"image_out": -30}}],
+    "a price that is no number": [{"id": "gpt-image-2", "per_image_usd": {"low": {"1024x1024": float("nan")}}}],
+    "tokens below nothing": [{"id": "gpt-image-2", "output_tokens": {"table": {"low": {"1024x1024": -1}}}}],
 }
 
 
@@ -178,6 +181,27 @@ def test_broken_list_of_the_user_is_told_and_the_shipped_one_used(
         assert spec("gpt-image-2").n == (1, 10)
     let_it_be(LAST_DAY, monkeypatch)
     assert len(catalog.listed()) == 8
+    assert str(file) in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["of gigabytes", "a folder", "a pipe"])
+def test_list_of_the_user_that_is_no_such_file_is_told_and_not_read(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Gigabytes would be read into memory, and a pipe waited for."""
+    file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"], "models.json")
+    if kind == "a pipe" and not hasattr(os, "mkfifo"):
+        pytest.skip("Windows has no such pipes")
+    if kind == "of gigabytes":
+        file.touch()
+        os.truncate(file, catalog.MODELS_FILE_MAX_BYTES + 1)
+    else:
+        (os.mkfifo if kind == "a pipe" else os.mkdir)(file)
+    tracemalloc.start()
+    with caplog.at_level(logging.WARNING):
+        assert spec("gpt-image-2").n == (1, 10)
+    assert tracemalloc.get_traced_memory()[1] < catalog.MODELS_FILE_MAX_BYTES // 2
+    tracemalloc.stop()
     assert str(file) in caplog.text
 
 
