@@ -9,6 +9,7 @@ import re
 
 from .foreign_words import FAILED, NOT_GIVEN
 from .loose_json import utf8
+from .phrases import any_of
 
 MESSAGE_MAX_CHARS = 4000
 PAGE_MAX_CHARS = 300
@@ -20,20 +21,45 @@ TITLE_START, TITLE_END = re.compile(r"<title[^<>]*>", re.I), re.compile(r"</titl
 LONG_REFERENCE = re.compile(r"&#x?0*[0-9a-f]{8,};?", re.I)  # no character has so high a number, and Python reads none
 NO_TEXT = re.compile(r"<!--.*?(-->|\Z)|<(script|style|noscript|template|svg|title)\b.*?(</\2\s*>|\Z)", re.I | re.S)
 OF_WORK = re.compile(  # that something was asked for, and how it ended
-    r"error|oops|time[ -]?d?[ -]?out|gateway|fail|went wrong|unexpected|\b5\d\d\b|crash|overload|busy|queue"
-    r"|generat|image\b|result|too long|respon[ds]|process(ed|ing)|unavailable|try again|timely|exception|abort|\blost\b"
-    r"|exceeded|broke|wrong|submitted|deducted|charged|trop de temps|zu lange|tard[óo]|demor|troppo tempo"
-    r"|proces{1,2}ad|trait[ée]|elaborat|verarbeit|indispon|nicht (verf|erreich)|не ответ|обраб|недоступ|позже"
-    r"|[超過过][时時長长]|稍[后後候]|繁忙|[异異]常|[响響][应應]|[处処處]理|不可用|生成|扣|混雑|応答|お待ち|しばらく|作成"
-    rf"|처리|응답|잠시|장애|지연|{FAILED}|{NOT_GIVEN}",
+    any_of(
+        r"error|oops|fail|went wrong|wrong|unexpected|exception|crash|abort|\blost\b|broke",
+        r"time[ -]?d?[ -]?out|too long|timely|respon[ds]",
+        r"gateway|\b5\d\d\b|unavailable|overload|busy|queue|try again|exceeded",
+        r"generat|image\b|result|process(ed|ing)|submitted",
+        r"deducted|charged",
+        # French, German, Spanish, Portuguese, Italian
+        r"trop de temps|trait[ée]|indispon",
+        r"zu lange|verarbeit|nicht (verf|erreich)",
+        r"tard[óo]|demor|proces{1,2}ad",
+        r"troppo tempo|elaborat",
+        # Russian
+        r"не ответ|обраб|недоступ|позже",
+        # Chinese
+        r"[超過过][时時長长]|稍[后後候]|繁忙|[异異]常|[响響][应應]|[处処處]理|不可用|生成|扣",
+        # Japanese, Korean
+        r"混雑|応答|お待ち|しばらく|作成",
+        r"처리|응답|잠시|장애|지연",
+        FAILED,
+        NOT_GIVEN,
+    ),
     re.I,
 )
 FOR_PEOPLE = re.compile(  # what a sign-in, a firewall or a website says
-    r"sign.?(in|on|up)|log.?[io]n|passw|welcome|block|denied|forbidden|javascript|cookie|captcha|firewall|filter|terms"
-    r"|it works|default page|index of|parked|for sale|not found|is running|register|accept (the|to|and)\b|portal|wi-?fi"
-    r"|your browser|just a moment|attention required|rejected|unsuccessful"
-    r"|[登认認][录錄入证証]|[欢歡]迎|密[码碼]|拒[绝絕]|禁止|ログイン|ようこそ|로그인|환영|вход|войти|добро пожал|anmeld"
-    r"|connexion|inici(ar|e) sesi|entrar|acce(di|so)|đăng nhập|giriş",
+    any_of(
+        # a sign-in
+        r"sign.?(in|on|up)|log.?[io]n|passw|register|terms|accept (the|to|and)\b|portal|wi-?fi|welcome",
+        r"[登认認][录錄入证証]|密[码碼]|[欢歡]迎",
+        r"ログイン|ようこそ",
+        r"로그인|환영",
+        r"вход|войти|добро пожал",
+        r"anmeld|connexion|inici(ar|e) sesi|entrar|acce(di|so)|đăng nhập|giriş",
+        # a firewall
+        r"block|denied|forbidden|rejected|unsuccessful|captcha|firewall|filter",
+        r"javascript|cookie|your browser|just a moment|attention required",
+        r"拒[绝絕]|禁止",
+        # a website
+        r"it works|default page|index of|parked|for sale|not found|is running",
+    ),
     re.I,
 )
 ACTS = re.compile(rb"<(script|iframe|form)\b|http-equiv\s*=\s*[\"']?refresh", re.I)  # in place of words
