@@ -182,7 +182,7 @@ FAILED_WORDS = any_of(
     r"upstream connect",
     r"upstream .{0,40}(failed|died|error|ended|closed|broke)",
     # its time, or the line
-    r"timed? ?out|timeout",
+    r"timed? ?out",
     r"deadline exceeded|context (deadline|cancell?ed)",
     r"(\bmax\w* retries|\b(execution|generation|processing|inference) time( limit)?) (was |has been )?exceeded",
     r"exceeded (the |its )?(max\w* )?(execution|generation|processing|inference) time",
@@ -205,7 +205,7 @@ FAILED_WORDS = any_of(
     foreign.FAILED,
 )
 OF_THE_REQUEST = any_of(  # what is wrong with it, or what another server found so
-    r"\binvalid|valid|\bmust|requir|support|allow|missing",
+    r"valid|\bmust|requir|support|allow|missing",
     r"param|field|argument|\bprompt|\binput|\bbody\b|\bjson",
     r"\bsize|resolution|dimension|aspect|format|mime|quality|background|transparen|\bmask\b",
     r"reference(?!\W*(id\b|number|no\b|code|[\w-]*\d))",  # not that of an error

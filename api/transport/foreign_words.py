@@ -76,7 +76,7 @@ _MONEY = any_of(
 )
 _LACK = any_of(
     r"insuf|suficient|agotad|esgotad|[ée]puis",
-    r"(tidak|nicht) (cukup|aus|gen)|nicht gen",
+    r"(tidak|nicht) (cukup|aus|gen)",
     r"reicht nicht|aufgebraucht|erschöpft|(?<!\w)kein|zu wenig|unzureich",
     r"yetersiz|tükendi",
     r"niewystarcz",
@@ -147,11 +147,11 @@ BUSY = r"饱和|稍后|频率"
 
 # --- what was begun ---
 _MAKE = any_of(
-    r"gener|g[eé]n[eé]r|crea|cria|creé|cri[eé]|ima[gj]|immagin",
+    r"g[eé]n[eé]r|crea|cria|creé|cri[eé]|ima[gj]|immagin",
     r"erstell|erzeug|bild",
     r"membuat|gambar",  # Indonesian
     r"utworz|stworz|obraz",  # Polish
-    r"генер|созда|створ|изображ|зображ",
+    r"генер|созда|створ|зображ",
 )
 _FAULT = r"(error|erro|errore|erreur|fehler|błąd|kesalahan|ошибк\w{1,12}|помилк\w{1,12})"
 _WHILE = r"(al|ao|na|en la|nella|durante|lors|bei|beim|podczas|saat|при|під час|во время)"
@@ -268,7 +268,7 @@ RUNNING = any_of(
 OF_THE_REQUEST = any_of(  # parameters, their form and size, what is wrong, needed or not supported
     r"par[áâ]m|taman|tamañ|taille|größe|ungültig|unterstütz|en charge|admit|soport",
     r"параметр|формат|размер|недопуст|неверн|поддерж",
-    r"パラメ|形式|サイズ|不正|無効|対応|必須|長すぎ",
+    r"パラメ|形式|サイズ|不正|無効|対応|長すぎ",
     r"파라미터|매개변수|형식|크기|잘못|올바르|지원|필수",
     r"[参參][数數]|[无無]效|格式|尺寸|大小|[过過][大长長多]|[为為]空",  # Chinese
     r"不支[持援]|不能|必[须須]|分辨率|解析度",

@@ -55,7 +55,6 @@ MODERATION_WORDS = any_of(
     r"finish.?reason\W{1,4}\w*(safety|prohibited|recitation)",
     # what was done with the prompt or the picture
     r"was filtered",
-    r"content moderated",
     r"content blocked: ",
     r"blocked (entity|keyword|word|topic)",
     r"\b(data|content|prompt|input|output|image|text) (\w+ )?(is |was |has been )?blocked by",
@@ -352,7 +351,6 @@ TOO_LARGE = any_of(
     r"maximum (content|request|upload) (size|length)",
     r"(size of the (input )?image|(file|image)s? size) exceeds",
     r"\b(file|upload|payload)s? (\w+ )?(is |are )?(too (large|big)|exceed\w* (\w+ ){0,3}(size|limit))",
-    r"multererror: file too large",
     r"maxtotalfilesize",
     r"requestdatatoobig",
 )
@@ -421,7 +419,6 @@ UNKNOWN_FIELD_WORDS = any_of(
     )
     + r" (request )?(parameters?|fields?|arguments?|keyword|propert)",
     r"(unknown|unrecogni[sz]ed|unsupported|unexpected|extra) inputs?",
-    r"extra inputs are not permitted",
     r"does(n't| not) (support|accept|take|know|allow) (the )?(['\"`]?\w+['\"`]? )?"
     + r"(parameter|field|argument|option|propert)",
     r"(parameter|field|argument|property)s? .{0,60}(is |are )?not (supported|permitted|allowed|recognized)",
