@@ -298,7 +298,7 @@ RULES = (  # the first that holds
         RefusedError, "{name}: the service could not read the request{sent}", CUT_SHORT, {400}, words=refusal.NOT_WHOLE
     ),
     Rule(RefusedError, NOT_THIS_FORM, "{form}", {415}, words=r"\S", page="either"),
-    Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 415, 422}, codes=refusal.WRONG_FORM_CODES),
+    Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 415, 422, 500}, codes=refusal.WRONG_FORM_CODES),
     Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 422}, words=refusal.WRONG_FORM_WORDS),
     Rule(
         RefusedError,

@@ -378,13 +378,14 @@ UNREAD_WORDS = any_of(
     r"multererror: unexpected field",
     r"\b(is|are) required for\b",
 )
-WRONG_FORM_CODES = r"(unsupported|invalid)_content_type|unsupported_media_type"
+WRONG_FORM_CODES = r"(unsupported|invalid)_content_type|unsupported_media_type|limit_unexpected_file"
 WRONG_FORM_WORDS = any_of(
     r"unsupported (content|media)[ -]?type",
     r"content[ -]type .{0,60}(not supported|must be|invalid)",
     r"invalid content-type|content-type isn't",
     r"only accepts? '?(application/json|multipart)",
     r"expected .{0,40}(application/json|multipart/form-data)",
+    r"^body: input should be a valid dictionary",
     # the pictures were not seen, or not as files
     r"image(\[\w*\])?\W{0,3}: expected a file",
     r"\bimages?(\[\])?: field required",

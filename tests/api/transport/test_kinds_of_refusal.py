@@ -52,6 +52,15 @@ FORMS: dict[str, tuple[int, Any]] = {
     "a relay": (400, error("image is required", type="new_api_error", code="invalid_request")),
     "another": (400, {"error": "At least one image file is required"}),
     "one more": (400, {"message": "Content-Type must be application/json"}),
+    "a proxy of it": (400, error("Invalid type for 'image[0]': expected a file, but got a string instead.")),
+    "one that reads JSON": (
+        422,
+        {"detail": [{"type": "model_attributes_type", "loc": ["body"], "msg": "Input should be a valid dictionary"}]},
+    ),
+    "one that knows a single picture": (
+        500,
+        {"error": "MulterError: Unexpected field", "code": "LIMIT_UNEXPECTED_FILE"},
+    ),
 }
 
 
