@@ -12,6 +12,7 @@ from ..backends.leases import signature
 from ..catalog import pricing
 from ..catalog.schemas import OpenAIImageGenerationResponse
 from ..connections.connection import Connection
+from ..connections.resolve import BUILT_IN
 from ..errors import BadAnswerError, OpenAIImageError, SharedStoreError
 from ..store import spending
 from ..store.journal import AGAIN
@@ -213,9 +214,16 @@ def _with_picture(answer: StoredAnswer) -> StoredAnswer:
     if any(suffix_of(data) != "url" for data in answer.pictures):
         return answer
     record = answer.record
-    raise BadAnswerError(
+    told = (
         f"{record.connection}: the picture was made, and {'; '.join(record.faults.values())}. Run again in a while."
-        " If the file is gone there for good, another seed has a new picture made.",
+        " If the file is gone there for good, another seed has a new picture made."
+    )
+    inside = (
+        "If its files can never be fetched, have it send pictures in the answer itself: openai-image connect"
+        f" {record.connection} --send response_format=b64_json."
+    )
+    raise BadAnswerError(
+        told if record.connection in BUILT_IN else f"{told} {inside}",
         status=200,
         request_id=record.request_id,
     )

@@ -265,6 +265,15 @@ def test_storage_says_why_in_its_own_words_and_without_our_key(server: WireServe
     assert server.posts == 1
 
 
+def test_files_that_no_one_can_fetch_are_told_with_the_way_around(server: WireServer) -> None:
+    """Some servers name a place on their own disk: each picture would be paid for and never be had."""
+    file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"], "connections.json")
+    file.write_text(json.dumps({"connections": {"relay": {"base_url": server.base_url, "key": KEY}}}))
+    server.script(plain(json.dumps({"data": [{"url": "/home/admin/image/605d.jpg", "b64_json": None}]}).encode()))
+    with pytest.raises(BadAnswerError, match="openai-image connect relay --send response_format=b64_json"):
+        node(connection="relay")
+
+
 def test_a_page_in_place_of_a_file_does_not_show_our_key(server: WireServer) -> None:
     """A file that asked for the key may say it back."""
     server.script(plain(json.dumps({"data": [{"url": "/red.png"}]}).encode()))
