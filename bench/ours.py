@@ -79,7 +79,7 @@ async def called(address: str, batch: Tensor | None, seed: int | None = None, *,
     point(address)
     node = load().NODE_CLASS_MAPPINGS["OIN_GPTImage"]()
     seed = next(_seeds) if seed is None else seed
-    result = await node.api_call("a red fox", seed=seed, image=batch, n=n, connection="openai", model=MODEL)
+    result = await node.api_call(prompt="a red fox", seed=seed, image=batch, n=n, connection="openai", model=MODEL)
     image: Tensor = result[0]
     return image
 

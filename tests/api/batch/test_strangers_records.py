@@ -319,7 +319,7 @@ def test_batch_that_appears_while_somebody_decides_does_not_begin(
     written = theirs.read_bytes()
     theirs.unlink()
 
-    def answer(_question: str) -> str:
+    def answer() -> str:
         theirs.write_bytes(written)
         half_way([theirs.stem])
         return "y"
