@@ -13,7 +13,9 @@ MADE = any_of(
     r"(images?|pictures?|results?) ((was|were|has|have) (been )?)?"
     + any_of(r"(successfully )?(generated|created|made),? but", r"expired|lost"),
     r"(generation|prediction) (was |has )?(complet|succe|finish)\w*,? but",
-    r"(upload|sav|stor|persist|deliver)\w* (the |your )?(generated|rendered|finished) ",
+    r"(upload|download|fetch|retriev|encod|sav|stor|persist|deliver)\w* (the |your )?"
+    + r"(generated|rendered|finished|results?)\b",
+    r"(generated (image|picture)|results?) (could not|couldn't|cannot|can't) be",
 )
 _TAKEN = any_of(
     r"\b(we|may|might|will|ha[sd]|have|was|were|already)( already| still)?( have| be)?( been)? "

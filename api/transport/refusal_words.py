@@ -37,7 +37,7 @@ MODERATION_CODES = any_of(
     r"data_?inspection_?fail",
     r"risk_?control",
     r"risk_?detect",
-    r"invalid_?provider_?content",
+    r"invalid_?provider_?content(?!_?type)",
 )
 MODERATION_WORDS = any_of(
     # the filter, the system or the policy is named
@@ -374,7 +374,7 @@ UNREAD_WORDS = any_of(
     r"fail\w{0,4} (to )?(pars|read|bind|decod)\w+ (the )?(request|parameters from request|multipart)",
     r"invalid json in (the )?request",
     r"cannot unmarshal .{0,60}struct field \w*request",
-    r"nextpart: |no multipart boundary|isn't multipart|unexpected end of form",
+    r"^(?!.*(response|upstream)).*nextpart: |no multipart boundary|isn't multipart|unexpected end of form",
     r"multererror: unexpected field",
     r"\b(is|are) required for\b",
 )

@@ -65,6 +65,10 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
             (500, "upstream disconnected, no available channel"),
             (503, "task terminated: at capacity"),
             (400, "context deadline exceeded"),
+            (400, "Failed to download generated image from url"),
+            (400, "could not fetch the generated image: forbidden"),
+            (400, "The result could not be encoded in base64"),
+            (500, "failed to parse upstream multipart response: NextPart: EOF"),
             (400, "Something went wrong. Reference: abc-123"),
         )
     },
