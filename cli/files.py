@@ -84,7 +84,7 @@ def written(originals: Originals, changed: Sequence[Any], path: Path, metadata: 
                 tell(f"note: what made {target} is beside it, because {exc}", is_aside=True)
         target.write_bytes(data)
         if fault:
-            tell(f"note: {target} is as it came, but not whole: {fault}", is_aside=True)
+            tell(f"note: {target} is as it came, but cannot be read here: {fault}", is_aside=True)
         beside = target.with_suffix(".json")
         if place == SIDECAR and _is_anothers(beside):
             tell(f"note: what made {target} is not saved, because {beside} {TAKEN}", is_aside=True)

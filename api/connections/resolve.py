@@ -121,10 +121,10 @@ def resolve(name: str, host: HostSecrets, sandbox_url: Callable[[], str]) -> Con
             " Take it out: the key comes from its environment variable or from connections.json."
         )
     # A key may leave over https, or over http to this machine; other http only if the connections file says so.
-    base, says_so = connection.base_url, entries.get(name, {}).get("allow_http") is True
-    holds_key = connection.key or connection.headers or KEY_TEXT.search(base)
-    is_allowed = not holds_key or says_so or is_loopback(base)
-    if urlsplit(base).scheme not in ("https", "http" if is_allowed else "https"):
+    address, says_so = urlsplit(connection.base_url), entries.get(name, {}).get("allow_http") is True
+    holds_key = connection.key or connection.headers or KEY_TEXT.search(address.path)
+    is_allowed = not holds_key or says_so or is_loopback(connection.base_url)
+    if address.scheme not in ("https", "http" if is_allowed else "https"):
         raise RefusedError(
             f"The connection {connection.name} would send its key to {connection.host} without encryption."
             ' Use an https address, or say "allow_http": true for it in connections.json.'

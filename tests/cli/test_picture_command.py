@@ -74,7 +74,7 @@ def test_picture_that_is_cut_off_is_written_and_told(
     assert main(["a red fox", "--connection", "openai", "-n", "2", "-o", str(tmp_path / "fox.png")]) == 0
     assert (tmp_path / "fox_2.png").read_bytes() == whole[: len(whole) * 2 // 3]
     told = capsys.readouterr().err
-    assert "fox_2.png is as it came, but not whole: the picture is damaged" in told
+    assert "fox_2.png is as it came, but cannot be read here: the picture is damaged" in told
     assert "fox_1.png is as it came" not in told
 
 

@@ -158,6 +158,8 @@ def test_key_in_an_address_is_not_sent_in_clear_text() -> None:
     write(relay={"base_url": "http://images.example/sk-0123456789abcdefghij/v1"})
     with pytest.raises(RefusedError, match="without encryption"):
         resolved("relay")
+    write(relay={"base_url": "http://comfyui-gpu-server-node-1:8000/v1"})
+    assert resolved("relay").key is None
 
 
 @pytest.mark.parametrize("base_url", ["ftp://127.0.0.1/v1", "file:///etc/passwd", "127.0.0.1:8000", "//127.0.0.1/v1"])
