@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import cast
 
 from ..backends.atomic_files import make_private_folder, open_regular, read_regular, sync_all, write_atomic
@@ -45,6 +46,8 @@ LONGEST_USE_S = 2 * catalog.BATCH_WINDOW_S  # what the service deletes sooner is
 UPLOADS_AT_A_TIME = 4
 SETTLES_AFTER_S = 10.0  # how long a batch that was just begun may be missing in the service's list
 LOOK_EVERY_S = 2.0
+# a conflict as well: of a batch that is there already its answer may be what got lost
+MAY_HAVE_BEGUN = (OutcomeUnknownError, BadAnswerError, ServiceDownError, StillRunningError)
 CENT = 0.01  # sums of many prices differ a little, by their order
 CHANGED = "The plan is not what you saw any more. Look at it again, then submit."
 
@@ -182,9 +185,14 @@ class BatchSubmitter:
         self._ledger.write(record)
         try:
             begun = self._service.create(str(record.input_file_id), endpoint_of(record.operation), record.id)
-        except (OutcomeUnknownError, BadAnswerError, ServiceDownError) as error:
-            if isinstance(error, ServiceDownError) and error.status is None:
-                self._not_begun(record)  # it never arrived whole
+        except OpenAIImageError as error:
+            never_arrived = isinstance(error, ServiceDownError) and error.status is None
+            if isinstance(error, RateLimitError) or never_arrived:
+                self._not_begun(record)
+                raise
+            if not isinstance(error, MAY_HAVE_BEGUN) and error.status != HTTPStatus.CONFLICT:
+                record.faults = [str(error)]  # the service's own: it never will be
+                abandon(self._store, record)
                 raise
             self.settle(record)
             if record.state == PREPARING:
@@ -196,13 +204,6 @@ class BatchSubmitter:
                     f" if it is not there. What happened: {error}"
                 ) from error
             return
-        except RateLimitError:
-            self._not_begun(record)
-            raise
-        except OpenAIImageError as error:  # the service's own: it never will be
-            record.faults = [str(error)]
-            abandon(self._store, record)
-            raise
         self._note(record, begun)
 
     def settle(self, record: BatchRecord) -> None:

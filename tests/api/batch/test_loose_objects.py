@@ -219,6 +219,22 @@ def test_a_batch_that_is_done_and_names_no_file_is_not_planned_again(relay: Capt
     assert "names no file" in progress(manager().overview().open[0])
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(409, "A batch for this input file already exists"), (400, "This request is already being processed")],
+)
+def test_a_batch_that_is_there_already_is_taken_from_the_list(relay: Capture, status: int, said: str) -> None:
+    """Planned again, its jobs would be bought once more."""
+    assert planned(connection="relay")
+    relay.reply(200, {"id": 7})
+    relay.reply(status, {"error": {"message": said}})
+    listed = {"data": [{"id": 8, "input_file_id": "7", "status": "in_progress"}]}
+    relay.files["/v1/batches"] = Reply(200, json.dumps(listed).encode(), {})
+    (record,) = submit()
+    assert (record.state, record.batch_id) == (SUBMITTED, "8")
+    assert not manager().overview().ready
+
+
 @pytest.mark.parametrize(("high_usd", "paid"), [(0.0, "free"), (0.05, "0.0124 USD"), (None, "0.0124 USD")])
 def test_a_batch_of_the_sandbox_was_free(high_usd: float | None, paid: str) -> None:
     """Its answers tell what the service would ask; nobody paid it."""
