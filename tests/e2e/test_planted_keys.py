@@ -60,10 +60,11 @@ def planted(tmp_path_factory: pytest.TempPathFactory, service: Sandbox) -> Itera
         yield comfyui
 
 
-def run(comfyui: ComfyUI, connection: str, prompt: str) -> Run:
+def run(comfyui: ComfyUI, connection: str, prompt: str, **links: Any) -> Run:
     """Run one node as a signed-in browser does, tokens beside the prompt, and wait for its end."""
-    asked = {"prompt": prompt, "connection": connection, "model": "gpt-image-2", "size": "1024x1024"}
+    asked = {"prompt": prompt, "connection": connection, "model": "gpt-image-2", "size": "1024x1024", **links}
     graph = {
+        "0": {"class_type": "OIN_PromptList", "inputs": {"text": "a red fox"}},
         "1": {"class_type": "OIN_GPTImage", "inputs": asked},
         "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "planted"}},
         "3": {"class_type": "PreviewAny", "inputs": {"source": ["1", 2]}},
@@ -100,6 +101,15 @@ def test_every_end_was_seen(ends: dict[tuple[str, str], Run]) -> None:
 def test_no_key_is_in_what_comfyui_serves(planted: ComfyUI, ends: dict[tuple[str, str], Run], place: str) -> None:
     """Tracebacks and inputs of failed nodes are part of the history."""
     assert keys_in(planted.file(place).content) == []
+
+
+@pytest.mark.parametrize("name", ["self", "nonsense"])
+def test_link_to_an_input_of_any_name_has_no_key_told(planted: ComfyUI, name: str) -> None:
+    """ComfyUI hands it over, and tells all inputs of a node that fails at once: a workflow may be made for that."""
+    end = run(planted, "sandbox", "a red fox", **{name: ["0", 7]})
+    assert end.end == "execution_error"
+    assert f"no input {name}" in str(end.failure)
+    assert keys_in(planted.file("/history").content) == []
 
 
 def test_no_key_is_in_the_log(planted: ComfyUI, ends: dict[tuple[str, str], Run]) -> None:
