@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..api import OpenAIImageError, RefusedError, config
@@ -103,7 +104,7 @@ class ServiceNode:
         from .run.progress import prompt_monitor
 
         values, monitor = {**LEFT_OUT, **self.own_defaults, **inputs}, prompt_monitor()
-        if unknown := inputs.keys() - {name for group in self.INPUT_TYPES().values() for name in group}:
+        if unknown := inputs.keys() - _input_names(self.INPUT_TYPES):
             raise TypeError(f"{self.FUNCTION} has no input {', '.join(sorted(unknown))}")
         try:
             run = NodeRun.connected(values)
@@ -116,6 +117,11 @@ class ServiceNode:
         except BaseException:
             monitor.fail(values["unique_id"])
             raise
+
+
+@cache  # a row of a list is a call
+def _input_names(declared: Callable[[], dict[str, Any]]) -> frozenset[str]:
+    return frozenset(name for group in declared().values() for name in group)
 
 
 _persons: dict[str | None, str] = {}

@@ -178,6 +178,16 @@ def test_an_input_that_a_node_does_not_have_is_refused(kind: Any, name: str) -> 
 
 
 @pytest.mark.parametrize("kind", CALLING)
+def test_inputs_are_not_declared_again_for_each_row(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a millisecond, on the loop that all rows of a list share."""
+    own, asked = kind.INPUT_TYPES, list[Any]()
+    monkeypatch.setattr(kind, "INPUT_TYPES", classmethod(lambda node: asked.append(node) or own()))
+    for _ in range(3):
+        awaited(kind().api_call(prompt="a red fox", connection="sandbox"))
+    assert asked == [kind]
+
+
+@pytest.mark.parametrize("kind", CALLING)
 @pytest.mark.parametrize("inputs", [{"prompt": "a red fox", "self": 1}, {}])
 def test_nothing_fails_before_it_waits(kind: Any, inputs: dict[str, Any]) -> None:
     """ComfyUI writes all inputs into its history where a node fails at once: the token of comfy.org is among them."""
