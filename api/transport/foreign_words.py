@@ -3,7 +3,7 @@
 Each constant says in other languages what that of the same name in refusal_words.py or begun_words.py says in English.
 """
 
-# ruff: noqa: RUF001
+# ruff: noqa: RUF001 - Chinese has stops and letters of its own
 
 from __future__ import annotations
 

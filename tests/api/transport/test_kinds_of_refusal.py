@@ -128,11 +128,11 @@ REFUSED: dict[str, Case] = {
         NoKeyError,
         "Give the key the right",
     ),
-    "new-api key": (RELAY, 403, error("\u8be5\u4ee4\u724c\u65e0\u6743\u8bbf\u95ee\u6a21\u578b m"), NoKeyError, "Give"),
+    "new-api key": (RELAY, 403, error("该令牌无权访问模型 m"), NoKeyError, "Give"),
     "one-api key used up": (
         RELAY,
         401,
-        error("\u8be5\u4ee4\u724c\u989d\u5ea6\u5df2\u7528\u5c3d TokenStatusExhausted"),
+        error("该令牌额度已用尽 TokenStatusExhausted"),
         OutOfCreditError,
         "limit of this key",
     ),
@@ -187,7 +187,7 @@ REFUSED: dict[str, Case] = {
     "too many at a time": (
         RELAY,
         429,
-        error("\u60a8\u5f53\u524d\u4f7f\u7528\u8be5API\u7684\u5e76\u53d1\u6570\u8fc7\u9ad8", code="1302"),
+        error("您当前使用该API的并发数过高", code="1302"),
         RateLimitError,
         "Wait a little",
     ),
@@ -304,9 +304,7 @@ def test_what_was_not_charged_or_is_given_back_is_a_matter_of_credit(words: str)
     assert type(told(RELAY, 500, error(words))) is OutOfCreditError
 
 
-@pytest.mark.parametrize(
-    "words", ["Sorry about that!", "Is it down?", "\u4f59\u989d\u4e0d\u8db3\u3002", "Try again later."]
-)
+@pytest.mark.parametrize("words", ["Sorry about that!", "Is it down?", "余额不足。", "Try again later."])
 def test_a_sentence_of_the_service_ends_as_it_does(words: str) -> None:
     """And with a full stop where it has no end of its own: 'Sorry about that!.' was the most common failure of all."""
     assert f"The service says: {words} " in str(told(OPENAI, 500, error(words)))

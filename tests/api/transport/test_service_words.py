@@ -236,10 +236,10 @@ def test_errors_say_what_to_do(
         ({}, {"error": {"message": "busy", "retry_after": 7}}, 7),
         ({}, {"retry_after_ms": 1500, "message": "busy"}, 1.5),
         ({}, {"error": {"message": "cooling down", "reset_seconds": 90}}, 90),
-        ({}, {"error": {"message": "\u8bf7 15 \u79d2\u540e\u91cd\u8bd5"}}, 15),
-        ({}, {"error": {"message": "1\u5206\u949f\u5185\u6700\u591a3\u6b21"}}, None),
-        ({}, {"error": {"message": "\u8bf730s\u540e\u518d\u8bd5"}}, 30),
-        ({}, {"error": {"message": "\u8bf7\u7b49\u5f852\u5206\u949f"}}, 120),
+        ({}, {"error": {"message": "请 15 秒后重试"}}, 15),
+        ({}, {"error": {"message": "1分钟内最多3次"}}, None),
+        ({}, {"error": {"message": "请30s后再试"}}, 30),
+        ({}, {"error": {"message": "请等待2分钟"}}, 120),
         ({}, {"error": {"message": "Retry-After: 30"}}, 30),
         ({}, {"error": {"message": "slow down, retry_after=17"}}, 17),
         ({}, {"error": {"message": "Retry your request in about 10 seconds"}}, 10),
@@ -338,8 +338,8 @@ GOES_ON += (
     "PENDING_REVIEW",
     "45.5%",
     "TASK_STATUS_PROCESSING",
-    "\u6b63\u5728\u751f\u6210",
-    "\u51e6\u7406\u4e2d",
+    "正在生成",
+    "処理中",
 )
 
 
@@ -351,7 +351,7 @@ def test_a_task_is_known_by_a_state_of_what_goes_on(key: str, state: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "state", ["missing", "warning", "active", "succeeded", "rendered", "Error: no GPU", "\u5df2\u53d6\u6d88", ""]
+    "state", ["missing", "warning", "active", "succeeded", "rendered", "Error: no GPU", "已取消", ""]
 )
 def test_what_has_ended_or_is_no_task_is_none_by_its_state(state: str) -> None:
     """A failure is told as one."""
