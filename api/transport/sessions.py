@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import io
 import ipaddress
+import os
 import re
 import socket
 import ssl
@@ -106,6 +107,7 @@ def session_for(url: str) -> requests.Session:
 def _session(origin: str) -> requests.Session:
     session = requests.Session()
     session.trust_env = not is_loopback(origin)  # a proxy cannot reach this machine's own loopback
+    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True  # there as well
     session.auth = lambda request: request  # else requests would put a password of ~/.netrc in place of our key
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     adapter = _CarefulAdapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)

@@ -16,6 +16,7 @@ from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import OpenAIImageError, RefusedError, ServiceDownError
 from openai_image_nodes.api.transport import client
 from openai_image_nodes.api.transport.sessions import session_for
+from requests.adapters import HTTPAdapter
 from support.capture import Capture, failure
 from support.node_calls import KEY, node, use_openai
 
@@ -59,6 +60,27 @@ def test_proxy_is_not_asked_for_this_machine(server: Capture, monkeypatch: pytes
     monkeypatch.delenv("no_proxy", raising=False)
     node()
     assert len(server.posts) == 1
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("host", ["localhost", "images.example"])
+def test_certificate_of_ones_own_is_trusted_wherever_it_is_used(
+    monkeypatch: pytest.MonkeyPatch, variable: str, host: str
+) -> None:
+    """The message about one names the variable, and a server that has one often runs beside ComfyUI."""
+    trusted: list[object] = []
+
+    def send(_adapter: HTTPAdapter, _request: object, *, verify: object, **_options: object) -> requests.Response:
+        trusted.append(verify)
+        return requests.Response()
+
+    monkeypatch.setattr(HTTPAdapter, "send", send)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "/ours.pem")
+    url = f"https://{host}:{len(variable)}/v1/models"  # no other test's: a session stays as it was made
+    session_for(url).get(url)
+    assert trusted == ["/ours.pem"]
 
 
 def test_proxy_is_asked_for_other_machines(server: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
