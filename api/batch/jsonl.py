@@ -175,7 +175,8 @@ def _result(
             return LineResult(identity, response if response.data else None, line, request_id)
     if not status and isinstance(error, dict) and error.get("code") in UNFINISHED_CODES:
         return LineResult(identity)
-    said = body if status else {"error": {"message": error} if isinstance(error, str) else error}
+    told_apart = {"error": {"message": error} if isinstance(error, str) else error}  # beside what came, or alone
+    said = told_apart if error and not (status and answered.get("body")) else body
     if not status and not error:
         return None
     headers = {"x-request-id": request_id} if request_id else {}

@@ -164,6 +164,17 @@ def test_answers_in_other_forms_are_had(sandbox: ScriptedSandbox, name: str) -> 
     assert (set(answers), record.answered, record.unreadable) == ({one, two}, 2, [])
 
 
+@pytest.mark.parametrize("body", [{}, {"body": None}])
+def test_words_of_an_error_beside_a_status_are_told(sandbox: ScriptedSandbox, body: dict[str, Any]) -> None:
+    """vLLM leaves out the body of a request that failed."""
+    (one,) = submitted(1)
+    answered = {"status_code": 400, "request_id": "r", **body}
+    record, _ = collect(json.dumps({"custom_id": one, "response": answered, "error": {"message": "size 7x7 is odd"}}))
+    assert record.failed == 1
+    (failed,) = manager().overview().failed
+    assert "size 7x7 is odd" in str(failed.fault)
+
+
 def test_answer_to_nobody_is_kept_and_who_has_none_is_not_bought_again(sandbox: ScriptedSandbox) -> None:
     """It may be that of the other, under another name."""
     one, two = submitted(2)
