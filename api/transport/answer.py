@@ -76,6 +76,16 @@ class Reading:
         """Whether it is a stream of events."""
         return sse.EVENT_STREAM.match(self.lifted[0]) is not None
 
+    @property
+    def _is_page(self) -> bool:
+        """Whether it is a page or XML as a whole, whatever its scripts hold: texts in JSON may be pages too."""
+        return self.lifted[0].lstrip()[:1] == b"<"
+
+    @property
+    def is_of_people(self) -> bool:
+        """Whether it is a page for people that says nothing of any work."""
+        return self._is_page and is_of_people(self.body)
+
     @cached_property
     def values(self) -> list[Any]:
         """The JSON values in it, for what it says beside pictures."""
@@ -176,8 +186,7 @@ class Reading:
     @property
     def leads(self) -> list[str]:
         """The first address that it, which is no page and no error, says is a picture's."""
-        is_other = self.words.from_service or self.lifted[0].lstrip()[:1] == b"<"
-        response = None if is_other else self.response()
+        response = None if self.words.from_service or self._is_page else self.response()
         named = [image.url for image in (response.data if response else []) if image.url and image.guess != "link"]
         return named[:1]
 
@@ -192,8 +201,8 @@ class Reading:
     @property
     def was_begun(self) -> bool:
         """Whether the work was begun before it ended with an error: by a sketch, or progress beyond a queue."""
-        if self.lifted[0].lstrip()[:1] == b"<":
-            return False  # a page, whatever its scripts hold
+        if self._is_page:
+            return False
         return is_large(self.lifted[0]) or any(map(sse.is_begun, self._told[:-1]))
 
     @property
@@ -276,7 +285,7 @@ def parse_answer(
         return response
     last = _last_words(raw.body)
     words = service_words(last) if last else raw.words
-    if (words.from_service and not words.is_task) or is_of_people(raw.body):
+    if (words.from_service and not words.is_task) or raw.is_of_people:
         sent_before = Asked(prompt=prompt, begun=raw.was_begun)
         raise error_from_response(connection, 200, raw.headers, last or raw.body, subject=model, asked=sent_before)
     if response is not None and has_picture:

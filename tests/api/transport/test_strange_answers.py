@@ -56,6 +56,7 @@ def zipped(**members: bytes) -> bytes:
 
 
 PHOTO = picture_part(64, 64).data
+PAGE = "<html><title>Welcome</title><form>Sign in</form></html>"
 SKETCH = {"type": "image_generation.partial_image", "b64_json": text(BLUE), "partial_image_index": 0}
 GOOD = told({"created": 1, "data": [{"b64_json": text()}]})
 DEEP = b'{"data": [{"b64_json": "%s"}], "debug": %s}' % (text().encode(), b"[" * 50_000 + b"]" * 50_000)
@@ -516,6 +517,16 @@ def test_a_store_says_where_the_picture_is_as_seen_from_itself(server: WireServe
             server.file(path, plain(BLUE))
         assert colour() == [250, 0, 0]
         assert not any(b"authorization" in head.lower() for head in store.gets)
+
+
+@pytest.mark.parametrize("body", [chat(PAGE), told({"id": "r1", "output": PAGE})])
+def test_a_reply_that_writes_a_page_was_paid(server: WireServer, body: bytes) -> None:
+    """A chat's model may answer with one: it is no sign-in of the network's, and the next run sends nothing."""
+    server.script(plain(body))
+    for _ in range(2):
+        with pytest.raises(BadAnswerError, match="may have been billed"):
+            node()
+    assert server.posts == 1
 
 
 @pytest.mark.parametrize("path", ["output.images/fox.png", "static.files/2026/a.png", "v1.images/x"])
