@@ -59,10 +59,15 @@ def painted(canvas: Canvas) -> str:
     canvas.select("LoadImage")
     canvas.command("Comfy.MaskEditor.OpenMaskEditor")
     picture = canvas.page.locator("#maskEditorCanvasContainer canvas").first
-    expect(canvas.page.locator(".maskEditor_sidePanel").first).to_be_visible(timeout=LOADING_MS)
+    panel = canvas.page.locator(".maskEditor_sidePanel, #maskEditor_sidePanel").first
+    expect(panel).to_be_visible(timeout=LOADING_MS)
+    expect(canvas.page.get_by_text(f"{WIDTH}x{HEIGHT}").first).to_be_visible(timeout=LOADING_MS)  # when it is drawn
     canvas.settle(3000)
     canvas.shot("editor")
-    canvas.page.locator(".maskEditor_sidePanel input[type=number]").first.fill(str(BRUSH))
+    thickness = panel.locator("input[type=number]")
+    (thickness if thickness.count() else panel.locator("input[type=range]")).first.fill(
+        str(BRUSH)
+    )  # as frontends have it
     canvas.page.keyboard.press("Tab")
     for stroke in STROKES:
         draw(canvas, picture, stroke)
