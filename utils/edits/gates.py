@@ -17,7 +17,7 @@ from .certainty import leverage, uncertainty
 from .colour_match import ColourMatch, error, fit_curve, fit_gain, no_match
 from .flow import smooth_flow, typical_length
 from .geometry import Mapping, compose, corner_shift, identity, parts
-from .matched import matched
+from .matched import lack, matched
 from .pair import TRIMMED, Pair, Samples, View, samples, trimmed, view
 from .places import LOOKED_AT, places
 from .registration import Level, along_stripes, register, remaining
@@ -47,7 +47,7 @@ SAME = 3.0  # without texture, pictures that differ by less are taken for in pla
 RELIT = 12.0
 COLOURFUL, FADED = 4 / 255, 0.5  # the picture's spread of colours, and the answer's share of it
 LOOSE = 15.0  # leverage: an edge is hardly found to better than 0.05 px, the corners then not to 0.75 px
-VAGUE, UNSURE = 0.5, 0.15  # own pixels that noise of a level moves a corner: only scales are asked, or all is rough
+VAGUE, UNSURE = 0.25, 0.15  # own pixels that noise of a level moves a corner: scales are tried first, or all is rough
 SOFT = 6.0  # what is finer is noise there, whose slopes would make each step too short
 LEAST_UNIT = 0.25  # in smaller pictures all that a membrane could follow lies in blocks of JPEG with the edit
 TOO_LITTLE = "too little lies outside the mask"
@@ -145,11 +145,8 @@ class _Chain:
         pyramid = self._pair.levels(self._should_stop)
         self._is_striped = along_stripes(pyramid[0]) is not None
         unsure = uncertainty(self._pair)
-        self._is_vague = not self._is_striped and unsure > VAGUE
-        if self._is_vague:
-            self._refuse("shift", TOO_PLAIN)
-        found = register(pyramid, self._should_stop, anchored=self._is_vague)
-        shown = self._refined(view(self._pair, Mapping(found))) if self._is_vague else self._placed(pyramid, found)
+        is_vague = unsure > VAGUE and not self._is_striped
+        shown = self._scaled(pyramid) if is_vague else self._placed(pyramid, register(pyramid, self._should_stop))
         affine = shown.mapping.affine
         self._ask()
         self._best = shown
@@ -162,6 +159,24 @@ class _Chain:
         self._applied.append("alignment")
         self._is_loose = unsure > UNSURE or leverage(pyramid[min(LOOKED_AT, len(pyramid) - 1)]) > LOOSE
         return shown
+
+    def _scaled(self, pyramid: Sequence[Level]) -> View:
+        """Return the view with the upper left corner in place, or that of any place where it clearly matches better.
+
+        With six numbers a soft shadow's tone and place stand in for its size; nothing stands in for a shift.
+        """
+        self._is_vague, fine = True, SOFT * self._pair.unit
+        held = self._refined(view(self._pair, Mapping(register(pyramid, self._should_stop, anchored=True))))
+        unsettled, least = self._unsettled, lack(held, fine)
+        found = register(pyramid, self._should_stop)
+        if lack(view(self._pair, Mapping(found)), fine) < least:
+            self._is_vague = False
+            free = self._placed(pyramid, found)
+            if lack(free, fine) <= CLEAR_MATCH * least:
+                return free
+        self._is_vague, self._unsettled, self._places = True, unsettled, 1
+        self._refuse("shift", TOO_PLAIN)
+        return held
 
     def _placed(self, pyramid: Sequence[Level], affine: Tensor) -> View:
         """Return the view at the nearest of the places where it matches alike: a pattern that repeats has many.
@@ -193,7 +208,6 @@ class _Chain:
         Of a frame that was redrawn the steps may run away from what matched best: then it is that.
         """
         affine, shown, best, last, moved = first.mapping.affine, first, first, None, 0.0
-        self._ask()
         for done in range(1, REFINEMENTS + 1):
             self._ask()
             level = matched(shown, SOFT * self._pair.unit) if self._is_vague else matched(shown)
@@ -285,7 +299,7 @@ class _Chain:
             self._refuse("colour match", TOO_LITTLE)
             return no_match(3)
         values = samples(shown, clear)
-        halves = [_taken(values, values.block % 2 == side) for side in (0, 1)]
+        halves = [values.of(values.block % 2 == side) for side in (0, 1)]
         if min(len(half.picture) for half in halves) == 0:
             return no_match(3)
         if _is_faded(values):
@@ -422,10 +436,6 @@ def _is_faded(values: Samples) -> bool:
         for colours in (values.picture, values.answer)
     )
     return picture >= COLOURFUL and answer < FADED * picture
-
-
-def _taken(values: Samples, which: Tensor) -> Samples:
-    return Samples(values.picture[which], values.answer[which], values.block[which])
 
 
 def _held_out(halves: list[Samples], matches: list[ColourMatch]) -> float:

@@ -26,3 +26,8 @@ def matched(shown: View, fine: float = FINE) -> Level:
     both = (luminance(colour.apply(pair.picture).clamp(0, 1)), luminance(shown.answer))
     picture, answer = (features(luminances, weight, BANDS, fine) for luminances in both)
     return Level(pair.frame, picture, answer, weight)
+
+
+def lack(shown: View, fine: float) -> float:
+    """Return what a view's match, of what is coarser than `fine` pixels and in the same colours, has less than 1."""
+    return 1 - matched(shown, fine).match

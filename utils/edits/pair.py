@@ -14,7 +14,7 @@ from .cancel import ShouldStop, raise_if_stopped
 from .filters import blur, grow, luminance, reduced
 from .geometry import Frame, Mapping, inside, positions, sample, sample_spline, spline
 from .regions import Box
-from .registration import Level, correlation, features, levels
+from .registration import Level, features, levels
 
 WORKING_SIDE = 1024
 GUARD = 8.0  # around the mask nothing is compared, in pixels at 1024: edits spill over
@@ -95,7 +95,7 @@ class View:
     @cached_property
     def match(self) -> float:
         """The correlation of the features, NCC."""
-        return float(correlation(self.level.picture, self.level.answer, self.weight))
+        return self.level.match
 
     @cached_property
     def texture(self) -> float:
@@ -111,6 +111,10 @@ class Samples:
     picture: Tensor
     answer: Tensor
     block: Tensor
+
+    def of(self, which: Tensor) -> Samples:
+        """Return those of them that a mask [n] tells."""
+        return Samples(self.picture[which], self.answer[which], self.block[which])
 
 
 def make_pair(original: Tensor, answer: Tensor, mask: Tensor | None, should_stop: ShouldStop | None = None) -> Pair:

@@ -46,6 +46,11 @@ class Level:
     answer: Tensor
     keep: Tensor
 
+    @property
+    def match(self) -> float:
+        """The correlation of the features, NCC."""
+        return float(correlation(self.picture, self.answer, self.keep))
+
 
 def features(grey: Tensor, keep: Tensor | None = None, noise: float = NOISE, fine: float = FINE) -> Tensor:
     """Return the local contrast of a luminance [1,1,h,w]: gain, offset, gamma and vignettes drop out of it.

@@ -8,7 +8,7 @@ from openai_image_nodes.utils.edits import gates
 from openai_image_nodes.utils.edits.gates import Decision, decide
 from openai_image_nodes.utils.edits.geometry import identity
 from openai_image_nodes.utils.edits.pair import make_pair
-from PIL import Image
+from PIL import Image, ImageDraw
 from support.drift import (
     PHOTOGRAPHS,
     Drift,
@@ -128,6 +128,26 @@ def test_shadow_that_tells_little_is_not_called_aligned() -> None:
     decided = decision(original, drift.answer(original), mask)
     assert "shift" not in refused(decided)
     assert decided.verdict == "roughly aligned"
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.96])
+def test_plain_page_is_found_where_it_was_shifted(scale: float) -> None:
+    """A line and a word on white tell little of a scale, but of a shift: it was called redrawn, 18 px off."""
+    page = Image.new("RGB", (640, 640), (250, 250, 251))
+    drawn = ImageDraw.Draw(page)
+    drawn.rectangle((0, 0, 640, 51), fill=(242, 243, 245))
+    drawn.line((0, 51, 640, 51), fill=(225, 226, 229))
+    drawn.text((12, 19), "Inbox", fill=(60, 60, 70))
+    drawn.rounded_rectangle((580, 12, 626, 38), 6, outline=(190, 190, 200))
+    original = tensor(page)
+    drift = Drift((scale, scale), (0.03, -0.02), noise=1, jpeg=90)
+    decided = decision(original, drift.answer(original), rectangle(original, 0.2, 0.2, 0.8, 0.9))
+    assert (
+        corner_error(decided.view.mapping.affine.tolist(), drift, (640, 640)) < 14
+    )  # the lower ones: nothing is there
+    assert decided.figures.match > 0.9
+    assert decided.verdict == "roughly aligned"
+    assert "shift" not in refused(decided)
 
 
 def product_on_paper(dark: float) -> tuple[Tensor, Tensor]:
