@@ -62,7 +62,8 @@ asyncio.run(serve())
 for thread in threading.enumerate():
     if thread.name == "openai-image-start":
         thread.join()
-paths = sorted(f"{route.method} {route.path}" for route in instance.routes)
+routes = [route for route in instance.routes if isinstance(route, web.RouteDef)]  # a folder with a dot has help beside
+paths = sorted(f"{route.method} {route.path}" for route in routes)
 is_taken = signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
 print(json.dumps({"at_start": at_start, "later": sorted(set(sys.modules)), "paths": paths, "sigterm": is_taken}))
 """
