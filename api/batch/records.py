@@ -135,7 +135,7 @@ class BatchLedger:
             spending.release(self._store_root, record.id)
         write_atomic(self.folder(record.id) / RECORD, as_json(record.model_dump(exclude_none=True)))
         if record.is_open and record.held_usd is not None:
-            spending.hold(self._store_root, record.id, record.held_usd, until_released=True)
+            spending.hold(self._store_root, record.id, record.held_usd)
 
     def find(self, batch: str) -> BatchRecord | None:
         """Return a batch by our id, or None."""

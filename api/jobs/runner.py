@@ -198,8 +198,11 @@ class JobRunner:
         try:
             while True:
                 try:
-                    with self._in_budget() if raw is None else contextlib.nullcontext():  # else it is paid already
-                        return self._recorded(record, raw or self._sent(record))
+                    if raw is not None:  # it is paid already
+                        return self._recorded(record, raw)
+                    at = time.time()  # once: over midnight it must count for the day that it is held for
+                    with self._in_budget(at):
+                        return self._recorded(record, self._sent(record, at))
                 except BadAnswerError:
                     raise
                 except OpenAIImageError as error:
@@ -224,21 +227,21 @@ class JobRunner:
             self._journal.forget(self._owner.name(self._handle.identity), self._owner)
         return answer
 
-    def _in_budget(self) -> AbstractContextManager[None]:
+    def _in_budget(self, at: float) -> AbstractContextManager[None]:
         connection, images = self._job.connection, [file for file in self._job.files if file.name.startswith("image")]
         if connection.kind == "sandbox":
             return contextlib.nullcontext()
         amount = pricing.cautious_usd(connection, self._job.request.wire_fields(), len(images))
-        return spending.reserved(self._store.root, amount, self._store.backend, name=self._name)
+        return spending.reserved(self._store.root, amount, self._store.backend, name=self._name, at=at)
 
-    def _sent(self, record: JobRecord) -> RawAnswer:
+    def _sent(self, record: JobRecord, at: float) -> RawAnswer:
         operation = self._job.operation({"Idempotency-Key": record.idempotency_key} if record.idempotency_key else {})
         self._handle.operation = operation
         operation.on_slow = lambda: self._handle.on_deserted()
         self._refuse_lost_lease()
         self._handle.median_duration_s = past_runs.median_duration_s(self._store, record)
         self._handle.about_to_send()
-        record.state, record.sent_at = "sent", time.time()
+        record.state, record.sent_at = "sent", at
         self._journal.write(self._name, record, goes_out=True)
         self._refuse_lost_lease()  # this process may have slept while it wrote
         try:

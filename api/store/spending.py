@@ -38,17 +38,26 @@ DAYS_SUMMED = 64
 NOTES_READ = 20_000
 
 _lock = threading.Lock()
-_reserved: dict[Path, dict[str, float]] = {}
+_reserved: dict[tuple[Path, str], dict[str, float]] = {}  # by store and day
+
+
+def day_of(at: float | None) -> str:
+    """Return the day by the machine's own time zone, as 2026-11-23: it begins at midnight there, summer or winter."""
+    return time.strftime("%Y-%m-%d", time.localtime(at))
 
 
 def today() -> str:
-    """Return the day by the machine's own time zone, as 2026-11-23: it begins at midnight there, summer or winter."""
-    return time.strftime("%Y-%m-%d")
+    """Return the day that is now."""
+    return day_of(time.time())
 
 
 def note_of(record: JobRecord) -> tuple[str, bytes]:
-    """Return the name below a store and the content of the note of what an answer cost; always the same for one."""
-    day = time.strftime("%Y-%m-%d", time.localtime(record.answered_at))
+    """Return the name below a store and the content of the note of what an answer cost; always the same for one.
+
+    It counts for the day on which it was sent and held: else over midnight it would pass the next one's budget. A batch
+    is held until it is collected.
+    """
+    day = day_of(record.answered_at if record.batch or not record.sent_at else record.sent_at)
     usd = UNKNOWN if record.cost_usd is None else f"{record.cost_usd:.6f}"
     line = {"connection": record.connection, "model": record.model, "usd": record.cost_usd, "credits": record.credits}
     if record.cost_usd is None:
@@ -119,26 +128,30 @@ def days(root: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def reserved(root: Path, usd: float, shared: Backend | None = None, *, name: str = "") -> Iterator[None]:
+def reserved(
+    root: Path, usd: float, shared: Backend | None = None, *, name: str = "", at: float | None = None
+) -> Iterator[None]:
     """Hold an amount of the day's budget while a request is out; `name` is what it is called in the journal.
 
-    With a name it stays held until `release`, for a request that got lost may have been billed.
+    The day is that of `at`, the second that the request is noted as sent. With a name it stays held until `release`,
+    for a request that got lost may have been billed.
     Raises: OutOfCreditError if the day's sum with everything on its way would pass the budget, SharedStoreError.
     """
+    day = day_of(at)
     with _lock:
         is_limited = _limit() is not None
-        was_held = is_limited and name in _held(root)  # by an earlier try, which may have been billed
+        was_held = is_limited and name in _held(root, day)  # by an earlier try, which may have been billed
         if name:  # before the look: of two processes or machines that hold at once at least one sees the other
-            hold(root, name, usd)
+            hold(root, name, usd, day)
         try:
             if name and shared is not None and is_limited:
-                shared.write(_hold_name(name, usd, today()), b"")
-            refuse_over_budget(root, usd, shared, but=name)
+                shared.write(_hold_name(name, usd, day), b"")
+            refuse_over_budget(root, usd, shared, but=name, day=day)
         except (OutOfCreditError, SharedStoreError):
             if name and not was_held:
                 release(root, name, shared)
             raise
-        ours = _reserved.setdefault(root, {})
+        ours = _reserved.setdefault((root, day), {})
         key = name or uuid.uuid4().hex
         ours[key] = usd
     try:
@@ -148,7 +161,9 @@ def reserved(root: Path, usd: float, shared: Backend | None = None, *, name: str
             ours.pop(key, None)
 
 
-def refuse_over_budget(root: Path, usd: float, shared: Backend | None = None, *, but: str = "") -> None:
+def refuse_over_budget(
+    root: Path, usd: float, shared: Backend | None = None, *, but: str = "", day: str | None = None
+) -> None:
     """Refuse an amount with which the day's budget would be passed; what is held for `but` is what it is about.
 
     Raises: OutOfCreditError, SharedStoreError.
@@ -156,9 +171,10 @@ def refuse_over_budget(root: Path, usd: float, shared: Backend | None = None, *,
     limit = _limit()
     if limit is None:
         return
-    known = spent(root, today(), shared, unknown_too=True)
-    out = dict(filter(None, map(_hold_of, shared.names(f"{HELD}/{today()}/")))) if shared else {}
-    out.update({**_held(root), **_reserved.get(root, {})})
+    day = day or today()
+    known = spent(root, day, shared, unknown_too=True)
+    out = dict(filter(None, map(_hold_of, shared.names(f"{HELD}/{day}/")))) if shared else {}
+    out.update({**_held(root, day), **_reserved.get((root, day), {})})
     so_far, held = sum(known.values()), sum(amount for name, amount in out.items() if name != but)
     if so_far + held + usd > limit:
         raise OutOfCreditError(
@@ -168,10 +184,10 @@ def refuse_over_budget(root: Path, usd: float, shared: Backend | None = None, *,
         )
 
 
-def hold(root: Path, name: str, usd: float, *, until_released: bool = False) -> None:
-    """Note that something is out that may cost so much: for today, or `until_released`. A full disk is no reason."""
+def hold(root: Path, name: str, usd: float, day: str = OPEN) -> None:
+    """Note that something is out that may cost so much: for a day, or until released. A full disk is no reason."""
     release(root, name)
-    folder = root / HELD / (OPEN if until_released else today())
+    folder = root / HELD / day
     with contextlib.suppress(OSError):
         write_atomic(make_private_folder(folder) / _hold_name(name, usd).rpartition("/")[2], b"", synced=False)
 
@@ -202,11 +218,11 @@ def _hold_of(path: str) -> tuple[str, float] | None:
     return None
 
 
-def _held(root: Path) -> dict[str, float]:
+def _held(root: Path, day: str) -> dict[str, float]:
     """Return what is out in USD by name, of all processes of this machine."""
     found: dict[str, float] = {}
-    for day in (today(), OPEN):
-        found.update(filter(None, (_hold_of(path.name) for path in (root / HELD / day).glob("[0-9]*_*.json"))))
+    for each in (day, OPEN):
+        found.update(filter(None, (_hold_of(path.name) for path in (root / HELD / each).glob("[0-9]*_*.json"))))
     return found
 
 

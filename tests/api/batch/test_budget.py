@@ -19,7 +19,7 @@ BUDGET = "OPENAI_IMAGE_NODES_BUDGET_USD_PER_DAY"
 
 
 def held() -> float:
-    return sum(spending._held(store().root).values())
+    return sum(spending._held(store().root, spending.today()).values())
 
 
 def test_batch_counts_from_submit_until_it_is_collected(

@@ -213,10 +213,10 @@ def test_answers_that_come_together_are_all_kept(tmp_path: Path, monkeypatch: py
     assert next(starts) > 1
 
 
-def note(root: Path, usd: float, number: int, *, answered_at: float | None = None) -> None:
+def note(root: Path, usd: float, number: int, *, sent_at: float | None = None) -> None:
     """Write down what an answer cost, as this process does."""
     new: JobRecord = record(number)
-    new.cost_usd, new.answered_at = usd, time.time() if answered_at is None else answered_at
+    new.cost_usd, new.sent_at = usd, time.time() if sent_at is None else sent_at
     spending.note_spent(root, new)
 
 
@@ -230,7 +230,7 @@ def test_running_sum_is_the_sum_of_the_notes(tmp_path: Path) -> None:
     day = tmp_path / "spent" / spending.today()
     assert spending.spent(tmp_path, spending.today()) == {}
     note(tmp_path, 0.25, 1)
-    note(tmp_path, 0.25, 1, answered_at=time.time() + 0.01)
+    note(tmp_path, 0.25, 1, sent_at=time.time() + 0.01)
     assert spending.spent(tmp_path, spending.today()) == {"openai": 0.5}
     (day / f"1.000000_azure_{'a' * 32}.json").write_text("{}")
     told_by_its_time(day)
@@ -252,7 +252,7 @@ def test_notes_of_other_machines_are_read_once(tmp_path: Path, monkeypatch: pyte
 
     there = There(tmp_path / "bucket")
     for number in range(50):
-        there.write(*spending.note_of(record(number).model_copy(update={"cost_usd": None, "answered_at": time.time()})))
+        there.write(*spending.note_of(record(number).model_copy(update={"cost_usd": None, "sent_at": time.time()})))
     first, second = (spending.spent(tmp_path, spending.today(), there, unknown_too=True) for _ in range(2))
     assert (first, next(reads)) == (second, 50)
     assert sum(first.values()) > 0

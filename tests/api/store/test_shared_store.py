@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -211,10 +212,10 @@ def test_forgotten_answer_comes_back_from_the_bucket(farm: Farm) -> None:
 
 def test_budget_is_that_of_the_farm(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
     """One machine's costs count on the others, by names alone, and none twice."""
-    shared = farm.store.bucket
+    shared, now = farm.store.bucket, time.time()
     for number in range(3):
-        shared.put(record(str(number) * 64, cost_usd=0.2, answered_at=None), [])
-    budget.note_spent(farm.asker.store.root, record("0" * 64, cost_usd=0.2, answered_at=None))
+        shared.put(record(str(number) * 64, cost_usd=0.2, sent_at=now), [])
+    budget.note_spent(farm.asker.store.root, record("0" * 64, cost_usd=0.2, sent_at=now))
     farm.bucket.seen.clear()
     sums = budget.spent(farm.asker.store.root, budget.today(), shared.backend)
     assert (sums, len(farm.bucket.seen)) == (pytest.approx({"openai": 0.6}), 1)
@@ -230,7 +231,7 @@ def test_sums_of_older_notes_are_read(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / f"{'a' * 32}.json").write_text(json.dumps({"connection": "openai", "usd": 0.5, "credits": None}))
     (folder / f"{'b' * 32}.json").write_text("cut o")
-    budget.note_spent(tmp_path, record(cost_usd=0.25, connection="my_own/host%_1", answered_at=None))
+    budget.note_spent(tmp_path, record(cost_usd=0.25, connection="my_own/host%_1", sent_at=time.time()))
     assert budget.spent(tmp_path, budget.today()) == {"openai": 0.5, "my_own/host%_1": 0.25}
 
 

@@ -18,7 +18,7 @@ from openai_image_nodes.api.catalog.schemas import TokenDetails, Usage
 from openai_image_nodes.api.errors import BadAnswerError, OutcomeUnknownError, OutOfCreditError
 from openai_image_nodes.api.store import spending
 from openai_image_nodes.api.store.records import record_bytes, record_from
-from support.asker import MODEL, Asker, Server, connection, job
+from support.asker import MODEL, Asker, Server, connection, job, until
 from support.machines import record
 
 BUDGET = "OPENAI_IMAGE_NODES_BUDGET_USD_PER_DAY"
@@ -137,7 +137,7 @@ def test_budget_that_is_no_number_refuses(asker: Asker, monkeypatch: pytest.Monk
 
 def test_answer_without_usage_counts_at_its_estimate(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody knows is not free; the list of what was spent names known costs alone."""
-    told = record("b" * 64, fields={"model": MODEL, "size": "1024x1024", "quality": "high"}, answered_at=time.time())
+    told = record("b" * 64, fields={"model": MODEL, "size": "1024x1024", "quality": "high"}, sent_at=time.time())
     root = asker.store.root
     spending.note_spent(root, told)
     assert sum(spending.spent(root, spending.today()).values()) == 0
@@ -246,10 +246,31 @@ def test_day_begins_at_midnight_of_this_machine(monkeypatch: pytest.MonkeyPatch,
     time.tzset()
     try:
         at = float(timegm(time.strptime(utc, "%Y-%m-%dT%H:%M:%S")))
-        assert spending.note_of(record(answered_at=at))[0].startswith(f"spent/{day}/")
+        assert spending.note_of(record(sent_at=at))[0].startswith(f"spent/{day}/")
         clock = time.localtime(at)
         monkeypatch.setattr(time, "localtime", lambda _at=None: clock)
         assert time.strftime("%Y-%m-%d", time.localtime()) == day
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_request_over_midnight_counts_for_the_day_on_which_it_was_held(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To another process it is held on that day alone: by its answer's hour it would pass the next one's budget."""
+    real, offset = time.time, [time.mktime((2026, 11, 28, 23, 59, 0, 0, 0, -1)) - time.time()]
+    monkeypatch.setattr(time, "time", lambda: real() + offset[0])
+    first, gate = spending.today(), asker.faults.hold()
+    running = asker.submit()
+    until(lambda: asker.faults.posts)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(spending, "_reserved", {})  # as another process has it
+        patched.setenv(BUDGET, "0.0000001")
+        with pytest.raises(OutOfCreditError):
+            asker.ask("another fox")
+    offset[0] += 3600.0
+    gate.set()
+    usd = running.future.result(60).record.cost_usd
+    assert spending.today() > first
+    assert [spending.spent(asker.store.root, day) for day in (first, spending.today())] == [{"openai": usd}, {}]

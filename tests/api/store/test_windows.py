@@ -324,7 +324,7 @@ def test_names_that_are_made_up_are_names_for_windows(store: Store, rules: Windo
     """A connection may be called anything; the note of what it cost has a name all the same."""
     for number, connection in zip(count(), ["a:b", "what? <me>", "con", "trailing.", "x|y*z", '"quoted" \\ back']):
         new = record(number)
-        new.connection, new.answered_at = connection, time.time()
+        new.connection, new.sent_at = connection, time.time()
         spending.note_spent(store.root, new)
         assert spending.spent(store.root, spending.today())[connection] == pytest.approx(0.01)
 
