@@ -35,6 +35,7 @@ def parts_of(pieces: list[bytes]) -> list[tuple[PartHead, bytes]]:
     return found
 
 
+@pytest.mark.slow
 @given(st.sampled_from(DATA), st.sampled_from(DATA), st.lists(st.integers(0, 2000), max_size=8))
 def test_pieces_change_nothing(first: bytes, second: bytes, cuts: list[int]) -> None:
     """A cut may lie anywhere: in a delimiter, in a head, between two parts."""

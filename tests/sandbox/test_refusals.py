@@ -271,12 +271,14 @@ def test_sixteen_images_and_n_ten_are_allowed(sandbox: Sandbox) -> None:
     assert len(answer.json()["data"]) == 10
 
 
+@pytest.mark.slow
 def test_image_over_50_mb_is_refused(sandbox: Sandbox) -> None:
     """Length is looked at before the picture."""
     files = [part("image", b"\x89PNG" + bytes(50_000_000))]
     assert refusal(edit(sandbox, files)) == (400, "file_too_large", "image")
 
 
+@pytest.mark.slow
 def test_mask_over_4_mb_is_refused(sandbox: Sandbox) -> None:
     """A mask of noise is quickly too large; the same bytes are fine as an image."""
     large = noise("RGBA", (1100, 1100))

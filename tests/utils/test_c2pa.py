@@ -89,6 +89,7 @@ def test_credentials_that_cannot_be_read_are_present_all_the_same(box: bytes) ->
     assert None in (found.issuer, found.generator)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(form=st.sampled_from(FORMS), at=st.integers(0, 5000), with_what=st.binary(min_size=1, max_size=8))
 def test_damaged_credentials_never_raise(form: str, at: int, with_what: bytes) -> None:

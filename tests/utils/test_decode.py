@@ -358,6 +358,7 @@ class TestBombs:
         assert decoded.image.shape == (2, 60_000, 1, 3)
         assert pngs_to_image([turned, file_of(Image.new("RGB", (60_000, 1)))], at_most=2).broken == [1]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("bomb", ["text", "profile", "pixels"])
     def test_compressed_bombs_inside_of_a_picture_stay_small(self, bomb: str) -> None:
         """Texts, profiles and pixels that unfold to a gigabyte are cut or refused."""

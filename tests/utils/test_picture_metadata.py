@@ -174,6 +174,7 @@ def test_workflow_too_long_for_a_jpeg_is_told() -> None:
     assert len(with_texts(unsigned("webp"), {"workflow": '"' + "x" * 70_000 + '"'})) > 70_000
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     form=st.sampled_from(("png", "jpg", "webp", "svg")),

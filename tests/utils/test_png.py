@@ -158,6 +158,7 @@ def test_every_filter_is_pngs_own(pixels: Bytes, kind: int) -> None:
         assert np.array_equal(decoded(encode_png(pixels)), pixels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", CONTENTS)
 def test_last_byte_is_out_no_later_than_pillows(content: str, packing: str) -> None:
     """A picture costs at most the bytes that a connection carries while Pillow would still search, and is exact."""
@@ -167,6 +168,7 @@ def test_last_byte_is_out_no_later_than_pillows(content: str, packing: str) -> N
     assert np.array_equal(decoded(data), pixels)
 
 
+@pytest.mark.slow
 def test_photographs_come_out_smaller_than_pillows(packing: str) -> None:
     """Where nothing repeats, not searching for repeats saves bytes too."""
     pixels = clouds(8, 1)
@@ -224,6 +226,7 @@ def test_number_of_cores_does_not_change_the_bytes(monkeypatch: pytest.MonkeyPat
     assert encode_png(pixels) == expected
 
 
+@pytest.mark.slow
 @given(st.lists(arrays(np.uint8, st.integers(1, 3000), elements=st.integers(0, 40)), min_size=1, max_size=6))
 def test_blocks_go_on_one_after_the_other(chunks: list[Bytes]) -> None:
     """A stream that isal has ended is opened again only where its last bit is certain."""

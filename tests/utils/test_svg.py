@@ -333,6 +333,7 @@ LETTERS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(LETTERS, max_size=40))
 def test_anything_is_clean_or_told(parts: list[str]) -> None:

@@ -96,6 +96,7 @@ def test_words_without_a_key_stay() -> None:
     assert CONNECTION.without_secrets_in(words) == words
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from([b"\\", b"%", b"s", b"sk", b"\\u0073", b"%73", b"k-planted", b" "])))
 def test_what_is_no_key_is_passed_on_whole(pieces: list[bytes]) -> None:
     """Nothing gets lost at the cuts."""

@@ -89,6 +89,7 @@ def test_mapped_file_is_searched_as_well(tmp_path: Path) -> None:
         assert b"".join(body).count(boundary_of(body).encode()) == 3
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(["prompt", "size", "model"]), TEXTS, min_size=1), st.binary(max_size=300))
 def test_what_goes_in_comes_out(fields: dict[str, str], data: bytes) -> None:
     """A form has as many parts as there are fields and files, whatever is in them."""

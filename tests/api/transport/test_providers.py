@@ -617,6 +617,7 @@ def test_what_is_left_open_takes_nothing_from_what_comes_behind_it() -> None:
         assert found.data, fault
 
 
+@pytest.mark.slow
 def test_a_long_name_above_many_values_is_not_copied_for_each() -> None:
     """Of 4,000 values under a name of 500,000 characters the paths alone would be 2 GB."""
     body = json.dumps({"k" * 500_000: {f"v{index}": "x" for index in range(4_000)}}).encode()

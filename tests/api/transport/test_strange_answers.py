@@ -593,6 +593,7 @@ def test_pictures_that_are_packed_under_any_name_are_all_had() -> None:
     assert find_pictures.unzipped(file.getvalue()) == [RED, BLUE, PHOTO]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_packed_file_of_which_more_comes_than_it_tells_fills_no_memory(method: int) -> None:
     """Six hundred bytes can hold gigabytes."""

@@ -36,6 +36,7 @@ def pictures_with_masks(draw: st.DrawFn) -> tuple[tuple[int, int], MaskedArea]:
     return (width, height), MaskedArea(box, draw(st.integers(1, box.width * box.height)))
 
 
+@pytest.mark.slow
 @SIZES
 @given(case=pictures_with_masks(), context=st.integers(0, 200))
 def test_region_holds_for_any_mask(

@@ -77,6 +77,7 @@ def test_unusual_answer_is_no_worse_than_a_paste(name: str) -> None:
     assert errors[0] <= errors[1] + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lowest", [0.0, 1 / 255])
 def test_what_a_mask_opens_by_less_than_a_level_stays(lowest: float) -> None:
     """A blurred mask goes on for ever, by less than 1/255: there the picture stays bit for bit."""
