@@ -56,6 +56,7 @@ NOT_GIVEN = any_of(
     rf"\b(no|empty|missing|invalid) (\w+ ){{0,3}}?{_MADE_OF}( \w+){{0,2}} (in|from|by) ((the|an?) )?(\w+ )?"
     + r"(response|reply|answer|results?|output|upstream|model|provider|gemini|codex|conversation)\b",
     r"\bneither \w+ nor \w+",
+    r"invalid character '<'|unexpected token '?<",  # a page in its place
     r"\b(empty|no final|no valid final) (\w+ )?(response|result|output|reply|image)",
     _UNABLE_TO
     + r"(extract|parse|read|decode|find|get|retrieve|fetch|unmarshal) (\w+ ){0,3}(response|reply|result|answer|output)",
@@ -63,24 +64,27 @@ NOT_GIVEN = any_of(
 )
 
 # --- it broke off, or took too long ---
+_CUT = r"(reset|closed|aborted|lost|terminated)"
 BROKEN_LINE = any_of(  # between who says it and who was asked for the picture
-    r"connection (was )?(reset|closed|aborted|lost)",
-    r"lost (the )?connection",
+    rf"connection (was |is )?(forcibly )?{_CUT}",
+    rf"{_CUT} (the |idle )?connection",
     r"connection (error|broken|fail)",
     r"(from|by) peer",
-    r"unexpected eof|incompleteread",
-    r"broken pipe|socket hang up|goaway",
+    r"unexpected[ _](eof|end of file)|incompleteread|incomplete ?(chunked|message)",
+    r"premature(ly)?\b|(payload|response) is not completed|transfer closed",
+    r"broken pipe|socket hang up|hung up|goaway",
+    r"error (decoding|reading) (the )?response|error sending request for url",
     r"econn(reset|aborted)|epipe|etimedout",
     r"i/o timeout",
     r"\b(post|get) \"https?://[^\"]{1,300}\":",  # as Go says it
-    r"bad gateway|gateway (error|time)",
-    r"\b(status|code|http|error|returned|responded with)\W{0,3}(status |code |error ){0,3}\W{0,2}5\d\d\b"
+    r"bad[ _]gateway|gateway[ _](error|time)",
+    r"\b(status|code|http|error|upstream|returned|responded with)\W{0,3}(status |code |error ){0,3}\W{0,2}5\d\d\b"
     + r"(?!\s*(x|px|m?b|char|k))",
     foreign.BROKEN_LINE,
 )
 _NOT_OF_WORK = any_of(  # of the queue before it, of the request and its pictures
-    r"queue|slot|load|concurren|rate.?limit",
-    r"multipart|\bbody|unknown|field|parameter",
+    r"queue|slot|(?<!pay)load|concurren|rate.?limit",
+    r"multipart|(?<!response )(?<!message )\bbody|unknown|field|parameter",
     r"input[ _]image",
     r"fetch (the )?(\w+ )?(image|file|url)",
     r"timeout (must|should)",
@@ -91,7 +95,8 @@ AFTERWARDS = any_of(  # whatever the status that a relay gives it
     NOT_GIVEN,
     r"error occurred while processing your request",
     r"downstream service error",
-    r"\bstream\b.{0,20} (disconnect|clos|broke|interrupt)",
+    r"\bstream\b.{0,30} (disconnect|clos|broke|interrupt|abort|reset|end(ed|s)?\b)",
+    r"(closed|ended|aborted) the stream\b",
     rf"^(?!.*{_NOT_OF_WORK}).*"
     + any_of(
         BROKEN_LINE,
@@ -125,6 +130,20 @@ STREAM_UNREAD = any_of(  # by who passes it on
     r"event: image_(edit|generation)\.",
 )
 ANSWER_TOO_LARGE = r"response (payload|body|size|entity)"
+
+# --- it failed, as a program says it of its own fault: in words of its language that are of no request ---
+PROGRAM_FAULT = any_of(
+    # nothing was where something was sought
+    r"\bnonetype\b|nil:nilclass|nullpointer|nil pointer|object reference not set|option::unwrap",
+    r"has no attribute|not subscriptable|not iterable|non-iterable|array (key|offset)",
+    r"index out of range|out of bounds for length",
+    r"cannot (read propert|destructure|invoke \")|undefined method|is not a function\b",
+    r"^\W*(error\W+)?(name )?['\w]+ is not defined\W*$",
+    r"^\W*(error\W+)?'(?!prompt|model|image|mask|size)\w+'\W*$",  # as Python says that a key is missing
+    # something else was there
+    r"string indices must|to unpack\b|operand type|not supported between instances|circular structure",
+    r"referenced before assignment|recursion depth|division by zero|(loop|session) is closed|without having called",
+)
 
 # --- it failed, as servers, their languages and programs say it of what was begun ---
 FAILED_CODES = any_of(
@@ -176,7 +195,9 @@ FAILED_WORDS = any_of(
     + r" (error|exception|failure|crash)",
     r"\binternal (server )?error",
     r"^unknown[_ ]error",
-    r"something went wrong",
+    r"something (went wrong|broke)",
+    r"^\W*(failed|failure|error|terminated|aborted|failed to fetch)\W*$",
+    r"operation was (aborted|cancel)",
     r"encountered an error",
     r"\berror (has )?(occurr?ed|happened)(\W*$|[^:]{0,20} (processing|generating|generation))",
     r"\b(model|worker|process|gpu|container|pod) (\w+ )?(crash\w*|died|killed|lost)\b",
@@ -186,10 +207,10 @@ FAILED_WORDS = any_of(
     # its time, or the line
     r"timed? ?out",
     r"deadline exceeded|context (deadline|cancell?ed)",
-    r"(\bmax\w* retries|\b(execution|generation|processing|inference) time( limit)?) (was |has been )?exceeded",
+    r"\bretr(y|ies)( attempts)? (were |have been )?(exceeded|exhausted|failed|reached)",
+    r"\b(execution|generation|processing|inference) time( limit| of \d+ seconds)? (was |has been )?exceeded",
     r"exceeded (the |its )?(max\w* )?(execution|generation|processing|inference) time",
     r"interrupted|disconnected",
-    r"stream .{0,30}(end|close|broke|disconnect|reset|abort)",
     r"read response",
     r"invalid (response|json) (\w+ )?from",
     r"unexpected end of",
@@ -200,9 +221,7 @@ FAILED_WORDS = any_of(
     r"sigkill|exited with|segmentation fault|core dumped",
     # its program
     r"traceback|\b(key|type|index|runtime|attribute|memory|decode)error\b",
-    r"has no attribute|index out of range|not subscriptable",
     r"expecting value: line|unexpected token|looking for beginning of value",
-    r"cannot read propert|nil pointer",
     r"cannot unmarshal(?!.{0,60}struct field)",
     foreign.FAILED,
 )
@@ -213,7 +232,9 @@ OF_THE_REQUEST = any_of(  # what is wrong with it, or what another server found 
     r"reference(?!\W*(id\b|number|no\b|code|[\w-]*\d))",  # not that of an error
     r"\burl\b|https?://|upload|download|\bfiles?\b|base64|corrupt",
     r"too (long|large|small|many)",
-    r"exceed(?!ed)|(?<!deadline )(?<!retries )(?<!time )(?<!time limit )exceeded(?! (the |its )?(max\w* )?(\w+ )?time)",
+    r"exceed(?!ed)",
+    r"^(?!.*\b(deadline|retries|attempts|seconds|time|time limit) exceeded)"
+    + r".*exceeded(?! (the |its )?(max\w* )?(\w+ )?time)",
     r"unknown (?!err|exc|reason|fail)",
     r"(with|for|by|on) (this|the) model",
     r"permission|denied|forbidden|unauthor",

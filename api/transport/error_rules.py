@@ -198,6 +198,7 @@ RULES = (  # the first that holds
     Rule(
         OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {*BUSY_STATUSES, 501, 505}, words=begun.AFTERWARDS, page=False
     ),
+    Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {*SUCCESS, 400, 422, 501, 505}, words=begun.PROGRAM_FAULT),
     Rule(RateLimitError, TOO_MANY, WAIT_A_LITTLE, {429}),
     # --- 401, 403 and their kin, the nearest cause first: the place, the organization, the machine, a filter ---
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, codes=refusal.NOT_HERE_CODES),
