@@ -31,6 +31,7 @@ MAX_PICTURES = 16  # of an answer; the service makes at most 10. More would each
 MAX_PICTURE_BYTES = 256 << 20
 MAX_REDIRECTS, MAX_LEADS = 9, 2
 WORDS_MAX_CHARS = 200
+SAID_MAX_CHARS = 500  # storage names the time of expiry last
 DOWNLOAD_PAUSES_S = (0.5, 2.0, 5.0)
 AGAIN = (200, 202, 204, 401, 403, 404, 408, 425, 429)  # a file that is not there yet: some answer before it is stored
 SILENCE_S, TOTAL_S = 60.0, 600.0
@@ -346,7 +347,7 @@ def _said(response: requests.Response) -> bytes:
 def _words_of(said: bytes, connection: Connection) -> str:
     """Return the words in what came, without anything of ours."""
     words = service_words(said)
-    return connection.redacted(words.page or words.message)[:WORDS_MAX_CHARS].rstrip(" .")
+    return connection.redacted(words.page or words.message)[:SAID_MAX_CHARS].rstrip(" .")
 
 
 def _not_fetched(address: str, exc: Exception, status: int | None) -> str:

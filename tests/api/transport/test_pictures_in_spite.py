@@ -265,6 +265,21 @@ def test_storage_says_why_in_its_own_words_and_without_our_key(server: WireServe
     assert server.posts == 1
 
 
+def test_the_end_of_a_signature_is_told(server: WireServer) -> None:
+    """Azure names it last, behind two numbers of the request."""
+    server.script(plain(json.dumps({"data": [{"url": "/red.png?sig=planted"}]}).encode()))
+    said = (
+        "<?xml version='1.0'?><Error><Code>AuthenticationFailed</Code><Message>Server failed to authenticate the"
+        " request. Make sure the value of Authorization header is formed correctly including the signature.\nRequestId:"
+        "9f915471-f01e-0050-757d-60ffe4000000\nTime:2026-03-27T07:28:51.8578866Z</Message><AuthenticationErrorDetail>"
+        "Signature not valid in the specified time frame: Start [Sat, 25 Mar 2026 17:12:35 GMT] - Expiry [Sat, 25 Mar"
+        " 2026 19:12:35 GMT]</AuthenticationErrorDetail></Error>"
+    )
+    server.file("/red.png?sig=planted", plain(said.encode(), status="403 Forbidden"))
+    with pytest.raises(BadAnswerError, match=r"Expiry .Sat, 25 Mar 2026 19:12:35"):
+        node()
+
+
 def test_files_that_no_one_can_fetch_are_told_with_the_way_around(server: WireServer) -> None:
     """Some servers name a place on their own disk: each picture would be paid for and never be had."""
     file = Path(os.environ["OPENAI_IMAGE_NODES_HOME"], "connections.json")
