@@ -118,7 +118,7 @@ BROKE_OFF = any_of(  # beside words of nobody being there, or of too many reques
     r"being (generated|rendered|drawn|made)|still be ",
     r"during (generat|sampl|render|inference|processing)",
     r"\bstep \d",
-    r"^(?!.*(\bwait|queue)).*time(d |d-|s |-| )?out",
+    r"^(?!.*(\bwait|queue|health check)).*time(d |d-|s |-| )?out",
     # keeping what was made
     r"(upload|sav|stor|persist|deliver)\w* (the |your )?(\w+ )?(results?|output|image|picture)",
     r"(could not|couldn't|cannot|can't) be (saved|stored|delivered|retrieved|returned)",

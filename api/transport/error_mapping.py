@@ -30,6 +30,8 @@ from .error_rules import (
     EARLY,
     FAILED,
     GATEWAY_HARMLESS,
+    GAVE_UP_ADVICE,
+    LESS_AT_ONCE,
     LOST,
     NO_SKETCHES,
     PAY_AGAIN_ADVICE,
@@ -238,6 +240,7 @@ def _facts(
         "leave_out": _leave_out(connection, words),
         "add_field": _add_field(connection, words),
         "form": _other_form(connection, asked.path),
+        "gave_up": LESS_AT_ONCE if asked.streamed or connection.kind == "comfy.org" else GAVE_UP_ADVICE,
         "no_sketches": f" {NO_SKETCHES}" if asked.streamed else "",
     }
 

@@ -43,7 +43,7 @@ class Rule:
     `page` asks whether it is a web page: without it words are looked for in what is none, with "either" in both;
     `at_openai` whether OpenAI itself answers, `redirects` whether it names another address. The texts may name {name}
     (the connection), {subject}, {billed}, {unknown}, {key}, {credit}, {address}, {setting}, {version}, {sent},
-    {target}, {multipart}, {form}, {leave_out}, {add_field} and {no_sketches}.
+    {target}, {multipart}, {form}, {leave_out}, {add_field}, {gave_up} and {no_sketches}.
     """
 
     error: type[OpenAIImageError]
@@ -104,6 +104,7 @@ GAVE_UP_ADVICE = (
     " less at once (lower quality, smaller size, n 1)."
 )
 NOT_IN_PARTS = "{name}: the service does not send sketches"
+UNVERIFIED = "{name}: the organization is not verified"
 NO_SKETCHES = "Set live_preview to 0 and run again."
 LESS_AT_ONCE = (  # where nothing is streamed
     "The picture was too much for the gateway: ask for less at once (lower quality, smaller size, n 1)."
@@ -196,17 +197,28 @@ RULES = (  # the first that holds
     Rule(StillRunningError, STILL_RUNNING, WAITED_FOR, words=begun.SAME_RUNNING),
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {424}),
     Rule(
-        OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {*BUSY_STATUSES, 501, 505}, words=begun.AFTERWARDS, page=False
+        OutcomeUnknownError,
+        FAILED_BEHIND,
+        "{unknown}",
+        {*BUSY_STATUSES, 501, 505} - {408},
+        words=begun.AFTERWARDS,
+        page=False,
     ),
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {*SUCCESS, 400, 422, 501, 505}, words=begun.PROGRAM_FAULT),
     Rule(RateLimitError, TOO_MANY, WAIT_A_LITTLE, {429}),
     # --- 401, 403 and their kin, the nearest cause first: the place, the organization, the machine, a filter ---
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, codes=refusal.NOT_HERE_CODES),
     Rule(NoKeyError, ELSEWHERE, NOT_THERE, {400, 401, 403, 451}, words=refusal.NOT_HERE, page="either"),
-    Rule(RefusedError, NOT_IN_PARTS, NO_SKETCHES, REFUSALS, words=refusal.UNVERIFIED_STREAM),  # the picture alone may
     Rule(
-        NoKeyError, "{name}: the organization is not verified", VERIFY, {400, 401, 403, 404}, words=refusal.UNVERIFIED
+        RefusedError,
+        "{name}: the account is served at another address",
+        "Set the one that it names, with https:// before it and /v1 behind, as OPENAI_BASE_URL or as base_url of {name}"
+        " in connections.json.",
+        REFUSALS,
+        words=refusal.WRONG_PLACE,
     ),
+    Rule(RefusedError, UNVERIFIED, NO_SKETCHES, REFUSALS, words=refusal.UNVERIFIED_STREAM),  # the picture alone may
+    Rule(NoKeyError, UNVERIFIED, VERIFY, {400, 401, 403, 404}, words=refusal.UNVERIFIED),
     Rule(
         NoKeyError,
         "{name}: this machine's address is not allowed there",
@@ -320,8 +332,8 @@ RULES = (  # the first that holds
     Rule(ServiceDownError, OVERLOAD, LATER, {500, 503}, from_service=True, at_openai=True, codes=refusal.OVERLOADED),
     Rule(ServiceDownError, OVERLOAD, LATER, {503}, from_service=True, at_openai=True, words="overloaded|slow down"),
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}{no_sketches}", FAILURES, words=begun.STREAM_UNREAD),
-    Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, LESS_AT_ONCE + " {unknown}", {504, 522, 524}, kinds=("comfy.org",)),
-    Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, GAVE_UP_ADVICE + " {unknown}", {504, 522, 524}),
+    Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{gave_up} {unknown}", {504, 522, 524}),
+    Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{gave_up} {unknown}", {408}, from_service=True, kinds=RELAYS),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{unknown}", {408, 460, 499, 502}),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{unknown}", FAILURES, from_service=False, page=True),
     LOST,

@@ -148,7 +148,7 @@ KEY_LIMIT_WORDS = any_of(  # of the key alone
 )
 
 # --- the account: closed, not verified, from a wrong place ---
-DISABLED_CODES = r"deactivated|(?<!provider_)disabled|banned|suspended"
+DISABLED_CODES = r"deactivated|(?<!provider_)(?<!authenticationtype)disabled|banned|suspended"
 CLOSED_CODES = r"access_terminated|account_suspended|organization_(restricted|suspended|disabled)"
 CLOSED_WORDS = any_of(
     r"\bresource has been (temporarily )?blocked",
@@ -163,6 +163,7 @@ UNVERIFIED = any_of(
     r"verify (your|the) organi[sz]ation",
     r"organi[sz]ation.{0,40}verif",
 )
+WRONG_PLACE = r"incorrect regional hostname\b"
 NOT_HERE_CODES = r"unsupported_country|region_?(not|un)|\b(user_)?location"
 NOT_HERE = any_of(
     r"(country|region|territory|location).{0,30}not (supported|available|allowed)",
@@ -217,6 +218,7 @@ BAD_KEY_WORDS = any_of(
 )
 MAY_NOT_CODES = any_of(
     r"permission_?denied",
+    r"authenticationtypedisabled",
     r"(key|token|team)_(model_)?access_denied",
     r"access_denied_for_(key|token)",
 )
@@ -278,20 +280,27 @@ NOBODY_THERE = any_of(
     rf"no ([\w-]+ )?{_MAKERS} (are |is )?(currently )?available",
     r"no auth (available|candidates)",
     r"no keys found",
-    r"backend not found",
+    r"(backend|worker( with id \w+)?) not found",
     r"^name resolution failed",
     r"get a peer from",
-    r"^(?!.*\bretried\b).*delayed connect error: 111\b",  # as Envoy says that nobody takes connections
+    # nobody takes connections, as Envoy, Go's proxies and Node say it
+    r"^(?!.*\bretried\b).*delayed connect error: 111\b",
+    r"(error while dialing|proxy error|/(generations|edits)\"): .{0,20}dial tcp .{0,60}connection refused",
+    r"^(error: )?connect econnrefused",
     # somebody is, but not ready
     r"^loading model",
-    r"model ([\w./-]+ )?is (still |currently )?loading",
-    r"(server|service|model( with name \S+)?) is not ready",
-    r"unable to start process",
+    r"model ([\w./-]+ )?is (still |currently )?(loading|staging)",
+    r"(server|service|engine|pipeline|model( with name \S+)?|\]\sprocess) (is |was )?not (ready|initialized|loaded)",
+    r"\bno ([\w-]+ ){0,2}model (is )?(currently )?loaded",
+    r"(could( not|n't)|fail\w{0,4} to|unable to|cannot) load (the |any )?([\w-]+ )?model\b",
+    r"model requires more (\w+ )?memory",
+    r"(unable|failed) to start (process|command)",
+    r"command exited prematurely|health check timed out",
     r"in cooldown",
     r"\bmaintenance\b",
     # all are busy
     r"(system|server|service|model( \"?[\w./:-]+\"?)?) is (too busy|busy|draining)",
-    r"^service busy",
+    r"^(server|service) busy",
     r"system (disk|cpu|memory) overloaded",
     r"at (full |maximum )?capacity|no capacity",
     r"queue (is )?full",
@@ -318,6 +327,7 @@ NOT_BEGUN_CODES = any_of(
     r"credential_unavailable",
     r"_not_configured",
     r"get_channel_failed",
+    r"model_loading",
     r"no_available_key",
     r"system_(disk|cpu|memory)_overloaded",
 )
@@ -373,6 +383,7 @@ UNREAD_CODES = any_of(
 UNREAD_WORDS = any_of(
     r"fail\w{0,4} (to )?(pars|read|bind|decod)\w+ (the )?(request|parameters from request|multipart)",
     r"invalid json in (the )?request",
+    r"^error parsing input|^invalid value for '",
     r"cannot unmarshal .{0,60}struct field \w*request",
     r"^(?!.*(response|upstream)).*nextpart: |no multipart boundary|isn't multipart|unexpected end of form",
     r"multererror: unexpected field",
@@ -390,7 +401,8 @@ WRONG_FORM_WORDS = any_of(
     r"image(\[\w*\])?\W{0,3}: expected a file",
     r"\bimages?(\[\])?: field required",
     r"image field is required",
-    r"^(at least one |an? )?(images?|image file)( file)?s? (is|are) required",
+    r"^(at least one |an? )?(images?|image file)( file|\[\])?s? ((is|are) )?required",
+    r"missing image file",
     r"no images? (file )?(was |were )?(provided|uploaded|found)",
     r"missing (required )?(field|parameter|file):? ['\"`]?image",
 )

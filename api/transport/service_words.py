@@ -98,7 +98,16 @@ def service_words(body: bytes, values: Sequence[Any] | None = None) -> ServiceWo
     if told:
         return (clear or told)[-1]
     message, page = plain(body)
-    return ServiceWords(message, page=page)
+    whole = None if page or len(body) > READ_MAX_BYTES else _parsed(utf8(body))
+    return ServiceWords(_in_words(whole) if isinstance(whole, dict | list) else message, page=page)
+
+
+def _in_words(value: Any) -> str:
+    """Return what JSON without words of a service holds, as a person reads it: "created 1, data none"."""
+    told = ((name, each if isinstance(each, list) else [each]) for name, each in entries(value))
+    single = ((name, each) for name, each in told if not any(isinstance(one, dict | list) and one for one in each))
+    shown = ((name, [str(one) for one in each if one not in (None, "", [], {})]) for name, each in single)
+    return clean(", ".join(f"{name} {' '.join(each) or 'none'}" for name, each in shown))
 
 
 def values_in(outline: bytes, long_texts: Mapping[str, memoryview]) -> Iterator[Any]:

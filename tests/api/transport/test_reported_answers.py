@@ -44,6 +44,55 @@ AZURE = Connection(
     query={"api-version": "preview"},
 )
 TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
+    "an account of another region": (
+        OPENAI,
+        401,
+        {
+            "error": {
+                "message": "Attempted to access resource with incorrect regional hostname. Please make your request to"
+                " eu.api.openai.com",
+                "type": "invalid_request_error",
+                "code": "incorrect_hostname",
+            }
+        },
+        RefusedError,
+        "OPENAI_BASE_URL",
+    ),
+    "a key where keys are switched off": (
+        AZURE,
+        403,
+        {"error": {"code": "AuthenticationTypeDisabled", "message": "Key based authentication is disabled."}},
+        NoKeyError,
+        "the key may not do this",
+    ),
+    "an organization that may not stream": (
+        OPENAI,
+        400,
+        {
+            "error": {
+                "message": "Your organization must be verified to stream this model.",
+                "param": "stream",
+                "code": "unsupported_value",
+            }
+        },
+        RefusedError,
+        "the organization is not verified",
+    ),
+    "Azure's time is over": (
+        AZURE,
+        408,
+        {"error": {"code": "Timeout", "message": "The operation was timeout."}},
+        OutcomeUnknownError,
+        "live_preview",
+    ),
+    "input that KoboldCpp did not read": (
+        RELAY,
+        500,
+        {"detail": {"msg": "Error parsing input.", "type": "bad_input"}},
+        RefusedError,
+        "refused",
+    ),
+    "a size that LocalAI did not read": (RELAY, 500, "invalid value for 'size'", RefusedError, "refused"),
     **{
         f"nobody there: {said}": (RELAY, status, said, RefusedError, "no server behind the service")
         for status, said in (
@@ -52,12 +101,43 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
             (503, "No runner available"),
             (503, "No available compatible accounts"),
             (503, "Maintenance"),
+            # servers at home that could not load what was asked for
+            (500, "grpc service not ready"),
+            (500, "could not load model: rpc error: code = Canceled desc = "),
+            (500, "could not load model (no success): Unexpected err=ValueError('fp16 is not supported')"),
+            (500, "failed to load model with internal loader: backend not found: /tmp/grpc/stablediffusion"),
+            (503, {"error": {"code": "model_loading", "message": "model flux is staging on node gpu-1 (12%)"}}),
+            (503, "Multi-stage engine not initialized. Start server with a multi-stage omni model."),
+            (503, {"detail": {"msg": "No SD model loaded", "type": "service_unavailable"}}),
+            (503, "Model not loaded"),
+            (503, "[flux] process is not ready"),
+            (500, "model requires more system memory (22.4 GiB) than is available (15.1 GiB)"),
+            (503, "server busy, please try again.  maximum pending requests exceeded"),
+            (500, "unspecific error: upstream command exited prematurely"),
+            (500, "unspecific error: health check timed out after 2m0s"),
+            (500, "Worker with ID 3 not found"),
+            # or whose own part did not listen
+            (
+                500,
+                'desc = "transport: Error while dialing: dial tcp [::1]:1: connect: connection refused"',
+            ),
+            (502, "peer proxy error: dial tcp 10.0.0.5:8080: connect: connection refused"),
+            (
+                502,
+                'Post "http://10.0.0.5:80/v1/images/generations": dial tcp 10.0.0.5:80: connect: connection refused',
+            ),
+            (500, "connect ECONNREFUSED 127.0.0.1:7860"),
         )
     },
     **{
         f"nobody is there any more: {said}": (RELAY, status, said, OutcomeUnknownError, "billed")
         for status, said in (
             (500, "Failed to upload generated image: rate limit exceeded"),
+            (500, "could not save the result: dial tcp 10.0.0.9:9000: connect: connection refused"),
+            (500, 'Get "http://10.0.0.5:8080/v1/tasks/1": dial tcp 10.0.0.5:8080: connect: connection refused'),
+            (500, "[flux] upstream exited unexpectedly"),
+            (500, "llama runner process has terminated: exit status 2"),
+            (503, "Generation stopped: the refiner model is not loaded"),
             (500, "S3 PutObject: please reduce your request rate; too many requests"),
             (500, "Error saving output: rate limited"),
             (500, "图片已生成 保存失败: 限流"),
@@ -646,14 +726,14 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         200,
         {"id": "user-1", "email": "x", "name": "y"},
         BadAnswerError,
-        '{"id": ',
+        "id user-1, email x, name y",
     ),
     "an id of an answer is no task": (
         RELAY,
         200,
         {"id": "img-abc", "created": 1, "data": None},
         BadAnswerError,
-        '{"id": ',
+        "id img-abc, created 1, data none",
     ),
     "an account that is locked, as 429": (
         RELAY,
@@ -2280,3 +2360,13 @@ def test_a_task_outlives_the_process_that_began_it(
     image, _, _ = node()
     assert image[0, 0, 0].argmax() == 0
     assert server.posts == 1
+
+
+@pytest.mark.parametrize("live_preview", [0, 2])
+def test_a_gateway_that_gave_up_on_a_stream_is_not_answered_by_a_stream(server: WireServer, live_preview: int) -> None:
+    """To set live_preview is of use only where it was not."""
+    server.script(plain(b"upstream request timeout", "Content-Type: text/plain", status="504 Gateway Timeout"))
+    with pytest.raises(OutcomeUnknownError) as caught:
+        node(live_preview=live_preview)
+    assert ("set live_preview to 1" in str(caught.value)) is not bool(live_preview)
+    assert "ask for less at once" in str(caught.value)

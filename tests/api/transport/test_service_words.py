@@ -70,6 +70,13 @@ FORMS: dict[str, tuple[Any, str, str | None]] = {  # what is answered, its messa
     "deep": (b"[" * 200_000, "[" * 4000, None),
     "nothing": (b"", "", None),
     "null": (b"null", "null", None),
+    "JSON without words": (
+        {"created": 1, "n": [1, 2], "data": [{"b64_json": None}]},
+        "created 1, n 1 2, b64_json none",
+        None,
+    ),
+    "JSON of nothing": ({}, "", None),
+    "text in brackets": (b'[flux] failed at {"a": 1}', '[flux] failed at {"a": 1}', None),
     "huge number": (b'{"error": {"message": "m", "code": ' + b"9" * 6000 + b"}}", "m", None),
 }
 
