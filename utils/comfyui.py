@@ -27,10 +27,12 @@ SHOWN_CHARS = 300
 # and all make links of addresses and of [[word|address]], with a marker of their own in between that they trust.
 LOOK_ALIKES = str.maketrans("<>&\"'`[]", "\u2039\u203a\uff06\u201d\u2019\u2018\uff3b\uff3d")
 LINK_STARTS = {"://": ":\u2215\u2215", "www.": "www\u2024", "__LNK": "_ _LNK"}
+RUNS_HEARD = 50  # as many as the page remembers
 INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # controls, bidi marks, halves of surrogates, line separators
 
 
 _loaded: Callable[[str], Any] = sys.modules.get  # a module of ComfyUI that it has loaded: we import none ourselves
+_said: dict[str, dict[str, str]] = {}  # what nodes said last in the newest runs, by prompt and node
 
 
 class SavePlace(NamedTuple):
@@ -144,7 +146,16 @@ def show_text(text: str, node_id: str | None) -> None:
     """Show a line of text in the node while it runs; whoever wrote it, in the page it is text and nothing else."""
     server = _server()
     if server is not None and node_id:
-        server.send_progress_text(inert(text), node_id, sid=server.client_id)
+        shown = inert(text)
+        _said.setdefault(running_prompt_id(), {})[node_id] = shown
+        for old in list(_said)[:-RUNS_HEARD]:
+            _said.pop(old, None)
+        server.send_progress_text(shown, node_id, sid=server.client_id)
+
+
+def said_in(prompt_id: str) -> dict[str, str]:
+    """Return what each node said last in a run: ComfyUI's history has nothing of it, and a page may have been away."""
+    return dict(_said.get(prompt_id, {}))
 
 
 def inert(text: str) -> str:

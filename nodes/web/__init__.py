@@ -15,7 +15,16 @@ PATHS = (
     *(("GET", path) for path in ("/models", "/connections", "/replacements", "/batch")),
     *(
         ("POST", path)
-        for path in ("/estimate", "/list_estimates", "/allow_sum", "/key", "/form", "/azure", "/pictures")
+        for path in (
+            "/estimate",
+            "/list_estimates",
+            "/allow_sum",
+            "/key",
+            "/form",
+            "/azure",
+            "/pictures",
+            "/last_words",
+        )
     ),
     *(("POST", f"/batch/{act}") for act in ("submit", "look", "collect", "cancel", "forget", "retry")),
 )

@@ -16,6 +16,7 @@ from ...api.connections import keys
 from ...api.connections import resolve as connections
 from ...api.errors import store_fault
 from ...api.jobs.threads import run_bounded
+from ...utils import comfyui
 from ..migration import replacements
 from ..run import large_sums
 from ..run.execution import connection_of
@@ -74,6 +75,11 @@ def allow_sum(asked: Asked) -> dict[str, Any]:
     if question is None:
         raise web.HTTPNotFound(text="Nothing is asked about this run any more. Run it again.")
     return {"usd": large_sums.cents(question.usd), "count": question.count}
+
+
+def last_words(asked: Asked) -> dict[str, Any]:
+    """Answer what each node said last in the run of {"prompt_id"}, for a page that was not there to hear it."""
+    return {"said": comfyui.said_in(str(asked["prompt_id"]))}
 
 
 def store_azure(asked: Asked) -> dict[str, Any]:
@@ -137,6 +143,7 @@ HANDLERS = {  # by method and path: what nodes/web/__init__.py names is loaded f
     ("POST", "/form"): answering(store_form, refuse_other_machines),
     ("POST", "/azure"): answering(store_azure, refuse_other_machines),
     ("POST", "/allow_sum"): answering(allow_sum, refuse_other_pages),
+    ("POST", "/last_words"): answering(last_words, refuse_other_pages),
     ("POST", "/pictures"): answering(paid_pictures.pictures, refuse_other_pages, run=run_bounded),
     ("GET", "/batch"): answering(batch_view, refuse_other_pages),
     **{("POST", f"/batch/{name}"): answering(_acting(act), refuse_other_pages) for name, act in ACTIONS.items()},

@@ -335,6 +335,7 @@ ROUTES = {
         "nodes": [{"state": {"values": VALUES}, "linked": {"prompt": "prompt"}}],
     },
     "allow_sum": {"prompt_id": "x"},
+    "last_words": {"prompt_id": "x"},
     "pictures": {"node": "OIN_GPTImage", "node_id": "3", "values": VALUES, "connected": [], "prompt_ids": ["x"]},
     "azure": {"endpoint": "https://x.openai.azure.com", "key": None},
     "key": {"name": "relay", "key": None},

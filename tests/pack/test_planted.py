@@ -255,6 +255,7 @@ def routes(seen: Seen) -> None:
         "estimate": {"node": SCRIPT, "values": values},
         "list_estimates": {"list": {"file": SCRIPT}, "nodes": []},
         "allow_sum": {"prompt_id": KEY},
+        "last_words": {"prompt_id": KEY},
         "form": {"name": KEY, "omit": [KEY], "edits": KEY},
         "batch/cancel": {"id": SCRIPT},
     }.items():

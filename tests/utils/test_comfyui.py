@@ -65,6 +65,20 @@ def shown(monkeypatch: pytest.MonkeyPatch, text: str) -> str:
     return sent[0]
 
 
+def test_last_words_of_the_newest_runs_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By run and node, as they were shown; of older runs nothing, so that it does not grow."""
+    queue = SimpleNamespace(currently_running={})
+    instance = SimpleNamespace(client_id="c", send_progress_text=lambda *_text, sid: None, prompt_queue=queue)
+    monkeypatch.setitem(sys.modules, "server", SimpleNamespace(PromptServer=SimpleNamespace(instance=instance)))
+    for number in range(host.RUNS_HEARD + 1):
+        queue.currently_running[0] = (0, f"run {number}", {}, {})
+        host.show_text("generating, 2 s", "3:5")
+        host.show_text(f"done, <{number}>", "3:5")
+        host.show_text("2 rows", "4")
+    assert host.said_in("run 1") == {"3:5": "done, \u2039" + "1\u203a", "4": "2 rows"}
+    assert host.said_in("run 0") == host.said_in("") == {}
+
+
 def assert_inert(line: str) -> None:
     """Hold a line against what frontends make of it: innerHTML, links of addresses, [[word|address]], their marker."""
     seen = _Seen()

@@ -25,6 +25,7 @@ from openai_image_nodes.api.connections.connection import HostSecrets
 from openai_image_nodes.api.errors import OpenAIImageError
 from openai_image_nodes.nodes.inputs import optional_inputs
 from openai_image_nodes.nodes.web import PATHS, register, routes, serve_help
+from openai_image_nodes.utils import comfyui
 from support.capture import Capture, success
 from support.node_calls import node as call_node
 from support.route_client import LAN_ADDRESS, STRANGE, ask
@@ -55,6 +56,15 @@ def test_models_are_told_with_what_they_take() -> None:
     assert told["gpt-image-2.5-flare"]["markup"] is True
     assert set(told["gpt-image-2"]) == {*routes.PUBLIC_FACTS, "ends"}
     assert told["gpt-image-1.5"]["ends"] == "2026-12-01"
+
+
+def test_last_words_of_a_run_are_told_to_our_own_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prompts of strangers' lists may be among them: no other page gets them."""
+    monkeypatch.setattr(comfyui, "said_in", lambda prompt_id: {"7": f"done in {prompt_id}"})
+    assert ask("POST", "last_words", prompt_id="a").body == {"said": {"7": "done in a"}}
+    assert ask("POST", "last_words").status == 400
+    for name, headers in STRANGE.items():
+        assert ask("POST", "last_words", headers=headers, prompt_id="a").status == 403, name
 
 
 def test_facts_name_fields_of_the_catalog() -> None:

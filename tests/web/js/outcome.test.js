@@ -142,6 +142,22 @@ test("a run that ends while the page is loaded again is learnt of from ComfyUI's
   }
 });
 
+test("the last words of a run that succeeds while the page is loaded again are asked of the server", async () => {
+  const on = page([node(1), node(2), node(3)]);
+  const prompt_id = await on.queue();
+  on.tell("execution_start", { prompt_id });
+  on.say("1", "generating, 2 s");
+  const messages = [["execution_start", { prompt_id }], ["execution_cached", { prompt_id, nodes: ["2"] }], ["execution_success", { prompt_id }]];
+  const said = { 1: DONE, 3: "generating, 9 s" };
+  const answers = { [`/history/${prompt_id}`]: { [prompt_id]: { status: { messages } } }, "/openai_image_nodes/last_words": { said } };
+  for (const kept of [on.kept, on.kept]) {
+    const again = page([node(1), node(2), node(3)], { kept, answers });
+    await settled();
+    again.outcomes.restore();
+    assert.deepEqual(again.nodes.map((one) => again.seen(one)), [SEEN, SAME, ""]);
+  }
+});
+
 test("of a node that ran again meanwhile, an earlier run that ended unheard says nothing", async () => {
   const on = page([node(1), node(2)]);
   const prompt_id = await on.queue(); // its end was told while the connection was broken

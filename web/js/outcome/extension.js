@@ -70,10 +70,13 @@ export class Outcomes {
     for (const id of this.memory.openJobs()) {
       const told = await this.host.attempt(() => this.host.json(`/history/${id}`));
       const [job, messages] = [this.memory.job(id), told?.[id]?.status?.messages];
-      if (!job || !Array.isArray(messages) || !this.memory.openJobs().includes(id)) continue;
+      if (!job || !Array.isArray(messages)) continue;
+      const words = await this.host.attempt(() => this.host.json("/openai_image_nodes/last_words", { prompt_id: id }));
+      if (!this.memory.openJobs().includes(id)) continue;
+      const last = Object.entries(words?.said ?? {}).map(([nodeId, text]) => ["progress_text", { nodeId, text }]);
       const [running, said, cached] = [this.#running, new Map(this.#said), new Set(this.#cached)];
       job.nodes.forEach((node) => this.memory.keep(job.workflow, node, undefined)); // of a run before
-      for (const message of messages)
+      for (const message of [...messages.slice(0, -1), ...last, ...messages.slice(-1)])
         for (const [name, work] of this.#works()) if (message?.[0] === name) this.host.attempt(() => work(message[1] ?? {}));
       [this.#running, this.#said, this.#cached] = [running === job ? undefined : running, said, cached];
     }
