@@ -133,7 +133,7 @@ class BatchCollector:
 
         Raises: OSError, OpenAIImageError if the store cannot take it; it is read again then.
         """
-        result = result_of(line, self._connection)
+        result = result_of(line, self._connection, self._record.model)
         if result is None and (lines := lines_in(line)):
             for each in lines:
                 self._keep(each)

@@ -143,7 +143,7 @@ def lines_in(line: bytes) -> list[bytes]:
     return [_as_json(each) for each in told if isinstance(each, dict) and "custom_id" in each]
 
 
-def result_of(line: bytes, connection: Connection) -> LineResult | None:
+def result_of(line: bytes, connection: Connection, model: str = "") -> LineResult | None:
     """Return what a line of an output or error file says, or None for one that cannot be read or names no job.
 
     Whatever stands in it, nothing is raised. Its pictures' base64 is not copied.
@@ -152,13 +152,13 @@ def result_of(line: bytes, connection: Connection) -> LineResult | None:
     try:
         outline, long_texts = extract_base64(clean)
         told = strictly(outline)
-        return _result(told, clean, long_texts, connection) if isinstance(told, dict) else None
+        return _result(told, clean, long_texts, connection, model) if isinstance(told, dict) else None
     except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return None
 
 
 def _result(
-    told: dict[str, Any], line: bytes, long_texts: Mapping[str, memoryview], connection: Connection
+    told: dict[str, Any], line: bytes, long_texts: Mapping[str, memoryview], connection: Connection, model: str
 ) -> LineResult | None:
     named, answered, error = told.get("custom_id"), told.get("response", told.get("result")), told.get("error")
     found = IDENTITY.search(named.lower()) if isinstance(named, str) else None
@@ -181,7 +181,9 @@ def _result(
         return None
     headers = {"x-request-id": request_id} if request_id else {}
     words, asked = json.dumps(said).encode(), Asked(final=True)
-    failure = error_from_response(connection, status or 500, headers, words, subject=identity[:12], asked=asked)
+    failure = error_from_response(
+        connection, status or 500, headers, words, subject=model or identity[:12], asked=asked
+    )
     return LineResult(identity, request_id=request_id, error=failure)
 
 

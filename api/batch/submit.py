@@ -34,6 +34,7 @@ from ..store import spending
 from ..store.records import RECORD_MAX_BYTES
 from ..store.store import Store
 from ..transport.bodies import FilePart
+from ..transport.error_rules import PAY_AGAIN_ADVICE
 from .client import BatchService
 from .jsonl import BatchPart, endpoint_of, is_inline, request_line
 from .plan import FOLDER, JobPlan, PlannedFile, PlannedJob, total_usd
@@ -201,7 +202,7 @@ class BatchSubmitter:
                 raise OutcomeUnknownError(
                     f"{self._connection.name}: the batch was asked for and no answer came, and the service's list does"
                     " not show it. Submit again in a minute: the list is searched again first, and the batch begun only"
-                    f" if it is not there. What happened: {error}"
+                    f" if it is not there. What happened: {str(error).removesuffix(PAY_AGAIN_ADVICE).rstrip()}"
                 ) from error
             return
         self._note(record, begun)

@@ -29,11 +29,16 @@ from .error_rules import (
     CHANGE_WHAT_IT_NAMES,
     EARLY,
     FAILED,
+    FAILED_HARMLESS,
     GATEWAY_HARMLESS,
     GAVE_UP_ADVICE,
+    GONE,
     LESS_AT_ONCE,
     LOST,
+    NO_BATCHES,
     NO_SKETCHES,
+    NOT_AN_API,
+    OF_BATCHES,
     PAY_AGAIN_ADVICE,
     RULES,
     RUNNING,
@@ -87,6 +92,7 @@ FIELD_NAMED = re.compile(
     r"|not (?:supported|allowed|permitted): ([a-z_]+)"
     r"|\bkey \[([a-z_]+)\]|\.([a-z_]+) of type\b|\b([a-z_]+):? (?:must be|unknown variant|[Ii]nvalid option)"
 )
+BATCH_PATH = re.compile(r"(files|batches)(/|$)")
 ECHO_CHARS, ECHO_MIN_BYTES = 24, 12  # by which the prompt is known in what a service says
 EXTRA_FIELD = re.compile(r"[a-z]+(_[a-z]+)*")
 NETWORK_ADVICE = "Check the network, the proxy settings and the address, then run again."
@@ -191,13 +197,22 @@ def _rule(connection: Connection, status: int, words: ServiceWords, asked: Asked
         rule = RUNNING  # only under a key of ours could the same be asked for again without being paid twice
     if asked.begun and rule.error not in (ModeratedError, StillRunningError, OutcomeUnknownError):
         rule = LOST  # whatever it is called: words that mean that nothing was paid are of what was not begun
+    if BATCH_PATH.match(asked.path):
+        rule = _of_batches(rule, status, asked.path)
     if rule.error is not OutcomeUnknownError:
         return rule
-    if asked.final or (not asked.may_cost and words.from_service):
+    if asked.final:
         return FAILED
     if not asked.may_cost:
-        return GATEWAY_HARMLESS
+        return FAILED_HARMLESS if words.from_service else GATEWAY_HARMLESS
     return rule if asked.complete else EARLY
+
+
+def _of_batches(rule: Rule, status: int, path: str) -> Rule:
+    """Return what an answer about files or batches means, of which a rule tells as of a picture."""
+    if rule.happened == NOT_AN_API:
+        return GONE if "/" in path and status != 405 else NO_BATCHES
+    return replace(rule, advice=OF_BATCHES.get(rule.advice, rule.advice))
 
 
 def _may_wait(rule: Rule, connection: Connection, headers: Mapping[str, str], words: ServiceWords) -> bool:

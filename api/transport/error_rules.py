@@ -367,9 +367,22 @@ RULES = (  # the first that holds
     Rule(RefusedError, REFUSED, CHANGE_WHAT_IT_NAMES),
 )
 FAILED = Rule(ServiceDownError, SERVICE_FAILED, LATER)
-GATEWAY_HARMLESS = Rule(
-    ServiceDownError,
-    "{name}: a gateway gave up before the service answered",
-    "Nothing is lost by it; do it again in a while.",
+HARMLESS = "Nothing is lost by it; do it again in a while."
+FAILED_HARMLESS = Rule(ServiceDownError, SERVICE_FAILED, HARMLESS)
+GATEWAY_HARMLESS = Rule(ServiceDownError, "{name}: a gateway gave up before the service answered", HARMLESS)
+# --- of files and batches, in place of what a request for a picture is told ---
+GONE = Rule(
+    RefusedError,
+    "{name}: {subject} is not there",
+    "It was deleted or has expired there, or is of another account: look on the service's own pages.",
 )
+NO_BATCHES = Rule(
+    RefusedError,
+    "{name}: nothing at {address} takes files and batches",
+    "Choose a connection without batches, or check the address, which is from {setting}.",
+)
+OF_BATCHES = {  # by what would be advised for a picture
+    CHANGE_WHAT_IT_NAMES: "Change what it names, or look on the service's own pages; then do it again.",
+    MAKE_IT_SMALLER: "Plan smaller pictures or fewer jobs. The limit may be that of a gateway before the service.",
+}
 EARLY = Rule(ServiceDownError, "{name}: the service answered before it had the whole request", LATER)

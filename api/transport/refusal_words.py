@@ -8,7 +8,7 @@ from __future__ import annotations
 from . import foreign_words as foreign
 from .phrases import any_of
 
-NOTHING = r"^\s*$"
+NOTHING = r"^[\s{}\[\]]*$"
 
 # --- moderation: the prompt or the picture itself is not liked ---
 MODERATION_CODES = any_of(

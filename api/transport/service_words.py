@@ -99,7 +99,7 @@ def service_words(body: bytes, values: Sequence[Any] | None = None) -> ServiceWo
         return (clear or told)[-1]
     message, page = plain(body)
     whole = None if page or len(body) > READ_MAX_BYTES else _parsed(utf8(body))
-    return ServiceWords(_in_words(whole) if isinstance(whole, dict | list) else message, page=page)
+    return ServiceWords((_in_words(whole) if isinstance(whole, dict | list) else "") or message, page=page)
 
 
 def _in_words(value: Any) -> str:

@@ -66,8 +66,10 @@ def test_lost_request_for_a_batch_is_not_repeated_by_itself(sandbox: ScriptedSan
     """Nobody can tell at first: it is said, and the next submit searches again before it begins it."""
     plan()
     faults.normal().drop("after_body")
-    with pytest.raises(OutcomeUnknownError, match="no answer came, and the service's list does not show it"):
+    with pytest.raises(OutcomeUnknownError, match="no answer came, and the service's list does not show it") as caught:
         submit()
+    assert "Submit again in a minute" in str(caught.value)
+    assert "reuse" not in str(caught.value)  # which is of pictures that are asked for one by one
     assert sandbox.posts["/v1/batches"] == 1
     submit()
     assert (sandbox.posts["/v1/batches"], len(sandbox.batches.listed())) == (2, 1)

@@ -247,3 +247,12 @@ def test_whatever_a_line_holds_it_is_a_result_or_none(
         result = result_of(text, CONNECTION)
         assert result is None or isinstance(result, LineResult)
         assert result is None or result.request_id is None or isinstance(result.request_id, str)
+
+
+def test_a_line_without_its_model_is_told_by_the_models_name() -> None:
+    """Not by the number of the job, which nobody knows."""
+    error = {"message": "The model `gpt-image-9` does not exist", "code": "model_not_found"}
+    refused = {"status_code": 404, "request_id": "req_1", "body": {"error": error}}
+    result = result_of(json.dumps(line("ab" * 32, response=refused)).encode(), CONNECTION, "gpt-image-9")
+    assert result is not None
+    assert "the model gpt-image-9 was not found" in str(result.error)

@@ -17,6 +17,7 @@ from openai_image_nodes.api.errors import (
     OutOfCreditError,
     RateLimitError,
     RefusedError,
+    ServiceDownError,
 )
 from openai_image_nodes.api.transport import error_mapping
 from openai_image_nodes.api.transport.error_mapping import Asked, error_from_response
@@ -75,7 +76,6 @@ FORMS: dict[str, tuple[Any, str, str | None]] = {  # what is answered, its messa
         "created 1, n 1 2, b64_json none",
         None,
     ),
-    "JSON of nothing": ({}, "", None),
     "text in brackets": (b'[flux] failed at {"a": 1}', '[flux] failed at {"a": 1}', None),
     "huge number": (b'{"error": {"message": "m", "code": ' + b"9" * 6000 + b"}}", "m", None),
 }
@@ -377,3 +377,30 @@ def test_a_task_is_known_by_the_name_of_its_id(key: str) -> None:
 def test_a_task_is_known_by_the_place_to_ask(key: str) -> None:
     """Also without an id."""
     assert task_of({"ok": True, key: "https://relay.example/poll/x"}) == "https://relay.example/poll/x"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said", "kind", "told"),
+    [
+        ("batches/batch_x", 404, "No batch found with id 'batch_x'.", RefusedError, "batches/batch_x is not there"),
+        ("files/file-x/content", 404, "No such File object: file-x", RefusedError, "has expired there"),
+        ("files", 404, "Invalid URL (POST /v1/files)", RefusedError, "relay.example/v1/files takes files and batches"),
+        ("batches/batch_x/cancel", 405, "Method Not Allowed", RefusedError, "Choose a connection without batches"),
+        ("files", 413, "File is too large. Max file size is 200MB", RefusedError, "fewer jobs"),
+        ("batches/batch_x/cancel", 400, "Cannot cancel a batch with status 'completed'.", RefusedError, "own pages"),
+        ("batches/batch_x", 500, "boo", ServiceDownError, "Nothing is lost by it"),
+        ("batches/batch_x", 401, "Incorrect API key provided", NoKeyError, "Check the key"),
+    ],
+)
+def test_files_and_batches_are_not_told_as_pictures(
+    path: str, status: int, said: str, kind: type[OpenAIImageError], told: str
+) -> None:
+    """What is not there has expired, an address without files makes pictures all the same, and nothing is run again."""
+    body = json.dumps({"error": {"message": said, "type": "invalid_request_error"}}).encode()
+    asked = Asked(path, may_cost=False)
+    found = error_from_response(RELAY, status, {}, body, subject=path, asked=asked)
+    assert type(found) is kind
+    assert told in str(found)
+    assert said.rstrip(".") in str(found)
+    assert kind is NoKeyError or "run again" not in str(found)
+    assert "pictures with" not in str(found)
