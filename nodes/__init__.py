@@ -39,7 +39,9 @@ NODE_CLASS_MAPPINGS = {
 }
 # That id is ours by being ours; the others are offered as replacements where ComfyUI can do that.
 comfyui.offer_replacements(
-    replacements.for_host(entry) for entry in replacements.REPLACEMENTS if entry.old not in NODE_CLASS_MAPPINGS
+    replacements.for_host(entry)
+    for entry in replacements.REPLACEMENTS
+    if entry.old not in NODE_CLASS_MAPPINGS and not entry.by_hand
 )
 comfyui.on_prompt(prompts.translator(lambda name: comfyui.has_node(name, besides=NODE_CLASS_MAPPINGS.get(name))))
 NODE_DISPLAY_NAME_MAPPINGS = {

@@ -83,7 +83,8 @@ def _is_theirs(node: Any, has: Callable[[str], bool]) -> bool:
     if not isinstance(node, dict) or not isinstance(node.get("inputs"), dict):
         return False
     kind = node.get("class_type")
-    return isinstance(kind, str) and kind in BY_OLD and not has(kind) and OWN_INPUT not in node["inputs"]
+    known = BY_OLD.get(kind) if isinstance(kind, str) else None
+    return known is not None and not known.by_hand and not has(known.old) and OWN_INPUT not in node["inputs"]
 
 
 def _replaced(key: str, node: Mapping[str, Any], replacement: Replacement) -> Nodes:

@@ -36,6 +36,7 @@ class Replacement:
     """A built-in node and ours: inputs theirs -> ours, saved values by position, outputs theirs -> ours.
 
     `pictures` begins the names of sockets that grow by one picture each, `fixed` is what the built-in node always sent.
+    `by_hand`: only in the page, where a person sees that another model takes the place of the node's own.
     """
 
     old: str
@@ -47,6 +48,7 @@ class Replacement:
     pictures: str | None = None
     join: Join | None = None
     values: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: {"size": {"Custom": "custom"}})
+    by_hand: bool = False
 
 
 def _same(*names: str) -> dict[str, str]:
@@ -114,6 +116,25 @@ REPLACEMENTS = (
         inputs={**_same("model", "seed"), **_dotted(*_SVG)},
         layouts=(_saved("model", "*", CONTROL, dotted=_SVG),),
         pictures="model.images.",
+    ),
+    Replacement(
+        old="OpenAIDalle2",
+        new="OIN_GPTImage",
+        inputs=_same("prompt", "seed", "size", "n", "model", "image", "mask"),
+        layouts=(("prompt", "seed", CONTROL, "size", "n"),),
+        values={"size": {"256x256": "1024x1024", "512x512": "1024x1024"}},
+        by_hand=True,
+    ),
+    Replacement(
+        old="OpenAIDalle3",
+        new="OIN_GPTImage",
+        inputs=_same("prompt", "seed", "quality", "size", "model"),
+        layouts=(("prompt", "seed", CONTROL, "quality", "style", "size"),),
+        values={
+            "quality": {"standard": "medium", "hd": "high"},
+            "size": {"1024x1792": "1152x2048", "1792x1024": "2048x1152"},  # the same tokens as of 1536x1024
+        },
+        by_hand=True,
     ),
 )
 BY_OLD = {replacement.old: replacement for replacement in REPLACEMENTS}

@@ -11,7 +11,7 @@ import { fill } from "./values.js";
 
 /** @typedef {{ old: Old, fresh: GraphNode }} Pair */
 
-const COMMON_TITLE = /^OpenAI GPT Image [\d.]+( GIF| SVG)?$/;
+const COMMON_TITLE = /^OpenAI (GPT Image [\d.]+( GIF| SVG)?|DALL\u00b7E \d)$/;
 
 /** @param {GraphNode} node */
 export const titleOf = (node) => `${node.title} #${node.id}`;
