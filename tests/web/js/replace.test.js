@@ -107,6 +107,19 @@ test("what does not fit is told and stays at its default", () => {
   assert.equal(values(graph.only("OIN_GPTImage")).seed, 0);
 });
 
+test("what ours has no place for is told, of a node that the host knows too", () => {
+  for (const isKnown of [true, false]) {
+    const { graph, node } = missing(["a fox", "vivid"]);
+    if (isKnown) {
+      node.widgets = [{ name: "prompt", value: "a fox" }, { name: "style", value: "vivid" }, { name: "upload", value: "x" }];
+      delete node.last_serialization;
+    }
+    const styled = { ...FACTS.nodes[OLD], layouts: [["prompt", "style"]] };
+    const old = snapshot(graph, node, styled, contentOf(graph, node, styled));
+    assert.match(swap(host, [old], FACTS)[0], /style vivid: not carried over$/);
+  }
+});
+
 test("values that nobody can read are told, and the links are carried over all the same", () => {
   const { graph, node } = missing([1, 2, 3], { inputs: ["model.images.image_1"] });
   const source = graph.placed("LoadImage", { outputs: ["IMAGE", "MASK"] });

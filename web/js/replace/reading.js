@@ -54,7 +54,8 @@ export function namedValues(saved, { layouts }) {
  */
 export function valuesOf(node, reading) {
   const saved = namedValues(node.last_serialization?.widgets_values ?? node.widgets_values, reading);
-  const named = (node.widgets ?? []).filter(({ name }) => Object.hasOwn(reading.inputs, name) || name === CONTROL);
+  const known = [...Object.keys(reading.inputs), ...reading.layouts.flat()]; // what has no place in ours is told
+  const named = (node.widgets ?? []).filter(({ name }) => known.includes(name));
   if (node.last_serialization || !named.length) return saved;
   return { ...saved, ...Object.fromEntries(named.map(({ name, value }) => [name, value])) };
 }
