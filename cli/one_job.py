@@ -44,7 +44,7 @@ def named(beginning: str, *, answered: bool = True) -> tuple[Path, JobRecord]:
 def show(job: tuple[Path, JobRecord], *, as_json: bool) -> int:
     """Print all that is known of an answer: what was asked, what it cost, its files and what they state."""
     folder, record = job
-    facts = record.model_dump(exclude={*NOT_TOLD, "cost_usd"}, exclude_none=True)
+    facts = record.model_dump(include=JobRecord.model_fields.keys() - {*NOT_TOLD, "cost_usd"}, exclude_none=True)
     told = {**facts, **_cost(record), "files": list(_files(folder, record))}
     if as_json:
         return print_json({"id": short_name(folder), "folder": str(folder), **told})

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from ..backends.atomic_files import (
     has_more_than,
@@ -65,8 +65,10 @@ class PlannedJob(BaseModel):
 
     Its prices are worked out again when it is read: in a folder that machines share a stranger may have written it.
     `again` asks on purpose for what the store has. A job whose fault `is_final` would fail again and is not sent again
-    by itself; any other is.
+    by itself; any other is. What a newer version wrote beside these stays.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     identity: str
     connection: str

@@ -25,6 +25,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -118,8 +119,10 @@ class JobRecord(BaseModel):
     `state` is prepared (not sent), sent (on its way, or the process died), unknown (sent and no answer came, and no
     key to ask for it again), batched (part of the batch that `batch` names) or answered. `picture_digests` are the
     SHA-256 of the files that `pictures` names, `account` tells who paid (see connections/connection.py); records from
-    before these were written down have none.
+    before these were written down have none. What a newer version wrote beside these stays when it is written again.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     identity: Digest
     state: Literal["prepared", "sent", "unknown", "batched", "answered"] = "prepared"

@@ -350,3 +350,12 @@ def test_what_a_newer_version_wrote_of_a_batch_stays(sandbox: ScriptedSandbox) -
     assert collected(1).state == "collected"
     told = json.loads(path.read_text())
     assert (told["newer"], told["is_open"], told["state"]) == ({"file": 7}, "?", "collected")
+
+
+def test_what_a_newer_version_wrote_of_a_planned_job_stays(sandbox: ScriptedSandbox) -> None:
+    """A job that failed is planned again as it was."""
+    plan(1)
+    rewritten(only_plan(), newer=[7], priced="?", fault="no", fault_is_final=True)
+    manager().plan_again(manager().overview().failed)
+    told = json.loads(only_plan().read_text())
+    assert (told["newer"], told["priced"], "fault" in told) == ([7], "?", False)

@@ -237,6 +237,21 @@ def test_picture_that_a_crash_left_beside_an_address_is_fetched_once_more(tmp_pa
     assert again_read.pictures == [b"\x89PNG of now"]
 
 
+def test_what_a_newer_version_wrote_of_an_answer_stays(tmp_path: Path) -> None:
+    """Versions take turns in one folder: this one must not throw away what it does not know."""
+    kept = store.Store(tmp_path)
+    folder = kept.save(record("a" * 64, state="answered"), [b"http://localhost/picture"])
+    told = json.loads((folder / "record.json").read_text())
+    (folder / "record.json").write_text(json.dumps({**told, "newer_at": {"of": "another"}, "lacks": "?"}))
+    answer = kept.find("a" * 64)
+    assert answer is not None
+    answer.pictures = [b"\x89PNG of now"]
+    kept.amend(answer)
+    told = json.loads((folder / "record.json").read_text())
+    assert (told["newer_at"], told["lacks"], told["pictures"]) == ({"of": "another"}, "?", ["picture_0.png"])
+    assert answer.record.lacks == 0
+
+
 @pytest.mark.parametrize("dead_reuse", [True, False])
 def test_answer_that_a_dead_process_left_is_what_the_next_run_with_reuse_off_gets(
     asker: Asker, monkeypatch: pytest.MonkeyPatch, dead_reuse: bool

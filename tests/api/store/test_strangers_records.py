@@ -123,12 +123,16 @@ def test_record_that_nobody_can_read_to_its_end_is_told(asker: Asker) -> None:
         assert (posts, type(outcome)) == (0, BadAnswerError)
 
 
-def test_unknown_fields_are_left_out(asker: Asker) -> None:
-    """A later version may have written more; a stranger too."""
+def test_unknown_fields_are_not_told_and_do_nothing(asker: Asker, capsys: pytest.CaptureFixture[str]) -> None:
+    """A later version may have written more, which is kept; a stranger too."""
     folder = folder_of(asker.ask())
-    rewritten(folder, later="x", __class__="y")
+    rewritten(folder, later_at="\x1b[31m", __class__="y", lacks=7, image_count="z", model_config={"extra": "forbid"})
     asker.restart()
-    assert not {"later", "__class__"} & set(asker.ask().record.model_dump())
+    again = asker.ask().record
+    assert (type(again).__name__, again.lacks, again.image_count) == ("JobRecord", 0, 0)
+    assert again.model_copy().model_config["extra"] == "allow"
+    assert main(["jobs", "show", folder.name[:10]]) == 0
+    assert "later_at" not in capsys.readouterr().out
 
 
 def test_folders_of_somebody_else_are_left_alone(asker: Asker) -> None:
