@@ -143,14 +143,17 @@ class SettingsPanel {
       made("option", { value: one, textContent: `${text("edits_as", "edits as")} ${one}`, selected: one === edits }));
     const choice = made("select", { style: BUTTON, "aria-label": `${name}: ${text("edits_as", "edits as")}` }, ...options);
     const save = made("button", { style: BUTTON, textContent: text("save", "Save") });
-    const form = made("form", { style: { display: "flex", flexWrap: "wrap", gap: "6px" } }, field, choice, save);
+    const form = made("form", { style: { display: "none", flexWrap: "wrap", gap: "6px" } }, field, choice, save);
     const title = made("summary", { style: { cursor: "pointer" }, textContent: text("other_server", "Another server") });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const fields = field.value.split(",").map((one) => one.trim()).filter(Boolean);
       this.#post("form", { name, omit: fields, edits: choice.value }, save, text("form_saved", "Saved."));
     });
-    return made("details", { style: { marginTop: "6px", fontSize: "0.875rem" } }, title, form);
+    const part = made("details", { style: { marginTop: "6px", fontSize: "0.875rem" } }, title, form);
+    // What is closed and only not painted is the last stop of Tab to the dialog around, which lets nobody past it.
+    part.addEventListener("toggle", () => (form.style.display = part.open ? "flex" : "none"));
+    return part;
   }
 
   /**

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { connectionSetting, stateLine } from "../../../web/js/settings_panel.js";
-import { english, fakeHost } from "./support/host.js";
+import { fakeDocument } from "./support/dom.js";
+import { english, fakeHost, settled } from "./support/host.js";
 
 const line = (connection, payer) =>
   stateLine({ ready: false, reason: "the endpoint is missing", key: "none", takes_key: true, ...connection }, english, payer);
@@ -42,4 +43,22 @@ test("ComfyUI stores nothing of ours: what it is given has no value", () => {
   const setting = connectionSetting(fakeHost(), { account: {}, askAgain: () => {} });
   assert.equal(setting.defaultValue, null);
   assert.equal(setting.id, "OpenAIImageNodes.Connections"); // locales/*/settings.json
+});
+
+test("fields of a part that is closed are no stop of Tab: a dialog would let nobody past them", async () => {
+  globalThis.document = fakeDocument();
+  const mine = { name: "mine", ready: true, key: "none", takes_key: true, omit: [], edits: "json" };
+  const host = Object.assign(fakeHost(), { json: async () => ({ connections: [mine] }) });
+  const box = connectionSetting(host, { account: {}, askAgain: () => {} }).type();
+  await settled();
+  const [part] = box.all("details");
+  const [form] = part.all("form");
+  const shown = [form.style.display];
+  for (const open of [true, false]) {
+    part.open = open;
+    part.listeners.toggle();
+    shown.push(form.style.display);
+  }
+  assert.deepEqual(shown, ["none", "flex", "none"]);
+  delete globalThis.document;
 });
