@@ -128,6 +128,7 @@ def fit(
                 mask=pair.mask,
                 trusted=pair.comparable * decision.view.inside,
                 unit=pair.unit,
+                sure=decision.verdict == "aligned",
             )
         raise_if_stopped(should_stop)
         Composite(pair, decision, border, answer, box).write(result, mask, should_stop)

@@ -26,6 +26,7 @@ BESIDE = 5.0  # so near to the mask what was removed inside it may still be seen
 AROUND = 8.0  # sigma over which both sides of the border are compared
 AWAY = (10.0, 3.2)  # middle and sigma of a blend that begins outside the mask and ends before BAND
 OWN, OTHER = 1.5, 2.0  # by so much less foreign is the answer inside, and what differs outside
+EXCHANGED_OTHER = 4.0  # the same of what was exchanged
 FOREIGN = (4 / 255, 12 / 255)  # what would show through inside the mask: from where on, and where fully, it counts
 LEAST_SEEN = 1e-3  # of what lies outside, or it tells nothing
 OUTLIER_MADS, OUTLIER, LIMIT = 3.0, 30 / 255, 10 / 255
@@ -67,13 +68,14 @@ def _faded(mask: Tensor, sigma: float, least: float) -> Tensor:
 
 
 def around_removed(
-    made: Border, picture: Tensor, answer: Tensor, *, mask: Tensor, trusted: Tensor, unit: float
+    made: Border, picture: Tensor, answer: Tensor, *, mask: Tensor, trusted: Tensor, unit: float, sure: bool = False
 ) -> Border:
     """Return a border that goes around what was removed: up to the mask's edge, it would show there as a ghost.
 
     There the answer [1,3,h,w] goes over into the picture [1,3,h,w] outside the mask [1,1,h,w], where the two are the
     same: if what the picture has inside, near the border, is foreign to what lies outside, and the answer's is not.
-    trusted: [1,1,h,w], 1 where the two can be compared. Not in small pictures, whose band is too narrow.
+    sure: the answer's details are in place, so that this holds for what was exchanged as well. trusted: [1,1,h,w], 1
+    where the two can be compared. Not in small pictures, whose band is too narrow.
     """
     band = int(BAND * unit) - 2
     middle, sigma = (length * unit for length in AWAY)
@@ -83,7 +85,7 @@ def around_removed(
     outside = (grow(covered, band) - grow(covered, math.ceil(BESIDE * unit))) * trusted
     through = (1 - made.soft * made.thick) * covered * trusted  # how much of the picture is seen inside
     halves = [_halved(it) for it in (picture, answer, outside, through)]
-    removed = _removed(*halves, sigma=AROUND * unit / 2)
+    removed = _removed(*halves, sigma=AROUND * unit / 2, sure=sure)
     removed = interpolate(removed, scale_factor=2, mode="bilinear")[..., : mask.shape[2], : mask.shape[3]]
     if not bool(removed.any()):
         return made
@@ -91,13 +93,23 @@ def around_removed(
     return Border(torch.lerp(made.soft, away, removed), made.thick.maximum(removed))
 
 
-def _removed(picture: Tensor, answer: Tensor, outside: Tensor, through: Tensor, *, sigma: float) -> Tensor:
-    """Return [1,1,h,w]: 1 where what the picture shows inside is foreign to what lies outside, 0 where it is not."""
-    foreign, own = (
-        masked_blur((it - masked_blur(it, outside, sigma)).abs(), through, sigma) for it in (picture, answer)
-    )
-    other = masked_blur((picture - answer).abs(), outside, sigma)
-    excess = (foreign - OWN * own - OTHER * other).amax(dim=1, keepdim=True) * (blur(outside, sigma) > LEAST_SEEN)
+def _removed(picture: Tensor, answer: Tensor, outside: Tensor, through: Tensor, *, sigma: float, sure: bool) -> Tensor:
+    """Return [1,1,h,w]: 1 where what the picture shows inside is foreign to the result there, 0 where it is not.
+
+    It is foreign to what lies outside, and the answer's is not. If sure, also where both end at the border, as they do
+    at a thing's own edge, and the answer has another thing.
+    """
+    pair = (picture, answer)
+    beyond = [masked_blur(it, outside, sigma) for it in pair]
+    foreign, own = (masked_blur((it - rim).abs(), through, sigma) for it, rim in zip(pair, beyond, strict=True))
+    other, excess = masked_blur((picture - answer).abs(), outside, sigma), foreign.new_zeros(())
+    if sure:
+        edges = [(masked_blur(it, through, sigma) - rim).abs() for it, rim in zip(pair, beyond, strict=True)]
+        exchanged = masked_blur((picture - answer).abs(), through, sigma)
+        least = torch.stack([it.amax(dim=1, keepdim=True) for it in (*edges, exchanged)]).amin(dim=0)
+        excess = least - EXCHANGED_OTHER * other.amax(dim=1, keepdim=True)
+    excess = excess.maximum((foreign - OWN * own - OTHER * other).amax(dim=1, keepdim=True))
+    excess = excess * (blur(outside, sigma) > LEAST_SEEN)
     return ((excess - FOREIGN[0]) / (FOREIGN[1] - FOREIGN[0])).clamp(0, 1)
 
 

@@ -60,10 +60,10 @@ def test_no_feather_keeps_the_masks_own_edge() -> None:
     assert torch.equal(share(mask, sigma=0), mask[0, 0])
 
 
-def around(picture: Tensor, answer: Tensor, mask: Tensor) -> Tensor:
+def around(picture: Tensor, answer: Tensor, mask: Tensor, *, sure: bool = False) -> Tensor:
     """Return the answer's share [h,w] of grey pictures [h,w] that can be compared everywhere."""
     pair = (it.expand(1, 3, -1, -1) for it in (picture, answer))
-    made = around_removed(border(mask, 1.0), *pair, mask=mask, trusted=torch.ones_like(mask), unit=1.0)
+    made = around_removed(border(mask, 1.0), *pair, mask=mask, trusted=torch.ones_like(mask), unit=1.0, sure=sure)
     return torch.lerp(mask, made.soft, made.thick)[0, 0]
 
 
@@ -77,19 +77,28 @@ def test_border_goes_around_what_was_removed(width: int) -> None:
     assert (share[:, 80 + width + int(BAND) :] == 0).all()
 
 
-@pytest.mark.parametrize(
-    "other",
-    ["picture", "put in", "beside"],
-)
-def test_border_stays_where_nothing_shows_through(other: str) -> None:
+@pytest.mark.parametrize("opened", ["thing", "ground"])
+def test_border_goes_around_what_was_exchanged(opened: str) -> None:
+    """Of a recoloured thing's old colour, or of the old ground around a person, no halo is seen."""
+    thing = mask_of(256, 80, 60, 180, 200)
+    mask = thing if opened == "thing" else 1 - thing
+    picture, answer = (1 - mask + value * mask for value in (0.5, 0.2))
+    assert around(picture, answer, mask, sure=True)[mask[0, 0] > 0].min() > 0.98
+    assert torch.equal(around(picture, answer, mask), share(mask))  # its own edge may be another one
+
+
+@pytest.mark.parametrize("sure", [False, True])
+@pytest.mark.parametrize("other", ["picture", "put in", "beside", "spilled"])
+def test_border_stays_where_nothing_shows_through(other: str, sure: bool) -> None:
     """Nor does it lead over what differs outside the mask as well: the picture's own part is to be seen there."""
     mask, plain = mask_of(256, 80, 60, 180, 200), torch.ones(1, 1, 256, 256)
     pairs = {
         "picture": (plain, plain),
         "put in": (plain, 1 - mask),
         "beside": (1 - mask_of(256, 60, 40, 200, 220), plain),
+        "spilled": (1 - 0.8 * mask, 1 - mask_of(256, 64, 44, 196, 216)),
     }
-    assert torch.equal(around(*pairs[other], mask), share(mask))
+    assert torch.equal(around(*pairs[other], mask, sure=sure), share(mask))
 
 
 def test_harmonic_of_a_linear_border_is_linear() -> None:
