@@ -78,9 +78,16 @@ def _resized(picture: Tensor, height: int, width: int) -> Tensor:
 
 
 def blend(picture: Tensor, kept: Tensor, weight: Tensor, out: Tensor) -> None:
-    """Write kept * (1 - weight) + picture * weight, all [H,W,C] but weight [H,W], into `out`."""
+    """Write kept * (1 - weight) + picture * weight, all [H,W,C] but weight [H,W], into `out`.
+
+    What is no number in `kept` counts for the black or white that was sent of it, or no weight would hide it.
+    """
     import torch
 
+    if not bool(kept.sum().isfinite()):
+        blend(picture, kept.nan_to_num(nan=0.0, posinf=1.0, neginf=0.0), weight, out)
+        out.copy_(torch.where(weight[..., None] == 0, kept, out))
+        return
     if out.shape[2] == 3:
         torch.lerp(kept, picture, weight[..., None], out=out)
         return
