@@ -24,6 +24,7 @@ FADE = 3.0  # the answer's own edge is faded over that, in pixels at a long side
 CONTINUED = 24.0  # where it was edited up to its edge, it goes on beyond that, and is gone at twice as much
 UNEDITED, EDITED = 0.03, 0.08  # differences of colour between which that sets in
 CERTAIN = 1 - 1e-5
+MOST_SAMPLES = 32  # along a side of a pixel: of a picture of a few pixels each is thousands of the answer's
 
 
 class Composite:
@@ -112,7 +113,11 @@ class Composite:
         scale_x, scale_y, _, _ = parts(self._decision.view.mapping.affine)
         height, width = self._answer.shape[:2]
         ratios = (scale_y * height / self._frame.height, scale_x * width / self._frame.width)
-        return max(1, math.ceil(ratios[0] - 0.25)), max(1, math.ceil(ratios[1] - 0.25))
+        return _within_samples(ratios[0]), _within_samples(ratios[1])
+
+
+def _within_samples(ratio: float) -> int:
+    return min(max(1, math.ceil(ratio - 0.25)), MOST_SAMPLES)
 
 
 def _mirrored(grid: Tensor) -> Tensor:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import pytest
 import torch
+from openai_image_nodes.utils.edits import composite
 from openai_image_nodes.utils.edits.fit import fit
 from openai_image_nodes.utils.edits.paste import paste
 from support.drift import edited, photograph, rectangle
@@ -87,3 +89,29 @@ def test_what_a_mask_opens_by_less_than_a_level_stays(lowest: float) -> None:
     assert (mask[closed] > 0).any()
     assert torch.equal(fit(original, 1 - original, mask, feather=0).image[closed], original[closed])
     assert torch.equal(paste(original, 1 - original, mask)[closed], original[closed])
+
+
+@pytest.mark.parametrize("broken", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_broken_pixels_of_the_original_are_repaired(broken: float, channels: int) -> None:
+    """What a failed decoding left as no number is painted over as any other pixel is; outside it stays what it is."""
+    original = torch.ones(96, 144, channels)
+    original[..., :3] = resized(photograph("coffee.jpg"), 96, 144)
+    mask = rectangle(original, 0.3, 0.3, 0.6, 0.7)
+    answer = original[..., :3].clone()
+    original[(mask > 0) | (torch.arange(96) < 3)[:, None]] = broken
+    for result in (fit(original, answer, mask).image, paste(original, answer, mask)):
+        assert result[mask > 0].isfinite().all()
+        assert (result[mask > 0][:, :3] - answer[mask > 0]).abs().max() < 0.02 + (channels == 4)
+        assert torch.equal(result[:3].nan_to_num(), original[:3].nan_to_num())
+
+
+def test_a_pixel_is_the_mean_of_few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of a million pixels was read alone where the picture is one pixel, for five minutes without a stop."""
+    original, mask = torch.zeros(1, 1, 3), torch.ones(1, 1)
+    answer = torch.full((1024, 1024, 3), 0.25)
+    answer[512:] = 0.75
+    read = Mock(side_effect=composite.sample)
+    monkeypatch.setattr(composite, "sample", read)
+    assert fit(original, answer, mask).image.mean().item() == pytest.approx(0.5, abs=0.01)
+    assert read.call_count <= composite.MOST_SAMPLES**2
