@@ -268,6 +268,15 @@ RULES = (  # the first that holds
         words=refusal.NOBODY_THERE,
         unless=begun.BROKE_OFF,
     ),
+    Rule(
+        RefusedError,
+        NOBODY,
+        LATER_OR_ANOTHER,
+        {500, 502, 503},
+        words=refusal.NEVER_CONNECTED,
+        unless=begun.BROKE_OFF,
+        page="either",
+    ),
     Rule(  # of the server behind
         RefusedError, TOO_MANY, WAIT_A_LITTLE, {500, 502, 503}, words=refusal.RATE_LIMITED, unless=begun.BROKE_OFF
     ),

@@ -274,22 +274,28 @@ _MAKERS = (  # who could make the picture
     )
     + r"s?\b"
 )
+_NOT_THE_MAKER = any_of(  # a file, what is kept, or who was asked before
+    r"\bretried\b",
+    r"\b(get|put) \"|\.(png|jpe?g|webp)\b",
+    r"upload|download|\bsav(e|ing)|stor(e|age|ing)|bucket|minio|\bs3\b|callback|webhook|poll|result",
+    r"redis|sql|postgres|mongo|database|\bdb\b|\b(log|record|usage)",
+)
+NEVER_CONNECTED = rf"^(?!.*{_NOT_THE_MAKER}).*" + any_of(  # to who could make the picture
+    r"delayed connect error: 111\b",
+    r"connection refused|econnrefused|actively refused",
+    r"failed to establish a new connection|connection attempts failed|cannot connect to host|connect call failed",
+    r"no such host|enotfound|name or service not known|no server is available",
+)
 NOBODY_THERE = any_of(
     # nobody is there
     rf"no (available|active|healthy|live|allowed|enabled) ([\w-]+ ){{0,2}}{_MAKERS}",
     rf"no ([\w-]+ )?{_MAKERS} (are |is )?(currently )?available",
-    r"no auth (available|candidates)",
-    r"no keys found",
+    r"no (auth (available|candidates)|keys found)",
     r"(backend|worker( with id \w+)?) not found",
     r"^name resolution failed",
     r"get a peer from",
-    # nobody takes connections, as Envoy, Go's proxies and Node say it
-    r"^(?!.*\bretried\b).*delayed connect error: 111\b",
-    r"(error while dialing|proxy error|/(generations|edits)\"): .{0,20}dial tcp .{0,60}connection refused",
-    r"^(error: )?connect econnrefused",
     # somebody is, but not ready
-    r"^loading model",
-    r"model ([\w./-]+ )?is (still |currently )?(loading|staging)",
+    r"^loading model|model ([\w./-]+ )?is (still |currently )?(loading|staging)",
     r"(server|service|engine|pipeline|model( with name \S+)?|\]\sprocess) (is |was )?not (ready|initialized|loaded)",
     r"\bno ([\w-]+ ){0,2}model (is )?(currently )?loaded",
     r"(could( not|n't)|fail\w{0,4} to|unable to|cannot) load (the |any )?([\w-]+ )?model\b",
@@ -299,18 +305,14 @@ NOBODY_THERE = any_of(
     r"in cooldown",
     r"\bmaintenance\b",
     # all are busy
-    r"(system|server|service|model( \"?[\w./:-]+\"?)?) is (too busy|busy|draining)",
-    r"^(server|service) busy",
+    r"(system|server|service|model( \"?[\w./:-]+\"?)?) is (too busy|busy|draining)|^(server|service) busy",
     r"system (disk|cpu|memory) overloaded",
-    r"at (full |maximum )?capacity|no capacity",
-    r"queue (is )?full",
-    r"max inflight requests",
-    r"due to backpressure",
+    r"at (full |maximum )?capacity|no capacity|queue (is )?full",
+    r"max inflight requests|due to backpressure",
     foreign.NOBODY_THERE,
 )
 RATE_LIMITED = any_of(
-    r"\brate.?limit(ed| exceeded| reached)",
-    r"too many requests",
+    r"\brate.?limit(ed| exceeded| reached)|too many requests",
     foreign.RATE_LIMITED,
 )
 BUSY = any_of(
