@@ -15,7 +15,7 @@ import requests
 from urllib3.exceptions import HTTPError, LocationParseError
 
 from ..catalog.schemas import OpenAIImageEditRequest
-from ..connections.connection import Connection
+from ..connections.connection import Connection, is_loopback
 from ..errors import (
     ModeratedError,
     OpenAIImageError,
@@ -96,10 +96,20 @@ BATCH_PATH = re.compile(r"(files|batches)(/|$)")
 ECHO_CHARS, ECHO_MIN_BYTES = 24, 12  # by which the prompt is known in what a service says
 EXTRA_FIELD = re.compile(r"[a-z]+(_[a-z]+)*")
 NETWORK_ADVICE = "Check the network, the proxy settings and the address, then run again."
+HERE_ADVICE = (
+    "Start the server there or correct its port, then run again. In a container, localhost is the container itself:"
+    " name the machine instead."
+)
 CERTIFICATE_ADVICE = (
     "If the service has a certificate of its own (self-signed, or of a company), put the file of its authority into the"
     " environment variable REQUESTS_CA_BUNDLE and restart ComfyUI. Else something on the way may be reading along:"
     " check the network and this machine's clock."
+)
+
+OF_ANOTHER = ("ismatch, certificate", "has expired", "not yet valid")  # of a name or an address, or of another time
+OF_ANOTHER_ADVICE = (
+    "The certificate there is of another name or out of date: check the address and this machine's clock, or ask who"
+    " runs the service."
 )
 
 
@@ -358,7 +368,9 @@ def error_from_exception(connection: Connection, exc: Exception, *, complete: bo
         )
     # not trusted, or the file of those that are cannot be read
     is_certificate = any(mark in str(exc) for mark in CERTIFICATE_MARKS)
-    advice = CERTIFICATE_ADVICE if is_certificate else NETWORK_ADVICE
+    is_here = is_loopback(connection.base_url) and "connection refused" in reason
+    advice = CERTIFICATE_ADVICE if is_certificate else HERE_ADVICE if is_here else NETWORK_ADVICE
+    advice = OF_ANOTHER_ADVICE if is_certificate and any(mark in str(exc) for mark in OF_ANOTHER) else advice
     return ServiceDownError(
         f"{connection.name}: {connection.host} could not be reached ({reason}). The request was not sent"
         f" completely, so nothing was billed. {advice}",

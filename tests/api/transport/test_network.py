@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -15,10 +16,18 @@ import requests
 from openai_image_nodes.api.connections.connection import Connection
 from openai_image_nodes.api.errors import OpenAIImageError, RefusedError, ServiceDownError
 from openai_image_nodes.api.transport import client
+from openai_image_nodes.api.transport.error_mapping import error_from_exception
 from openai_image_nodes.api.transport.sessions import session_for
 from requests.adapters import HTTPAdapter
 from support.capture import Capture, failure
 from support.node_calls import KEY, node, use_openai
+
+
+def ssl_fault(said: str) -> ssl.SSLCertVerificationError:
+    """Return what Python raises for a certificate that is not accepted."""
+    fault = ssl.SSLCertVerificationError(1, f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {said}")
+    fault.verify_message = said
+    return fault
 
 
 @pytest.fixture
@@ -131,3 +140,24 @@ def test_cookies_are_not_kept(server: Capture) -> None:
     node()
     assert len(server.posts) == 2
     assert "Cookie" not in server.last.headers
+
+
+@pytest.mark.parametrize(
+    ("base", "exc", "told", "advice"),
+    [
+        ("http://localhost:8080/v1", ConnectionRefusedError(111, "refused"), "nothing listens", "In a container"),
+        ("http://10.0.0.5:8080/v1", ConnectionRefusedError(111, "refused"), "nothing listens", "Check the network"),
+        ("http://localhost:8080/v1", socket.gaierror(-2, "unknown"), "not known", "Check the network"),
+        ("https://a.example/v1", ssl_fault("Hostname mismatch, certificate is not valid for 'a'"), "", "another name"),
+        ("https://a.example/v1", ssl_fault("certificate has expired"), "expired", "out of date"),
+        ("https://a.example/v1", ssl_fault("self-signed certificate in certificate chain"), "", "REQUESTS_CA_BUNDLE"),
+    ],
+)
+def test_the_next_step_is_that_of_what_happened(base: str, exc: Exception, told: str, advice: str) -> None:
+    """A server of this machine is started, and no file of trust helps a certificate of another name or time."""
+    relay = Connection(name="relay", base_url=base)
+    caught = requests.ConnectionError(exc)
+    error = error_from_exception(relay, caught, complete=False, sent_at="12:00:00 UTC")
+    assert type(error) is ServiceDownError
+    assert told in str(error)
+    assert advice in str(error)
