@@ -14,6 +14,7 @@ from .loose_json import documents, entries, has_too_many_values, is_large, utf8
 from .page_words import IS_PAGE, MESSAGE_MAX_CHARS, READ_MAX_BYTES, clean, is_text, plain
 from .retry import RESET_NAME, wait_in
 from .task_words import (
+    SENTENCE,
     STATE_KEYS,
     TASK_PLACES,
     begun_task,
@@ -60,6 +61,9 @@ SUCCESSFUL = re.compile(
 )
 INNER_ERROR = re.compile(r"\{\s*[\"']error[\"']\s*:")  # of another server, with more words behind it
 UNNAMED = re.compile(r"(this )?(field |value )?(is )?(required|missing)\W*", re.I)
+NO_WORDS = ([], "", *map(str, range(10)))  # what is no fault of a field, as counts beside an error
+NAME_KEYS = ("id", "object", "model", "role", *BLOCKED_KEYS)  # whose words say nothing to people
+WORD = re.compile(r"[^\W\d]+")
 IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]+")
 LONG_TEXT = re.compile(rb"[0-9a-f]{32}\.\d+")  # the names that `extract_base64` gives
 
@@ -98,16 +102,15 @@ def service_words(body: bytes, values: Sequence[Any] | None = None) -> ServiceWo
     if told:
         return (clear or told)[-1]
     message, page = plain(body)
-    whole = None if page or len(body) > READ_MAX_BYTES else _parsed(utf8(body))
-    return ServiceWords((_in_words(whole) if isinstance(whole, dict | list) else "") or message, page=page)
+    is_json = message.startswith(("{", "[")) and any(values)
+    return ServiceWords(clean("; ".join(_sentences(values))) if is_json else message, page=page)
 
 
-def _in_words(value: Any) -> str:
-    """Return what JSON without words of a service holds, as a person reads it: "created 1, data none"."""
-    told = ((name, each if isinstance(each, list) else [each]) for name, each in entries(value))
-    single = ((name, each) for name, each in told if not any(isinstance(one, dict | list) and one for one in each))
-    shown = ((name, [str(one) for one in each if one not in (None, "", [], {})]) for name, each in single)
-    return clean(", ".join(f"{name} {' '.join(each) or 'none'}" for name, each in shown))
+def _sentences(values: Sequence[Any]) -> list[str]:
+    """Return what JSON says to people in places that nobody knows, else its words: no numbers, ids and names."""
+    told = [(key, text) for value in values for key, text in entries(value) if isinstance(text, str)]
+    sentences = [f"{key}: {text}" for key, text in told if SENTENCE.search(text)]
+    return sentences or [f"{key}: {text}" for key, text in told if key not in NAME_KEYS and WORD.fullmatch(text)]
 
 
 def values_in(outline: bytes, long_texts: Mapping[str, memoryview]) -> Iterator[Any]:
@@ -203,7 +206,7 @@ def _by_field(value: Any) -> ServiceWords | None:
     if not isinstance(value, dict):
         return None
     inner = [(field, told.get("_errors", told) if isinstance(told, dict) else told) for field, told in value.items()]
-    each = {field: told if isinstance(told, list) else [told] for field, told in inner[:20] if told != []}
+    each = {field: told if isinstance(told, list) else [told] for field, told in inner[:20] if told not in NO_WORDS}
     if not each or not all(told and all(isinstance(one, str) for one in told) for told in each.values()):
         return None
     return ServiceWords(clean("; ".join(f"{field}: {' '.join(told)}" for field, told in each.items())))

@@ -107,10 +107,10 @@ def test_a_refusal_with_an_id_and_a_state_is_no_task(server: WireServer, status:
         {"success": False, "request_id": "r1"},
     ],
 )
-def test_words_beside_an_id_are_told_and_no_task_is_waited_for(server: WireServer, said: object) -> None:
+def test_words_beside_an_id_are_no_task_to_wait_for(server: WireServer, said: object) -> None:
     """Nothing would ever come of it."""
     server.script(plain(json.dumps(said).encode()))
-    with pytest.raises(BadAnswerError, match="The service says") as told:
+    with pytest.raises(BadAnswerError, match="holds no picture") as told:
         node()
     assert ("began" in str(told.value), server.gets) == (False, [])
 

@@ -737,14 +737,14 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         200,
         {"id": "user-1", "email": "x", "name": "y"},
         BadAnswerError,
-        "id user-1, email x, name y",
+        "The service says: email: x; name: y.",
     ),
     "an id of an answer is no task": (
         RELAY,
         200,
         {"id": "img-abc", "created": 1, "data": None},
         BadAnswerError,
-        "id img-abc, created 1, data none",
+        "holds no picture. Look",
     ),
     "an account that is locked, as 429": (
         RELAY,

@@ -68,7 +68,26 @@ FORMS: dict[str, tuple[Any, str, str | None]] = {  # what is answered, its messa
     ),
     "plain": (b"upstream prematurely closed", "upstream prematurely closed", None),
     "no UTF-8": (b"\xff\xfe{", "\ufffd\ufffd{", None),
-    "deep": (b"[" * 200_000, "[" * 4000, None),
+    "deep": (b"[" * 200_000, "", None),
+    "nothing among numbers": ({"created": 17, "data": [], "quality": None, "usage": {"total_tokens": 0}}, "", None),
+    "a sentence at a place that nobody knows": (
+        {"id": "p9xrc", "status": "succeeded", "output": [], "logs": "NSFW content detected in image 0"},
+        "logs: NSFW content detected in image 0",
+        None,
+    ),
+    "a chat without a text": (
+        {"id": "c1", "object": "chat", "choices": [{"delta": {"role": "a", "content": ""}, "finish_reason": "stop"}]},
+        "",
+        None,
+    ),
+    "a text in an error": ({"error": {"allow_retry": True, "text": "Server error"}}, "text: Server error", None),
+    "a word at a place that nobody knows": ({"result": "NoBalance", "id": "x"}, "result: NoBalance", None),
+    "an error without words": ({"error": {"type": "", "message": ""}, "status_code": 400}, "", "400"),
+    "counts beside an error": (
+        {"metadata": {"failed_count": "1"}, "base_resp": {"status_code": 1026, "status_msg": "new_sensitive"}},
+        "new_sensitive",
+        "1026",
+    ),
     "nothing": (b"", "", None),
     "null": (b"null", "null", None),
     "JSON without words": (
