@@ -56,6 +56,7 @@ NOT_GIVEN = any_of(
     rf"\b(no|empty|missing|invalid) (\w+ ){{0,3}}?{_MADE_OF}( \w+){{0,2}} (in|from|by) ((the|an?) )?(\w+ )?"
     + r"(response|reply|answer|results?|output|upstream|model|provider|gemini|codex|conversation)\b",
     r"\bneither \w+ nor \w+",
+    r"(complet|finish|end|clos|return)(ed|s) without (?!(an? )?error)",
     r"invalid character '<'|unexpected token '?<",  # a page in its place
     r"\b(empty|no final|no valid final) (\w+ )?(response|result|output|reply|image)",
     _UNABLE_TO
@@ -142,7 +143,8 @@ PROGRAM_FAULT = any_of(
     r"^\W*(error\W+)?'(?!prompt|model|image|mask|size)\w+'\W*$",  # as Python says that a key is missing
     # something else was there
     r"string indices must|to unpack\b|operand type|not supported between instances|circular structure",
-    r"referenced before assignment|recursion depth|division by zero|(loop|session) is closed|without having called",
+    r"\bbefore (assignment|initialization)|recursion depth|division by zero",
+    r"(loop|session) is closed|without having called",
 )
 
 # --- it failed, as servers, their languages and programs say it of what was begun ---

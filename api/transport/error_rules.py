@@ -118,6 +118,8 @@ MAKE_IT_SMALLER = (
     "Connect fewer or smaller pictures{multipart}, or shorten the prompt. The limit may be that of a gateway before the"
     " service."
 )
+LONG_HEADERS = "{name}: the headers of the request are too large"
+SHORTEN_KEY = 'Look whether the key or "headers" of {name} in connections.json hold more than they should.'
 NO_REASON = "{name}: the service refused the request and gave no reason"
 ASK_WHO_RUNS_IT = (
     "It may be the rights of the key, the model {subject}, or something between here and the service: ask who runs it,"
@@ -316,6 +318,8 @@ RULES = (  # the first that holds
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, LESS_AT_ONCE + " {unknown}", {413}, words=begun.ANSWER_TOO_LARGE),
     Rule(RefusedError, TOO_LARGE, MAKE_IT_SMALLER, {413}),
     Rule(RefusedError, TOO_LARGE, MAKE_IT_SMALLER, {*SUCCESS, 400, 422}, codes=refusal.TOO_LARGE_CODES),
+    Rule(RefusedError, LONG_HEADERS, SHORTEN_KEY, {431}),
+    Rule(RefusedError, LONG_HEADERS, SHORTEN_KEY, {400}, words=refusal.HEADERS_TOO_LARGE, page="either"),
     Rule(
         RefusedError, "{name}: the service could not read the request{sent}", CUT_SHORT, {400}, words=refusal.NOT_WHOLE
     ),

@@ -96,7 +96,7 @@ CREDIT_CODES = any_of(
     r"budget_?exceeded",
     r"free_?tier_?only",
     # bills
-    r"billing(?!_not_conf)",
+    r"billing(?!_(not_conf|auth|fail|error))",
     r"payment_?required",
     r"chargeresource",
     r"arrear|overdue",
@@ -113,7 +113,7 @@ CREDIT_WORDS = any_of(
     r"exceeded your balance",
     r"requires more credits",
     r"(add|buy|purchase) (more )?(credits|funds)",
-    r"top up",
+    r"\btop[ _-]?up\b",
     # quota and limits of spending
     r"exceeded (your|today's) (?!request|rate)(\w+ )?quota(?!.{0,20}(per|a) (minute|second))",
     r"out of ([\w-]+ ){1,3}quota",
@@ -152,8 +152,8 @@ DISABLED_CODES = r"deactivated|(?<!provider_)(?<!authenticationtype)disabled|ban
 CLOSED_CODES = r"access_terminated|account_suspended|organization_(restricted|suspended|disabled)"
 CLOSED_WORDS = any_of(
     r"\bresource has been (temporarily )?blocked",
-    r"^(?!.*(balance|credit|billing|quota|arrear|overdue|pay|\bspend|recharge))"  # which would be a matter of money
-    + r".*\baccount\b.{0,40}\b(locked|suspended|banned|frozen)",
+    r"^(?!.*(balance|credit|billing|quota|arrear|overdue|pay|\bspend|recharge|top.?up))"  # those are about money
+    + r".*\b(account|user|key)\b.{0,40}\b(locked|suspended|banned|frozen)",
     foreign.CLOSED,
 )
 ACCOUNT_CODES = r"(mismatched|invalid)_(organization|project)|(project|organization)_(archived|not_found)"
@@ -264,7 +264,7 @@ NO_MODEL_BEHIND = any_of(  # with 500: fewer words, for more may have happened
 )
 NO_PROVIDER = r"no endpoints (found|available) .{0,20}" + any_of(
     r"matching your (data|privacy|guardrail)",
-    r"(that can )?(handle|support) the requested (param|output)",
+    r"(that can )?(handle|support)\b",
 )
 _MAKERS = (  # who could make the picture
     any_of(
@@ -319,7 +319,7 @@ BUSY = any_of(
     r"rate.?limit|request limit|frequency limit",
     r"(too|very) busy|busy now",
     r"try again later",
-    r"temporarily unavailable",
+    r"temporarily (unavailable|depleted)",
     foreign.BUSY,
 )
 NOT_BEGUN_CODES = any_of(
@@ -343,7 +343,7 @@ UNABLE = any_of(  # it makes or edits no pictures, or not so
     r"(does|do)( not|n't) support image (generation|edit|output)",
     r"image[ _](edit|generation)\w* (is |are )?not supported",
     r"does not work with the (specified )?model",
-    r"not support a?synchronous",
+    r"not support a?synchronous(?!.*\bheader)",
     r"tool choice 'image_generation'",
     r"is only supported on /",
     r"not support(ed)? (for|by) (this |the )?provider",
@@ -366,6 +366,7 @@ TOO_LARGE = any_of(
     r"maxtotalfilesize",
     r"requestdatatoobig",
 )
+HEADERS_TOO_LARGE = r"\bheaders?\b.{0,20}too (large|long|big)"
 NOT_WHOLE = any_of(
     r"(invalid|malformed|incomplete|unparsable|could not parse|failed to parse) (the )?(json|request|form|multipart)"
     + r"( request)? ?body",
@@ -413,6 +414,7 @@ NEEDS_HEADER = any_of(
     r"missing (required )?header",
     r"header .{0,40}(is |are )?(required|missing)",
     r"(provided|sent|passed) (through|in|as|via) (the |a )?header",
+    r"\bset (the |a )?header",
 )
 NO_STREAM = r"(?<!octet-)(?<!event-)\bstream(ing)?\b|partial_images"
 WANTS_FIELD = any_of(

@@ -59,10 +59,12 @@ SUCCESSFUL = re.compile(
     r"|\u6392\u961f\u4e2d|\u4efb\u52a1\u5df2\u5b58\u5728)",
     re.I,
 )
-INNER_ERROR = re.compile(r"\{\s*[\"']error[\"']\s*:")  # of another server, with more words behind it
+INNER_ERROR = re.compile(r"\{\s*[\"'](error|detail|message)[\"']\s*:")  # of another server, with more words behind it
+JSON_START = re.compile(r"\{|\[\s*[\[{\"]")
 UNNAMED = re.compile(r"(this )?(field |value )?(is )?(required|missing)\W*", re.I)
 NO_WORDS = ([], "", *map(str, range(10)))  # what is no fault of a field, as counts beside an error
 NAME_KEYS = ("id", "object", "model", "role", *BLOCKED_KEYS)  # whose words say nothing to people
+CODE_BLOCK = re.compile(r"```.*?(```|\Z)", re.S)  # in the text of a chat
 WORD = re.compile(r"[^\W\d]+")
 IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]+")
 LONG_TEXT = re.compile(rb"[0-9a-f]{32}\.\d+")  # the names that `extract_base64` gives
@@ -102,7 +104,7 @@ def service_words(body: bytes, values: Sequence[Any] | None = None) -> ServiceWo
     if told:
         return (clear or told)[-1]
     message, page = plain(body)
-    is_json = message.startswith(("{", "[")) and any(values)
+    is_json = JSON_START.match(message) is not None and any(values)
     return ServiceWords(clean("; ".join(_sentences(values))) if is_json else message, page=page)
 
 
@@ -308,6 +310,7 @@ def _without_error(answer: Mapping[str, Any], depth: int) -> ServiceWords | None
         return items
     said = " ".join(_chat_texts(answer))
     if said.strip():
+        said = CODE_BLOCK.sub(" ", said).strip() or said
         return ServiceWords(f"a text in place of a picture: {clean(said)}")
     if has_failed(answer):
         return FAILED

@@ -96,7 +96,12 @@ NGINX: dict[str, Case] = {
     "nginx 404": (404, nginx("404 Not Found"), RefusedError, "/v1/images/generations.*comes from.*check it"),
     "nginx 405": (405, nginx("405 Not Allowed"), RefusedError, "/v1/images/generations.*comes from"),
     "nginx 408": (408, nginx("408 Request Time-out"), MAYBE, "billed"),
-    "nginx 431": (431, nginx("431 Request Header Fields Too Large"), RefusedError, "431 Request Header.*address"),
+    "nginx 431": (
+        431,
+        nginx("431 Request Header Fields Too Large"),
+        RefusedError,
+        "too large.*431 Request Header.*the key or",
+    ),
     **{
         f"nothing but {status}": (status, b"", kind, words)
         for status, kind, words in [

@@ -1127,6 +1127,74 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         RefusedError,
         "cannot do this",
     ),
+    "a user who is locked": (
+        RELAY,
+        403,
+        {"detail": "User is locked. Reason: Admin lock. Please contact support@fal.ai"},
+        NoKeyError,
+        "account or its key is closed",
+    ),
+    "a user who is locked until money comes": (
+        RELAY,
+        403,
+        {"detail": "User is locked. Reason: TOP_UP."},
+        OutOfCreditError,
+        "billing page",
+    ),
+    "a header for what takes long": (
+        RELAY,
+        400,
+        {"errors": {"message": "image-gen does not support synchronous calls. Set header X-Async-Mode=true to switch"}},
+        RefusedError,
+        'Add it to "headers" of relay',
+    ),
+    "no provider that reads pictures": (
+        RELAY,
+        404,
+        {"error": {"message": "No endpoints found that support image input", "code": 404}},
+        RefusedError,
+        "no provider behind it fits",
+    ),
+    "bills that cannot be looked at": (
+        RELAY,
+        500,
+        {"code": 500, "reason": "BILLING_FAILED", "message": "billing failed"},
+        OutcomeUnknownError,
+        "may have been billed",
+    ),
+    "a service at the end of its means": (
+        RELAY,
+        200,
+        {"id": "t1", "status": "failed", "error": {"code": "resource_exhausted", "message": "temporarily depleted"}},
+        RefusedError,
+        "Wait a little",
+    ),
+    "headers that are too large, without a word": (RELAY, 431, "", RefusedError, '"headers" of relay'),
+    "headers that are too large, with a page": (
+        RELAY,
+        400,
+        "<html><title>400 Request Header Or Cookie Too Large</title><body>nginx</body></html>",
+        RefusedError,
+        '"headers" of relay',
+    ),
+    "an error of another server among its words": (
+        RELAY,
+        400,
+        {"error": {"message": '[codex] [400]: {"detail":"gpt-image-2 needs another version."} (reset after 28s)'}},
+        RefusedError,
+        "says: gpt-image-2 needs another version. Change",
+    ),
+    "code in the text of a chat": (
+        RELAY,
+        200,
+        {
+            "choices": [
+                {"message": {"content": '```json\n{"n": 4}\n```\n> failed: input_moderation\n```json\n{"a": 1}'}}
+            ]
+        },
+        BadAnswerError,
+        "in place of a picture: > failed: input_moderation. Look",
+    ),
     "a policy of the account": (
         RELAY,
         404,
@@ -1432,6 +1500,8 @@ REFUSALS_IN_WORDS = (
     "connect ECONNREFUSED 10.0.0.1:443",
 )
 LATE_IN_WORDS = (
+    "Cannot access 'upstreamStream' before initialization.",  # Qwen2API#179
+    "Codex completed without producing an image_generation_call",  # OmniRoute#14617
     "[ERROR: cannot unpack non-iterable NoneType object]",
     "[ERROR: 'data']",
     "imageUrls is not defined",
