@@ -49,6 +49,7 @@ test("a click sets the seed, which stays, and reuse, so that nothing is paid", a
   const [card] = shown[0].all("button");
   assert.match(card.textContent, /seed 42/);
   assert.match(card.textContent, /0\.04\u00a0USD/);
+  assert.equal(card.attributes["aria-label"], undefined); // else it were all that is read out, without date and price
   card.listeners.click();
   const values = Object.fromEntries(node.widgets.map(({ name, value }) => [name, value]));
   assert.deepEqual([values.seed, values.reuse, values.control_after_generate], [42, true, "fixed"]);

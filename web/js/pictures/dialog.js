@@ -55,12 +55,11 @@ export function showPictures(host, { title, words, pictures, choose }) {
  */
 function card(host, { seed, made_at, thumbnail, ...paid }, enabled) {
   const { text } = host;
-  const label = `${text("seed", "seed")} ${seed}`;
   const when = made_at ? new Date(made_at * 1000).toLocaleString() : "";
   const isPicture = thumbnail && DATA_PICTURE.test(thumbnail);
-  const frame = isPicture ? made("img", { src: thumbnail, alt: label, style: FRAME }) : made("span", { style: FRAME });
-  const lines = [label, when, priceOf(text, paid)].filter(Boolean).map((line) => made("span", {}, line));
-  return made("button", { type: "button", disabled: !enabled, style: CARD, "aria-label": label }, frame, ...lines);
+  const frame = isPicture ? made("img", { src: thumbnail, alt: "", style: FRAME }) : made("span", { style: FRAME });
+  const lines = [`${text("seed", "seed")} ${seed}`, when, priceOf(text, paid)].filter(Boolean).map((line) => made("span", {}, line));
+  return made("button", { type: "button", disabled: !enabled, style: CARD }, frame, ...lines);
 }
 
 /**
