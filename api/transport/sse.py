@@ -83,13 +83,24 @@ def is_partial(event: object) -> bool:
         return False
     kind, states = str(event.get("type", "")), (event.get("status"), event.get("state"), event.get("event"))
     is_begun = any(isinstance(state, str) and UNFINISHED_STATES.fullmatch(state) for state in states)
-    is_begun = is_begun or is_unfinished(event)
+    is_begun = is_begun or is_unfinished(event) or _is_on_its_way(event)
     return bool(UNFINISHED_KINDS.search(kind)) or is_begun or (not kind and PARTIAL_INDEX in event)
 
 
 def is_sketch(event: object) -> bool:
     """Tell whether an event says that its picture is another than the one that was asked for."""
-    return isinstance(event, dict) and (SKETCH.search(str(event.get("type", ""))) is not None or PARTIAL_INDEX in event)
+    if not isinstance(event, dict):
+        return False
+    return SKETCH.search(str(event.get("type", ""))) is not None or PARTIAL_INDEX in event or _is_on_its_way(event)
+
+
+def _is_on_its_way(event: Mapping[str, Any]) -> bool:
+    """Tell whether an event tells of pictures that are not finished: how far they are, and no reason of an end."""
+    items = event.get("data")
+    told = [each for each in items if isinstance(each, dict)] if isinstance(items, list) else []
+    return bool(told) and all(
+        isinstance(each.get("progress"), int | float) and each.get("finish_reason", "") is None for each in told
+    )
 
 
 def ends_well(event: object) -> bool:

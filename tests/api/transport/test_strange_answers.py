@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from openai_image_nodes.api.errors import BadAnswerError, ModeratedError, OpenAIImageError
+from openai_image_nodes.api.errors import BadAnswerError, ModeratedError, OpenAIImageError, OutcomeUnknownError
 from openai_image_nodes.api.transport import answer, client, downloads, find_pictures, loose_json, operation, sse
 from openai_image_nodes.api.transport.service_words import service_words
 from support.asker import picture_part
@@ -330,6 +330,22 @@ def test_sketches_of_a_stream_of_another_kind_are_not_the_picture(server: WireSe
     events = [b"data: " + told(sketch) + b"\n\n", b"data: " + told({"status": "SUCCESS", "image": text()}) + b"\n\n"]
     server.script(chunked(events[0], end=False), 0.1, chunked(events[1], head=False, end=False), HOLD)
     assert colour() == [250, 0, 0]
+
+
+def test_a_preview_among_the_data_is_not_the_picture(server: WireServer) -> None:
+    """llama-box, GPUStack's own, sends them in the form of the answer: it was shown, and beside the picture."""
+
+    def step(progress: float, picture: bytes | None, reason: str | None) -> bytes:
+        item = {"index": 0, "object": "image", "progress": progress, "finish_reason": reason}
+        item["b64_json"] = text(picture) if picture else None
+        return b"data: " + told({"created": 1, "object": "list", "data": [item]}) + b"\n\n"
+
+    server.script(chunked(step(0.0, None, None), step(50.0, BLUE, None), step(100, RED, "stop"), b"data: [DONE]\n\n"))
+    assert colour() == [250, 0, 0]
+    server.script(chunked(step(50.0, BLUE, None), end=False), CLOSE)
+    with pytest.raises(OutcomeUnknownError, match="connection was lost"):
+        node(prompt="another", live_preview=1)
+    assert server.posts == 2
 
 
 @pytest.mark.slow
