@@ -21,7 +21,9 @@ LEFT_OF = (0, 2, 3)  # the digits of base64 that hold something of the bytes bef
 SHORTEST_SECRET = 8  # "none", as local services take it, is no secret and may occur in a picture's base64
 LONGEST_WORD = 16
 SECRET_PATTERN = re.compile(
-    r"((?<![A-Za-z0-9])(?:sk|comfyui|org)-|Bearer\s+|api[-_]key[=: ]+)[^\s'\",.;)]+", re.IGNORECASE
+    r"((?<![A-Za-z0-9])(?:sk|comfyui|org)-|Bearer\s+(?!(?:auth|tokens?|your_key)(?![\w-]))|api[-_]key[=: ]+)"
+    r"[^\s'\",.;)]+",
+    re.IGNORECASE,
 )
 USER_PATTERN = re.compile(r"://(?:(?!://)[^\s'\"<>])*@")  # name and password of a proxy, as errors repeat its address
 SECRET_HEADER = re.compile("key|token|secret|pass|auth|cookie|credential|sign", re.I)
