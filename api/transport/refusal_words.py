@@ -281,7 +281,7 @@ _NOT_THE_MAKER = any_of(  # a file, what is kept, or who was asked before
     r"redis|sql|postgres|mongo|database|\bdb\b|\b(log|record|usage)",
 )
 NEVER_CONNECTED = rf"^(?!.*{_NOT_THE_MAKER}).*" + any_of(  # to who could make the picture
-    r"delayed connect error: 111\b",
+    r"delayed connect error: 111\b|reset reason: overflow",
     r"connection refused|econnrefused|actively refused",
     r"failed to establish a new connection|connection attempts failed|cannot connect to host|connect call failed",
     r"no such host|enotfound|name or service not known|no server is available",
@@ -303,7 +303,7 @@ NOBODY_THERE = any_of(
     r"(unable|failed) to start (process|command)",
     r"command exited prematurely|health check timed out",
     r"in cooldown",
-    r"\bmaintenance\b",
+    r"\bmaintenance\b|being provisioned",
     # all are busy
     r"(system|server|service|model( \"?[\w./:-]+\"?)?) is (too busy|busy|draining)|^(server|service) busy",
     r"system (disk|cpu|memory) overloaded",

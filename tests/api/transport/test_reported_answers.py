@@ -127,6 +127,8 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
                 'Post "http://10.0.0.5:80/v1/images/generations": dial tcp 10.0.0.5:80: connect: connection refused',
             ),
             (500, "connect ECONNREFUSED 127.0.0.1:7860"),
+            (503, "upstream connect error or disconnect/reset before headers. reset reason: overflow"),
+            (409, {"error": {"code": "DeploymentNotReady", "message": "The deployment is being provisioned."}}),
             (500, "All connection attempts failed"),
             (500, "Cannot connect to host localhost:7860 ssl:default [Connect call failed ('127.0.0.1', 7860)]"),
             (500, "Max retries exceeded with url: / (Caused by NewConnectionError: [Errno 111] Connection refused)"),
