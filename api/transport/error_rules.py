@@ -345,6 +345,7 @@ RULES = (  # the first that holds
     Rule(ServiceDownError, OVERLOAD, LATER, {500, 503}, from_service=True, at_openai=True, codes=refusal.OVERLOADED),
     Rule(ServiceDownError, OVERLOAD, LATER, {503}, from_service=True, at_openai=True, words="overloaded|slow down"),
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}{no_sketches}", FAILURES, words=begun.STREAM_UNREAD),
+    Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {521, 523, 525, 526, 530}, words=refusal.NOT_REACHED, page="either"),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{gave_up} {unknown}", {504, 522, 524}),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{gave_up} {unknown}", {408}, from_service=True, kinds=RELAYS),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{unknown}", {408, 460, 499, 502}),

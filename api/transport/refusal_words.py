@@ -62,7 +62,7 @@ MODERATION_WORDS = any_of(
     r"flagged (as|by|for)",
     r"(prompt|request|input|images?|content) (was |were |is |are |has been )?(flagged|moderated)",
     # what it is
-    r"(violat\w{2,4}|against) .{0,60}(polic|guideline|terms of)",
+    r"(violat\w{1,4}|against) .{0,60}(polic|guideline|terms of)",
     r"policy violation",
     r"unacceptable content|prohibited content|inappropriate content",
     r"unsafe[ _](content|generation)",
@@ -285,6 +285,10 @@ NEVER_CONNECTED = rf"^(?!.*{_NOT_THE_MAKER}).*" + any_of(  # to who could make t
     r"connection refused|econnrefused|actively refused",
     r"failed to establish a new connection|connection attempts failed|cannot connect to host|connect call failed",
     r"no such host|enotfound|name or service not known|no server is available",
+)
+NOT_REACHED = any_of(  # in Cloudflare's own words: a relay may pass on such a status of who it asked at last
+    r"\berror (code:? )?(10\d\d|52[1356])\b",
+    r"web server is down|origin is unreachable|origin web server refused|ssl handshake failed|invalid ssl certificate",
 )
 NOBODY_THERE = any_of(
     # nobody is there

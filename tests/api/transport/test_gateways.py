@@ -63,14 +63,21 @@ CLOUDFLARE: dict[str, Case] = {
         f"cloudflare {code}": (code, page(f"x | {code}: {name}", "Cloudflare"), MAYBE, f"{name}.*billed.*usage page")
         for code, name in {
             520: "Web server is returning an unknown error",
+            527: "Railgun Error",
+        }.items()
+    },
+    **{
+        f"cloudflare {code}": (code, page(f"x | {code}: {name}"), RefusedError, f"{name}.*Nothing was made")
+        for code, name in {
             521: "Web server is down",
             523: "Origin is unreachable",
             525: "SSL handshake failed",
             526: "Invalid SSL certificate",
-            527: "Railgun Error",
             530: "Error 1033",
         }.items()
     },
+    "cloudflare 521 of a relay's relay": (521, error("bad response status code 521"), MAYBE, "billed"),
+    "cloudflare 530 as a word": (530, b"error code: 1033", RefusedError, "no server behind.*1033"),  # pollinations#8201
     "cloudflare 522": (522, page("x | 522: Connection timed out"), MAYBE, "live_preview"),
     "cloudflare 524": (524, page("x | 524: A timeout occurred"), MAYBE, "live_preview"),
     "cloudflare 524 as a word": (524, b"error code: 524", MAYBE, "live_preview"),

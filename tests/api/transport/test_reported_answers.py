@@ -1179,6 +1179,13 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         RefusedError,
         '"headers" of relay',
     ),
+    "a policy that it may violate": (  # epam/ai-dial-adapter-vertexai#66
+        RELAY,
+        400,
+        "Invalid argument: 400 Image generation failed: The response is blocked, as it may violate our policies.",
+        ModeratedError,
+        "Change the prompt",
+    ),
     "an error of another server among its words": (
         RELAY,
         400,
