@@ -21,6 +21,7 @@ CLEARLY, SOMEWHAT = 20 / 255, 8 / 255  # differences of colour that start, and t
 CLEAR_SPREADS, SPREADS, WIDE_SPREADS = 8.0, 4.0, 2.5  # and how many times the usual difference they must be
 TINT = 4 / 255  # as SOMEWHAT, of colours without their brightness: redrawn edges differ little in these
 AREA = 6.0  # sigma over which differences of redrawn edges cancel out, and those of a dark coat do not
+LIGHT = 96.0  # sigma over which light changes
 STRUCTURE_WINDOW, OTHER_STRUCTURE = 8.0, 0.3  # a local correlation below that also continues it
 CORE = 2.0  # a changed part starts where it is at least that thick on each side
 REACH = 4.0  # how far it goes on from one place to the next
@@ -79,7 +80,9 @@ def _changed(decision: Decision, should_stop: ShouldStop | None) -> Tensor:
     signed = decision.colour.apply(shown.smooth) - pair.smooth
     comparable = pair.comparable * shown.inside
     difference, usual = _difference(signed, comparable, decision)
-    clearly = (difference > max(CLEARLY, CLEAR_SPREADS * usual)).float() * comparable
+    without, usual_without = _difference(signed - _light(signed, comparable, pair.unit), comparable, decision)
+    clear = (difference > CLEAR_SPREADS * usual) | (without > max(CLEARLY, CLEAR_SPREADS * usual_without))
+    clearly = ((difference > CLEARLY) & clear).float() * comparable
     other = (_local_match(decision) < OTHER_STRUCTURE) | (difference > max(SOMEWHAT, SPREADS * usual))
     if decision.verdict == "aligned":  # or what is still out of place would be a changed part
         area = masked_blur(signed, comparable, AREA * pair.unit)
@@ -97,6 +100,12 @@ def _difference(signed: Tensor, comparable: Tensor, decision: Decision) -> tuple
     if "alignment" not in decision.applied:  # of a frame in place, what changed is clear: half of it is not usual
         same = same[same < CLEARLY]
     return difference, float(same.median()) if len(same) else 0.0
+
+
+def _light(signed: Tensor, comparable: Tensor, unit: float) -> Tensor:
+    """Return the soft light [1,3,h,w] that lies on all of it: no difference of a part tells whether that is usual."""
+    same = (signed.abs().amax(dim=1, keepdim=True) < CLEARLY).float() * comparable
+    return masked_blur(signed, same, LIGHT * unit)
 
 
 def _local_match(decision: Decision) -> Tensor:

@@ -54,6 +54,18 @@ def test_faint_change_is_found_in_a_frame_that_was_redrawn(coat_turns: tuple[flo
     assert found.mean() < coat.mean() + 0.2
 
 
+@pytest.mark.parametrize("drift", [IN_PLACE, REFRAMED])
+def test_change_is_found_in_soft_light(drift: Drift) -> None:
+    """Light that lies on all of the answer is no measure for what else is another thing in it."""
+    original = photograph("coffee.jpg")
+    part = ellipse(original, (0.6, 0.4), 0.1)
+    changed = original + part[..., None] * torch.tensor([-0.2, 0.0, 0.25])
+    lit = changed + torch.linspace(-0.075, 0.075, original.shape[1])[:, None]
+    mask = find_changes(original, drift.answer(lit.clamp(0, 1))).mask
+    assert mask[part > 0].mean() > 0.95
+    assert mask.mean() < part.mean() + 0.12
+
+
 def test_fit_with_what_was_found_is_the_edit() -> None:
     """Found mask and fit together give the edited picture back in place."""
     original = photograph("coffee.jpg")
