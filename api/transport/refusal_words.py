@@ -275,16 +275,16 @@ _MAKERS = (  # who could make the picture
     + r"s?\b"
 )
 _NOT_THE_MAKER = any_of(  # a file, what is kept, or who was asked before
-    r"\bretried\b",
-    r"\b(get|put) \"|\.(png|jpe?g|webp)\b",
+    r"\bretried\b|\b(get|put) \"|\.(png|jpe?g|webp)\b",
     r"upload|download|\bsav(e|ing)|stor(e|age|ing)|bucket|minio|\bs3\b|callback|webhook|poll|result",
-    r"redis|sql|postgres|mongo|database|\bdb\b|\b(log|record|usage)",
+    r"redis|sql|mongo|database|\bdb\b|\b(log|record|usage)|post-?process|upscal|watermark|moderat|convert",
 )
+_OWN_HOST = r"(?<![\w.])(localhost|127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|\[?::1|host\.docker)"  # no storage's
 NEVER_CONNECTED = rf"^(?!.*{_NOT_THE_MAKER}).*" + any_of(  # to who could make the picture
-    r"delayed connect error: 111\b|reset reason: overflow",
-    r"connection refused|econnrefused|actively refused",
-    r"failed to establish a new connection|connection attempts failed|cannot connect to host|connect call failed",
-    r"no such host|enotfound|name or service not known|no server is available",
+    r"delayed connect error: 111\b|reset reason: overflow|no server is available",
+    _OWN_HOST + r".{0,300}(connection refused|connect call failed|actively refused)",
+    rf"(econnrefused|cannot connect to host) {_OWN_HOST}|(enotfound|lookup) [\w-]+(?![\w.-])",
+    r"/(generations|edits)\b.{0,300}(connection refused|no such host|name or service not known)",
 )
 NOT_REACHED = any_of(  # in Cloudflare's own words: a relay may pass on such a status of who it asked at last
     r"\berror (code:? )?(10\d\d|52[1356])\b",
@@ -302,9 +302,9 @@ NOBODY_THERE = any_of(
     r"^loading model|model ([\w./-]+ )?is (still |currently )?(loading|staging)",
     r"(server|service|engine|pipeline|model( with name \S+)?|\]\sprocess) (is |was )?not (ready|initialized|loaded)",
     r"\bno ([\w-]+ ){0,2}model (is )?(currently )?loaded",
-    r"(could( not|n't)|fail\w{0,4} to|unable to|cannot) load (the |any )?([\w-]+ )?model\b",
+    r"(could( not|n't)|fail\w{0,4} to|unable to|cannot) load (the )?model\b",
     r"model requires more (\w+ )?memory",
-    r"(unable|failed) to start (process|command)",
+    r"(unable|failed) to start (process|command)\b",
     r"command exited prematurely|health check timed out",
     r"in cooldown",
     r"\bmaintenance\b|being provisioned",

@@ -129,13 +129,18 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
             (500, "connect ECONNREFUSED 127.0.0.1:7860"),
             (503, "upstream connect error or disconnect/reset before headers. reset reason: overflow"),
             (409, {"error": {"code": "DeploymentNotReady", "message": "The deployment is being provisioned."}}),
-            (500, "All connection attempts failed"),
             (500, "Cannot connect to host localhost:7860 ssl:default [Connect call failed ('127.0.0.1', 7860)]"),
-            (500, "Max retries exceeded with url: / (Caused by NewConnectionError: [Errno 111] Connection refused)"),
+            (
+                500,
+                "HTTPConnectionPool(host='127.0.0.1'): Max retries exceeded with url: / (Connection refused)",
+            ),
             (502, 'Post "http://sd:80/v1/images/generations": dial tcp: lookup sd on 127.0.0.11:53: no such host'),
             (500, "getaddrinfo ENOTFOUND sd-server"),
             (503, "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request."),
-            (502, "<!DOCTYPE html><title>ngrok</title>the agent failed to connect: dial tcp: connection refused"),
+            (
+                502,
+                "<!DOCTYPE html><title>ngrok</title>the agent failed to connect: dial tcp [::1]:80: connection refused",
+            ),
         )
     },
     **{
@@ -146,6 +151,11 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
             (500, 'Get "http://10.0.0.5:8080/v1/tasks/1": dial tcp 10.0.0.5:8080: connect: connection refused'),
             (500, "[flux] upstream exited unexpectedly"),
             (500, "Error 111 connecting to redis:6379. Connection refused."),
+            (500, "All connection attempts failed"),  # perhaps to where the picture lies
+            (500, "getaddrinfo ENOTFOUND cdn.images.example"),
+            (500, "dial tcp 104.21.3.4:443: connect: connection refused"),
+            (500, "post-processing of 10.0.0.7: connection refused"),
+            (500, "Failed to start processing the picture"),
             (500, "Connection refused. LiteLLM Retried: 2 times"),
             (500, "Max retries exceeded with url: /out/a.png (Caused by NewConnectionError: Connection refused)"),
             (502, "<html><body><h1>504 Gateway Time-out</h1>\nThe server didn't respond in time.\n</body></html>"),
