@@ -198,10 +198,7 @@ FILTERED = any_of(
 )
 
 # --- the key: wrong, spent, or without a right ---
-LEAKED_KEY = any_of(
-    r"key.{0,40}(leaked|compromised|revoked)",
-    r"key is (currently |temporarily )?blocked",
-)
+LEAKED_KEY = r"key.{0,40}(leaked|compromised|revoked)|key is (currently |temporarily )?blocked"
 BAD_KEY_CODES = r"invalid_?api_?key|expired_key|auth_?failure"
 BAD_KEY_WORDS = any_of(
     r"(incorrect|invalid|wrong|missing|expired|unknown) (api|access|authentication)[ -]?(key|token)",
@@ -338,8 +335,7 @@ NOT_BEGUN_CODES = any_of(
     r"system_(disk|cpu|memory)_overloaded",
 )
 OVERLOADED = any_of(
-    r"server_is_overloaded",
-    r"slow_down",
+    r"server_is_overloaded|slow_down",
     r"service_unavailable_error",
     r"\boverloaded(_error)?\b",
 )
