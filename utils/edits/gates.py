@@ -5,50 +5,35 @@ Differences are of 255, lengths in pixels at a long side of 1024.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
 
 from . import seam
+from .alignment import IN_PLACE, ROUGHLY, Alignment, align, is_clear, is_drift
 from .cancel import ShouldStop, raise_if_stopped
-from .certainty import leverage, uncertainty
 from .colour_match import ColourMatch, error, fit_curve, fit_gain, no_match
 from .flow import smooth_flow, typical_length
-from .geometry import Mapping, compose, corner_shift, identity, parts
-from .matched import lack, matched
+from .geometry import Mapping, corner_shift, identity, parts
+from .matched import matched
 from .pair import TRIMMED, Pair, Samples, View, samples, trimmed, view
-from .places import LOOKED_AT, places
-from .registration import Level, along_stripes, register, remaining
 
 Verdict = Literal["aligned", "roughly aligned", "misplaced", "redrawn", "not compared"]
 
 NOT_MATCHED: tuple[Verdict, ...] = ("misplaced", "redrawn")
 ENOUGH_KEPT = 0.02  # of the frame
 ENOUGH_TEXTURE = 0.1  # root mean square of the features
-REFINEMENTS, HOPELESS, REFINED = 12, 2, 0.005
-NOWHERE, RISING = 0.25, 0.02  # what matches that little, and after a round no better than that, is not looked into
-FIRST_RATIO, SLOWEST = 0.5, 0.9  # of a round's step to the one before
-ALIKE = 0.8  # cosine of two steps in a row that a third would follow,
-EXTRAPOLATED = 4.0  # and how far that is gone at once
 AFFINE_RATIO, MOVED = 0.85, 2 / 255
 PLAIN = 1.0  # of a sky over hills three quarters differ by less wherever they lie: what is left tells of the place
-CLEARLY, CLEAR_MATCH = 0.08, 0.5  # the correlation rises by that, or its distance from 1 falls to that
-SCALES, ROTATION, SHEAR = (0.80, 1.25), 3.0, 0.03
-LEAST_MATCH = 0.005  # between two places: less is noise
-SURE = 0.9  # no other place is refined as well
 MASK_INSIDE = 0.5
-IN_PLACE, UNSEEN = 0.6, 0.1  # and of a small picture's own pixels
+UNSEEN = 0.1  # of a small picture's own pixels
 FLOW_RATIO, FLOW_LIMIT = 0.92, 4.0
 COLOUR_RATIO, CURVE_RATIO, LEAST = 0.95, 0.97, 0.25
-ALIGNED, ROUGHLY = 0.75, 0.5
+ALIGNED = 0.75
 SAME = 3.0  # without texture, pictures that differ by less are taken for in place
 RELIT = 12.0
 COLOURFUL, FADED = 4 / 255, 0.5  # the picture's spread of colours, and the answer's share of it
-LOOSE = 15.0  # leverage: an edge is hardly found to better than 0.05 px, the corners then not to 0.75 px
-VAGUE, UNSURE = 0.25, 0.15  # own pixels that noise of a level moves a corner: scales are tried first, or all is rough
-SOFT = 6.0  # what is finer is noise there, whose slopes would make each step too short
 LEAST_UNIT = 0.25  # in smaller pictures all that a membrane could follow lies in blocks of JPEG with the edit
 TOO_LITTLE = "too little lies outside the mask"
 TOO_PLAIN = "the untouched area is too plain to see where it belongs"
@@ -111,13 +96,8 @@ class _Chain:
         self._applied: list[str] = []
         self._refused: list[Refusal] = []
         self._flow = 0.0
-        self._best: View | None = None  # under any map, also one that was refused
-        self._unsettled = 0.0  # by how many pixels of the frame the last step of the registration moved a corner
+        self._found: Alignment | None = None  # also one that was refused
         self._is_lost = False  # something matches better elsewhere, but it was not found where
-        self._is_striped = False  # at the coarsest level: of blurred motion only finer ones look like it
-        self._is_loose = False  # there is too little to tell where the corners belong
-        self._is_vague = False  # only soft shadows tell: their tone and their place stand in for their size
-        self._places = 1  # where it matches alike
         self._elsewhere = False  # it matches under a map that no drift has, or that leaves the mask without an answer
 
     def decide(self) -> Decision:
@@ -142,103 +122,26 @@ class _Chain:
         if before.texture < ENOUGH_TEXTURE:
             self._refuse("alignment", TOO_PLAIN)
             return before
-        pyramid = self._pair.levels(self._should_stop)
-        self._is_striped = along_stripes(pyramid[0]) is not None
-        unsure = uncertainty(self._pair)
-        is_vague = unsure > VAGUE and not self._is_striped
-        shown = self._scaled(pyramid) if is_vague else self._placed(pyramid, register(pyramid, self._should_stop))
-        affine = shown.mapping.affine
+        self._found = align(before, self._should_stop)
+        shown = self._found.shown
         self._ask()
-        self._best = shown
-        if corner_shift(affine, self._pair.frame) / self._pair.unit <= IN_PLACE:
+        if self._found.is_held:
+            self._refuse("shift", TOO_PLAIN)
+        if corner_shift(shown.mapping.affine, self._pair.frame) / self._pair.unit <= IN_PLACE:
             return before
-        fault = self._misfit(before, shown)
+        fault = self._misfit(before, self._found)
         if fault:
             self._refuse("alignment", fault)
             return before
         self._applied.append("alignment")
-        self._is_loose = unsure > UNSURE or leverage(pyramid[min(LOOKED_AT, len(pyramid) - 1)]) > LOOSE
         return shown
 
-    def _scaled(self, pyramid: Sequence[Level]) -> View:
-        """Return the view with the upper left corner in place, or that of any place where it clearly matches better.
-
-        With six numbers a soft shadow's tone and place stand in for its size; nothing stands in for a shift.
-        """
-        self._is_vague, fine = True, SOFT * self._pair.unit
-        held = self._refined(view(self._pair, Mapping(register(pyramid, self._should_stop, anchored=True))))
-        unsettled, least = self._unsettled, lack(held, fine)
-        found = register(pyramid, self._should_stop)
-        if lack(view(self._pair, Mapping(found)), fine) < least:
-            self._is_vague = False
-            free = self._placed(pyramid, found)
-            if lack(free, fine) <= CLEAR_MATCH * least:
-                return free
-        self._is_vague, self._unsettled, self._places = True, unsettled, 1
-        self._refuse("shift", TOO_PLAIN)
-        return held
-
-    def _placed(self, pyramid: Sequence[Level], affine: Tensor) -> View:
-        """Return the view at the nearest of the places where it matches alike: a pattern that repeats has many.
-
-        They are compared as they were found: the last steps take longer than all else.
-        """
-        own, *elsewhere = (
-            view(self._pair, Mapping(it)) for it in (affine, *places(pyramid, affine, self._should_stop))
-        )
-        best, *others = *elsewhere, own
-        for other in others:
-            if _is_better(other, best):
-                best = other
-        alike = [other for other in (*elsewhere, own) if other is not best and not _is_better(best, other)]
-        self._places = 1 + len(alike) + self._is_striped
-        shown = self._refined(best)
-        if best is own or shown.match >= SURE:
-            return shown
-        unsettled, other = self._unsettled, self._refined(own)
-        if _is_better(other, shown):
-            return other
-        self._unsettled = unsettled
-        return shown
-
-    def _refined(self, first: View) -> View:
-        """Return the view under the map that is left of a view's when the features are made of what it shows.
-
-        Beside a large mask the features still tell of the map before: each step goes only a part of the way.
-        Of a frame that was redrawn the steps may run away from what matched best: then it is that.
-        """
-        affine, shown, best, last, moved = first.mapping.affine, first, first, None, 0.0
-        for done in range(1, REFINEMENTS + 1):
-            self._ask()
-            level = matched(shown, SOFT * self._pair.unit) if self._is_vague else matched(shown)
-            step = remaining(level, self._should_stop, striped=self._is_striped, anchored=self._is_vague) - identity()
-            self._ask()
-            longer = _extrapolation(last, step)
-            last = step if longer == 1 else None
-            affine = compose(affine, identity() + longer * step)
-            shown = view(self._pair, Mapping(affine))
-            best = max(best, shown, key=lambda it: it.match)
-            self._unsettled = corner_shift(identity() + step, self._pair.frame)
-            ratio = min(self._unsettled / moved, SLOWEST) if moved else FIRST_RATIO
-            moved = self._unsettled if longer == 1 else 0.0
-            if self._unsettled * ratio / (1 - ratio) < REFINED:  # what further rounds would add
-                break
-            if done >= HOPELESS and shown.match < min(ROUGHLY, first.match + CLEARLY):
-                break
-            if shown.match < min(NOWHERE, first.match + RISING):
-                break
-        ran_away = shown.match < best.match - LEAST_MATCH or self._unsettled / self._pair.unit > IN_PLACE
-        if ran_away and best is not shown and best.match >= ROUGHLY:
-            self._unsettled = 0.0
-            return best
-        return shown
-
-    def _misfit(self, before: View, shown: View) -> str | None:
+    def _misfit(self, before: View, found: Alignment) -> str | None:
         """Tell why an affine map is not to be used, or None."""
-        scale_x, scale_y, rotation, shear = parts(shown.mapping.affine)
-        scaled = all(SCALES[0] <= scale <= SCALES[1] for scale in (scale_x, scale_y))
-        if not scaled or abs(rotation) > ROTATION or abs(shear) > SHEAR:
+        shown = found.shown
+        if not is_drift(shown.mapping.affine):
             self._elsewhere = True
+            scale_x, scale_y, rotation, shear = parts(shown.mapping.affine)
             return (
                 f"the best fit is no drift: scale {scale_x:.2f} x {scale_y:.2f}, rotation {rotation:.1f} degrees,"
                 f" shear {shear:.3f}"
@@ -252,9 +155,9 @@ class _Chain:
             return unclear
         if shown.match < ROUGHLY:
             return f"the best fit does not match either ({shown.match:.2f} of 1)"
-        self._is_lost = self._unsettled > max(IN_PLACE * self._pair.unit, UNSEEN)
+        self._is_lost = found.unsettled > max(IN_PLACE * self._pair.unit, UNSEEN)
         if self._is_lost:
-            return f"the best fit is not settled: its last step moves a corner by {self._unsettled:.1f} px"
+            return f"the best fit is not settled: its last step moves a corner by {found.unsettled:.1f} px"
         moved = (before.smooth - shown.smooth).abs().amax(dim=1, keepdim=True) > MOVED
         weight = shown.weight * moved if bool(moved.any()) else shown.weight  # of a logo on white paper, the logo
         both = [samples(it, weight) for it in (before, shown)]
@@ -346,7 +249,7 @@ class _Chain:
             flow=self._flow,
             membrane=float(membrane.abs().max()) * 255 if membrane is not None else 0.0,
             shown=_part_shown(shown),
-            places=self._places if "alignment" in self._applied else 1,
+            places=self._found.places if self._found and "alignment" in self._applied else 1,
         )
         return Decision(
             shown,
@@ -365,19 +268,23 @@ class _Chain:
         if shown.texture < ENOUGH_TEXTURE:
             return "roughly aligned" if rest <= SAME else "redrawn"
         match = shown.match
-        if match >= ALIGNED and not (self._is_loose or self._is_vague):
+        if match >= ALIGNED and not self._is_rough():
             return "aligned"
         if match >= ROUGHLY and not self._is_lost:
             return "roughly aligned"
-        is_seen = self._elsewhere and self._best is not None and self._best.match >= ROUGHLY
+        is_seen = self._elsewhere and self._found is not None and self._found.shown.match >= ROUGHLY
         return "misplaced" if is_seen else "redrawn"
+
+    def _is_rough(self) -> bool:
+        """Tell whether too little shows where the corners belong, of a picture that was moved or could have been."""
+        found = self._found
+        return found is not None and (found.is_held or (found.is_loose and "alignment" in self._applied))
 
     def _is_relit(self) -> bool:
         """Tell whether the features match under some map and the colours do not even there."""
-        best = self._best
-        if best is None or best.match < ROUGHLY:
+        if self._found is None or self._found.shown.match < ROUGHLY:
             return False
-        return not self._elsewhere or _rest(samples(best)) > RELIT
+        return not self._elsewhere or _rest(samples(self._found.shown)) > RELIT
 
     def _membrane(self, shown: View, colour: ColourMatch) -> Tensor | None:
         pair = self._pair
@@ -393,22 +300,6 @@ class _Chain:
         return membrane
 
 
-def _extrapolation(last: Tensor | None, step: Tensor) -> float:
-    """Return how many times a step [2,3] to go at once, as it is the last one made shorter: a geometric series."""
-    if last is None:
-        return 1.0
-    shared = float((last * step).sum())
-    ratio = shared / max(float(last.square().sum()), 1e-12)
-    if shared < ALIKE * float(last.norm() * step.norm()) or ratio >= 1:
-        return 1.0
-    return min(1 / (1 - ratio), EXTRAPOLATED)
-
-
-def _is_better(shown: View, other: View) -> bool:
-    """Tell whether one place is clearly the right one of two."""
-    return shown.match > other.match + LEAST_MATCH and _unclear(other, shown) is None
-
-
 def _part_shown(shown: View) -> float:
     """Return how much of the mask, of 1, lies inside the answer."""
     mask = (shown.pair.mask > 0).float()
@@ -418,9 +309,7 @@ def _part_shown(shown: View) -> float:
 def _unclear(before: View, shown: View) -> str | None:
     """Tell why a step's rise of the match is not clear enough to move anything, or None."""
     old, new = before.match, shown.match
-    if new >= old + CLEARLY or 1 - new <= CLEAR_MATCH * (1 - old):
-        return None
-    return f"it raises the match too little ({old:.2f} to {new:.2f} of 1)"
+    return None if is_clear(old, new) else f"it raises the match too little ({old:.2f} to {new:.2f} of 1)"
 
 
 def _rest(values: Samples, part: float = TRIMMED) -> float:

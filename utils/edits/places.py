@@ -17,6 +17,7 @@ SIMILAR, EQUAL = 0.25, 0.03  # below the best match, there and here
 APART = 24.0  # pixels at a long side of 1024 that two places are apart
 LOOKED_INTO = 6
 LEAST_CORRELATION = 0.3  # below, the scales are wrong: another place is no better
+NOTHING = 0.2  # what correlates no more at whole pixels will not at parts of them
 
 
 def places(pyramid: Sequence[Level], affine: Tensor, should_stop: ShouldStop | None = None) -> list[Tensor]:
@@ -29,6 +30,8 @@ def places(pyramid: Sequence[Level], affine: Tensor, should_stop: ShouldStop | N
     linear = affine.clone()
     linear[:, 2] = 0
     match = matches(level, linear[None], should_stop)[0]
+    if match.max() < NOTHING:
+        return []
     peaks = (match >= grow(match[None, None], 2)[0, 0]) & (match >= match.max() - SIMILAR)
     found = compose(linear, shifts(level, peaks.nonzero()))
     along = along_stripes(level)

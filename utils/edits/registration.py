@@ -19,7 +19,7 @@ from .geometry import Frame, affine_positions, compose, identity, inside, sample
 
 LEVELS = (96, 192, 384, 768)  # long sides; the last steps are made at the pictures' own
 START_SCALES = (0.88, 0.94, 1.0, 1.06, 1.12)
-COARSE_STEPS, FINE_STEPS, LAST_STEPS = (30, 20, 20), 12, 6
+COARSE_STEPS, FINE_STEPS, LAST_STEPS = (30, 20, 20), 12, 8
 CONVERGED_PX, NEARLY_PX = 0.005, 0.02  # at the last level, and before it
 PROMISING, APART_PX = 0.1, 0.1  # below the best correlation, and from its place: what is looked into further
 NOISE = 0.02  # of the features' normalization: flat areas stay near 0
@@ -29,6 +29,7 @@ CAUCHY = 2.385  # 95 % efficiency on normal noise
 LEAST_SPREAD = 0.1  # of residuals: where most is flat, the median alone would take edges for outliers
 DAMPING = 1e-6
 MEDIAN_SAMPLES = 20_000
+MIXED, SWIFT, FARTHEST = 4, 0.3, 10.0  # steps, the ratio of two that needs no mixing, and of what is added to one
 STRIPED = 0.01  # of the structure across: what there is along stripes is noise
 
 # Columns of d(warped)/d(affine), in the order of the affine map's six numbers, that a step may move together.
@@ -97,7 +98,7 @@ def remaining(
     striped: whether what looks like stripes at this level does at a coarser one as well. anchored: as of `register`.
     """
     solver = _Solver(level, _motions(level, anchored=anchored), CONVERGED_PX, striped=striped and not anchored)
-    return solver.solve(identity()[None], LAST_STEPS, should_stop)[0]
+    return solver.solve(identity()[None], LAST_STEPS, should_stop, is_mixed=True)[0]
 
 
 def _motions(level: Level, *, anchored: bool) -> Sequence[Sequence[float]]:
@@ -202,18 +203,22 @@ class _Solver:
         seen = _seen(basis, self._slope, level.keep) if striped else basis
         self._basis = torch.tensor(seen, dtype=torch.float32)  # k6
 
-    def solve(self, affine: Tensor, steps: int, should_stop: ShouldStop | None) -> Tensor:
-        """Return the maps [N,2,3] after at most `steps` steps."""
+    def solve(self, affine: Tensor, steps: int, should_stop: ShouldStop | None, *, is_mixed: bool = False) -> Tensor:
+        """Return the maps [N,2,3] after at most `steps` steps, those of a single one mixed."""
         if len(self._kept) == 0:
             return affine
         affine, moving = affine.clone(), torch.arange(len(affine))
+        past: list[tuple[Tensor, Tensor]] = []
         for _ in range(steps):
             raise_if_stopped(should_stop)
-            step = self._step(affine[moving])
-            affine[moving] = compose(affine[moving], identity() + step)
+            before, step = affine[moving], self._step(affine[moving])
+            affine[moving] = compose(before, identity() + step)
             moving = moving[step.abs().sum(dim=(1, 2)) * self._level.frame.half >= self._converged_px]
             if len(moving) == 0:
                 break
+            if is_mixed:
+                past.append((before, affine - before))
+                affine = affine + _mixing(past)
         return affine
 
     def _step(self, affine: Tensor) -> Tensor:
@@ -238,6 +243,22 @@ class _Solver:
         x_slope, y_slope = ((a + b) / 2 for a, b in zip(own, self._slope, strict=True))
         flat = motions(self._level.frame, x_slope, y_slope)
         return flat if len(self._basis) == 6 else self._basis @ flat
+
+
+def _mixing(past: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """Return what to add to a map after a step, of maps and the steps made there: Anderson's mixing.
+
+    In a frame that was redrawn steps shrink by a tenth each; what several tell together leads to where they end.
+    """
+    moved, steps = (torch.stack([it[i].flatten() for it in past[-MIXED:]], dim=1) for i in (0, 1))  # 6n
+    lengths = steps.norm(dim=0)
+    if len(past) < 2 or not SWIFT * lengths[-2] < lengths[-1] < lengths[-2]:
+        return torch.zeros_like(past[0][0])
+    change = steps.diff(dim=1)
+    shares = torch.linalg.lstsq(change, steps[:, -1:]).solution
+    more = -(moved.diff(dim=1) + change) @ shares
+    added: Tensor = more * min(1.0, float(FARTHEST * lengths[-1] / more.norm().clamp(min=1e-12)))
+    return added.view_as(past[0][0])
 
 
 def motions(frame: Frame, x_slope: Tensor, y_slope: Tensor) -> Tensor:

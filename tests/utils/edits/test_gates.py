@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from openai_image_nodes.utils.edits import gates
+from openai_image_nodes.utils.edits import alignment, gates, registration
 from openai_image_nodes.utils.edits.gates import Decision, decide
 from openai_image_nodes.utils.edits.geometry import identity
 from openai_image_nodes.utils.edits.pair import make_pair
@@ -170,8 +170,8 @@ def test_colours_alone_are_matched() -> None:
 
 def test_another_picture_is_redrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever map fits another photograph best, it is not taken, and one round of the last steps tells that."""
-    rounds, matched = [], gates.matched
-    monkeypatch.setattr(gates, "matched", lambda shown: rounds.append(shown) or matched(shown))
+    rounds, matched = [], alignment.matched
+    monkeypatch.setattr(alignment, "matched", lambda shown: rounds.append(shown) or matched(shown))
     original, other = photograph("coffee.jpg"), photograph("cat.png")
     answer = interpolate(other.permute(2, 0, 1)[None], original.shape[:2], mode="bilinear")[0].permute(1, 2, 0)
     decided = decision(original, answer)
@@ -193,14 +193,33 @@ def test_map_that_does_not_match_in_the_end_is_no_alignment(kind: str) -> None:
     assert "alignment" in refused(decided)
 
 
+def test_frame_that_was_redrawn_takes_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each was a tenth shorter than the one before, for round after round: 70 and more, of which nothing came."""
+    steps, step = [], registration._Solver._step
+    original = photograph("coffee.jpg")
+    height, width = original.shape[:2]
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    bent = torch.stack([x + 0.03 * torch.sin(5 * y + 1), y + 0.03 * torch.sin(4 * x)], dim=2)[None]
+    redrawn = grid_sample(original.permute(2, 0, 1)[None], bent, padding_mode="reflection", align_corners=False)
+    answer = blurred(redrawn[0].permute(1, 2, 0), 2)
+
+    def counted(solver: registration._Solver, affine: torch.Tensor) -> torch.Tensor:
+        steps.append(solver._level.frame.long_side)
+        return step(solver, affine)
+
+    monkeypatch.setattr(registration._Solver, "_step", counted)
+    assert decision(original, answer).view.mapping.is_identity
+    assert 0 < steps.count(max(steps)) <= 24
+
+
 def test_map_that_does_not_come_to_rest_is_not_called_aligned(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside a thin rim and from 40 px off, where the steps end while they still move it: that is no match."""
     original = photograph("cat.png")
     drift = Drift((0.97, 0.96), (-0.03, -0.02))
     mask = rectangle(original, 0.08, 0.08, 0.92, 0.92)
     off = torch.tensor(drift.map) + torch.tensor([[0.03, 0, 0.03], [0, 0.03, 0.03]])
-    monkeypatch.setattr(gates, "register", lambda *_, **__: off)
-    monkeypatch.setattr(gates, "REFINEMENTS", 3)
+    monkeypatch.setattr(alignment, "register", lambda *_, **__: off)
+    monkeypatch.setattr(alignment, "ROUNDS", 2)
     decided = decision(original, drift.answer(edited(original, mask, -10)), mask)
     assert decided.verdict == "redrawn"
     assert decided.view.mapping.affine.equal(identity())

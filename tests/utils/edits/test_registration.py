@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from openai_image_nodes.utils.edits import gates
+from openai_image_nodes.utils.edits import alignment, gates
 from openai_image_nodes.utils.edits.geometry import (
     Frame,
     Mapping,
@@ -101,7 +101,7 @@ def test_last_steps_go_all_the_way_beside_a_large_mask(
     original = photograph(name)
     drift = Drift((0.97, 0.96), (-0.03, -0.02))
     off = torch.tensor(drift.map) + share * torch.tensor([[1, 0, 1], [0, 1, 1]])
-    monkeypatch.setattr(gates, "register", lambda *_: off)
+    monkeypatch.setattr(alignment, "register", lambda *_: off)
     assert error(drift, name, rectangle(original, 0.08, 0.08, 0.92, 0.92), -10) < 0.05
 
 
