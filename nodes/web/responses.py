@@ -26,6 +26,7 @@ REMOTE_VARIABLE = "OPENAI_IMAGE_NODES_ALLOW_REMOTE_KEYS"
 MAX_BODY_BYTES = 1 << 20  # a node's values; a prompt has 32,000 characters at most
 MAX_DEPTH = 32
 OTHER_PAGE = "This can only be done from ComfyUI's own page."
+NOT_AS_EXPECTED = (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 OWN_SITES = ("same-origin", "none")  # none: somebody typed the address
 PROXY_HEADERS = re.compile(
     r"forwarded|x-forwarded-.+|x-real-ip|x-client-ip|x-cluster-client-ip|x-original-.+|x-proxyuser-ip|via|cf-.+"
@@ -55,7 +56,7 @@ def answering(
             return refusal(exc.status, exc.text or "")
         except OpenAIImageError as exc:
             return refusal(400, str(exc))
-        except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        except (*NOT_AS_EXPECTED, web.RequestPayloadError):
             return refusal(400, "The request is not as expected.")  # what it holds may be a key: it is not repeated
         except OSError as exc:
             return refusal(500, f"The state folder cannot be written to: {exc.strerror}. Check its disk and rights.")

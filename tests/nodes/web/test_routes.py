@@ -485,6 +485,13 @@ def test_bodies_are_bounded(path: str, data: bytes) -> None:
     assert told.status != 413 or "more than 1,048,576 bytes" in told.body["error"]
 
 
+@pytest.mark.parametrize("path", ["estimate", "key"])
+def test_body_that_cannot_be_unpacked_is_refused_in_words(path: str) -> None:
+    """It was a fault of the server, with a traceback in its log."""
+    told = ask("POST", path, data=b"no gzip", headers={"Content-Type": "application/json", "Content-Encoding": "gzip"})
+    assert (told.status, told.body["error"]) == (400, "The request is not as expected.")
+
+
 def test_forms_are_refused() -> None:
     """Only JSON, which a foreign page cannot send without being asked first."""
     assert ask("POST", "key", headers={"Content-Type": "text/plain"}, name="openai", key=KEY).status == 415
