@@ -21,7 +21,7 @@ LEFT_OF = (0, 2, 3)  # the digits of base64 that hold something of the bytes bef
 SHORTEST_SECRET = 8  # "none", as local services take it, is no secret and may occur in a picture's base64
 LONGEST_WORD = 16
 SECRET_PATTERN = re.compile(
-    r"((?<![A-Za-z0-9])(?:sk|comfyui|org)-|Bearer\s+(?!(?:auth|tokens?|your_key)(?![\w-]))|api[-_]key[=: ]+)"
+    r"((?<![A-Za-z0-9])(?:sk|comfyui|org)-|Bearer\s+(?!(?:auth|tokens?|your_key)(?:[\s'\",.;)]|$))|api[-_]key[=: ]+)"
     r"[^\s'\",.;)]+",
     re.IGNORECASE,
 )

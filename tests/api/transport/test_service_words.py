@@ -398,13 +398,16 @@ def test_a_task_is_known_by_the_place_to_ask(key: str) -> None:
     assert task_of({"ok": True, key: "https://relay.example/poll/x"}) == "https://relay.example/poll/x"
 
 
-def test_how_to_send_a_key_is_no_key() -> None:
+@pytest.mark.parametrize(
+    "sent", [f"Bearer {word}0123456789abcdef" for word in ("auth-", "token=", "tokens:", "auth/", "token|")]
+)
+def test_how_to_send_a_key_is_no_key(sent: str) -> None:
     """OpenAI explains it where none came; what follows "Bearer" is taken out else, whatever it is."""
     said = (
         "You didn't provide an API key. You need to provide it in an Authorization header using Bearer auth (i.e."
         " Authorization: Bearer YOUR_KEY)."
     )
-    body = json.dumps({"error": {"message": f"{said} You sent Bearer auth-0123456789abcdef."}}).encode()
+    body = json.dumps({"error": {"message": f"{said} You sent {sent}."}}).encode()
     told = str(error_from_response(RELAY, 401, {}, body, subject="m"))
     assert said in told
     assert "0123456789" not in told
