@@ -158,6 +158,26 @@ test("the last words of a run that succeeds while the page is loaded again are a
   }
 });
 
+test("what a run said while nobody listened is not said for another workflow's node, nor over a run that goes on", async () => {
+  for (const [workflow, before] of [["v", "seen there"], ["w", "generating, 1 s"]]) {
+    const on = page([node(1)], { clears: false });
+    on.host.said = (text) => `translated: ${text}`;
+    const prompt_id = await on.queue();
+    on.tell("execution_start", { prompt_id });
+    if (workflow === "w") on.tell("execution_start", { prompt_id: await on.queue() });
+    on.app.graph = { id: workflow, _nodes: [node(1)] };
+    on.app.graph._nodes[0].widgets.push({ name: HOST_TEXT, value: before });
+    const messages = [["execution_start", { prompt_id }], ["execution_success", { prompt_id }]];
+    const history = { [prompt_id]: { status: { messages } } };
+    on.host.json = async (path) => (path.startsWith("/history") ? history : { said: { 1: DONE } });
+    on.tell("reconnected");
+    await settled();
+    mock.timers.tick(SETTLE_MS);
+    assert.equal(on.seen(on.app.graph._nodes[0]), before);
+    assert.equal(on.outcomes.memory.note("w", "1").text, DONE);
+  }
+});
+
 test("of a node that ran again meanwhile, an earlier run that ended unheard says nothing", async () => {
   const on = page([node(1), node(2)]);
   const prompt_id = await on.queue(); // its end was told while the connection was broken

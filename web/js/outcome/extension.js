@@ -73,11 +73,16 @@ export class Outcomes {
       if (!job || !Array.isArray(messages)) continue;
       const words = await this.host.attempt(() => this.host.json("/openai_image_nodes/last_words", { prompt_id: id }));
       if (!this.memory.openJobs().includes(id)) continue;
-      const last = Object.entries(words?.said ?? {}).map(([nodeId, text]) => ["progress_text", { nodeId, text }]);
       const [running, said, cached] = [this.#running, new Map(this.#said), new Set(this.#cached)];
+      const replay = (/** @type {[string, any][]} */ told) => {
+        for (const message of told)
+          for (const [name, work] of this.#works()) if (message?.[0] === name) this.host.attempt(() => work(message[1] ?? {}));
+      };
       job.nodes.forEach((node) => this.memory.keep(job.workflow, node, undefined)); // of a run before
-      for (const message of [...messages.slice(0, -1), ...last, ...messages.slice(-1)])
-        for (const [name, work] of this.#works()) if (message?.[0] === name) this.host.attempt(() => work(message[1] ?? {}));
+      replay(messages.slice(0, -1));
+      // Kept and not said again: the host's own place is by now that of another run, or of another workflow's node.
+      Object.entries(words?.said ?? {}).forEach(([node, text]) => this.#said.set(node, text));
+      replay(messages.slice(-1));
       [this.#running, this.#said, this.#cached] = [running === job ? undefined : running, said, cached];
     }
   }
