@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError, LocationParseError
 
 from ..catalog.schemas import OpenAIImageEditRequest
 from ..connections.connection import Connection, is_loopback
+from ..connections.extra_fields import OWN_FIELDS
 from ..errors import (
     ModeratedError,
     OpenAIImageError,
@@ -27,6 +28,7 @@ from ..errors import (
 )
 from .error_rules import (
     CHANGE_WHAT_IT_NAMES,
+    CUT_SHORT,
     EARLY,
     FAILED,
     FAILED_HARMLESS,
@@ -86,11 +88,12 @@ WAITS_429_WORDS = re.compile(
     r"|error 1015|\u5e76\u53d1|\u9650\u6d41|\u901f\u7387|\u9971\u548c|\u9891\u7e41|\u7a0d\u540e|\u8bf7\u6c42\u6570"
 )
 OF_DAYS = re.compile(r"\b(daily|weekly|monthly|(per|a) (day|week|month))\b")
-FIELD_NAMED = re.compile(
-    r"['\"`]([a-z_]+)(?:\[[^\]]*\])?['\"`]"
-    r"|\b(?:parameter|field|argument|option)s?(?: (?:is |are )?not \w+)?:? \[?([a-z]+(?:_[a-z]+)*)"
-    r"|not (?:supported|allowed|permitted): ([a-z_]+)"
-    r"|\bkey \[([a-z_]+)\]|\.([a-z_]+) of type\b|\b([a-z_]+):? (?:must be|unknown variant|[Ii]nvalid option)"
+CLEARLY_NAMED = re.compile(r"['\"`]([a-z_]+)(?:\[[^\]]*\])?['\"`]|(?<![\w-])([a-z]+(?:_[a-z]+)+)(?![\w-])")
+FIELD_NAMED = re.compile(  # by where a word stands, which may be one of the sentence as well
+    r"(?:^|[:;,(] |\bbody\.|\b(?:support|supplied|[Ii]nvalid|errors? for \w+"
+    r"|(?:parameter|field|argument|option|property|propertie|key)s?(?: (?:is |are )?not \w+)?):? \[?"
+    r"|(?:\u53c2\u6570|\u4e0d\u652f\u6301)\W*)(?=([a-z]+)\b)"
+    r"|\.([a-z_]+) of type\b|\b([a-z_]+):? (?:must be|unknown variant|[Ii]nvalid option)"
 )
 BATCH_PATH = re.compile(r"(files|batches)(/|$)")
 ECHO_CHARS, ECHO_MIN_BYTES = 24, 12  # by which the prompt is known in what a service says
@@ -260,14 +263,20 @@ def _facts(
         "setting": connection.address_from or f"base_url of {connection.name} in connections.json",
         "version": connection.query.get("api-version", "v1"),
         "sent": _size(asked.sent_bytes),
-        "multipart": ', or set "edits": "multipart" (a quarter less)' if connection.edits == "json" else "",
+        "multipart": _multipart(connection),
         "target": _target(connection, address, headers.get("location", "")),
         "leave_out": _leave_out(connection, words),
+        "change": _leave_out(connection, words, perhaps=True),
+        "whole": _whole(connection, asked.path, words),
         "add_field": _add_field(connection, words),
         "form": _other_form(connection, asked.path),
         "gave_up": LESS_AT_ONCE if asked.streamed or connection.kind == "comfy.org" else GAVE_UP_ADVICE,
         "no_sketches": f" {NO_SKETCHES}" if asked.streamed else "",
     }
+
+
+def _multipart(connection: Connection) -> str:
+    return ', or set "edits": "multipart" (a quarter less)' if connection.edits == "json" else ""
 
 
 def _size(sent_bytes: int) -> str:
@@ -300,9 +309,17 @@ def _other_form(connection: Connection, path: str) -> str:
     return told if connection.edits == "json" else told + SEVERAL
 
 
-def _fields_named(words: ServiceWords) -> list[str]:
+def _whole(connection: Connection, path: str, words: ServiceWords) -> str:
+    """Return what to do where a request could not be read: one in parts, where JSON was looked for, is sent as JSON."""
+    wanted = "json" if re.search(r"json|minus|'-", words.message, re.I) else "multipart"
+    is_other = wanted != connection.edits and _other_form(connection, path) != CHANGE_WHAT_IT_NAMES
+    return _other_form(connection, path) if is_other else CUT_SHORT.format(multipart=_multipart(connection))
+
+
+def _fields_named(words: ServiceWords, *patterns: re.Pattern[str]) -> list[str]:
     """Return the fields that the words of a refusal name, or what looks like one."""
-    named = [words.param or "", *("".join(groups) for groups in FIELD_NAMED.findall(words.message))]
+    told = [groups for pattern in patterns for groups in pattern.findall(words.message)]
+    named = [words.param or "", *map("".join, told)]
     parts = [re.split(r"[.\[]", name.removeprefix("body.")) for name in named]
     return [found[0] for found in parts] + [found[-1] for found in parts]  # as in tools[0].n
 
@@ -311,11 +328,11 @@ def _add_field(connection: Connection, words: ServiceWords) -> str:
     """Return how to send the field that a server wants, if it is none that the nodes have."""
     if connection.kind in ("comfy.org", "sandbox"):
         return CHANGE_WHAT_IT_NAMES
-    missing = next((name for name in _fields_named(words) if EXTRA_FIELD.fullmatch(name)), "")
+    missing = next((name for name in _fields_named(words, CLEARLY_NAMED) if EXTRA_FIELD.fullmatch(name)), "")
     is_form = "response_format" in words.message or "b64_json" in words.message
     if is_form:
         missing, value = "response_format", "b64_json"
-    elif missing and missing not in OpenAIImageEditRequest.model_fields:
+    elif missing and missing not in OWN_FIELDS:
         value = "VALUE"
     else:
         return CHANGE_WHAT_IT_NAMES
@@ -325,16 +342,23 @@ def _add_field(connection: Connection, words: ServiceWords) -> str:
     )
 
 
-def _leave_out(connection: Connection, words: ServiceWords) -> str:
-    """Return how to leave out the field that a server does not know, if it is one that may be left out."""
-    fields = _fields_named(words)
+def _leave_out(connection: Connection, words: ServiceWords, *, perhaps: bool = False) -> str:
+    """Return how to leave out the field that a server does not know, or `perhaps` its value, if it may be left out."""
+    fields = _fields_named(words, CLEARLY_NAMED, FIELD_NAMED)
     if (added := next((name for name in fields if name in connection.send), None)) is not None:
         return f'Take "{added}" out of "send" of {connection.name} in connections.json, and run again.'
     field = next((name for name in fields if name in OpenAIImageEditRequest.model_fields), "")
     if connection.kind in ("comfy.org", "sandbox") or field in NEEDED_FIELDS or not field:
         return CHANGE_WHAT_IT_NAMES
+    if perhaps and (connection.is_openai or "require" in words.message):
+        return CHANGE_WHAT_IT_NAMES
     if field in ("stream", "partial_images"):
         return NO_SKETCHES
+    if perhaps:
+        return (
+            f'Change what it names, or leave the field out: "omit": ["{field}"] for {connection.name} in'
+            f" connections.json, or run: openai-image connect {connection.name} --omit {field}. Then run again."
+        )
     return (
         f'Leave the field out: "omit": ["{field}"] for {connection.name} in connections.json, or run: openai-image'
         f" connect {connection.name} --omit {field}. Then run again."

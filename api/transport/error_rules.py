@@ -43,7 +43,7 @@ class Rule:
     `page` asks whether it is a web page: without it words are looked for in what is none, with "either" in both;
     `at_openai` whether OpenAI itself answers, `redirects` whether it names another address. The texts may name {name}
     (the connection), {subject}, {billed}, {unknown}, {key}, {credit}, {address}, {setting}, {version}, {sent},
-    {target}, {multipart}, {form}, {leave_out}, {add_field}, {gave_up} and {no_sketches}.
+    {target}, {multipart}, {form}, {whole}, {leave_out}, {change}, {add_field}, {gave_up} and {no_sketches}.
     """
 
     error: type[OpenAIImageError]
@@ -321,7 +321,11 @@ RULES = (  # the first that holds
     Rule(RefusedError, LONG_HEADERS, SHORTEN_KEY, {431}),
     Rule(RefusedError, LONG_HEADERS, SHORTEN_KEY, {400}, words=refusal.HEADERS_TOO_LARGE, page="either"),
     Rule(
-        RefusedError, "{name}: the service could not read the request{sent}", CUT_SHORT, {400}, words=refusal.NOT_WHOLE
+        RefusedError,
+        "{name}: the service could not read the request{sent}",
+        "{whole}",
+        {400, 422},
+        words=refusal.NOT_WHOLE,
     ),
     Rule(RefusedError, NOT_THIS_FORM, "{form}", {415}, words=r"\S", page="either"),
     Rule(RefusedError, NOT_THIS_FORM, "{form}", {400, 415, 422, 500}, codes=refusal.WRONG_FORM_CODES),
@@ -339,7 +343,6 @@ RULES = (  # the first that holds
     Rule(RefusedError, UNKNOWN_FIELD, "{leave_out}", BUSY_STATUSES, codes=refusal.UNKNOWN_FIELD_CODES),
     Rule(RefusedError, "{name}: the service wants a field", "{add_field}", {400, 422}, words=refusal.WANTS_FIELD),
     Rule(RefusedError, UNKNOWN_FIELD, "{leave_out}", {*SUCCESS, 400, 422}, words=refusal.UNKNOWN_FIELD_WORDS),
-    Rule(RefusedError, REFUSED, "{leave_out}", {400, 422}, words=refusal.FOREIGN_VALUES, kinds=("compatible",)),
     # --- failures of 5xx: harmless only where it is known of who answers, else perhaps billed ---
     Rule(ServiceDownError, SERVICE_FAILED, LATER, {500, 503}, from_service=True, kinds=("comfy.org", "sandbox")),
     Rule(ServiceDownError, OVERLOAD, LATER, {500, 503}, from_service=True, at_openai=True, codes=refusal.OVERLOADED),
@@ -378,7 +381,7 @@ RULES = (  # the first that holds
         unless=begun.OF_THE_REQUEST,
     ),
     Rule(RefusedError, TOO_MANY, WAIT_A_LITTLE, BUSY_STATUSES, words=refusal.BUSY),
-    Rule(RefusedError, REFUSED, CHANGE_WHAT_IT_NAMES),
+    Rule(RefusedError, REFUSED, "{change}"),
 )
 FAILED = Rule(ServiceDownError, SERVICE_FAILED, LATER)
 HARMLESS = "Nothing is lost by it; do it again in a while."
@@ -396,7 +399,7 @@ NO_BATCHES = Rule(
     "Choose a connection without batches, or check the address, which is from {setting}.",
 )
 OF_BATCHES = {  # by what would be advised for a picture
-    CHANGE_WHAT_IT_NAMES: "Change what it names, or look on the service's own pages; then do it again.",
+    "{change}": "Change what it names, or look on the service's own pages; then do it again.",
     MAKE_IT_SMALLER: "Plan smaller pictures or fewer jobs. The limit may be that of a gateway before the service.",
 }
 EARLY = Rule(ServiceDownError, "{name}: the service answered before it had the whole request", LATER)

@@ -268,6 +268,8 @@ RUNNING = any_of(
     r"重复(提交|请求)",
     r"正在处理",
 )
+STREAM = r"流式"
+WANTS_FIELD = r"缺少.{0,6}(参数|字段)|[a-z_]\W{0,4}(参数|字段)?不能为空"
 OF_THE_REQUEST = any_of(  # parameters, their form and size, what is wrong, needed or not supported
     r"par[áâ]m|taman|tamañ|taille|größe|ungültig|unterstütz|en charge|admit|soport",
     r"параметр|формат|размер|недопуст|неверн|поддерж",

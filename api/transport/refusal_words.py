@@ -375,7 +375,8 @@ NOT_WHOLE = any_of(
     r"unterminated string",
     r"(could not|failed to|cannot) parse (the )?multipart",
     r"parsing the body",
-    r"nextpart: ",
+    r"nextpart: |boundary not found|missing boundary",
+    r"(invalid character|unexpected token) ['\"]?-|after minus sign|^body\.\d+: json decode error",
 )
 UNREAD_CODES = any_of(
     r"(bind|read|parse)_request_body_failed",
@@ -402,7 +403,8 @@ WRONG_FORM_WORDS = any_of(
     r"^body: input should be a valid dictionary",
     # the pictures were not seen, or not as files
     r"image(\[\w*\])?\W{0,3}: expected a file",
-    r"\bimages?(\[\])?: field required",
+    r"\bimages?(\[\]|\.\d+)?: (field required|input should be a valid (string|list|dict)|.{0,20}expected uploadfile)",
+    r"\bimage (must|should) be an? (url|string|base64|file)|\bimage_urls?['\"`]? is required",
     r"image field is required",
     r"^(at least one |an? )?(images?|image file)( file|\[\])?s? ((is|are) )?required",
     r"missing image file",
@@ -416,12 +418,15 @@ NEEDS_HEADER = any_of(
     r"(provided|sent|passed) (through|in|as|via) (the |a )?header",
     r"\bset (the |a )?header",
 )
-NO_STREAM = r"(?<!octet-)(?<!event-)\bstream(ing)?\b|partial_images"
+NO_STREAM = any_of(r"(?<!octet-)(?<!event-)\bstream(ing)?\b|partial_images", foreign.STREAM)
 WANTS_FIELD = any_of(
     r"response_format(=url|.{0,60}b64_json)",
     r"b64_json.{0,60}response_format",
     r"only .{0,20}b64_json",
-    r"body\.\w+: field required",
+    r"field (is )?required|: required$",
+    r"(missing|required)( required)? (parameter|field|property|argument)",
+    r"(\w_\w+|['\"`]\w+['\"`]) is (a )?required",
+    foreign.WANTS_FIELD,
 )
 UNKNOWN_FIELD_CODES = any_of(
     r"unknown_(parameter|field|argument)",
@@ -441,10 +446,5 @@ UNKNOWN_FIELD_WORDS = any_of(
     r"(parameter|field|argument|property)s? .{0,60}(is |are )?not (supported|permitted|allowed|recognized)",
     r"additional propert",
     r"unsupportedparams",
-    r"unknown name \"",
-    r"extraneous key \[",
-)
-FOREIGN_VALUES = any_of(  # of fields whose values on the nodes a server need not know at all
-    r"\b(quality|moderation)\b.{0,60}(must be|should be|one of|expected|not valid|invalid|unknown variant|of type)",
-    r"\bstandard\W+((and|or) )?\W*hd\b",
+    r"unknown name \"|extraneous key \[",
 )

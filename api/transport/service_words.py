@@ -60,6 +60,8 @@ SUCCESSFUL = re.compile(
     re.I,
 )
 INNER_ERROR = re.compile(r"\{\s*[\"'](error|detail|message)[\"']\s*:")  # of another server, with more words behind it
+OBJECT_START = re.compile(r"(\[\s*)?\{")  # alone or in a list
+PLACE = re.compile(r"(?<='loc': )\(([^()]*)\)")  # Pydantic's own writing, where JSON has a list
 JSON_START = re.compile(r"\{|\[\s*[\[{\"]")
 UNNAMED = re.compile(r"(this )?(field |value )?(is )?(required|missing)\W*", re.I)
 NO_WORDS = ([], "", *map(str, range(10)))  # what is no fault of a field, as counts beside an error
@@ -110,7 +112,8 @@ def service_words(body: bytes, values: Sequence[Any] | None = None) -> ServiceWo
 
 def _sentences(values: Sequence[Any]) -> list[str]:
     """Return what JSON says to people in places that nobody knows, else its words: no numbers, ids and names."""
-    told = [(key, text) for value in values for key, text in entries(value) if isinstance(text, str)]
+    found = [(key, each if isinstance(each, list) else [each]) for value in values for key, each in entries(value)]
+    told = [(key, text) for key, texts in found for text in texts[:20] if isinstance(text, str)]
     sentences = [f"{key}: {text}" for key, text in told if SENTENCE.search(text)]
     return sentences or [f"{key}: {text}" for key, text in told if key not in NAME_KEYS and WORD.fullmatch(text)]
 
@@ -142,6 +145,7 @@ def values_in(outline: bytes, long_texts: Mapping[str, memoryview]) -> Iterator[
 def _read(text: str) -> Any:
     """Return the value that a text is, in JSON or as Python writes its own."""
     whole = _parsed(text)
+    text = PLACE.sub(r"[\1]", text)
     return next(documents(text), None) if whole is None and len(text) <= MESSAGE_MAX_CHARS else whole
 
 
@@ -216,9 +220,9 @@ def _by_field(value: Any) -> ServiceWords | None:
 
 def _from_text(text: str, depth: int) -> ServiceWords | None:
     """Return what a text says; one that holds JSON, alone or at its end, or an error, says what that says."""
-    start = text.find("{")
-    if start >= 0 and (text.rstrip().endswith("}") or INNER_ERROR.match(text, start)):
-        words = _told(_read(text[start:]), depth + 1)
+    start = OBJECT_START.search(text)
+    if start and (text.rstrip().endswith(("}", "]")) or INNER_ERROR.match(text, start.start())):
+        words = _told(_read(text[start.start() :]), depth + 1)
         if words is not None and words.message:
             return words
     is_page = IS_PAGE.search(text[:MESSAGE_MAX_CHARS]) is not None  # passed on in a message
@@ -239,8 +243,8 @@ def _own_words(answer: Mapping[str, Any], depth: int) -> ServiceWords:
             message = words
             break
     place = answer.get("loc") or answer.get("path")
-    if isinstance(place, list) and message.message:  # FastAPI's and Zod's lists of what does not fit
-        param = str(place[-1])[:CODE_MAX_CHARS] if place else None
+    if isinstance(place, list) and place and message.message:  # FastAPI's and Zod's lists of what does not fit
+        param = str(place[-1])[:CODE_MAX_CHARS]
         where = ".".join(str(part) for part in place[:8])
         message = replace(message, message=f"{where}: {message.message}")
     elif param and UNNAMED.fullmatch(message.message):

@@ -64,6 +64,84 @@ FORMS: dict[str, tuple[int, Any]] = {
 }
 
 
+NAMES_A_FIELD = {  # by what a refusal says, the advice
+    # --- a field that a server does not know, or its value, as many libraries write it ---
+    "property background should not exist": "--omit background",
+    '"background" is not allowed': "--omit background",
+    "moderation is not allowed": "--omit moderation",
+    "output_format not supported": "--omit output_format",
+    "n is not supported": "--omit n.",
+    "The following parameters are not supported for model x: background, moderation. Set drop_params": "--omit backgr",
+    "[{'type': 'extra_forbidden', 'loc': ('body', 'background'), 'msg': 'Extra inputs are not permitted'}]": (
+        'says: body.background: Extra inputs are not permitted. Leave the field out: "omit": ["background"]'
+    ),
+    "1 validation error for ImageRequest\nbackground\n  Extra inputs are not permitted [type=x]": "--omit background",
+    '[{"code": "unrecognized_keys", "keys": ["moderation"], "path": [], "message": "Unrecognized key: moderation"}]': (
+        "says: Unrecognized key: moderation. Leave the field out"
+    ),
+    "Unrecognized request arguments supplied: background, moderation": "--omit background",
+    "unknown key: background": "--omit background",
+    "parameter background cannot be used with this model": "--omit background",
+    "This model doesn't support background": "--omit background",
+    "size is not supported by this model, use aspect_ratio": "--omit size",
+    "Invalid size format: 'auto'. Expected WIDTHxHEIGHT": "--omit size",
+    "不支持 background 参数": "--omit background",
+    "参数 background 不支持": "--omit background",
+    "流式输出不支持该模型": "live_preview to 0",
+    # --- one that it wants ---
+    "response_format is required": "--send response_format=b64_json",
+    "Missing required parameter: 'user'.": "--send user=VALUE",
+    "missing required field: aspect_ratio": "--send aspect_ratio=VALUE",
+    '"aspect_ratio" is required': "--send aspect_ratio=VALUE",
+    "The aspect_ratio field is required.": "--send aspect_ratio=VALUE",
+    "must have required property 'aspect_ratio'": "--send aspect_ratio=VALUE",
+    "缺少参数: aspect_ratio": "--send aspect_ratio=VALUE",
+    # --- one that the nodes have and that is needed, and words of a sentence that are no field ---
+    "Missing required parameter: 'prompt'.": "Change what it names and run again.",
+    "size is required": "Change what it names and run again.",
+    "Transparent background is not supported for this model.": "Change what it names and run again.",
+}
+
+
+@pytest.mark.parametrize("said", NAMES_A_FIELD)
+def test_the_field_that_a_refusal_names_is_left_out_or_sent(said: str) -> None:
+    """By the field, however the sentence goes: what people see in reports is the words of thirty libraries."""
+    assert NAMES_A_FIELD[said] in str(told(RELAY, 400, error(said), path="images/generations"))
+
+
+def test_a_refusal_that_is_only_fields_is_told() -> None:
+    """Django says no more than the field and what is wrong with it."""
+    text = str(told(RELAY, 400, {"size": ['"auto" is not a valid choice.']}, path="images/generations"))
+    assert 'says: size: "auto" is not a valid choice. Change what it names, or leave the field out' in text
+
+
+READS_JSON = (
+    {"detail": [{"type": "string_type", "loc": ["body", "image"], "msg": "Input should be a valid string"}]},
+    {"detail": [{"type": "json_invalid", "loc": ["body", 0], "msg": "JSON decode error"}]},
+    error("Failed to parse the request body as JSON: expected value at line 1 column 1"),
+    error("invalid character '-' in numeric literal"),
+    error("Unexpected token - in JSON at position 0"),
+    error("No number after minus sign in JSON at position 1"),
+    error("image must be a URL or base64 string"),
+    error("Field 'image_url' is required"),
+)
+READS_PARTS = (
+    error("Could not parse multipart form"),
+    error("Multipart: Boundary not found"),
+    {"detail": [{"type": "value_error", "loc": ["body", "image", 0], "msg": "Value error, Expected UploadFile"}]},
+    error("image must be a file"),
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "form"), [*((said, "json") for said in READS_JSON), *((said, "multipart") for said in READS_PARTS)]
+)
+def test_a_server_that_reads_the_other_form_is_told_by_it(said: Any, form: str) -> None:
+    """What reads JSON finds a minus at the beginning of parts; it was told as cut off on the way."""
+    sent = Connection(name="relay", base_url="https://x/v1", edits="multipart" if form == "json" else "json")
+    assert f'Set "edits": "{form}" for relay' in str(told(sent, 422, said, path="images/edits"))
+
+
 @pytest.mark.parametrize("name", FORMS)
 def test_pictures_that_a_server_did_not_find_are_told_with_the_other_form(name: str) -> None:
     """One form of edits leads to the other; a request without pictures has no other form."""
