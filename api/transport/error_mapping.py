@@ -224,7 +224,7 @@ def _rule(connection: Connection, status: int, words: ServiceWords, asked: Asked
 def _of_batches(rule: Rule, status: int, path: str) -> Rule:
     """Return what an answer about files or batches means, of which a rule tells as of a picture."""
     if rule.happened == NOT_AN_API:
-        return GONE if "/" in path and status != 405 else NO_BATCHES
+        return GONE if "/" in path and status in (404, 410) else NO_BATCHES
     return replace(rule, advice=OF_BATCHES.get(rule.advice, rule.advice))
 
 

@@ -420,6 +420,8 @@ def test_how_to_send_a_key_is_no_key(sent: str) -> None:
         ("files/file-x/content", 404, "No such File object: file-x", RefusedError, "has expired there"),
         ("files", 404, "Invalid URL (POST /v1/files)", RefusedError, "relay.example/v1/files takes files and batches"),
         ("batches/batch_x/cancel", 405, "Method Not Allowed", RefusedError, "Choose a connection without batches"),
+        ("batches/batch_x", 400, "Client sent an HTTP request to an HTTPS server.", RefusedError, "check the address"),
+        ("files/file-x/content", 410, "Gone", RefusedError, "has expired there"),
         ("files", 413, "File is too large. Max file size is 200MB", RefusedError, "fewer jobs"),
         ("batches/batch_x/cancel", 400, "Cannot cancel a batch with status 'completed'.", RefusedError, "own pages"),
         ("batches/batch_x", 500, "boo", ServiceDownError, "Nothing is lost by it"),
