@@ -119,11 +119,14 @@ BROKE_OFF = any_of(  # beside words of nobody being there, or of too many reques
     r"being (generated|rendered|drawn|made)|still be ",
     r"during (generat|sampl|render|inference|processing)",
     r"\bstep \d",
-    r"^(?!.*(\bwait|queue|health check)).*time(d |d-|s |-| )?out",
+    r"^(?!.*(\bwait|queue|unspecific error: health check)).*time(d |d-|s |-| )?out",
     # keeping what was made
     r"(upload|sav|stor|persist|deliver)\w* (the |your )?(\w+ )?(results?|output|image|picture)",
     r"(could not|couldn't|cannot|can't) be (saved|stored|delivered|retrieved|returned)",
-    r"putobject",
+    r"putobject|saved|finished",
+    # a part of the work that comes after others
+    r"upscal|refiner|watermark|post-?process|safety|caption|\bvae\b|\bface\b|restorat",
+    r"\bcdn\b|stor(e|age)\b|upload|export|deliver|publish|\b(output|result)s?\b",
     foreign.BROKE_OFF,
 )
 STREAM_UNREAD = any_of(  # by who passes it on

@@ -21,6 +21,7 @@ from ..errors import (
     StillRunningError,
 )
 from . import begun_words as begun
+from . import nobody_words as nobody
 from . import refusal_words as refusal
 from .service_words import ServiceWords
 
@@ -53,7 +54,7 @@ class Rule:
     codes: str = ""
     words: str = ""
     unless: str | None = None
-    from_service: bool = False
+    from_service: bool | None = None
     at_openai: bool | None = None
     kinds: Container[str] = KINDS
     page: bool | Literal["either"] | None = None
@@ -69,7 +70,7 @@ class Rule:
             and connection.kind in self.kinds
             and page in (None, "either", bool(said.page))
             and self.at_openai in (None, connection.is_openai)
-            and (said.from_service or not self.from_service)
+            and self.from_service in (None, said.from_service)
             and re.search(self.codes, f"{said.code or ''} {said.type or ''} {said.codes}".lower()) is not None
             and re.search(self.words, told) is not None
             and (self.unless is None or re.search(self.unless, told) is None)
@@ -267,7 +268,7 @@ RULES = (  # the first that holds
         NOBODY,
         LATER_OR_ANOTHER,
         {*BUSY_STATUSES, 500, 502, 503},
-        words=refusal.NOBODY_THERE,
+        words=nobody.NOBODY_THERE,
         unless=begun.BROKE_OFF,
     ),
     Rule(
@@ -275,14 +276,14 @@ RULES = (  # the first that holds
         NOBODY,
         LATER_OR_ANOTHER,
         {500, 502, 503},
-        words=refusal.NEVER_CONNECTED,
+        words=nobody.NEVER_CONNECTED,
         unless=begun.BROKE_OFF,
         page="either",
     ),
     Rule(  # of the server behind
-        RefusedError, TOO_MANY, WAIT_A_LITTLE, {500, 502, 503}, words=refusal.RATE_LIMITED, unless=begun.BROKE_OFF
+        RefusedError, TOO_MANY, WAIT_A_LITTLE, {500, 502, 503}, words=nobody.RATE_LIMITED, unless=begun.BROKE_OFF
     ),
-    Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {400, 404, 500, 502, 503}, codes=refusal.NOT_BEGUN_CODES),
+    Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {400, 404, 500, 502, 503}, codes=nobody.NOT_BEGUN_CODES),
     # relays have codes of their own, such as 501 and 505
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}", {501, 505}, words=begun.FAILED_WORDS),
     Rule(RefusedError, UNABLE_TO, ASK_WHAT_IT_CAN, {501, 505}),
@@ -345,10 +346,18 @@ RULES = (  # the first that holds
     Rule(RefusedError, UNKNOWN_FIELD, "{leave_out}", {*SUCCESS, 400, 422}, words=refusal.UNKNOWN_FIELD_WORDS),
     # --- failures of 5xx: harmless only where it is known of who answers, else perhaps billed ---
     Rule(ServiceDownError, SERVICE_FAILED, LATER, {500, 503}, from_service=True, kinds=("comfy.org", "sandbox")),
-    Rule(ServiceDownError, OVERLOAD, LATER, {500, 503}, from_service=True, at_openai=True, codes=refusal.OVERLOADED),
+    Rule(ServiceDownError, OVERLOAD, LATER, {500, 503}, from_service=True, at_openai=True, codes=nobody.OVERLOADED),
     Rule(ServiceDownError, OVERLOAD, LATER, {503}, from_service=True, at_openai=True, words="overloaded|slow down"),
     Rule(OutcomeUnknownError, FAILED_BEHIND, "{unknown}{no_sketches}", FAILURES, words=begun.STREAM_UNREAD),
-    Rule(RefusedError, NOBODY, LATER_OR_ANOTHER, {521, 523, 525, 526, 530}, words=refusal.NOT_REACHED, page="either"),
+    Rule(
+        RefusedError,
+        NOBODY,
+        LATER_OR_ANOTHER,
+        {521, 523, 525, 526, 530},
+        words=nobody.NOT_REACHED,
+        from_service=False,
+        page="either",
+    ),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{gave_up} {unknown}", {504, 522, 524}),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{gave_up} {unknown}", {408}, from_service=True, kinds=RELAYS),
     Rule(OutcomeUnknownError, GATEWAY_GAVE_UP, "{unknown}", {408, 460, 499, 502}),
@@ -380,7 +389,7 @@ RULES = (  # the first that holds
         words=begun.FAILED_WORDS,
         unless=begun.OF_THE_REQUEST,
     ),
-    Rule(RefusedError, TOO_MANY, WAIT_A_LITTLE, BUSY_STATUSES, words=refusal.BUSY),
+    Rule(RefusedError, TOO_MANY, WAIT_A_LITTLE, BUSY_STATUSES, words=nobody.BUSY),
     Rule(RefusedError, REFUSED, "{change}"),
 )
 FAILED = Rule(ServiceDownError, SERVICE_FAILED, LATER)

@@ -1,6 +1,6 @@
 """How refusals and failures are said in other languages than English, by stems, in lower case.
 
-Each constant says in other languages what that of the same name in refusal_words.py or begun_words.py says in English.
+Each constant says in other languages what that of the same name in the other modules of words says in English.
 """
 
 # ruff: noqa: RUF001 - Chinese has stops and letters of its own

@@ -1,8 +1,8 @@
 """Puts phrases together to the patterns that the rules of errors look for.
 
-The phrases stand in refusal_words.py (nothing was begun, so nothing was paid), begun_words.py (a picture may have been
-made and billed) and foreign_words.py (both, in other languages than English); which of them decide, and in what order,
-is the table of error_rules.py.
+The phrases stand in refusal_words.py and nobody_words.py (nothing was begun, so nothing was paid), begun_words.py (a
+picture may have been made and billed) and foreign_words.py (both, in other languages than English); which of them
+decide, and in what order, is the table of error_rules.py.
 
 To add what a service was seen to say: put it into the group that means the same, one phrase a line, as little of it as
 no other sentence has, in lower case. Bound what may stand between two words (".{0,30}"): runs without an end beside

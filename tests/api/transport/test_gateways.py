@@ -77,6 +77,11 @@ CLOUDFLARE: dict[str, Case] = {
         }.items()
     },
     "cloudflare 521 of a relay's relay": (521, error("bad response status code 521"), MAYBE, "billed"),
+    "cloudflare 521 after another try": (521, error("all channels failed, last: error code: 521"), MAYBE, "billed"),
+    "cloudflare 521 in a relay's words": (521, {"error": {"message": "error code: 521"}}, MAYBE, "billed"),
+    "cloudflare's page in a relay's words": (521, error("<html><title>x | 521: Web server is down</title>"), MAYBE, ""),
+    "a handshake of who keeps the picture": (525, b"upload of the result: SSL handshake failed", MAYBE, "billed"),
+    "a page of who was at work": (521, page("Error", "Generation interrupted: web server is down"), MAYBE, "billed"),
     "cloudflare 530 as a word": (530, b"error code: 1033", RefusedError, "no server behind.*1033"),  # pollinations#8201
     "cloudflare 522": (522, page("x | 522: Connection timed out"), MAYBE, "live_preview"),
     "cloudflare 524": (524, page("x | 524: A timeout occurred"), MAYBE, "live_preview"),

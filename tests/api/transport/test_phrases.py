@@ -6,17 +6,24 @@ import re
 from pathlib import Path
 
 import pytest
-from openai_image_nodes.api.transport import begun_words, error_rules, foreign_words, page_words, refusal_words
+from openai_image_nodes.api.transport import (
+    begun_words,
+    error_rules,
+    foreign_words,
+    nobody_words,
+    page_words,
+    refusal_words,
+)
 
 PATTERNS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": said
-    for module in (begun_words, foreign_words, refusal_words)
+    for module in (begun_words, foreign_words, nobody_words, refusal_words)
     for name, said in vars(module).items()
     if isinstance(said, str) and name.isupper()
 }
 SOURCES = {
     module.__name__.rpartition(".")[2]: Path(module.__file__ or "").read_text(encoding="utf-8")
-    for module in (begun_words, foreign_words, refusal_words)
+    for module in (begun_words, foreign_words, nobody_words, refusal_words)
 }
 
 

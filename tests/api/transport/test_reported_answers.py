@@ -136,6 +136,19 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
             ),
             (502, 'Post "http://sd:80/v1/images/generations": dial tcp: lookup sd on 127.0.0.11:53: no such host'),
             (500, "getaddrinfo ENOTFOUND sd-server"),
+            (
+                500,
+                "HTTPConnectionPool(host='sd-webui', port=7860): Max retries exceeded with url: /sdapi/v1/img2img"
+                " (Caused by NameResolutionError: Failed to resolve 'sd-webui' ([Errno -2] Name or service not known))",
+            ),
+            (
+                500,
+                "error sending request for url (http://127.0.0.1:8080/v1/images/generations): error trying to connect:"
+                " tcp connect error: Connection refused (os error 111)",
+            ),
+            (500, "java.net.ConnectException: Connection refused: no further information: /10.0.0.1:80"),
+            (500, "No connection could be made because the target machine actively refused it. (localhost:7860)"),
+            (500, "request to http://127.0.0.1:7860/sdapi/v1/txt2img failed, reason: connect ECONNREFUSED ::1:7860"),
             (503, "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request."),
             (
                 502,
@@ -1691,6 +1704,7 @@ def test_a_word_alone_makes_no_other_error(status: int, said: Any, error: type[O
         "Generation stopped at step 40/50: no GPU available",
         "timed out after 120 s, no worker available",
         "Your image was being generated when the server went into maintenance",
+        "Generation timed out after 120 s: worker failed its health check; no healthy workers available",
     ],
 )
 @pytest.mark.parametrize("status", [200, 400, 408, 422, 499, 500, 502, 503])
@@ -1724,6 +1738,44 @@ def test_who_was_not_there_began_nothing(said: str) -> None:
 def test_who_was_reached_may_have_begun(reason: str) -> None:
     said = f"upstream connect error or disconnect/reset before headers. {reason}"
     assert type(told(RELAY, 503, said)) is OutcomeUnknownError
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+@pytest.mark.parametrize(
+    "said",
+    [
+        # after another try
+        "attempt 1: provider A returned 502; attempt 2: provider B: connection refused",
+        "request failed after 3 retries: connect: connection refused",
+        "all channels failed, last error: dial tcp 10.0.0.1:443: connect: connection refused",
+        "unexpected EOF; dial tcp 1.2.3.4:80: connect: connection refused",
+        "502 Bad Gateway; dial tcp 10.0.0.2:80: connect: connection refused",
+        "reconnect failed: connect ECONNREFUSED 127.0.0.1:8188",
+        "worker died: connection refused",
+        # in what comes after the picture
+        "moderation of the output failed: connection refused",
+        "watermark service: dial tcp 10.0.0.3:80: connect: connection refused",
+        "failed to deduct credits: dial tcp 10.0.0.2:80: connect: connection refused",
+        "picture 2 of 4: connection refused",
+        "\u56de\u8c03\u5931\u8d25: connect ECONNREFUSED 1.2.3.4:443",  # callback
+        "\u67e5\u8be2\u4efb\u52a1\u5931\u8d25: dial tcp 1.2.3.4:443: connect: connection refused",  # look at a task
+        "Picture done, failed to load the upscaler model",
+        "Upload service not ready",
+        "the result bucket is being provisioned, no capacity",
+        "sd-cli command exited prematurely with code 137",
+        # of a place where no pictures are made
+        "connect ECONNREFUSED 127.0.0.1:6379",
+        "localhost:27017: [Errno 111] Connection refused",
+        "dial tcp: lookup oss-cn-hangzhou.aliyuncs.com: no such host",
+        "getaddrinfo ENOTFOUND cdn.example.com",
+        'Post "https://hooks.example/v1/notify": dial tcp 1.2.3.4:443: connect: connection refused',
+        'Patch "https://x.example/v1/tasks/1": dial tcp 1.2.3.4:443: connect: connection refused',
+        "HTTPConnectionPool(host='comfyui', port=8188): Max retries exceeded with url: /history/3f2a (Caused by"
+        " NewConnectionError('Failed to establish a new connection: [Errno 111] Connection refused'))",
+    ],
+)
+def test_nobody_there_is_free_only_where_nothing_else_is_said(status: int, said: str) -> None:
+    assert type(told(RELAY, status, said)) is OutcomeUnknownError
 
 
 @pytest.mark.parametrize("shown", [500, 60])
