@@ -201,11 +201,16 @@ def prompt_of(asked: Mapping[str, Any]) -> str:
 
 
 def record_bytes(record: JobRecord) -> bytes:
-    """Return a record as it is written down: what the service said is shortened to what is read again."""
+    """Return a record as it is written down: what the service said is shortened to what is read again.
+
+    What a newer version, or a stranger, wrote beside it goes first: it may take more room here than it had.
+    """
     told, data = record.model_dump(exclude_none=True), b""
-    for max_chars in (TEXT_MAX_CHARS, TEXT_MAX_CHARS // 100):  # a hundred headers, each of them not too long
-        short = {name: _shortened(told[name], max_chars) for name in TOLD_BY_SERVICE if name in told}
-        data = as_json({**told, **short})
+    ours = {name: value for name, value in told.items() if name in JobRecord.model_fields}
+    # at last: a hundred headers, each of them not too long
+    for kept, max_chars in ((told, TEXT_MAX_CHARS), (ours, TEXT_MAX_CHARS), (ours, TEXT_MAX_CHARS // 100)):
+        short = {name: _shortened(kept[name], max_chars) for name in TOLD_BY_SERVICE if name in kept}
+        data = as_json({**kept, **short})
         if len(data) <= RECORD_MAX_BYTES:
             break
     return data

@@ -252,6 +252,18 @@ def test_what_a_newer_version_wrote_of_an_answer_stays(tmp_path: Path) -> None:
     assert answer.record.lacks == 0
 
 
+def test_what_a_stranger_wrote_of_an_answer_makes_its_record_no_larger_than_what_is_read(tmp_path: Path) -> None:
+    """Written by this version each number has a line of its own: the paid picture could not be read any more."""
+    kept = store.Store(tmp_path)
+    folder = kept.save(record("a" * 64, state="answered"), [b"\x89PNG"])
+    told = json.loads((folder / "record.json").read_text())
+    (folder / "record.json").write_text(json.dumps({**told, "strange": [1] * 2_000_000}, separators=(",", ":")))
+    answer = kept.find("a" * 64)
+    assert answer is not None
+    kept.amend(answer)
+    assert kept.find("a" * 64) is not None
+
+
 @pytest.mark.parametrize("dead_reuse", [True, False])
 def test_answer_that_a_dead_process_left_is_what_the_next_run_with_reuse_off_gets(
     asker: Asker, monkeypatch: pytest.MonkeyPatch, dead_reuse: bool
