@@ -15,6 +15,8 @@ from ..api.connections import resolve as connections
 from ..api.transport import probe
 from .terminal import asked_secret, printable, tell_row
 
+NO_LIST = "but without a list of models: if no picture comes, check the address (most base addresses end on /v1)"
+
 
 def doctor(argv: Sequence[str]) -> int:
     """Tell which connections are ready and why not, without showing a key. Costs nothing."""
@@ -64,7 +66,8 @@ def _lines_about(name: str, *, offline: bool) -> Iterator[str]:
         return
     has_list = link.kind != "comfy.org" and not link.deployment_paths
     found = probe.probe(link) if has_list and not offline else None
-    ready = "ready" if found is None or not found.fault else "not ready"
+    is_sure = found is None or found.has_list
+    ready = "not ready" if found and found.fault else "ready" if is_sure else "perhaps ready"
     yield f"{ready}: {link.host}, {'with a key' if link.key else 'without a key'}"
     if link.omit:
         yield f"leaves out {', '.join(link.omit)}"
@@ -75,7 +78,8 @@ def _lines_about(name: str, *, offline: bool) -> Iterator[str]:
         yield f"through the proxy {proxy}"
     if found is not None:
         pictures = [model for model in found.models if "image" in model]
-        yield found.fault or f"reachable, {len(found.models)} models, {len(pictures)} of them for pictures"
+        listed = f'{len(found.models)} models, {len(pictures)} with "image" in the name'
+        yield found.fault or f"reachable, {listed if found.has_list else NO_LIST}"
         for model, day in found.ending.items():
             yield f"{model} is shut down on {day}"
         if found.skew_s is not None and abs(found.skew_s) > probe.SKEW_WORTH_TELLING_S:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -13,17 +13,24 @@ from requests.utils import get_environ_proxies
 from ..connections.connection import Connection, is_loopback
 from ..errors import OpenAIImageError
 from . import client
+from .answer import Reading
 
 SILENCE_TIMEOUT_S = 20.0
 SKEW_WORTH_TELLING_S = 60.0
+NO_LIST = (404, 405, 501)
+LISTS, NAMES = ("data", "models", "result", "items"), ("id", "name", "model")  # as servers call them
 
 
 @dataclass
 class Probe:
-    """What a connection's list of models said: `fault` None if all is well, the clock's skew in seconds."""
+    """What a connection's list of models said: `fault` None if all is well, the clock's skew in seconds.
+
+    Not `has_list`: there is none, of which many that make pictures have none.
+    """
 
     fault: str | None = None
     skew_s: float | None = None
+    has_list: bool = True
     models: list[str] = field(default_factory=list)
     ending: dict[str, str] = field(default_factory=dict)
 
@@ -36,16 +43,28 @@ def probe(connection: Connection) -> Probe:
             with contextlib.suppress(TypeError, ValueError):
                 there = parsedate_to_datetime(response.headers.get("date", ""))
                 result.skew_s = (datetime.now(timezone.utc) - there).total_seconds()
-            listed = response.checked().read()
+            result.has_list = response.status not in NO_LIST
+            listed = response.checked().read() if result.has_list else b""
+            told = Reading(listed)
+            models = [model for value in told.values for model in _models(value)]
+            if not models and (told.words.from_service or told.words.page):
+                raise response.refused(listed)  # an error told with 200, or the service's website
     except OpenAIImageError as exc:
         result.fault = str(exc)
         return result
-    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-        for model in json.loads(listed)["data"]:
-            result.models.append(str(model["id"]))
-            if model.get("shutdown_date"):
-                result.ending[str(model["id"])] = str(model["shutdown_date"])
+    result.has_list = any(isinstance(value, dict | list) for value in told.values)
+    result.models = [name for name, _ in models]
+    result.ending = {name: str(day) for name, day in models if day}
     return result
+
+
+def _models(answer: object) -> Iterator[tuple[str, object]]:
+    """Yield the names of models that an answer lists, and when each is shut down, where it says so."""
+    listed = next(filter(None, map(answer.get, LISTS)), None) if isinstance(answer, dict) else answer
+    for item in listed if isinstance(listed, list | dict) else ():
+        told = item if isinstance(item, dict) else {"id": item}
+        if name := next((each for each in map(told.get, NAMES) if isinstance(each, str) and each), None):
+            yield name, told.get("shutdown_date")
 
 
 def proxy_of(connection: Connection) -> str | None:

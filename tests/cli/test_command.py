@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -124,11 +125,49 @@ def test_doctor_tells_what_is_ready_and_shows_no_key(
         paths = [(request.method, request.path) for request in server.requests]
     said = capsys.readouterr().out
     assert paths == [("GET", "/v1/models")]
-    assert "reachable, 3 models, 2 of them for pictures" in said
+    assert 'reachable, 3 models, 2 with "image" in the name' in said
     assert "gpt-image-1.5 is shut down on 2026-12-01" in said
     assert "not ready: there is no key. The easiest way: paste it under Settings > OpenAI Image Nodes" in said
     assert "ready: free and offline" in said
     assert KEY not in said
+
+
+WEBSITE = "<!doctype html><html><head><title>A relay</title></head><body><script src=a.js></script></body></html>"
+LISTS: dict[str, tuple[int, Any, str]] = {
+    "a website, where /v1 is missing": (200, WEBSITE, "not ready.*a web page came.*is /v1 missing"),
+    "an error told with 200": (
+        200,
+        {"error": {"message": "Incorrect API key", "code": "invalid_api_key"}},
+        "not ready",
+    ),
+    "a denial told with 200": (200, {"success": False, "message": "no such token"}, "not ready.*no such token"),
+    "none": (404, {"detail": "Not Found"}, "perhaps ready.*without a list of models"),
+    "none, told by the method": (405, "", "perhaps ready.*without a list of models"),
+    "none, with 200": (200, "OK", "perhaps ready.*without a list of models"),
+    "a bare list": (200, [{"id": "a"}, {"id": "an-image"}], ' ready.*2 models, 1 with "image" in the name'),
+    "names, as Google has them": (200, {"models": [{"name": "an-image"}]}, ' ready.*1 models, 1 with "image"'),
+    "Cloudflare's": (200, {"result": [{"id": "1", "name": "a"}], "success": True}, " ready.*1 models, 0 with"),
+    "texts": (200, {"data": ["a", "b"]}, " ready.*2 models, 0 with"),
+    "an item of another form": (200, {"data": [None, {"object": "model"}, {"id": "a"}]}, " ready.*1 models, 0 with"),
+    "an empty one": (200, {"object": "list", "data": []}, " ready.*0 models, 0 with"),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_doctor_knows_lists_of_other_servers_and_what_is_none(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A website with 200 was told as ready, and a server without a list as not."""
+    status, listed, told = LISTS[name]
+    with Capture() as server:
+        body = listed if isinstance(listed, str) else json.dumps(listed)
+        kind = "text/html" if body[:1] == "<" else "application/json"
+        server.files["/v1/models"] = Reply(status, body.encode(), {"Content-Type": kind})
+        use_openai(monkeypatch, server)
+        main(["doctor"])
+    said = capsys.readouterr().out
+    about = said[said.index("\nopenai ") : said.index("\nazure ")]
+    assert re.search(told, about, re.S), about
 
 
 def test_doctor_contacts_nobody_when_told_so(
