@@ -66,14 +66,18 @@ NOT_GIVEN = any_of(
 
 # --- it broke off, or took too long ---
 _CUT = r"(reset|closed|aborted|lost|terminated)"
-BROKEN_LINE = any_of(  # between who says it and who was asked for the picture
+_CUT_OFF = any_of(  # where something had gone out before
     rf"connection (was |is )?(forcibly )?{_CUT}",
     rf"{_CUT} (the |idle )?connection",
-    r"connection (error|broken|fail)",
     r"(from|by) peer",
     r"unexpected[ _](eof|end of file)|incompleteread|incomplete ?(chunked|message)",
-    r"premature(ly)?\b|(payload|response) is not completed|transfer closed",
+    r"(payload|response) is not completed|transfer closed",
     r"broken pipe|socket hang up|hung up|goaway",
+)
+BROKEN_LINE = any_of(  # between who says it and who was asked for the picture
+    _CUT_OFF,
+    r"connection (error|broken|fail)",
+    r"premature(ly)?\b(?! end of (jpe?g|input|data|image|file))(?<!(jpeg|.png|webp|file) ended prematurely)",
     r"error (decoding|reading) (the )?response|error sending request for url",
     r"econn(reset|aborted)|epipe|etimedout",
     r"i/o timeout",
@@ -96,7 +100,7 @@ AFTERWARDS = any_of(  # whatever the status that a relay gives it
     NOT_GIVEN,
     r"error occurred while processing your request",
     r"downstream service error",
-    r"\bstream\b.{0,30} (disconnect|clos|broke|interrupt|abort|reset|end(ed|s)?\b)",
+    r"(?<!multipart )\bstream\b.{0,30} (disconnect|clos|broke|interrupt|abort|reset|end(ed|s)?\b)",
     r"(closed|ended|aborted) the stream\b",
     rf"^(?!.*{_NOT_OF_WORK}).*"
     + any_of(
@@ -114,8 +118,13 @@ AFTERWARDS = any_of(  # whatever the status that a relay gives it
 )
 BROKE_OFF = any_of(  # beside words of nobody being there, or of too many requests
     MADE,
-    r"interrupt|disconnect(?!/)|\blost\b|abort(?!ed because)|\bkill|crash|terminated|evicted|preempt",
-    r"(generation|rendering|sampling|task|job) (was |has |has been )?(failed|cancel|stopp|ended|took|finish|complet)",
+    NOT_GIVEN,
+    _CUT_OFF,
+    r"interrupt|disconnect(?!/)|\blost\b|abort(?!ed because)|\bkill|crash|terminated|evicted|preempt|\bdied\b|\beof\b",
+    r"out of memory|\boom\b|fell off|exited with|deadline exceeded|(inference|internal( server)?) error",
+    r"stream (was )?(closed|ended)|\b(returned|status|code|error)\W{1,3}5(?!03|29)\d\d\b",
+    r"(generation|rendering|sampling|task|job|request) (was |has |has been )?"
+    + r"(failed|cancel|stopp|ended|took|finish|complet)",
     r"being (generated|rendered|drawn|made)|still be ",
     r"during (generat|sampl|render|inference|processing)",
     r"\bstep \d",

@@ -153,7 +153,7 @@ CLOSED_CODES = r"access_terminated|account_suspended|organization_(restricted|su
 CLOSED_WORDS = any_of(
     r"\bresource has been (temporarily )?blocked",
     r"^(?!.*(balance|credit|billing|quota|arrear|overdue|pay|\bspend|recharge|top.?up))"  # those are about money
-    + r".*\b(account|user|key)\b.{0,40}\b(locked|suspended|banned|frozen)",
+    + r".*(\baccount\b.{0,40}|\b(user|key) (\S+ )?(is |was |has been )(\w+ )?)\b(locked|suspended|banned|frozen)",
     foreign.CLOSED,
 )
 ACCOUNT_CODES = r"(mismatched|invalid)_(organization|project)|(project|organization)_(archived|not_found)"
@@ -290,7 +290,9 @@ TOO_LARGE = any_of(
     r"maxtotalfilesize",
     r"requestdatatoobig",
 )
-HEADERS_TOO_LARGE = r"\bheaders?\b.{0,20}too (large|long|big)"
+HEADERS_TOO_LARGE = (
+    r"\b(request|http) headers?\b.{0,20}too (large|long|big)|\bheader fields? (is |are )?too (large|long|big)"
+)
 NOT_WHOLE = any_of(
     r"(invalid|malformed|incomplete|unparsable|could not parse|failed to parse) (the )?(json|request|form|multipart)"
     + r"( request)? ?body",

@@ -78,6 +78,13 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         RefusedError,
         "the organization is not verified",
     ),
+    "a picture with a strange header": (
+        RELAY,
+        400,
+        "invalid image header: dimensions too large",
+        RefusedError,
+        "the service refused the request",
+    ),
     "Azure's time is over": (
         AZURE,
         408,
@@ -1649,6 +1656,10 @@ NOT_LATE_IN_WORDS = (
     "name of the output format is not defined",
     "streaming is not supported by this endpoint",
     "'prompt'",
+    "VipsJpeg: Premature end of input file",
+    "Corrupt JPEG data: premature end of data segment",
+    "JPEG ended prematurely",
+    "Multipart stream ended unexpectedly",
     "未获取到参考图",
     "请求格式异常",
     "ไม\u0e48รองร\u0e31บขนาดภาพน\u0e35\u0e49",
@@ -1688,6 +1699,9 @@ def test_what_failed_may_have_been_billed_whatever_the_status(status: int, said:
         (400, "niewystarczające uprawnienia", RefusedError),
         (400, "Unauthorized content in the prompt", RefusedError),
         (400, {"error": {"message": "bad", "code": "unacceptable_format"}}, RefusedError),
+        (400, "User input contains banned words", ModeratedError),
+        (403, "User is banned", NoKeyError),
+        (403, "This key has been temporarily frozen", NoKeyError),
     ],
 )
 def test_a_word_alone_makes_no_other_error(status: int, said: Any, error: type[OpenAIImageError]) -> None:
@@ -1740,7 +1754,7 @@ def test_who_was_reached_may_have_begun(reason: str) -> None:
     assert type(told(RELAY, 503, said)) is OutcomeUnknownError
 
 
-@pytest.mark.parametrize("status", [500, 502, 503])
+@pytest.mark.parametrize("status", [408, 500, 502, 503])
 @pytest.mark.parametrize(
     "said",
     [
@@ -1759,6 +1773,12 @@ def test_who_was_reached_may_have_begun(reason: str) -> None:
         "picture 2 of 4: connection refused",
         "\u56de\u8c03\u5931\u8d25: connect ECONNREFUSED 1.2.3.4:443",  # callback
         "\u67e5\u8be2\u4efb\u52a1\u5931\u8d25: dial tcp 1.2.3.4:443: connect: connection refused",  # look at a task
+        "connection reset by peer; no healthy workers available",
+        "unexpected EOF; server is busy",
+        "no image was returned; no capacity",
+        "provider returned 502; service is not ready",
+        "ran out of memory; model is loading",
+        "worker died; no available server",
         "Picture done, failed to load the upscaler model",
         "Upload service not ready",
         "the result bucket is being provisioned, no capacity",
