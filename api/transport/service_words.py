@@ -14,6 +14,8 @@ from .loose_json import documents, entries, has_too_many_values, is_large, utf8
 from .page_words import IS_PAGE, MESSAGE_MAX_CHARS, READ_MAX_BYTES, clean, is_text, plain
 from .retry import RESET_NAME, wait_in
 from .task_words import (
+    DONE_STATES,
+    ID_TEXT,
     SENTENCE,
     STATE_KEYS,
     TASK_PLACES,
@@ -65,9 +67,12 @@ PLACE = re.compile(r"(?<='loc': )\(([^()]*)\)")  # Pydantic's own writing, where
 JSON_START = re.compile(r"\{|\[\s*[\[{\"]")
 UNNAMED = re.compile(r"(this )?(field |value )?(is )?(required|missing)\W*", re.I)
 NO_WORDS = ([], "", *map(str, range(10)))  # what is no fault of a field, as counts beside an error
-NAME_KEYS = ("id", "object", "model", "role", *BLOCKED_KEYS)  # whose words say nothing to people
+NAME_KEY = re.compile(  # whose words say nothing to people
+    rf"(.*_)?(id|uuid|object|model|role|version|fingerprint|provider)|\w+Id|{'|'.join(BLOCKED_KEYS)}"
+)
+STATUS_IN = re.compile(r"(?<!\d)[45]\d\d$")
+LIMIT_KEY = re.compile(r"max|min|limit|allow|wait|retry|remain", re.I)  # whose numbers say what to do
 CODE_BLOCK = re.compile(r"```.*?(```|\Z)", re.S)  # in the text of a chat
-WORD = re.compile(r"[^\W\d]+")
 IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]+")
 LONG_TEXT = re.compile(rb"[0-9a-f]{32}\.\d+")  # the names that `extract_base64` gives
 
@@ -111,11 +116,22 @@ def service_words(body: bytes, values: Sequence[Any] | None = None) -> ServiceWo
 
 
 def _sentences(values: Sequence[Any]) -> list[str]:
-    """Return what JSON says to people in places that nobody knows, else its words: no numbers, ids and names."""
+    """Return what JSON says in places that nobody knows: its sentences, then words and limits; no ids and names."""
     found = [(key, each if isinstance(each, list) else [each]) for value in values for key, each in entries(value)]
-    told = [(key, text) for key, texts in found for text in texts[:20] if isinstance(text, str)]
-    sentences = [f"{key}: {text}" for key, text in told if SENTENCE.search(text)]
-    return sentences or [f"{key}: {text}" for key, text in told if key not in NAME_KEYS and WORD.fullmatch(text)]
+    told = [(key, text) for key, texts in found for text in texts[:20] if isinstance(text, str | int | float) and text]
+    sentences = [f"{key}: {text}" for key, text in told if isinstance(text, str) and SENTENCE.search(text)]
+    return sentences + [
+        said
+        for key, text in told
+        if (said := f"{key}: {text}") not in sentences and text is not True and _is_word(key, str(text))
+    ]
+
+
+def _is_word(key: str, text: str) -> bool:
+    """Tell whether what stands under a key may be of what went wrong, as a word or a limit."""
+    is_id = ID_TEXT.fullmatch(text) and not STATUS_IN.search(text)
+    is_name = is_id or NAME_KEY.fullmatch(key) or DONE_STATES.fullmatch(text)
+    return LIMIT_KEY.search(key) is not None or not (is_name or re.search(r"[^\W\d]", text) is None)
 
 
 def values_in(outline: bytes, long_texts: Mapping[str, memoryview]) -> Iterator[Any]:

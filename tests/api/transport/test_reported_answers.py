@@ -1754,6 +1754,19 @@ def test_who_was_reached_may_have_begun(reason: str) -> None:
     assert type(told(RELAY, 503, said)) is OutcomeUnknownError
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"say": "HTTP 503"},
+        {"note": "see the docs", "why": "upstream-timeout"},
+        {"request": "a1b2c3", "x": "http-502"},
+        {"exception": "java.lang.NullPointerException"},
+    ],
+)
+def test_a_failure_in_json_of_no_known_form_may_have_been_billed(said: Any) -> None:
+    assert type(told(RELAY, 400, said)) is OutcomeUnknownError
+
+
 @pytest.mark.parametrize("status", [408, 500, 502, 503])
 @pytest.mark.parametrize(
     "said",

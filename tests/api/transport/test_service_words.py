@@ -82,6 +82,17 @@ FORMS: dict[str, tuple[Any, str, str | None]] = {  # what is answered, its messa
     ),
     "a text in an error": ({"error": {"allow_retry": True, "text": "Server error"}}, "text: Server error", None),
     "a word at a place that nobody knows": ({"result": "NoBalance", "id": "x"}, "result: NoBalance", None),
+    "a limit beside a sentence": (
+        {"text": "The picture is too large", "max_bytes": 4096, "allowed": ["png"], "used": 5, "id": "a", "ok": True},
+        "text: The picture is too large; max_bytes: 4096; allowed: png",
+        None,
+    ),
+    "a word beside a sentence": (
+        {"a": "see the docs", "why": "rate-limited"},
+        "a: see the docs; why: rate-limited",
+        None,
+    ),
+    "a status as a word": ({"x": "upstream_502", "trace": "7f3a99c0"}, "x: upstream_502", None),
     "an error without words": ({"error": {"type": "", "message": ""}, "status_code": 400}, "", "400"),
     "counts beside an error": (
         {"metadata": {"failed_count": "1"}, "base_resp": {"status_code": 1026, "status_msg": "new_sensitive"}},
