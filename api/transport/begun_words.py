@@ -157,6 +157,13 @@ PROGRAM_FAULT = any_of(
     r"string indices must|to unpack\b|operand type|not supported between instances|circular structure",
     r"\bbefore (assignment|initialization)|recursion depth|division by zero",
     r"(loop|session) is closed|without having called",
+    # an answer was not whole
+    r"\b(response|answer|reply)\b(?! format| type).{0,40}"
+    + r"(missing|lack|not valid json|malformed|required (field|property))",
+    r"(missing|required|malformed|absent|not found) .{0,40}"
+    + r"\bin (the |an? )?(\w+ )?(response|answer|reply)\b(?! format)",
+    r"(b64_json|image_generation_call)['\"`]? (is |was )?(missing|empty)|missing (b64_json|image_generation_call)",
+    r"validation errors? for \w*(response|result|output)\b",
 )
 
 # --- it failed, as servers, their languages and programs say it of what was begun ---

@@ -90,9 +90,10 @@ WAITS_429_WORDS = re.compile(
 OF_DAYS = re.compile(r"\b(daily|weekly|monthly|(per|a) (day|week|month))\b")
 CLEARLY_NAMED = re.compile(r"['\"`]([a-z_]+)(?:\[[^\]]*\])?['\"`]|(?<![\w-])([a-z]+(?:_[a-z]+)+)(?![\w-])")
 FIELD_NAMED = re.compile(  # by where a word stands, which may be one of the sentence as well
-    r"(?:^|[:;,(] |\bbody\.|\b(?:support|supplied|[Ii]nvalid|errors? for \w+"
-    r"|(?:parameter|field|argument|option|property|propertie|key)s?(?: (?:is |are )?not \w+)?):? \[?"
-    r"|(?:\u53c2\u6570|\u4e0d\u652f\u6301)\W*)(?=([a-z]+)\b)"
+    r"(?:^/?|[:;,(] |\(|\b(?:body|instance|request|params|input)[./]"
+    r"|\b(?i:(?:un)?support(?:ed)?|supplied|invalid|errors? for \w+"
+    r"|(?:param|parameter|field|argument|option|property|propertie|key)s?(?: (?:is |are )?not \w+)?):? \[?"
+    r"|(?:\u53c2\u6570|\u5b57\u6bb5|\u4e0d\u652f\u6301)\W*)(?=([a-z]+)\b)"
     r"|\.([a-z_]+) of type\b|\b([a-z_]+):? (?:must be|unknown variant|[Ii]nvalid option)"
 )
 BATCH_PATH = re.compile(r"(files|batches)(/|$)")

@@ -303,6 +303,7 @@ NOT_WHOLE = any_of(
     r"parsing the body",
     r"nextpart: |boundary not found|missing boundary",
     r"(invalid character|unexpected token) ['\"]?-|after minus sign|^body\.\d+: json decode error",
+    r"malformed json in (the )?request|(?<!response )body is not valid json|^json parse error - ",
 )
 UNREAD_CODES = any_of(
     r"(bind|read|parse)_request_body_failed",
@@ -330,7 +331,8 @@ WRONG_FORM_WORDS = any_of(
     # the pictures were not seen, or not as files
     r"image(\[\w*\])?\W{0,3}: expected a file",
     r"\bimages?(\[\]|\.\d+)?: (field required|input should be a valid (string|list|dict)|.{0,20}expected uploadfile)",
-    r"\bimage (must|should) be an? (url|string|base64|file)|\bimage_urls?['\"`]? is required",
+    r"\bimages?(\[\d\])?['\"`]? (must|should) be (an? )?(valid |array of )?(url|string|base64|file)",
+    r"\bimage_urls?['\"`]? (or image )?(is required|must be provided)|^unexpected field$|multipart form required",
     r"image field is required",
     r"^(at least one |an? )?(images?|image file)( file|\[\])?s? ((is|are) )?required",
     r"missing image file",
@@ -351,7 +353,8 @@ WANTS_FIELD = any_of(
     r"only .{0,20}b64_json",
     r"field (is )?required|: required$",
     r"(missing|required)( required)? (parameter|field|property|argument)",
-    r"(\w_\w+|['\"`]\w+['\"`]) is (a )?required",
+    r"missing \w+_\w|(\w_\w+|['\"`]\w+['\"`]):? (is|must|should|cannot) (a |not )?(be )?"
+    + r"(required|missing|provided|specified|empty|blank|present)",
     foreign.WANTS_FIELD,
 )
 UNKNOWN_FIELD_CODES = any_of(

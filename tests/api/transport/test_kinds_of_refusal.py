@@ -88,7 +88,19 @@ NAMES_A_FIELD = {  # by what a refusal says, the advice
     "不支持 background 参数": "--omit background",
     "参数 background 不支持": "--omit background",
     "流式输出不支持该模型": "live_preview to 0",
+    "Parameter n is not supported": "--omit n.",
+    "unsupported param moderation": "--omit moderation",
+    "/background: unknown property": "--omit background",
+    "data must NOT have additional properties (background)": "--omit background",
+    "instance.background is not allowed": "--omit background",
+    "Unsupported size: auto": "--omit size",
+    "字段 background 无效": "--omit background",
     # --- one that it wants ---
+    "aspect_ratio is missing": "--send aspect_ratio=VALUE",
+    "missing aspect_ratio": "--send aspect_ratio=VALUE",
+    "aspect_ratio: cannot be blank": "--send aspect_ratio=VALUE",
+    "aspect_ratio must be provided": "--send aspect_ratio=VALUE",
+    "参数 aspect_ratio 必填": "--send aspect_ratio=VALUE",
     "response_format is required": "--send response_format=b64_json",
     "Missing required parameter: 'user'.": "--send user=VALUE",
     "missing required field: aspect_ratio": "--send aspect_ratio=VALUE",
@@ -115,6 +127,27 @@ def test_a_refusal_that_is_only_fields_is_told() -> None:
     assert 'says: size: "auto" is not a valid choice. Change what it names, or leave the field out' in text
 
 
+@pytest.mark.parametrize("status", [200, 400, 422])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "b64_json is missing",
+        "'b64_json' is empty",
+        "missing b64_json in response",
+        "image_generation_call missing",
+        "response is missing required field: data",
+        "missing required field 'data' in upstream response",
+        "The response must have required property 'data'",
+        "response body is not valid json",
+        "Response validation failed: body.data: Field required; the answer is malformed",
+        "1 validation error for ImagesResponse\ndata\n  Field required [type=missing]",
+    ],
+)
+def test_a_field_that_an_answer_lacked_is_none_of_the_request(said: str, status: int) -> None:
+    """Another server's answer came, and in it was perhaps a picture: it was told as what the user should change."""
+    assert isinstance(told(RELAY, status, error(said)), OutcomeUnknownError)
+
+
 READS_JSON = (
     {"detail": [{"type": "string_type", "loc": ["body", "image"], "msg": "Input should be a valid string"}]},
     {"detail": [{"type": "json_invalid", "loc": ["body", 0], "msg": "JSON decode error"}]},
@@ -124,12 +157,19 @@ READS_JSON = (
     error("No number after minus sign in JSON at position 1"),
     error("image must be a URL or base64 string"),
     error("Field 'image_url' is required"),
+    error("Either image_url or image must be provided"),
+    error("images must be an array of URLs"),
+    error("image[0] must be a valid url or base64"),
+    error("Request body is not valid JSON"),
+    error("JSON parse error - Expecting value: line 1 column 1 (char 0)"),
+    error("Unexpected field"),
 )
 READS_PARTS = (
     error("Could not parse multipart form"),
     error("Multipart: Boundary not found"),
     {"detail": [{"type": "value_error", "loc": ["body", "image", 0], "msg": "Value error, Expected UploadFile"}]},
     error("image must be a file"),
+    error("Multipart form required"),
 )
 
 
