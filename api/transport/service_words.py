@@ -120,11 +120,8 @@ def _sentences(values: Sequence[Any]) -> list[str]:
     found = [(key, each if isinstance(each, list) else [each]) for value in values for key, each in entries(value)]
     told = [(key, text) for key, texts in found for text in texts[:20] if isinstance(text, str | int | float) and text]
     sentences = [f"{key}: {text}" for key, text in told if isinstance(text, str) and SENTENCE.search(text)]
-    return sentences + [
-        said
-        for key, text in told
-        if (said := f"{key}: {text}") not in sentences and text is not True and _is_word(key, str(text))
-    ]
+    words = [f"{key}: {text}" for key, text in told if text is not True and _is_word(key, str(text))]
+    return list(dict.fromkeys(sentences + words))
 
 
 def _is_word(key: str, text: str) -> bool:
