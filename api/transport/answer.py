@@ -127,6 +127,8 @@ class Reading:
         yield finals or ([] if self.is_stream else told)
         if len(told) > len(finals) > 0 and sse.ends_well(told[-1]) and not any(map(sse.is_sketch, told)):
             yield [each for each in told if known_pictures(each, self.lifted[1])][-asked:] or finals
+        if self.is_stream:
+            yield sse.last_on_their_way(self._told, asked)
 
     def response(
         self, *, asked: int = 1, sent: Sequence[bytes] = (), guess: bool = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .base64_json import looks_like_base64
@@ -20,6 +20,7 @@ from .task_words import has_failed, is_finished, is_unfinished
 COMMENTS = rb"(\xef\xbb\xbf)?\s*(:[^\r\n]*[\r\n]\s*)*"
 EVENT_STREAM = re.compile(COMMENTS + rb"(event|data|id|retry):")  # JSON begins otherwise
 DONE = "[DONE]"
+WHOLE = 100  # of a progress
 LINK = re.compile(r"https?://\S+", re.I)
 PARTIAL = ".partial_image"
 FAILED = (".failed", ".incomplete", ".cancelled")
@@ -101,6 +102,15 @@ def _is_on_its_way(event: Mapping[str, Any]) -> bool:
     return bool(told) and all(
         isinstance(each.get("progress"), int | float) and each.get("finish_reason", "") is None for each in told
     )
+
+
+def last_on_their_way(events: Sequence[object], asked: int) -> list[object]:
+    """Return the last pictures of a stream that never called one finished and came to its end: what was asked for."""
+    known = [each for each in events if isinstance(each, dict)]
+    told = [each for each in known if _is_on_its_way(each)]
+    is_whole = bool(told) and any(item["progress"] >= WHOLE for item in told[-1]["data"])
+    is_ended = (is_whole or {"type": DONE} in known) and not any(map(is_error, known))
+    return list(told[-asked:]) if is_ended else []
 
 
 def ends_well(event: object) -> bool:
