@@ -181,7 +181,7 @@ def _picture_at(address: str, connection: Connection, leads: int = MAX_LEADS) ->
             came = fetched_once(place, connection)
         except requests.RequestException as exc:
             is_not_here = exc.response is not None and exc.response.status_code in NOT_HERE
-            if place == address and not is_not_here:
+            if place == address and is_own(address, connection) and not is_not_here:
                 raise
             fault = fault or exc
         else:
@@ -212,9 +212,12 @@ def _picture_at(address: str, connection: Connection, leads: int = MAX_LEADS) ->
 
 def _elsewhere(address: str, connection: Connection) -> list[str]:
     """Return where else what an address of the connection's host means may be: without the path that all requests
-    begin with, as a file of which only the id is told, and at another host, told without its scheme.
+    begin with, as a file of which only the id is told, and at another host, told without its scheme; or at the port
+    of this machine behind which a container has its own.
     """
     base, parts = urlsplit(connection.base_url), urlsplit(address)
+    if is_loopback(address) and is_loopback(connection.base_url) and not is_own(address, connection):
+        return [urlunsplit((*base[:2], *parts[2:]))]
     prefix = f"{base.path.rstrip('/')}/"
     name = parts.path.removeprefix(prefix)
     if not is_own(address, connection) or not parts.path.startswith(prefix):

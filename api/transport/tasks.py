@@ -48,6 +48,7 @@ GUESSED = (  # docs/service.md, "What real servers do"
     "tasks/{id}", "images/{operation}/{id}", "images/tasks/{id}", "jobs/{id}", "predictions/{id}", "async-result/{id}",
     "/mj/task/{id}/fetch", "generations/{id}", "images/{id}", "task/{id}", "status/{id}", "tasks/{id}/creations",
     "jobs/recordInfo?taskId={id}", "async/task-result?task_id={id}",
+    "tasks/{id}",  # where most have it: it may be told of later than it is begun
 )  # fmt: skip
 
 

@@ -2289,6 +2289,27 @@ def test_a_guessed_place_that_is_busy_and_then_named_the_task_may_give_its_pictu
     assert (server.posts, len(server.gets)) == (1, 3)
 
 
+def test_a_task_that_is_not_known_at_once_is_asked_for_again_where_most_have_it(server: WireServer) -> None:
+    """A queue tells of it later than it is begun: the next run had to ask, though the picture was there by then."""
+    server.script(plain(b'{"id": "t1", "status": "queued"}'))
+    server.file("/v1/tasks/t1", plain(b'{"error": "no such task"}', status="404 Not Found"))
+    server.file("/v1/tasks/t1", plain(json.dumps({"id": "t1", "status": "completed", "data": [FIRST]}).encode()))
+    image, _, _ = node()
+    assert image[:, 0, 0].argmax(-1).tolist() == [0]
+    assert server.posts == 1
+
+
+def test_a_picture_at_the_port_of_a_container_is_fetched_at_the_port_before_it(server: WireServer) -> None:
+    """It does not know that it is to be had at another of this machine's ports than it listens at."""
+    with WireServer() as other:
+        inside = other.base_url  # where nobody listens once it is closed
+    server.script(plain(json.dumps({"data": [{"url": f"{inside}/a.png"}]}).encode()))
+    server.file("/v1/a.png", plain(RED))
+    image, _, _ = node()
+    assert image[:, 0, 0].argmax(-1).tolist() == [0]
+    assert KEY.encode() not in server.gets[0]
+
+
 @pytest.mark.parametrize("said", [b"", b"Accepted", b'{"message": "still at it"}'])
 def test_a_place_that_says_202_goes_on(server: WireServer, said: bytes) -> None:
     """However often, where no word says else; and half of a picture is none, where nobody told how much it is."""
