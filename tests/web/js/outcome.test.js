@@ -158,6 +158,22 @@ test("the last words of a run that succeeds while the page is loaded again are a
   }
 });
 
+test("of a run whose end alone is heard after a reload, the last words are asked of the server", async () => {
+  for (const [how, of, seen] of [["execution_success", {}, [SEEN, SEEN]], ["execution_error", failed("NoKeyError")[1], ["no key", SEEN]]]) {
+    const on = page([node(1), node(2)]);
+    await run(on, { says: [["1", "planned, 1 in the plan"]] });
+    const prompt_id = await on.queue();
+    on.tell("execution_start", { prompt_id });
+    const answers = { "/openai_image_nodes/last_words": { said: { 1: DONE, 2: DONE, 9: DONE } } };
+    const again = page([node(1), node(2)], { kept: on.kept, answers });
+    await settled();
+    again.end(how, { ...of, prompt_id, ...(how === "execution_error" && { exception_message: "no key" }) });
+    await settled();
+    assert.deepEqual(again.nodes.map((one) => again.seen(one)), seen);
+    assert.deepEqual(again.outcomes.memory.openJobs(), []);
+  }
+});
+
 test("what a run said while nobody listened is not said for another workflow's node, nor over a run that goes on", async () => {
   for (const [workflow, before] of [["v", "seen there"], ["w", "generating, 1 s"]]) {
     const on = page([node(1)], { clears: false });

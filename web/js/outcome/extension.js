@@ -71,7 +71,7 @@ export class Outcomes {
       const told = await this.host.attempt(() => this.host.json(`/history/${id}`));
       const [job, messages] = [this.memory.job(id), told?.[id]?.status?.messages];
       if (!job || !Array.isArray(messages)) continue;
-      const words = await this.host.attempt(() => this.host.json("/openai_image_nodes/last_words", { prompt_id: id }));
+      const last = await this.#lastWords(id);
       if (!this.memory.openJobs().includes(id)) continue;
       const [running, said, cached] = [this.#running, new Map(this.#said), new Set(this.#cached)];
       const replay = (/** @type {[string, any][]} */ told) => {
@@ -81,10 +81,19 @@ export class Outcomes {
       job.nodes.forEach((node) => this.memory.keep(job.workflow, node, undefined)); // of a run before
       replay(messages.slice(0, -1));
       // Kept and not said again: the host's own place is by now that of another run, or of another workflow's node.
-      Object.entries(words?.said ?? {}).forEach(([node, text]) => this.#said.set(node, text));
+      last.forEach(([node, text]) => this.#said.set(node, text));
       replay(messages.slice(-1));
       [this.#running, this.#said, this.#cached] = [running === job ? undefined : running, said, cached];
     }
+  }
+
+  /** Return what each node said last in a run, as the server heard it.
+   * @param {string} prompt_id
+   * @returns {Promise<[ExecutionId, string][]>}
+   */
+  async #lastWords(prompt_id) {
+    const told = await this.host.attempt(() => this.host.json("/openai_image_nodes/last_words", { prompt_id }));
+    return Object.entries(told?.said ?? {});
   }
 
   /** Show what is known of the workflow that was just loaded. */
@@ -162,12 +171,26 @@ export class Outcomes {
 
   #takeToastsAway = () => this.#toasts.splice(0).forEach((takeAway) => this.host.attempt(takeAway));
 
-  #end = (/** @type {{ prompt_id?: string }} */ { prompt_id }) => {
+  #end = (/** @type {{ prompt_id?: string, node_id?: string }} */ { prompt_id, node_id }) => {
+    const unheard = this.#running ? undefined : this.memory.job(prompt_id);
     if (prompt_id) this.memory.ended(prompt_id);
+    if (prompt_id && unheard) return void this.host.attempt(() => this.#keepUnheard(prompt_id, unheard, String(node_id)));
     const ids = this.#running?.nodes ?? [...this.#said.keys()];
     this.#keep(ids);
     this.#running = undefined;
   };
+
+  /** Keep what was said in a run of which this page heard the end alone, for it was loaded again meanwhile.
+   * @param {string} id
+   * @param {Job} job
+   * @param {ExecutionId} failed the node that ended it, whose error stays
+   */
+  async #keepUnheard(id, { workflow, nodes }, failed) {
+    const isError = (/** @type {ExecutionId} */ node) => node === failed && this.memory.note(workflow, node)?.kind === "error";
+    for (const [node, text] of await this.#lastWords(id))
+      if (nodes.includes(node) && isLastWord(text) && !isError(node)) this.memory.keep(workflow, node, { kind: "said", text });
+    this.#show(nodes);
+  }
 
   /** Keep the last words of nodes, and show them when the frontend has cleared its own.
    * @param {ExecutionId[]} ids
