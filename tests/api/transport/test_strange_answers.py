@@ -346,9 +346,11 @@ def test_a_preview_among_the_data_is_not_the_picture(server: WireServer) -> None
     with pytest.raises(OutcomeUnknownError, match="connection was lost"):
         node(prompt="another", live_preview=1)
     assert server.posts == 2
-    for end in (step(100, RED, None), step(1.0, RED, None) + b"data: [DONE]\n\n"):  # and never a reason of an end
+    ends = (step(100, RED, None), step(1.0, RED, None) + b"data: [DONE]\n\n")  # and never a reason of an end
+    for sent, end in enumerate(ends, start=3):
         server.script(chunked(step(0.5, BLUE, None), end))
-        assert colour() == [250, 0, 0]
+        assert colour(prompt=f"the {sent}.") == [250, 0, 0]
+        assert server.posts == sent
 
 
 @pytest.mark.slow
