@@ -57,7 +57,7 @@ NOT_GIVEN = any_of(
     + r"(response|reply|answer|results?|output|upstream|model|provider|gemini|codex|conversation)\b",
     r"\bneither \w+ nor \w+",
     r"(complet|finish|end|clos|return)(ed|s) without (?!(an? )?error)",
-    r"invalid character '<'|unexpected token '?<",  # a page in its place
+    r"invalid character '<' looking|unexpected token '?<'?(,| in json)",  # a page in its place
     r"\b(empty|no final|no valid final) (\w+ )?(response|result|output|reply|image)",
     _UNABLE_TO
     + r"(extract|parse|read|decode|find|get|retrieve|fetch|unmarshal) (\w+ ){0,3}(response|reply|result|answer|output)",
@@ -83,8 +83,8 @@ BROKEN_LINE = any_of(  # between who says it and who was asked for the picture
     r"i/o timeout",
     r"\b(post|get) \"https?://[^\"]{1,300}\":",  # as Go says it
     r"bad[ _]gateway|gateway[ _](error|time)",
-    r"\b(status|code|http|error|upstream|returned|responded with)\W{0,3}(status |code |error ){0,3}\W{0,2}5\d\d\b"
-    + r"(?!\s*(x|px|m?b|char|k))",
+    r"\b(status|code|http|error|upstream|returned|responded with)\W{0,3}(status |code |error ){0,3}\W{0,2}"
+    + r"5(0\d|1[01]|2\d|30|9[89])\b(?!\s*(x|px|m?b|char|k))",  # not 512 and its kin, which are sizes
     foreign.BROKEN_LINE,
 )
 _NOT_OF_WORK = any_of(  # of the queue before it, of the request and its pictures
@@ -134,7 +134,8 @@ BROKE_OFF = any_of(  # beside words of nobody being there, or of too many reques
     r"(could not|couldn't|cannot|can't) be (saved|stored|delivered|retrieved|returned)",
     r"putobject|saved|finished",
     # a part of the work that comes after others
-    r"upscal|refiner|watermark|post-?process|safety|caption|\bvae\b|\bface\b|restorat",
+    r"upscal|refiner|watermark|post-?process|safety|caption|\bvae\b|\bface\b|restorat|\blatents?\b|\bdecod",
+    r"\bdrawn\b|after (the |its )?(generation|sampling|picture|image|run)\b",
     r"\bcdn\b|stor(e|age)\b|upload|export|deliver|publish|\b(output|result)s?\b",
     foreign.BROKE_OFF,
 )

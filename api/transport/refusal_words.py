@@ -314,7 +314,7 @@ UNREAD_CODES = any_of(
 UNREAD_WORDS = any_of(
     r"fail\w{0,4} (to )?(pars|read|bind|decod)\w+ (the )?(request|parameters from request|multipart)",
     r"invalid json in (the )?request",
-    r"^error parsing input|^invalid value for '",
+    r"^error parsing input\W*$|^invalid value for '(?!b64|url|data|finish)\w+'\W*$",
     r"cannot unmarshal .{0,60}struct field \w*request",
     r"^(?!.*(response|upstream)).*nextpart: |no multipart boundary|isn't multipart|unexpected end of form",
     r"multererror: unexpected field",
