@@ -91,10 +91,10 @@ OF_DAYS = re.compile(r"\b(daily|weekly|monthly|(per|a) (day|week|month))\b")
 CLEARLY_NAMED = re.compile(r"['\"`]([a-z_]+)(?:\[[^\]]*\])?['\"`]|(?<![\w-])([a-z]+(?:_[a-z]+)+)(?![\w-])")
 FIELD_NAMED = re.compile(  # by where a word stands, which may be one of the sentence as well
     r"(?:^/?|[:;,(] |\(|\b(?:body|instance|request|params|input)[./]"
-    r"|\b(?i:(?:un)?support(?:ed)?|supplied|invalid|errors? for \w+"
+    r"|\b(?i:(?:un)?support(?:ed)?|supplied|invalid|selected|errors? for \w+"
     r"|(?:param|parameter|field|argument|option|property|propertie|key)s?(?: (?:is |are )?not \w+)?):? \[?"
-    r"|(?:\u53c2\u6570|\u5b57\u6bb5|\u4e0d\u652f\u6301)\W*)(?=([a-z]+)\b)"
-    r"|\.([a-z_]+) of type\b|\b([a-z_]+):? (?:must be|unknown variant|[Ii]nvalid option)"
+    r"|(?:\u53c2\u6570|\u5b57\u6bb5|\u4e0d\u652f\u6301\u7684?)\W*)(?=([a-z]+)(?![a-z0-9_]))"
+    r"|\.([a-z_]+) of type\b|\b([a-z_]+):?(?= (?:must be|unknown variant|[Ii]nvalid option|field|parameter|argument)\b)"
 )
 BATCH_PATH = re.compile(r"(files|batches)(/|$)")
 ECHO_CHARS, ECHO_MIN_BYTES = 24, 12  # by which the prompt is known in what a service says
@@ -312,7 +312,7 @@ def _other_form(connection: Connection, path: str) -> str:
 
 def _whole(connection: Connection, path: str, words: ServiceWords) -> str:
     """Return what to do where a request could not be read: one in parts, where JSON was looked for, is sent as JSON."""
-    wanted = "json" if re.search(r"json|minus|'-", words.message, re.I) else "multipart"
+    wanted = "json" if re.search(r"json|minus|'-|--", words.message, re.I) else "multipart"
     is_other = wanted != connection.edits and _other_form(connection, path) != CHANGE_WHAT_IT_NAMES
     return _other_form(connection, path) if is_other else CUT_SHORT.format(multipart=_multipart(connection))
 

@@ -303,7 +303,9 @@ NOT_WHOLE = any_of(
     r"parsing the body",
     r"nextpart: |boundary not found|missing boundary",
     r"(invalid character|unexpected token) ['\"]?-|after minus sign|^body\.\d+: json decode error",
+    r"invalid char\W{1,9}--|expected digit after '-'",
     r"malformed json in (the )?request|(?<!response )body is not valid json|^json parse error - ",
+    r"(decode|parse|read) (the )?request( body)?( as)? json|invalid multipart",
 )
 UNREAD_CODES = any_of(
     r"(bind|read|parse)_request_body_failed",
@@ -337,7 +339,11 @@ WRONG_FORM_WORDS = any_of(
     r"^(at least one |an? )?(images?|image file)( file|\[\])?s? ((is|are) )?required",
     r"missing image file",
     r"no images? (file )?(was |were )?(provided|uploaded|found)",
-    r"missing (required )?(field|parameter|file):? ['\"`]?image",
+    r"missing (required )?(field|parameter|file):? ['\"`]?image(s|_url)?\b",
+    r"\bimages?['\"`]? .{0,20}(uploaded|sent|passed) as|upload (the |an? )?images? as|to be uploadfile",
+    r"multipart(/form-data)?( requests?)? (is|are) not (supported|accepted|allowed)",
+    r"please use application/json|only json( requests?)?\b",
+    r"^invalid image url",
 )
 NEEDS_HEADER = any_of(
     r"x-[\w-]+ (or [\w-]+ )*(header )?is required",
@@ -346,13 +352,13 @@ NEEDS_HEADER = any_of(
     r"(provided|sent|passed) (through|in|as|via) (the |a )?header",
     r"\bset (the |a )?header",
 )
-NO_STREAM = any_of(r"(?<!octet-)(?<!event-)\bstream(ing)?\b|partial_images", foreign.STREAM)
+NO_STREAM = any_of(r"(?<!octet-)(?<!event-)\b(stream(ing)?|sse)\b|partial_images", foreign.STREAM)
 WANTS_FIELD = any_of(
     r"response_format(=url|.{0,60}b64_json)",
     r"b64_json.{0,60}response_format",
     r"only .{0,20}b64_json",
     r"field (is )?required|: required$",
-    r"(missing|required)( required)? (parameter|field|property|argument)",
+    r"(missing|required|mandatory)( required)? (parameter|field|property|argument)|(fields|parameters) are required",
     r"missing \w+_\w|(\w_\w+|['\"`]\w+['\"`]):? (is|must|should|cannot) (a |not )?(be )?"
     + r"(required|missing|provided|specified|empty|blank|present)",
     foreign.WANTS_FIELD,

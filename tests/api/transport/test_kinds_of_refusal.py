@@ -95,8 +95,16 @@ NAMES_A_FIELD = {  # by what a refusal says, the advice
     "instance.background is not allowed": "--omit background",
     "Unsupported size: auto": "--omit size",
     "字段 background 无效": "--omit background",
+    "quality参数错误": "--omit quality",
+    "不支持的size: auto": "--omit size",
+    "The background field is prohibited.": "--omit background",
+    "The selected quality is invalid.": "--omit quality",
+    "disallowed parameter moderation": "--omit moderation",
+    "SSE is not supported": "live_preview to 0",
     # --- one that it wants ---
     "aspect_ratio is missing": "--send aspect_ratio=VALUE",
+    "Missing parameter: image_size": "--send image_size=VALUE",
+    "the following fields are required: aspect_ratio": "--send aspect_ratio=VALUE",
     "missing aspect_ratio": "--send aspect_ratio=VALUE",
     "aspect_ratio: cannot be blank": "--send aspect_ratio=VALUE",
     "aspect_ratio must be provided": "--send aspect_ratio=VALUE",
@@ -163,6 +171,12 @@ READS_JSON = (
     error("Request body is not valid JSON"),
     error("JSON parse error - Expecting value: line 1 column 1 (char 0)"),
     error("Unexpected field"),
+    error("only JSON requests are accepted"),
+    error("Syntax error at index 1: invalid char\n\n\t------FormBoundaryw\n\t.^....\n"),
+    error("parse error at line 1, column 2: invalid number; expected digit after '-'; last read: '--'"),
+    error("Could not decode request body as JSON"),
+    error("multipart/form-data is not supported"),
+    error("invalid image url"),
 )
 READS_PARTS = (
     error("Could not parse multipart form"),
@@ -170,6 +184,9 @@ READS_PARTS = (
     {"detail": [{"type": "value_error", "loc": ["body", "image", 0], "msg": "Value error, Expected UploadFile"}]},
     error("image must be a file"),
     error("Multipart form required"),
+    error("'image' must be uploaded as a file (multipart/form-data), not a string"),
+    error("Please upload image as file"),
+    error("Invalid multipart form data"),
 )
 
 
