@@ -36,8 +36,8 @@ from ..store.records import (
     AskedFields,
     Digest,
     JobRecord,
-    as_json,
     identity_of,
+    known_bytes,
 )
 from ..store.store import Store
 from ..transport.bodies import FilePart
@@ -163,8 +163,7 @@ class JobPlan:
     def write(self, planned: PlannedJob) -> None:
         """Write a job down. Raises: OSError."""
         make_private_folder(self._jobs)
-        data = as_json(planned.model_dump(exclude_none=True), indent=None)
-        write_atomic(self._jobs / f"{planned.identity}.json", data, synced=False)
+        write_atomic(self._jobs / f"{planned.identity}.json", known_bytes(planned, indent=None), synced=False)
 
     def find(self, identity: str) -> PlannedJob | None:
         """Return a planned job, or None."""

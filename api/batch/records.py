@@ -25,7 +25,7 @@ from ..catalog import catalog
 from ..catalog.schemas import Operation
 from ..config import tell_once
 from ..store import spending
-from ..store.records import RECORD_MAX_BYTES, Amount, Moment, Second, as_json, identity_of
+from ..store.records import RECORD_MAX_BYTES, Amount, Moment, Second, identity_of, known_bytes
 from ..store.store import Store
 from .plan import FOLDER, JobPlan, PlannedJob
 from .service_objects import OVER, BatchCounts, BatchObject
@@ -133,7 +133,7 @@ class BatchLedger:
         """Write down how far a batch is, on the disk when this returns. Raises: OSError."""
         if not record.is_open:  # first: a batch that is over is never written again
             spending.release(self._store_root, record.id)
-        write_atomic(self.folder(record.id) / RECORD, as_json(record.model_dump(exclude_none=True)))
+        write_atomic(self.folder(record.id) / RECORD, known_bytes(record))
         if record.is_open and record.held_usd is not None:
             spending.hold(self._store_root, record.id, record.held_usd)
 

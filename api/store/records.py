@@ -206,7 +206,7 @@ def record_bytes(record: JobRecord) -> bytes:
     What a newer version, or a stranger, wrote beside it goes first: it may take more room here than it had.
     """
     told, data = record.model_dump(exclude_none=True), b""
-    ours = {name: value for name, value in told.items() if name in JobRecord.model_fields}
+    ours = _without_strange(record, told)
     # at last: a hundred headers, each of them not too long
     for kept, max_chars in ((told, TEXT_MAX_CHARS), (ours, TEXT_MAX_CHARS), (ours, TEXT_MAX_CHARS // 100)):
         short = {name: _shortened(kept[name], max_chars) for name in TOLD_BY_SERVICE if name in kept}
@@ -214,6 +214,17 @@ def record_bytes(record: JobRecord) -> bytes:
         if len(data) <= RECORD_MAX_BYTES:
             break
     return data
+
+
+def known_bytes(record: BaseModel, *, indent: int | None = 1) -> bytes:
+    """Return another record as it is written down, without what a newer version wrote where it would be too large."""
+    told = record.model_dump(exclude_none=True)
+    data = as_json(told, indent=indent)
+    return data if len(data) <= RECORD_MAX_BYTES else as_json(_without_strange(record, told), indent=indent)
+
+
+def _without_strange(record: BaseModel, told: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if name in type(record).model_fields}
 
 
 def as_json(told: dict[str, Any], *, indent: int | None = 1) -> bytes:

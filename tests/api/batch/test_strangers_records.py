@@ -352,6 +352,17 @@ def test_what_a_newer_version_wrote_of_a_batch_stays(sandbox: ScriptedSandbox) -
     assert (told["newer"], told["is_open"], told["state"]) == ({"file": 7}, "?", "collected")
 
 
+def test_what_a_stranger_wrote_of_a_batch_does_not_make_its_record_too_large(sandbox: ScriptedSandbox) -> None:
+    """Written again each number had a line of its own: nobody could read what was paid for, nor collect it."""
+    plan(1)
+    (record,) = submit()
+    rewritten(BatchLedger(store()).folder(record.id) / "record.json", strange=[1] * 2_000_000)
+    assert collected(1).state == "collected"
+    found = BatchLedger(store()).find(record.id)
+    assert found is not None
+    assert (found.state, found.answered) == ("collected", 1)
+
+
 def test_what_a_newer_version_wrote_of_a_planned_job_stays(sandbox: ScriptedSandbox) -> None:
     """A job that failed is planned again as it was."""
     plan(1)
