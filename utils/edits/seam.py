@@ -27,6 +27,7 @@ AROUND = 8.0  # sigma over which both sides of the border are compared
 AWAY = (10.0, 3.2)  # middle and sigma of a blend that begins outside the mask and ends before BAND
 OWN, OTHER = 1.5, 2.0  # by so much less foreign is the answer inside, and what differs outside
 EXCHANGED_OTHER = 4.0  # the same of what was exchanged
+SHARP = 2.0  # a mask that is softer at its border asks for a mixture there
 FOREIGN = (4 / 255, 12 / 255)  # what would show through inside the mask: from where on, and where fully, it counts
 LEAST_SEEN = 1e-3  # of what lies outside, or it tells nothing
 OUTLIER_MADS, OUTLIER, LIMIT = 3.0, 30 / 255, 10 / 255
@@ -74,18 +75,20 @@ def around_removed(
 
     There the answer [1,3,h,w] goes over into the picture [1,3,h,w] outside the mask [1,1,h,w], where the two are the
     same: if what the picture has inside, near the border, is foreign to what lies outside, and the answer's is not.
-    sure: the answer's details are in place, so that this holds for what was exchanged as well. trusted: [1,1,h,w], 1
-    where the two can be compared. Not in small pictures, whose band is too narrow.
+    sure: the answer's details are in place, so that this holds for what was exchanged as well, if the mask has a sharp
+    edge. trusted: [1,1,h,w], 1 where the two can be compared. Not in small pictures, whose band is too narrow.
     """
     band = int(BAND * unit) - 2
     middle, sigma = (length * unit for length in AWAY)
     if band <= middle + sigma:
         return made
     covered = (mask > 0).float()
-    outside = (grow(covered, band) - grow(covered, math.ceil(BESIDE * unit))) * trusted
+    beside = grow(covered, math.ceil(BESIDE * unit))
+    outside, beside = (grow(covered, band) - beside) * trusted, (beside - covered) * trusted
     through = (1 - made.soft * made.thick) * covered * trusted  # how much of the picture is seen inside
     halves = [_halved(it) for it in (picture, answer, outside, through)]
-    removed = _removed(*halves, sigma=AROUND * unit / 2, sure=sure)
+    sharp = sure and bool((grow((mask > 0.5).float(), math.ceil(SHARP * unit)) >= covered).all())
+    removed = _removed(*halves, sigma=AROUND * unit / 2, beside=_halved(beside) if sharp else None)
     removed = interpolate(removed, scale_factor=2, mode="bilinear")[..., : mask.shape[2], : mask.shape[3]]
     if not bool(removed.any()):
         return made
@@ -93,21 +96,25 @@ def around_removed(
     return Border(torch.lerp(made.soft, away, removed), made.thick.maximum(removed))
 
 
-def _removed(picture: Tensor, answer: Tensor, outside: Tensor, through: Tensor, *, sigma: float, sure: bool) -> Tensor:
+def _removed(
+    picture: Tensor, answer: Tensor, outside: Tensor, through: Tensor, *, sigma: float, beside: Tensor | None
+) -> Tensor:
     """Return [1,1,h,w]: 1 where what the picture shows inside is foreign to the result there, 0 where it is not.
 
-    It is foreign to what lies outside, and the answer's is not. If sure, also where both end at the border, as they do
-    at a thing's own edge, and the answer has another thing.
+    It is foreign to what lies outside, and the answer's is not. With what lies beside the mask [1,1,h,w], also where
+    both end at the border, as they do at a thing's own edge, and the answer has another thing. But not over what was
+    redrawn there, whose differences cancel out: they would replace fine lines and letters.
     """
-    pair = (picture, answer)
+    pair, changed = (picture, answer), picture - answer
     beyond = [masked_blur(it, outside, sigma) for it in pair]
     foreign, own = (masked_blur((it - rim).abs(), through, sigma) for it, rim in zip(pair, beyond, strict=True))
-    other, excess = masked_blur((picture - answer).abs(), outside, sigma), foreign.new_zeros(())
-    if sure:
+    other, excess = masked_blur(changed.abs(), outside, sigma), foreign.new_zeros(())
+    if beside is not None:
         edges = [(masked_blur(it, through, sigma) - rim).abs() for it, rim in zip(pair, beyond, strict=True)]
-        exchanged = masked_blur((picture - answer).abs(), through, sigma)
+        exchanged = masked_blur(changed.abs(), through, sigma)
+        redrawn = masked_blur(changed.abs(), beside, sigma) - masked_blur(changed, beside, sigma).abs()
         least = torch.stack([it.amax(dim=1, keepdim=True) for it in (*edges, exchanged)]).amin(dim=0)
-        excess = least - EXCHANGED_OTHER * other.amax(dim=1, keepdim=True)
+        excess = least - EXCHANGED_OTHER * other.maximum(redrawn).amax(dim=1, keepdim=True)
     excess = excess.maximum((foreign - OWN * own - OTHER * other).amax(dim=1, keepdim=True))
     excess = excess * (blur(outside, sigma) > LEAST_SEEN)
     return ((excess - FOREIGN[0]) / (FOREIGN[1] - FOREIGN[0])).clamp(0, 1)

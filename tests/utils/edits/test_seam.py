@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from openai_image_nodes.utils.edits.cancel import FitStoppedError
+from openai_image_nodes.utils.edits.filters import blur
 from openai_image_nodes.utils.edits.seam import BAND, LIMIT, around_removed, border, harmonic, membrane
 from torch import Tensor
 
@@ -99,6 +100,22 @@ def test_border_stays_where_nothing_shows_through(other: str, sure: bool) -> Non
         "spilled": (1 - 0.8 * mask, 1 - mask_of(256, 64, 44, 196, 216)),
     }
     assert torch.equal(around(*pairs[other], mask, sure=sure), share(mask))
+
+
+def test_border_stays_where_a_line_beside_the_mask_was_redrawn() -> None:
+    """A button in another colour keeps the picture's own frame around it."""
+    grown = [mask_of(256, 80 - by, 60 - by, 180 + by, 200 + by) for by in range(5)]
+    mask, lines = grown[0], [grown[at + 1] - grown[at] for at in (1, 3)]
+    picture, answer = (1 - mask * inside - 0.9 * line for inside, line in zip((0.5, 0.8), lines, strict=True))
+    assert torch.equal(around(picture, answer, mask, sure=True), share(mask))
+
+
+def test_soft_mask_keeps_its_mixture() -> None:
+    """It was led over to where the mask is all but 0, and letters of the answer were shown there whole."""
+    thing = mask_of(256, 80, 60, 180, 200)
+    mask = blur(thing, 8.0)
+    picture, answer = (1 - thing * inside for inside in (0.5, 0.8))
+    assert torch.equal(around(picture, answer, mask, sure=True), share(mask))
 
 
 def test_harmonic_of_a_linear_border_is_linear() -> None:
