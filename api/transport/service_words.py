@@ -70,6 +70,7 @@ NO_WORDS = ([], "", *map(str, range(10)))  # what is no fault of a field, as cou
 NAME_KEY = re.compile(  # whose words say nothing to people
     rf"(.*_)?(id|uuid|object|model|role|version|fingerprint|provider)|\w+Id|{'|'.join(BLOCKED_KEYS)}"
 )
+FIELD_OF_STREAM = re.compile(r"(data|event|id|retry)\s*:")
 STATUS_IN = re.compile(r"(?<!\d)[45]\d\d$")
 LIMIT_KEY = re.compile(r"max|min|limit|allow|wait|retry|remain", re.I)  # whose numbers say what to do
 CODE_BLOCK = re.compile(r"```.*?(```|\Z)", re.S)  # in the text of a chat
@@ -108,11 +109,21 @@ def service_words(body: bytes, values: Sequence[Any] | None = None) -> ServiceWo
     values = list(values_in(*extract_base64(utf8(body)))) if values is None else values
     told = [words for document in values if (words := _told(document)) is not None]
     clear = [words for words in told if words.from_service]
-    if told:
-        return (clear or told)[-1]
     message, page = plain(body)
+    if told:
+        return _with_around((clear or told)[-1], "" if page else message)
     is_json = JSON_START.match(message) is not None and any(values)
     return ServiceWords(clean("; ".join(_sentences(values))) if is_json else message, page=page)
+
+
+def _with_around(words: ServiceWords, text: str) -> ServiceWords:
+    """Return words with those that stand around the JSON in a plain text, if this begins with such."""
+    before, *inside = re.split(r"[{\[]", text, maxsplit=1)
+    if words.is_task or not inside or FIELD_OF_STREAM.match(text) or SENTENCE.search(f" {before}") is None:
+        return words
+    after = re.split(r"[}\]]", inside[0])[-1]
+    parts = (part.strip(" ,;:-\"'()") for part in (before, words.message, after))
+    return replace(words, message=clean(": ".join(filter(None, parts))))
 
 
 def _sentences(values: Sequence[Any]) -> list[str]:

@@ -92,6 +92,8 @@ FORMS: dict[str, tuple[Any, str, str | None]] = {  # what is answered, its messa
         "a: see the docs; why: rate-limited",
         None,
     ),
+    "JSON in a plain text": (b"upstream request timed out ['flux']", "upstream request timed out: flux", None),
+    "words behind JSON": (b'it said {"detail": "x"}, connection reset', "it said: x: connection reset", None),
     "a status as a word": ({"x": "upstream_502", "trace": "7f3a99c0"}, "x: upstream_502", None),
     "an error without words": ({"error": {"type": "", "message": ""}, "status_code": 400}, "", "400"),
     "counts beside an error": (
