@@ -269,6 +269,7 @@ RUNNING = any_of(
     r"正在处理",
 )
 STREAM = r"流式"
+ONLY = r"[仅只](支持|接受)"
 WANTS_FIELD = r"缺少.{0,6}(参数|字段)|[a-z_]\W{0,4}必填|[a-z_]\W{0,4}(参数|字段)?不能为空"
 OF_THE_REQUEST = any_of(  # parameters, their form and size, what is wrong, needed or not supported
     r"par[áâ]m|taman|tamañ|taille|größe|ungültig|unterstütz|en charge|admit|soport",

@@ -327,7 +327,7 @@ WRONG_FORM_WORDS = any_of(
     r"unsupported (content|media)[ -]?type",
     r"content[ -]type .{0,60}(not supported|must be|invalid)",
     r"invalid content-type|content-type isn't",
-    r"only accepts? '?(application/json|multipart)",
+    rf"(\bonly|{foreign.ONLY}) .{{0,30}}(application/json|multipart)",
     r"expected .{0,40}(application/json|multipart/form-data)",
     r"^body: input should be a valid dictionary",
     # the pictures were not seen, or not as files

@@ -172,6 +172,8 @@ READS_JSON = (
     error("JSON parse error - Expecting value: line 1 column 1 (char 0)"),
     error("Unexpected field"),
     error("only JSON requests are accepted"),
+    error("图片编辑仅支持 application/json"),
+    error("Image edits are only available with application/json"),
     error("Syntax error at index 1: invalid char\n\n\t------FormBoundaryw\n\t.^....\n"),
     error("parse error at line 1, column 2: invalid number; expected digit after '-'; last read: '--'"),
     error("Could not decode request body as JSON"),
@@ -186,6 +188,7 @@ READS_PARTS = (
     error("Multipart form required"),
     error("'image' must be uploaded as a file (multipart/form-data), not a string"),
     error("Please upload image as file"),
+    error("仅支持 multipart/form-data"),
     error("Invalid multipart form data"),
 )
 
