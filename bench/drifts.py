@@ -129,21 +129,22 @@ def _drift(seed: int, size: tuple[int, int], rng: Generator, *, hard: bool) -> D
 def judged(case: Case) -> dict[str, Any]:
     """Return what is measured of a case."""
     fitting, drift = ours.part("utils.edits.fit"), case.drift
-    answer, decide, decided = drift.answer(case.changed), fitting.decide, []
-    fitting.decide = lambda *given: decided.append(decide(*given)) or decided[-1]
+    answer, composite, made = drift.answer(case.changed), fitting.Composite, []
+    fitting.Composite = lambda *given: made.append(given) or composite(*given)
     busy = time.process_time()
     try:
         result = fitting.fit(case.original, answer, case.mask)
     finally:
-        fitting.decide = decide
+        fitting.Composite = composite
     busy = time.process_time() - busy
     size = (case.mask.shape[1], case.mask.shape[0])
-    perfect, inside = _perfect(case), (case.mask > 0.5) & _shown(drift, size)
+    _, decision, border, *_ = made[0]
+    perfect, inside = _perfect(case, border), (case.mask > 0.5) & _shown(drift, size)
     unit, grow = max(size) / 1024, ours.part("utils.edits.filters").grow
     far = grow((case.mask > 0).float()[None, None], math.ceil(BAND * unit))[0, 0] == 0
     natural, own = (across_border(_smooth(it, max(1.0, unit)), case.mask) for it in (perfect, result.image))
     leak = _smooth(result.image - perfect, 4 * unit)[inside].abs().amax(dim=1).sort().values * 255
-    affine = decided[0].view.mapping.affine.tolist()
+    affine = decision.view.mapping.affine.tolist()
     return {
         "corner": round(corner_error(affine, drift, size), 4),
         "bound": round(_bound(case, answer), 4),
@@ -183,12 +184,12 @@ def _bound(case: Case, answer: Tensor) -> float:
     return float(spread.diagonal(dim1=1, dim2=2).sum(dim=1).max().sqrt()) * 512
 
 
-def _perfect(case: Case) -> Tensor:
-    """Return what a perfect answer, neither moved nor recoloured, gives with the same border."""
-    seam, make_pair = ours.part("utils.edits.seam"), ours.part("utils.edits.pair").make_pair
-    pair = make_pair(case.original, case.original, case.mask)
-    made = seam.border(pair.mask, pair.unit, seam.FEATHER)
-    soft, thick = (interpolate(it, case.mask.shape, mode="bilinear")[0, 0] for it in (made.soft, made.thick))
+def _perfect(case: Case, border: Any) -> Tensor:
+    """Return what a perfect answer, neither moved nor recoloured, gives with the border of the answer's fit.
+
+    It may lead around the mask, and then shows more of either answer.
+    """
+    soft, thick = (interpolate(it, case.mask.shape, mode="bilinear")[0, 0] for it in (border.soft, border.thick))
     return torch.lerp(case.original, case.changed, torch.lerp(case.mask, soft, thick)[..., None])
 
 

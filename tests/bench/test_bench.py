@@ -117,6 +117,15 @@ def test_random_drift_is_judged(*, hard: bool) -> None:
 
 
 @pytest.mark.slow
+def test_border_that_leads_around_an_edit_is_no_leak() -> None:
+    """Where an edit reaches its mask's edge, more of a perfect answer is shown as well: told as a leak of 15."""
+    case = drifts.case_of(7007, pictures.PHOTOS, hard=True)
+    found = drifts.judged(case)
+    assert found["leak"] < drifts.LEAK / 2
+    assert found["seam"] < drifts.SEAM / 2
+
+
+@pytest.mark.slow
 def test_growth_is_measured(settled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps, forgetting, and a list out of the store."""
     monkeypatch.setattr(growth, "SIDE", SIDE)
