@@ -81,7 +81,7 @@ class _Search:
 
     def found(self) -> Alignment:
         is_vague = self._unsure > VAGUE and not self._is_striped
-        best = self._scaled() if is_vague else self._placed(register(self._pyramid, self._should_stop))
+        best = self._scaled() if is_vague else self._placed(self._view(register(self._pyramid, self._should_stop)))
         level = self._pyramid[min(LOOKED_AT, len(self._pyramid) - 1)]
         return replace(best, is_loose=self._unsure > UNSURE or leverage(level) > LOOSE)
 
@@ -96,19 +96,23 @@ class _Search:
         """
         fine = SOFT * self._pair.unit
         held = self._refined(self._view(register(self._pyramid, self._should_stop, anchored=True)), is_held=True)
-        affine, least = register(self._pyramid, self._should_stop), lack(held.shown, fine)
-        if lack(self._view(affine), fine) < min(least, 1 - NOWHERE):
-            free = self._placed(affine)
+        affine = register(self._pyramid, self._should_stop)
+        apart = identity() + affine - held.shown.mapping.affine
+        if corner_shift(apart, self._pair.frame) <= IN_PLACE * self._pair.unit:
+            return held
+        shown, least = self._view(affine), lack(held.shown, fine)
+        if lack(shown, fine) < min(least, 1 - NOWHERE):
+            free = self._placed(shown)
             if lack(free.shown, fine) <= CLEAR_MATCH * least:
                 return free
         return held
 
-    def _placed(self, affine: Tensor) -> Alignment:
+    def _placed(self, own: View) -> Alignment:
         """Return the alignment at the nearest of the places that match alike: a pattern that repeats has many.
 
         They are compared as they were found: the last steps take longer than all else.
         """
-        own, *elsewhere = (self._view(it) for it in (affine, *places(self._pyramid, affine, self._should_stop)))
+        elsewhere = [self._view(it) for it in places(self._pyramid, own.mapping.affine, self._should_stop)]
         best, *others = *elsewhere, own
         for other in others:
             if is_better(other, best):

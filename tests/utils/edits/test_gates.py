@@ -159,6 +159,17 @@ def product_on_paper(dark: float) -> tuple[Tensor, Tensor]:
     return original, rectangle(original, 0.3, 0.2, 0.7, 0.8)
 
 
+def test_soft_shadow_in_place_is_not_sought_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What six numbers find where two do is the same place: refining it took a second and changed nothing."""
+    compared = []
+    monkeypatch.setattr(alignment, "lack", lambda *_: compared.append(_) or 0.0)
+    original, mask = product_on_paper(0.5)
+    decided = decision(original, Drift(noise=1, jpeg=92).answer(original), mask)
+    assert decided.view.mapping.is_identity
+    assert not compared
+    assert refused(decided)["shift"] == gates.TOO_PLAIN
+
+
 def test_colours_alone_are_matched() -> None:
     """An answer in place with other colours is not moved."""
     original = photograph("coffee.jpg")
