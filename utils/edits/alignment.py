@@ -21,6 +21,7 @@ from .registration import along_stripes, register, remaining
 ROUNDS, HOPELESS, REFINED = 12, 2, 0.005
 NOWHERE, RISING = 0.25, 0.02  # what matches that little, and after a round no better than that, is not looked into
 FIRST_RATIO, SLOWEST = 0.5, 0.9  # of a round's step to the one before
+WANDERING = 0.6  # steps that shrink faster come to rest
 TAIL = SLOWEST / (1 - SLOWEST)  # of a step: what all that follow it may add
 ALIKE = 0.8  # cosine of two steps in a row that a third would follow,
 EXTRAPOLATED = 4.0  # and how far that is gone at once
@@ -151,7 +152,9 @@ class _Search:
                 break
             if shown.match < min(NOWHERE, first.match + RISING) or self._is_decided(shown, unsettled, last.match):
                 break
-            is_no_better = not is_held and done >= HOPELESS and best.match < min(SURE, first.match + RISING)
+            is_no_better = (
+                not is_held and done >= HOPELESS and ratio > WANDERING and best.match < min(SURE, first.match + RISING)
+            )
             if is_no_better:
                 break
         ran_away = is_no_better or shown.match < best.match - LEAST_MATCH or unsettled / self._pair.unit > IN_PLACE

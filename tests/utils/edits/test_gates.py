@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from openai_image_nodes.utils.edits import alignment, gates, registration
+from openai_image_nodes.utils.edits.alignment import HOPELESS, ROUGHLY, SURE
 from openai_image_nodes.utils.edits.gates import Decision, decide
 from openai_image_nodes.utils.edits.geometry import identity
 from openai_image_nodes.utils.edits.pair import make_pair
@@ -221,6 +222,25 @@ def test_frame_that_was_redrawn_takes_few_steps(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(registration._Solver, "_step", counted)
     assert decision(original, answer).view.mapping.is_identity
     assert 0 < steps.count(max(steps)) <= 24
+
+
+@pytest.mark.parametrize(("ratio", "settles"), [(0.5, True), (1.0, False)])
+def test_steps_that_shrink_are_gone_on_with(ratio: float, settles: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where noise lets the match hardly rise: a page of text was left 18 px off. Those that wander end soon."""
+    original, rounds = photograph("coffee.jpg"), []
+
+    def step(*_: object, **__: object) -> torch.Tensor:
+        rounds.append(1)
+        moved = identity()
+        moved[len(rounds) % 2, 2] = 0.002 * ratio ** len(rounds)
+        return moved
+
+    drift = Drift((0.97, 0.96), (-0.03, -0.02), noise=40)
+    monkeypatch.setattr(alignment, "register", lambda *_, **__: torch.tensor(drift.map))
+    monkeypatch.setattr(alignment, "remaining", step)
+    found = decision(original, drift.answer(blurred(original, 1.5))).view
+    assert ROUGHLY < found.match < SURE
+    assert (len(rounds) > HOPELESS) == settles
 
 
 def test_map_that_does_not_come_to_rest_is_not_called_aligned(monkeypatch: pytest.MonkeyPatch) -> None:
