@@ -89,7 +89,7 @@ BROKEN_LINE = any_of(  # between who says it and who was asked for the picture
 )
 _NOT_OF_WORK = any_of(  # of the queue before it, of the request and its pictures
     r"queue|slot|(?<!pay)load|concurren|rate.?limit",
-    r"multipart|(?<!response )(?<!message )\bbody|unknown|field|parameter",
+    r"multipart|(?<!response )(?<!message )\bbody\b(?!: \S)|unknown|field|parameter",
     r"input[ _]image",
     r"fetch (the )?(\w+ )?(image|file|url)",
     r"timeout (must|should)",

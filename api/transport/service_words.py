@@ -122,7 +122,7 @@ def _with_around(words: ServiceWords, text: str) -> ServiceWords:
     if words.is_task or not inside or FIELD_OF_STREAM.match(text) or SENTENCE.search(f" {before}") is None:
         return words
     after = re.split(r"[}\]]", inside[0])[-1]
-    parts = (part.strip(" ,;:-\"'()") for part in (before, words.message, after))
+    parts = (part.strip(" .,;:-\"'()") for part in (before, words.message, after))
     return replace(words, message=clean(": ".join(filter(None, parts))))
 
 
@@ -248,7 +248,7 @@ def _from_text(text: str, depth: int) -> ServiceWords | None:
     if start and (text.rstrip().endswith(("}", "]")) or INNER_ERROR.match(text, start.start())):
         words = _told(_read(text[start.start() :]), depth + 1)
         if words is not None and words.message:
-            return words
+            return _with_around(words, text)
     is_page = IS_PAGE.search(text[:MESSAGE_MAX_CHARS]) is not None  # passed on in a message
     said = plain(text.encode(errors="replace"))[1] if is_page else clean(text)
     return ServiceWords(said) if said else None

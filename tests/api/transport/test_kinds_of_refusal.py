@@ -286,7 +286,7 @@ REFUSED: dict[str, Case] = {
         500,
         error("APIError: 400 - {'error': {'message': 'rejected by it', 'param': None, 'code': 'moderation_blocked'}}"),
         ModeratedError,
-        "says: rejected by it. Change",
+        "rejected by it. Change",
     ),
     "no accounts": (RELAY, 503, error("No available accounts: no available OpenAI accounts"), RefusedError, "Nothing"),
     "no instances": (RELAY, 503, error("No instances available", code=503), RefusedError, "Nothing was made"),

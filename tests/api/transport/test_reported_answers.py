@@ -452,7 +452,7 @@ TOLD: dict[str, tuple[Connection, int, Any, type[OpenAIImageError], str]] = {
         'litellm.BadRequestError: OpenAIException - {"error": {"message": "no", "code": "moderation_blocked"}}.'
         " Received Model Group=m",
         ModeratedError,
-        "says: no. Change",
+        "OpenAIException: no: Received",
     ),
     "google's filter": (
         RELAY,
@@ -1764,9 +1764,12 @@ def test_who_was_reached_may_have_begun(reason: str) -> None:
         {"note": "see the docs", "why": "upstream-timeout"},
         {"request": "a1b2c3", "x": "http-502"},
         {"exception": "java.lang.NullPointerException"},
+        {"error": {"message": 'Generation timed out: {"message": "hello"}'}},
+        {"error": {"message": "Error code: 502 - {'error': {'message': 'hello'}}"}},
+        {"error": {"message": 'upstream connection reset by peer, body: {"message": "x"}'}},
     ],
 )
-def test_a_failure_in_json_of_no_known_form_may_have_been_billed(said: Any) -> None:
+def test_a_failure_among_other_words_may_have_been_billed(said: Any) -> None:
     assert type(told(RELAY, 400, said)) is OutcomeUnknownError
 
 
