@@ -171,10 +171,10 @@ class Faults:
     async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Take the next fault for a request and do as it says."""
         queue = self._queues.get(request.method, deque())
-        fault = queue.popleft() if queue else Fault()
-        if fault.drop != "before_body":
-            await request.read()
-        self._note(request, b"" if fault.drop == "before_body" else await request.read())
+        unread = bool(queue) and queue[0].drop == "before_body"
+        body = b"" if unread else await request.read()
+        fault = queue.popleft() if queue else Fault()  # as it is noted: whoever sees its answer sees those before it
+        self._note(request, body)
         if fault.drop in ("before_body", "after_body"):
             return _broken(request)
         await asyncio.sleep(fault.delay_before_s)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -65,6 +67,15 @@ def test_without_faults_nothing_changes(sandbox: Sandbox, faults: Faults) -> Non
     seen = faults.requests[0]
     assert (seen.method, seen.path, seen.json()) == ("POST", "/v1/images/generations", ASK)
     assert seen.headers["content-type"] == "application/json"
+
+
+def test_fault_goes_to_the_request_that_is_there_first(sandbox: Sandbox, faults: Faults) -> None:
+    """One whose body is still on its way takes none: whoever sees the answer to a fault sees the requests before it."""
+    faults.status(400)
+    at = urlsplit(sandbox.base_url)
+    with socket.create_connection((at.hostname, at.port)) as half:
+        half.sendall(b"POST /v1/images/generations HTTP/1.1\r\nHost: sandbox\r\nContent-Length: 9\r\n\r\n")
+        assert (ask(sandbox).status_code, faults.posts, faults.waiting) == (400, 1, 0)
 
 
 def test_refusals_are_not_billed(sandbox: Sandbox, faults: Faults) -> None:
