@@ -128,7 +128,8 @@ def fit(
                 mask=pair.mask,
                 trusted=pair.comparable * decision.view.inside,
                 unit=pair.unit,
-                sure=decision.verdict == "aligned",
+                # what came back in place and in colour is pasted as any other mode would
+                sure=decision.verdict == "aligned" and bool(decision.applied),
             )
         raise_if_stopped(should_stop)
         Composite(pair, decision, border, answer, box).write(result, mask, should_stop)

@@ -26,7 +26,7 @@ BESIDE = 5.0  # so near to the mask what was removed inside it may still be seen
 AROUND = 8.0  # sigma over which both sides of the border are compared
 AWAY = (10.0, 3.2)  # middle and sigma of a blend that begins outside the mask and ends before BAND
 OWN, OTHER = 1.5, 2.0  # by so much less foreign is the answer inside, and what differs outside
-EXCHANGED_OTHER = 4.0  # the same of what was exchanged
+EXCHANGED, EXCHANGED_OTHER = 16 / 255, 4.0  # so much, and so much less foreign, is a thing that was exchanged
 SHARP = 2.0  # a mask that is softer at its border asks for a mixture there
 FOREIGN = (4 / 255, 12 / 255)  # what would show through inside the mask: from where on, and where fully, it counts
 LEAST_SEEN = 1e-3  # of what lies outside, or it tells nothing
@@ -114,7 +114,7 @@ def _removed(
         exchanged = masked_blur(changed.abs(), through, sigma)
         redrawn = masked_blur(changed.abs(), beside, sigma) - masked_blur(changed, beside, sigma).abs()
         least = torch.stack([it.amax(dim=1, keepdim=True) for it in (*edges, exchanged)]).amin(dim=0)
-        excess = least - EXCHANGED_OTHER * other.maximum(redrawn).amax(dim=1, keepdim=True)
+        excess = least - EXCHANGED - EXCHANGED_OTHER * other.maximum(redrawn).amax(dim=1, keepdim=True)
     excess = excess.maximum((foreign - OWN * own - OTHER * other).amax(dim=1, keepdim=True))
     excess = excess * (blur(outside, sigma) > LEAST_SEEN)
     return ((excess - FOREIGN[0]) / (FOREIGN[1] - FOREIGN[0])).clamp(0, 1)

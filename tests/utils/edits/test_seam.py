@@ -89,7 +89,7 @@ def test_border_goes_around_what_was_exchanged(opened: str) -> None:
 
 
 @pytest.mark.parametrize("sure", [False, True])
-@pytest.mark.parametrize("other", ["picture", "put in", "beside", "spilled"])
+@pytest.mark.parametrize("other", ["picture", "put in", "beside", "spilled", "faint"])
 def test_border_stays_where_nothing_shows_through(other: str, sure: bool) -> None:
     """Nor does it lead over what differs outside the mask as well: the picture's own part is to be seen there."""
     mask, plain = mask_of(256, 80, 60, 180, 200), torch.ones(1, 1, 256, 256)
@@ -98,6 +98,7 @@ def test_border_stays_where_nothing_shows_through(other: str, sure: bool) -> Non
         "put in": (plain, 1 - mask),
         "beside": (1 - mask_of(256, 60, 40, 200, 220), plain),
         "spilled": (1 - 0.8 * mask, 1 - mask_of(256, 64, 44, 196, 216)),
+        "faint": (1 - 0.07 * mask, 1 - 0.5 * mask),  # any picture is so much darker somewhere: it is no thing's edge
     }
     assert torch.equal(around(*pairs[other], mask, sure=sure), share(mask))
 
