@@ -352,6 +352,7 @@ def test_what_a_newer_version_wrote_of_a_batch_stays(sandbox: ScriptedSandbox) -
     assert (told["newer"], told["is_open"], told["state"]) == ({"file": 7}, "?", "collected")
 
 
+@pytest.mark.slow
 def test_what_a_stranger_wrote_of_a_batch_does_not_make_its_record_too_large(sandbox: ScriptedSandbox) -> None:
     """Written again each number had a line of its own: nobody could read what was paid for, nor collect it."""
     plan(1)

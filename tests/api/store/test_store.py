@@ -252,6 +252,7 @@ def test_what_a_newer_version_wrote_of_an_answer_stays(tmp_path: Path) -> None:
     assert answer.record.lacks == 0
 
 
+@pytest.mark.slow
 def test_what_a_stranger_wrote_of_an_answer_makes_its_record_no_larger_than_what_is_read(tmp_path: Path) -> None:
     """Written by this version each number has a line of its own: the paid picture could not be read any more."""
     kept = store.Store(tmp_path)
